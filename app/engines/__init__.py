@@ -1,0 +1,62 @@
+"""Engines: one small interface over everything that can answer a conversation.
+
+An engine is chosen by a SPEC (`app.engines.spec.open_engine`): llama.cpp in this process for a GGUF, PyTorch for a
+checkpoint without one, or any OpenAI-compatible server. An engine knows nothing of testers, sides or votes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Message = dict[str, str]  # {"role": "user" | "assistant" | "system", "content": str}
+
+
+class EngineError(RuntimeError):
+    """A model that cannot be opened or that failed: one line with the value, the rule and the remedy.
+
+    Its text may name the model or its file. It is for the terminal, the log and the researchers, never for a tester.
+    """
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an answer is drawn; the same for both models of a round."""
+
+    max_new_tokens: int
+    temperature: float  # 0 means the most likely token, always
+    top_p: float  # in (0, 1]; the only other filter, so that every kind of engine draws alike
+    seed: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of an answer: its text, its size in the model's own tokens and, in the last piece, why it ended."""
+
+    text: str
+    tokens: int
+    finish: Literal["", "stop", "length"] = ""
+
+
+class Engine(Protocol):
+    """What every kind of engine can do. `stream` may be called from several threads at once."""
+
+    def start(self) -> None:
+        """Load the model, or reach its server. Raises EngineError."""
+
+    def stream(self, messages: list[Message], sampling: Sampling, cancel: threading.Event) -> Iterator[Piece]:
+        """Yield the answer to `messages`; end early, without an error, once `cancel` is set. Raises EngineError."""
+
+    def fits(self, messages: list[Message], max_new_tokens: int) -> bool:
+        """Whether `messages` and an answer of `max_new_tokens` have room in the model's context."""
+
+    def describe(self) -> dict[str, str]:
+        """What answers, for the record of the study: kind, source and, for files, a SHA-256."""
+
+    def health(self) -> dict[str, object]:
+        """`{"ok": bool, ...}`, at once and without generating."""
+
+    def close(self) -> None:
+        """Free the model's memory; calling it again is harmless."""

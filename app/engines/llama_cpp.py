@@ -1,0 +1,157 @@
+"""llama.cpp in this process, through xllamacpp: a GGUF file, continuous batching, no GPU needed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.engines import EngineError, Message, Piece, Sampling
+from app.engines.checksum import file_sha256
+from app.engines.relay import Emit, relay
+
+SLOTS = 4  # conversations decoded together in one batch
+CONTEXT = 2048  # tokens for each slot, or less where the model was trained on less
+PROMPT_BATCH = 128  # tokens read between two looks at `cancel`
+
+
+class LlamaCpp:
+    """One GGUF model in one llama.cpp server object inside this process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._server: Any = None
+        self._http: httpx.Client | None = None
+        self._context = CONTEXT
+
+    def start(self) -> None:
+        """Load the file. Raises EngineError when it is missing, cut short or not a GGUF."""
+        import xllamacpp
+
+        if not self.path.is_file():
+            raise EngineError(f"{self.path}: no such file; train the model first or name another checkpoint")
+        key = secrets.token_hex(16)
+        try:
+            self._server = xllamacpp.Server(self._parameters(xllamacpp, key))
+        except RuntimeError as error:
+            raise EngineError(
+                f"{self.path}: llama.cpp cannot load it (cut short, or not a GGUF model); train or export it again"
+            ) from error
+        # The object also listens on a loopback port. It is used here to count tokens, and closed to others by the key.
+        self._http = httpx.Client(
+            base_url=self._server.listening_address, headers={"Authorization": f"Bearer {key}"}, timeout=30
+        )
+        model = self._get("/v1/models")["data"][0]["meta"]
+        self._context = min(CONTEXT, int(model["n_ctx_train"]))
+
+    def _parameters(self, xllamacpp: Any, key: str) -> Any:
+        # Two models answer at the same time, so each gets half of the cores. Threads that spin while they wait
+        # (poll > 0) would take the cores from the other model.
+        threads = max(1, (os.cpu_count() or 2) // 2)
+        parameters = xllamacpp.CommonParams()
+        parameters.model.path = str(self.path)
+        parameters.model_alias = {"model"}
+        parameters.n_parallel = SLOTS
+        parameters.n_ctx = SLOTS * CONTEXT
+        parameters.n_batch = parameters.n_ubatch = PROMPT_BATCH
+        for cpu in (parameters.cpuparams, parameters.cpuparams_batch):
+            cpu.n_threads = threads
+            cpu.poll = 0
+        parameters.fit_params = False
+        parameters.cache_ram_mib = 0
+        parameters.warmup = False
+        parameters.verbosity = 0
+        parameters.ui = False
+        parameters.endpoint_slots = False
+        parameters.api_keys = [key]
+        return parameters
+
+    def stream(self, messages: list[Message], sampling: Sampling, cancel: threading.Event) -> Iterator[Piece]:
+        """Yield the answer token by token. Raises EngineError."""
+        if self._server is None:
+            raise EngineError(f"{self.path}: not started")
+        request = {
+            "messages": messages,
+            "max_tokens": sampling.max_new_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "top_k": 0,
+            "min_p": 0.0,
+            "seed": sampling.seed,
+            "stream": True,
+            "return_progress": True,  # events while the prompt is read, so that a stop is seen there too
+        }
+        return relay(lambda emit: self._answer(request, emit), cancel)
+
+    def _answer(self, request: dict[str, Any], emit: Emit) -> None:
+        tokens = 0
+        error = ""
+        ended = False
+
+        def receive(event: dict[str, Any]) -> bool:  # True asks llama.cpp to stop
+            nonlocal tokens, error, ended
+            if "error" in event:
+                error = str(event["error"].get("message", "failed"))
+                return True
+            piece = _piece(event, tokens)
+            tokens += piece.tokens
+            ended = ended or bool(piece.finish)
+            return not emit(piece)
+
+        self._server.handle_chat_completions(request, receive)
+        if error:
+            raise EngineError(f"{self.path}: {error}")
+        if not ended:
+            # Either cancelled, and then nobody reads this, or llama.cpp gave up without a word.
+            raise EngineError(f"{self.path}: the answer broke off; start the app again")
+
+    def fits(self, messages: list[Message], max_new_tokens: int) -> bool:
+        """Whether prompt and answer have room, counted with the model's own template and tokenizer."""
+        prompt = self._post("/apply-template", {"messages": messages})["prompt"]
+        tokens = self._post("/tokenize", {"content": prompt, "add_special": True, "parse_special": True})["tokens"]
+        return len(tokens) + max_new_tokens <= self._context
+
+    def _get(self, path: str) -> Any:
+        return self._request("GET", path, None)
+
+    def _post(self, path: str, body: dict[str, Any]) -> Any:
+        return self._request("POST", path, body)
+
+    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        if self._http is None:
+            raise EngineError(f"{self.path}: not started")
+        try:
+            return self._http.request(method, path, json=body).raise_for_status().json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise EngineError(f"{self.path}: llama.cpp does not answer ({error}); start the app again") from error
+
+    def describe(self) -> dict[str, str]:
+        """Kind, path and SHA-256 of the file."""
+        return {"kind": "llama.cpp", "source": str(self.path), "sha256": file_sha256(self.path)}
+
+    def health(self) -> dict[str, object]:
+        """Whether the model is loaded; its context in tokens."""
+        return {"ok": self._server is not None, "context": self._context}
+
+    def close(self) -> None:
+        """Free the model."""
+        self._server = None
+        if self._http is not None:
+            self._http.close()
+            self._http = None
+
+
+def _piece(event: dict[str, Any], tokens_before: int) -> Piece:
+    """One streaming event of llama.cpp, without anything that names the model."""
+    choice = event["choices"][0]
+    if not choice["finish_reason"]:
+        text = choice["delta"].get("content") or ""
+        return Piece(text, 1 if text else 0)
+    # One event can carry more than one token; the total is known only at the end.
+    total = int(event.get("timings", {}).get("predicted_n", tokens_before))
+    return Piece("", max(0, total - tokens_before), "length" if choice["finish_reason"] == "length" else "stop")

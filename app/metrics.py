@@ -1,0 +1,29 @@
+"""What `/metrics` shows. No label names a model: counts of tokens per model would let a tester match them to a side."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+ANSWERS = Counter("diptych_answers", "Answers finished, both models together", registry=REGISTRY)
+ANSWER_TOKENS = Counter("diptych_answer_tokens", "Tokens of finished answers, both models together", registry=REGISTRY)
+FAILURES = Counter("diptych_failures", "Turns in which a model failed", registry=REGISTRY)
+STOPPED = Counter("diptych_stopped", "Turns stopped by their tester", registry=REGISTRY)
+FLAGGED = Counter("diptych_flagged", "Answers in which a model seems to name itself", registry=REGISTRY)
+VOTES = Counter("diptych_votes", "Votes saved, corrections included", registry=REGISTRY)
+RUNNING = Gauge("diptych_turns_running", "Turns being answered now", registry=REGISTRY)
+WAITING = Gauge("diptych_turns_waiting", "Turns waiting for a place", registry=REGISTRY)
+FIRST_TOKEN = Histogram(
+    "diptych_first_token_seconds",
+    "From the start of a turn to the first token of each answer",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=REGISTRY,
+)
+TURN = Histogram(
+    "diptych_turn_seconds",
+    "From the start of a turn to the end of both answers",
+    buckets=(0.5, 1, 2.5, 5, 10, 30, 60, 180),
+    registry=REGISTRY,
+)
+READY = Gauge("diptych_models_ready", "Models that can answer now (0 to 2)", registry=REGISTRY)

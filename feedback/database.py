@@ -1,0 +1,160 @@
+"""The SQLite file of votes: opened safely, migrated after a backup, written durably, shared by threads."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+
+BUSY_SECONDS = 10
+MIN_SQLITE = (3, 37, 0)  # STRICT tables
+
+
+class DatabaseError(RuntimeError):
+    """The database cannot be used: one line that says why and what to do."""
+
+
+class Database:
+    """One SQLite file; safe to share between threads and with other processes.
+
+    Args:
+        path: the file, made when it is missing unless ``readonly``.  A file of an older version is backed up and
+            migrated in one transaction.
+        readonly: never write; an older or missing file is then an error.
+
+    Raises:
+        DatabaseError: the file is unwritable, corrupt, locked, or of a newer version.
+    """
+
+    def __init__(self, path: str | Path, *, readonly: bool = False) -> None:
+        if sqlite3.sqlite_version_info < MIN_SQLITE:
+            raise DatabaseError(f"SQLite {sqlite3.sqlite_version} is too old; use a Python built with 3.37 or newer")
+        self.path = Path(path)
+        self.readonly = readonly
+        self._local = threading.local()
+        self._write_lock = threading.Lock()
+        self._connections: list[sqlite3.Connection] = []
+        with self._explained():
+            if not readonly:
+                self.connection.execute("PRAGMA journal_mode = WAL")
+            self._migrate()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection, in autocommit mode; write only inside :meth:`transaction`."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            with self._explained():
+                connection = self._local.connection = self._connect()
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A write: all of it is on the disk when the block ends, or none of it is.
+
+        Threads of this process queue for a lock, which is fairer and faster than SQLite's own retries.
+
+        Raises:
+            DatabaseError: disk full, locked by another process for ``BUSY_SECONDS``, or unwritable.
+            sqlite3.IntegrityError: a constraint or trigger refused the write (the transaction is rolled back).
+        """
+        connection = self.connection
+        with self._write_lock, self._explained():
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def backup(self, target: str | Path) -> None:
+        """Copy the database with SQLite's online backup while it stays in use.
+
+        Raises:
+            DatabaseError: the target cannot be written.
+        """
+        with self._explained(Path(target)), closing(sqlite3.connect(target)) as copy:
+            self.connection.backup(copy)
+
+    def close(self) -> None:
+        """Close every connection; the object cannot be used again."""
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+        self._local = threading.local()
+
+    def _connect(self) -> sqlite3.Connection:
+        if self.readonly:
+            connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS,
+                                         isolation_level=None, check_same_thread=False)
+        else:
+            # Threads keep to their own connection; close() alone crosses, when nothing else runs.
+            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None,
+                                         check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE cannot get round the delete triggers
+        connection.execute("PRAGMA synchronous = FULL")  # a vote is on the disk before the page says so
+        connection.execute("PRAGMA secure_delete = ON")  # what a tester withdraws is overwritten
+        self._connections.append(connection)
+        return connection
+
+    def _migrate(self) -> None:
+        from sqlite_utils import Database as Tables
+
+        from .schema import VERSIONS, migrations
+
+        tables = Tables(self.connection, recursive_triggers=False, execute_plugins=False)
+        applied = [migration.name for migration in migrations.applied(tables)]
+        if newer := [name for name in applied if name not in VERSIONS]:
+            raise DatabaseError(f"{self.path}: was written by a newer version (schema {newer[-1]!r});"
+                                " update Diptych, or name another file with --db")
+        pending = migrations.pending(tables)
+        if not pending:
+            return
+        if self.readonly:
+            raise DatabaseError(f"{self.path}: has an older schema; open it once without read-only access to migrate it")
+        if not applied and tables.table_names():
+            raise DatabaseError(f"{self.path}: is a SQLite file of another program; name another file with --db")
+        if applied:
+            stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
+            self.backup(self.path.with_name(f"{self.path.name}.before-{pending[0].name}-{stamp}.bak"))
+        with self.transaction():  # a second process that opens the same new file waits here, then finds nothing to do
+            migrations.apply(tables)
+
+    @contextmanager
+    def _explained(self, path: Path | None = None) -> Iterator[None]:
+        """Turn SQLite's errors into one line that says what to do."""
+        path = path or self.path
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise DatabaseError(f"{path}: {_remedy(str(error), path)}") from error
+
+
+def _remedy(message: str, path: Path) -> str:
+    lowered = message.lower()
+    if "unable to open" in lowered:
+        if path.is_dir():
+            return "is a folder; name a file with --db"
+        if not path.parent.is_dir():
+            return f"cannot be opened, there is no folder {path.parent}; make it or name another file with --db"
+        if not path.exists():
+            return "does not exist or cannot be made here; check the path and its permissions"
+        return "cannot be opened; check its permissions"
+    if "readonly" in lowered or "read-only" in lowered:
+        return "cannot be written; check its permissions and those of its folder, or name another file with --db"
+    if "locked" in lowered or "busy" in lowered:
+        return f"is locked by another program for over {BUSY_SECONDS} s; close that program and try again"
+    if "full" in lowered:
+        return "cannot grow, the disk is full; free some space and try again"
+    if "not a database" in lowered or "malformed" in lowered or "corrupt" in lowered:
+        return "is corrupt or no SQLite database; restore a backup or name another file with --db"
+    return f"SQLite says: {message}"

@@ -1,0 +1,65 @@
+"""How a study enters the database, and how a tester leaves it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from . import __version__
+from .assignment import BLOCK_SIZE
+from .study import Study
+
+PRIMARY_STATISTIC = "tester-mean preference, t interval"
+
+
+def register(connection: sqlite3.Connection, study: Study, models: Mapping[str, Any], now: str) -> sqlite3.Row:
+    """Find a study by its settings and models, or write it down with a new secret; returns its row."""
+    description = json.dumps(models, sort_keys=True, ensure_ascii=False, default=str)
+    models_hash = hashlib.sha256(description.encode()).hexdigest()
+    find = "SELECT * FROM studies WHERE study_hash = ? AND models_hash = ?"
+    found: sqlite3.Row | None = connection.execute(find, [study.hash, models_hash]).fetchone()
+    if found is not None:
+        return found
+    secret = secrets.token_hex(32)
+    row = {
+        "label": f"{study.name}#{hashlib.sha256((study.hash + models_hash).encode()).hexdigest()[:8]}",
+        "name": study.name, "study_hash": study.hash, "models_hash": models_hash, "definition": study.canonical,
+        "models": description, "secret": secret, "secret_sha256": hashlib.sha256(bytes.fromhex(secret)).hexdigest(),
+        "block_size": BLOCK_SIZE, "rounds": study.rounds, "alpha": study.alpha,
+        "session_timeout_minutes": study.session_timeout_minutes, "primary_statistic": PRIMARY_STATISTIC,
+        "prompt_bank_hash": study.prompt_bank_hash, "code_version": __version__, "opened_at": now,
+    }
+    cursor = connection.execute(f"INSERT INTO studies ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
+                                list(row.values()))
+    connection.executemany(
+        "INSERT INTO prompts (study_id, prompt_id, category, text, position) VALUES (?, ?, ?, ?, ?)",
+        [(cursor.lastrowid, prompt.id, prompt.category, prompt.text, position)
+         for position, prompt in enumerate(study.prompts)])
+    inserted: sqlite3.Row = connection.execute(find, [study.hash, models_hash]).fetchone()
+    return inserted
+
+
+def remove_tester(connection: sqlite3.Connection, key: int) -> None:
+    """Delete what a withdrawn tester wrote, read and chose; the triggers allow it for withdrawn testers only.
+
+    The bare assignments stay (which prompt of the bank, which side); own questions that nobody else asked are emptied.
+    """
+    battles = "(SELECT id FROM battles WHERE tester_id = :key)"
+    turns = f"(SELECT id FROM turns WHERE battle_id IN {battles})"
+    for statement in (
+        "DELETE FROM guesses WHERE tester_id = :key",
+        "DELETE FROM votes WHERE tester_id = :key",
+        "DELETE FROM tallies WHERE tester_id = :key",
+        f"DELETE FROM failures WHERE turn_id IN {turns}",
+        f"DELETE FROM answers WHERE turn_id IN {turns}",
+        f"DELETE FROM turns WHERE battle_id IN {battles}",
+        "UPDATE battles SET status = 'withdrawn', reason = NULL WHERE tester_id = :key",
+        "UPDATE prompts SET text = '' WHERE position IS NULL AND id IN (SELECT prompt_id FROM battles WHERE"
+        " tester_id = :key) AND NOT EXISTS (SELECT 1 FROM battles WHERE prompt_id = prompts.id"
+        " AND status <> 'withdrawn')",
+    ):
+        connection.execute(statement, {"key": key})

@@ -1,0 +1,106 @@
+"""What a tester's input must look like, said in one line when it does not."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from dataclasses import replace
+from typing import Any
+
+from .battles import Answer, Battle
+from .study import MAX_PROMPT_CHARS, shown
+
+MAX_COMMENT_CHARS = 2000
+MAX_ANSWER_CHARS = 200_000
+_STOPPED = ("stop", "length", "cancelled")
+# Unassigned, control, format and separator characters, of which a text that shows anything has more.
+_INVISIBLE = {"Cc", "Cf", "Cn", "Cs", "Co", "Zs", "Zl", "Zp"}
+
+
+class Refused(ValueError):
+    """The protocol does not allow this: one line that a tester can read."""
+
+
+def clean(text: str, limit: int) -> str:
+    """A text without control characters (new lines and tabs stay) and lone surrogates, trimmed and cut to a length."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
+    kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
+    return kept.strip()[:limit].rstrip()
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of a text can be seen (blanks, zero-width and control characters only)."""
+    return all(unicodedata.category(character) in _INVISIBLE for character in text)
+
+
+def is_duration(value: Any) -> bool:
+    """Whether this is a finite number of seconds, 0 or more."""
+    return type(value) in (int, float) and math.isfinite(value) and value >= 0
+
+
+def checked_question(text: Any) -> str:
+    """A question as it is stored and asked.
+
+    Raises:
+        Refused: it is no text, shows nothing, or is too long.
+    """
+    if not isinstance(text, str) or is_blank(text):
+        raise Refused("The question is empty; type one or choose a suggestion.")
+    cleaned = clean(text, len(text))
+    if len(cleaned) > MAX_PROMPT_CHARS:
+        raise Refused(f"The question has {len(cleaned):,} characters; the limit is {MAX_PROMPT_CHARS:,}, so shorten it.")
+    return cleaned
+
+
+def checked_answer(answer: Answer) -> Answer:
+    """An answer as it is stored.
+
+    Raises:
+        Refused: a count or time is impossible, or the reason to stop is unknown.
+    """
+    if type(answer.tokens) is not int or answer.tokens < 0:
+        raise Refused(f"tokens = {shown(answer.tokens)} must be a whole number, 0 or more.")
+    for name in ("seconds", "first_token_seconds"):
+        value = getattr(answer, name)
+        if not is_duration(value) and not (name == "first_token_seconds" and value is None):
+            raise Refused(f"{name} = {shown(value)} must be a number of seconds, 0 or more.")
+    if answer.stopped not in _STOPPED:
+        raise Refused(f"stopped = {shown(answer.stopped)} must be one of {', '.join(_STOPPED)}.")
+    return replace(answer, text=clean(answer.text, MAX_ANSWER_CHARS), leak_flag=bool(answer.leak_flag))
+
+
+def next_turn(battle: Battle, text: str, max_turns: int) -> tuple[int, int]:
+    """Number and attempt of a battle's next turn.
+
+    Raises:
+        Refused: answers are on their way, the turns are used up, or the first question is not the round's.
+    """
+    last = battle.turns[-1] if battle.turns else None
+    if last is not None and last.status == "pending":
+        raise Refused("The answers are still being written; wait for them or stop them.")
+    retry = last is not None and last.status != "complete"
+    number = 1 if last is None else last.number if retry else last.number + 1
+    if number > max_turns:
+        raise Refused(f"This round has had its {max_turns} questions; please vote.")
+    if number == 1 and text != battle.prompt:
+        raise Refused("This round was begun with another question; leave it to ask a new one.")
+    return number, last.attempt + 1 if last is not None and retry else 1
+
+
+def must_be_votable(battle: Battle) -> None:
+    """Refuse a vote on a round that is over, unfinished, stopped or failed.
+
+    Raises:
+        Refused: with what to do instead.
+    """
+    if battle.status == "voted":
+        raise Refused("This round is voted already; undo that vote first.")
+    if battle.status != "open":
+        raise Refused(f"This round is {battle.status}; go on to the next one.")
+    if not battle.votable:
+        state = battle.turns[-1].status if battle.turns else "missing"
+        raise Refused({
+            "missing": "There is nothing to compare yet; ask a question first.",
+            "pending": "The answers are still being written; vote when both are there.",
+            "cancelled": "The answers were stopped before they were finished; try again, then vote.",
+        }.get(state, "An answer could not be finished; try again or ask something else, then vote."))

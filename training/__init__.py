@@ -1,0 +1,21 @@
+"""Training, generation and export of the two models. Public names are imported on first use, so that
+``import training.corpus`` needs no PyTorch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from training.generation import generate
+    from training.model import ModernTransformer
+
+__all__ = ["ModernTransformer", "generate"]
+
+_HOME = {"ModernTransformer": "training.model", "generate": "training.generation"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

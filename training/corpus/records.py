@@ -1,0 +1,219 @@
+"""The checked facts that the embedded corpus is made of, read from the TOML files in ``records/``.
+
+Facts and their phrasing are kept apart: a record says what is so, ``phrasing`` says it in many wordings.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from training.corpus.sample import CorpusError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FOLDER = Path(__file__).parent / "records"
+
+WORK_KINDS = (
+    "painting", "sculpture", "print", "photograph", "installation", "drawing", "fresco", "mosaic", "tapestry",
+    "building", "performance", "video", "textile", "manuscript", "ceramic",
+)  # fmt: skip
+TERM_KINDS = ("technique", "material", "element", "principle", "form", "practice", "tool")
+CONCEPT_AREAS = (
+    "foundations", "training", "language-models", "data", "evaluation", "vision", "generative", "safety", "ethics",
+    "society", "use", "hardware",
+)  # fmt: skip
+EXCHANGE_KINDS = (
+    "greeting", "farewell", "thanks", "small-talk", "follow-up", "clarify", "unknown", "identity", "feeling", "help",
+    "limits", "opinion", "correction", "praise", "safety",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Artist:
+    name: str
+    nationality: str
+    movements: tuple[str, ...]
+    media: tuple[str, ...]
+    known_for: str
+    prose: str
+    born: int | None = None
+    died: int | None = None
+    born_circa: bool = False
+    died_circa: bool = False
+    birthplace: str | None = None
+    country: str | None = None
+    related: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    title: str
+    artist: str
+    medium: str
+    kind: str = field(metadata={"one_of": WORK_KINDS})
+    depicts: str
+    prose: str
+    year: int | None = None
+    year_start: int | None = None
+    circa: bool = False
+    movement: str | None = None
+    location: str | None = None
+    city: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    name: str
+    start: int
+    region: str
+    definition: str
+    features: tuple[str, ...]
+    prose: str
+    end: int | None = None
+    grew_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    name: str
+    kind: str = field(metadata={"one_of": TERM_KINDS})
+    definition: str
+    example: str
+    prose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    name: str
+    area: str = field(metadata={"one_of": CONCEPT_AREAS})
+    definition: str
+    analogy: str
+    example: str
+    misconception: str
+    correction: str
+    question: str
+    answer: str
+    aliases: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    user: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    id: str
+    kind: str = field(metadata={"one_of": EXCHANGE_KINDS})
+    user: tuple[str, ...]
+    reply: tuple[str, ...]
+    context: tuple[Turn, ...] = ()
+
+
+Record = TypeVar("Record", Artist, Work, Movement, Term, Concept, Exchange)
+
+_TABLES: dict[str, type[Any]] = {
+    "artist": Artist,
+    "work": Work,
+    "movement": Movement,
+    "term": Term,
+    "concept": Concept,
+    "exchange": Exchange,
+}
+
+
+@dataclass(frozen=True)
+class Records:
+    """All records, each kind in the order of file names and of the records in a file."""
+
+    artists: tuple[Artist, ...]
+    works: tuple[Work, ...]
+    movements: tuple[Movement, ...]
+    terms: tuple[Term, ...]
+    concepts: tuple[Concept, ...]
+    exchanges: tuple[Exchange, ...]
+
+
+def read_records(folder: Path = FOLDER) -> Records:
+    """Every record in a folder of TOML files.
+
+    Raises:
+        CorpusError: With every problem found, each with its file and record.
+    """
+    problems: list[str] = []
+    found: dict[str, list[Any]] = {name: [] for name in _TABLES}
+    for path in sorted(folder.glob("*.toml")):
+        for name, table, where in _tables(path, problems):
+            record = _build(_TABLES[name], table, where, problems)
+            if record is not None:
+                found[name].append(record)
+    records = Records(*(tuple(found[name]) for name in _TABLES))
+    if problems:
+        raise CorpusError("records: " + "; ".join(problems))
+    return records
+
+
+def _tables(path: Path, problems: list[str]) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        problems.append(f"{path.name}: not TOML ({error})")
+        return
+    for name, tables in content.items():
+        if name not in _TABLES or not isinstance(tables, list):
+            problems.append(f"{path.name}: [[{name}]] is not one of {', '.join(_TABLES)}")
+            continue
+        for number, table in enumerate(tables, start=1):
+            label = table.get("name") or table.get("title") or table.get("id") or f"number {number}"
+            yield name, table, f"{path.name}: {name} {label}"
+
+
+def _build(cls: type[Any], table: Mapping[str, Any], where: str, problems: list[str]) -> Any | None:
+    """The record of one table, or None with what is wrong appended to ``problems``."""
+    before, values, hints = len(problems), {}, get_type_hints(cls)
+    for key in table.keys() - hints.keys():
+        problems.append(f"{where}: unknown field {key}")
+    for part in fields(cls):
+        if part.name not in table:
+            if part.default is MISSING:
+                problems.append(f"{where}: {part.name} is missing")
+            continue
+        value = table[part.name]
+        if not _fits(value, hints[part.name]):
+            problems.append(f"{where}: {part.name} = {value!r} has the wrong type")
+        elif value not in part.metadata.get("one_of", (value,)):
+            problems.append(f"{where}: {part.name} = {value!r} is not one of {', '.join(part.metadata['one_of'])}")
+        else:
+            values[part.name] = _frozen(value)
+    return cls(**values) if len(problems) == before else None
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if isinstance(hint, UnionType):
+        return any(_fits(value, option) for option in get_args(hint))
+    if get_origin(hint) is tuple:
+        item = get_args(hint)[0]
+        return isinstance(value, list) and all(_fits(one, item) for one in value)
+    if hint is Turn:
+        return isinstance(value, dict) and value.keys() == {"user", "reply"}
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if hint is str:
+        return isinstance(value, str) and value == value.strip()
+    return isinstance(value, hint)
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(Turn(**item) if isinstance(item, dict) else item for item in value)
+    return value

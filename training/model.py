@@ -1,0 +1,285 @@
+"""Model 1: a decoder-only transformer of the Llama family, written out in full.
+
+Shapes are given with one letter per axis: B batch, S sequence, D model width, H query heads, K key/value heads,
+E width of a head, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.loss import cross_entropy_sum
+
+# Up to here plain matrix products beat PyTorch's fused attention on a processor: 9.8 ms against 28 ms forward and
+# backward for 16 x 256 tokens, 4 heads of 64 (benchmarks/model1_step.py). Beyond, S x S scores cost too much memory.
+PLAIN_ATTENTION_UP_TO = 256
+
+
+class RMSNorm(nn.Module):
+    """Root-mean-square normalisation without mean or bias (Zhang & Sennrich 2019, arXiv:1910.07467)."""
+
+    def __init__(self, dim: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x_BSD: Tensor) -> Tensor:
+        return F.rms_norm(x_BSD, self.weight.shape, self.weight.to(x_BSD.dtype), self.eps)
+
+
+def rope_tables(head_dim: int, max_seq_len: int, theta: float) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of rotary position embedding (Su et al. 2021, arXiv:2104.09864), each (S, E).
+
+    The two halves of a head are rotated against each other, the layout of transformers' Llama, so that weights can be
+    exchanged with it without a permutation.
+    """
+    frequencies = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
+    angles = torch.outer(torch.arange(max_seq_len, dtype=torch.float32), frequencies)
+    angles = torch.cat([angles, angles], dim=-1)
+    return angles.cos(), angles.sin()
+
+
+def rotate(x_BHSE: Tensor, cos_SE: Tensor, sin_SE: Tensor) -> Tensor:
+    first, second = x_BHSE.chunk(2, dim=-1)
+    return x_BHSE * cos_SE + torch.cat([-second, first], dim=-1) * sin_SE
+
+
+class KeyValueCache:
+    """Keys and values of the tokens read so far, one pair a layer, allocated once: (B, K, max_seq_len, E)."""
+
+    def __init__(self, model: ModernTransformer, batch_size: int, max_seq_len: int | None = None) -> None:
+        weight = model.tok_embeddings.weight
+        config = model.config
+        head_dim = config["dim"] // config["n_heads"]
+        length = max_seq_len or config["max_seq_len"]
+        shape = (config["n_layers"], batch_size, config["n_kv_heads"], length, head_dim)
+        self.keys = torch.zeros(shape, device=weight.device, dtype=weight.dtype)
+        self.values = torch.zeros_like(self.keys)
+        self.length = 0
+
+    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        end = self.length + keys.shape[2]
+        self.keys[layer, :, :, self.length : end] = keys
+        self.values[layer, :, :, self.length : end] = values
+        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+
+class Attention(nn.Module):
+    """Grouped-query attention (Ainslie et al. 2023, arXiv:2305.13245): H query heads share K key/value heads."""
+
+    def __init__(self, dim: int, n_heads: int, n_kv_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.n_heads, self.n_kv_heads, self.head_dim, self.dropout = n_heads, n_kv_heads, dim // n_heads, dropout
+        self.wq = nn.Linear(dim, n_heads * self.head_dim, bias=False)
+        self.wk = nn.Linear(dim, n_kv_heads * self.head_dim, bias=False)
+        self.wv = nn.Linear(dim, n_kv_heads * self.head_dim, bias=False)
+        self.wo = nn.Linear(n_heads * self.head_dim, dim, bias=False)
+
+    def forward(
+        self, x_BSD: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None, cache: KeyValueCache | None, layer: int
+    ) -> Tensor:
+        batch, length, _ = x_BSD.shape
+        q = self.wq(x_BSD).view(batch, length, self.n_heads, self.head_dim).transpose(1, 2)
+        k = self.wk(x_BSD).view(batch, length, self.n_kv_heads, self.head_dim).transpose(1, 2)
+        v = self.wv(x_BSD).view(batch, length, self.n_kv_heads, self.head_dim).transpose(1, 2)
+        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        if cache is not None:
+            k, v = cache.append(layer, k, v)
+        dropout = self.dropout if self.training else 0.0
+        if mask is not None and q.device.type == "cpu" and 1 < length == k.shape[2] <= PLAIN_ATTENTION_UP_TO:
+            attended = plain_attention(q, k, v, mask, dropout)
+        else:
+            attended = F.scaled_dot_product_attention(
+                q, k, v, mask, dropout_p=dropout, is_causal=mask is None, enable_gqa=self.n_heads != self.n_kv_heads
+            )
+        return self.wo(attended.transpose(1, 2).reshape(batch, length, -1))
+
+
+def plain_attention(q_BHSE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor, mask: Tensor, dropout: float) -> Tensor:
+    """Attention as two batched matrix products; ``mask`` is added to the scores, (S, S) or (B, 1, S, S)."""
+    batch, heads, length, width = q_BHSE.shape
+    kv_heads = k_BKSE.shape[1]
+    q = (q_BHSE * width**-0.5).reshape(batch, kv_heads, -1, width)
+    scores = (q @ k_BKSE.transpose(-1, -2)).view(batch, heads, length, length).add_(mask)
+    weights = F.dropout(scores.softmax(-1), dropout).view(batch, kv_heads, -1, length)
+    return (weights @ v_BKSE).view(batch, heads, length, width)
+
+
+class FeedForward(nn.Module):
+    """SwiGLU (Shazeer 2020, arXiv:2002.05202)."""
+
+    def __init__(self, dim: int, ffn_dim: int) -> None:
+        super().__init__()
+        self.w_gate = nn.Linear(dim, ffn_dim, bias=False)
+        self.w_up = nn.Linear(dim, ffn_dim, bias=False)
+        self.w_down = nn.Linear(ffn_dim, dim, bias=False)
+
+    def forward(self, x_BSD: Tensor) -> Tensor:
+        return self.w_down(F.silu(self.w_gate(x_BSD)) * self.w_up(x_BSD))
+
+
+class Block(nn.Module):
+    def __init__(
+        self, dim: int, n_heads: int, n_kv_heads: int, ffn_dim: int, dropout: float, norm_eps: float
+    ) -> None:
+        super().__init__()
+        self.attention_norm = RMSNorm(dim, norm_eps)
+        self.attention = Attention(dim, n_heads, n_kv_heads, dropout)
+        self.ffn_norm = RMSNorm(dim, norm_eps)
+        self.feed_forward = FeedForward(dim, ffn_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, x_BSD: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None, cache: KeyValueCache | None, layer: int
+    ) -> Tensor:
+        x_BSD = x_BSD + self.dropout(self.attention(self.attention_norm(x_BSD), cos, sin, mask, cache, layer))
+        return x_BSD + self.dropout(self.feed_forward(self.ffn_norm(x_BSD)))
+
+
+def config_problems(config: dict[str, int | float | bool]) -> list[str]:
+    """Everything that makes a configuration impossible, one sentence each (empty when it is fine)."""
+    problems = [
+        f"{key}={config[key]} must be at least 1"
+        for key in ("vocab_size", "dim", "n_layers", "n_heads", "n_kv_heads", "ffn_dim", "max_seq_len")
+        if config[key] < 1
+    ]
+    if problems:
+        return problems
+    if config["dim"] % config["n_heads"]:
+        problems.append(f"n_heads={config['n_heads']} must divide dim={config['dim']}")
+    elif config["dim"] // config["n_heads"] % 2:
+        problems.append(f"dim/n_heads={config['dim'] // config['n_heads']} must be even for rotary positions")
+    if config["n_heads"] % config["n_kv_heads"]:
+        problems.append(f"n_kv_heads={config['n_kv_heads']} must divide n_heads={config['n_heads']}")
+    if not 0 <= config["dropout"] < 1:
+        problems.append(f"dropout={config['dropout']} must be at least 0 and below 1")
+    return problems
+
+
+class ModernTransformer(nn.Module):
+    """Decoder-only transformer with RoPE, RMSNorm, grouped-query attention and SwiGLU.
+
+    ``forward`` maps token ids (B, S) to logits (B, S, V). ``hidden`` stops before the output layer, for a loss that
+    computes logits only where there is a label.
+
+    Raises:
+        ValueError: when the sizes do not fit one another; the message lists every problem.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        dim: int,
+        n_layers: int,
+        n_heads: int,
+        n_kv_heads: int,
+        ffn_dim: int,
+        max_seq_len: int,
+        dropout: float = 0.0,
+        rope_theta: float = 10_000.0,
+        norm_eps: float = 1e-5,
+        tie_embeddings: bool = False,
+    ) -> None:
+        super().__init__()
+        self.config = {
+            "vocab_size": vocab_size,
+            "dim": dim,
+            "n_layers": n_layers,
+            "n_heads": n_heads,
+            "n_kv_heads": n_kv_heads,
+            "ffn_dim": ffn_dim,
+            "max_seq_len": max_seq_len,
+            "dropout": dropout,
+            "rope_theta": rope_theta,
+            "norm_eps": norm_eps,
+            "tie_embeddings": tie_embeddings,
+        }
+        if problems := config_problems(self.config):
+            raise ValueError("; ".join(problems))
+        self.tok_embeddings = nn.Embedding(vocab_size, dim)
+        self.layers = nn.ModuleList(
+            Block(dim, n_heads, n_kv_heads, ffn_dim, dropout, norm_eps) for _ in range(n_layers)
+        )
+        self.norm = RMSNorm(dim, norm_eps)
+        self.output = nn.Linear(dim, vocab_size, bias=False)
+        if tie_embeddings:
+            self.output.weight = self.tok_embeddings.weight
+        self.dropout = nn.Dropout(dropout)
+        cos, sin = rope_tables(dim // n_heads, max_seq_len, rope_theta)
+        self.register_buffer("rope_cos", cos, persistent=False)
+        self.register_buffer("rope_sin", sin, persistent=False)
+        self.initialise()
+
+    def initialise(self) -> None:
+        """Normal weights of 0.02; layers that write to the residual stream scaled by 1/sqrt(2 n_layers) (GPT-2)."""
+        residual_std = 0.02 / (2 * self.config["n_layers"]) ** 0.5
+        for name, parameter in self.named_parameters():
+            if parameter.dim() < 2:
+                nn.init.ones_(parameter)
+            else:
+                std = residual_std if name.endswith(("wo.weight", "w_down.weight")) else 0.02
+                nn.init.normal_(parameter, std=std)
+
+    def hidden(
+        self, tokens_BS: Tensor, documents_BS: Tensor | None = None, cache: KeyValueCache | None = None
+    ) -> Tensor:
+        """Final normalised states (B, S, D).
+
+        Args:
+            tokens_BS: token ids.
+            documents_BS: the number of the document that each token belongs to; tokens attend within theirs alone.
+                Positions need no reset, since rotary attention depends on distances only.
+            cache: keys and values of earlier tokens, extended by this call.
+
+        Raises:
+            ValueError: when the tokens do not fit into ``max_seq_len``.
+        """
+        start = cache.length if cache is not None else 0
+        end = start + tokens_BS.shape[1]
+        if end > self.config["max_seq_len"]:
+            raise ValueError(f"{end} tokens exceed max_seq_len={self.config['max_seq_len']}; shorten the input")
+        x_BSD = self.tok_embeddings(tokens_BS)
+        if torch.is_autocast_enabled(x_BSD.device.type):
+            # The residual stream in the autocast type: on a CPU without it 30% of a step goes to conversions.
+            x_BSD = x_BSD.to(torch.get_autocast_dtype(x_BSD.device.type))
+        x_BSD = self.dropout(x_BSD)
+        cos, sin = self.rope_cos[start:end].to(x_BSD.dtype), self.rope_sin[start:end].to(x_BSD.dtype)
+        mask = attention_mask(start, end, documents_BS, x_BSD)
+        for index, layer in enumerate(self.layers):
+            x_BSD = layer(x_BSD, cos, sin, mask, cache, index)
+        if cache is not None:
+            cache.length = end
+        return self.norm(x_BSD)
+
+    def forward(
+        self, tokens_BS: Tensor, documents_BS: Tensor | None = None, cache: KeyValueCache | None = None
+    ) -> Tensor:
+        """Logits (B, S, V); arguments as for ``hidden``."""
+        return self.output(self.hidden(tokens_BS, documents_BS, cache))
+
+    def loss(
+        self, tokens_BS: Tensor, labels_BS: Tensor, documents_BS: Tensor | None = None, *, label_smoothing: float = 0.0
+    ) -> Tensor:
+        """Sum of the cross-entropies (nats) over all positions whose label is not −100.
+
+        The caller divides by the number of labels, over all accumulated batches at once.
+        """
+        states_BSD = self.hidden(tokens_BS, documents_BS)
+        return cross_entropy_sum(states_BSD, self.output.weight, labels_BS, label_smoothing=label_smoothing)
+
+    def n_parameters(self) -> int:
+        """Parameters, tied ones once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+def attention_mask(start: int, end: int, documents_BS: Tensor | None, x_BSD: Tensor) -> Tensor | None:
+    """What is added to the scores (0: may attend, −inf: may not), or None where SDPA's own causal mask is meant."""
+    device = x_BSD.device
+    if documents_BS is None and start == 0 and (device.type != "cpu" or end > PLAIN_ATTENTION_UP_TO):
+        return None
+    allowed = torch.arange(end, device=device)[None, :] <= torch.arange(start, end, device=device)[:, None]
+    if documents_BS is not None:
+        allowed = allowed & (documents_BS[:, None, :, None] == documents_BS[:, None, None, :])
+    return torch.zeros(allowed.shape, dtype=x_BSD.dtype, device=device).masked_fill_(~allowed, float("-inf"))

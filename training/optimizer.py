@@ -1,0 +1,59 @@
+"""Optimizers and the learning rate's course."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+
+def build_optimizers(
+    model: nn.Module, *, kind: str, learning_rate: float, adamw_learning_rate: float, weight_decay: float
+) -> list[Optimizer]:
+    """AdamW for everything, or Muon (Jordan 2024) for the hidden matrices and AdamW for the rest.
+
+    Embeddings, the output layer and norms are not matrices between hidden states: Muon's orthogonal steps are not
+    meant for them. ``match_rms_adamw`` (arXiv:2502.16982) gives Muon's steps the size of AdamW's, so that one range of
+    learning rates serves both. Norms are not decayed.
+    """
+    hidden, decayed, rest = [], [], []
+    for name, parameter in model.named_parameters():
+        if parameter.dim() == 2 and not name.startswith(("tok_embeddings", "output")):
+            hidden.append(parameter)
+        elif parameter.dim() == 2:
+            decayed.append(parameter)
+        else:
+            rest.append(parameter)
+    adamw_groups = [
+        {"params": decayed + ([] if kind == "muon" else hidden), "weight_decay": weight_decay},
+        {"params": rest, "weight_decay": 0.0},
+    ]
+    optimizers: list[Optimizer] = [
+        torch.optim.AdamW(adamw_groups, lr=adamw_learning_rate, betas=(0.9, 0.95), fused=True)
+    ]
+    if kind == "muon":
+        optimizers.append(
+            torch.optim.Muon(hidden, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+        )
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["peak_lr"] = group["lr"]
+    return optimizers
+
+
+def cosine_with_warmup(done: float, *, warmup: float, floor: float) -> float:
+    """Multiplier of the peak learning rate after the share ``done`` of the run (Loshchilov & Hutter 2017)."""
+    if done < warmup:
+        return max(done / warmup, 0.01)
+    course = min(1.0, (done - warmup) / max(1e-9, 1 - warmup))
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * course))
+
+
+def set_learning_rate(optimizers: list[Optimizer], multiplier: float) -> float:
+    """Scale every group's peak rate; returns the first group's rate, for the record."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak_lr"] * multiplier
+    return optimizers[-1].param_groups[0]["lr"]

@@ -1,0 +1,137 @@
+"""Settings of a run: frozen dataclasses whose field docstrings become ``--help``, changed with ``--set KEY=VALUE``."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import dataclasses
+import difflib
+import inspect
+import sys
+import textwrap
+import types
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+class OptionsError(ValueError):
+    """One or more settings that cannot be; the message is one line that names each, the rule and the remedy."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+@cache
+def field_docs(cls: type) -> dict[str, str]:
+    """The string literal below each field of a dataclass, as one line."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    docs: dict[str, str] = {}
+    for base in reversed(cls.__mro__[1:]):
+        if dataclasses.is_dataclass(base):
+            docs |= field_docs(base)
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+        ):
+            docs[field.target.id] = " ".join(str(text.value.value).split())
+    return docs
+
+
+def settings_help(cls: type) -> str:
+    """Every setting with its default and meaning, for the end of ``--help``."""
+    docs = field_docs(cls)
+    lines = ["settings for --set KEY=VALUE (defaults of the profile named first may differ):"]
+    for field in dataclasses.fields(cls):
+        lines.append(f"  {field.name} (default {field.default}): {docs.get(field.name, '')}")
+    return "\n".join(lines)
+
+
+def with_settings(options: T, settings: Sequence[str]) -> T:
+    """A copy of ``options`` with each ``KEY=VALUE`` applied.
+
+    Raises:
+        OptionsError: every unknown key and unfit value in one message.
+    """
+    cls = type(options)
+    hints = get_type_hints(cls)
+    changes: dict[str, Any] = {}
+    problems = []
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            problems.append(f"--set {setting!r} must have the form KEY=VALUE")
+        elif key not in hints:
+            near = difflib.get_close_matches(key, hints, n=3)
+            problems.append(f"unknown setting {key!r}; " + (f"did you mean {', '.join(near)}?" if near else "see --help"))
+        else:
+            try:
+                changes[key] = _parse(text, hints[key])
+            except ValueError:
+                problems.append(f"{key}={text!r} is not {_describe(hints[key])}")
+    if problems:
+        raise OptionsError(problems)
+    return dataclasses.replace(options, **changes)  # type: ignore[type-var]
+
+
+def _parse(text: str, hint: Any) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if text.lower() in ("none", ""):
+            return None
+        return _parse(text, next(a for a in arguments if a is not type(None)))
+    if origin is Literal:
+        if text not in arguments:
+            raise ValueError(text)
+        return text
+    if origin is tuple:
+        return tuple(part for part in text.split(",") if part)
+    if hint is bool:
+        if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
+            raise ValueError(text)
+        return text.lower() in ("true", "1", "yes")
+    if hint is int:
+        return int(text.replace("_", ""))
+    return hint(text)
+
+
+def _describe(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(map(str, get_args(hint)))
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    if get_origin(hint) in (Union, types.UnionType):
+        return " or ".join("none" if a is type(None) else _describe(a) for a in get_args(hint))
+    return names.get(hint, str(hint))
+
+
+def run_command(main: Callable[[argparse.Namespace], int | None], parser: argparse.ArgumentParser, argv: Any) -> int:
+    """Run a command: 0 on success, 2 and one line on stderr on a user's mistake, 130 on Ctrl-C.
+
+    Mistakes are ``ValueError``, ``OSError`` and what derives from them; ``--debug`` shows the traceback instead.
+    """
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    arguments = parser.parse_args(argv)
+    try:
+        return main(arguments) or 0
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as error:
+        if arguments.debug:
+            raise
+        print(f"{parser.prog}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An ``ArgumentParser`` whose errors are one line, without the usage before it."""
+
+    def error(self, message: str) -> Any:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")

@@ -1,0 +1,155 @@
+"""What a run leaves behind besides its weights: measurements by step, curves, energy, and the report of the run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+REPORT_KEYS = (
+    "model base parameters trainable_parameters size_bytes samples tokens epochs train_seconds tokens_per_second "
+    "peak_memory_bytes energy_kwh co2_kg energy_source device dtype val_loss val_perplexity val_bits_per_byte seed "
+    "config"
+).split()
+"""What ``training_report.json`` always has; more may stand beside."""
+
+# Where codecarbon reads a meter; otherwise it multiplies the processor's load with a table's figure.
+METERED = ("intel_rapl", "intel_power_gadget", "powermetrics", "apple")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old one or the new one, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+class Metrics:
+    """``metrics.jsonl``: one JSON object a line, appended as the run goes."""
+
+    def __init__(self, path: Path, keep_until_step: int | None = None) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        kept = [] if keep_until_step is None else [row for row in read_metrics(path) if row["step"] <= keep_until_step]
+        replace_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+
+    def write(self, **row: Any) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Rows of ``metrics.jsonl``; a last line cut short by a crash is left out."""
+    rows = []
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                rows.append(json.loads(line))
+    return rows
+
+
+class Energy:
+    """Energy of a run in kWh and its CO2 in kg, from codecarbon, offline."""
+
+    def __init__(self) -> None:
+        self.kwh: float | None = None
+        self.co2_kg: float | None = None
+        self.source: Literal["measured", "estimated"] | None = None
+
+    @contextlib.contextmanager
+    def measure(self, country: str) -> Iterator[Energy]:
+        """Track the process while the block runs; ``country`` is an ISO 3166 code of three letters.
+
+        Where the machine has no meter the figures are codecarbon's estimate from load and processor type, and
+        ``source`` says so. A failure of codecarbon leaves the figures ``None`` and never stops a training.
+        """
+        tracker = None
+        try:
+            from codecarbon import OfflineEmissionsTracker
+
+            logging.getLogger("codecarbon").setLevel(logging.ERROR)
+            with _without_output():
+                tracker = OfflineEmissionsTracker(
+                    country_iso_code=country,
+                    save_to_file=False,
+                    log_level="error",
+                    tracking_mode="process",
+                    allow_multiple_runs=True,
+                    measure_power_secs=5,
+                )
+                tracker.start()
+        except Exception as error:  # any fault of a meter is a missing figure, not a lost training
+            tracker = None
+            print(f"energy is not recorded: {error}", file=sys.stderr)
+        try:
+            yield self
+        finally:
+            if tracker is not None:
+                self._read(tracker)
+
+    def _read(self, tracker: Any) -> None:
+        with _without_output():
+            tracker.stop()
+        data = tracker.final_emissions_data
+        self.kwh, self.co2_kg = data.energy_consumed, data.emissions
+        modes = [str(getattr(part, "_mode", "")) for part in tracker._hardware]
+        metered = data.gpu_energy > 0 or any(mode in METERED for mode in modes)
+        self.source = "measured" if metered else "estimated"
+
+
+@contextlib.contextmanager
+def _without_output() -> Iterator[None]:
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere):
+        yield
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that this process has held: on the GPU if one is used, else resident."""
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def write_report(folder: Path, report: dict[str, Any]) -> None:
+    """``training_report.json``; a key of ``REPORT_KEYS`` that is missing is a mistake of ours."""
+    missing = [key for key in REPORT_KEYS if key not in report]
+    assert not missing, f"training_report.json lacks {missing}"
+    replace_text(folder / "training_report.json", json.dumps(report, indent=2) + "\n")
+
+
+def draw_curves(folder: Path, title: str) -> None:
+    """``training_curves.png`` from ``metrics.jsonl``: training and validation loss, and the learning rate."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    rows = read_metrics(folder / "metrics.jsonl")
+    figure, (losses, rates) = pyplot.subplots(
+        2, 1, figsize=(8, 6), sharex=True, height_ratios=(3, 1), layout="constrained"
+    )
+    for key, label in (("loss", "training"), ("val_loss", "validation, without smoothing")):
+        points = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
+        if points:
+            losses.plot(*zip(*points, strict=True), label=label, marker="o" if key == "val_loss" else None)
+    losses.set(title=title, ylabel="loss (nats a token)")
+    losses.grid(alpha=0.3)
+    losses.legend()
+    points = [(row["step"], row["learning_rate"]) for row in rows if row.get("learning_rate") is not None]
+    if points:
+        rates.plot(*zip(*points, strict=True), color="tab:green")
+    rates.set(xlabel="optimizer step", ylabel="learning rate")
+    rates.grid(alpha=0.3)
+    figure.savefig(folder / "training_curves.partial.png", dpi=120)
+    pyplot.close(figure)
+    os.replace(folder / "training_curves.partial.png", folder / "training_curves.png")

@@ -1,0 +1,339 @@
+"""Train Model 1 from scratch.
+
+    python training/train_art_ai_model.py --profile demo
+    python -m training.train_art_ai_model --profile seed --data my_texts/ --out checkpoints/my_model
+    python training/train_art_ai_model.py --set learning_rate=0.003 --set n_layers=6
+
+The folder `--out` then holds `art_ai_best.pt`, `tokenizer.model`, `hf/`, `model.gguf`, `training_curves.png`,
+`metrics.jsonl` and `training_report.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+if __name__ == "__main__":  # run as a file: make the repository's packages importable
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+
+from training.dataset import Dataset, load_dataset
+from training.device import Compute, DType, choose_compute
+from training.export import export_gguf, export_hf
+from training.generation import MODEL1_FOLDER, complete
+from training.model import ModernTransformer, config_problems
+from training.options import OneLineParser, OptionsError, run_command, settings_help, with_settings
+from training.packing import ChatForm, Documents, LossOn, tokenise
+from training.progress import Progress
+from training.report import Energy, Metrics, draw_curves, peak_memory_bytes, write_report
+from training.scoring import Score
+from training.tokenizer import ASSISTANT, BEGIN, END, PAD, USER, Tokenizer, train_tokenizer
+from training.trainer import Outcome, Recipe, Trainer
+
+DEMO_QUESTIONS = ("What is Impressionism?", "Who painted Guernica?", "What is a neural network?", "Hello!")
+CHAT_FORM = ChatForm(begin=[BEGIN], before={"user": [USER], "assistant": [ASSISTANT], "text": []}, end=[END], after=[])
+
+
+@dataclass(frozen=True)
+class Model1Options:
+    """Everything that decides Model 1: its shape, its data and its training."""
+
+    vocab_size: int = 4096
+    """Pieces of the tokenizer, which is trained on the data"""
+    dim: int = 320
+    """Width of the model"""
+    n_layers: int = 5
+    """Number of layers"""
+    n_heads: int = 5
+    """Query heads; divides dim"""
+    n_kv_heads: int = 1
+    """Key and value heads; divides n_heads"""
+    ffn_dim: int = 896
+    """Width inside the feed-forward layers"""
+    max_seq_len: int = 512
+    """Longest conversation in tokens"""
+    dropout: float = 0.0
+    """Share of activations dropped in training"""
+    rope_theta: float = 10_000.0
+    """Base of the rotary frequencies"""
+    norm_eps: float = 1e-5
+    """Added under the root of RMSNorm"""
+    tie_embeddings: bool = True
+    """Whether the output layer is the embedding"""
+    max_rows_per_source: int | None = None
+    """At most so many rows of each data source, chosen by hash"""
+    max_held_out: int = 400
+    """At most so many held-out samples of each kind are scored"""
+    loss_on: LossOn = "answers"
+    """What is learned: answers (and prose), or everything, the questions included"""
+    row_length: int = 128
+    """Tokens of a packed training row"""
+    batch_rows: int = 32
+    """Rows of an optimizer step"""
+    micro_batch_rows: int = 32
+    """Rows at a time; smaller needs less memory"""
+    epochs: float = 3.0
+    """Passes over the data, unless max_steps or max_seconds ends it sooner"""
+    max_steps: int | None = None
+    """Optimizer steps at most"""
+    max_seconds: float | None = None
+    """Seconds of training at most; the learning rate's course follows whichever limit is nearer"""
+    optimizer: Literal["muon", "adamw"] = "muon"
+    """Muon for the hidden matrices and AdamW for the rest, or AdamW for all"""
+    learning_rate: float = 4e-3
+    """Peak rate of the hidden matrices"""
+    adamw_learning_rate: float = 2e-3
+    """Peak rate of embeddings, output layer and norms (of all, with adamw)"""
+    weight_decay: float = 0.1
+    """Decoupled decay of matrices"""
+    warmup: float = 0.03
+    """Share of the run in which the rate rises"""
+    floor: float = 0.02
+    """Share of the peak rate at the end of the cosine"""
+    clip: float = 1.0
+    """Largest norm of the gradient"""
+    label_smoothing: float = 0.0
+    """Share of each target spread over the vocabulary in training; never in evaluation"""
+    evaluations: int = 4
+    """How often the held-out samples are scored"""
+    patience: int = 3
+    """Stop after so many evaluations without a better loss"""
+    dtype: DType = "auto"
+    """Number format of matrix products: auto, bf16, fp16 or fp32"""
+    seed: int = 1
+    """Seed of weights and order"""
+    country: str = "GBR"
+    """ISO 3166 code of the country whose electricity mix turns energy into CO2"""
+
+    def model_config(self) -> dict[str, Any]:
+        """The keyword arguments of ``ModernTransformer``."""
+        keys = (
+            "vocab_size dim n_layers n_heads n_kv_heads ffn_dim max_seq_len dropout rope_theta norm_eps tie_embeddings"
+        ).split()
+        return {key: getattr(self, key) for key in keys}
+
+    def check(self) -> None:
+        """Raises OptionsError with every problem at once."""
+        problems = config_problems(self.model_config())
+        positive = ("row_length", "batch_rows", "micro_batch_rows", "epochs", "learning_rate", "evaluations", "clip")
+        problems += [f"{key}={getattr(self, key)} must be above 0" for key in positive if getattr(self, key) <= 0]
+        if self.row_length > self.max_seq_len:
+            problems.append(f"row_length={self.row_length} exceeds max_seq_len={self.max_seq_len}; lower one")
+        if not 0 <= self.label_smoothing < 1:
+            problems.append(f"label_smoothing={self.label_smoothing} must be at least 0 and below 1")
+        if self.vocab_size < 300:
+            problems.append(f"vocab_size={self.vocab_size} must be at least 300: 256 bytes and the chat's pieces")
+        if problems:
+            raise OptionsError(problems)
+
+
+PROFILES = {
+    "demo": Model1Options(dropout=0.0, label_smoothing=0.01, epochs=4.0, max_seconds=125.0),
+    "seed": Model1Options(
+        vocab_size=32_000,
+        dim=1024,
+        n_layers=12,
+        n_heads=16,
+        n_kv_heads=4,
+        ffn_dim=5120,
+        max_seq_len=1024,
+        tie_embeddings=False,
+        dropout=0.1,
+        label_smoothing=0.1,
+        loss_on="everything",
+        row_length=1024,
+        batch_rows=128,
+        micro_batch_rows=8,
+        epochs=5.0,
+        learning_rate=1e-3,
+        adamw_learning_rate=3e-4,
+        evaluations=50,
+        patience=5,
+        max_held_out=2000,
+    ),
+}
+
+
+def prepare_tokenizer(dataset: Dataset, options: Model1Options, out: Path) -> Tokenizer:
+    texts = (message.content for sample in dataset.train for message in sample.messages)
+    return train_tokenizer(texts, options.vocab_size, out / "tokenizer.model")
+
+
+def recipe_of(options: Model1Options, documents: Documents) -> Recipe:
+    batches = max(1.0, len(documents.tokens) / (options.row_length * options.batch_rows))
+    return Recipe(
+        max_steps=options.max_steps or max(1, round(options.epochs * batches)),
+        max_seconds=options.max_seconds,
+        batch_rows=options.batch_rows,
+        micro_batch_rows=options.micro_batch_rows,
+        row_length=options.row_length,
+        optimizer=options.optimizer,
+        learning_rate=options.learning_rate,
+        adamw_learning_rate=options.adamw_learning_rate,
+        weight_decay=options.weight_decay,
+        warmup=options.warmup,
+        floor=options.floor,
+        clip=options.clip,
+        label_smoothing=options.label_smoothing,
+        evaluations=options.evaluations,
+        patience=options.patience,
+        seed=options.seed,
+    )
+
+
+def save_checkpoint(model: ModernTransformer, tokenizer: Tokenizer, options: Model1Options, step: int, path: Path) -> None:
+    """Write the checkpoint atomically: plain types and tensors only, so that ``torch.load`` reads it by default."""
+    content = {
+        "config": model.config,
+        "model_state_dict": {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()},
+        "tokenizer_sha256": tokenizer.sha256,
+        "options": asdict(options),
+        "step": step,
+    }
+    partial = path.with_suffix(".partial")
+    torch.save(content, partial)
+    os.replace(partial, path)
+
+
+def train_model1(options: Model1Options, data: tuple[str, ...], out: Path, progress: Progress) -> dict[str, Any]:
+    """Train, save and export; returns the report that is also written to ``training_report.json``."""
+    options.check()
+    out.mkdir(parents=True, exist_ok=True)
+    compute = choose_compute(options.dtype)
+    progress.stage("corpus", f"reading {', '.join(data)}")
+    dataset = load_dataset(data, options.max_rows_per_source, options.max_held_out)
+    progress.stage("tokenizer", f"training a tokenizer of {options.vocab_size:,} pieces on {len(dataset.train):,} samples")
+    tokenizer = prepare_tokenizer(dataset, options, out)
+    documents = tokenise(dataset.train, tokenizer.encode_batch, CHAT_FORM, options.loss_on)
+    held_out = {
+        kind: tokenise(samples, tokenizer.encode_batch, CHAT_FORM, options.loss_on)
+        for kind, samples in dataset.held_out.items()
+    }
+    torch.manual_seed(options.seed)
+    model = ModernTransformer(**options.model_config())
+    progress.stage(
+        "train",
+        f"training {model.n_parameters():,} parameters on {len(documents.tokens):,} tokens, {compute.name}, "
+        f"{compute.dtype_name} ({compute.reason})",
+    )
+    best_path = out / "art_ai_best.pt"
+    recipe = recipe_of(options, documents)
+    with Energy().measure(options.country) as energy:
+        trainer = Trainer(
+            model,
+            documents,
+            held_out,
+            recipe,
+            compute,
+            PAD,
+            progress,
+            Metrics(out / "metrics.jsonl"),
+            on_best=lambda step, _: save_checkpoint(model, tokenizer, options, step, best_path),
+        )
+        outcome = trainer.run()
+    if not held_out:
+        save_checkpoint(model, tokenizer, options, outcome.steps, best_path)
+    model.load_state_dict(torch.load(best_path)["model_state_dict"])
+    progress.stage("export", f"writing {out}")
+    report = make_report(options, data, dataset, model, compute, outcome, energy, best_path)
+    export(model.cpu().eval(), tokenizer, out, report)
+    return report
+
+
+def export(model: ModernTransformer, tokenizer: Tokenizer, out: Path, report: dict[str, Any]) -> None:
+    hf = out / "hf.partial"
+    shutil.rmtree(hf, ignore_errors=True)
+    export_hf(model, tokenizer, hf)
+    shutil.rmtree(out / "hf", ignore_errors=True)
+    os.replace(hf, out / "hf")
+    export_gguf(out / "hf", out / "model.gguf")
+    draw_curves(out, f"Model 1, {model.n_parameters() / 1e6:.1f}M parameters, from scratch")
+    write_report(out, report)
+
+
+def make_report(
+    options: Model1Options,
+    data: tuple[str, ...],
+    dataset: Dataset,
+    model: ModernTransformer,
+    compute: Compute,
+    outcome: Outcome,
+    energy: Energy,
+    checkpoint: Path,
+) -> dict[str, Any]:
+    val = sum(outcome.scores.values(), Score(0.0, 0, 0))
+    return {
+        "model": "model1",
+        "base": None,
+        "parameters": model.n_parameters(),
+        "trainable_parameters": model.n_parameters(),
+        "size_bytes": checkpoint.stat().st_size,
+        "samples": len(dataset.train),
+        "tokens": outcome.tokens,
+        "epochs": round(outcome.epochs, 3),
+        "steps": outcome.steps,
+        "stopped_by": outcome.stopped,
+        "train_seconds": round(outcome.seconds, 2),
+        "tokens_per_second": round(outcome.tokens_per_second, 1),
+        "peak_memory_bytes": peak_memory_bytes(),
+        "energy_kwh": energy.kwh,
+        "co2_kg": energy.co2_kg,
+        "energy_source": energy.source,
+        "device": compute.name,
+        "dtype": compute.dtype_name,
+        "val_loss": val.loss if val.tokens else None,
+        "val_perplexity": val.perplexity if val.tokens else None,
+        "val_bits_per_byte": val.bits_per_byte if val.tokens else None,
+        "val": {
+            kind: {"samples": len(dataset.held_out[kind]), "loss": s.loss, "bits_per_byte": s.bits_per_byte}
+            for kind, s in outcome.scores.items()
+        },
+        "seed": options.seed,
+        "config": asdict(options) | {"data": list(data)},
+    }
+
+
+def build_parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="train_art_ai_model",
+        description=__doc__,
+        epilog=settings_help(Model1Options),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--profile", choices=PROFILES, default="demo", help="a set of settings (default: demo)")
+    parser.add_argument("--data", nargs="+", default=["embedded"], metavar="SOURCE", help="data sources (default: embedded)")
+    parser.add_argument("--out", type=Path, default=MODEL1_FOLDER, metavar="DIR", help="where everything is written")
+    parser.add_argument("--max-steps", type=int, metavar="N", help="stop after N optimizer steps")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be repeated")
+    parser.add_argument("--progress", type=Path, metavar="FILE", help="keep the state of the run in FILE, as JSON")
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> None:
+    settings = arguments.set + ([f"max_steps={arguments.max_steps}"] if arguments.max_steps is not None else [])
+    options = with_settings(PROFILES[arguments.profile], settings)
+    with Progress(arguments.progress) as progress:
+        report = train_model1(options, tuple(arguments.data), arguments.out, progress)
+        print(
+            f"Model 1: {report['parameters'] / 1e6:.1f}M parameters, {report['tokens']:,} tokens in "
+            f"{report['train_seconds']:.0f} s ({report['tokens_per_second']:,.0f} tokens/s)"
+        )
+        if report["val_loss"] is not None:
+            print(f"held out: perplexity {report['val_perplexity']:.1f}, {report['val_bits_per_byte']:.3f} bits per byte")
+        for question in DEMO_QUESTIONS:
+            print(f"  {question}\n    {complete(arguments.out / 'art_ai_best.pt', question)}")
+        progress.stage("done", f"written to {arguments.out}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    return run_command(run, build_parser(), argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
