@@ -31,7 +31,7 @@ _NAMES = (
 # Phrases in which a model speaks of its own making.
 _PHRASES = (
     r"as an? (?:ai|artificial intelligence|language|large language)[\w\s-]{0,30}model",
-    r"\bi(?:'m| am| was) (?:an? )?[\w\s-]{0,40}(?:trained|fine-?tuned|pre-?trained|developed|created|made|built) (?:by|from|on)\b",
+    r"\bi(?:'m| am| was) [\w\s-]{0,40}(?:trained|tuned|developed|created|made|built) (?:by|from|on)\b",
     r"\bas a model (?:trained|developed|created|made|built)\b",
     r"\bmy (?:training data|developers?|creators?|makers?|parameters)\b",
     r"\btrained (?:me|from scratch)\b",

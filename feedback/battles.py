@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-
 CHOICES = ("left", "right", "tie", "both_bad")
 
 

@@ -8,30 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from .assignment import MODELS, Candidate, left_model, rank_prompts
-from .battles import (
-    CHOICES,
-    Answer,
-    Battle,
-    Tester,
-    Turn,
-    Vote,
-    read_battle,
-    read_tester,
-    read_turn,
-    read_vote,
-    timestamp,
-    winner,
-)
-from .database import Database
-from .registry import register, remove_tester
+from .battles import CHOICES, Answer, Battle, Tester, Turn, Vote, read_battle, read_turn, read_vote, winner
 from .rules import (
     MAX_COMMENT_CHARS,
     Refused,
@@ -44,12 +25,10 @@ from .rules import (
     next_turn,
     shown,
 )
-from .study import OWN_CATEGORY, Prompt, Study
+from .sessions import GUESSES, Sessions
+from .study import OWN_CATEGORY, Prompt
 
 __all__ = ["CHOICES", "GUESSES", "Answer", "Battle", "BlindTest", "Refused", "Tester", "Turn", "Vote"]
-
-GUESSES = ("left_last", "right_last", "dont_know")
-CLOSING = ("quota", "timeout", "quit")
 
 # The repeated columns come from the battle itself, the lengths from what the tester read.
 _INSERT_VOTE = """
@@ -64,15 +43,11 @@ WHERE battles.id = :battle GROUP BY battles.id
 """
 
 
-class BlindTest:
-    """One study on one database.  Safe to share between threads; all times are the server's.
+class BlindTest(Sessions):
+    """One study on one database: the sessions of its testers, their battles, turns and votes.
 
-    Args:
-        database: where everything is kept.
-        study: the settings; with ``models`` they identify the study, so that another file or other checkpoints begin
-            a study of their own and never mix with the votes at hand.
-        models: a description of ``model1`` and of ``model2`` (names, hashes, sampling), stored as JSON.
-        clock: the present time; tests pass their own.
+    Safe to share between threads; all times are the server's.  The arguments are those of
+    :class:`~feedback.sessions.Sessions`.
     """
 
     # -- battles ------------------------------------------------------------------------------------------------
@@ -136,8 +111,12 @@ class BlindTest:
         return self._latest(tester_id, "status = 'open'")
 
     def last_battle(self, tester_id: str) -> Battle | None:
-        """The round that was served last, open or not: where an undo is possible and which the guess is about."""
+        """The round that was served last, open or not: where an undo is possible."""
         return self._latest(tester_id, "status <> 'withdrawn'")
+
+    def voted_battle(self, tester_id: str) -> Battle | None:
+        """The round that was voted on last: the one that the guess is about."""
+        return self._latest(tester_id, "status = 'voted'")
 
     def abandon(self, tester_id: str, battle_id: int, reason: str) -> None:
         """Leave an open round without a vote; the row and what happened stay.
@@ -198,7 +177,7 @@ class BlindTest:
                   answer.first_token_seconds, answer.stopped, int(answer.leak_flag))
                  for model, answer in cleaned.items()])
             if status == "failed":
-                self._failures(connection, turn_id, {model: "blank answer" for model in blank})
+                self._failures(connection, turn_id, dict.fromkeys(blank, "blank answer"))
             return self._end_turn(connection, turn_id, status, tester)
 
     def fail_turn(self, turn_id: int, model: str, error: str) -> Turn:
@@ -280,19 +259,44 @@ class BlindTest:
         self.close_expired()
         with self._write() as connection:
             row = self._active(connection, tester_id)
-            battle = self._own(connection, row["id"], battle_id)
-            if battle.vote is None:
-                raise Refused("There is no vote to undo in this round.")
-            latest, revealed = connection.execute(
-                "SELECT MAX(id), (SELECT revealed_at FROM battles WHERE id = ?) FROM battles WHERE tester_id = ?",
-                [battle_id, row["id"]]).fetchone()
-            if latest != battle_id:
-                raise Refused("The next round has begun, so this vote stays.")
-            if revealed:
-                raise Refused("The models of this round have been shown, so this vote stays.")
-            connection.execute("UPDATE votes SET superseded = 1, superseded_at = ? WHERE battle_id = ?"
-                               " AND superseded = 0", [self._now(), battle_id])
+            self._supersede(connection, row["id"], battle_id)
             self._seen(connection, row["id"])
+
+    def explain_vote(self, tester_id: str, battle_id: int, reasons: Iterable[str], comment: str) -> Vote:
+        """Give the vote of the last round other reasons and another comment; the old row stays, superseded.
+
+        Raises:
+            Refused: unknown reason, or as for :meth:`undo_vote`.
+        """
+        reasons = self._reasons(reasons)
+        comment = clean(comment, MAX_COMMENT_CHARS)
+        self.close_expired()
+        with self._write() as connection:
+            row = self._active(connection, tester_id)
+            old = self._supersede(connection, row["id"], battle_id)
+            connection.execute(_INSERT_VOTE, {
+                "battle": battle_id, "choice": old["choice"], "reasons": json.dumps(reasons, ensure_ascii=False),
+                "comment": comment, "good_enough": old["good_enough"], "now": self._now(),
+                "client_time": old["client_time"], "vote_seconds": old["vote_seconds"]})
+            self._seen(connection, row["id"])
+            vote = connection.execute("SELECT * FROM votes WHERE battle_id = ? AND superseded = 0", [battle_id])
+            return read_vote(vote.fetchone())
+
+    def _supersede(self, connection: sqlite3.Connection, key: int, battle_id: int) -> sqlite3.Row:
+        """Take the current vote of a tester's last round out of the count, and return its row."""
+        if self._own(connection, key, battle_id).vote is None:
+            raise Refused("There is no vote to undo in this round.")
+        latest, revealed = connection.execute(
+            "SELECT MAX(id), (SELECT revealed_at FROM battles WHERE id = ?) FROM battles WHERE tester_id = ?",
+            [battle_id, key]).fetchone()
+        if latest != battle_id:
+            raise Refused("The next round has begun, so this vote stays.")
+        if revealed:
+            raise Refused("The models of this round have been shown, so this vote stays.")
+        old: sqlite3.Row = connection.execute("SELECT * FROM votes WHERE battle_id = ? AND superseded = 0",
+                                              [battle_id]).fetchone()
+        connection.execute("UPDATE votes SET superseded = 1, superseded_at = ? WHERE id = ?", [self._now(), old["id"]])
+        return old
 
     # -- the reveal ---------------------------------------------------------------------------------------------
 
@@ -334,7 +338,6 @@ class BlindTest:
         return self._study["secret"]
 
     # -- inside -------------------------------------------------------------------------------------------------
-
 
     def _serving(self, connection: sqlite3.Connection, key: int) -> int:
         return connection.execute("SELECT COUNT(*) FROM battles WHERE tester_id = ?", [key]).fetchone()[0]

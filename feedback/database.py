@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 BUSY_SECONDS = 10
 MIN_SQLITE = (3, 37, 0)  # STRICT tables
+DEFAULT_PATH = Path("votes.db")
 
 
 class DatabaseError(RuntimeError):
@@ -49,6 +51,7 @@ class Database:
         if connection is None:
             with self._explained():
                 connection = self._local.connection = self._connect()
+                self._connections.append(connection)
         return connection
 
     @contextmanager
@@ -72,6 +75,14 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own that keeps seeing the database as it is now; for long reads, one thread at a time."""
+        with self._explained(), closing(self._connect()) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("BEGIN")
+            yield connection
+
     def backup(self, target: str | Path) -> None:
         """Copy the database with SQLite's online backup while it stays in use.
 
@@ -81,6 +92,18 @@ class Database:
         with self._explained(Path(target)), closing(sqlite3.connect(target)) as copy:
             self.connection.backup(copy)
 
+    @classmethod
+    def existing(cls, path: str | Path) -> Database:
+        """Open a database that must be there already; for reading alone where it cannot be written.
+
+        Raises:
+            DatabaseError: as for the constructor, or there is no such file.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise DatabaseError(f"{path}: does not exist; name the app's database with --db")
+        return cls(path, readonly=not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)))
+
     def close(self) -> None:
         """Close every connection; the object cannot be used again."""
         for connection in self._connections:
@@ -89,20 +112,23 @@ class Database:
         self._local = threading.local()
 
     def _connect(self) -> sqlite3.Connection:
-        if self.readonly:
-            connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS,
-                                         isolation_level=None, check_same_thread=False)
-        else:
-            # Threads keep to their own connection; close() alone crosses, when nothing else runs.
-            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None,
-                                         check_same_thread=False)
+        # Threads keep to their own connection; only close() and a snapshot handed on cross, and those never overlap.
+        connection = sqlite3.connect(self._uri(), uri=True, timeout=BUSY_SECONDS, isolation_level=None,
+                                     check_same_thread=False)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE cannot get round the delete triggers
         connection.execute("PRAGMA synchronous = FULL")  # a vote is on the disk before the page says so
         connection.execute("PRAGMA secure_delete = ON")  # what a tester withdraws is overwritten
-        self._connections.append(connection)
         return connection
+
+    def _uri(self) -> str:
+        uri = self.path.absolute().as_uri()
+        if not self.readonly:
+            return uri
+        # On a disk that cannot be written SQLite cannot share a log; without one the file alone is the database.
+        alone = not self.path.with_name(self.path.name + "-wal").exists() and not os.access(self.path.parent, os.W_OK)
+        return f"{uri}?immutable=1" if alone else f"{uri}?mode=ro"
 
     def _migrate(self) -> None:
         from sqlite_utils import Database as Tables
@@ -118,12 +144,12 @@ class Database:
         if not pending:
             return
         if self.readonly:
-            raise DatabaseError(f"{self.path}: has an older schema; open it once without read-only access to migrate it")
+            raise DatabaseError(f"{self.path}: has an older schema; open it once with write access to migrate it")
         if not applied and tables.table_names():
             raise DatabaseError(f"{self.path}: is a SQLite file of another program; name another file with --db")
         if applied:
             stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
-            self.backup(self.path.with_name(f"{self.path.name}.before-{pending[0].name}-{stamp}.bak"))
+            self.backup(self.path.with_name(f"{self.path.name}.backup-{stamp}-before-{pending[0].name}"))
         with self.transaction():  # a second process that opens the same new file waits here, then finds nothing to do
             migrations.apply(tables)
 

@@ -48,7 +48,7 @@ def checked_question(text: Any) -> str:
         raise Refused("The question is empty; type one or choose a suggestion.")
     cleaned = clean(text, len(text))
     if len(cleaned) > MAX_PROMPT_CHARS:
-        raise Refused(f"The question has {len(cleaned):,} characters; the limit is {MAX_PROMPT_CHARS:,}, so shorten it.")
+        raise Refused(f"The question has {len(cleaned):,} characters; please shorten it to {MAX_PROMPT_CHARS:,}.")
     return cleaned
 
 

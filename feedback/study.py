@@ -130,7 +130,7 @@ class Study:
 class _Rule:
     """How one setting is checked: ``accepts`` decides, ``wording`` completes "must be ...", ``default`` fills a gap."""
 
-    accepts: Callable[[Any], bool]
+    accepts: Callable[[Any], object]
     wording: str
     default: Any = None
     required: bool = False
@@ -145,8 +145,8 @@ def _number(low: float, high: float, default: float, *, above: bool = False) -> 
     def accepts(value: Any) -> bool:
         return type(value) in (int, float) and (low < value if above else low <= value) and value <= high
 
-    return _Rule(accepts, f"a number {'above' if above else 'from'} {low:g} {'and at most' if above else 'to'} {high:g}",
-                 default)
+    bounds = f"above {low:g} and at most {high:g}" if above else f"from {low:g} to {high:g}"
+    return _Rule(accepts, f"a number {bounds}", default)
 
 
 def _is_text(value: Any, limit: int) -> bool:
@@ -169,6 +169,14 @@ _RULES = {
     "temperature": _number(0, 2, 0.7),
     "top_p": _number(0, 1, 0.9, above=True),
     "reasons": _Rule(_is_reasons, "a list of different texts of 1 to 80 characters", []),
+}
+
+_PROMPT_RULES = {
+    "id": _Rule(lambda value: isinstance(value, str) and _PROMPT_ID.match(value) and not value.startswith("own-"),
+                "1 to 64 letters, digits, - . or _, and not begin with own-"),
+    "category": _Rule(lambda value: _is_text(value, 40) and value.strip() != OWN_CATEGORY,
+                      f'text of 1 to 40 characters other than "{OWN_CATEGORY}"'),
+    "text": _Rule(lambda value: _is_text(value, MAX_PROMPT_CHARS), f"text of 1 to {MAX_PROMPT_CHARS} characters"),
 }
 
 
@@ -204,7 +212,8 @@ class _Reader:
             consent = consent | {"version": str(consent["version"])}
         for key, limit in (("version", 40), ("text", 20_000)):
             if not _is_text(consent.get(key), limit):
-                self.problems.append(f"consent.{key} = {shown(consent.get(key))} must be text of 1 to {limit} characters")
+                problem = f"consent.{key} = {shown(consent.get(key))} must be text of 1 to {limit} characters"
+                self.problems.append(problem)
         for key in consent.keys() - {"version", "text"}:
             self.problems.append(f"consent.{key} is not a setting; remove it")
         return str(consent.get("version", "")).strip(), str(consent.get("text", "")).strip()
@@ -230,17 +239,11 @@ class _Reader:
         if not isinstance(entry, dict):
             self.problems.append(f"prompt {number} = {shown(entry)} must be a table with id, category and text")
             return None
-        problems = []
-        identifier, category, text = entry.get("id"), entry.get("category"), entry.get("text")
-        if not (isinstance(identifier, str) and _PROMPT_ID.match(identifier)) or identifier.startswith("own-"):
-            problems.append(f"id = {shown(identifier)} must be 1 to 64 letters, digits, - . or _, and not begin with own-")
-        if not _is_text(category, 40) or category.strip() == OWN_CATEGORY:
-            problems.append(f'category = {shown(category)} must be text of 1 to 40 characters other than "own"')
-        if not _is_text(text, MAX_PROMPT_CHARS):
-            problems.append(f"text = {shown(text)} must be text of 1 to {MAX_PROMPT_CHARS} characters")
-        problems += [f"{key} is not a setting; remove it" for key in sorted(entry.keys() - {"id", "category", "text"})]
+        problems = [f"{key} is not a setting; remove it" for key in sorted(entry.keys() - _PROMPT_RULES.keys())]
+        problems += [f"{key} = {shown(entry.get(key))} must be {rule.wording}" for key, rule in _PROMPT_RULES.items()
+                     if not rule.accepts(entry.get(key))]
         self.problems += [f"prompt {number}: {problem}" for problem in problems]
-        return None if problems else Prompt(identifier, category.strip(), text.strip())
+        return None if problems else Prompt(**{key: entry[key].strip() for key in _PROMPT_RULES})
 
     def reject_unknown(self) -> None:
         self.problems += [f"{name} is not a setting; remove it or correct its spelling" for name in sorted(self.left)]

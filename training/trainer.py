@@ -47,12 +47,13 @@ class Recipe:
 
 @dataclass
 class Outcome:
-    """What a training reached."""
+    """What a training reached; ``seconds`` are those of the optimizer's steps, without evaluation."""
 
     steps: int = 0
     tokens: int = 0
     epochs: float = 0.0
     seconds: float = 0.0
+    wall_seconds: float = 0.0
     stopped: str = "steps"
     scores: dict[str, Score] = field(default_factory=dict)
 
@@ -103,11 +104,13 @@ class Trainer:
             rate = set_learning_rate(
                 self.optimizers, cosine_with_warmup(done, warmup=recipe.warmup, floor=recipe.floor)
             )
+            step_started = time.monotonic()
             batch = next(self.batches)
             loss = self.step(batch)
             outcome.steps += 1
             outcome.tokens += int((batch.documents >= 0).sum())
-            outcome.seconds = time.monotonic() - started
+            outcome.seconds += time.monotonic() - step_started
+            outcome.wall_seconds = time.monotonic() - started
             if not math.isfinite(loss):
                 raise TrainingError(f"the loss became {loss} at step {outcome.steps}; lower learning_rate and train again")
             done = self._done(outcome)
@@ -172,12 +175,12 @@ class Trainer:
 
     def _done(self, outcome: Outcome) -> float:
         by_steps = outcome.steps / self.recipe.max_steps
-        by_time = outcome.seconds / self.recipe.max_seconds if self.recipe.max_seconds else 0.0
+        by_time = outcome.wall_seconds / self.recipe.max_seconds if self.recipe.max_seconds else 0.0
         return max(by_steps, by_time)
 
     def _show(self, outcome: Outcome, loss: float, rate: float, done: float) -> None:
         steps = max(outcome.steps, round(outcome.steps / max(done, 1e-9)))
-        left = outcome.seconds * (1 - done) / max(done, 1e-9)
+        left = outcome.wall_seconds * (1 - done) / max(done, 1e-9)
         best = None if math.isinf(self.best) else self.best
         self.progress.step(outcome.steps, steps, loss, outcome.tokens_per_second, left, best)
         if outcome.steps == 1 or outcome.steps % 10 == 0:

@@ -131,8 +131,8 @@ class LlamaCpp:
             raise EngineError(f"{self.path}: llama.cpp does not answer ({error}); start the app again") from error
 
     def describe(self) -> dict[str, str]:
-        """Kind, path and SHA-256 of the file."""
-        return {"kind": "llama.cpp", "source": str(self.path), "sha256": file_sha256(self.path)}
+        """Kind, name and SHA-256 of the file; its folder is left out, so that moving it does not begin a new study."""
+        return {"kind": "llama.cpp", "source": self.path.name, "sha256": file_sha256(self.path)}
 
     def health(self) -> dict[str, object]:
         """Whether the model is loaded; its context in tokens."""

@@ -104,9 +104,9 @@ class HuggingFace:
         return context is None or self._encode(messages).shape[1] + max_new_tokens <= context
 
     def describe(self) -> dict[str, str]:
-        """Kind, folder and the SHA-256 of the weights."""
+        """Kind, the folder's name and the SHA-256 of the weights."""
         weights = next(iter(sorted(self.folder.glob("*.safetensors"))), self.folder / "config.json")
-        return {"kind": "transformers", "source": str(self.folder), "sha256": file_sha256(weights)}
+        return {"kind": "transformers", "source": self.folder.name, "sha256": file_sha256(weights)}
 
     def health(self) -> dict[str, object]:
         """Whether the model is loaded, and where."""
@@ -124,7 +124,6 @@ class TrainedFromScratch:
         self.path = path
         self._model: Any = None
         self._tokenizer: Any = None
-        self._one_at_a_time = threading.Lock()
 
     def start(self) -> None:
         """Load model and tokenizer on the best device. Raises EngineError."""
@@ -134,8 +133,8 @@ class TrainedFromScratch:
 
         try:
             model, self._tokenizer = generation.load(self.path)
-        except Exception as error:  # torch raises many kinds for a broken file
-            raise EngineError(f"{self.path}: cannot be loaded ({_one_line(error)}); train it again") from error
+        except generation.CheckpointError as error:
+            raise EngineError(_one_line(error)) from error
         self._model = model.to(_device(torch)).eval()
 
     def stream(self, messages: list[Message], sampling: Sampling, cancel: threading.Event) -> Iterator[Piece]:
@@ -145,34 +144,31 @@ class TrainedFromScratch:
         return relay(lambda emit: self._answer(messages, sampling, emit), cancel)
 
     def _answer(self, messages: list[Message], sampling: Sampling, emit: Emit) -> None:
-        import torch
-
         from training import generation
 
         tokens = 0
-        with self._one_at_a_time:
-            torch.manual_seed(sampling.seed)
-            for text in generation.stream(
-                self._model,
-                self._tokenizer,
-                messages,
-                max_new_tokens=sampling.max_new_tokens,
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-            ):
-                tokens += 1
-                if not emit(Piece(text, 1)):
-                    return
+        for text in generation.stream(
+            self._model,
+            self._tokenizer,
+            _pairs(messages),
+            max_new_tokens=sampling.max_new_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            seed=sampling.seed,
+        ):
+            tokens += 1
+            if not emit(Piece(text, 1)):
+                return
         emit(Piece("", 0, "length" if tokens >= sampling.max_new_tokens else "stop"))
 
     def fits(self, messages: list[Message], max_new_tokens: int) -> bool:
-        """Whether prompt and answer have room, by the tokenizer's count and a margin for the marks between turns."""
-        tokens = sum(len(self._tokenizer.encode(message["content"])) + 4 for message in messages)
-        return tokens + max_new_tokens <= int(self._model.max_seq_len)
+        """Whether prompt and answer have room, counted with the model's own tokenizer."""
+        prompt = self._tokenizer.encode_chat(_pairs(messages))
+        return len(prompt) + max_new_tokens <= int(self._model.config["max_seq_len"])
 
     def describe(self) -> dict[str, str]:
-        """Kind, path and SHA-256 of the file."""
-        return {"kind": "pytorch", "source": str(self.path), "sha256": file_sha256(self.path)}
+        """Kind, name and SHA-256 of the file; its folder is left out, so that moving it does not begin a new study."""
+        return {"kind": "pytorch", "source": self.path.name, "sha256": file_sha256(self.path)}
 
     def health(self) -> dict[str, object]:
         """Whether the model is loaded."""
@@ -187,6 +183,10 @@ def _device(torch: Any) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _pairs(messages: list[Message]) -> list[tuple[str, str]]:
+    return [(message["role"], message["content"]) for message in messages]
 
 
 def _one_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from app.engines import Engine, EngineError
 
 Role = Literal["model1", "model2"]
+MODELS: tuple[Role, Role] = ("model1", "model2")
 
 FORMS = "a checkpoint folder, a .pt, a .gguf, or openai:BASE_URL#MODEL"
 # What a checkpoint folder may hold, best first: a GGUF needs no PyTorch in this process.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from training.corpus import embedded, files
+from training.corpus import core, embedded, files
 from training.corpus.sample import CorpusError, Message, Sample
 from training.corpus.split import Split, split_of
 
@@ -16,7 +16,8 @@ def load(data: Sequence[str] = ("embedded",), *, max_rows_per_source: int | None
     """The samples of all named data.
 
     Args:
-        data: ``"embedded"``, the name of one embedded source, or the path of a data file or a folder of them.
+        data: ``"embedded"`` or one of its sources; ``"core"``, the part of it that a small model learns in two
+            minutes; or the path of a data file or of a folder of them.
         max_rows_per_source: At most this many samples of each source, chosen by hash.
 
     Raises:
@@ -35,7 +36,7 @@ def sources(data: Sequence[str] = ("embedded",)) -> list[str | Path]:
     for name in data:
         if name == "embedded":
             found.update(dict.fromkeys(embedded.SOURCES))
-        elif name in embedded.SOURCES:
+        elif name == "core" or name in embedded.SOURCES:
             found[name] = None
         else:
             found.update(dict.fromkeys(files.find_files(Path(name).expanduser())))
@@ -44,7 +45,8 @@ def sources(data: Sequence[str] = ("embedded",)) -> list[str | Path]:
 
 def load_source(source: str | Path, max_rows: int | None = None) -> list[Sample]:
     """The samples of one entry of ``sources``."""
-    rows: Iterator[Sample] = (
-        files.iter_samples(source) if isinstance(source, Path) else iter(embedded.samples(source))
-    )
+    if isinstance(source, Path):
+        rows = files.iter_samples(source)
+    else:
+        rows = iter(core.samples() if source == "core" else embedded.samples(source))
     return files.pick_samples(rows, max_rows)

@@ -27,12 +27,13 @@ def samples(source: str) -> tuple[Sample, ...]:
     """The distinct samples of one embedded source, the same ones in the same order on every machine."""
     area, phrases = _SOURCES[source]
     found: dict[str, Sample] = {}
-    for phrase in phrases(_records()):
+    for phrase in phrases(records()):
         identity = sample_id(source, phrase.messages)
         found.setdefault(identity, Sample(identity, source, area, phrase.fact, phrase.messages, LICENCE))
     return tuple(found.values())
 
 
 @cache
-def _records() -> Records:
+def records() -> Records:
+    """The records behind the embedded sources."""
     return read_records()

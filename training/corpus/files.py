@@ -9,13 +9,12 @@ from __future__ import annotations
 import csv
 import gzip
 import heapq
-import io
 import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from training.corpus.sample import CorpusError, Message, Role, Sample, digest, sample_id
 
@@ -82,7 +81,10 @@ def _sample_of(row: Row, source: str) -> Sample | None:
     if messages is None:
         return None
     own_id = _text(row, "id")
-    identity = sample_id(source, messages)
+    if row.get("fact") and row.get("messages"):  # a line that build wrote stays what it was
+        source, identity = _text(row, "source") or source, own_id or sample_id(source, messages)
+    else:
+        identity = sample_id(source, messages)
     # Rows of one id say the same thing, and "x_qa" files repeat the text of "x": they stay on one side.
     fact = re.sub(r"_qa:", ":", own_id, count=1) if own_id else identity
     area = _text(row, "topic").partition("/")[0]
@@ -155,7 +157,9 @@ def _read_jsonl(path: Path) -> Iterator[Row]:
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
-                raise CorpusError(f"{path}: line {number} is not JSON ({error.msg}); write one object a line") from error
+                raise CorpusError(
+                    f"{path}: line {number} is not JSON ({error.msg}); write one object a line"
+                ) from error
             if not isinstance(row, dict):
                 raise CorpusError(f"{path}: line {number} is not an object; write one object a line")
             yield row
@@ -172,7 +176,9 @@ def _read_parquet(path: Path) -> Iterator[Row]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise CorpusError(f"{path}: Parquet needs pyarrow; run pip install pyarrow, or convert to JSON lines") from error
+        raise CorpusError(
+            f"{path}: Parquet needs pyarrow; run pip install pyarrow, or convert to JSON lines"
+        ) from error
     try:
         with pyarrow.parquet.ParquetFile(path) as table:
             for batch in table.iter_batches():
@@ -192,9 +198,9 @@ def _read_text(path: Path) -> Iterator[Row]:
         yield {"text": "".join(piece)}
 
 
-def _open_text(path: Path) -> io.TextIOWrapper:
-    raw = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline=None)  # type: ignore[arg-type]
+def _open_text(path: Path) -> IO[str]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    return opener(path, "rt", encoding="utf-8-sig")
 
 
 _READERS: dict[str, Callable[[Path], Iterator[Row]]] = {

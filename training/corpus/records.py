@@ -6,7 +6,7 @@ Facts and their phrasing are kept apart: a record says what is so, ``phrasing`` 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from types import UnionType
@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent / "records"
 
 WORK_KINDS = (
     "painting", "sculpture", "print", "photograph", "installation", "drawing", "fresco", "mosaic", "tapestry",
-    "building", "performance", "video", "textile", "manuscript", "ceramic",
+    "building", "performance", "video", "textile", "manuscript", "ceramic", "collage",
 )  # fmt: skip
 TERM_KINDS = ("technique", "material", "element", "principle", "form", "practice", "tool")
 CONCEPT_AREAS = (
@@ -59,14 +59,15 @@ class Work:
     artist: str
     medium: str
     kind: str = field(metadata={"one_of": WORK_KINDS})
-    depicts: str
     prose: str
+    depicts: str | None = None
     year: int | None = None
     year_start: int | None = None
     circa: bool = False
     movement: str | None = None
     location: str | None = None
     city: str | None = None
+    plural: bool = False  # "the Benin Bronzes are"; most titles take "is", whatever their form
 
 
 @dataclass(frozen=True, slots=True)

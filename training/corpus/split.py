@@ -16,20 +16,21 @@ Split = Literal["train", "new_wording", "new_fact"]
 NEW_FACT_SHARE = 0.02
 NEW_WORDING_SHARE = 0.03
 
-# Chosen so that the questions on the app's first page are trained on, in every wording that a test names.
-_SALT = "diptych-1"
+# Chosen so that the four questions that a newcomer asks first are trained on in all their wordings.
+_SALT = "diptych-4"
 _RANGE = float(2**64)
 
 
 def split_of(sample: Sample) -> Split:
     """The split of a sample.
 
-    A sample that states several facts is held out when any one of them is, so that no held-out fact is
-    trained on by way of a longer answer. Chat manners (``exchange:...``) are not facts: of those only
-    wordings are held out. Rows of files (``row:...``) have no second wording: of those only facts.
+    A sample that states several facts is held out when any one of them is, so that no held-out fact is trained
+    on by way of a longer answer. Chat manners (``exchange:...``) and not knowing what does not exist
+    (``unknown:...``) are not facts: of those only wordings are held out. Rows of files (``row:...``) have no
+    second wording: of those only facts.
     """
     kind = sample.fact.partition(":")[0]
-    if kind != "exchange" and any(_share(fact) < NEW_FACT_SHARE for fact in sample.facts):
+    if kind not in ("exchange", "unknown") and any(_share(fact) < NEW_FACT_SHARE for fact in sample.facts):
         return "new_fact"
     if kind != "row" and _share(sample.id) < NEW_WORDING_SHARE:
         return "new_wording"

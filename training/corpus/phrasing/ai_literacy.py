@@ -1,14 +1,128 @@
-"""Concepts of artificial intelligence, as questions and answers."""
+"""The source ``ai-literacy``: concepts of artificial intelligence, and honest answers about what does not exist."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from itertools import product
 
-from training.corpus.phrasing.wording import Phrase, ask
-from training.corpus.records import Records
+from training.corpus.phrasing import grammar
+from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, choose, shared_names
+from training.corpus.records import Concept, Records
+
+# Invented terms, to be answered with "I do not know".
+_INVENTED = ("glimmer", "quorple", "tandrel", "moxie", "fernwick", "zobular", "plinth-wise", "crumbling")
+_THINGS = ("network", "learning", "layer", "token", "gradient", "model")
 
 
 def phrases(records: Records) -> Iterator[Phrase]:
+    """Everything that is asked about artificial intelligence."""
+    shared = shared_names(records)
+    subjects = {concept.name: grammar.subject(concept.name, concept.definition)[0] for concept in records.concepts}
+    named_with_the = {name: subject for name, subject in subjects.items() if subject.startswith("the ")}
     for concept in records.concepts:
-        questions = (f"What is {concept.name}?", f"Define {concept.name}.", f"Can you explain {concept.name}?")
-        yield from ask(f"concept:{concept.name}/definition", questions, (concept.definition,), 3)
+        yield from _concept(concept, " in AI" if concept.name.lower() in shared else "", named_with_the)
+    for word, thing in product(_INVENTED, _THINGS):
+        questions = (f"What is {word} {thing}?", f"How does {word} {thing} work?", f"Explain {word} {thing}.")
+        for question in choose(questions, 2, word + thing):
+            yield chat("unknown:concept", question, f"I do not know the term {word} {thing}.")
+
+
+def _concept(concept: Concept, suffix: str, named_with_the: Mapping[str, str]) -> Iterator[Phrase]:
+    subject, be = grammar.subject(concept.name, concept.definition)
+    be = "are" if be in ("are", "were") else "is"
+    fact = f"concept:{concept.name}"
+    yield from _definition(concept, subject, be, suffix)
+    yield from ask(
+        f"{fact}/analogy",
+        (
+            f"Explain {subject}{suffix} in simple words.", f"Can you explain {subject}{suffix} simply?",
+            f"What {be} {subject}{suffix} like?", f"Explain {subject}{suffix} to a child.",
+            f"Give me an analogy for {subject}{suffix}.",
+        ),
+        named(concept.analogy, subject),
+        3,
+    )  # fmt: skip
+    yield from ask(
+        f"{fact}/example",
+        (
+            f"Give me an example of {subject}{suffix}.", f"What {be} an example of {subject}{suffix}?"
+            if be == "is" else f"What is an example of {subject}{suffix}?",
+            f"Can you give an example of {subject}{suffix}?",
+        ),
+        concept.example,
+        2,
+    )  # fmt: skip
+    yield from _belief(concept, fact)
+    yield from ask(
+        f"{fact}/question",
+        (concept.question, f"I have a question about {subject}{suffix}. {concept.question}"),
+        concept.answer,
+        2,
+    )  # fmt: skip
+    if concept.related:
+        others = grammar.join([named_with_the.get(other, other) for other in concept.related[:3]])
+        close = f"Ideas close to {subject} are" if len(concept.related) > 1 else f"An idea close to {subject} is"
+        yield from ask(
+            f"{fact}/related",
+            (
+                f"What is related to {subject}{suffix}?", f"Which ideas are close to {subject}{suffix}?",
+                f"What should I learn after {subject}{suffix}?",
+            ),
+            f"{close} {others}.",
+            1,
+        )  # fmt: skip
+    yield from _follow_up(concept, subject, be, suffix)
+
+
+def named(text: str, subject: str) -> str:
+    """A text that says what it is about: "It is like a map" becomes "A neural network is like a map"."""
+    return re.sub(r"^(It|They|This)(?= (is|are|works) )", lambda _: grammar.upper_first(subject), text)
+
+
+def _definition(concept: Concept, subject: str, be: str, suffix: str) -> Iterator[Phrase]:
+    fact = f"concept:{concept.name}/definition"
+    yield from ask(
+        fact,
+        (
+            f"What {be} {subject}{suffix}?", f"What does {concept.name} mean{suffix}?",
+            f"Define {concept.name}{suffix}.", f"Explain {subject}{suffix}.",
+            f"Can you tell me what {subject} {be}{suffix}?",
+            f"What do people mean by {concept.name}{suffix}?", f"Please explain what {subject} {be}{suffix}.",
+            f"What exactly {be} {subject}{suffix}?",
+            f"I keep hearing about {concept.name}{suffix}. What is it?"
+            if be == "is" else f"I keep hearing about {concept.name}{suffix}. What are they?",
+        ),
+        concept.definition,
+        6,
+    )  # fmt: skip
+    for alias in concept.aliases[:1]:
+        if alias.lower() == concept.name.lower():
+            continue
+        # "a neural net" and "a GPU", but "MoE" and "chain-of-thought prompting"
+        counted = subject.startswith(("a ", "an ")) and not re.search(r"^the |ing$|[a-z].*[A-Z]|[A-Z].*[a-z]", alias)
+        said = f"{grammar.article(alias)} {alias}" if counted else alias
+        yield from ask(fact, (f"What {be} {said}?", f"What does {alias} mean?"), concept.definition, 2)
+
+
+def _belief(concept: Concept, fact: str) -> Iterator[Phrase]:
+    belief = grammar.lower_first(concept.misconception.rstrip("."))
+    yield from ask(
+        f"{fact}/misconception",
+        (
+            f"Is it true that {belief}?", f"I heard that {belief}. Is that right?", f"Some people say that {belief}.",
+            f"{concept.misconception.rstrip('.')}, right?",
+        ),
+        f"No. {concept.correction}",
+        3,
+    )  # fmt: skip
+
+
+def _follow_up(concept: Concept, subject: str, be: str, suffix: str) -> Iterator[Phrase]:
+    fact = f"concept:{concept.name}"
+    first = (f"What {be} {subject}{suffix}?", concept.definition)
+    if len(concept.name) % 2:
+        yield chat(all_of(f"{fact}/definition", f"{fact}/example"), *first, "Can you give an example?", concept.example)
+    else:
+        answer = named(concept.analogy, subject)
+        yield chat(all_of(f"{fact}/definition", f"{fact}/analogy"), *first, "Can you say it more simply?", answer)

@@ -8,29 +8,37 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
+from training.corpus.phrasing.works import work_fact
 from training.corpus.records import Artist, Work
 
 # The first medium that matches says what to call the artist.
 _OCCUPATIONS = (
     (re.compile(r"paint|fresco|tempera|watercolour|gouache|ink|miniature"), "painter"),
     (re.compile(r"sculpt|bronze|marble|carving|readymade"), "sculptor"),
-    (re.compile(r"photograph"), "photographer"),
+    (re.compile(r"photograph|daguerreotype|cyanotype|calotype"), "photographer"),
+    (re.compile(r"quilt|textile art|weaving"), "textile artist"),
+    (re.compile(r"design|furniture|stained glass"), "designer"),
     (re.compile(r"print|engraving|woodcut|etching|lithograph"), "printmaker"),
     (re.compile(r"architecture"), "architect"),
     (re.compile(r"performance"), "performance artist"),
     (re.compile(r"installation"), "installation artist"),
     (re.compile(r"video"), "video artist"),
 )
+# Those whose birth is not known are taken to be alive if they belong to one of these.
+_PRESENT_MOVEMENTS = frozenset(("Contemporary art", "Street art", "Digital art", "Feminist art"))
 # People born before this are spoken of in the past even when the record has no year of death.
 _LIVING_SINCE = 1925
 
 
-def phrases(artist: Artist, works: Sequence[Work], alias: str) -> Iterator[Phrase]:
-    """Everything that is asked about one artist. ``alias`` is the short name if no other artist has it."""
+def phrases(artist: Artist, works: Sequence[Work], shared: frozenset[str], alias: str) -> Iterator[Phrase]:
+    """Everything that is asked about one artist.
+
+    ``shared`` are the titles that works of several artists have; ``alias`` is the short name if no other has it.
+    """
     yield from _who(artist, alias)
     yield from _life(artist, alias)
     yield from _style(artist, alias)
-    yield from _works(artist, works, alias)
+    yield from _works(artist, works, shared, alias)
     yield from _about(artist, alias)
     yield from _follow_ups(artist)
 
@@ -39,10 +47,9 @@ def aliases(artists: Sequence[Artist]) -> Mapping[str, str]:
     """The short name of each artist, or the full one where two share the short one or it says too little."""
     short = {artist.name: grammar.surname(artist.name) for artist in artists}
     counts = Counter(short.values())
-    names = {artist.name for artist in artists}
     return {
-        name: alias if counts[alias] == 1 and alias not in names and _can_shorten(name) else name
-        for name, alias in short.items()
+        artist.name: short[artist.name] if _can_shorten(artist) and counts[short[artist.name]] == 1 else artist.name
+        for artist in artists
     }
 
 
@@ -63,13 +70,14 @@ def is_plural(artist: Artist) -> bool:
 
 
 def was(artist: Artist) -> str:
-    living = artist.died is None and artist.born is not None and artist.born >= _LIVING_SINCE
+    recent = artist.born >= _LIVING_SINCE if artist.born else not _PRESENT_MOVEMENTS.isdisjoint(artist.movements)
+    living = artist.died is None and recent
     return ("are" if living else "were") if is_plural(artist) else ("is" if living else "was")
 
 
-def _can_shorten(name: str) -> bool:
-    # Chinese and Korean names put the family name first; pairs, groups and stage names have none.
-    return not re.search(r" and | & |^(Man Ray|El |Le |Guerrilla|Ai |Xu |Qi |Gu |Fan |Guo |Zhao |Cai |Wu |Lee |Do )", name)
+def _can_shorten(artist: Artist) -> bool:
+    # Chinese and Korean names put the family name first; pairs and groups have none.
+    return not is_plural(artist) and artist.nationality not in ("Chinese", "Korean")
 
 
 def _described(artist: Artist) -> str:
@@ -95,9 +103,10 @@ def _who(artist: Artist, alias: str) -> Iterator[Phrase]:
         (
             f"What {be} {name} known for?", f"What {be} {alias} famous for?", f"Why {be} {name} famous?",
             f"What made {alias} well known?", f"Can you tell me what {alias} {be} known for?",
+            f"What is {alias} known for?", f"Why is {alias} important?",
         ),
         f"{name} {be} known for {artist.known_for}.",
-        4,
+        5,
     )  # fmt: skip
     yield from ask(
         fact(artist, "known_for"),
@@ -119,9 +128,9 @@ def _life(artist: Artist, alias: str) -> Iterator[Phrase]:
         yield from ask(
             fact(artist, "born"),
             (
-                f"When {born_be} {name} born?", f"When {born_be} {alias} born?", f"In which year {born_be} {name} born?",
-                f"What year {born_be} {alias} born?", f"What is the birth year of {name}?",
-                f"Can you tell me when {alias} {born_be} born?",
+                f"When {born_be} {name} born?", f"When {born_be} {alias} born?",
+                f"In which year {born_be} {name} born?", f"What year {born_be} {alias} born?",
+                f"What is the birth year of {name}?", f"Can you tell me when {alias} {born_be} born?",
             ),
             f"{name} {born_be} born in {born}.",
             4,
@@ -162,7 +171,7 @@ def _life(artist: Artist, alias: str) -> Iterator[Phrase]:
         fact(artist, "nationality"),
         (
             f"What nationality {be} {name}?", f"What {be} the nationality of {alias}?",
-            f"Which country did {name} belong to?", f"What nationality {be} the artist {alias}?",
+            f"Which country {be} {alias} from?", f"What nationality {be} the artist {alias}?",
         ),
         f"{name} {be} {artist.nationality}.",
         3,
@@ -171,25 +180,27 @@ def _life(artist: Artist, alias: str) -> Iterator[Phrase]:
 
 def _style(artist: Artist, alias: str) -> Iterator[Phrase]:
     name, be = artist.name, was(artist)
-    styles = grammar.join([grammar.movement(style) for style in artist.movements])
-    yield from ask(
+    did = {"is": "does", "are": "do"}.get(be, "did")
+    if artist.movements:
+        yield from ask(
         fact(artist, "movement"),
         (
-            f"Which movement {be} {name} part of?", f"Which art movement did {alias} belong to?",
-            f"What style of art did {name} make?", f"What art movement {be} {alias} associated with?",
-            f"What kind of art did {alias} make?", f"Which style {be} {name} known for?",
+            f"Which movement {be} {name} part of?", f"Which art movement {did} {alias} belong to?",
+            f"What style of art {did} {name} make?", f"What art movement {be} {alias} associated with?",
+            f"What kind of art {did} {alias} make?", f"Which style {be} {name} known for?",
         ),
-        f"{name} {be} associated with {styles}.",
+        _movement(artist),
         4,
     )  # fmt: skip
     media = grammar.join(artist.media)
+    worked = {"is": "works", "are": "work"}.get(be, "worked")
     yield from ask(
         fact(artist, "media"),
         (
-            f"Which medium did {name} use?", f"What did {alias} work in?", f"What media did {name} work in?",
-            f"What materials or media did {alias} use?",
+            f"Which medium {did} {name} use?", f"What {did} {alias} work in?", f"What media {did} {name} work in?",
+            f"What materials or media {did} {alias} use?",
         ),
-        f"{name} worked in {media}." if be in ("was", "were") else f"{name} {'work' if be == 'are' else 'works'} in {media}.",
+        f"{name} {worked} in {media}.",
         2,
     )  # fmt: skip
     for other in artist.related[:1]:
@@ -204,14 +215,19 @@ def _style(artist: Artist, alias: str) -> Iterator[Phrase]:
         )  # fmt: skip
 
 
-def _works(artist: Artist, works: Sequence[Work], alias: str) -> Iterator[Phrase]:
+def _movement(artist: Artist) -> str:
+    styles = grammar.join([grammar.movement(style) for style in artist.movements])
+    return f"{artist.name} {was(artist)} associated with {styles}."
+
+
+def _works(artist: Artist, works: Sequence[Work], shared: frozenset[str], alias: str) -> Iterator[Phrase]:
     if not works:
         return
     name = artist.name
     titles = [work.title for work in works[:3]]
     said = f"{grammar.join(titles)} {'is a work' if len(titles) == 1 else 'are works'} by {name}."
     yield from ask(
-        all_of(*(f"work:{title}/artist" for title in titles)),
+        all_of(*(work_fact(work, "artist", work.title in shared) for work in works[:3])),
         (
             f"Name a work by {name}.", f"What did {alias} make?", f"Which works did {name} make?",
             f"What are some works by {alias}?", f"Tell me a work of art by {alias}.", f"Name some works by {alias}.",
@@ -249,6 +265,5 @@ def _follow_ups(artist: Artist) -> Iterator[Phrase]:
     if artist.born is not None:
         answer = f"{name} {born_be} born in {grammar.year(artist.born, artist.born_circa)}."
         yield chat(all_of(*told, fact(artist, "born")), *who, "When was the artist born?", answer)
-    styles = grammar.join([grammar.movement(style) for style in artist.movements])
-    answer = f"{name} {be} associated with {styles}."
-    yield chat(all_of(*told, fact(artist, "movement")), *who, "Which movement?", answer)
+    if artist.movements:
+        yield chat(all_of(*told, fact(artist, "movement")), *who, "Which movement?", _movement(artist))

@@ -20,19 +20,45 @@ _COMMON_MOVEMENTS = frozenset((
 ))  # fmt: skip
 _PLURAL_MOVEMENTS = frozenset(("Les Nabis", "Young British Artists"))
 
-_PARTICLES = frozenset(("van", "von", "der", "den", "de", "da", "di", "del", "della", "du", "el", "la", "le", "ter"))
+_PARTICLES = frozenset(
+    ("van", "von", "der", "den", "de", "da", "di", "del", "della", "du", "el", "la", "le", "ter", "af")
+)
+# Known otherwise than by the rule of ``surname``.
+_SURNAMES = {
+    "Andrea del Verrocchio": "Verrocchio", "Bartolomé Esteban Murillo": "Murillo", "Francisco de Zurbarán": "Zurbarán",
+    "Georges de La Tour": "La Tour", "Henri de Toulouse-Lautrec": "Toulouse-Lautrec", "Jusepe de Ribera": "Ribera",
+    "Alexej von Jawlensky": "Jawlensky", "Marianne von Werefkin": "Werefkin", "Maurice de Vlaminck": "Vlaminck",
+    "Pierre Puvis de Chavannes": "Puvis de Chavannes", "Niki de Saint Phalle": "Niki de Saint Phalle",
+    "Tamara de Lempicka": "Lempicka", "Élisabeth Vigée Le Brun": "Vigée Le Brun", "Tarsila do Amaral": "Tarsila",
+}  # fmt: skip
+# Names without a short form: single ones of two words, surnames that come first or are common words.
+_UNDIVIDED = frozenset((
+    "Bada Shanren", "El Greco", "Fra Angelico", "Joseph Wright of Derby", "Lee Ufan", "Man Ray",
+    "Piero della Francesca", "Sesshu Toyo", "Zao Wou-Ki", "Grant Wood", "Richard Long", "Clyfford Still",
+    "Grandma Moses", "Kuroda Seiki", "Osman Hamdi Bey", "Robert Henri", "Frederic Edwin Church",
+    "Daniel Chester French", "Ford Madox Brown",
+    "Chuck Close", "Morris Louis",
+    "Robert Indiana", "Rover Thomas", "Piero di Cosimo",
+))  # fmt: skip
 _EPITHETS = re.compile(r" (the (Elder|Younger)|I{1,3}|Jr\.)$")
 
-# A place with one of these words in its name is said with "the", unless it starts with one of the next.
+# A place with one of these words in its name is said with "the" ...
 _PLACES_WITH_THE = re.compile(
-    r"\b(Museums?|Gallery|Galleries|Museo|Musée|Musee|Museu|Museum|Galleria|Gemäldegalerie|Gemaldegalerie|Galerie|"
-    r"Louvre|Rijksmuseum|Prado|Hermitage|Institute|Collection|Chapel|Academy|Accademia|Pinakothek|Pinacoteca|Uffizi|"
-    r"Mauritshuis|Belvedere|Kunsthalle|Kunsthaus|Kunstmuseum|Staatsgalerie|Nationalgalerie|Stanze|Library|Palace|"
-    r"Palazzo|Cathedral|Basilica|Church|Monastery|Abbey|Convent|Foundation|Centre|Center|Villa|Hospital|Pantheon|"
-    r"University|Secession|Statens|Albertina|Nasjonalmuseet|Lenbachhaus|Bargello|Capitoline|Acropolis|Baptistery|"
-    r"Treasury|Archive|Archives|Town Hall|Garden|Gardens|Vatican Museums|Imperial|Historical|Society|Bibliothèque)\b"
+    r"Museo|Musée|Musei|Galleri[ae]|Gemäldegalerie|Galerie|Louvre|Rijksmuseum|Prado|Hermitage|Institut|Collection|Chapel|"
+    r"Academy|Accademia|Pinakothek|Pinacoteca|Uffizi|Mauritshuis|Belvedere|Kunst|Staatsgalerie|[Nn]ationalgalerie|"
+    r"Library|Palace|Palazzo|Palacio|Basilica|Foundation|Cent(re|er)\b|Villa|University|Museet|Nasjonalmuseet|"
+    r"Lenbachhaus|Bargello|Acropolis|Museum|National(museum| Mall| Gallery)|Gallery|Archive|Hospicio|Loggia|Residence|"
+    r"Mausoleum|Sanctuary|Desert|Comédie|Château|Atheneum|Casino|complex|Mount\b|Albertina|Secession|Baptistery|Society|"
+    r"Headquarters|Sculpture Garden|^(Art|Royal|Barnes|Cave|Cathedral|Church|Abbey|Monastery|Convent)\b"
 )
-_PLACES_WITHOUT_THE = re.compile(r"^(the |Tate|St |St\. |Saint |San |Santa |Sant'|Santo |Santi |SS )|\w+'s ", re.IGNORECASE)
+# ... unless it starts like this, or a town's name comes first.
+_PLACES_WITHOUT_THE = re.compile(
+    r"(Tate|Fondation|St\.?|Saint|San(?! Francisco)|Santa|Sant'|Santo|Trinity College|Kenwood|"
+    r"Kunsthaus Zürich|United Nations)\b|[\w. ]+'s |Florence Cathedral|.*\bCourt Palace"
+)
+# One is "in" a collection or a park, "on" an island, and "at" a museum or a church.
+_INSIDE = re.compile(r"(Collection|County|Desert|Park|Common)$")
+_UPON = re.compile(r"(Island|Plain|Mount|Acropolis|Mall|Beach|Avenue|Gràcia)$")
 
 
 def article(noun: str) -> str:
@@ -66,10 +92,10 @@ def year(value: int, circa: bool = False) -> str:
     return f"{'about ' if circa else ''}{abs(value)}{era}"
 
 
-def years(start: int, end: int) -> str:
-    """``between 1508 and 1512``, ``between 447 and 432 BCE``."""
+def years(start: int, end: int, circa: bool = False) -> str:
+    """``between 1508 and 1512``, ``between 447 and 432 BCE``, ``between about 1795 and 1805``."""
     first = str(abs(start)) if start < 0 and end < 0 else year(start)
-    return f"between {first} and {year(end)}"
+    return f"between {'about ' if circa else ''}{first} and {year(end)}"
 
 
 def century(value: int) -> str:
@@ -93,9 +119,14 @@ def movement_verb(name: str, past: bool = False) -> str:
 
 def place(name: str) -> str:
     """A museum, church or site with its article."""
-    if _PLACES_WITH_THE.search(name) and not _PLACES_WITHOUT_THE.search(name):
-        return f"the {name}"
-    return name
+    if name.lower().startswith("the "):
+        return lower_first(name)
+    return f"the {name}" if _PLACES_WITH_THE.search(name) and not _PLACES_WITHOUT_THE.match(name) else name
+
+
+def at_place(name: str) -> str:
+    """``at the Louvre``, ``in the Royal Collection``, ``on the National Mall``."""
+    return f"{'in' if _INSIDE.search(name) else 'on' if _UPON.search(name) else 'at'} {place(name)}"
 
 
 def country(name: str) -> str:
@@ -105,6 +136,10 @@ def country(name: str) -> str:
 
 def surname(name: str) -> str:
     """The part of a name by which an artist is known: ``van Gogh``, ``Bruegel``; a single name as it is."""
+    if name in _SURNAMES:
+        return _SURNAMES[name]
+    if name in _UNDIVIDED:
+        return name
     words = _EPITHETS.sub("", name).split()
     particles = [index for index, word in enumerate(words) if index and word.lower() in _PARTICLES]
     return " ".join(words[particles[0] :] if particles else words[-1:])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from training.corpus.sample import FACT_SEPARATOR, Message, digest
+from training.corpus.records import Records
+from training.corpus.sample import FACT_SEPARATOR, Message, Role, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,8 @@ class Phrase:
 
 def chat(fact: str, *turns: str) -> Phrase:
     """A phrase of turns that alternate between the user and the assistant."""
-    return Phrase(fact, tuple(Message("assistant" if index % 2 else "user", turn) for index, turn in enumerate(turns)))
+    roles: tuple[Role, Role] = ("user", "assistant")
+    return Phrase(fact, tuple(Message(roles[index % 2], _tidy(turn)) for index, turn in enumerate(turns)))
 
 
 def all_of(*facts: str) -> str:
@@ -63,6 +66,30 @@ def ask(fact: str, questions: Sequence[str], answers: Sequence[str] | str, count
 def one_of(items: Sequence[str], key: str) -> str:
     """One of the items, by hash; adding another item changes few choices."""
     return min(items, key=lambda item: digest(item, salt=_salt(key)))
+
+
+def shared_names(records: Records) -> frozenset[str]:
+    """Names, in small letters, that mean one thing in art and another in artificial intelligence."""
+    in_art = {term.name.lower() for term in records.terms} | {movement.name.lower() for movement in records.movements}
+    return frozenset(
+        in_art & {name.lower() for concept in records.concepts for name in (concept.name, *concept.aliases)}
+    )
+
+
+def thin(phrases: Iterable[Phrase], share: float) -> Iterator[Phrase]:
+    """Of the questions that stand alone, the first for every fact and, by hash, a share of the others."""
+    seen: set[str] = set()
+    for phrase in phrases:
+        if len(phrase.messages) > 2:
+            continue
+        if phrase.fact not in seen or digest(phrase.messages[0].content) < share * 2**64:
+            yield phrase
+        seen.add(phrase.fact)
+
+
+def _tidy(text: str) -> str:
+    """No second mark after a name that ends in one of its own: "Who made Which Way??"."""
+    return re.sub(r"([?!.])[?.]+$", r"\1", text)
 
 
 def _salt(key: str) -> str:

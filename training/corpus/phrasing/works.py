@@ -8,20 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from training.corpus.phrasing import grammar
-from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in, one_of
+from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, choose, facts_in, one_of
 from training.corpus.records import Work
 
-# How a kind of work is made: what the artist did, and what was done to the work.
+# How a kind of work is made: what the artist did, to do it, and what was done to the work.
 _VERBS = {
-    "painting": ("painted", "painted"),
-    "fresco": ("painted", "painted"),
-    "drawing": ("drew", "drawn"),
-    "photograph": ("took", "taken"),
-    "building": ("designed", "completed"),
-    "performance": ("performed", "first performed"),
+    "painting": ("painted", "paint", "painted"),
+    "fresco": ("painted", "paint", "painted"),
+    "drawing": ("drew", "draw", "drawn"),
+    "photograph": ("took", "take", "taken"),
+    "building": ("designed", "design", "completed"),
+    "performance": ("performed", "perform", "first performed"),
 }
-_MADE = ("made", "made")
-_CARVED = re.compile(r"marble|stone|wood|granite|limestone|alabaster|basalt|ivory|diorite")
+_CARVED = re.compile(r"(\w+ )?(marble|stone|wood|granite|limestone|sandstone|alabaster|basalt|ivory|soapstone)\b")
 
 
 @dataclass(frozen=True)
@@ -30,20 +29,24 @@ class Context:
 
     Attributes:
         shared: Titles that several works have; these are always named with their artist.
+        alone: Titles with the kind of work, where only one work has them.
         depicted: Subjects that only one work shows, so that the work can be asked for by them.
         artists: All artists' names, to ask after the wrong one.
     """
 
     shared: frozenset[str]
+    alone: frozenset[tuple[str, str]]
     depicted: frozenset[str]
     artists: tuple[str, ...]
 
 
 def context_of(works: Sequence[Work]) -> Context:
     titles = Counter(work.title for work in works)
-    depicted = Counter(work.depicts for work in works)
+    kinds = Counter((work.title, work.kind) for work in works)
+    depicted = Counter(work.depicts for work in works if work.depicts)
     return Context(
         shared=frozenset(title for title, count in titles.items() if count > 1),
+        alone=frozenset(title for title, count in kinds.items() if count == 1),
         depicted=frozenset(subject for subject, count in depicted.items() if count == 1),
         artists=tuple(dict.fromkeys(work.artist for work in works if work.artist)),
     )
@@ -61,26 +64,27 @@ def phrases(work: Work, context: Context, aliases: Mapping[str, str]) -> Iterato
     yield from _follow_ups(said)
 
 
-def verbs(work: Work) -> tuple[str, str]:
-    """``("painted", "painted")``: who painted it, when was it painted."""
-    if work.kind == "sculpture" and _CARVED.search(work.medium):
-        return ("carved", "carved")
-    return _VERBS.get(work.kind, _MADE)
-
-
 class _Said:
     """A work with the words by which it is spoken of."""
 
     def __init__(self, work: Work, context: Context) -> None:
+        carved = work.kind == "sculpture" and _CARVED.match(work.medium)
         self.work = work
-        self.title = work.title
         self.shared = work.title in context.shared
-        self.name = f"{work.title} by {work.artist}" if self.shared and work.artist else work.title
-        self.did, self.done = verbs(work)
-        self.be = "were" if work.plural else "was"
-        self.be_now = "are" if work.plural else "is"
-        self.show = "show" if work.plural else "shows"
-        self.do = "do" if work.plural else "does"
+        self.did, self.to_do, self.done = (
+            ("carved", "carve", "carved") if carved else _VERBS.get(work.kind, ("made", "make", "made"))
+        )
+        self.plural = work.plural
+        # The record's own prose shows whether one says "the Mona Lisa".
+        with_the = re.search(rf"\b[Tt]he {re.escape(work.title)}\b", work.prose)
+        if work.title.startswith("The "):
+            self.title = grammar.lower_first(work.title) if work.kind == "building" else work.title
+        else:
+            self.title = f"the {work.title}" if with_the else work.title
+        self.noun = f"the {work.kind} {work.title}" if self.shared or work.kind == "photograph" else self.title
+        self.name = f"{work.title} by {work.artist}" if self.shared and work.artist else self.title
+        self.start = grammar.upper_first(self.name)
+        self.be, self.was, self.do = ("are", "were", "do") if self.plural else ("is", "was", "does")
 
     def fact(self, attribute: str) -> str:
         return work_fact(self.work, attribute, self.shared)
@@ -88,19 +92,17 @@ class _Said:
     @property
     def made(self) -> str:
         """Who made it, in a sentence."""
-        if not self.work.artist:
-            return f"The artist of {self.title} is not known."
-        kind = f"the {self.work.kind} " if self.shared else ""
-        return f"{self.work.artist} {self.did} {kind}{self.title}."
+        return f"{self.work.artist} {self.did} {self.noun}."
 
     @property
     def when(self) -> str:
-        """When it was made, in a sentence."""
+        """When it was made, in a sentence; empty when that is not known."""
         work = self.work
-        assert work.year is not None
+        if work.year is None:
+            return ""
         if work.year_start is not None and work.year_start != work.year and work.kind != "building":
-            return f"{self.name} {self.be} {self.done} {grammar.years(work.year_start, work.year)}."
-        return f"{self.name} {self.be} {self.done} in {grammar.year(work.year, work.circa)}."
+            return f"{self.start} {self.was} {self.done} {grammar.years(work.year_start, work.year, work.circa)}."
+        return f"{self.start} {self.was} {self.done} in {grammar.year(work.year, work.circa)}."
 
     @property
     def where(self) -> str:
@@ -108,12 +110,17 @@ class _Said:
         place, city = self.work.location, self.work.city
         if place:
             town = f" in {city}" if city and city not in place else ""
-            return f"{self.name} {self.be_now} at {grammar.place(place)}{town}."
-        return f"{self.name} {self.be_now} in {city}." if city else ""
+            return f"{self.start} {self.be} {grammar.at_place(place)}{town}."
+        return f"{self.start} {self.be} in {city}." if city else ""
 
     @property
     def shown(self) -> str:
-        return f"{self.name} {self.show} {self.work.depicts}."
+        """What it shows, in a sentence; empty when the record does not say."""
+        if not self.work.depicts:
+            return ""
+        if self.work.kind == "building":
+            return f"At {self.name} you can see {self.work.depicts}."
+        return f"{self.start} {'show' if self.plural else 'shows'} {self.work.depicts}."
 
 
 def work_fact(work: Work, attribute: str, shared: bool) -> str:
@@ -121,48 +128,68 @@ def work_fact(work: Work, attribute: str, shared: bool) -> str:
     return f"work:{label}/{attribute}"
 
 
-def _artist(said: _Said, context: Context, aliases: Mapping[str, str]) -> Iterator[Phrase]:
-    work, title, did = said.work, said.title, said.did
-    key = said.fact("artist")
-    if said.shared:
-        title = f"the {work.kind} {title}"
-    questions = [
-        f"Who {did} {title}?", f"Who made {title}?", f"Which artist {did} {title}?", f"Who is the artist of {title}?",
-        f"Who created {title}?", f"{grammar.upper_first(title)} is by which artist?",
-        f"Can you tell me who {did} {title}?", f"Do you know who {did} {title}?", f"By whom {said.be} {title} {said.done}?",
-    ]  # fmt: skip
-    if said.did == "designed":
-        questions[-1] = f"Who is the architect of {title}?"
-    if title.startswith("The "):
-        questions.append(f"Who {did} {title[4:]}?")
-    yield from ask(key, questions, said.made, 7)
-    if not work.artist or said.shared:
+def shared_title_phrases(title: str, works: Sequence[Work]) -> Iterator[Phrase]:
+    """Who made a work, asked by a title that several works have."""
+    artists = list(dict.fromkeys(work.artist for work in works if work.artist))
+    if len(artists) < 2:
         return
-    alias = aliases[work.artist]
+    did = next(iter(_VERBS.get(works[0].kind, ("made",))))
     yield from ask(
-        key, (f"Did {alias} {_BASE[did]} {title}?", f"Is {title} by {alias}?"), f"Yes, {said.made}", 1
+        all_of(*(work_fact(work, "artist", shared=True) for work in works)),
+        (f"Who {did} {title}?", f"Who made {title}?", f"Who is the artist of {title}?", f"Which artist made {title}?"),
+        f"{grammar.join(artists)} each made a work called {title}.",
+        4,
     )
-    other = one_of([name for name in context.artists if name != work.artist], key)
-    questions = [f"Is {title} by {aliases[other]}?", f"Did {aliases[other]} {_BASE[did]} {title}?"]
-    yield from ask(key, questions, f"No, {said.made}", 1)
 
 
-_BASE = {
-    "painted": "paint", "made": "make", "carved": "carve", "drew": "draw", "took": "take", "designed": "design",
-    "performed": "perform",
-}  # fmt: skip
+def _artist(said: _Said, context: Context, aliases: Mapping[str, str]) -> Iterator[Phrase]:
+    work, noun, did = said.work, said.noun, said.did
+    key = said.fact("artist")
+    if (work.title, work.kind) not in context.alone:
+        return  # asked together by shared_title_phrases
+    if not work.artist:
+        # A building without a named designer is not asked for one; the record's prose may name several.
+        if work.kind != "building":
+            questions = (f"Who made {noun}?", f"Who is the artist of {noun}?")
+            yield from ask(key, questions, f"I do not know who made {noun}.", 1)
+        return
+    by_whom = f"Who is the architect of {noun}?" if did == "designed" else f"By whom {said.was} {noun} {said.done}?"
+    yield from ask(
+        key,
+        (
+            f"Who {did} {noun}?", f"Who made {noun}?", f"Which artist {did} {noun}?", f"Who is the artist of {noun}?",
+            f"Who created {noun}?", f"{grammar.upper_first(noun)} is by which artist?",
+            f"Can you tell me who {did} {noun}?", f"Do you know who {did} {noun}?", by_whom,
+        ),
+        said.made,
+        7,
+    )  # fmt: skip
+    if noun != work.title and not said.shared:
+        yield from ask(key, (f"Who {did} {work.title}?",), said.made, 1)
+    elif noun.startswith("The ") and not any(title == noun[4:] for title, _ in context.alone):
+        yield from ask(key, (f"Who {did} {noun[4:]}?",), said.made, 1)
+    right = aliases[work.artist]
+    wrong = aliases[one_of([name for name in context.artists if name != work.artist], key)]
+    if said.shared:
+        return
+    yield from ask(
+        key, (one_of((f"Did {right} {said.to_do} {noun}?", f"Is {noun} by {right}?"), key),), f"Yes, {said.made}", 1
+    )
+    yield from ask(
+        key, (one_of((f"Did {wrong} {said.to_do} {noun}?", f"Is {noun} by {wrong}?"), key),), f"No, {said.made}", 1
+    )
 
 
 def _year(said: _Said) -> Iterator[Phrase]:
-    if said.work.year is None:
+    name, was, done = said.name, said.was, said.done
+    if not said.when:
         return
-    name, be, done = said.name, said.be, said.done
     yield from ask(
         said.fact("year"),
         (
-            f"When {be} {name} {done}?", f"What year {be} {name} {done}?", f"In which year {be} {name} {done}?",
-            f"When {be} {name} made?", f"What is the date of {name}?", f"How old {said.be_now} {name}?",
-            f"Can you tell me when {name} {be} {done}?",
+            f"When {was} {name} {done}?", f"What year {was} {name} {done}?", f"In which year {was} {name} {done}?",
+            f"When {was} {name} made?", f"What is the date of {name}?", f"How old {said.be} {name}?",
+            f"Can you tell me when {name} {was} {done}?",
         ),
         said.when,
         4,
@@ -170,27 +197,27 @@ def _year(said: _Said) -> Iterator[Phrase]:
 
 
 def _location(said: _Said) -> Iterator[Phrase]:
+    name, be = said.name, said.be
     if not said.where:
         return
-    name, be = said.name, said.be_now
     questions = [f"Where {be} {name}?", f"Where can I see {name}?", f"Where {be} {name} now?"]
     if said.work.kind != "building":
         questions += [
-            f"Which museum or place has {name}?", f"In which city {be} {name}?", f"Can you tell me where {name} {be}?",
-            f"Where {be} {name} kept?",
+            f"Which museum or place has {name}?", f"In which city {be} {name}?", f"Where {be} {name} kept?",
+            f"Can you tell me where {name} {be}?",
         ]  # fmt: skip
     yield from ask(said.fact("location"), questions, said.where, 4)
 
 
 def _material(said: _Said) -> Iterator[Phrase]:
-    name, be, medium = said.name, said.be_now, said.work.medium
+    name, be = said.name, said.be
     yield from ask(
         said.fact("medium"),
         (
-            f"What {be} {name} made of?", f"What is the medium of {name}?", f"Which materials {be} used in {name}?"
-            if said.work.plural else f"Which materials are used in {name}?", f"What medium is used in {name}?",
+            f"What {be} {name} made of?", f"What is the medium of {name}?", f"Which materials are used in {name}?",
+            f"What medium is used in {name}?",
         ),
-        f"The medium of {name} is {medium}.",
+        f"The medium of {name} is {said.work.medium}.",
         2,
     )  # fmt: skip
     if said.work.movement:
@@ -201,55 +228,56 @@ def _material(said: _Said) -> Iterator[Phrase]:
                 f"Which movement {said.do} {name} belong to?", f"What style {be} {name}?",
                 f"Which art movement {be} {name} part of?", f"What kind of art {be} {name}?",
             ),
-            f"{name} {be} a work of {style}." if not said.work.plural else f"{name} are works of {style}.",
+            f"{said.start} {'are works' if said.plural else 'is a work'} of {style}.",
             2,
         )  # fmt: skip
 
 
 def _subject(said: _Said, context: Context) -> Iterator[Phrase]:
     work, name = said.work, said.name
+    if not said.shown:
+        return
+    if work.kind == "building":
+        questions = (f"What {said.do} {name} look like?", f"Describe {name}.", f"What can I see at {name}?")
+        yield from ask(said.fact("depicts"), questions, said.shown, 3)
+        return
     yield from ask(
         said.fact("depicts"),
         (
             f"What {said.do} {name} show?", f"What can I see in {name}?", f"What is the subject of {name}?",
-            f"What {said.be_now} {name} about?", f"Describe {name}.", f"What is shown in {name}?",
-            f"Can you tell me what {name} {said.show}?",
+            f"What {said.be} {name} about?", f"Describe {name}.", f"What is shown in {name}?",
+            f"Can you tell me what {name} {'show' if said.plural else 'shows'}?",
         ),
         said.shown,
         4,
     )  # fmt: skip
     if work.depicts in context.depicted:
-        yield from ask(
-            said.fact("depicts"),
-            (f"Which {work.kind} shows {work.depicts}?", f"Name a work of art that shows {work.depicts}."),
-            said.shown,
-            1,
-        )
+        reverse = f"Which {work.kind} shows {work.depicts}?", f"Name a work of art that shows {work.depicts}."
+        yield from ask(said.fact("depicts"), reverse, said.shown, 1)
 
 
 def _about(said: _Said) -> Iterator[Phrase]:
     work, name = said.work, said.name
-    by = f" by {work.artist}" if work.artist and not said.shared else ""
-    kind = f"{work.kind}s" if work.plural else f"{grammar.article(work.kind)} {work.kind}"
-    yield from ask(
-        all_of(said.fact("artist"), said.fact("kind")) if work.artist else said.fact("kind"),
-        (f"What {said.be_now} {name}?", f"What kind of work {said.be_now} {name}?", f"Do you know {name}?"),
-        f"{name} {said.be_now} {kind}{by}." if by or said.shared else f"{name} {said.be_now} {kind} by an unknown artist.",
-        2,
-    )
+    kind = f"{work.kind}s" if said.plural else f"{grammar.article(work.kind)} {work.kind}"
+    if work.artist and not said.shared:
+        key, answer = all_of(said.fact("artist"), said.fact("kind")), f"{said.start} {said.be} {kind} by {work.artist}."
+    else:
+        key, answer = said.fact("kind"), f"{said.start} {said.be} {kind}."
+    questions = (f"What {said.be} {name}?", f"What kind of work {said.be} {name}?", f"Do you know {name}?")
+    yield from ask(key, questions, answer, 2)
     stated = {
-        said.fact("artist"): work.artist.split()[-1] if work.artist else "",
+        said.fact("artist"): grammar.surname(work.artist) if work.artist else "",
         said.fact("year"): str(abs(work.year)) if work.year is not None else "",
         said.fact("location"): work.location or "",
         said.fact("medium"): work.medium,
-        said.fact("depicts"): work.depicts,
+        said.fact("depicts"): work.depicts or "",
         said.fact("movement"): work.movement or "",
     }
     yield from ask(
         facts_in(work.prose, said.fact("about"), stated),
         (
             f"Tell me about {name}.", f"What do you know about {name}?", f"Can you tell me about {name}?",
-            f"Tell me something about the {work.kind} {name}.", f"Please tell me more about {name}.",
+            f"Tell me something about {name}.", f"Please tell me more about {name}.",
         ),
         work.prose,
         2,
@@ -258,17 +286,20 @@ def _about(said: _Said) -> Iterator[Phrase]:
 
 def _follow_ups(said: _Said) -> Iterator[Phrase]:
     """Questions that leave the work unsaid, after one that names it."""
-    work = said.work
-    title = f"the {work.kind} {said.title}" if said.shared else said.title
-    first = (f"Who {said.did} {title}?", said.made)
-    it = "they" if work.plural else "it"
-    options = []
-    if work.year is not None:
-        options += [("year", "When?", said.when), ("year", f"When {said.be} {it} {said.done}?", said.when)]
-    if said.where:
-        options += [("location", f"Where {said.be_now} {it} now?", said.where), ("location", "And where?", said.where)]
-    options.append(("depicts", f"What {said.do} {it} show?", said.shown))
-    chosen = one_of([question for _, question, _ in options], said.fact("follow-up"))
-    for attribute, question, answer in options:
-        if question in (chosen, f"Where {said.be_now} {it} now?"):
-            yield chat(all_of(said.fact("artist"), said.fact(attribute)), *first, question, answer)
+    if not said.work.artist or said.shared:
+        return
+    first = (f"Who {said.did} {said.noun}?", said.made)
+    it = "they" if said.plural else "it"
+    asked = {
+        "year": (said.when, (f"When {said.was} {it} {said.done}?", "When?", "In which year?")),
+        "location": (
+            said.where,
+            (f"Where {said.be} {it} now?", "Where?", f"Where can I see {'them' if said.plural else it}?"),
+        ),
+        "depicts": (said.shown, (f"What {said.do} {it} show?", f"What can I see in {'them' if said.plural else it}?")),
+    }
+    known = [attribute for attribute, (answer, _) in asked.items() if answer]
+    for attribute in choose(known, 2, said.fact("follow-up")):
+        answer, questions = asked[attribute]
+        key = all_of(said.fact("artist"), said.fact(attribute))
+        yield chat(key, *first, one_of(questions, key), answer)

@@ -1,0 +1,131 @@
+"""`python app.py`: checks everything that can be wrong before a page is served, in one line each."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.demo_training import CHECKPOINTS, ROOT, DemoTraining
+from app.engines import EngineError
+from app.engines.spec import FORMS, MODELS, open_engine
+from feedback.database import Database, DatabaseError
+from feedback.study import Study, StudyError
+
+DATABASE = ROOT / "feedback" / "diptych.db"
+STUDY = ROOT / "app" / "study.toml"
+
+
+class UsageError(ValueError):
+    """A user's mistake: one line with the value, the rule and the remedy."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="app.py",
+        description="Serve the blind test at / and its results at /admin. Without checkpoints the demo pair is trained "
+        "first, while the page shows how far it is.",
+        epilog=f"SPEC is {FORMS}. The password of /admin is DIPTYCH_ADMIN_PASSWORD, else one is made and printed.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=7860, metavar="N", help="port to listen on (%(default)s)")
+    parser.add_argument("--db", type=Path, default=DATABASE, metavar="PATH", help="votes (feedback/diptych.db)")
+    parser.add_argument("--study", type=Path, default=STUDY, metavar="FILE", help="the study (app/study.toml)")
+    for model, folder in CHECKPOINTS.items():
+        default = folder.relative_to(ROOT)
+        parser.add_argument(f"--{model}", metavar="SPEC", help=f"what answers as {model} ({default})")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks and a detailed log")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until interrupted. Returns 0, or 2 after one line on stderr about a user's mistake."""
+    arguments = parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.DEBUG if arguments.debug else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    for noisy in ("httpx", "httpcore", "asyncio", "matplotlib", "python_multipart", "PIL"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        return _serve(arguments)
+    except (UsageError, StudyError, DatabaseError, EngineError) as error:
+        if arguments.debug:
+            raise
+        print(f"app.py: {error}", file=sys.stderr)
+        return 2
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    study = Study.load(arguments.study)
+    listening = _listen(arguments.host, arguments.port)
+    if arguments.db == DATABASE:
+        DATABASE.parent.mkdir(exist_ok=True)
+    database = Database(arguments.db)
+    specs: dict[str, str] = {model: getattr(arguments, model) or str(CHECKPOINTS[model]) for model in MODELS}
+    missing = [model for model in MODELS if getattr(arguments, model) is None and not _is_trained(model)]
+    for model in MODELS:
+        if model not in missing:
+            open_engine(specs[model], model)  # a wrong SPEC is told now, not after minutes of training
+
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    import uvicorn
+
+    from app.runtime import Runtime
+    from app.server import build
+
+    runtime = Runtime(study, database, specs, DemoTraining(missing) if missing else None)
+    if missing:
+        runtime.train_then_open()
+    else:
+        runtime.open()
+    password = os.environ.get("DIPTYCH_ADMIN_PASSWORD") or secrets.token_urlsafe(12)
+    server = build(runtime, password)
+    _announce(arguments, password, missing)
+    level = "debug" if arguments.debug else "warning"
+    uvicorn.Server(uvicorn.Config(server, log_level=level, access_log=arguments.debug)).run(sockets=[listening])
+    return 0
+
+
+def _is_trained(model: str) -> bool:
+    try:
+        open_engine(str(CHECKPOINTS[model]), "model1" if model == "model1" else "model2")
+    except EngineError:
+        return False
+    return True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise UsageError(f"--port {port}: a port is a number from 0 to 65535; 7860 is usual")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except socket.gaierror as error:
+        raise UsageError(f"--host {host}: not an address of this machine; 127.0.0.1 is usual") from error
+    except PermissionError as error:
+        raise UsageError(f"--port {port}: only root may use ports below 1024; choose another, such as 7860") from error
+    except OSError as error:
+        raise UsageError(f"--port {port}: in use, or not to be had on {host}; choose another with --port") from error
+    return listening
+
+
+def _announce(arguments: argparse.Namespace, password: str, missing: Sequence[str]) -> None:
+    host = "localhost" if arguments.host in ("127.0.0.1", "0.0.0.0", "::", "") else arguments.host
+    address = f"http://{host}:{arguments.port}"
+    if missing:
+        print(f"Training {' and '.join(missing)} first; the page shows how far it is. Logs are in logs/.")
+    print(f"Diptych is at {address}", flush=True)
+    if os.environ.get("DIPTYCH_ADMIN_PASSWORD"):
+        print(f"Results are at {address}/admin (user admin, password from DIPTYCH_ADMIN_PASSWORD)", flush=True)
+    else:
+        print(f"Results are at {address}/admin (user admin, password {password})", flush=True)

@@ -1,0 +1,187 @@
+"""The HTML of the testers' page. Everything that a tester or a model wrote is escaped and shown as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from app.demo_training import Step
+from app.scenes import Phase, Scene
+from feedback.blind_test import Battle
+from feedback.study import Prompt, Study
+
+CHOICES = {"left": "A is better", "tie": "Equally good", "both_bad": "Both are bad", "right": "B is better"}
+
+BRAND = (
+    '<a class="brand" href="" aria-label="Diptych, start page"><svg viewBox="0 0 44 30" aria-hidden="true">'
+    '<path class="leaf" d="M2 28V11Q2 2 10.5 2T19 11V28Z"/><path class="leaf" d="M25 28V11Q25 2 33.5 2T42 11V28Z"/>'
+    '<path class="hinge" d="M18 12.5h8M18 22h8"/></svg><span>Diptych</span></a>'
+)
+
+
+def progress(scene: Scene) -> str:
+    """The round's number with a mark for each, and the page's phase for the script and the style."""
+    mark = f'<i id="phase" data-phase="{scene.phase.value}" hidden></i>'
+    if scene.tester is None or scene.phase is Phase.THANKS:
+        return mark
+    ticks = "".join(f'<i class="{"done" if n < scene.voted else ""}"></i>' for n in range(scene.rounds))
+    text = f"{scene.voted} of {scene.rounds} voted"
+    return f'{mark}<div class="rounds"><span>{text}</span><span class="ticks" aria-hidden="true">{ticks}</span></div>'
+
+
+def status(text: str) -> str:
+    """The one quiet line that says what just happened."""
+    return f"<p>{escape(text)}</p>" if text else ""
+
+
+def setup(steps: Sequence[Step], failure: str) -> str:
+    """How far the training of the missing models is."""
+    if failure:
+        body = f'<p class="problem">{escape(failure)}.</p>'
+    elif steps:
+        body = "".join(_setup_step(step) for step in steps)
+    else:
+        body = "<p>Loading the models.</p>"
+    return (
+        '<section class="card"><h1>Preparing the two models</h1><p class="lead">This happens once, on this machine. '
+        f"The test opens on this page by itself.</p>{body}</section>"
+    )
+
+
+def _setup_step(step: Step) -> str:
+    share = 100 if step.state == "done" else round(100 * step.step / step.steps) if step.steps else 0
+    if step.state == "running":
+        facts = [step.stage]
+        if step.steps and step.stage == "Training":
+            facts.append(f"step {step.step:,} of {step.steps:,}")
+        if step.loss is not None:
+            facts.append(f"loss {step.loss:.2f}")
+        if step.seconds_left is not None:
+            facts.append(_time_left(step.seconds_left))
+    else:
+        facts = [{"waiting": "Waiting", "done": "Ready", "failed": "Failed"}[step.state]]
+    return (
+        f'<div class="setup-step {step.state}"><h2>{escape(step.title)}</h2><p>{escape(" · ".join(facts))}</p>'
+        f'<div class="bar" role="progressbar" aria-label="{escape(step.title)}" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{share}"><i style="width:{share}%"></i></div></div>'
+    )
+
+
+def _time_left(seconds: float) -> str:
+    if seconds < 60:
+        return f"about {max(5, 5 * round(seconds / 5))} s left"
+    return f"about {round(seconds / 60)} min left"
+
+
+def welcome(study: Study) -> str:
+    """What the test is, and what a tester agrees to."""
+    paragraphs = "".join(f"<p>{escape(text.strip())}</p>" for text in study.consent_text.split("\n\n"))
+    rounds = f"{study.rounds} round{'s' if study.rounds != 1 else ''}"
+    return (
+        "<h1>Two answers.<br>Which is better?</h1>"
+        f'<p class="lead">Ask a question, read two answers side by side, and choose. {rounds}, about '
+        f"{max(1, round(study.rounds * 0.75))} minutes.</p>"
+        f'<section class="terms" aria-label="What you agree to">{paragraphs}</section>'
+    )
+
+
+def question(scene: Scene) -> str:
+    """The heading above the panes, or above the prompt box."""
+    if scene.phase is Phase.ASK:
+        heading = "What would you like to know?" if scene.voted == 0 else "What next?"
+        return f'<p class="over">Round {scene.number} of {scene.rounds}</p><h1>{heading}</h1>'
+    if scene.battle is None:
+        return ""
+    over = "Your last round" if scene.phase is Phase.GUESS else f"Round {scene.number} of {scene.rounds}"
+    return f'<p class="over">{over}</p><h1 class="asked-first" dir="auto">{escape(scene.battle.prompt)}</h1>'
+
+
+SWITCH = (
+    '<div class="switch" role="group" aria-label="Which answer to show">'
+    '<button type="button" data-pane="a" aria-pressed="true">Answer A</button>'
+    '<button type="button" data-pane="b" aria-pressed="false">Answer B</button></div>'
+)
+
+
+def panes(battle: Battle, phase: Phase, partial: tuple[str, str] | None = None) -> tuple[str, str]:
+    """Both panes. `partial` is what the replay shows of the newest answers at this step."""
+    turns = list(battle.complete_turns)
+    sides = []
+    for side, (letter, model) in enumerate((("A", battle.left_model), ("B", battle.right_model))):
+        parts = []
+        for turn in turns:
+            newest = partial is not None and turn is turns[-1]
+            text = partial[side] if partial is not None and newest else turn.answers[model].text
+            parts.append(_follow_up(turn.number, turn.prompt) + _answer(text, growing=newest))
+        latest = battle.turns[-1] if battle.turns else None
+        if phase is Phase.ANSWERING and partial is None and latest is not None:
+            parts.append(_follow_up(latest.number, latest.prompt) + _WRITING)
+        if phase is Phase.BROKEN:
+            parts.append(_follow_up(latest.number, latest.prompt) if latest else "")
+            parts.append('<p class="none">No answer this time.</p>')
+        sides.append(_pane(letter, "".join(parts)))
+    return sides[0], sides[1]
+
+
+_WRITING = '<div class="writing" aria-hidden="true"><i></i><i></i><i></i></div>'
+
+
+def _pane(letter: str, body: str) -> str:
+    header = f'<header aria-hidden="true">{letter}</header>'
+    return f'<article class="pane" aria-label="Answer {letter}">{header}{body}</article>'
+
+
+def _follow_up(number: int, text: str) -> str:
+    return f'<p class="asked" dir="auto">{escape(text)}</p>' if number > 1 else ""
+
+
+def _answer(text: str, growing: bool) -> str:
+    return f'<div class="answer{" growing" if growing else ""}" dir="auto">{escape(text)}</div>'
+
+
+def suggestions(prompts: Sequence[Prompt]) -> str:
+    """Chips by category; a click puts the question into the prompt box."""
+    groups: dict[str, list[Prompt]] = {}
+    for prompt in prompts:
+        groups.setdefault(prompt.category, []).append(prompt)
+    body = "".join(
+        f'<div class="group"><h2>{escape(category)}</h2>'
+        + "".join(f'<button type="button" class="chip">{escape(prompt.text)}</button>' for prompt in members)
+        + "</div>"
+        for category, members in groups.items()
+    )
+    return f'<div class="groups">{body}</div>' if body else ""
+
+
+GUESS = (
+    "<h2>One last question</h2><p>One of the two models was trained from scratch, the other began as a pretrained "
+    "model. Which answer of this round came from the one <strong>trained from scratch</strong>?</p>"
+)
+
+
+def thanks(voted: int, rounds: int, tally: dict[str, int] | None, last: dict[str, str] | None) -> str:
+    """The end: the tester's own tally and who was who, where the study shows it."""
+    heading = "Thank you." if voted else "Thank you for looking in."
+    text = f"You voted on {voted} of {rounds} rounds." if voted != rounds else f"You voted on all {rounds} rounds."
+    parts = [f'<h1>{heading}</h1><p class="lead">{text}</p>']
+    if tally is not None and voted:
+        parts.append(_tally(tally))
+        if last is not None:
+            parts.append(f"<p>In your last round, A was {NAMES[last['left']]}, and B was {NAMES[last['right']]}.</p>")
+    elif voted:
+        parts.append("<p>This study does not show which model wrote which answer.</p>")
+    return "".join(parts)
+
+
+NAMES = {"model1": "Model 1", "model2": "Model 2"}
+_MADE = {"model1": "trained from scratch", "model2": "pretrained, then fine-tuned"}
+
+
+def _tally(tally: dict[str, int]) -> str:
+    leaves = "".join(
+        f'<div class="leaf"><dt>{NAMES[model]}<small>{_MADE[model]}</small></dt>'
+        f"<dd>{tally[model]}<small>time{'' if tally[model] == 1 else 's'} better</small></dd></div>"
+        for model in NAMES
+    )
+    rest = f"{tally['tie']} equally good, {tally['both_bad']} both bad."
+    return f'<dl class="tally">{leaves}</dl><p>{rest}</p>'

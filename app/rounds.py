@@ -1,0 +1,260 @@
+"""The answering of rounds: a worker for each turn that outlives the page which asked, and the replay in lock-step.
+
+Both models answer at the same time and to the end before a word of either is shown. A worker belongs to the tester,
+not to a page: closing or reloading the page changes nothing, and the truth is in the database.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from app import metrics
+from app.cleaning import clean_answer, clean_prompt
+from app.engines import Engine, EngineError, Message, Sampling
+from app.leaks import leaks
+from feedback.blind_test import Answer, Battle, BlindTest, Refused, Turn
+from feedback.database import DatabaseError
+
+WORKERS = 4  # turns answered at the same time; the others wait in the order in which they came
+MAX_WAITING = 200
+TURN_SECONDS = 240.0  # after so long a turn has failed, whatever the engines say
+REPLAY_STEPS = 36
+STEP_SECONDS = 0.05
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Job:
+    """One turn on its way. `cancel` ends both models; `stopped` says that it was the tester's wish."""
+
+    tester_id: str
+    turn: Turn
+    messages: list[tuple[str, dict[str, str]]]  # each earlier question with both answers
+    cancel: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event = field(default_factory=threading.Event)
+    stopped: bool = False
+    running: bool = False
+
+
+class Rounds:
+    """Starts, follows and stops the turns of all testers. Every rule of the protocol is `BlindTest`'s."""
+
+    def __init__(self, blind_test: BlindTest, engines: Mapping[str, Engine], workers: int = WORKERS) -> None:
+        self.blind_test = blind_test
+        self.engines = dict(engines)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="turn")
+        self._models = ThreadPoolExecutor(2 * workers, thread_name_prefix="model")
+        self._jobs: dict[str, Job] = {}  # by tester: nobody has two turns on their way
+        self._lock = threading.RLock()
+
+    # -- what a tester can do -----------------------------------------------------------------------------------
+
+    def begin(self, tester_id: str, text: str) -> Battle:
+        """Serve a new round for a question and start its answers. Raises Refused."""
+        text = clean_prompt(text)
+        bank = {prompt.text: prompt.id for prompt in self.blind_test.study.prompts}
+        self._history([], text)
+        self._must_have_room()
+        with self._lock:
+            battle = self.blind_test.start_battle(tester_id, bank.get(text), text)
+            self._submit(tester_id, battle, text)
+        return battle
+
+    def follow_up(self, tester_id: str, battle: Battle, text: str) -> None:
+        """Ask a further question in an open round. Raises Refused."""
+        text = clean_prompt(text)
+        self._history(_conversation(battle), text)
+        self._must_have_room()
+        with self._lock:
+            self._submit(tester_id, battle, text)
+
+    def retry(self, tester_id: str, battle: Battle) -> None:
+        """Ask again what failed or was stopped, as a new attempt. Raises Refused."""
+        text = battle.turns[-1].prompt if battle.turns else battle.prompt
+        self._must_have_room()
+        with self._lock:
+            self._submit(tester_id, battle, text)
+
+    def stop(self, tester_id: str) -> bool:
+        """End both answers on their way; whether there were any."""
+        job = self.job(tester_id)
+        if job is None:
+            return False
+        job.stopped = True
+        job.cancel.set()
+        return True
+
+    def job(self, tester_id: str) -> Job | None:
+        """The tester's turn on its way, if there is one."""
+        with self._lock:
+            return self._jobs.get(tester_id)
+
+    def place(self, job: Job) -> int:
+        """How many turns wait in front of this one; 0 when it is its turn."""
+        with self._lock:
+            if job.running:
+                return 0
+            waiting = [other for other in self._jobs.values() if not other.running]
+            return waiting.index(job) if job in waiting else 0
+
+    def heal(self, tester_id: str, battle: Battle) -> Battle:
+        """The battle; a pending turn that no worker is on (it could not write its end) is given up first."""
+        with self._lock:
+            if battle.turns and battle.turns[-1].status == "pending" and tester_id not in self._jobs:
+                battle = self.blind_test.battle(tester_id, battle.id)  # it may have ended since it was read
+                if battle.turns[-1].status == "pending":
+                    self.blind_test.fail_turn(battle.turns[-1].id, "both", "interrupted")
+                    battle = self.blind_test.battle(tester_id, battle.id)
+        return battle
+
+    def close(self) -> None:
+        """Cancel what is on its way and wait for the workers."""
+        with self._lock:
+            for job in self._jobs.values():
+                job.cancel.set()
+        self._pool.shutdown(cancel_futures=True)
+        self._models.shutdown()
+
+    # -- the work -----------------------------------------------------------------------------------------------
+
+    def _must_have_room(self) -> None:
+        with self._lock:
+            if sum(not job.running for job in self._jobs.values()) >= MAX_WAITING:
+                raise Refused("Too many people are asking at the moment; please try again in a minute.")
+
+    def _submit(self, tester_id: str, battle: Battle, text: str) -> None:
+        turn = self.blind_test.start_turn(tester_id, battle.id, text)
+        job = Job(tester_id, turn, _conversation(battle))
+        self._jobs[tester_id] = job
+        self._count()
+        self._pool.submit(self._run, job)
+
+    def _count(self) -> None:
+        running = sum(job.running for job in self._jobs.values())
+        metrics.RUNNING.set(running)
+        metrics.WAITING.set(len(self._jobs) - running)
+
+    def _run(self, job: Job) -> None:
+        with self._lock:
+            job.running = True
+            self._count()
+        started = time.monotonic()
+        try:
+            self._answer(job, started)
+        except (DatabaseError, Refused) as error:
+            log.error("turn %d could not be stored: %s", job.turn.id, error)
+        except Exception:
+            log.exception("turn %d broke", job.turn.id)
+        finally:
+            metrics.TURN.observe(time.monotonic() - started)
+            with self._lock:
+                self._jobs.pop(job.tester_id, None)
+                self._count()
+            job.done.set()
+
+    def _answer(self, job: Job, started: float) -> None:
+        """Let both models answer; store both answers, or what went wrong."""
+        history = self._history(job.messages, job.turn.prompt)
+        study = self.blind_test.study
+        futures = {}
+        for model, engine in self.engines.items():
+            sampling = Sampling(study.max_new_tokens, study.temperature, study.top_p, secrets.randbits(31))
+            futures[model] = self._models.submit(self._one, engine, history[model], sampling, job, started)
+        answers: dict[str, Answer] = {}
+        errors: dict[str, str] = {}
+        for model, future in futures.items():
+            try:
+                answers[model] = future.result()
+            except Exception as error:
+                errors[model] = str(error) or type(error).__name__
+        if errors:
+            metrics.FAILURES.inc()
+            for model, message in errors.items():
+                log.error("turn %d: %s failed: %s", job.turn.id, model, message)
+                self.blind_test.fail_turn(job.turn.id, model, message)
+            return
+        if job.stopped:
+            metrics.STOPPED.inc()
+            answers = {model: _stopped(answer) for model, answer in answers.items()}
+        turn = self.blind_test.finish_turn(job.turn.id, answers)
+        if turn.status == "failed":
+            metrics.FAILURES.inc()
+
+    def _one(self, engine: Engine, messages: list[Message], sampling: Sampling, job: Job, started: float) -> Answer:
+        """One model's answer, cleaned. An engine that fails ends the other side too."""
+        text, tokens, finish, first = "", 0, "", None
+        try:
+            for piece in engine.stream(messages, sampling, job.cancel):
+                if piece.text and first is None:
+                    first = time.monotonic() - started
+                text += piece.text
+                tokens += piece.tokens
+                finish = piece.finish or finish
+                if time.monotonic() - started > TURN_SECONDS:
+                    raise EngineError(f"no end after {TURN_SECONDS:.0f} s")
+        except Exception:
+            job.cancel.set()
+            raise
+        seconds = time.monotonic() - started
+        text = clean_answer(text)
+        flag = leaks(text, " ".join(message["content"] for message in messages if message["role"] == "user"))
+        metrics.ANSWERS.inc()
+        metrics.ANSWER_TOKENS.inc(tokens)
+        metrics.FLAGGED.inc(int(flag))
+        if first is not None:
+            metrics.FIRST_TOKEN.observe(first)
+        return Answer(text, tokens, seconds, first, finish or "cancelled", flag)
+
+    def _history(self, exchanges: list[tuple[str, dict[str, str]]], text: str) -> dict[str, list[Message]]:
+        """What each model is asked: the same exchanges for both, the oldest left out until both have room.
+
+        Raises Refused when the question alone is too long for one of them.
+        """
+        limit = self.blind_test.study.max_new_tokens
+        for start in range(len(exchanges) + 1):
+            asked = {model: _messages(exchanges[start:], model, text) for model in self.engines}
+            if all(engine.fits(asked[model], limit) for model, engine in self.engines.items()):
+                return asked
+        raise Refused(f"The question has {len(text):,} characters, more than the models can read; please shorten it.")
+
+
+def _conversation(battle: Battle) -> list[tuple[str, dict[str, str]]]:
+    return [
+        (turn.prompt, {model: answer.text for model, answer in turn.answers.items()}) for turn in battle.complete_turns
+    ]
+
+
+def _messages(exchanges: list[tuple[str, dict[str, str]]], model: str, text: str) -> list[Message]:
+    messages = []
+    for prompt, answers in exchanges:
+        messages.append({"role": "user", "content": prompt})
+        messages.append({"role": "assistant", "content": answers[model]})
+    return [*messages, {"role": "user", "content": text}]
+
+
+def _stopped(answer: Answer) -> Answer:
+    """The same answer as part of a stopped turn: also a model that had ended by then is not to be told apart."""
+    return Answer(answer.text, answer.tokens, answer.seconds, answer.first_token_seconds, "cancelled", answer.leak_flag)
+
+
+# -- the replay -----------------------------------------------------------------------------------------------------
+
+
+def replay(left: str, right: str, steps: int = REPLAY_STEPS) -> Iterator[tuple[str, str]]:
+    """Both texts growing together in `steps` equal steps, from their first words to their ends at once."""
+    for step in range(1, steps + 1):
+        yield _beginning(left, step / steps), _beginning(right, step / steps)
+
+
+def _beginning(text: str, share: float) -> str:
+    words = re.findall(r"\s*\S+", text)
+    return "".join(words[: math.ceil(share * len(words))])

@@ -1,0 +1,107 @@
+"""What one running app holds: the study, its database and, once there are models to test, the rounds."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Mapping
+
+from app import metrics
+from app.demo_training import DemoTraining
+from app.engines import Engine, EngineError
+from app.engines.spec import MODELS, open_engine
+from app.rounds import Rounds
+from feedback.blind_test import BlindTest
+from feedback.database import Database, DatabaseError
+from feedback.study import Study
+
+log = logging.getLogger(__name__)
+
+
+class Runtime:
+    """Opens the blind test as soon as both models are there, training the missing ones first.
+
+    Args:
+        study: what is being tested.
+        database: where it is written.
+        specs: the SPEC of `model1` and `model2`.
+        training: trains what is missing; None when nothing is.
+    """
+
+    def __init__(
+        self, study: Study, database: Database, specs: Mapping[str, str], training: DemoTraining | None = None
+    ) -> None:
+        self.study = study
+        self.database = database
+        self.specs = dict(specs)
+        self.training = training
+        self.engines: dict[str, Engine] = {}
+        self.rounds: Rounds | None = None
+        self.failure = ""  # one line for the page when the models cannot be had
+        self._thread: threading.Thread | None = None
+
+    @property
+    def blind_test(self) -> BlindTest | None:
+        """The protocol, once the models are there."""
+        return self.rounds.blind_test if self.rounds else None
+
+    def open(self) -> None:
+        """Load both models and open the test. Raises EngineError or DatabaseError."""
+        for model in MODELS:
+            self.engines[model] = open_engine(self.specs[model], model)
+            self.engines[model].start()
+        blind_test = BlindTest(
+            self.database, self.study, {model: engine.describe() for model, engine in self.engines.items()}
+        )
+        if interrupted := blind_test.recover():
+            log.warning(
+                "%d turns were interrupted by the last stop of the app; their testers can try again", interrupted
+            )
+        self.rounds = Rounds(blind_test, self.engines)
+        metrics.READY.set(len(self.engines))
+
+    def train_then_open(self) -> None:
+        """Train what is missing in a child process, then open the test; returns at once."""
+        self._thread = threading.Thread(target=self._train_then_open, name="setup", daemon=True)
+        self._thread.start()
+
+    def _train_then_open(self) -> None:
+        if self.training is not None and not self.training.run():
+            self.failure = self.training.failure
+            log.error(self.failure)
+            return
+        try:
+            self.open()
+        except (EngineError, DatabaseError) as error:
+            self.failure = str(error)
+            log.error(self.failure)
+
+    def health(self) -> dict[str, str]:
+        """What `/healthz` says: `status` is ok, training or down; no path and no name of a model."""
+        states: dict[str, str] = {model: self._model_state(model) for model in MODELS}
+        try:
+            self.database.connection.execute("SELECT 1 FROM studies LIMIT 1")
+            database = "ok"
+        except (DatabaseError, sqlite3.Error):
+            database = "down"
+        working = "ok" if self.rounds else "training"
+        status = "down" if "down" in (database, *states.values()) else working
+        return {"status": status, **states, "database": database}
+
+    def _model_state(self, model: str) -> str:
+        if self.failure:
+            return "down"
+        if self.rounds is None:
+            return "training"
+        return "ok" if self.engines[model].health()["ok"] else "down"
+
+    def close(self) -> None:
+        """End the training, the answers on their way and the engines; close the database."""
+        if self.training is not None:
+            self.training.close()
+        if self.rounds is not None:
+            self.rounds.close()
+        for engine in self.engines.values():
+            engine.close()
+        self.database.close()

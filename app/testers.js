@@ -1,0 +1,80 @@
+// The testers' page in the browser: keys for the votes, suggestions, the A/B switch, and where the focus goes.
+(() => {
+  const root = document.documentElement;
+  const find = (id) => document.getElementById(id);
+  const KEYS = { 1: "vote-left", 2: "vote-tie", 3: "vote-both-bad", 4: "vote-right" };
+  let readableSince = 0;
+
+  // What the server cannot know by itself; sent with each event.
+  window.diptych = {
+    client: () => JSON.stringify({
+      reduced: matchMedia("(prefers-reduced-motion: reduce)").matches,
+      seconds: readableSince ? Math.round(performance.now() - readableSince) / 1000 : undefined,
+      time: new Date().toISOString(),
+    }),
+  };
+
+  const typing = (element) => element.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
+
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target)) return;
+    const button = root.dataset.phase === "vote" && find(KEYS[event.key]);
+    if (button && !button.disabled) {
+      event.preventDefault();
+      button.click();
+    }
+  });
+
+  addEventListener("click", (event) => {
+    const chip = event.target.closest(".chip");
+    const box = find("prompt")?.querySelector("textarea");
+    if (chip && box) {
+      Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(box, chip.textContent);
+      box.dispatchEvent(new Event("input", { bubbles: true }));
+      box.focus();
+    }
+    const pane = event.target.closest(".switch button")?.dataset.pane;
+    if (pane) showPane(pane);
+  });
+
+  const showPane = (pane) => {
+    root.dataset.pane = pane;
+    for (const button of document.querySelectorAll(".switch button"))
+      button.setAttribute("aria-pressed", String(button.dataset.pane === pane));
+  };
+
+  const FOCUS = { ask: "#prompt textarea", voted: "#next-round", broken: "#retry" };
+
+  const enter = (phase) => {
+    root.dataset.phase = phase;
+    readableSince = phase === "vote" ? performance.now() : 0;
+    if (phase === "answering") showPane("a");
+    // On a touch screen a focused box would open the keyboard over the page.
+    const target = matchMedia("(hover: hover)").matches && FOCUS[phase];
+    if (target) requestAnimationFrame(() => document.querySelector(target)?.focus({ preventScroll: phase !== "ask" }));
+    if (phase !== "vote" && phase !== "voted") scrollTo({ top: 0 });
+  };
+
+  // What Gradio's components cannot carry in their own attributes.
+  const annotate = () => {
+    const status = find("status");
+    if (status && !status.hasAttribute("role")) {
+      status.setAttribute("role", "status");
+      status.setAttribute("aria-live", "polite");
+    }
+    for (const [key, id] of Object.entries(KEYS)) {
+      const button = find(id);
+      if (button && !button.dataset.key) {
+        button.dataset.key = key;
+        button.setAttribute("aria-keyshortcuts", key);
+      }
+    }
+    document.querySelector(".asked-first")?.classList.toggle("long", document.querySelector(".asked-first").textContent.length > 140);
+  };
+
+  new MutationObserver(() => {
+    annotate();
+    const phase = find("phase")?.dataset.phase;
+    if (phase && phase !== root.dataset.phase) enter(phase);
+  }).observe(root, { childList: true, subtree: true });
+})();

@@ -1,0 +1,123 @@
+"""``python -m feedback``: statistics, exports, the report and the check of a database of votes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .battles import timestamp
+from .database import DEFAULT_PATH, Database, DatabaseError
+from .export import FORMATS, ExportError, write
+from .export.write import replace_file
+from .sessions import close_expired
+from .statistics.outcomes import VotesError
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that tells a mistake in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m feedback", description="Statistics, exports and checks of a blind test's votes.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument("--debug", action="store_true", help="show a traceback on errors")
+        sub.add_argument("--study", metavar="LABEL", help="the study, when the database has votes of several")
+        sub.set_defaults(run=run)
+        return sub
+
+    stats = command("stats", _stats, "The statistics as JSON.")
+    source = stats.add_mutually_exclusive_group()
+    _add_database(source)
+    source.add_argument("--csv", type=Path, metavar="FILE", help="an exported votes.csv")
+    stats.add_argument("--alpha", type=_alpha, help="error rate of the intervals (default: the study's)")
+    stats.add_argument("--json", required=True, metavar="FILE", help="where to write them; - is standard output")
+    export = command("export", _export, "The votes, for other tools.")
+    _add_database(export)
+    export.add_argument("--format", required=True, choices=list(FORMATS), help="format of the file")
+    export.add_argument("--out", required=True, type=Path, metavar="PATH", help="the file to write")
+    return parser
+
+
+def _alpha(text: str) -> float:
+    try:
+        if 0 < float(text) < 0.5:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text} must be a number above 0 and below 0.5, such as 0.05")
+
+
+def _add_database(parser: Any) -> None:
+    parser.add_argument("--db", type=Path, default=DEFAULT_PATH, metavar="PATH",
+                        help="the app's database (default: %(default)s)")
+
+
+def _open(path: Path) -> Database:
+    database = Database.existing(path)
+    if not database.readonly:
+        close_expired(database, timestamp(datetime.now(timezone.utc)))
+    return database
+
+
+def _stats(arguments: argparse.Namespace) -> int:
+    from .looks import log_look
+    from .statistics import load_study, read_study_csv, summary
+
+    if arguments.csv:
+        study = read_study_csv(arguments.csv, arguments.study, arguments.alpha)
+    else:
+        database = _open(arguments.db)
+        study = load_study(database, arguments.study, arguments.alpha)
+    result = summary(study.outcomes, study.guesses, alpha=study.alpha)
+    if study.id is not None:
+        log_look(database, study.id, "stats", result)
+    text = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    if arguments.json == "-":
+        sys.stdout.write(text)
+    else:
+        replace_file(arguments.json, [text.encode()])
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from .looks import log_look
+    from .statistics.load import choose_study, load_tally
+    from .statistics.summary import summarise_counts
+
+    database = _open(arguments.db)
+    chosen = choose_study(database.connection, arguments.study) if arguments.study else None
+    manifest = write(database, arguments.format, arguments.out, chosen["id"] if chosen else None)
+    for study in database.connection.execute("SELECT id, label, alpha FROM studies").fetchall():
+        if study["label"] in {entry["label"] for entry in manifest.studies}:
+            testers, _ = load_tally(database.connection, study["id"])
+            log_look(database, study["id"], f"export {arguments.format}", summarise_counts(testers, study["alpha"]))
+    print(f"{arguments.out}: {manifest.rows} rows, {manifest.size_bytes} bytes")
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; 0 on success, 2 with one line on stderr after a user's mistake, 1 when a check finds faults."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except (DatabaseError, ExportError, VotesError) as error:
+        if arguments.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

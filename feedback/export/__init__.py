@@ -1,0 +1,79 @@
+"""Exports: the votes in the formats that other tools open, each with a codebook and a manifest.
+
+:func:`stream` yields bytes (for a download), :func:`write` makes a file that is complete or absent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .files import stream_parquet, stream_sqlite
+from .formats import Format, stream_arena, stream_csv, stream_dpo, stream_jsonl, stream_kto
+from .guesses import guesses_beside, guesses_csv
+from .manifest import Manifest, codebook, describe
+from .write import ExportError, replace_file
+
+if TYPE_CHECKING:
+    from ..database import Database
+
+__all__ = ["FORMATS", "ExportError", "Format", "Manifest", "stream", "write"]
+
+FORMATS = {entry.name: entry for entry in (
+    Format("csv", ".csv", "text/csv; charset=utf-8", False, stream_csv),
+    Format("jsonl", ".jsonl", "application/x-ndjson", False, stream_jsonl),
+    Format("parquet", ".parquet", "application/vnd.apache.parquet", False, stream_parquet),
+    Format("sqlite", ".sqlite", "application/vnd.sqlite3", False, stream_sqlite),
+    Format("dpo", ".dpo.jsonl", "application/x-ndjson", True, stream_dpo),
+    Format("kto", ".kto.jsonl", "application/x-ndjson", True, stream_kto),
+    Format("arena", ".arena.json", "application/json", True, stream_arena),
+)}
+
+
+def stream(database: Database, format: str, study_id: int | None = None) -> Iterator[bytes]:
+    """The votes as bytes, in constant memory; of one study, or of all.
+
+    Raises:
+        ExportError: an unknown format, or several studies in a format that cannot tell them apart.
+    """
+    entry = _checked(database, format, study_id)
+
+    def chunks() -> Iterator[bytes]:
+        with database.snapshot() as connection:
+            yield from entry.stream(connection, study_id)
+
+    return chunks()
+
+
+def write(database: Database, format: str, out: str | Path, study_id: int | None = None) -> Manifest:
+    """Write ``out``, ``out.codebook.md`` and ``out.manifest.json``; for csv also the guesses, if there are any.
+
+    Each file appears whole or not at all.
+
+    Raises:
+        ExportError: as :func:`stream`, or the place cannot be written.
+    """
+    entry = _checked(database, format, study_id)
+    digest = hashlib.sha256()
+    with database.snapshot() as connection:
+        size = replace_file(out, entry.stream(connection, study_id), digest.update)
+        manifest = describe(connection, format, study_id, digest.hexdigest(), size)
+        if format == "csv" and (guesses := guesses_csv(connection, study_id)):
+            replace_file(guesses_beside(out), [guesses])
+    replace_file(f"{out}.manifest.json", [json.dumps(asdict(manifest), indent=1, ensure_ascii=False).encode()])
+    replace_file(f"{out}.codebook.md", [codebook(format).encode()])
+    return manifest
+
+
+def _checked(database: Database, format: str, study_id: int | None) -> Format:
+    if format not in FORMATS:
+        raise ExportError(f"format {format!r} is unknown; choose one of {', '.join(FORMATS)}")
+    studies = database.connection.execute("SELECT COUNT(DISTINCT study_id) FROM votes").fetchone()[0]
+    if FORMATS[format].one_study and study_id is None and studies > 1:
+        raise ExportError(f"votes of {studies} studies would be mixed in format {format}, which has no column to tell"
+                          " them apart; choose one with --study")
+    return FORMATS[format]

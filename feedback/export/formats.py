@@ -1,0 +1,109 @@
+"""How votes become bytes: the tabular formats and those of the preference-learning and arena tools."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+from .conversations import Conversation, conversations
+from .rows import COLUMNS, vote_rows
+
+_CHUNK = 2000  # rows that are turned into bytes at a time
+
+
+class Format(NamedTuple):
+    """An export format: ``stream`` yields its bytes, ``one_study`` forbids a mix, ``media_type`` is for the web."""
+
+    name: str
+    suffix: str
+    media_type: str
+    one_study: bool
+    stream: Callable[[sqlite3.Connection, int | None], Iterator[bytes]]
+
+
+def stream_csv(connection: sqlite3.Connection, study_id: int | None) -> Iterator[bytes]:
+    """UTF-8 without a byte order mark, a header, texts that no spreadsheet takes for a formula."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    rows = vote_rows(connection, study_id, spreadsheet=True)
+    while chunk := rows.fetchmany(_CHUNK):
+        writer.writerows(chunk)
+        yield buffer.getvalue().encode()
+        buffer.seek(0)
+        buffer.truncate()
+    if buffer.getvalue():
+        yield buffer.getvalue().encode()
+
+
+def stream_jsonl(connection: sqlite3.Connection, study_id: int | None) -> Iterator[bytes]:
+    """One JSON object a vote, with the columns of ``votes.csv``; flags are booleans, reasons a list."""
+    flags = [place for place, name in enumerate(COLUMNS) if name in ("tester_closed", "leak_flag", "superseded")]
+    reasons = COLUMNS.index("reasons")
+    rows = vote_rows(connection, study_id)
+    while chunk := rows.fetchmany(_CHUNK):
+        lines = []
+        for row in chunk:
+            values = list(row)
+            values[reasons] = json.loads(values[reasons] or "[]")
+            for place in flags:
+                values[place] = bool(values[place])
+            lines.append(_line(dict(zip(COLUMNS, values, strict=True))))
+        yield "".join(lines).encode()
+
+
+def stream_dpo(connection: sqlite3.Connection, study_id: int | None) -> Iterator[bytes]:
+    """TRL preference rows, conversational: the first question, the better and the worse continuation."""
+    return _lines(
+        {"prompt": talk.messages("left")[:1], "chosen": talk.messages(talk.choice)[1:],
+         "rejected": talk.messages("right" if talk.choice == "left" else "left")[1:]}
+        for talk in conversations(connection, study_id) if talk.choice in ("left", "right"))
+
+
+def stream_kto(connection: sqlite3.Connection, study_id: int | None) -> Iterator[bytes]:
+    """TRL unpaired rows: the winner is desirable, the loser is not, and neither is when both are bad."""
+    def rows() -> Iterator[dict[str, Any]]:
+        for talk in conversations(connection, study_id):
+            if talk.choice != "tie":
+                for side in ("left", "right"):
+                    messages = talk.messages(side)
+                    yield {"prompt": messages[:1], "completion": messages[1:], "label": talk.choice == side}
+
+    return _lines(rows())
+
+
+_ARENA_WINNERS = {"left": "model_a", "right": "model_b", "tie": "tie", "both_bad": "tie (bothbad)"}
+
+
+def stream_arena(connection: sqlite3.Connection, study_id: int | None) -> Iterator[bytes]:
+    """FastChat's table of battles as one JSON list; ``model_a`` is the left side."""
+    def record(talk: Conversation) -> str:
+        return json.dumps({
+            "question_id": str(talk.battle_id), "model_a": talk.left_model, "model_b": talk.right_model,
+            "winner": _ARENA_WINNERS[talk.choice], "judge": f"arena_user_{talk.tester_code}",
+            "conversation_a": talk.messages("left"), "conversation_b": talk.messages("right"),
+            "turn": len(talk.questions), "anony": True, "language": "unknown",
+            "tstamp": datetime.fromisoformat(talk.voted_at.replace("Z", "+00:00")).timestamp(),
+        }, ensure_ascii=False)
+
+    separator = "[\n"
+    for record_text in map(record, conversations(connection, study_id)):
+        yield (separator + record_text).encode()
+        separator = ",\n"
+    yield b"[]\n" if separator == "[\n" else b"\n]\n"
+
+
+def _lines(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    while chunk := "".join(map(_line, islice(rows, _CHUNK))):
+        yield chunk.encode()
+
+
+def _line(record: dict[str, Any]) -> str:
+    # U+2028 and U+2029 end a line for some readers of JSON lines
+    return json.dumps(record, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029") + "\n"

@@ -1,0 +1,226 @@
+"""Who takes part in a study: consent, the session's life, the closing guess, withdrawal."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import Any
+
+from .assignment import MODELS
+from .battles import Tester, read_tester, timestamp
+from .database import Database
+from .registry import register, remove_tester
+from .rules import Refused, clean, shown
+from .study import Study
+
+_IDLE = """
+SELECT testers.id FROM testers JOIN studies ON studies.id = study_id WHERE testers.closed_at IS NULL
+    AND last_seen_at <= strftime('%Y-%m-%dT%H:%M:%fZ', :now, '-' || session_timeout_minutes || ' minutes')
+"""
+_CLOSE_IDLE = f"""
+UPDATE testers SET
+    closed_at = (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', last_seen_at, '+' || session_timeout_minutes || ' minutes')
+                 FROM studies WHERE studies.id = study_id),
+    closed_why = CASE WHEN (SELECT COUNT(*) FROM votes WHERE votes.study_id = testers.study_id
+                            AND votes.tester_id = testers.id AND superseded = 0)
+                      >= (SELECT rounds FROM studies WHERE studies.id = study_id) THEN 'quota' ELSE 'timeout' END
+WHERE id IN ({_IDLE})
+"""
+
+GUESSES = ("left_last", "right_last", "dont_know")
+CLOSING = ("quota", "timeout", "quit")
+
+
+class Sessions:
+    """The testers of one study on one database; :class:`~feedback.blind_test.BlindTest` adds what they do.
+
+    Args:
+        database: where everything is kept.
+        study: the settings; with ``models`` they identify the study, so that another file or other checkpoints begin
+            a study of their own and never mix with the votes at hand.
+        models: a description of ``model1`` and of ``model2`` (names, hashes, sampling), stored as JSON.
+        clock: the present time; tests pass their own.
+    """
+
+    def __init__(self, database: Database, study: Study, models: Mapping[str, Mapping[str, Any]],
+                 clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)) -> None:
+        if set(models) != set(MODELS):
+            raise ValueError(f"models = {sorted(models)} must be described as model1 and model2")
+        self.database = database
+        self.study = study
+        self.models = {model: dict(models[model]) for model in MODELS}
+        self._clock = clock
+        with self._write() as connection:
+            self._study = register(connection, study, self.models, self._now())
+
+    @property
+    def label(self) -> str:
+        """The study's name in exports."""
+        return self._study["label"]
+
+    @property
+    def study_id(self) -> int:
+        """The study's key in the database."""
+        return self._study["id"]
+
+    @property
+    def secret_sha256(self) -> str:
+        """SHA-256 of the secret behind every draw: shown before the first vote, so that nobody can change it later."""
+        return self._study["secret_sha256"]
+
+    def enrol(self, consent_version: str, background: Mapping[str, str] | None = None,
+              invite: str | None = None) -> Tester:
+        """Write down a consent and begin a session.
+
+        Raises:
+            Refused: the consent is to another text than the study's, or the study is closed.
+        """
+        if consent_version != self.study.consent_version:
+            raise Refused("The consent text has changed; please reload the page and read it again.")
+        answers = {clean(str(key), 80): clean(str(value), 200) for key, value in (background or {}).items()}
+        token = secrets.token_urlsafe(24)
+        with self._write() as connection:
+            if connection.execute("SELECT closed_at FROM studies WHERE id = ?", [self.study_id]).fetchone()[0]:
+                raise Refused("This study is closed; thank you for your interest.")
+            connection.execute(
+                "INSERT INTO testers (study_id, code, enrolment, consent_version, background, invite, enrolled_at,"
+                " last_seen_at) VALUES (?, ?, (SELECT COALESCE(MAX(enrolment), 0) + 1 FROM testers WHERE study_id = ?),"
+                " ?, ?, ?, ?, ?)",
+                [self.study_id, _code(token), self.study_id, consent_version,
+                 json.dumps(answers, ensure_ascii=False), invite, self._now(), self._now()])
+            return read_tester(self._row(connection, token), token)
+
+    def tester(self, tester_id: str) -> Tester | None:
+        """The tester who holds this token, or None for one that is unknown, withdrawn or of another study."""
+        self.close_expired()
+        row = self._find(self.database.connection, tester_id)
+        return read_tester(row, tester_id) if row else None
+
+    def progress(self, tester_id: str) -> tuple[int, int]:
+        """Votes given and votes asked for."""
+        connection = self.database.connection
+        return self._voted(connection, self._row(connection, tester_id)["id"]), self.study.rounds
+
+    def guess(self, tester_id: str, answer: str) -> None:
+        """Which model was trained from scratch: the one on the left of the last voted round, on the right, unknown.
+
+        Raises:
+            Refused: unknown answer, no round voted yet, a second guess, or after a reveal.
+        """
+        if answer not in GUESSES:
+            raise Refused(f"{shown(answer)} is no answer; choose one of {', '.join(GUESSES)}.")
+        with self._write() as connection:
+            row = self._row(connection, tester_id)
+            if row["revealed_at"]:
+                raise Refused("The models have been shown already, so it is too late to guess.")
+            if row["guessed"]:
+                raise Refused("Your guess is saved already.")
+            last = connection.execute("SELECT MAX(id) FROM battles WHERE tester_id = ? AND status = 'voted'",
+                                      [row["id"]]).fetchone()[0]
+            if last is None:
+                raise Refused("There is nothing to guess yet; vote on a round first.")
+            connection.execute("INSERT INTO guesses (tester_id, battle_id, answer, guessed_at) VALUES (?, ?, ?, ?)",
+                               [row["id"], last, answer, self._now()])
+
+    def close(self, tester_id: str, why: str) -> None:
+        """End a session: ``quota`` (all rounds voted), ``quit`` (early), ``timeout``.  Closing twice does nothing.
+
+        Raises:
+            Refused: an unknown reason, or ``quota`` before all rounds are voted.
+        """
+        if why not in CLOSING:
+            raise Refused(f"{shown(why)} is no reason to close; use one of {', '.join(CLOSING)}.")
+        with self._write() as connection:
+            row = self._row(connection, tester_id)
+            if row["closed_at"]:
+                return
+            voted = self._voted(connection, row["id"])
+            if why == "quota" and voted < self.study.rounds:
+                raise Refused(f"{voted} of {self.study.rounds} rounds are voted; finish them or leave early.")
+            connection.execute("UPDATE battles SET status = 'abandoned', reason = 'session closed', closed_at = ?"
+                               " WHERE tester_id = ? AND status = 'open'", [self._now(), row["id"]])
+            connection.execute("UPDATE testers SET closed_at = ?, closed_why = ? WHERE id = ?",
+                               [self._now(), "quota" if voted >= self.study.rounds else why, row["id"]])
+
+    def close_expired(self) -> int:
+        """Close the sessions that were idle for their study's timeout; returns how many."""
+        return close_expired(self.database, self._now())
+
+    def withdraw(self, tester_id: str) -> int:
+        """Remove everything that a tester wrote, read or chose; returns the number of votes removed.
+
+        What stays: that someone enrolled and withdrew, how many votes that took away, and which prompts and sides
+        were served (so that the assignment can still be checked).
+        """
+        with self._write() as connection:
+            key = self._row(connection, tester_id)["id"]
+            voted = self._voted(connection, key)
+            connection.execute(
+                "UPDATE testers SET closed_at = COALESCE(closed_at, ?), closed_why = 'withdrawn', withdrawn_votes = ?,"
+                " background = '{}', invite = NULL WHERE id = ?", [self._now(), voted, key])
+            remove_tester(connection, key)
+        # Only a truncated log is free of the removed text; while others read, the next checkpoint does it.
+        self.database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return voted
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        """A transaction in which a rule of the database that stops us is told like one of our own."""
+        try:
+            with self.database.transaction() as connection:
+                yield connection
+        except sqlite3.IntegrityError as error:
+            raise Refused(f"This is not possible: {error}.") from error
+
+    def _now(self) -> str:
+        return timestamp(self._clock())
+
+    def _find(self, connection: sqlite3.Connection, tester_id: str) -> sqlite3.Row | None:
+        return connection.execute(
+            "SELECT testers.*, EXISTS (SELECT 1 FROM guesses WHERE tester_id = testers.id) AS guessed FROM testers"
+            " WHERE code = ? AND study_id = ? AND closed_why IS NOT 'withdrawn'",
+            [_code(tester_id), self.study_id]).fetchone()
+
+    def _row(self, connection: sqlite3.Connection, tester_id: str) -> sqlite3.Row:
+        row = self._find(connection, tester_id)
+        if row is None:
+            raise Refused("This session is not known here; reload the page to begin again.")
+        return row
+
+    def _active(self, connection: sqlite3.Connection, tester_id: str) -> sqlite3.Row:
+        row = self._row(connection, tester_id)
+        if row["closed_at"]:
+            ends = {"timeout": f"after {self.study.session_timeout_minutes:g} minutes without activity",
+                    "quota": "because all rounds are voted", "quit": "when you left"}
+            raise Refused(f"This session ended {ends[row['closed_why']]}; your votes so far are saved.")
+        return row
+
+    def _seen(self, connection: sqlite3.Connection, key: int) -> None:
+        connection.execute("UPDATE testers SET last_seen_at = ? WHERE id = ?", [self._now(), key])
+
+    def _voted(self, connection: sqlite3.Connection, key: int) -> int:
+        return connection.execute("SELECT COUNT(*) FROM votes WHERE study_id = ? AND tester_id = ? AND superseded = 0",
+                                  [self.study_id, key]).fetchone()[0]
+
+
+def _code(token: str) -> str:
+    """What is kept of a tester's token: enough to recognise it, nothing to act with."""
+    return hashlib.sha256(str(token).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def close_expired(database: Database, now: str) -> int:
+    """Close every session that was idle for its study's timeout, as of that moment; returns how many.
+
+    A timeout that is fixed beforehand keeps a tester who wandered off from holding up the anytime interval.
+    """
+    if database.connection.execute(f"{_IDLE} LIMIT 1", {"now": now}).fetchone() is None:
+        return 0
+    with database.transaction() as connection:
+        connection.execute("UPDATE battles SET status = 'abandoned', reason = 'timeout', closed_at = :now"
+                           f" WHERE status = 'open' AND tester_id IN ({_IDLE})", {"now": now})
+        return connection.execute(_CLOSE_IDLE, {"now": now}).rowcount

@@ -1,0 +1,222 @@
+"""Votes as the statistics read them: checked once, then plain arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..battles import CHOICES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pandas import DataFrame, Series
+
+REQUIRED = ("tester_id", "enrolment", "tester_closed", "prompt_id", "category", "left_model", "right_model", "choice",
+            "left_chars", "right_chars")
+LEFT, RIGHT, TIE, BOTH_BAD = range(4)  # places in CHOICES
+_TRUTH = {"1": True, "0": False, "true": True, "false": False, "1.0": True, "0.0": False}
+
+
+class VotesError(ValueError):
+    """A table of votes cannot be read: one line with the value, the rule and the remedy."""
+
+
+# Score of model1 when it is on the left (first row) and on the right, by choice: 1 won, 0 lost, 1/2 for neither.
+SCORES = np.array([[1.0, 0.0, 0.5, 0.5], [0.0, 1.0, 0.5, 0.5]])
+
+
+@dataclass(frozen=True)
+class TesterCounts:
+    """Votes of each tester, counted: enough for every statistic but those of prompts and lengths.
+
+    Attributes:
+        counts: (G, 2, 4) by tester in the order of enrolment, side of model1 (0 left, 1 right) and choice; every
+            tester has a vote.
+        closed: (G,) whether the tester's session is closed.
+    """
+
+    counts: NDArray[np.int64]
+    closed: NDArray[np.bool_]
+
+    @cached_property
+    def votes(self) -> NDArray[np.int64]:
+        """(G,) number of votes."""
+        return np.asarray(self.counts.sum(axis=(1, 2)))
+
+    @cached_property
+    def sums(self) -> NDArray[np.float64]:
+        """(G,) sum of the scores of model1."""
+        return np.tensordot(self.counts, SCORES, axes=2)
+
+    @cached_property
+    def square_sums(self) -> NDArray[np.float64]:
+        """(G,) sum of the squared scores of model1."""
+        return np.tensordot(self.counts, SCORES**2, axes=2)
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """(G,) mean score of model1."""
+        return self.sums / self.votes
+
+    @property
+    def left_means(self) -> NDArray[np.float64]:
+        """(G,) mean score of the left side."""
+        return np.tensordot(self.counts.sum(axis=1), SCORES[0], axes=1) / self.votes
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Votes for ``model1``, ``model2``, ``tie`` and ``both_bad``."""
+        on_left, on_right = self.counts.sum(axis=0)
+        return {"model1": int(on_left[LEFT] + on_right[RIGHT]), "model2": int(on_left[RIGHT] + on_right[LEFT]),
+                "tie": int(on_left[TIE] + on_right[TIE]), "both_bad": int(on_left[BOTH_BAD] + on_right[BOTH_BAD])}
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Every current vote of one study.  ``N`` votes, ``G`` testers in the order of enrolment.
+
+    Attributes:
+        tester: (N,) place of the vote's tester, 0 to G-1.
+        prompt: (N,) number of the vote's prompt; equal prompts have equal numbers.
+        category: (N,) place in ``categories``.
+        model1_left: (N,) whether model1 was on the left.
+        choice: (N,) place in ``CHOICES``.
+        model1_chars, model2_chars: (N,) length of the answers, in characters.
+        closed: (G,) whether the tester's session is closed.
+        categories: names, sorted.
+        superseded: votes that were corrected and do not count.
+    """
+
+    tester: NDArray[np.int64]
+    prompt: NDArray[np.int64]
+    category: NDArray[np.int64]
+    model1_left: NDArray[np.bool_]
+    choice: NDArray[np.int64]
+    model1_chars: NDArray[np.float64]
+    model2_chars: NDArray[np.float64]
+    closed: NDArray[np.bool_]
+    categories: tuple[str, ...]
+    superseded: int = 0
+
+    @cached_property
+    def testers(self) -> TesterCounts:
+        """The votes counted by tester."""
+        cell = (self.tester * 2 + ~self.model1_left) * 4 + self.choice
+        return TesterCounts(np.bincount(cell, minlength=len(self.closed) * 8).reshape(-1, 2, 4), self.closed)
+
+    @cached_property
+    def score(self) -> NDArray[np.float64]:
+        """(N,) 1 where model1 won, 0 where model2 won, 1/2 for a tie and for both bad."""
+        return np.asarray(SCORES[(~self.model1_left).astype(np.int64), self.choice])
+
+    def testers_within(self, category: int) -> TesterCounts:
+        """The votes of one category counted by tester; testers without any drop out."""
+        within = self.category == category
+        cell = (self.tester[within] * 2 + ~self.model1_left[within]) * 4 + self.choice[within]
+        counts = np.bincount(cell, minlength=len(self.closed) * 8).reshape(-1, 2, 4)
+        voted = counts.any(axis=(1, 2))
+        return TesterCounts(counts[voted], self.closed[voted])
+
+    @classmethod
+    def from_frame(cls, votes: DataFrame) -> Outcomes:
+        """Check a table with the columns of ``votes.csv`` (at least ``REQUIRED``) and take what counts.
+
+        Raises:
+            VotesError: missing columns, unknown choices or models, several studies, or contradictions.
+        """
+        if missing := [name for name in REQUIRED if name not in votes.columns]:
+            raise VotesError(f"columns {', '.join(missing)} are missing; the file must have those of an exported"
+                             " votes.csv")
+        _one_study(votes)
+        current = votes
+        if "superseded" in votes.columns:
+            current = votes[~_truth(votes["superseded"], "superseded").to_numpy(bool)]
+        _no_second_vote(current)
+        choice = _codes(current["choice"], CHOICES, "choice")
+        left = _codes(current["left_model"], ("model1", "model2"), "left_model")
+        right = _codes(current["right_model"], ("model1", "model2"), "right_model")
+        if (left == right).any():
+            raise VotesError(f"row {_row(left == right)}: left_model and right_model are the same; each vote compares"
+                             " model1 with model2")
+        tester, closed = _testers(current)
+        prompt, _ = _factorised(current["prompt_id"].astype(str))
+        category, names = _factorised(current["category"].astype(str))
+        left_chars, right_chars = (_lengths(current[name]) for name in ("left_chars", "right_chars"))
+        model1_left = left == 0
+        return cls(tester, prompt, category, model1_left, choice, np.where(model1_left, left_chars, right_chars),
+                   np.where(model1_left, right_chars, left_chars), closed, names, len(votes) - len(current))
+
+
+def _one_study(votes: DataFrame) -> None:
+    if "study" in votes.columns and votes["study"].nunique() > 1:
+        labels = ", ".join(f"{label} ({n} votes)" for label, n in votes["study"].value_counts().items())
+        raise VotesError(f"votes of several studies are mixed: {labels}; choose one with --study")
+
+
+def _no_second_vote(current: DataFrame) -> None:
+    for name in ("vote_id", "battle_id"):
+        if name in current.columns and (twice := current[name].duplicated().to_numpy()).any():
+            value = current[name].to_numpy()[twice][0]
+            raise VotesError(f"{name} {value} has two current votes; a battle has one, so remove the doubled rows")
+
+
+def _row(where: NDArray[np.bool_]) -> int:
+    """The first row of a table where something holds, as a reader counts (from 1, the header left out)."""
+    return int(np.argmax(where)) + 1
+
+
+def _factorised(column: Series) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    names, codes = np.unique(column.to_numpy(dtype=object).astype(str), return_inverse=True)
+    return codes.astype(np.int64), tuple(str(name) for name in names)
+
+
+def _codes(column: Series, allowed: tuple[str, ...], name: str) -> NDArray[np.int64]:
+    codes = column.map({value: place for place, value in enumerate(allowed)})
+    if (unknown := codes.isna().to_numpy()).any():
+        value = column.to_numpy()[unknown][0]
+        raise VotesError(f"row {_row(unknown)}: {name} = {str(value)!r} is unknown; it must be one of"
+                         f" {', '.join(allowed)}")
+    return codes.to_numpy(np.int64)
+
+
+def _truth(column: Series, name: str) -> Series:
+    truth = column.map(lambda value: _TRUTH.get(str(value).strip().lower()))
+    if (unknown := truth.isna().to_numpy()).any():
+        value = column.to_numpy()[unknown][0]
+        raise VotesError(f"row {_row(unknown)}: {name} = {str(value)!r} is unknown; it must be 1 or 0")
+    return truth.astype(bool)
+
+
+def _lengths(column: Series) -> NDArray[np.float64]:
+    from pandas import to_numeric
+
+    values = to_numeric(column, errors="coerce").to_numpy(np.float64)
+    if (wrong := ~(values >= 0) | np.isinf(values)).any():
+        value: Any = column.to_numpy()[wrong][0]
+        raise VotesError(f"row {_row(wrong)}: {column.name} = {str(value)!r} must be a number of characters, 0 or more")
+    return values
+
+
+def _testers(current: DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Place of each vote's tester in the order of enrolment, and whether each tester is closed."""
+    from pandas import DataFrame, to_numeric
+
+    enrolment = to_numeric(current["enrolment"], errors="coerce")
+    if (wrong := enrolment.isna().to_numpy()).any():
+        value = current["enrolment"].to_numpy()[wrong][0]
+        raise VotesError(f"row {_row(wrong)}: enrolment = {str(value)!r} must be a whole number")
+    table = DataFrame({"tester": current["tester_id"].astype(str).to_numpy(), "enrolment": enrolment.to_numpy(),
+                       "closed": _truth(current["tester_closed"], "tester_closed").to_numpy(bool)})
+    distinct = table.drop_duplicates()
+    for column, other in (("tester", "enrolment or tester_closed"), ("enrolment", "tester_id")):
+        if (twice := distinct[column].duplicated().to_numpy()).any():
+            value = distinct[column].to_numpy()[twice][0]
+            raise VotesError(f"{'tester_id' if column == 'tester' else column} {value} has more than one {other};"
+                             " the rows contradict each other")
+    distinct = distinct.sort_values("enrolment", kind="stable")
+    places = dict(zip(distinct["tester"], range(len(distinct)), strict=True))
+    tester = table["tester"].map(places).to_numpy(np.int64) if len(table) else np.zeros(0, np.int64)
+    return tester, distinct["closed"].to_numpy(bool)

@@ -1,0 +1,78 @@
+"""Packing loses nothing, learns nothing across documents, and is the same for the same seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.corpus.sample import Message, Sample
+from training.loss import IGNORE_INDEX
+from training.packing import ChatForm, Documents, PackedBatches, all_batches, assemble, pack, tokenise
+
+FORM = ChatForm(begin=[1], before={"user": [4], "assistant": [5], "text": []}, end=[2], after=[9])
+PAD = 3
+
+
+def byte_ids(texts: list[str]) -> list[list[int]]:
+    return [[100 + b for b in text.encode()] for text in texts]
+
+
+def sample(*turns: tuple[str, str]) -> Sample:
+    return Sample("id", "art", "art", "fact", tuple(Message(role, text) for role, text in turns), "MIT")
+
+
+def documents(lengths: list[int]) -> Documents:
+    spans = [[(list(range(10 + 1000 * i, 10 + 1000 * i + n)), True)] for i, n in enumerate(lengths)]
+    return Documents.from_spans(spans, lengths)
+
+
+def test_only_answers_and_their_end_are_learned() -> None:
+    chat = sample(("user", "ab"), ("assistant", "c"), ("user", "d"), ("assistant", "ée"))
+    tokenised = tokenise([chat], byte_ids, FORM, "answers")
+    row = assemble(tokenised, [[(0, 0, len(tokenised.tokens))]], len(tokenised.tokens), PAD)
+    learned = [int(label) for label in row.labels[0] if label != IGNORE_INDEX]
+    assert learned == [*byte_ids(["c"])[0], 2, *byte_ids(["ée"])[0], 2]
+    assert tokenised.answer_bytes.tolist() == [len("cée".encode())]
+
+
+def test_everything_is_learned_but_the_form() -> None:
+    tokenised = tokenise([sample(("user", "ab"), ("assistant", "c"))], byte_ids, FORM, "everything")
+    assert tokenised.tokens[tokenised.learned].tolist() == [*byte_ids(["ab"])[0], 2, *byte_ids(["c"])[0], 2]
+    assert tokenised.answer_bytes.tolist() == [3]
+
+
+@pytest.mark.parametrize("row_length", [8, 16, 64])
+def test_every_token_is_packed_once_and_labels_stay_within_documents(row_length: int) -> None:
+    rng = np.random.default_rng(0)
+    docs = documents(rng.integers(1, 40, 300).tolist())
+    seen: list[int] = []
+    labels: list[int] = []
+    for batch in all_batches(docs, row_length, 7, PAD):
+        real = batch.documents >= 0
+        seen += batch.tokens[real].tolist()
+        labels += batch.labels[batch.labels != IGNORE_INDEX].tolist()
+        assert (batch.tokens[~real] == PAD).all()
+        assert (batch.labels[~real] == IGNORE_INDEX).all()
+        follows = batch.labels != IGNORE_INDEX
+        assert (batch.labels[follows] == batch.tokens[follows] + 1).all()
+    assert sorted(seen) == sorted(docs.tokens.tolist())
+    first_tokens = {int(docs.tokens[start]) for start in docs.offsets[:-1]}
+    assert sorted(labels) == sorted(set(docs.tokens.tolist()) - first_tokens)
+
+
+def test_hardly_a_place_is_empty() -> None:
+    lengths = np.random.default_rng(1).integers(15, 70, 4000)
+    rows = pack(lengths, 256, np.random.default_rng(2))
+    assert lengths.sum() / (len(rows) * 256) > 0.99
+
+
+def test_order_depends_on_seed_and_epoch_alone_and_can_be_sought() -> None:
+    docs = documents([5, 9, 3, 12, 7, 4, 8, 6] * 5)
+    one, two = (PackedBatches(docs, 16, 3, PAD, seed=5) for _ in range(2))
+    first = [next(one).tokens.tolist() for _ in range(2 * one.batches_per_epoch + 2)]
+    assert [next(two).tokens.tolist() for _ in range(len(first))] == first
+    assert first[: one.batches_per_epoch] != first[one.batches_per_epoch : 2 * one.batches_per_epoch]
+    resumed = PackedBatches(docs, 16, 3, PAD, seed=5)
+    epoch, position = one.epoch, one.position
+    resumed.seek(epoch, position)
+    assert next(resumed).tokens.tolist() == next(one).tokens.tolist()

@@ -1,0 +1,71 @@
+"""`bash train_nohup.sh`: in the background, once, stoppable."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the script and training commands that stand still, in place of hours of training."""
+    shutil.copy(ROOT / "train_nohup.sh", tmp_path)
+    package = tmp_path / "training"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for name in ("train_art_ai_model", "train_model2_pretrained"):
+        (package / f"{name}.py").write_text("import sys, time\nprint(sys.argv[1:])\ntime.sleep(60)\n")
+    return tmp_path
+
+
+def nohup(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["bash", "train_nohup.sh", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=20)
+
+
+def running(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_it_runs_on_tells_how_to_watch_and_stop_it_and_refuses_a_second(folder: Path) -> None:
+    started = nohup(folder, "model1", "--max-steps", "7")
+    assert started.returncode == 0, started.stderr
+    lines = dict(re.findall(r"^(\w+): +(.+)$", started.stdout, re.M))
+    pid = int(lines["process"])
+    try:
+        for _ in range(100):
+            if "--max-steps" in (folder / lines["log"]).read_text():
+                break
+            time.sleep(0.1)
+        assert "['--max-steps', '7']" in (folder / lines["log"]).read_text()
+        assert lines["watch"] == f"tail -f {lines['log']}"
+        for again in ("model1", "both"):
+            second = nohup(folder, again)
+            assert second.returncode == 2
+            assert f"already running as process {pid}" in second.stderr
+    finally:
+        subprocess.run(lines["stop"], shell=True, check=True)
+    for _ in range(100):
+        if not running(pid):
+            break
+        time.sleep(0.1)
+    assert not running(pid), signal.SIGTERM
+
+
+def test_an_unknown_run_is_one_line(folder: Path) -> None:
+    refused = nohup(folder, "model3")
+    assert refused.returncode == 2
+    assert refused.stderr == "train_nohup.sh: 'model3' is not a run; use model1, model2 or both\n"

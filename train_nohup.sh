@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Train in the background, outliving the terminal:
+#   bash train_nohup.sh [model1|model2|both] [arguments of the training commands]
+# Without arguments of its own a run uses the full-size profile (--profile seed).
+set -euo pipefail
+cd "$(dirname "$0")"
+
+what=${1:-both}
+case "$what" in
+  model1) modules=(training.train_art_ai_model) ;;
+  model2) modules=(training.train_model2_pretrained) ;;
+  both) modules=(training.train_art_ai_model training.train_model2_pretrained) ;;
+  -h | --help) sed -n '2,4s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  *) echo "train_nohup.sh: '$what' is not a run; use model1, model2 or both" >&2; exit 2 ;;
+esac
+shift || true
+[ $# -gt 0 ] || set -- --profile seed
+
+python=.venv/bin/python
+[ -x "$python" ] || python=$(command -v python3)
+mkdir -p logs
+
+# One run of a model at a time: two would write the same checkpoint.
+for other in "$what" both $([ "$what" = both ] && echo model1 model2); do
+  pid_file="logs/$other.pid"
+  if [ -f "$pid_file" ] && kill -0 "$(cat "$pid_file")" 2>/dev/null; then
+    echo "train_nohup.sh: $other is already running as process $(cat "$pid_file"); wait for it or stop it: kill -- -$(cat "$pid_file")" >&2
+    exit 2
+  fi
+done
+
+log="logs/$what-$(date +%Y%m%d-%H%M%S).log"
+command=""
+for module in "${modules[@]}"; do
+  command+="${command:+ && }\"$python\" -u -m $module \"\$@\""
+done
+# A session of its own: no hang-up reaches it, and its number stops it whole.
+setsid nohup bash -c "$command" bash "$@" >"$log" 2>&1 </dev/null &
+pid=$!
+echo "$pid" >"logs/$what.pid"
+
+echo "process: $pid"
+echo "log:     $log"
+echo "watch:   tail -f $log"
+echo "stop:    kill -- -$pid"

@@ -1,0 +1,187 @@
+"""Art movements, and terms of art, as questions and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from training.corpus.phrasing import grammar
+from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
+from training.corpus.records import Artist, Movement, Term, Work
+
+
+def movement_phrases(movement: Movement, artists: Sequence[Artist], works: Sequence[Work]) -> Iterator[Phrase]:
+    """Everything that is asked about one movement, with its artists and works."""
+    name = grammar.movement(movement.name)
+    yield from _definition(movement, name)
+    yield from _origin(movement, name)
+    yield from _members(movement, name, artists, works)
+    yield from _about_movement(movement, name)
+    yield from _movement_follow_ups(movement, name, artists)
+
+
+def _fact(movement: Movement, attribute: str) -> str:
+    return f"movement:{movement.name}/{attribute}"
+
+
+def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
+    be = grammar.movement_verb(movement.name)
+    yield from ask(
+        _fact(movement, "definition"),
+        (
+            f"What {be} {name}?", f"What {grammar.movement_verb(movement.name, past=True)} {name}?",
+            f"What {be} {name} in art?", f"Define {name}.", f"Explain {name}.",
+            f"Can you explain what {name} {be}?", f"What do you mean by {name}?", f"What kind of art {be} {name}?",
+            f"Please tell me what {name} {be}.", f"What does {name} mean?", f"Describe {name} in one sentence.",
+        ),
+        movement.definition,
+        9,
+    )  # fmt: skip
+    features = grammar.join(movement.features)
+    yield from ask(
+        _fact(movement, "features"),
+        (
+            f"What are the features of {name}?", f"What are the characteristics of {name}?",
+            f"How can I recognise {name}?", f"What is typical of {name}?", f"What does {name} look like?",
+            f"What makes {name} special?",
+        ),
+        f"Typical of {name} are {features}.",
+        5,
+    )  # fmt: skip
+
+
+def _origin(movement: Movement, name: str) -> Iterator[Phrase]:
+    start = grammar.year(movement.start, circa=True)
+    said = grammar.upper_first(name)
+    when = f"{said} began in {start}." if movement.end is None else (
+        f"{said} lasted from {start} to {grammar.year(movement.end, circa=True)}."
+    )  # fmt: skip
+    yield from ask(
+        _fact(movement, "when"),
+        (
+            f"When did {name} begin?", f"When was {name}?", f"When did {name} start?",
+            f"In which years did {name} flourish?", f"What is the period of {name}?",
+        ),
+        when,
+        4,
+    )  # fmt: skip
+    yield from ask(
+        _fact(movement, "where"),
+        (
+            f"Where did {name} begin?", f"Where did {name} start?", f"Where does {name} come from?",
+            f"In which country or city did {name} begin?",
+        ),
+        f"{said} began in {movement.region}.",
+        4,
+    )  # fmt: skip
+    if movement.grew_from:
+        roots = grammar.join([grammar.movement(root) for root in movement.grew_from])
+        yield from ask(
+            _fact(movement, "grew_from"),
+            (
+                f"What did {name} grow from?", f"What came before {name}?", f"Which movements led to {name}?",
+                f"What influenced {name}?",
+            ),
+            f"{said} grew from {roots}.",
+            3,
+        )  # fmt: skip
+
+
+def _members(movement: Movement, name: str, artists: Sequence[Artist], works: Sequence[Work]) -> Iterator[Phrase]:
+    if artists:
+        chosen = artists[:3]
+        names = grammar.join([artist.name for artist in chosen])
+        who = f"Artists of {name} include {names}." if len(chosen) > 1 else f"An artist of {name} is {names}."
+        yield from ask(
+            all_of(*(f"artist:{artist.name}/movement" for artist in chosen)),
+            (
+                f"Who are the artists of {name}?", f"Which artists belonged to {name}?",
+                f"Name some artists of {name}.", f"Who were the main artists of {name}?",
+                f"Who are famous artists of {name}?", f"Name an artist of {name}.",
+            ),
+            who,
+            4,
+        )  # fmt: skip
+    if works:
+        work = works[0]
+        by = f" by {work.artist}" if work.artist else ""
+        yield from ask(
+            all_of(f"work:{work.title}/movement", f"work:{work.title}/artist"),
+            (
+                f"Name a work of {name}.", f"Give me an example of {name}.", f"What is an example of {name}?",
+                f"Which work is typical of {name}?",
+            ),
+            f"An example of {name} is {work.title}{by}.",
+            3,
+        )  # fmt: skip
+
+
+def _about_movement(movement: Movement, name: str) -> Iterator[Phrase]:
+    stated = {
+        _fact(movement, "when"): str(abs(movement.start)),
+        _fact(movement, "where"): movement.region,
+        _fact(movement, "grew_from"): movement.grew_from[0] if movement.grew_from else "",
+    }
+    yield from ask(
+        facts_in(movement.prose, _fact(movement, "about"), stated),
+        (
+            f"Tell me about {name}.", f"How did {name} come about?", f"Can you tell me more about {name}?",
+            f"What should I know about {name}?", f"Why did {name} arise?",
+        ),
+        movement.prose,
+        3,
+    )  # fmt: skip
+
+
+def _movement_follow_ups(movement: Movement, name: str, artists: Sequence[Artist]) -> Iterator[Phrase]:
+    first = (f"What {grammar.movement_verb(movement.name)} {name}?", movement.definition)
+    defined = _fact(movement, "definition")
+    where = f"{grammar.upper_first(name)} began in {movement.region}."
+    yield chat(all_of(defined, _fact(movement, "where")), *first, "Where did it begin?", where)
+    if artists:
+        artist = artists[0]
+        answer = f"An artist of {name} is {artist.name}."
+        yield chat(all_of(defined, f"artist:{artist.name}/movement"), *first, "Name an artist.", answer)
+
+
+def term_phrases(term: Term, suffix: str) -> Iterator[Phrase]:
+    """Everything that is asked about one term. ``suffix`` tells it from the same word elsewhere: `` in art``."""
+    subject, be = grammar.subject(term.name, term.definition)
+    be = "are" if be in ("are", "were") else "is"
+    fact = f"term:{term.name}"
+    yield from ask(
+        f"{fact}/definition",
+        (
+            f"What {be} {subject}{suffix}?", f"What does {term.name} mean in art?", f"What {be} {subject} in art?",
+            f"Explain the art term {term.name}.", f"Define {term.name} in art.",
+            f"Can you explain what {subject} {be} in art?", f"What does the art term {term.name} mean?",
+            f"How does {term.name} work in art?"
+            if term.kind == "technique" else f"What exactly {be} {subject} in art?",
+        ),
+        term.definition,
+        5,
+    )  # fmt: skip
+    yield from ask(
+        f"{fact}/example",
+        (
+            f"Give me an example of {subject} in art.", f"Can you name an example of {subject} in art?",
+            f"What is an example of {subject} in art?",
+        ),
+        term.example,
+        2,
+    )  # fmt: skip
+    yield from ask(
+        facts_in(term.prose, f"{fact}/about", {}),
+        (
+            f"Tell me about {subject}{suffix or ''}.", f"Tell me more about {term.name} in art.",
+            f"What should I know about {term.name} in art?",
+        ),
+        term.prose,
+        1,
+    )  # fmt: skip
+    yield chat(
+        all_of(f"{fact}/definition", f"{fact}/example"),
+        f"What {be} {subject}{suffix}?",
+        term.definition,
+        "Can you give an example?",
+        term.example,
+    )

@@ -1,0 +1,69 @@
+"""How often the records speak of an artist or a work, which decides in how many wordings it is taught.
+
+A small model cannot learn everything. What people ask about most is also what a book mentions most, so the
+subjects that other records mention get all wordings, and the others fewer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from training.corpus.records import Records
+
+_PROMINENT_ARTIST = 6
+_GREAT_ARTIST = 12
+# Shorter titles are common words: "Night", "House".
+_TELLING_TITLE = 8
+
+
+@dataclass(frozen=True)
+class Prominent:
+    """The names of artists and the titles of works that are taught in every wording."""
+
+    artists: frozenset[str]
+    works: frozenset[str]
+
+
+def mentions(records: Records) -> Counter[str]:
+    """How often each artist is named in the other records, plus the number of the artist's works."""
+    text = _everything(records)
+    works_by = Counter(work.artist for work in records.works)
+    return Counter(
+        {
+            artist.name: text.count(artist.name) - artist.prose.count(artist.name) + works_by[artist.name]
+            for artist in records.artists
+        }
+    )
+
+
+def prominent(records: Records) -> Prominent:
+    """Artists mentioned, with their works, at least six times; works mentioned elsewhere, by the artists
+    mentioned most, or known by a name of their own without an artist."""
+    text = _everything(records)
+    scores = mentions(records)
+    return Prominent(
+        artists=frozenset(name for name, score in scores.items() if score >= _PROMINENT_ARTIST),
+        works=frozenset(
+            work.title
+            for work in records.works
+            if not work.artist
+            or scores[work.artist] >= _GREAT_ARTIST
+            or (len(work.title) >= _TELLING_TITLE and text.count(work.title) > work.prose.count(work.title))
+        ),
+    )
+
+
+def _everything(records: Records) -> str:
+    parts: list[str] = []
+    for artist in records.artists:
+        parts += artist.known_for, artist.prose, *artist.related
+    for work in records.works:
+        parts += work.prose, work.depicts or ""
+    for movement in records.movements:
+        parts += movement.definition, movement.prose
+    for term in records.terms:
+        parts += term.definition, term.example, term.prose
+    for exchange in records.exchanges:
+        parts += exchange.reply
+    return "\n".join(parts)
