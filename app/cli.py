@@ -14,10 +14,10 @@ from pathlib import Path
 from app.demo_training import CHECKPOINTS, ROOT, DemoTraining
 from app.engines import EngineError
 from app.engines.spec import FORMS, MODELS, open_engine
-from feedback.database import Database, DatabaseError
+from app.runtime import Runtime
+from feedback.database import DEFAULT_PATH, Database, DatabaseError
 from feedback.study import Study, StudyError
 
-DATABASE = ROOT / "feedback" / "diptych.db"
 STUDY = ROOT / "app" / "study.toml"
 
 
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=7860, metavar="N", help="port to listen on (%(default)s)")
-    parser.add_argument("--db", type=Path, default=DATABASE, metavar="PATH", help="votes (feedback/diptych.db)")
+    parser.add_argument("--db", type=Path, default=DEFAULT_PATH, metavar="PATH", help="votes (feedback/diptych.db)")
     parser.add_argument("--study", type=Path, default=STUDY, metavar="FILE", help="the study (app/study.toml)")
     for model, folder in CHECKPOINTS.items():
         default = folder.relative_to(ROOT)
@@ -65,8 +65,6 @@ def main(argv: list[str] | None = None) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     study = Study.load(arguments.study)
     listening = _listen(arguments.host, arguments.port)
-    if arguments.db == DATABASE:
-        DATABASE.parent.mkdir(exist_ok=True)
     database = Database(arguments.db)
     specs: dict[str, str] = {model: getattr(arguments, model) or str(CHECKPOINTS[model]) for model in MODELS}
     missing = [model for model in MODELS if getattr(arguments, model) is None and not _is_trained(model)]
@@ -74,17 +72,16 @@ def _serve(arguments: argparse.Namespace) -> int:
         if model not in missing:
             open_engine(specs[model], model)  # a wrong SPEC is told now, not after minutes of training
 
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    import uvicorn
-
-    from app.runtime import Runtime
-    from app.server import build
-
     runtime = Runtime(study, database, specs, DemoTraining(missing) if missing else None)
     if missing:
         runtime.train_then_open()
     else:
         runtime.open()
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    import uvicorn  # late, since Gradio takes seconds to load and the mistakes above should not
+
+    from app.server import build
+
     password = os.environ.get("DIPTYCH_ADMIN_PASSWORD") or secrets.token_urlsafe(12)
     server = build(runtime, password)
     _announce(arguments, password, missing)

@@ -159,8 +159,9 @@ GUESS = (
 )
 
 
-def thanks(voted: int, rounds: int, tally: dict[str, int] | None, last: dict[str, str] | None) -> str:
+def thanks(scene: Scene, tally: dict[str, int] | None, last: dict[str, str] | None, guessed_right: bool | None) -> str:
     """The end: the tester's own tally and who was who, where the study shows it."""
+    voted, rounds = scene.voted, scene.rounds
     heading = "Thank you." if voted else "Thank you for looking in."
     text = f"You voted on {voted} of {rounds} rounds." if voted != rounds else f"You voted on all {rounds} rounds."
     parts = [f'<h1>{heading}</h1><p class="lead">{text}</p>']
@@ -168,6 +169,8 @@ def thanks(voted: int, rounds: int, tally: dict[str, int] | None, last: dict[str
         parts.append(_tally(tally))
         if last is not None:
             parts.append(f"<p>In your last round, A was {NAMES[last['left']]}, and B was {NAMES[last['right']]}.</p>")
+        if guessed_right is not None:
+            parts.append(f"<p>Your guess was {'right' if guessed_right else 'wrong'}.</p>")
     elif voted:
         parts.append("<p>This study does not show which model wrote which answer.</p>")
     return "".join(parts)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import gradio as gr
 from fastapi import Depends, FastAPI
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from prometheus_client import generate_latest
 
 from app import metrics
@@ -44,6 +44,10 @@ def build(runtime: Runtime, password: str) -> FastAPI:
     @server.get("/metrics")
     def show_metrics() -> Response:
         return PlainTextResponse(generate_latest(metrics.REGISTRY), media_type="text/plain; version=0.0.4")
+
+    @server.get("/admin")
+    def admin() -> Response:
+        return RedirectResponse("/admin/")
 
     server.include_router(login.router)
     server.include_router(export_routes(runtime), dependencies=[Depends(login.required)])

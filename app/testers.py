@@ -99,7 +99,7 @@ class TestersPage:
                 self.undo = gr.Button("Undo", elem_id="undo-vote")
                 self.next = gr.Button("Next round", elem_id="next-round", variant="primary")
             with gr.Row(elem_id="broken", visible=False) as self.broken:
-                self.other = gr.Button("Ask something else", elem_id="other-question")
+                self.other = gr.Button("New question", elem_id="other-question")
                 self.retry = gr.Button("Try again", elem_id="retry", variant="primary")
         with gr.Row(elem_id="below"):
             with gr.Row(elem_id="composer", visible=False) as self.composer:
@@ -291,11 +291,10 @@ class TestersPage:
             scene = self._scene(tester_id)
         except (Refused, DatabaseError) as error:
             return self._say(_reason(error))
-        told = scene.phase is Phase.THANKS and self.runtime.study.reveal != "never" and answer != "dont_know"
-        if battle is None or not told:
-            return self._show(scene)
-        right = (battle.left_model if answer == "left_last" else battle.right_model) == "model1"
-        return self._show(scene, "Your guess was right." if right else "Your guess was wrong.")
+        right = None
+        if battle is not None and answer != "dont_know":
+            right = (battle.left_model if answer == "left_last" else battle.right_model) == "model1"
+        return {**self._show(scene), self.thanks: gr.update(visible=True, value=self._thanks(scene, right))}
 
     def _act(self, token: Any, action: Callable[[str], object], done: str = "") -> Updates:
         """Do what was asked and show the scene that follows, or why it was refused."""
@@ -414,7 +413,7 @@ class TestersPage:
             return ""
         return markup.suggestions(self._blind_test.suggestions(scene.tester.id, PER_CATEGORY))
 
-    def _thanks(self, scene: Scene) -> str:
+    def _thanks(self, scene: Scene, guessed_right: bool | None = None) -> str:
         if scene.phase is not Phase.THANKS or scene.tester is None:
             return ""
         tally = last = None
@@ -422,13 +421,13 @@ class TestersPage:
             tally = self._blind_test.tally(scene.tester.id)
             if scene.battle is not None:
                 last = self._blind_test.reveal(scene.tester.id, scene.battle.id)
-        return markup.thanks(scene.voted, scene.rounds, tally, last)
+        return markup.thanks(scene, tally, last, guessed_right)
 
 
 _WRITING = "Both answers are being written."
 _STATUS = {
     Phase.ANSWERING: _WRITING,
-    Phase.VOTE: "Both answers are ready. Which is better?",
+    Phase.VOTE: "Which answer is better?",
     Phase.GUESS: "Your votes are saved.",
 }
 
@@ -439,7 +438,7 @@ def _status(scene: Scene) -> str:
         return f"Saved: {markup.CHOICES[battle.vote.choice].lower().replace('a is', 'A is').replace('b is', 'B is')}."
     if scene.phase is Phase.BROKEN and battle is not None:
         if battle.turns and battle.turns[-1].status == "cancelled":
-            return "Stopped. Try again, or ask something else."
+            return "Stopped. Try again, or ask a new question."
         return "Something went wrong on our side, so there is nothing to vote on. Please try again."
     return _STATUS.get(scene.phase, "")
 

@@ -3,7 +3,7 @@
     python benchmarks/model1_training.py --data FOLDER --seconds 240 --seeds 1
 
 Both read the same tokenizer's ids of the same training rows and are scored on the same held-out rows, over everything,
-in bits per byte. The baseline is `LlamaForCausalLM` with packed rows, AdamW and bf16 autocast where the processor has it.
+in bits per byte. The baseline is `LlamaForCausalLM` with packed rows, AdamW and bf16 where the processor has it.
 The report is printed as Markdown and, with `--out`, written to a file.
 """
 
@@ -50,7 +50,8 @@ class Result:
 
     def row(self) -> str:
         return (
-            f"| {self.way} | {self.seed} | {self.parameters / 1e6:.2f}M | {self.seconds:.0f} | {self.tokens / 1e6:.2f}M | "
+            f"| {self.way} | {self.seed} | {self.parameters / 1e6:.2f}M | {self.seconds:.0f} "
+            f"| {self.tokens / 1e6:.2f}M | "
             f"{self.tokens / self.seconds:,.0f} | {self.score.bits_per_byte:.3f} |"
         )
 
@@ -69,7 +70,9 @@ def ours(options: Model1Options, documents: Documents, held_out: Documents, fold
     )
 
 
-def transformers_llama(options: Model1Options, documents: Documents, held_out: Documents, row_length: int, rows: int, rate: float) -> Result:
+def transformers_llama(
+    options: Model1Options, documents: Documents, held_out: Documents, row_length: int, rows: int, rate: float
+) -> Result:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(options.seed)

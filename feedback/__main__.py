@@ -45,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_database(export)
     export.add_argument("--format", required=True, choices=list(FORMATS), help="format of the file")
     export.add_argument("--out", required=True, type=Path, metavar="PATH", help="the file to write")
+    check = command("check", _check, "Integrity of the database: exit code 1 and a list when something is off.")
+    _add_database(check)
     return parser
 
 
@@ -103,6 +105,16 @@ def _export(arguments: argparse.Namespace) -> int:
             log_look(database, study["id"], f"export {arguments.format}", summarise_counts(testers, study["alpha"]))
     print(f"{arguments.out}: {manifest.rows} rows, {manifest.size_bytes} bytes")
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from .check import check
+
+    findings = check(_open(arguments.db))
+    for finding in findings:
+        print(finding)
+    print(f"{arguments.db}: {len(findings) or 'no'} fault{'s' * (len(findings) != 1)}")
+    return 1 if findings else 0
 
 
 def main(argv: list[str] | None = None) -> int:

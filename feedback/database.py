@@ -12,7 +12,7 @@ from pathlib import Path
 
 BUSY_SECONDS = 10
 MIN_SQLITE = (3, 37, 0)  # STRICT tables
-DEFAULT_PATH = Path("votes.db")
+DEFAULT_PATH = Path(__file__).resolve().parent / "diptych.db"
 
 
 class DatabaseError(RuntimeError):

@@ -180,7 +180,7 @@ CREATE UNIQUE INDEX votes_one_current ON votes (battle_id) WHERE superseded = 0;
 CREATE INDEX votes_battle ON votes (battle_id);
 -- All that the statistics need of a vote, so that they never read the table itself.
 CREATE INDEX votes_outcomes ON votes
-    (study_id, tester_id, prompt_id, left_model, choice, left_chars, right_chars, turns, leak_flag)
+    (study_id, tester_id, prompt_id, left_model, choice, left_chars, right_chars, turns, leak_flag, superseded)
     WHERE superseded = 0;
 
 CREATE TABLE guesses (

@@ -1,4 +1,4 @@
-"""The samples of a run: loaded, split by hash, the held-out ones capped. Both models train and are measured on these."""
+"""The samples of a run: loaded, split by hash, the held-out ones capped. Both models use these and no others."""
 
 from __future__ import annotations
 

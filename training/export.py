@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from training.gguf_format import FILE_TYPES, ExportError, FileType, export_gguf
 from training.options import OneLineParser, run_command
+from training.progress import quiet_transformers
 from training.report import new_folder
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def export_hf(model: ModernTransformer, tokenizer: Tokenizer, folder: str | Path
 
     from training.tokenizer import BEGIN, END, PAD
 
+    quiet_transformers()
     ours = model.config
     config = LlamaConfig(
         vocab_size=ours["vocab_size"],
@@ -96,7 +98,7 @@ def _source_of(checkpoint: Path) -> Path:
         return checkpoint
     for name in ("art_ai_best.pt", "final", "."):
         source = checkpoint / name
-        if source.suffix == ".pt" and source.is_file() or (source / "config.json").is_file():
+        if (source.suffix == ".pt" and source.is_file()) or (source / "config.json").is_file():
             return source
     raise ExportError(
         f"{checkpoint} is no checkpoint; name a folder that holds art_ai_best.pt, final/ or config.json, or a .pt file"
@@ -131,7 +133,9 @@ def build_parser() -> OneLineParser:
     )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint's folder or .pt file")
     parser.add_argument("--to", choices=("hf", "gguf"), required=True, help="the form to write")
-    parser.add_argument("--out", type=Path, metavar="PATH", help="the folder or file to write (default: beside the checkpoint)")
+    parser.add_argument(
+        "--out", type=Path, metavar="PATH", help="the folder or file to write (default: beside the checkpoint)"
+    )
     parser.add_argument("--type", choices=FILE_TYPES, default="f16", help="numbers in the GGUF file (default: f16)")
     return parser
 

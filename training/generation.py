@@ -42,19 +42,19 @@ def load(path: str | Path) -> tuple[ModernTransformer, Tokenizer]:
         model = ModernTransformer(**checkpoint["config"])
         model.load_state_dict(checkpoint["model_state_dict"])
     except Exception as error:  # torch.load raises a dozen kinds for a file that is damaged
-        raise CheckpointError(f"{path} is not a readable checkpoint of Model 1 ({type(error).__name__}); {remedy}") from error
+        raise CheckpointError(
+            f"{path} is not a readable checkpoint of Model 1 ({type(error).__name__}); {remedy}"
+        ) from error
     tokenizer = Tokenizer(path.parent / "tokenizer.model")
     expected = checkpoint.get("tokenizer_sha256", tokenizer.sha256)
     if tokenizer.sha256 != expected or len(tokenizer) != model.config["vocab_size"]:
         raise CheckpointError(
-            f"{tokenizer.path} is not the tokenizer that {path.name} was trained with; put that one beside it or {remedy}"
+            f"{tokenizer.path} is not the tokenizer that {path.name} was trained with; put that one there or {remedy}"
         )
     return model.eval(), tokenizer
 
 
-def sample(
-    logits_V: Tensor, *, temperature: float, top_p: float, top_k: int, generator: torch.Generator | None
-) -> int:
+def sample(logits_V: Tensor, *, temperature: float, top_p: float, top_k: int, generator: torch.Generator | None) -> int:
     """One token id; temperature 0 takes the likeliest."""
     if temperature <= 0:
         return int(logits_V.argmax())
@@ -95,7 +95,7 @@ def stream_ids(
     beginning.
     """
     device = model.tok_embeddings.weight.device
-    limit = model.config["max_seq_len"]
+    limit: int = model.config["max_seq_len"]
     room = max(1, limit - max_new_tokens)
     ids = list(prompt)
     if len(ids) > room:
@@ -166,9 +166,11 @@ def generate(
         tokenizer = AutoTokenizer.from_pretrained(model.config._name_or_path)
     chat = [{"role": "user", "content": prompt}]
     inputs = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-    sampling |= {"do_sample": True, "temperature": temperature, "top_p": top_p} if temperature > 0 else {"do_sample": False}
+    sampling |= (
+        {"do_sample": True, "temperature": temperature, "top_p": top_p} if temperature > 0 else {"do_sample": False}
+    )
     with torch.inference_mode():
-        output = model.generate(
+        output = model.generate(  # type: ignore[operator]
             **inputs.to(model.device), max_new_tokens=max_new_tokens, pad_token_id=tokenizer.pad_token_id, **sampling
         )
     return tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True).strip()

@@ -33,7 +33,7 @@ class LinearCrossEntropy(torch.autograd.Function):
         training = any(ctx.needs_input_grad[:2])
         total = torch.zeros((), dtype=torch.float32, device=states_ND.device)
         grad_states = torch.empty_like(states_ND) if training else None
-        grad_weight = torch.zeros_like(weight_VD) if training else None
+        grad_weight = torch.zeros_like(weight_VD) if ctx.needs_input_grad[1] else None  # a frozen layer needs none
         uniform = label_smoothing / weight.shape[0]
         for start in range(0, len(labels_N), chunk_size):
             states = states_ND[start : start + chunk_size]
@@ -45,22 +45,26 @@ class LinearCrossEntropy(torch.autograd.Function):
             if label_smoothing:
                 total -= uniform * logits.sum()
             if training:
-                assert grad_states is not None and grad_weight is not None
+                assert grad_states is not None
+                assert grad_weight is not None
                 probabilities = logits.sub_(log_normaliser).exp_()
                 if label_smoothing:
                     probabilities.sub_(uniform)
                 probabilities.scatter_add_(1, labels, torch.full_like(nll, label_smoothing - 1))
                 grad_logits = probabilities.to(states.dtype)
                 torch.mm(grad_logits, weight, out=grad_states[start : start + chunk_size])
-                grad_weight += grad_logits.T @ states
+                if grad_weight is not None:
+                    grad_weight += grad_logits.T @ states
         if training:
             ctx.save_for_backward(grad_states, grad_weight)
         return total
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         grad_states, grad_weight = ctx.saved_tensors
-        return grad_states * grad_output, grad_weight * grad_output, None, None, None
+        if grad_weight is not None:
+            grad_weight = grad_weight * grad_output
+        return grad_states * grad_output, grad_weight, None, None, None
 
 
 def cross_entropy_sum(

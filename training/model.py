@@ -6,6 +6,8 @@ E width of a head, V vocabulary.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -121,9 +123,7 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(
-        self, dim: int, n_heads: int, n_kv_heads: int, ffn_dim: int, dropout: float, norm_eps: float
-    ) -> None:
+    def __init__(self, dim: int, n_heads: int, n_kv_heads: int, ffn_dim: int, dropout: float, norm_eps: float) -> None:
         super().__init__()
         self.attention_norm = RMSNorm(dim, norm_eps)
         self.attention = Attention(dim, n_heads, n_kv_heads, dropout)
@@ -138,7 +138,7 @@ class Block(nn.Module):
         return x_BSD + self.dropout(self.feed_forward(self.ffn_norm(x_BSD)))
 
 
-def config_problems(config: dict[str, int | float | bool]) -> list[str]:
+def config_problems(config: dict[str, Any]) -> list[str]:
     """Everything that makes a configuration impossible, one sentence each (empty when it is fine)."""
     problems = [
         f"{key}={config[key]} must be at least 1"
@@ -168,6 +168,9 @@ class ModernTransformer(nn.Module):
         ValueError: when the sizes do not fit one another; the message lists every problem.
     """
 
+    rope_cos: Tensor
+    rope_sin: Tensor
+
     def __init__(
         self,
         vocab_size: int,
@@ -183,7 +186,7 @@ class ModernTransformer(nn.Module):
         tie_embeddings: bool = False,
     ) -> None:
         super().__init__()
-        self.config = {
+        self.config: dict[str, Any] = {
             "vocab_size": vocab_size,
             "dim": dim,
             "n_layers": n_layers,

@@ -70,7 +70,9 @@ def with_settings(options: T, settings: Sequence[str]) -> T:
             problems.append(f"--set {setting!r} must have the form KEY=VALUE")
         elif key not in hints:
             near = difflib.get_close_matches(key, hints, n=3)
-            problems.append(f"unknown setting {key!r}; " + (f"did you mean {', '.join(near)}?" if near else "see --help"))
+            problems.append(
+                f"unknown setting {key!r}; " + (f"did you mean {', '.join(near)}?" if near else "see --help")
+            )
         else:
             try:
                 changes[key] = _parse(text, hints[key])

@@ -67,7 +67,9 @@ class Documents:
         return np.diff(self.offsets)
 
     @classmethod
-    def from_spans(cls, documents: Sequence[Sequence[tuple[list[int], bool]]], answer_bytes: Sequence[int]) -> Documents:
+    def from_spans(
+        cls, documents: Sequence[Sequence[tuple[list[int], bool]]], answer_bytes: Sequence[int]
+    ) -> Documents:
         """Each document as spans of (ids, learned)."""
         lengths = [sum(len(ids) for ids, _ in spans) for spans in documents]
         offsets = np.zeros(len(documents) + 1, np.int64)
@@ -125,7 +127,8 @@ def pack(lengths: np.ndarray, row_length: int, rng: np.random.Generator) -> list
     """Best-fit packing of shuffled documents into rows; those longer than a row are cut.
 
     The documents are shuffled, then packed longest first within buffers of 4,096, so that rows differ from epoch to
-    epoch and hardly a place is empty (0.3% on the embedded corpus at 256).
+    epoch and hardly a place is empty: 2% of rows of 128 on the core of the embedded corpus, 0.2% of rows of 256 on
+    prose.
     """
     order = rng.permutation(len(lengths))
     rows: list[list[Piece]] = []
@@ -178,7 +181,7 @@ def assemble(documents: Documents, rows: Sequence[Sequence[Piece]], row_length: 
 
 
 class PackedBatches:
-    """An endless, seeded stream of batches; ``epoch`` and ``position`` say where it is and can be set to go on there."""
+    """An endless, seeded stream of batches; ``epoch`` and ``position`` say where it is, ``seek`` goes there."""
 
     def __init__(self, documents: Documents, row_length: int, batch_rows: int, pad_id: int, seed: int) -> None:
         self.documents, self.row_length, self.batch_rows = documents, row_length, batch_rows

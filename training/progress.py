@@ -31,6 +31,14 @@ class State:
     updated: float = 0.0
 
 
+def quiet_transformers() -> None:
+    """Keep transformers' own bars and warnings off the terminal, which is ours."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
 class Progress:
     """Stages and steps of one run.
 
@@ -46,7 +54,9 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._close_bar()
 
     def stage(self, stage: Stage, message: str) -> None:

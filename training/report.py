@@ -13,11 +13,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-REPORT_KEYS = (
-    "model base parameters trainable_parameters size_bytes samples tokens epochs train_seconds tokens_per_second "
-    "peak_memory_bytes energy_kwh co2_kg energy_source device dtype val_loss val_perplexity val_bits_per_byte seed "
-    "config"
-).split()
+REPORT_KEYS = [
+    "model",
+    "base",
+    "parameters",
+    "trainable_parameters",
+    "size_bytes",
+    "samples",
+    "tokens",
+    "epochs",
+    "train_seconds",
+    "tokens_per_second",
+    "peak_memory_bytes",
+    "energy_kwh",
+    "co2_kg",
+    "energy_source",
+    "device",
+    "dtype",
+    "val_loss",
+    "val_perplexity",
+    "val_bits_per_byte",
+    "seed",
+    "config",
+]
 """What ``training_report.json`` always has; more may stand beside."""
 
 # Where codecarbon reads a meter; otherwise it multiplies the processor's load with a table's figure.

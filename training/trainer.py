@@ -112,7 +112,9 @@ class Trainer:
             outcome.seconds += time.monotonic() - step_started
             outcome.wall_seconds = time.monotonic() - started
             if not math.isfinite(loss):
-                raise TrainingError(f"the loss became {loss} at step {outcome.steps}; lower learning_rate and train again")
+                raise TrainingError(
+                    f"the loss became {loss} at step {outcome.steps}; lower learning_rate and train again"
+                )
             done = self._done(outcome)
             self._show(outcome, loss, rate, done)
             if done >= next_evaluation or done >= 1:

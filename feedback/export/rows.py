@@ -47,7 +47,7 @@ def _codebook() -> list[Column]:
                "prompts.prompt_id"),
         Column("category", "text", "", "Category of the first question; own for a tester's own.", "prompts.category"),
         Column("prompt", "text", "", "The question; follow-up questions are separated by a blank line.",
-               "CASE votes.turns WHEN 1 THEN t1.prompt ELSE (SELECT group_concat(prompt, char(10, 10)) FROM (SELECT"
+               "CASE votes.turns WHEN 1 THEN prompts.text ELSE (SELECT group_concat(prompt, char(10, 10)) FROM (SELECT"
                " prompt FROM turns t WHERE t.battle_id = votes.battle_id AND t.status = 'complete' AND t.number <="
                " votes.turns ORDER BY t.number)) END"),
         Column("turns", "integer", "", "Questions answered before the vote.", "votes.turns"),
@@ -93,7 +93,6 @@ WHERE (:study IS NULL OR votes.study_id = :study) ORDER BY votes.id
 # A spreadsheet takes a cell that begins so for a formula (or drops the character); an apostrophe before it prevents
 # that, and one is put before an apostrophe too, so that taking the first away gives the text back.
 FORMULA_STARTS = "=+-@'\t\r\n＝＋－＠"
-_STARTS_SQL = ", ".join(f"char({ord(character)})" for character in FORMULA_STARTS)
 
 
 def hide_formula(text: str) -> str:
@@ -106,20 +105,11 @@ def reveal_formula(text: str) -> str:
     return text[1:] if text.startswith("'") else text
 
 
-def select_votes(*, spreadsheet: bool = False) -> str:
-    """The statement for all votes, oldest first; parameter ``study`` (key or NULL for all)."""
-    def expression(column: Column) -> str:
-        if spreadsheet and column.type == "text":
-            # Computed per row by SQLite rather than by Python, which would take most of an export's time.
-            return (f"CASE WHEN substr({column.sql}, 1, 1) IN ({_STARTS_SQL}) THEN '''' || {column.sql}"
-                    f" ELSE {column.sql} END AS {column.name}")
-        return f"{column.sql} AS {column.name}"
-
-    return f"SELECT {', '.join(map(expression, CODEBOOK))} {_FROM}"
+_SELECT = f"SELECT {', '.join(f'{column.sql} AS {column.name}' for column in CODEBOOK)} {_FROM}"
 
 
-def vote_rows(connection: sqlite3.Connection, study_id: int | None, *, spreadsheet: bool = False) -> sqlite3.Cursor:
-    """All votes as rows of ``COLUMNS``, oldest first, read as they are asked for."""
+def vote_rows(connection: sqlite3.Connection, study_id: int | None) -> sqlite3.Cursor:
+    """All votes of a study, or of all, as rows of ``COLUMNS``, oldest first, read as they are asked for."""
     cursor = connection.cursor()
     cursor.row_factory = None
-    return cursor.execute(select_votes(spreadsheet=spreadsheet), {"study": study_id})
+    return cursor.execute(_SELECT, {"study": study_id})

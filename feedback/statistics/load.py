@@ -98,6 +98,8 @@ def load_outcomes(connection: sqlite3.Connection, study_id: int) -> Outcomes:
                              [study_id, study_id]).fetchall()
     place = {key: place for place, (key, _) in enumerate(testers)}
     keys, tester = np.unique(votes[:, 1], return_inverse=True)
+    if len(keys) != len(testers):
+        raise VotesError("votes of testers or prompts that are missing; python -m feedback check lists the damage")
     prompts, prompt = np.unique(votes[:, 2], return_inverse=True)
     category_of = dict(cursor.execute("SELECT id, category FROM prompts WHERE study_id = ?", [study_id]))
     names, category = np.unique([category_of[int(key)] for key in prompts] or np.zeros(0, str), return_inverse=True)

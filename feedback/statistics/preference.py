@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MIN_TESTERS = 10  # no t interval below
 EXACT_SIGN_FLIPS = 20  # up to so many testers the sign-flip test counts all 2^G cases
-SIGN_FLIP_DRAWS = 99_999
+SIGN_FLIP_DRAWS = 9_999
 _SLACK = 1e-12  # rounding must not make equal sums unequal
 
 
@@ -89,7 +89,7 @@ def two_way(outcomes: Outcomes, alpha: float = 0.05) -> dict[str, Any]:
 
 
 def sign_flip(y: NDArray[np.float64]) -> float | None:
-    """Two-sided p-value of y - 1/2 by flipping signs: exact up to 20 testers, else 99,999 seeded draws.
+    """Two-sided p-value of y - 1/2 by flipping signs: exact up to 20 testers, else 9,999 seeded draws.
 
     Valid with any number of testers; the chance, were each tester as likely to lean either way, of a mean at least as
     far from 1/2.  Source: Fisher's randomisation test, as ``scipy.stats.permutation_test`` with "samples".
@@ -168,10 +168,9 @@ def sample_size(theta: float, tie_share: float, icc: float, votes_per_tester: fl
 
     def shortfall(n: float) -> float:
         critical, shift = float(stats.t.ppf(1 - alpha / 2, n - 1)), effect * float(np.sqrt(n))
-        if shift > critical + 10:  # certain, and where scipy's noncentral t gives up
-            return 1 - power
+        right_side = float(stats.nct.sf(critical, n - 1, shift))
         wrong_side = float(stats.nct.cdf(-critical, n - 1, shift)) if shift < 5 else 0.0
-        return float(stats.nct.sf(critical, n - 1, shift)) + wrong_side - power
+        return (1.0 if np.isnan(right_side) else right_side) + wrong_side - power  # scipy: NaN where it is certain
 
     if shortfall(2) >= 0:
         return 2.0

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from feedback.blind_test import BlindTest
 
+from feedback.blind_test import BlindTest
 from tests.feedback.protocol import Clock, open_test
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
 from feedback.blind_test import Answer, Battle, BlindTest
 from feedback.database import Database
 from feedback.study import Study

@@ -10,7 +10,16 @@ import pytest
 from training.corpus import load
 from training.tokenizer import PIECES, Tokenizer, TokenizerError, train_tokenizer
 
-ODD_TEXTS = ["", " ", "  two  spaces ", "Dalí's “Élan” — naïve\nnew line\ttab", "🎨👩‍🎨 emoji", "ψ 中文 русский", "1937 and 42", "<|end|> <s>"]
+ODD_TEXTS = [
+    "",
+    " ",
+    "  two  spaces ",
+    "Dalí's “Élan” — naïve\nnew line\ttab",
+    "🎨👩‍🎨 emoji",
+    "ψ 中文 русский",
+    "1937 and 42",
+    "<|end|> <s>",
+]
 
 
 @pytest.fixture(scope="module")

@@ -61,22 +61,29 @@ def _build(options: argparse.Namespace) -> None:
     out: Path = options.out
     if out.suffix != ".jsonl":
         raise CorpusError(f"{out}: the corpus is written as JSON lines; name a file that ends in .jsonl")
-    # Written beside the target and moved there when whole, so that no half a corpus is ever read.
-    part = out.with_name(f"{out.name}.part")
-    count = 0
+    samples = (sample for _, samples in _each_source(options) for sample in samples)
+    lines = (json.dumps({**sample.as_row(), "split": split_of(sample)}, ensure_ascii=False) for sample in samples)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as file:
-            for _, samples in _each_source(options):
-                for sample in samples:
-                    file.write(json.dumps({**sample.as_row(), "split": split_of(sample)}, ensure_ascii=False) + "\n")
-                count += len(samples)
-        part.replace(out)
+        count = _write_whole(out, lines)
     except OSError as error:
         raise CorpusError(f"{out}: cannot be written ({error.strerror}); choose another place with --out") from error
+    print(f"wrote {count:,} samples to {out}")
+
+
+def _write_whole(path: Path, lines: Iterable[str]) -> int:
+    """Write a file that appears only when it is whole; the number of its lines."""
+    part = path.with_name(f"{path.name}.part")
+    count = 0
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            for line in lines:
+                file.write(line + "\n")
+                count += 1
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    print(f"wrote {count:,} samples to {out}")
+    return count
 
 
 def _stats(options: argparse.Namespace) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
-from feedback.statistics.anytime import anytime, closed_prefix, e_values, interval, log_capital, lower_bound
-from feedback.statistics.outcomes import Outcomes
 from scipy import integrate, special
 
+from feedback.statistics.anytime import anytime, closed_prefix, e_values, interval, log_capital, lower_bound
+from feedback.statistics.outcomes import Outcomes
 from tests.feedback.protocol import VECTORS, dataset_d
 
 Y = Outcomes.from_frame(dataset_d()).testers.means
@@ -51,7 +53,7 @@ def test_running_interval_only_narrows_and_keeps_early_evidence() -> None:
     generator = np.random.default_rng(5)
     x = np.concatenate([np.ones(15), generator.integers(0, 5, 200) / 8])  # a swing, then against it
     bounds = [lower_bound(x[:n], 0.05) for n in range(1, len(x), 12)]
-    assert all(later >= earlier - 1e-9 for earlier, later in zip(bounds, bounds[1:], strict=False))
+    assert all(later >= earlier - 1e-9 for earlier, later in itertools.pairwise(bounds))
     assert bounds[-1] == pytest.approx(max(lower_bound(x[:n], 0.05) for n in (13, 15, 16, 17)), abs=1e-9)
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+
 from feedback.statistics.bias import agreement, length_controlled, position
 from feedback.statistics.outcomes import Outcomes
-
 from tests.feedback.protocol import VECTORS, dataset_d
 
 D = Outcomes.from_frame(dataset_d())

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from feedback.statistics.blinding import bang, blinding, guess_table, james
-from feedback.statistics.outcomes import VotesError
 from scipy import stats
 
+from feedback.statistics.blinding import bang, blinding, guess_table, james
+from feedback.statistics.outcomes import VotesError
 from tests.feedback.protocol import VECTORS
 
 PUBLISHED = VECTORS["blinding_indices"]["expected"][0]

@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from feedback.statistics.outcomes import REQUIRED, Outcomes, VotesError
 
+from feedback.statistics.outcomes import REQUIRED, Outcomes, VotesError
 from tests.feedback.protocol import dataset_d
 
 

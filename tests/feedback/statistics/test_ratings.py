@@ -3,8 +3,8 @@ from __future__ import annotations
 import evalica
 import numpy as np
 import pytest
-from feedback.statistics.ratings import bradley_terry, davidson, davidson_strengths, elo_gap, logit
 
+from feedback.statistics.ratings import bradley_terry, davidson, davidson_strengths, elo_gap, logit
 from tests.feedback.protocol import VECTORS, dataset_d
 
 FOUR = VECTORS["bt_four_models"]

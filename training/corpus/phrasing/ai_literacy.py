@@ -23,9 +23,11 @@ def phrases(records: Records) -> Iterator[Phrase]:
     for concept in records.concepts:
         yield from _concept(concept, " in AI" if concept.name.lower() in shared else "", named_with_the)
     for word, thing in product(_INVENTED, _THINGS):
-        questions = (f"What is {word} {thing}?", f"How does {word} {thing} work?", f"Explain {word} {thing}.")
-        for question in choose(questions, 2, word + thing):
-            yield chat("unknown:concept", question, f"I do not know the term {word} {thing}.")
+        term = f"{word} {thing}"
+        said = term if thing == "learning" else f"a {term}"
+        questions = (f"What is {said}?", f"How does {said} work?", f"Explain {said}.")
+        for question in choose(questions, 2, term):
+            yield chat("unknown:concept", question, f"I do not know the term {term}.")
 
 
 def _concept(concept: Concept, suffix: str, named_with_the: Mapping[str, str]) -> Iterator[Phrase]:

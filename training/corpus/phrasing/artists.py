@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
-from training.corpus.phrasing.works import work_fact
+from training.corpus.phrasing.works import spoken_title, work_fact
 from training.corpus.records import Artist, Work
 
 # The first medium that matches says what to call the artist.
@@ -65,26 +65,18 @@ def occupation(artist: Artist) -> str:
     return grammar.join(list(found)[:2]) if found else "artist"
 
 
-def is_plural(artist: Artist) -> bool:
-    return bool(re.search(r" and | & |Girls$|brothers$", artist.name))
-
-
 def was(artist: Artist) -> str:
+    """``is`` for the living and ``was`` for the dead."""
     recent = artist.born >= _LIVING_SINCE if artist.born else not _PRESENT_MOVEMENTS.isdisjoint(artist.movements)
-    living = artist.died is None and recent
-    return ("are" if living else "were") if is_plural(artist) else ("is" if living else "was")
+    return "is" if artist.died is None and recent else "was"
 
 
 def _can_shorten(artist: Artist) -> bool:
-    # Chinese and Korean names put the family name first; pairs and groups have none.
-    return not is_plural(artist) and artist.nationality not in ("Chinese", "Korean")
+    return artist.nationality not in ("Chinese", "Korean")  # their family name comes first
 
 
 def _described(artist: Artist) -> str:
-    noun = occupation(artist)
-    if is_plural(artist):
-        return f"{artist.nationality} {'artists' if noun == 'artist' else noun + 's'}"
-    return f"{grammar.article(artist.nationality)} {artist.nationality} {noun}"
+    return f"{grammar.article(artist.nationality)} {artist.nationality} {occupation(artist)}"
 
 
 def _who(artist: Artist, alias: str) -> Iterator[Phrase]:
@@ -111,8 +103,8 @@ def _who(artist: Artist, alias: str) -> Iterator[Phrase]:
     yield from ask(
         fact(artist, "known_for"),
         (
-            f"Which artist {'is' if be == 'is' else 'was'} known for {artist.known_for}?",
-            f"Who {'is' if be == 'is' else 'was'} known for {artist.known_for}?",
+            f"Which artist {be} known for {artist.known_for}?",
+            f"Who {be} known for {artist.known_for}?",
             f"Name the artist known for {artist.known_for}.",
         ),
         f"{name} {be} known for {artist.known_for}.",
@@ -122,17 +114,16 @@ def _who(artist: Artist, alias: str) -> Iterator[Phrase]:
 
 def _life(artist: Artist, alias: str) -> Iterator[Phrase]:
     name, be = artist.name, was(artist)
-    born_be = "were" if is_plural(artist) else "was"
     if artist.born is not None:
         born = grammar.year(artist.born, artist.born_circa)
         yield from ask(
             fact(artist, "born"),
             (
-                f"When {born_be} {name} born?", f"When {born_be} {alias} born?",
-                f"In which year {born_be} {name} born?", f"What year {born_be} {alias} born?",
-                f"What is the birth year of {name}?", f"Can you tell me when {alias} {born_be} born?",
+                f"When was {name} born?", f"When was {alias} born?",
+                f"In which year was {name} born?", f"What year was {alias} born?",
+                f"What is the birth year of {name}?", f"Can you tell me when {alias} was born?",
             ),
-            f"{name} {born_be} born in {born}.",
+            f"{name} was born in {born}.",
             4,
         )  # fmt: skip
     if artist.birthplace:
@@ -140,10 +131,10 @@ def _life(artist: Artist, alias: str) -> Iterator[Phrase]:
         yield from ask(
             fact(artist, "birthplace"),
             (
-                f"Where {born_be} {name} born?", f"Where {born_be} {alias} born?", f"What is the birthplace of {name}?",
-                f"In which town {born_be} {alias} born?", f"Where did {alias} come from?",
+                f"Where was {name} born?", f"Where was {alias} born?", f"What is the birthplace of {name}?",
+                f"In which town was {alias} born?", f"Where did {alias} come from?",
             ),
-            f"{name} {born_be} born in {artist.birthplace}{home}.",
+            f"{name} was born in {artist.birthplace}{home}.",
             3,
         )  # fmt: skip
     if artist.died is not None:
@@ -180,20 +171,19 @@ def _life(artist: Artist, alias: str) -> Iterator[Phrase]:
 
 def _style(artist: Artist, alias: str) -> Iterator[Phrase]:
     name, be = artist.name, was(artist)
-    did = {"is": "does", "are": "do"}.get(be, "did")
+    did, worked = ("does", "works") if be == "is" else ("did", "worked")
     if artist.movements:
         yield from ask(
-        fact(artist, "movement"),
-        (
-            f"Which movement {be} {name} part of?", f"Which art movement {did} {alias} belong to?",
-            f"What style of art {did} {name} make?", f"What art movement {be} {alias} associated with?",
-            f"What kind of art {did} {alias} make?", f"Which style {be} {name} known for?",
-        ),
-        _movement(artist),
-        4,
-    )  # fmt: skip
+            fact(artist, "movement"),
+            (
+                f"Which movement {be} {name} part of?", f"Which art movement {did} {alias} belong to?",
+                f"What style of art {did} {name} make?", f"What art movement {be} {alias} associated with?",
+                f"What kind of art {did} {alias} make?", f"Which style {be} {name} known for?",
+            ),
+            _movement(artist),
+            4,
+        )  # fmt: skip
     media = grammar.join(artist.media)
-    worked = {"is": "works", "are": "work"}.get(be, "worked")
     yield from ask(
         fact(artist, "media"),
         (
@@ -224,7 +214,7 @@ def _works(artist: Artist, works: Sequence[Work], shared: frozenset[str], alias:
     if not works:
         return
     name = artist.name
-    titles = [work.title for work in works[:3]]
+    titles = [spoken_title(work) for work in works[:3]]
     said = f"{grammar.join(titles)} {'is a work' if len(titles) == 1 else 'are works'} by {name}."
     yield from ask(
         all_of(*(work_fact(work, "artist", work.title in shared) for work in works[:3])),
@@ -233,7 +223,7 @@ def _works(artist: Artist, works: Sequence[Work], shared: frozenset[str], alias:
             f"What are some works by {alias}?", f"Tell me a work of art by {alias}.", f"Name some works by {alias}.",
             f"What are the most famous works by {alias}?",
         ),
-        said,
+        grammar.upper_first(said),
         4,
     )  # fmt: skip
 
@@ -261,9 +251,8 @@ def _follow_ups(artist: Artist) -> Iterator[Phrase]:
     name, be = artist.name, was(artist)
     who = (f"Who {be} {name}?", f"{name} {be} {_described(artist)} known for {artist.known_for}.")
     told = (fact(artist, "nationality"), fact(artist, "known_for"))
-    born_be = "were" if is_plural(artist) else "was"
     if artist.born is not None:
-        answer = f"{name} {born_be} born in {grammar.year(artist.born, artist.born_circa)}."
+        answer = f"{name} was born in {grammar.year(artist.born, artist.born_circa)}."
         yield chat(all_of(*told, fact(artist, "born")), *who, "When was the artist born?", answer)
     if artist.movements:
         yield chat(all_of(*told, fact(artist, "movement")), *who, "Which movement?", _movement(artist))

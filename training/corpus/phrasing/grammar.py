@@ -36,9 +36,7 @@ _UNDIVIDED = frozenset((
     "Bada Shanren", "El Greco", "Fra Angelico", "Joseph Wright of Derby", "Lee Ufan", "Man Ray",
     "Piero della Francesca", "Sesshu Toyo", "Zao Wou-Ki", "Grant Wood", "Richard Long", "Clyfford Still",
     "Grandma Moses", "Kuroda Seiki", "Osman Hamdi Bey", "Robert Henri", "Frederic Edwin Church",
-    "Daniel Chester French", "Ford Madox Brown",
-    "Chuck Close", "Morris Louis",
-    "Robert Indiana", "Rover Thomas", "Piero di Cosimo",
+    "Daniel Chester French", "Ford Madox Brown", "Chuck Close", "Morris Louis", "Robert Indiana", "Rover Thomas",
 ))  # fmt: skip
 _EPITHETS = re.compile(r" (the (Elder|Younger)|I{1,3}|Jr\.)$")
 
@@ -96,13 +94,6 @@ def years(start: int, end: int, circa: bool = False) -> str:
     """``between 1508 and 1512``, ``between 447 and 432 BCE``, ``between about 1795 and 1805``."""
     first = str(abs(start)) if start < 0 and end < 0 else year(start)
     return f"between {'about ' if circa else ''}{first} and {year(end)}"
-
-
-def century(value: int) -> str:
-    """``19th century`` for 1840, ``5th century BCE`` for -450."""
-    number = (abs(value) - 1) // 100 + 1
-    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending} century{' BCE' if value < 0 else ''}"
 
 
 def movement(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
+from training.corpus.phrasing.works import spoken_title
 from training.corpus.records import Artist, Movement, Term, Work
 
 
@@ -110,7 +111,7 @@ def _members(movement: Movement, name: str, artists: Sequence[Artist], works: Se
                 f"Name a work of {name}.", f"Give me an example of {name}.", f"What is an example of {name}?",
                 f"Which work is typical of {name}?",
             ),
-            f"An example of {name} is {work.title}{by}.",
+            f"An example of {name} is {spoken_title(work)}{by}.",
             3,
         )  # fmt: skip
 

@@ -19,38 +19,40 @@ _TELLING_TITLE = 8
 
 @dataclass(frozen=True)
 class Prominent:
-    """The names of artists and the titles of works that are taught in every wording."""
+    """The artists and the works (by title) that are taught in every wording, and how often each is mentioned."""
 
     artists: frozenset[str]
     works: frozenset[str]
+    mentions: Counter[str]
 
 
 def mentions(records: Records) -> Counter[str]:
     """How often each artist is named in the other records, plus the number of the artist's works."""
     text = _everything(records)
     works_by = Counter(work.artist for work in records.works)
-    return Counter(
-        {
-            artist.name: text.count(artist.name) - artist.prose.count(artist.name) + works_by[artist.name]
-            for artist in records.artists
-        }
-    )
+    counts: Counter[str] = Counter()
+    for artist in records.artists:
+        counts[artist.name] = text.count(artist.name) - artist.prose.count(artist.name) + works_by[artist.name]
+    return counts
 
 
 def prominent(records: Records) -> Prominent:
     """Artists mentioned, with their works, at least six times; works mentioned elsewhere, by the artists
     mentioned most, or known by a name of their own without an artist."""
     text = _everything(records)
-    scores = mentions(records)
+    artists = mentions(records)
+    titles: Counter[str] = Counter()
+    for work in records.works:
+        if len(work.title) >= _TELLING_TITLE:
+            titles[work.title] = text.count(work.title) - work.prose.count(work.title)
     return Prominent(
-        artists=frozenset(name for name, score in scores.items() if score >= _PROMINENT_ARTIST),
+        artists=frozenset(name for name, count in artists.items() if count >= _PROMINENT_ARTIST),
         works=frozenset(
             work.title
             for work in records.works
-            if not work.artist
-            or scores[work.artist] >= _GREAT_ARTIST
-            or (len(work.title) >= _TELLING_TITLE and text.count(work.title) > work.prose.count(work.title))
+            if not work.artist or artists[work.artist] >= _GREAT_ARTIST or titles[work.title] > 0
         ),
+        mentions=artists + titles,
     )
 
 

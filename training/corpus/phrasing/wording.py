@@ -42,8 +42,8 @@ def choose(wordings: Sequence[str], count: int, key: str) -> list[str]:
 
     Each fact gets its own choice, so that every wording is met and no fact is told in all of them.
     """
-    distinct = list(dict.fromkeys(wordings))
-    others = sorted(distinct[1:], key=lambda wording: digest(wording, salt=_salt(key)))
+    distinct, salt = list(dict.fromkeys(wordings)), _salt(key)
+    others = sorted(distinct[1:], key=lambda wording: digest(wording, salt))
     return [*distinct[:1], *others[: count - 1]]
 
 
@@ -65,7 +65,8 @@ def ask(fact: str, questions: Sequence[str], answers: Sequence[str] | str, count
 
 def one_of(items: Sequence[str], key: str) -> str:
     """One of the items, by hash; adding another item changes few choices."""
-    return min(items, key=lambda item: digest(item, salt=_salt(key)))
+    salt = _salt(key)
+    return min(items, key=lambda item: digest(item, salt))
 
 
 def shared_names(records: Records) -> frozenset[str]:

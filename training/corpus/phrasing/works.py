@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, choose, facts_in, one_of
 from training.corpus.records import Work
+from training.corpus.sample import digest
 
 # How a kind of work is made: what the artist did, to do it, and what was done to the work.
 _VERBS = {
@@ -75,12 +76,7 @@ class _Said:
             ("carved", "carve", "carved") if carved else _VERBS.get(work.kind, ("made", "make", "made"))
         )
         self.plural = work.plural
-        # The record's own prose shows whether one says "the Mona Lisa".
-        with_the = re.search(rf"\b[Tt]he {re.escape(work.title)}\b", work.prose)
-        if work.title.startswith("The "):
-            self.title = grammar.lower_first(work.title) if work.kind == "building" else work.title
-        else:
-            self.title = f"the {work.title}" if with_the else work.title
+        self.title = spoken_title(work)
         self.noun = f"the {work.kind} {work.title}" if self.shared or work.kind == "photograph" else self.title
         self.name = f"{work.title} by {work.artist}" if self.shared and work.artist else self.title
         self.start = grammar.upper_first(self.name)
@@ -121,6 +117,13 @@ class _Said:
         if self.work.kind == "building":
             return f"At {self.name} you can see {self.work.depicts}."
         return f"{self.start} {'show' if self.plural else 'shows'} {self.work.depicts}."
+
+
+def spoken_title(work: Work) -> str:
+    """The title inside a sentence: ``the Mona Lisa`` if the record's own prose says so, ``The Starry Night``."""
+    if work.title.startswith("The "):
+        return grammar.lower_first(work.title) if work.kind == "building" else work.title
+    return f"the {work.title}" if re.search(rf"\b[Tt]he {re.escape(work.title)}\b", work.prose) else work.title
 
 
 def work_fact(work: Work, attribute: str, shared: bool) -> str:
@@ -169,7 +172,7 @@ def _artist(said: _Said, context: Context, aliases: Mapping[str, str]) -> Iterat
     elif noun.startswith("The ") and not any(title == noun[4:] for title, _ in context.alone):
         yield from ask(key, (f"Who {did} {noun[4:]}?",), said.made, 1)
     right = aliases[work.artist]
-    wrong = aliases[one_of([name for name in context.artists if name != work.artist], key)]
+    wrong = aliases[_another(context.artists, work.artist, key)]
     if said.shared:
         return
     yield from ask(
@@ -178,6 +181,12 @@ def _artist(said: _Said, context: Context, aliases: Mapping[str, str]) -> Iterat
     yield from ask(
         key, (one_of((f"Did {wrong} {said.to_do} {noun}?", f"Is {noun} by {wrong}?"), key),), f"No, {said.made}", 1
     )
+
+
+def _another(artists: Sequence[str], artist: str, key: str) -> str:
+    """One of the artists, by hash, who is not the given one."""
+    place = digest(key) % len(artists)
+    return artists[place] if artists[place] != artist else artists[place - 1]
 
 
 def _year(said: _Said) -> Iterator[Phrase]:

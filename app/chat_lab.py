@@ -1,0 +1,127 @@
+"""The chat lab: an open chat with a named model, or with both, with sampling controls. Nothing of it is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import gradio as gr
+
+from app.cleaning import clean_answer, clean_prompt
+from app.engines import EngineError, Message, Sampling
+from app.engines.spec import MODELS
+from app.runtime import Runtime
+
+NAMES = {"model1": "Model 1", "model2": "Model 2"}
+WHO = {"Model 1": ("model1",), "Model 2": ("model2",), "Both": MODELS}
+POLL_SECONDS = 0.08
+MAX_TOKENS = 1024
+
+
+class Reply:
+    """One model's answer as it grows in a thread of its own."""
+
+    def __init__(self, runtime: Runtime, model: str, messages: list[Message], sampling: Sampling) -> None:
+        self.text = ""
+        self.cancel = threading.Event()
+        self._engine = runtime.engines[model]
+        self._thread = threading.Thread(target=self._run, args=(messages, sampling), daemon=True)
+        self._thread.start()
+
+    def _run(self, messages: list[Message], sampling: Sampling) -> None:
+        raw = ""
+        try:
+            if not self._engine.fits(messages, sampling.max_new_tokens):
+                raise EngineError("The conversation is too long for this model; clear it, or ask for fewer tokens.")
+            for piece in self._engine.stream(messages, sampling, self.cancel):
+                raw += piece.text
+                self.text = clean_answer(raw)
+        except EngineError as error:
+            self.text = f"{self.text}\n[{error}]".strip()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return not self._thread.is_alive()
+
+
+def lay_out_chat_lab(runtime: Runtime) -> None:
+    """Add the lab's components and events to the Blocks at hand."""
+    with gr.Row():
+        who = gr.Radio(list(WHO), value="Both", label="Chat with", elem_id="lab-who", scale=2)
+        temperature = gr.Slider(
+            0, 2, runtime.study.temperature, step=0.05, label="Temperature", elem_id="lab-temperature"
+        )
+        top_p = gr.Slider(0.05, 1, runtime.study.top_p, step=0.05, label="Top-p", elem_id="lab-top-p")
+        limit = gr.Slider(
+            1, MAX_TOKENS, min(MAX_TOKENS, runtime.study.max_new_tokens), step=1, label="Max tokens",
+            elem_id="lab-max-tokens",
+        )  # fmt: skip
+    with gr.Row():
+        chats = {
+            model: gr.Chatbot(label=name, height=420, allow_tags=False, elem_id=f"lab-{model}", buttons=["copy"])
+            for model, name in NAMES.items()
+        }
+    with gr.Row(elem_id="lab-composer"):
+        prompt = gr.Textbox(show_label=False, placeholder="Your message", elem_id="lab-prompt", scale=1, max_lines=6)
+        send = gr.Button("Send", variant="primary", elem_id="lab-send", scale=0)
+        stop = gr.Button("Stop", elem_id="lab-stop", scale=0)
+        clear = gr.Button("Clear", elem_id="lab-clear", scale=0)
+    running = gr.State(value=None)  # this page's replies, for the stop button
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+    async def ask(
+        text: str, names: str, heat: float, mass: float, tokens: float, *histories: Any
+    ) -> AsyncIterator[Any]:
+        text = clean_prompt(text) if isinstance(text, str) else ""
+        shown = dict(zip(MODELS, histories, strict=True))
+        if not text or names not in WHO or not runtime.engines:
+            yield text, *shown.values(), None
+            return
+        replies = {}
+        for model in WHO[names]:
+            sampling = Sampling(int(tokens), float(heat), float(mass), secrets.randbits(31))
+            shown[model] = [*shown[model], {"role": "user", "content": text}]
+            replies[model] = Reply(runtime, model, _plain(shown[model]), sampling)
+        try:
+            while True:
+                ended = all(reply.ended for reply in replies.values())
+                answers = {model: {"role": "assistant", "content": reply.text} for model, reply in replies.items()}
+                view = {
+                    model: [*shown[model], answers[model]] if model in answers else shown[model] for model in MODELS
+                }
+                yield "", *view.values(), list(replies.values())
+                if ended:
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+        finally:
+            for reply in replies.values():
+                reply.cancel.set()
+
+    def halt(replies: list[Reply] | None) -> None:
+        for reply in replies or []:
+            reply.cancel.set()
+
+    def show(names: str) -> list[Any]:
+        return [gr.update(visible=model in WHO.get(names, MODELS)) for model in MODELS]
+
+    inputs = [prompt, who, temperature, top_p, limit, *chats.values()]
+    for event in (send.click, prompt.submit):
+        event(ask, inputs, [prompt, *chats.values(), running], concurrency_limit=4, **quiet)
+    stop.click(halt, running, None, **quiet)
+    clear.click(lambda: [[] for _ in MODELS], None, list(chats.values()), **quiet)
+    who.change(show, who, list(chats.values()), **quiet)
+
+
+def _plain(history: list[Any]) -> list[Message]:
+    """The chat component's messages as an engine takes them."""
+    messages = []
+    for message in history:
+        content = message["content"]
+        if isinstance(content, list):  # Gradio keeps a message as parts
+            content = "".join(part.get("text", "") for part in content if isinstance(part, dict))
+        messages.append({"role": message["role"], "content": str(content)})
+    return messages

@@ -1,0 +1,446 @@
+"""The testers' page in a real browser, served by the real app."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.app.chat_server import ANSWER, ChatServer
+from tests.app.serving import App
+from tests.app.visitor import Visitor
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+def test_a_whole_session_from_consent_to_thanks(visitor: Visitor, app: App) -> None:
+    page = visitor.page
+    page.click("#start")
+    visitor.wait_for_status("Please tick the box first")
+    assert app.rows("SELECT COUNT(*) FROM testers WHERE consent_version <> '1'") == [(0,)]
+    before = app.rows("SELECT COUNT(*) FROM testers")[0][0]
+    visitor.consent()
+    assert app.rows("SELECT COUNT(*) FROM testers")[0][0] == before + 1
+    page.click("#suggestions .chip >> nth=0")
+    question = page.input_value("#prompt textarea")
+    page.click("#send")
+    visitor.wait_for_vote()
+    left, right = visitor.answers()
+    assert left
+    assert right
+    assert ANSWER in (left, right)
+    page.check("#reasons input >> nth=0")
+    visitor.vote("left")
+    assert visitor.status == "Saved: A is better."
+    assert "1 of 2" in page.inner_text("#progress")
+    [battle] = app.rows("SELECT MAX(id) FROM battles")[0]
+    sql = "SELECT choice, reasons, prompts.text, prompts.position IS NOT NULL, vote_seconds > 0 FROM votes JOIN prompts"
+    vote = app.rows(f"{sql} ON prompts.id = votes.prompt_id WHERE battle_id = ? AND superseded = 0", battle)
+    assert vote == [("left", '["Clearer"]', question, 1, 1)]
+    page.click("#next-round")
+    page.wait_for_selector("#suggestions .chip")
+    assert question not in page.inner_text("#suggestions"), "a question is not suggested twice"
+    visitor.ask("My own question about paint?")
+    visitor.vote("both-bad")
+    page.fill("#comment textarea", "Neither said anything.")
+    page.click("#next-round")
+    page.wait_for_selector("#guess-unknown")
+    tester = app.rows("SELECT tester_id FROM battles WHERE id = ?", battle)[0][0]
+    assert app.rows("SELECT closed_why FROM testers WHERE id = ?", tester) == [("quota",)]
+    page.click("#guess-left")
+    page.wait_for_selector("#thanks")
+    assert "You voted on all 2 rounds." in page.inner_text("#thanks")
+    comment = "SELECT choice, comment FROM votes WHERE tester_id = ? AND superseded = 0 ORDER BY id DESC LIMIT 1"
+    assert app.rows(comment, tester) == [("both_bad", "Neither said anything.")], "written after the vote"
+    assert app.rows("SELECT answer FROM guesses WHERE tester_id = ?", tester) == [("left_last",)]
+    last = app.rows("SELECT left_model FROM battles WHERE tester_id = ? ORDER BY id DESC", tester)[0][0]
+    right_or_wrong = "right" if last == "model1" else "wrong"
+    assert f"Your guess was {right_or_wrong}." in page.inner_text("#thanks")
+    page.reload()
+    page.wait_for_selector("#thanks")
+    page.click("#withdraw")
+    page.click("#confirm-yes")
+    page.wait_for_selector("#start")
+    assert app.rows("SELECT closed_why FROM testers WHERE id = ?", tester) == [("withdrawn",)]
+    assert app.rows("SELECT COUNT(*) FROM votes WHERE tester_id = ?", tester) == [(0,)]
+    assert visitor.problems == []
+
+
+def test_nothing_that_the_browser_receives_tells_the_sides(browser: Browser, app: App, chat_server: ChatServer) -> None:
+    """Everything up to the vote, as the network delivers it: bodies, event streams, headers, cookies, storage."""
+    received: list[str] = []
+    with Visitor(browser, "about:blank") as visitor:
+        page = visitor.page
+        session = visitor.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.on("Network.eventSourceMessageReceived", lambda event: received.append(event["data"]))
+        foreign = []
+        page.on("request", lambda request: foreign.append(request.url) if app.url not in request.url else None)
+        page.on("response", lambda response: received.append(_text_of(response)))
+        page.goto(app.url)
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        visitor.ask("And who began it?")
+        for path in ("config", "gradio_api/info", "gradio_api/startup-events", "healthz", "metrics"):
+            received.append(httpx.get(f"{app.url}/{path}").text)
+        received.append(page.content())
+        received.append(
+            json.dumps([page.evaluate("({...localStorage, ...sessionStorage})"), visitor.context.cookies()])
+        )
+        everything = "\n".join(received)
+        assert ANSWER[:40] in everything, "the capture sees the answers"
+        names = (
+            "model1:",
+            "model2:",
+            "gguf",
+            "checkpoints",
+            "smollm",
+            "llama",
+            "openai",
+            chat_server.base_url,
+            "left_model",
+        )
+        assert [name for name in names if name in everything.lower().replace(_SOURCE, "")] == []
+        [sides] = app.rows("SELECT left_model FROM battles ORDER BY id DESC LIMIT 1")
+        page_text = "\n".join(text for text in received if ANSWER[:20] in text)
+        assert sides[0] not in page_text, "what carries the answers does not even use the models' labels"
+        assert foreign == [], "no request leaves the app"
+
+
+_SOURCE = "\0"
+
+
+def _text_of(response: Any) -> str:
+    """Headers and body of a response; the app's own static files (Gradio's scripts and styles) are not its data."""
+    url = response.url
+    headers = json.dumps(response.headers)
+    if "/assets/" in url or "/static/" in url or "theme.css" in url or "queue/data" in url:
+        return headers
+    try:
+        return f"{url}\n{headers}\n{response.text()}"
+    except Exception:  # a redirect or a stream has no body to read
+        return headers
+
+
+def test_the_panes_grow_in_lock_step(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url, reduced_motion="no-preference") as visitor:
+        visitor.consent()
+        visitor.page.evaluate(_WATCH)
+        visitor.ask("What is Impressionism?")
+        seen = visitor.page.evaluate("window.seen")
+    left, right = seen["answer-left"], seen["answer-right"]
+    assert len(left) > 10
+    assert len(right) > 10
+    assert abs(left[0] - right[0]) < 100, "both begin at once"
+    assert abs(left[-1] - right[-1]) < 100, "both end at once"
+
+
+_WATCH = """
+window.seen = {"answer-left": [], "answer-right": []};
+new MutationObserver(() => {
+  for (const id of Object.keys(window.seen)) {
+    const text = [...document.querySelectorAll(`#${id} .answer`)].map((e) => e.className + e.textContent).join();
+    if (text && window["last" + id] !== text) { window["last" + id] = text; window.seen[id].push(performance.now()); }
+  }
+}).observe(document.body, {childList: true, subtree: true, characterData: true});
+"""
+
+
+def test_a_double_click_and_a_then_b_leave_one_vote(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    visitor.ask("What is Impressionism?")
+    visitor.page.evaluate(
+        """() => { const a = document.getElementById('vote-left'), b = document.getElementById('vote-right');
+                   a.click(); a.click(); setTimeout(() => b.click(), 30); }"""
+    )
+    visitor.page.wait_for_selector("#next-round")
+    time.sleep(0.5)
+    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    assert app.rows("SELECT choice, superseded FROM votes WHERE battle_id = ?", battle) == [("left", 0)]
+    assert visitor.status == "Saved: A is better."
+
+
+def test_undo_keeps_the_old_row(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    visitor.ask("What is Impressionism?")
+    visitor.vote("tie")
+    visitor.page.click("#undo-vote")
+    visitor.wait_for_vote()
+    visitor.vote("right")
+    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    votes = app.rows("SELECT choice, superseded FROM votes WHERE battle_id = ? ORDER BY id", battle)
+    assert votes == [("tie", 1), ("right", 0)]
+
+
+def test_keys_vote_only_on_readable_answers_and_not_while_typing(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    page = visitor.page
+    page.fill("#prompt textarea", "What is 1")
+    page.press("#prompt textarea", "2")
+    assert page.input_value("#prompt textarea") == "What is 12"
+    page.press("#prompt textarea", "Enter")
+    page.wait_for_selector(".writing", state="attached")
+    page.keyboard.press("1")
+    visitor.wait_for_vote()
+    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", battle) == [(0,)]
+    page.focus("#comment textarea")
+    page.keyboard.press("4")
+    assert page.input_value("#comment textarea") == "4"
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("4")
+    page.wait_for_selector("#next-round")
+    assert app.rows("SELECT choice FROM votes WHERE battle_id = ?", battle) == [("right",)]
+    page.wait_for_function("document.activeElement.id === 'next-round'")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement === document.querySelector('#prompt textarea')")
+
+
+def test_follow_ups_end_with_the_room(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    visitor.ask("What is Impressionism?")
+    assert "1 left" in visitor.page.inner_text("#composer")
+    visitor.ask("And who began it?")
+    assert visitor.page.locator("#answer-left .answer").count() == 2
+    assert visitor.page.locator("#prompt").count() == 0, "two questions a round, and both are asked"
+    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    assert app.rows("SELECT number, status FROM turns WHERE battle_id = ?", battle) == [
+        (1, "complete"),
+        (2, "complete"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("   ", "empty"), ("\u200b\u202e \u200d", "empty"), ("x" * 20_000, "20,000")]
+)
+def test_a_blank_or_endless_question_is_refused_and_kept(visitor: Visitor, app: App, text: str, told: str) -> None:
+    visitor.consent()
+    battles = app.rows("SELECT COUNT(*) FROM battles")
+    visitor.type(text)
+    visitor.wait_for_status(told)
+    assert len(visitor.status.splitlines()) == 1
+    assert visitor.page.input_value("#prompt textarea") == text
+    assert app.rows("SELECT COUNT(*) FROM battles") == battles
+
+
+def test_a_model_that_dies_gives_one_neutral_error_no_vote_and_a_retry(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    visitor.type("[die] What is Impressionism?")
+    visitor.page.wait_for_selector("#retry", timeout=30_000)
+    assert "Something went wrong" in visitor.status
+    assert visitor.page.inner_text("#answer-left").replace("A", "") == visitor.page.inner_text("#answer-right").replace(
+        "B", ""
+    )
+    assert visitor.page.locator("#vote-left").count() == 0
+    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    failures = "SELECT model FROM failures JOIN turns ON turns.id = turn_id WHERE battle_id = ?"
+    assert app.rows(failures, battle) == [("model2",)]
+    assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", battle) == [(0,)]
+    visitor.page.click("#retry")
+    visitor.page.wait_for_selector("#stop")
+    visitor.page.wait_for_selector("#retry", timeout=30_000)
+    assert app.rows("SELECT attempt, status FROM turns WHERE battle_id = ?", battle) == [(1, "failed"), (2, "failed")]
+    visitor.page.click("#other-question")
+    visitor.page.wait_for_selector("#suggestions .chip")
+    assert app.rows("SELECT status FROM battles WHERE id = ?", battle) == [("abandoned",)]
+    visitor.ask("What is Impressionism?")
+    visitor.vote("left")
+
+
+def test_stop_ends_both_within_two_seconds_and_is_stored(visitor: Visitor, app: App, chat_server: ChatServer) -> None:
+    visitor.consent()
+    visitor.type("[slow] Tell me everything.")
+    visitor.page.wait_for_selector("#stop")
+    time.sleep(0.5)
+    started = time.monotonic()
+    visitor.page.evaluate("document.getElementById('stop').click()")
+    visitor.page.wait_for_selector("#retry")
+    assert time.monotonic() - started < 2
+    assert "Stopped" in visitor.status
+    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    assert app.rows("SELECT status FROM turns WHERE battle_id = ?", battle) == [("cancelled",)]
+    stopped = "SELECT DISTINCT stopped FROM answers JOIN turns ON turns.id = turn_id WHERE battle_id = ?"
+    assert app.rows(stopped, battle) == [("cancelled",)]
+    deadline = time.monotonic() + 2
+    while chat_server.streaming and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert chat_server.streaming == 0, "the server has been told"
+
+
+def test_reload_in_mid_answer_resumes_the_same_round(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    visitor.type("[slow] Tell me everything.")
+    visitor.page.wait_for_selector("#stop")
+    before = app.rows("SELECT id, left_model FROM battles ORDER BY id DESC LIMIT 1")
+    visitor.page.reload()
+    visitor.page.wait_for_selector("#stop")
+    assert "word" not in visitor.page.inner_text("#diptych"), "nothing is shown before both are ready"
+    visitor.wait_for_vote()
+    assert "word5" in visitor.page.inner_text("#diptych")
+    assert app.rows("SELECT id, left_model FROM battles ORDER BY id DESC LIMIT 1") == before
+    visitor.vote("tie")
+
+
+def test_a_second_tab_that_is_out_of_date_cannot_vote_elsewhere(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    visitor.ask("What is Impressionism?")
+    stale = visitor.open()
+    stale.wait_for_selector("#vote-left")
+    visitor.vote("left")
+    visitor.page.click("#next-round")
+    visitor.page.wait_for_selector("#suggestions .chip")
+    visitor.ask("Who painted Guernica?")
+    stale.click("#vote-right")
+    stale.wait_for_function("document.querySelector('#question').innerText.includes('Guernica')")
+    tester = app.rows("SELECT tester_id FROM battles ORDER BY id DESC LIMIT 1")[0][0]
+    assert app.rows("SELECT choice FROM votes WHERE tester_id = ?", tester) == [("left",)]
+
+
+def test_a_model_that_names_itself_is_flagged_not_changed(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    visitor.ask("[name] Hello!")
+    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    sql = (
+        "SELECT text, leak_flag FROM answers JOIN turns ON turns.id = turn_id WHERE battle_id = ? AND model = 'model2'"
+    )
+    assert app.rows(sql, battle) == [("Hello, I am SmolLM, a model trained by Hugging Face.", 1)]
+
+
+def test_markup_of_models_and_testers_is_shown_as_text(visitor: Visitor) -> None:
+    visitor.consent()
+    visitor.page.on("dialog", lambda dialog: pytest.fail("a script ran"))
+    visitor.ask("[markup] <script>alert(2)</script><h1>big</h1>")
+    text = visitor.page.inner_text("#diptych")
+    assert "<b>bold</b> <img src=x onerror=alert(1)> ${7*7} {{this}} strong & done" in text
+    assert visitor.page.locator("#diptych img, #question script").count() == 0
+    assert "<h1>big</h1>" in visitor.page.inner_text("#question")
+
+
+class TestRawRequests:
+    """What anybody can post without the page."""
+
+    @pytest.fixture
+    def call(self, app: App) -> Any:
+        config = httpx.get(f"{app.url}/config").json()
+        functions = {entry["api_name"]: entry["id"] for entry in config["dependencies"]}
+        assert all(entry["api_visibility"] == "private" for entry in config["dependencies"])
+
+        def post(name: str, *data: Any) -> httpx.Response:
+            body = {"data": list(data), "fn_index": functions[name], "session_hash": "raw"}
+            return httpx.post(f"{app.url}/gradio_api/run/predict", json=body, timeout=20)
+
+        return post
+
+    def test_nothing_is_served_by_name(self, app: App) -> None:
+        info = httpx.get(f"{app.url}/gradio_api/info").json()
+        assert info == {"named_endpoints": {}, "unnamed_endpoints": {}}
+
+    @pytest.mark.parametrize("token", ["", "forged", None, 7, ["x"], {"a": 1}, "x" * 5000])
+    def test_forged_tokens_change_nothing(self, app: App, call: Any, token: Any) -> None:
+        counts = app.rows(
+            "SELECT (SELECT COUNT(*) FROM votes), (SELECT COUNT(*) FROM battles), (SELECT COUNT(*) FROM testers)"
+        )
+        for key in ("1", "", None, -1, 10**30, {"a": 1}):
+            assert call("_vote", token, key, [], "", "").status_code in (200, 422, 500)
+            call("_undo", token, key, "")
+        now = app.rows(
+            "SELECT (SELECT COUNT(*) FROM votes), (SELECT COUNT(*) FROM battles), (SELECT COUNT(*) FROM testers)"
+        )
+        assert now == counts
+
+    def test_no_consent_no_tester(self, app: App, call: Any) -> None:
+        before = app.rows("SELECT COUNT(*) FROM testers")
+        for consent in (False, None, "yes", 1, ["x"]):
+            call("_start", "", consent, "")
+        assert app.rows("SELECT COUNT(*) FROM testers") == before
+
+    def test_votes_are_refused_before_the_answers_and_when_repeated(
+        self, visitor: Visitor, app: App, call: Any
+    ) -> None:
+        requests: list[Any] = []
+        visitor.page.on("request", lambda request: requests.append(request))
+        visitor.consent()
+        visitor.type("[slow] Tell me everything.")
+        visitor.page.wait_for_selector("#stop")
+        token = json.loads(next(r for r in reversed(requests) if "queue/join" in r.url).post_data)["data"][0]
+        battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+        call("_vote", token, str(battle), [], "", "")
+        assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", battle) == [(0,)]
+        visitor.wait_for_vote()
+        visitor.vote("both-bad")
+        for _ in range(3):
+            call("_vote", token, str(battle), [], "", "")
+        assert app.rows("SELECT choice FROM votes WHERE battle_id = ?", battle) == [("both_bad",)]
+        other = app.rows("SELECT MIN(id) FROM battles")[0][0]
+        call("_undo", token, str(other), "")
+        assert (
+            app.rows("SELECT COUNT(*) FROM votes WHERE superseded = 1 AND battle_id = ?", other) == [(0,)]
+            or other != battle
+        )
+
+
+def test_the_server_survives_a_kill_right_after_saved(browser: Browser, tmp_path: Any, chat_server: ChatServer) -> None:
+    running = App(tmp_path, chat_server.spec, chat_server.spec).start()
+    try:
+        with Visitor(browser, running.url) as visitor:
+            visitor.consent()
+            visitor.ask("What is Impressionism?")
+            visitor.vote("left")
+            running.kill()
+            assert running.rows("SELECT choice FROM votes") == [("left",)]
+            running.start()
+            visitor.page.reload()
+            visitor.page.click("#next-round")
+            visitor.type("[slow] Tell me everything.")
+            visitor.page.wait_for_selector("#stop")
+            sides = running.rows("SELECT id, left_model FROM battles ORDER BY id")
+            running.kill()
+            running.start()
+            visitor.page.reload()
+            visitor.page.click("#retry")
+            visitor.wait_for_vote()
+            assert running.rows("SELECT id, left_model FROM battles ORDER BY id") == sides
+            attempts = running.rows("SELECT attempt, turns.status FROM turns WHERE battle_id = ?", sides[-1][0])
+            assert attempts == [(1, "failed"), (2, "complete")]
+    finally:
+        running.stop()
+
+
+def test_a_phone_in_the_dark_by_keyboard_alone(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url, viewport={"width": 375, "height": 700}, color_scheme="dark") as visitor:
+        page = visitor.page
+        page.wait_for_selector("#start")
+        _press_until(page, "#consent input")
+        page.keyboard.press("Space")
+        _press_until(page, "#start")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#prompt textarea")
+        _press_until(page, "#prompt textarea")
+        page.keyboard.type("What is Impressionism?")
+        page.keyboard.press("Enter")
+        visitor.wait_for_vote()
+        assert page.is_visible("#answer-left")
+        assert not page.is_visible("#answer-right")
+        _press_until(page, ".switch [data-pane=b]")
+        page.keyboard.press("Enter")
+        assert page.is_visible("#answer-right")
+        box = page.locator("#votes").bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 700, "the votes are in sight without scrolling"
+        page.keyboard.press("1")
+        page.wait_for_selector("#next-round")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 19, 25)"
+
+
+def _press_until(page: Page, selector: str) -> None:
+    """Tab to an element."""
+    for _ in range(40):
+        if page.evaluate("selector => document.activeElement?.matches(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{selector} is not reached with the Tab key")

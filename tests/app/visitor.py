@@ -1,0 +1,67 @@
+"""What a tester does on the page, by the ids that are promised to users' scripts."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+ANSWER_MS = 30_000
+
+
+class Visitor:
+    """A browser profile of its own with one page."""
+
+    def __init__(self, browser: Browser, url: str, **options: Any) -> None:
+        self.context = browser.new_context(**{"reduced_motion": "reduce", **options})
+        self.context.set_default_timeout(10_000)
+        self.url = url
+        self.problems: list[str] = []
+        self.page = self.open()
+
+    def open(self) -> Page:
+        """The tester's page in a further tab."""
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.goto(self.url)
+        return page
+
+    def __enter__(self) -> Visitor:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.context.close()
+
+    def consent(self) -> None:
+        self.page.check("#consent input")
+        self.page.click("#start")
+        self.page.wait_for_selector("#prompt textarea")
+
+    def type(self, question: str) -> None:
+        self.page.fill("#prompt textarea", question)
+        self.page.click("#send")
+
+    def ask(self, question: str) -> None:
+        """Ask and wait until both answers can be voted on."""
+        self.type(question)
+        self.wait_for_vote()
+
+    def wait_for_vote(self) -> None:
+        self.page.wait_for_selector("#vote-left", timeout=ANSWER_MS)
+
+    def vote(self, choice: str) -> None:
+        self.page.click(f"#vote-{choice}")
+        self.page.wait_for_selector("#next-round")
+
+    @property
+    def status(self) -> str:
+        return self.page.inner_text("#status").strip()
+
+    def wait_for_status(self, text: str) -> None:
+        self.page.wait_for_function("text => document.getElementById('status').innerText.includes(text)", arg=text)
+
+    def answers(self) -> tuple[str, str]:
+        left, right = (self.page.locator(f"#answer-{side} .answer").last for side in ("left", "right"))
+        return left.inner_text(), right.inner_text()

@@ -1,0 +1,50 @@
+"""What every part of the suite may use: a real browser, and a pair of models trained through the users' commands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.trained import Run, train
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """An installed Chromium or Chrome, else Playwright's own; without one: a failure in CI, else a skip."""
+    from playwright.sync_api import Error, sync_playwright
+
+    installed = next((path for name in NAMES if (path := shutil.which(name))), None)
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(
+                executable_path=installed, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+            )
+        except Error as error:
+            message = f"no browser: install chromium, or run `make browser` ({str(error).splitlines()[0]})"
+            if os.environ.get("CI") == "true":
+                pytest.fail(message)
+            pytest.skip(message)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def demo_model1(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Model 1 in its demo profile, whole: about two and a half minutes on two cores."""
+    return train("training/train_art_ai_model.py", tmp_path_factory.mktemp("model1") / "art_ai_model")
+
+
+@pytest.fixture(scope="session")
+def small_model2(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Model 2 on its real base, a few steps of the demo profile."""
+    folder = tmp_path_factory.mktemp("model2") / "model2_pretrained"
+    return train("training/train_model2_pretrained.py", folder, "--max-steps", "12")

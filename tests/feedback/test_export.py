@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import sqlite3
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedback.blind_test import BlindTest
+from feedback.export import FORMATS, ExportError, stream, write
+from feedback.export.rows import COLUMNS, FORMULA_STARTS, hide_formula, reveal_formula
+from feedback.statistics import load_votes, read_csv
+from tests.feedback.protocol import answer_turn, answered, choice_for, open_test, vote_for
+
+NASTY = ["=HYPERLINK(\"http://e.x\")", "+1+1", "-2", "@SUM(A1)", "'quoted", "\"=1\"", "a,b\n\"c\"",
+         "🎨 emoji\u2028line", "＝１", "plain", "NA", "0012"]
+CONTRACT_COLUMNS = [
+    "vote_id", "study", "tester_id", "enrolment", "tester_closed", "battle_id", "round", "prompt_id", "category",
+    "prompt", "turns", "left_model", "right_model", "choice", "winner_model", "reasons", "comment", "left_text",
+    "right_text", "left_tokens", "right_tokens", "left_chars", "right_chars", "left_seconds", "right_seconds",
+    "leak_flag", "voted_at", "vote_seconds", "superseded"]
+
+
+@pytest.fixture
+def study(blind_test: BlindTest) -> BlindTest:
+    """Two testers: nasty comments, every verdict, a follow-up, a correction, an abandoned round, a guess."""
+    first, second = blind_test.enrol("1").id, blind_test.enrol("1").id
+    for comment in NASTY:
+        battle = answered(blind_test, first, comment)
+        blind_test.vote(first, battle.id, choice_for(battle, "model1"), ["Clearer"], comment, vote_seconds=1.25)
+    blind_test.guess(first, "left_last")
+    blind_test.close(first, "quota")
+    for winner in ("model2", "tie", "both_bad"):
+        vote_for(blind_test, second, [winner])
+    battle = answered(blind_test, second, "Follow?")
+    blind_test.vote(second, battle.id, "left")
+    blind_test.undo_vote(second, battle.id)
+    answer_turn(blind_test, second, battle.id, "And then?", (7, 9))
+    blind_test.vote(second, battle.id, choice_for(battle, "model2"), vote_seconds=2.0)
+    blind_test.abandon(second, answered(blind_test, second).id, "enough")
+    return blind_test
+
+
+def exported(test: BlindTest, name: str) -> bytes:
+    return b"".join(stream(test.database, name))
+
+
+def lines(test: BlindTest, name: str) -> list[dict]:
+    return [json.loads(line) for line in exported(test, name).decode().split("\n")[:-1]]
+
+
+def test_columns_are_the_contracts(study: BlindTest) -> None:
+    assert list(COLUMNS) == CONTRACT_COLUMNS
+    header, *rows = csv.reader(io.StringIO(exported(study, "csv").decode()))
+    assert header == CONTRACT_COLUMNS
+    assert len(rows) == 17
+
+
+def test_no_cell_of_the_csv_can_run_as_a_formula(study: BlindTest) -> None:
+    for row in csv.reader(io.StringIO(exported(study, "csv").decode())):
+        assert not any(cell.startswith(tuple("=+-@\t\r\n＝＋－＠")) for cell in row)
+
+
+def test_csv_reads_back_equal(study: BlindTest, tmp_path: Path) -> None:
+    write(study.database, "csv", tmp_path / "votes.csv")
+    read, original = read_csv(tmp_path / "votes.csv"), load_votes(study.database)
+    assert list(read.columns) == list(original.columns)
+    for name in COLUMNS:
+        wanted = ["" if value is None or value != value else value for value in original[name].astype(object)]
+        typed = [type(value)(cell) if cell != "" else "" for cell, value in zip(read[name], wanted, strict=True)]
+        assert typed == wanted, name
+    assert set(NASTY) <= set(read["comment"])
+    assert set(NASTY) <= set(read["prompt"])
+
+
+@given(st.text())
+def test_hiding_a_formula_is_reversible_and_hides_it(text: str) -> None:
+    hidden = hide_formula(text)
+    assert reveal_formula(hidden) == text
+    assert not hidden or hidden[0] not in FORMULA_STARTS.replace("'", "")
+
+
+def test_winner_length_and_turns(study: BlindTest) -> None:
+    votes = load_votes(study.database)
+    assert votes["winner_model"].tolist()[:12] == ["model1"] * 12
+    assert votes["winner_model"].tolist()[12:15] == ["model2", "tie", "both_bad"]
+    before, after = votes.iloc[15], votes.iloc[16]
+    assert (before["superseded"], after["superseded"]) == (1, 0)
+    assert (before["turns"], after["turns"]) == (1, 2)
+    side = "left" if after["left_model"] == "model1" else "right"
+    assert after[f"{side}_text"] == "a" * 20 + "\n\n" + "a" * 7
+    assert (after[f"{side}_chars"], after[f"{side}_tokens"], after[f"{side}_seconds"]) == (27, 10, 2.0)
+    assert before[f"{side}_text"] == "a" * 20
+    assert after["prompt"] == "Follow?\n\nAnd then?"
+
+
+def test_jsonl_has_the_same_values_with_their_types(study: BlindTest) -> None:
+    records = lines(study, "jsonl")
+    original = load_votes(study.database)
+    assert [record["comment"] for record in records] == original["comment"].tolist()
+    assert list(records[0]) == CONTRACT_COLUMNS
+    assert records[0]["superseded"] is False
+    assert records[0]["reasons"] == ["Clearer"]
+    assert records[13]["vote_seconds"] is None
+
+
+def test_parquet_opens_with_types(study: BlindTest, tmp_path: Path) -> None:
+    write(study.database, "parquet", tmp_path / "v.parquet")
+    frame = pd.read_parquet(tmp_path / "v.parquet")
+    original = load_votes(study.database)
+    assert list(frame.columns) == CONTRACT_COLUMNS
+    assert frame["comment"].tolist() == original["comment"].tolist()
+    assert str(frame["voted_at"].dtype).startswith("datetime64")
+    assert frame["voted_at"].iloc[0].isoformat(timespec="milliseconds").replace("+00:00", "Z") == \
+        original["voted_at"].iloc[0]
+    assert frame["superseded"].tolist() == original["superseded"].astype(bool).tolist()
+
+
+def test_sqlite_is_a_clean_copy(study: BlindTest, tmp_path: Path) -> None:
+    other = open_test(study.database.path, rounds=3)
+    vote_for(other, other.enrol("1", invite="SECRET-INVITE").id, ["tie"])
+    write(study.database, "sqlite", tmp_path / "copy.sqlite", study.study_id)
+    with sqlite3.connect(tmp_path / "copy.sqlite") as copy:
+        assert copy.execute("SELECT COUNT(*) FROM votes").fetchone()[0] == 17
+        assert copy.execute("SELECT secret FROM studies").fetchall() == [("0" * 64,)]
+        assert copy.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert copy.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    assert b"SECRET-INVITE" not in (tmp_path / "copy.sqlite").read_bytes()
+    assert study.database.connection.execute("SELECT COUNT(*) FROM votes").fetchone()[0] == 18
+
+
+def test_dpo_has_the_decided_votes_as_chats(study: BlindTest) -> None:
+    rows = lines(study, "dpo")
+    assert len(rows) == 14
+    first = rows[0]
+    assert first == {"prompt": [{"role": "user", "content": NASTY[0]}],
+                     "chosen": [{"role": "assistant", "content": "a" * 20}],
+                     "rejected": [{"role": "assistant", "content": "b" * 30}]}
+    assert [message["role"] for message in rows[-1]["chosen"]] == ["assistant", "user", "assistant"]
+    assert rows[-1]["chosen"][-1]["content"] == "b" * 9
+
+
+def test_kto_labels_both_bad_twice_false(study: BlindTest) -> None:
+    rows = lines(study, "kto")
+    assert len(rows) == 2 * 15
+    assert sum(row["label"] for row in rows) == 14
+    assert set(rows[0]) == {"prompt", "completion", "label"}
+
+
+def test_arena_is_fastchats_table_and_rates_alike(study: BlindTest) -> None:
+    import evalica
+
+    from feedback.statistics import load_study, summary
+
+    battles = pd.read_json(io.BytesIO(exported(study, "arena")), convert_dates=False, dtype=False)
+    assert list(battles.columns) == ["question_id", "model_a", "model_b", "winner", "judge", "conversation_a",
+                                     "conversation_b", "turn", "anony", "language", "tstamp"]
+    assert set(battles["winner"]) <= {"model_a", "model_b", "tie", "tie (bothbad)"}
+    assert len(battles) == 16
+    winners = {"model_a": evalica.Winner.X, "model_b": evalica.Winner.Y}
+    scores = evalica.bradley_terry(battles["model_a"], battles["model_b"],
+                                   [winners.get(w, evalica.Winner.Draw) for w in battles["winner"]],
+                                   tolerance=1e-12, limit=100_000).scores
+    import math
+
+    gap = 400 * math.log10(scores["model1"] / scores["model2"])
+    assert summary(load_study(study.database).outcomes)["elo_gap"] == pytest.approx(gap, abs=1e-2)
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_manifest_and_codebook_describe_the_file(study: BlindTest, tmp_path: Path, name: str) -> None:
+    out = tmp_path / f"votes.{name}"
+    manifest = write(study.database, name, out)
+    assert manifest.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
+    assert manifest.size_bytes == out.stat().st_size
+    assert manifest.rows == {"dpo": 14, "kto": 30, "arena": 16}.get(name, 17)
+    dropped = {entry["reason"].split(":")[0]: entry["n"] for entry in manifest.dropped}
+    corrections = {"votes superseded by a correction": 1}
+    assert dropped == {"dpo": corrections | {"ties": 1, "both bad": 1}, "kto": corrections | {"ties": 1},
+                       "arena": corrections}.get(name, {})
+    saved = json.loads(Path(f"{out}.manifest.json").read_text())
+    assert saved["studies"][0]["label"] == study.label
+    assert saved["studies"][0]["study_hash"] == study.study.hash
+    book = Path(f"{out}.codebook.md").read_text()
+    assert "| column | type | unit | meaning |" in book
+    for column in {"dpo": ["chosen"], "kto": ["label"], "arena": ["winner"]}.get(name, CONTRACT_COLUMNS):
+        assert f"| {column} |" in book
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_a_study_without_votes_exports_an_empty_table(blind_test: BlindTest, tmp_path: Path, name: str) -> None:
+    assert write(blind_test.database, name, tmp_path / "out").rows == 0
+    assert {"csv": ",".join(COLUMNS) + "\n", "arena": "[]\n"}.get(name, "") in exported(blind_test, name).decode(
+        "utf-8", "replace")
+
+
+def test_mixed_studies_are_refused_where_no_column_tells(study: BlindTest) -> None:
+    other = open_test(study.database.path, rounds=3)
+    vote_for(other, other.enrol("1").id, ["tie"])
+    with pytest.raises(ExportError, match=r"2 studies.*--study"):
+        stream(study.database, "dpo")
+    assert len(b"".join(stream(study.database, "kto", study.study_id))) > 0
+    assert len(lines(study, "jsonl")) == 18
+
+
+def test_an_export_that_fails_leaves_the_old_file(study: BlindTest, tmp_path: Path) -> None:
+    out = tmp_path / "votes.csv"
+    out.write_text("old")
+    with pytest.raises(ExportError, match="cannot be written"):
+        write(study.database, "csv", tmp_path / "no" / "votes.csv")
+    with pytest.raises(ExportError, match="is a folder"):
+        write(study.database, "csv", tmp_path)
+    with pytest.raises(ExportError, match="'xlsx' is unknown"):
+        write(study.database, "xlsx", out)
+    assert out.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
+    from feedback.export.write import replace_file
+
+    def chunks() -> object:
+        yield b"half"
+        raise RuntimeError("interrupted")
+
+    (tmp_path / "f").write_text("old")
+    with pytest.raises(RuntimeError):
+        replace_file(tmp_path / "f", chunks())
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    assert (tmp_path / "f").read_text() == "old"
+
+
+def test_streaming_goes_on_while_votes_come_in(study: BlindTest) -> None:
+    """A download sees the votes as they were when it began, and holds nobody up."""
+    chunks = stream(study.database, "jsonl")
+    first = next(chunks)
+    tester = study.enrol("1").id
+    vote_for(study, tester, ["model1"])
+    assert len((first + b"".join(chunks)).decode().splitlines()) >= 17
+    assert len(lines(study, "jsonl")) == 18

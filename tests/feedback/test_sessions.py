@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from feedback.blind_test import BlindTest, Refused
+from tests.feedback.protocol import Clock, answered, open_test, vote_for
+
+
+def test_no_consent_no_data(blind_test: BlindTest) -> None:
+    with pytest.raises(Refused, match="consent text has changed"):
+        blind_test.enrol("0")
+    assert blind_test.database.connection.execute("SELECT COUNT(*) FROM testers").fetchone()[0] == 0
+
+
+def test_enrolment_counts_up_and_background_is_kept(blind_test: BlindTest) -> None:
+    first = blind_test.enrol("1", {"experience": "daily <b>"})
+    second = blind_test.enrol("1")
+    assert (first.enrolment, second.enrolment) == (1, 2)
+    assert blind_test.tester(first.id).background == {"experience": "daily <b>"}
+    assert first.id != second.id
+    assert len(first.id) >= 32
+
+
+def test_an_idle_session_is_closed_at_its_timeout(blind_test: BlindTest, clock: Clock) -> None:
+    tester = blind_test.enrol("1").id
+    battle = answered(blind_test, tester)
+    clock.forward(59)
+    blind_test.vote(tester, battle.id, "left")
+    last_seen = clock.now
+    open_one = answered(blind_test, tester)
+    clock.forward(600)
+    with pytest.raises(Refused, match="after 60 minutes without activity"):
+        blind_test.vote(tester, open_one.id, "left")
+    assert blind_test.tester(tester).closed_why == "timeout"
+    row = blind_test.database.connection.execute("SELECT closed_at FROM testers").fetchone()
+    assert row["closed_at"].startswith(f"{last_seen.hour + 1:02}:".join(["2026-01-01T", ""]))
+    assert blind_test.battle(tester, open_one.id).status == "abandoned"
+
+
+def test_a_finished_session_that_is_left_open_closes_by_quota(tmp_path: Path, clock: Clock) -> None:
+    test = open_test(tmp_path / "v.db", clock, rounds=1)
+    tester = test.enrol("1").id
+    vote_for(test, tester, ["tie"])
+    clock.forward(61)
+    assert test.close_expired() == 1
+    assert test.tester(tester).closed_why == "quota"
+
+
+def test_closing_is_final_and_idempotent(blind_test: BlindTest) -> None:
+    tester = blind_test.enrol("1").id
+    battle = answered(blind_test, tester)
+    with pytest.raises(Refused, match="no reason"):
+        blind_test.close(tester, "bored")
+    blind_test.close(tester, "quit")
+    blind_test.close(tester, "timeout")
+    assert blind_test.tester(tester).closed_why == "quit"
+    for call in (lambda: blind_test.vote(tester, battle.id, "left"),
+                 lambda: blind_test.start_battle(tester, None, "More?"),
+                 lambda: blind_test.start_turn(tester, battle.id, "More?")):
+        with pytest.raises(Refused, match="ended when you left"):
+            call()
+
+
+def test_the_guess_is_about_the_last_voted_round_and_given_once(blind_test: BlindTest) -> None:
+    tester = blind_test.enrol("1").id
+    with pytest.raises(Refused, match="nothing to guess"):
+        blind_test.guess(tester, "dont_know")
+    vote_for(blind_test, tester, ["tie", "tie"])
+    last = blind_test.last_battle(tester)
+    answered(blind_test, tester)  # served, not voted: not what the guess is about
+    with pytest.raises(Refused, match="no answer"):
+        blind_test.guess(tester, "left")
+    blind_test.guess(tester, "left_last")
+    with pytest.raises(Refused, match="saved already"):
+        blind_test.guess(tester, "right_last")
+    row = blind_test.database.connection.execute("SELECT battle_id, answer FROM guesses").fetchone()
+    assert tuple(row) == (last.id, "left_last")
+
+
+def test_no_guess_after_the_reveal(blind_test: BlindTest) -> None:
+    tester = blind_test.enrol("1").id
+    vote_for(blind_test, tester, ["tie"])
+    blind_test.close(tester, "quit")
+    blind_test.tally(tester)
+    with pytest.raises(Refused, match="too late"):
+        blind_test.guess(tester, "left_last")
+
+
+def test_withdrawing_removes_every_word_and_leaves_a_count(blind_test: BlindTest) -> None:
+    leaver, stayer = blind_test.enrol("1", {"age": "UNIQUE-BACKGROUND"}).id, blind_test.enrol("1").id
+    vote_for(blind_test, leaver, ["model1"])
+    battle = answered(blind_test, leaver, "UNIQUE-QUESTION?", (200, 200))
+    blind_test.vote(leaver, battle.id, "left", comment="UNIQUE-COMMENT")
+    turn = blind_test.start_battle(leaver, None, "Shared?")
+    blind_test.abandon(leaver, turn.id, "UNIQUE-REASON")
+    shared = answered(blind_test, stayer, "Shared?")
+    blind_test.vote(stayer, shared.id, "left")
+    blind_test.guess(leaver, "dont_know")
+    assert blind_test.withdraw(leaver) == 2
+    assert blind_test.tester(leaver) is None
+    connection = blind_test.database.connection
+    counts = {table: connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
+              for table in ("votes", "turns", "answers", "guesses", "tallies", "testers", "battles")}
+    assert counts == {"votes": 1, "turns": 1, "answers": 2, "guesses": 0, "tallies": 1, "testers": 2, "battles": 4}
+    assert connection.execute("SELECT withdrawn_votes FROM testers WHERE enrolment = 1").fetchone()[0] == 2
+    assert connection.execute("SELECT text FROM prompts WHERE text = 'Shared?'").fetchone()
+    for file in blind_test.database.path.parent.iterdir():
+        assert b"UNIQUE-" not in file.read_bytes(), file
+
+
+def test_a_withdrawn_question_can_be_asked_again(blind_test: BlindTest) -> None:
+    leaver, other = blind_test.enrol("1").id, blind_test.enrol("1").id
+    blind_test.start_battle(leaver, None, "Mine?")
+    blind_test.withdraw(leaver)
+    assert blind_test.start_battle(other, None, "Mine?").prompt == "Mine?"

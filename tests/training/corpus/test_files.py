@@ -1,0 +1,201 @@
+"""Data files of one's own, in every format, and what is said of files that cannot be used."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from training.corpus import CorpusError, Message, Sample, load, sources, split_of
+
+Row = dict[str, Any]
+
+ROWS: list[Row] = [
+    {
+        "id": "s:1",
+        "question": "Who made “Old Trees”?",
+        "answer": "R. S. Gifford.",
+        "topic": "art/artist",
+        "context": "",
+    },
+    {"id": "s:2", "question": "And when?", "answer": "In 1883.", "topic": "conversation/art", "context": "Hi\nHello"},
+    {"id": "s:3", "question": "What is 7 × 6?", "answer": "42", "topic": "trivia/maths", "context": ""},
+]
+
+
+def write_jsonl(path: Path, rows: list[Row]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def write_jsonl_gz(path: Path, rows: list[Row]) -> None:
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def write_csv(path: Path, rows: list[Row]) -> None:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:  # as Excel writes it
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_parquet(path: Path, rows: list[Row]) -> None:
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+
+
+WRITERS: dict[str, Callable[[Path, list[Row]], None]] = {
+    ".jsonl": write_jsonl,
+    ".jsonl.gz": write_jsonl_gz,
+    ".csv": write_csv,
+    ".parquet": write_parquet,
+}
+
+
+def messages(sample: Sample) -> list[tuple[str, str]]:
+    return [(message.role, message.content) for message in sample.messages]
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_every_format_gives_the_same_samples(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"museum{ending}"
+    WRITERS[ending](path, ROWS)
+    found = load([str(path)])
+    assert [messages(sample) for sample in found] == [
+        [("user", "Who made “Old Trees”?"), ("assistant", "R. S. Gifford.")],
+        [("user", "Hi"), ("assistant", "Hello"), ("user", "And when?"), ("assistant", "In 1883.")],
+        [("user", "What is 7 × 6?"), ("assistant", "42")],
+    ]
+    assert [sample.area for sample in found] == ["art", "conversation", "general"]
+    assert {sample.source for sample in found} == {"museum"}
+    assert {sample.licence for sample in found} == {"not stated"}
+
+
+def test_a_folder_is_read_in_order_of_name(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    write_jsonl(tmp_path / "b.jsonl", ROWS[:1])
+    write_csv(tmp_path / "deep" / "c.csv", ROWS[1:2])
+    write_jsonl_gz(tmp_path / "a.jsonl.gz", ROWS[2:])
+    (tmp_path / "readme.md").write_text("not data")
+    assert [sample.source for sample in load([str(tmp_path)])] == ["a", "b", "c"]
+    assert sources([str(tmp_path), str(tmp_path / "b.jsonl")]) == sources([str(tmp_path)])
+
+
+def test_plain_text_is_cut_at_blank_lines(tmp_path: Path) -> None:
+    paragraphs = [f"Paragraph {number}. " + "Light and colour. " * 20 for number in range(6)]
+    path = tmp_path / "book.txt"
+    path.write_text("\n\n".join(paragraphs))
+    found = load([str(path)])
+    assert len(found) == 3
+    assert {message.role for sample in found for message in sample.messages} == {"text"}
+    joined = " ".join(sample.answer for sample in found)
+    assert joined.split() == " ".join(paragraphs).split()
+
+
+def test_dialogues_in_prose_become_turns(tmp_path: Path) -> None:
+    text = "Assistant: Welcome!\nUser: hello\nUser: who was Goya?\nAssistant: A painter.\nSpanish.\nUser: thanks"
+    path = tmp_path / "chats.jsonl"
+    write_jsonl(path, [{"id": "c:1", "text": text, "topic": "conversation/art"}, {"text": "User: alone"}])
+    chat, alone = load([str(path)])
+    assert messages(chat) == [("user", "hello\nwho was Goya?"), ("assistant", "A painter.\nSpanish.")]
+    assert messages(alone) == [("text", "User: alone")]
+
+
+def test_an_odd_number_of_earlier_turns_starts_with_the_user(tmp_path: Path) -> None:
+    path = tmp_path / "chats.jsonl"
+    write_jsonl(path, [{"question": "And?", "answer": "Yes.", "context": "A lost reply\nWas it red?\nIt was blue."}])
+    assert messages(load([str(path)])[0])[:2] == [("user", "Was it red?"), ("assistant", "It was blue.")]
+
+
+def test_rows_are_chosen_by_hash_and_not_from_the_head(tmp_path: Path) -> None:
+    rows = [{"id": f"r:{number}", "question": f"Question {number}?", "answer": "Yes."} for number in range(400)]
+    path = tmp_path / "many.jsonl"
+    write_jsonl(path, rows)
+    chosen = [sample.question for sample in load([str(path)], max_rows_per_source=40)]
+    assert len(chosen) == 40
+    order = [row["question"] for row in rows]
+    assert chosen == sorted(chosen, key=order.index)
+    assert 5 < sum(order.index(question) < 200 for question in chosen) < 35
+    write_jsonl(path, rows[::-1])
+    assert {sample.question for sample in load([str(path)], max_rows_per_source=40)} == set(chosen)
+    assert set(chosen) < {sample.question for sample in load([str(path)], max_rows_per_source=80)}
+
+
+def test_rows_of_one_id_and_of_its_question_file_share_a_fact(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "talk.jsonl", [{"id": "talk:7", "text": "A long talk about Goya."}])
+    write_jsonl(tmp_path / "talk_qa.jsonl", [{"id": "talk_qa:7", "question": f"{n}?", "answer": "Goya."} for n in "ab"])
+    found = load([str(tmp_path)])
+    assert {sample.fact for sample in found} == {"row:talk:7"}
+    assert len({sample.id for sample in found}) == 3
+    assert len({split_of(sample) for sample in found}) == 1
+
+
+def test_a_row_keeps_its_id_whatever_stands_around_it(tmp_path: Path) -> None:
+    path = tmp_path / "museum.jsonl"
+    write_jsonl(path, ROWS)
+    everything = load([str(path)])
+    write_jsonl(path, ROWS[1:2])
+    assert load([str(path)]) == everything[1:2]
+
+
+def test_rows_that_cannot_be_used_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.jsonl"
+    write_jsonl(path, [{"question": "Only a question?"}, {"text": "  "}, {"messages": [{"role": "cat"}]}, ROWS[0]])
+    assert len(load([str(path)])) == 1
+
+
+def test_chats_in_messages_form_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "chats.jsonl"
+    turns = [{"role": "user", "content": "Who was Goya?"}, {"role": "assistant", "content": "A painter."}]
+    write_jsonl(path, [{"messages": turns}])
+    assert load([str(path)])[0].messages == (Message("user", "Who was Goya?"), Message("assistant", "A painter."))
+
+
+def _broken(path: Path, content: bytes) -> str:
+    path.write_bytes(content)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.jsonl", b"", "no usable rows"),
+        ("empty.parquet", b"", "not a Parquet file"),
+        ("columns.csv", b"title,year\nGuernica,1937\n", "lacks the columns question and answer, text, or messages"),
+        ("cut.jsonl", b'{"text": "a"}\n{"text": ', "line 2 is not JSON"),
+        ("list.jsonl", b"[1, 2]\n", "line 1 is not an object"),
+        ("binary.txt", b"\xff\xfe\x00\x80", "cannot be read"),
+        ("fake.jsonl.gz", b"not compressed", "cannot be read"),
+        ("cut.jsonl.gz", gzip.compress(b'{"text": "a"}\n' * 500)[:40], "cannot be read"),
+        ("table.xlsx", b"PK", "the format is not known; use one of .jsonl, .csv, .parquet, .txt"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_in_one_line(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    path = _broken(tmp_path / name, content)
+    with pytest.raises(CorpusError) as raised:
+        load([path])
+    assert str(raised.value).startswith(path)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_names_that_mean_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no such file or folder"):
+        load(["arts"])
+    with pytest.raises(CorpusError, match="no data files in this folder"):
+        load([str(tmp_path)])
+    with pytest.raises(CorpusError, match="no data named"):
+        load([])
+    with pytest.raises(CorpusError, match="must be at least 1"):
+        load(max_rows_per_source=0)
+
+
+def test_embedded_sources_are_named_one_by_one_or_together() -> None:
+    assert sources() == sources(["art", "ai-literacy", "conversation"]) == sources(["embedded", "art"])
+    assert {sample.source for sample in load(["conversation"])} == {"conversation"}

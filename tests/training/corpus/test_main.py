@@ -1,0 +1,90 @@
+"""``python -m training.corpus`` as a user types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from training.corpus import CorpusError, load, split_of
+from training.corpus.__main__ import main
+
+
+def test_list_names_sources_licences_and_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["source", "art", "ai-literacy", "conversation"]
+    assert all(line.endswith("MIT") for line in lines[1:])
+    sizes = {line.split()[0]: int(line.split()[1].replace(",", "")) for line in lines[1:]}
+    assert sizes["conversation"] == len(load(["conversation"]))
+
+
+def test_stats_count_every_sample_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stats", "--data", "conversation"]) == 0
+    counts = dict(line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line[-1].isdigit())
+    number = {name.strip(): float(count.replace(",", "")) for name, count in counts.items()}
+    total = len(load(["conversation"]))
+    assert number["conversation"] == total
+    assert number["train"] + number["new_wording"] == total
+    assert number["distinct question-answer pairs"] <= total
+
+
+def test_what_build_writes_is_read_back_unchanged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "new" / "corpus.jsonl"
+    assert main(["build", "--data", "conversation", "ai-literacy", "--max-rows", "200", "--out", str(out)]) == 0
+    assert "400 samples" in capsys.readouterr().out
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert rows[0].keys() == {"id", "source", "area", "fact", "messages", "licence", "split"}
+    written = load([str(out)])
+    assert written == load(["conversation", "ai-literacy"], max_rows_per_source=200)
+    assert [row["split"] for row in rows] == [split_of(sample) for sample in written]
+    assert list(out.parent.iterdir()) == [out]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["stats", "--data", "nowhere"], "nowhere: no such file or folder"),
+        (["list", "--max-rows", "0"], "--max-rows 0: must be at least 1"),
+        (["build", "--out", "corpus.parquet"], "name a file that ends in .jsonl"),
+        (["build", "--data", "conversation", "--out", "/dev/null/corpus.jsonl"], "cannot be written"),
+    ],
+)
+def test_mistakes_end_with_2_and_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert said in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_the_traceback() -> None:
+    with pytest.raises(CorpusError):
+        main(["stats", "--data", "nowhere", "--debug"])
+
+
+def test_a_build_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text('{"text": "a"}\nnot JSON\n')
+    out = tmp_path / "out" / "corpus.jsonl"
+    assert main(["build", "--data", "conversation", str(broken), "--out", str(out)]) == 2
+    assert list(out.parent.iterdir()) == []
+
+
+def test_the_command_runs_without_pytorch() -> None:
+    script = (
+        "import sys; from training.corpus.__main__ import main; main(['list']); "
+        "print({'torch', 'pandas', 'pyarrow', 'transformers'} & set(sys.modules) or 'light')"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "light"
+    shown = subprocess.run([sys.executable, "-m", "training.corpus", "--help"], capture_output=True, text=True)
+    assert shown.returncode == 0
+    assert all(command in shown.stdout for command in ("list", "build", "stats"))

