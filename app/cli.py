@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.demo_training import CHECKPOINTS, ROOT, DemoTraining
+from app.demo_training import CHECKPOINTS, ROOT, DemoTraining, short_path
 from app.engines import EngineError
 from app.engines.spec import FORMS, MODELS, open_engine
 from app.runtime import Runtime
@@ -38,8 +38,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--db", type=Path, default=DEFAULT_PATH, metavar="PATH", help="votes (feedback/diptych.db)")
     parser.add_argument("--study", type=Path, default=STUDY, metavar="FILE", help="the study (app/study.toml)")
     for model, folder in CHECKPOINTS.items():
-        default = folder.relative_to(ROOT)
-        parser.add_argument(f"--{model}", metavar="SPEC", help=f"what answers as {model} ({default})")
+        parser.add_argument(f"--{model}", metavar="SPEC", help=f"what answers as {model} ({short_path(folder)})")
     parser.add_argument("--debug", action="store_true", help="show tracebacks and a detailed log")
     return parser
 
@@ -86,7 +85,9 @@ def _serve(arguments: argparse.Namespace) -> int:
     server = build(runtime, password)
     _announce(arguments, password, missing)
     level = "debug" if arguments.debug else "warning"
-    uvicorn.Server(uvicorn.Config(server, log_level=level, access_log=arguments.debug)).run(sockets=[listening])
+    # Open pages hold a stream each; without a limit the server would wait for them to be closed.
+    config = uvicorn.Config(server, log_level=level, access_log=arguments.debug, timeout_graceful_shutdown=2)
+    uvicorn.Server(config).run(sockets=[listening])
     return 0
 
 

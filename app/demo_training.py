@@ -78,7 +78,7 @@ class DemoTraining:
             if code != 0:
                 self._states[model] = "failed"
                 self.failure = (
-                    f"The training of {model} ended with exit code {code}; read {_short(log)}, then start again"
+                    f"The training of {model} ended with exit code {code}; read {short_path(log)}, then start again"
                 )
                 return False
             self._states[model] = "done"
@@ -144,5 +144,6 @@ def _number(value: Any, kind: type[int] | type[float]) -> Any:
     return kind(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _short(path: Path) -> str:
+def short_path(path: Path) -> str:
+    """`path` from the repository's root where it lies below, as a user would type it."""
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -45,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_database(export)
     export.add_argument("--format", required=True, choices=list(FORMATS), help="format of the file")
     export.add_argument("--out", required=True, type=Path, metavar="PATH", help="the file to write")
+    report = command("report", _report, "A page to keep: report.html, its plots inside.")
+    _add_database(report)
+    report.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder to write it into")
     check = command("check", _check, "Integrity of the database: exit code 1 and a list when something is off.")
     _add_database(check)
     return parser
@@ -104,6 +107,18 @@ def _export(arguments: argparse.Namespace) -> int:
             testers, _ = load_tally(database.connection, study["id"])
             log_look(database, study["id"], f"export {arguments.format}", summarise_counts(testers, study["alpha"]))
     print(f"{arguments.out}: {manifest.rows} rows, {manifest.size_bytes} bytes")
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from .looks import log_look
+    from .report import write_report
+
+    database = _open(arguments.db)
+    path, votes, result = write_report(database, arguments.out, arguments.study)
+    if votes.id is not None:
+        log_look(database, votes.id, "report", result)
+    print(path)
     return 0
 
 

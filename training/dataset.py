@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,3 +45,15 @@ def load_dataset(data: Sequence[str], max_rows_per_source: int | None, max_held_
         kind: sorted(samples, key=lambda sample: digest(sample.id))[:max_held_out] for kind, samples in held_out.items()
     }
     return Dataset(train, {kind: samples for kind, samples in capped.items() if samples})
+
+
+def spread_over_facts(samples: Sequence[Sample], n: int | None) -> list[Sample]:
+    """At most ``n`` samples that say as much as possible: one of each fact before a second of any, chosen by hash."""
+    if n is None:
+        return list(samples)
+    seen: Counter[str] = Counter()
+    ranked = []
+    for sample in sorted(samples, key=lambda sample: digest(sample.id)):
+        ranked.append((seen[sample.fact], len(ranked), sample))
+        seen[sample.fact] += 1
+    return [sample for _, _, sample in sorted(ranked, key=lambda entry: entry[:2])[:n]]

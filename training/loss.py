@@ -46,7 +46,6 @@ class LinearCrossEntropy(torch.autograd.Function):
                 total -= uniform * logits.sum()
             if training:
                 assert grad_states is not None
-                assert grad_weight is not None
                 probabilities = logits.sub_(log_normaliser).exp_()
                 if label_smoothing:
                     probabilities.sub_(uniform)

@@ -16,10 +16,12 @@ def build_optimizers(
 
     Embeddings, the output layer and norms are not matrices between hidden states: Muon's orthogonal steps are not
     meant for them. ``match_rms_adamw`` (arXiv:2502.16982) gives Muon's steps the size of AdamW's, so that one range of
-    learning rates serves both. Norms are not decayed.
+    learning rates serves both. Norms are not decayed. Frozen parameters get no state.
     """
     hidden, decayed, rest = [], [], []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         if parameter.dim() == 2 and not name.startswith(("tok_embeddings", "output")):
             hidden.append(parameter)
         elif parameter.dim() == 2:

@@ -75,7 +75,14 @@ class Progress:
     ) -> None:
         """One more optimizer step of training."""
         if self._bar is None:
-            self._bar = tqdm(total=steps, desc="train", unit="step", file=sys.stderr, mininterval=1, dynamic_ncols=True)
+            self._bar = tqdm(
+                total=steps,
+                desc="train",
+                unit="step",
+                file=sys.stderr,
+                mininterval=1 if sys.stderr.isatty() else 15,
+                dynamic_ncols=True,
+            )
         self._bar.total = steps
         self._bar.n = step
         minutes, seconds = divmod(max(0, round(seconds_left)), 60)

@@ -9,9 +9,15 @@ import os
 import resource
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from training.dataset import Dataset
+    from training.device import Compute
+    from training.scoring import Score
+    from training.trainer import Outcome
 
 REPORT_KEYS = [
     "model",
@@ -156,6 +162,37 @@ def peak_memory_bytes() -> int:
         return torch.cuda.max_memory_allocated()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def run_report(
+    outcome: Outcome, scores: Mapping[str, Score], dataset: Dataset, compute: Compute, energy: Energy
+) -> dict[str, Any]:
+    """What a run reached: the part of the report that is the same for every model. ``scores`` are the best ones."""
+    from training.scoring import Score
+
+    val = sum(scores.values(), Score(0.0, 0, 0))
+    return {
+        "samples": len(dataset.train),
+        "tokens": outcome.tokens,
+        "epochs": round(outcome.epochs, 3),
+        "steps": outcome.steps,
+        "stopped_by": outcome.stopped,
+        "train_seconds": round(outcome.seconds, 2),
+        "tokens_per_second": round(outcome.tokens_per_second, 1),
+        "peak_memory_bytes": peak_memory_bytes(),
+        "energy_kwh": energy.kwh,
+        "co2_kg": energy.co2_kg,
+        "energy_source": energy.source,
+        "device": compute.name,
+        "dtype": compute.dtype_name,
+        "val_loss": val.loss if val.tokens else None,
+        "val_perplexity": val.perplexity if val.tokens else None,
+        "val_bits_per_byte": val.bits_per_byte if val.tokens else None,
+        "val": {
+            kind: {"samples": len(dataset.held_out[kind]), "loss": score.loss, "bits_per_byte": score.bits_per_byte}
+            for kind, score in scores.items()
+        },
+    }
 
 
 def write_report(folder: Path, report: dict[str, Any]) -> None:

@@ -78,7 +78,7 @@ class Model1Options:
     """Rows of an optimizer step"""
     micro_batch_rows: int = 16
     """Rows at a time; smaller needs less memory"""
-    epochs: float = 2.5
+    epochs: float = 2.0
     """Passes over the data, unless max_steps or max_seconds ends it sooner"""
     max_steps: int | None = None
     """Optimizer steps at most"""

@@ -1,4 +1,4 @@
-"""Model 1's training loop: packed batches, accumulation by valid tokens, a schedule over steps or seconds."""
+"""The training loop of both models: packed batches, accumulation by valid tokens, a schedule over steps or seconds."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from training.device import Compute
-from training.model import ModernTransformer
 from training.optimizer import build_optimizers, cosine_with_warmup, set_learning_rate
 from training.packing import Batch, Documents, PackedBatches, all_batches
 from training.progress import Progress
 from training.report import Metrics
 from training.scoring import Score, score
+
+if TYPE_CHECKING:
+    from training.fine_tuning import PackedCausalLM
+    from training.model import ModernTransformer
 
 
 class TrainingError(ValueError):
@@ -71,7 +75,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: ModernTransformer,
+        model: ModernTransformer | PackedCausalLM,
         documents: Documents,
         held_out: Mapping[str, Documents],
         recipe: Recipe,

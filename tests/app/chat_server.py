@@ -12,7 +12,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-MODEL = "tiny"
+MODEL = "tiny-model-of-the-tests"
 ANSWER = "Impressionism is a movement in painting that tries to catch the passing effects of light and colour."
 ANSWERS = {
     "[name]": "Hello, I am SmolLM, a model trained by Hugging Face.",

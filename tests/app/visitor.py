@@ -44,8 +44,11 @@ class Visitor:
         self.page.click("#send")
 
     def ask(self, question: str) -> None:
-        """Ask and wait until both answers can be voted on."""
+        """Ask and wait until both new answers can be voted on."""
+        before = self.page.locator("#answer-left .answer").count() if self.page.locator("#vote-left").count() else 0
         self.type(question)
+        grown = "n => document.querySelectorAll('#answer-left .answer').length > n"
+        self.page.wait_for_function(grown, arg=before, timeout=ANSWER_MS)
         self.wait_for_vote()
 
     def wait_for_vote(self) -> None:

@@ -1,0 +1,44 @@
+"""A page to keep: ``report.html``, one file with its plots inside, which needs no network and prints well."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..battles import timestamp
+from ..export.write import ExportError, replace_file
+from ..statistics import StudyVotes, VotesError, load_study, summary
+
+if TYPE_CHECKING:
+    from ..database import Database
+
+
+def write_report(database: Database, out: str | Path,
+                 label: str | None = None) -> tuple[Path, StudyVotes, dict[str, Any]]:
+    """Write ``report.html`` of a study into a folder, which is made when missing.
+
+    Returns:
+        The file, the votes it rests on, and their summary.
+
+    Raises:
+        VotesError: no study, or several and none named.
+        ExportError: the folder cannot be written.
+    """
+    from .facts import gather
+    from .page import page
+
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportError(f"{folder}: cannot be made ({error.strerror}); choose another folder with --out") from None
+    votes = load_study(database, label)
+    if votes.id is None:
+        raise VotesError(f"{database.path} has no study yet; start the app once, then report")
+    result = summary(votes.outcomes, votes.guesses, alpha=votes.alpha)
+    with database.snapshot() as connection:
+        html = page(votes, result, gather(connection, votes.id), timestamp(datetime.now(timezone.utc)))
+    path = folder / "report.html"
+    replace_file(path, [html.encode()])
+    return path, votes, result

@@ -1,0 +1,53 @@
+"""What the numbers say, in sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NAMES = {"model1": "Model 1", "model2": "Model 2"}
+
+
+def percent(share: float | None) -> str:
+    """A share as a whole percentage, a dash when there is none."""
+    return "–" if share is None else f"{100 * share:.0f}%"
+
+
+def headline(result: dict[str, Any], alpha: float) -> str:
+    """One sentence: who is preferred, how sure that is, on how many testers and votes, and whether it is enough.
+
+    "Enough to stop" means that the anytime interval, which may be looked at all the time, excludes 1/2.
+    """
+    estimate = result["preference"]["estimate"]
+    if estimate is None:
+        return "No votes yet."
+    testers, votes = result["n_testers"], result["n_votes"]
+    size = f"{testers:,} tester{'s' * (testers != 1)}, {votes:,} vote{'s' * (votes != 1)}"
+    anytime = result["anytime"]
+    enough = anytime["ci_low"] is not None and not anytime["ci_low"] <= 0.5 <= anytime["ci_high"]
+    if abs(estimate - 0.5) < 1e-12:
+        preferred, share = "Testers preferred neither model", 0.5
+        low, high = result["preference"]["ci_low"], result["preference"]["ci_high"]
+    elif estimate > 0.5:
+        preferred, share = "Testers preferred Model 1", estimate
+        low, high = result["preference"]["ci_low"], result["preference"]["ci_high"]
+    else:
+        preferred, share = "Testers preferred Model 2", 1 - estimate
+        low, high = (None if bound is None else 1 - bound
+                     for bound in (result["preference"]["ci_high"], result["preference"]["ci_low"]))
+    interval = "too few testers for an interval" if low is None or high is None else \
+        f"{100 * (1 - alpha):g}% interval {max(0, 100 * low):.0f}-{min(100, 100 * high):.0f}%"
+    return f"{preferred}: {percent(share)}, {interval}, {size}; enough to stop: {'yes' if enough else 'no'}."
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number as the tables show it."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.{digits}f}" if abs(value) < 1e5 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def interval(entry: dict[str, Any], low: str = "ci_low", high: str = "ci_high") -> str:
+    """An interval as the tables show it."""
+    return "–" if entry[low] is None else f"{entry[low]:.3f} to {entry[high]:.3f}"

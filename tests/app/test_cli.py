@@ -1,0 +1,96 @@
+"""A user's mistakes on the command line: exit code 2 and one line that says what to do."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from tests.app.serving import ROOT, write_study
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """Run, expect the exit code 2 and one line; the line."""
+    assert main([str(argument) for argument in arguments]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"--port {port}: in use" in fails(capsys, "--port", str(port))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"), [(["--port", "70000"], "70000"), (["--host", "no.such.host.invalid"], "--host")]
+)
+def test_an_address_that_cannot_be(capsys: pytest.CaptureFixture[str], arguments: list[str], told: str) -> None:
+    assert told in fails(capsys, *arguments)
+
+
+def test_a_malformed_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = tmp_path / "study.toml"
+    study.write_text('name = "x"\nrounds = "many"\n')
+    line = fails(capsys, "--port", "0", "--study", study)
+    assert "rounds" in line
+    assert "many" in line
+    assert "no.toml" in fails(capsys, "--port", "0", "--study", tmp_path / "no.toml")
+
+
+def test_a_database_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "is a folder" in fails(capsys, "--port", "0", "--db", tmp_path)
+    assert "no folder" in fails(capsys, "--port", "0", "--db", tmp_path / "missing" / "votes.db")
+    (tmp_path / "text.db").write_text("this is no database" * 100)
+    assert "no SQLite database" in fails(capsys, "--port", "0", "--db", tmp_path / "text.db")
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("no/such/folder", "no such file or folder"),
+        ("{empty}", "holds none of"),
+        ("{text}", "not a model"),
+        ("{cut}", "llama.cpp cannot load it"),
+        ("openai:localhost#x", "openai:BASE_URL#MODEL"),
+        ("openai:http://127.0.0.1:9/v1#x", "no OpenAI-compatible server answers"),
+    ],
+)
+def test_a_model_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str], spec: str, told: str) -> None:
+    names = {"empty": tmp_path / "empty", "text": tmp_path / "notes.txt", "cut": tmp_path / "cut.gguf"}
+    names["empty"].mkdir()
+    names["text"].write_text("hello")
+    names["cut"].write_bytes(b"GGUF\x03\0\0\0" + bytes(100))
+    spec = spec.format(**names)
+    line = fails(capsys, "--port", "0", "--db", tmp_path / "votes.db", "--model1", spec, "--model2", spec)
+    assert told in line
+
+
+def test_a_wrong_option_and_the_help() -> None:
+    command = [sys.executable, "app.py"]
+    wrong = subprocess.run([*command, "--prot", "1"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    usage = subprocess.run([*command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert all(option in usage for option in ("--host", "--port", "--db", "--study", "--model1", "--model2", "--debug"))
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="no such file or folder"):
+        main(
+            [
+                "--port",
+                "0",
+                "--db",
+                str(tmp_path / "v.db"),
+                "--study",
+                str(write_study(tmp_path)),
+                "--model1",
+                "x",
+                "--debug",
+            ]
+        )

@@ -1,0 +1,119 @@
+"""The researchers' page: login, results, votes, downloads, the chat lab."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from feedback.export import FORMATS
+from tests.app.serving import PASSWORD, App
+from tests.app.visitor import Visitor
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ADMIN = ("admin", PASSWORD)
+
+
+@pytest.fixture
+def voted(browser: Browser, app: App) -> str:
+    """The id in the exports of a tester who voted B on a question of the bank."""
+    with Visitor(browser, app.url) as visitor:
+        visitor.consent()
+        visitor.ask("What is a neural network?")
+        visitor.page.fill("#comment textarea", "=1+1")
+        visitor.vote("right")
+    sql = "SELECT testers.code FROM votes JOIN testers ON testers.id = tester_id ORDER BY votes.id DESC LIMIT 1"
+    return str(app.rows(sql)[0][0])
+
+
+def test_a_vote_reaches_the_page_and_the_csv(browser: Browser, app: App, voted: str) -> None:
+    looks = app.rows("SELECT COUNT(*) FROM looks")[0][0]
+    votes = app.rows("SELECT COUNT(*) FROM votes WHERE superseded = 0")[0][0]
+    with Visitor(browser, f"{app.url}/admin") as visitor:
+        page = visitor.page
+        page.fill("[name=password]", "wrong")
+        page.click("button")
+        assert "wrong" in page.inner_text("[role=alert]")
+        page.fill("[name=username]", "admin")
+        page.fill("[name=password]", PASSWORD)
+        page.click("button")
+        page.wait_for_selector("#results h1")
+        assert f"{votes} vote" in page.inner_text("#results h1")
+        assert "Model" in page.inner_text("#results")
+        page.click("role=tab[name=Votes]")
+        page.wait_for_selector("#votes-table table")
+        row = page.locator("#votes-table tr", has_text=voted[:8]).first.inner_text()
+        assert "What is a neural network?" in row
+        assert "=1+1" in row
+        page.click("role=tab[name=Downloads]")
+        with page.expect_download() as download:
+            page.click("text=CSV")
+        text = download.value.path().read_text(encoding="utf-8")
+        page.click("role=tab[name='Chat lab']")
+        page.fill("#lab-prompt textarea", "Hello!")
+        page.click("#lab-send")
+        page.wait_for_function(
+            "document.querySelectorAll('#lab-model1 .bot, #lab-model2 .bot').length >= 2", timeout=20_000
+        )
+        assert visitor.problems == []
+    [vote] = [row for row in csv.DictReader(io.StringIO(text)) if row["tester_id"] == voted]
+    assert vote["choice"] == "right"
+    assert vote["winner_model"] == vote["right_model"]
+    assert vote["prompt_id"] == "p3"
+    assert app.rows("SELECT COUNT(*) FROM looks")[0][0] >= looks + 3, "results, votes and the export were looked at"
+
+
+def test_without_login_nothing_is_shown(app: App) -> None:
+    for path in ("admin/config", "admin/gradio_api/info", "admin/export/csv", "admin/export/sqlite"):
+        assert httpx.get(f"{app.url}/{path}").status_code == 401, path
+    page = httpx.get(f"{app.url}/admin/", headers={"Accept": "text/html"})
+    assert page.status_code == 303
+    assert page.headers["location"] == "/admin/login"
+    assert httpx.get(f"{app.url}/admin/export/csv", auth=("admin", "wrong")).status_code == 401
+    assert httpx.get(f"{app.url}/admin/export/csv", cookies={"diptych-admin": "forged"}).status_code == 401
+
+
+@pytest.mark.usefixtures("voted")
+def test_every_format_downloads(app: App) -> None:
+    for name in FORMATS:
+        response = httpx.get(f"{app.url}/admin/export/{name}", auth=ADMIN)
+        assert response.status_code == 200, name
+        assert response.content, name
+        assert "attachment" in response.headers["content-disposition"]
+    assert httpx.get(f"{app.url}/admin/export/xls", auth=ADMIN).status_code == 404
+
+
+def test_a_script_logs_in_and_out(app: App) -> None:
+    with httpx.Client(base_url=app.url) as client:
+        assert client.post("/admin/login", data={"username": "admin", "password": "no"}).status_code == 401
+        response = client.post("/admin/login", data={"username": "admin", "password": PASSWORD})
+        assert response.json() == {"success": True}
+        assert "httponly" in response.headers["set-cookie"].lower()
+        assert client.get("/admin/export/csv").status_code == 200
+        client.get("/admin/logout")
+        assert client.get("/admin/export/csv").status_code == 401
+
+
+def test_health_and_metrics_tell_no_secret(app: App) -> None:
+    assert httpx.get(f"{app.url}/healthz").json() == {"status": "ok", "model1": "ok", "model2": "ok", "database": "ok"}
+    metrics = httpx.get(f"{app.url}/metrics")
+    assert metrics.headers["content-type"].startswith("text/plain")
+    assert re.search(r"^diptych_votes_total \d", metrics.text, re.M)
+    assert "model1" not in metrics.text, "counts by model would tell which answer was whose"
+
+
+def test_what_the_app_refuses_from_anybody(app: App) -> None:
+    assert httpx.post(f"{app.url}/gradio_api/upload", files={"files": b"x"}).status_code == 404
+    big = json.dumps({"data": ["x" * (1 << 21)], "fn_index": 0, "session_hash": "x"})
+    assert httpx.post(f"{app.url}/gradio_api/run/predict", content=big).status_code == 413
+    for path in (app.database, "/etc/passwd", "app.py"):
+        assert httpx.get(f"{app.url}/gradio_api/file={path}").status_code in (403, 404)
+    headers = httpx.get(app.url).headers
+    assert "default-src 'self'" in headers["content-security-policy"]

@@ -1,0 +1,286 @@
+"""The documents against the code: commands parse, paths exist, settings and keys are those that there are."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from feedback.study import Study
+from tests.test_snippet import SNIPPET
+from training.corpus.records import read_records
+from training.options import with_settings
+from training.report import REPORT_KEYS
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PACKAGES = ("app", "feedback", "training")
+FOLDERS = (*PACKAGES, "tests", "docs", "benchmarks")
+TEXTS = {"", ".css", ".js", ".json", ".md", ".py", ".sh", ".svg", ".toml", ".txt"}
+MADE_BY_USE = ("feedback/diptych.db",)
+# Put together here, so that this file does not hold them itself.
+FORBIDDEN = ("/wo" "rk/", "/tm" "p/w", "pypi" ".org", "debian" ".org", "npm" "js", "files.python" "hosted")  # fmt: skip
+# Programs of others that a command may begin with, and options of others that a text may name.
+OTHER_PROGRAMS = {"cd", "cp", "curl", "git", "pip", "source", "tail"}
+OTHER_OPTIONS = {"--no-deps"}
+
+Command = tuple[str, ...]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S)
+
+
+def prose(page: Path) -> str:
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+
+
+def spans(page: Path) -> list[str]:
+    """What stands between backticks in the running text."""
+    return re.findall(r"`([^`\n]+)`", prose(page))
+
+
+def commands() -> Iterator[tuple[str, Command]]:
+    """Each line of the shell blocks, and each command between backticks, as words without variables before them."""
+    for page in PAGES:
+        in_text = [span for span in spans(page) if re.match(r"(python|bash|make) ", span)]
+        for line in [line for block in blocks(page, "(?:sh|bash|shell|console)") for line in block.splitlines()] + in_text:
+            words = shlex.split(line, comments=True)
+            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+                del words[0]
+            if words:
+                yield page.name, tuple(words)
+
+
+@cache
+def help_of(command: Command) -> str:
+    """What ``--help`` prints; the commands share this process, since importing PyTorch for each takes seconds."""
+    printed = io.StringIO()
+    saved = sys.argv, sys.path[:]
+    run = runpy.run_path if command[0].endswith(".py") else runpy.run_module
+    name = str(ROOT / command[0]) if command[0].endswith(".py") else command[0]
+    sys.argv = [name, *command[1:], "--help"]
+    try:
+        with contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as ended, warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a module that was imported before is run all the same
+            run(name, run_name="__main__")
+    finally:
+        sys.argv, sys.path[:] = saved
+    assert ended.value.code in (0, None), f"{command} --help ends with {ended.value.code}"
+    return printed.getvalue()
+
+
+def our_command(words: Command) -> Command | None:
+    """The module or script that a command runs, with its subcommand; None for programs of others."""
+    if Path(words[0]).name.startswith("python"):
+        rest = words[2:] if words[1] == "-m" else words[1:]
+        return rest[:2] if len(rest) > 1 and re.fullmatch("[a-z]+", rest[1]) else rest[:1]
+    return None
+
+
+@pytest.mark.parametrize(("page", "words"), [pytest.param(*c, id=f"{c[0]}: {' '.join(c[1])}") for c in commands()])
+def test_a_command_in_the_documents_parses(page: str, words: Command) -> None:
+    ours = our_command(words)
+    if words[0] == "make":
+        targets = re.findall(r"^([\w-]+):(?!=)", (ROOT / "Makefile").read_text(), re.M)
+        assert {word for word in words[1:] if "=" not in word} <= set(targets)
+    elif words[0] == "bash":
+        shown = subprocess.run([*words[:2], "--help"], cwd=ROOT, capture_output=True, text=True, timeout=10)
+        assert (shown.returncode, shown.stderr) == (0, "")
+    elif ours is None:
+        assert words[0] in OTHER_PROGRAMS
+    elif ours[0] != "pytest":
+        known = options_in(help_of(ours))
+        assert options_in(" ".join(words)) <= known
+
+
+def options_in(text: str) -> set[str]:
+    return set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text))
+
+
+def test_an_option_in_the_text_is_one_of_ours() -> None:
+    known = set(OTHER_OPTIONS)
+    for _, words in commands():
+        if (ours := our_command(words)) and ours[0] != "pytest":
+            known |= options_in(help_of(ours))
+    assert {(page.name, option) for page in PAGES for option in options_in(prose(page)) - known} == set()
+
+
+def test_every_link_leads_somewhere() -> None:
+    missing = []
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+            target, _, heading = link.partition("#")
+            if target.startswith(("http://", "https://", "mailto:")):
+                continue
+            file = (page.parent / target).resolve() if target else page
+            if not file.exists() or (heading and heading not in headings(file)):
+                missing.append((page.name, link))
+    assert missing == []
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors that a Markdown page has."""
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_path_in_the_text_exists() -> None:
+    missing = []
+    for page in PAGES:
+        for span in spans(page):
+            word = span.split()[0]
+            path = re.fullmatch(rf"(?:{'|'.join(FOLDERS)})/[\w./*-]*", word)
+            module = re.fullmatch(rf"(?:{'|'.join(PACKAGES)})(?:\.\w+)+", word)
+            if path and word not in MADE_BY_USE and not list(ROOT.glob(word)):
+                missing.append((page.name, word))
+            if module and not any((ROOT / name).exists() for name in module_files(word)):
+                missing.append((page.name, word))
+    assert missing == []
+
+
+def module_files(dotted: str) -> Iterator[str]:
+    """Where a module, or the module of a function, could be."""
+    parts = dotted.split(".")
+    for end in range(max(2, len(parts) - 1), len(parts) + 1):
+        yield "/".join(parts[:end]) + ".py"
+        yield "/".join(parts[:end])
+
+
+def test_the_tree_shows_every_module_and_nothing_else() -> None:
+    tree = set(paths_of_tree(blocks(ROOT / "docs" / "architecture.md", "text")[0]))
+    assert [path for path in sorted(tree) if not (ROOT / path).exists()] == []
+    modules = {str(path.relative_to(ROOT)) for name in PACKAGES for path in (ROOT / name).rglob("[!_]*.py")}
+    assert sorted(modules - tree) == []
+
+
+def paths_of_tree(tree: str) -> Iterator[str]:
+    above: list[str] = []
+    for line in tree.splitlines():
+        name = line.split()[0]
+        depth = (len(line) - len(line.lstrip())) // 2
+        above[depth:] = [name.rstrip("/")]
+        yield "/".join(above)
+
+
+def test_no_text_names_a_machine_or_a_registry() -> None:
+    found = []
+    for file in text_files():
+        text = file.read_text(encoding="utf-8")
+        found += [(str(file.relative_to(ROOT)), word) for word in FORBIDDEN if word in text]
+    assert found == []
+
+
+def text_files() -> Iterator[Path]:
+    candidates = [path for folder in (*FOLDERS, ".ci") for path in (ROOT / folder).rglob("*")]
+    for path in (*candidates, *ROOT.glob("*")):
+        if path.is_file() and path.suffix in TEXTS and "__pycache__" not in path.parts and not path.name.startswith("."):
+            yield path
+
+
+# -- tables and examples against the code ---------------------------------------------------------------------------
+
+
+def rows(page: str, *header: str) -> list[list[str]]:
+    """The rows of the tables whose header begins with these cells, without backticks."""
+    found = []
+    lines = (ROOT / "docs" / page).read_text().splitlines()
+    for start, line in enumerate(lines):
+        if cells(line)[: len(header)] != list(header):
+            continue
+        for row in lines[start + 2 :]:
+            if not row.startswith("|"):
+                break
+            found.append(cells(row))
+    return found
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip().replace("`", "") for cell in line.strip().strip("|").split(" | ")] if "|" in line else []
+
+
+def test_the_settings_shown_are_those_of_the_profiles() -> None:
+    from training.train_art_ai_model import PROFILES as MODEL1
+    from training.train_model2_pretrained import PROFILES as MODEL2
+
+    for title, profiles in (("Model 1", MODEL1), ("Model 2", MODEL2)):
+        table = rows("training.md", title, "demo", "seed")
+        assert table
+        for place, profile in ((1, "demo"), (2, "seed")):
+            shown = with_settings(profiles[profile], [f"{row[0]}={row[place]}" for row in table])
+            assert shown == profiles[profile]
+
+
+def test_the_report_s_keys_are_explained() -> None:
+    explained = [row[0] for row in rows("training.md", "key", "meaning", "unit")]
+    assert set(REPORT_KEYS) <= set(explained)
+    assert len(set(explained)) == len(explained)
+
+
+def test_the_snippet_is_the_one_that_is_tested() -> None:
+    assert SNIPPET.strip() in [block.strip() for block in blocks(ROOT / "docs" / "training.md", "python")]
+
+
+def test_the_study_shown_is_one(tmp_path: Path) -> None:
+    (example,) = blocks(ROOT / "docs" / "study.md", "toml")
+    path = tmp_path / "study.toml"
+    path.write_text(example)
+    Study.load(path)
+    explained = {row[0] for row in rows("study.md", "setting", "values", "when left out")}
+    assert explained == {field.name.partition("_version")[0] for field in fields(Study)} - {"consent_text"}
+    least = 'name = "x"\n[consent]\nversion = "1"\ntext = "x"\n[[prompts]]\nid = "x"\ncategory = "x"\ntext = "x"\n'
+    path.write_text(least)
+    study = Study.load(path)
+    defaults = {row[0]: row[2] for row in rows("study.md", "setting", "values", "when left out")}
+    for name, default in defaults.items():
+        if default not in ("required", "none"):
+            assert str(getattr(study, name)).removesuffix(".0") == default
+
+
+def test_the_records_shown_are_some(tmp_path: Path) -> None:
+    examples = blocks(ROOT / "docs" / "data.md", "toml")
+    (tmp_path / "examples.toml").write_text("\n".join(examples))
+    found = read_records(tmp_path)
+    assert [len(getattr(found, field.name)) for field in fields(found)] == [1] * len(fields(found))
+
+
+# -- packages -------------------------------------------------------------------------------------------------------
+
+IMPORT_NAMES = {"protobuf": "google.protobuf", "prometheus-client": "prometheus_client", "sqlite-utils": "sqlite_utils"}
+
+
+def required() -> list[str]:
+    lines = [*(ROOT / "requirements.txt").read_text().split("\n"), *(ROOT / "requirements-dev.txt").read_text().split("\n")]
+    return sorted({line.partition("==")[0] for line in lines if "==" in line})
+
+
+@cache
+def python_sources() -> str:
+    files = [path for folder in (*PACKAGES, "tests", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))]
+    return "\n".join(path.read_text() for path in files)
+
+
+@pytest.mark.parametrize("package", required())
+def test_a_required_package_is_explained_and_used(package: str) -> None:
+    about = [line for line in (ROOT / "docs" / "dependencies.md").read_text().splitlines() if has_word(line, package)]
+    assert about, f"docs/dependencies.md has no line about {package}"
+    name = re.escape(IMPORT_NAMES.get(package, package))
+    imported = re.search(rf"^\s*(?:import|from) {name}\b", python_sources(), re.M)
+    is_tool = has_word((ROOT / "Makefile").read_text(), package)
+    needed_by = [other for other in required() if other != package and any(has_word(line, other) for line in about)]
+    assert imported or is_tool or needed_by, f"nothing imports {package}, and docs/dependencies.md names nobody who needs it"
+
+
+def has_word(text: str, word: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) is not None

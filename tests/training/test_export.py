@@ -1,0 +1,207 @@
+"""Interchange: transformers and llama.cpp compute what we compute, from the same text."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gguf
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, BertConfig, BertModel
+
+from tests.training.llama_cpp import LlamaCpp
+from tests.training.tiny_bases import FAMILIES, as_chat, save_tiny_base
+from training.bases import load_base
+from training.corpus import load
+from training.export import ExportError, export_gguf, export_hf, main
+from training.fine_tuning import save_final
+from training.generation import stream_ids
+from training.gguf_format import llama_from_gguf
+from training.model import ModernTransformer
+from training.tokenizer import Tokenizer, train_tokenizer
+from training.train_art_ai_model import Model1Options, save_checkpoint
+
+QUESTIONS = ("Who painted Guernica?", "What is art?", "When was Claude Monet born?")
+ODD_TEXTS = [
+    "  two  spaces ",
+    "in 1937 and  42x",
+    "Dalí's “Élan” — naïve\n\n new line\ttab",
+    "🎨👩‍🎨 emoji",
+    "ψ 中文 русский",
+    " 7",
+    "don't",
+]
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    return [message.content for sample in load(("art",))[::100] for message in sample.messages]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    return train_tokenizer(texts, 800, tmp_path_factory.mktemp("model1") / "tokenizer.model")
+
+
+def model1(tokenizer: Tokenizer, tie_embeddings: bool = True) -> ModernTransformer:
+    torch.manual_seed(0)
+    model = ModernTransformer(len(tokenizer), 64, 3, 4, 2, 96, 128, rope_theta=20_000.0, tie_embeddings=tie_embeddings)
+    for parameter in model.parameters():
+        if parameter.dim() == 2:
+            torch.nn.init.normal_(parameter, std=0.15)
+        else:
+            torch.nn.init.uniform_(parameter, 0.5, 1.5)
+    return model.eval()
+
+
+def tensor_types(path: Path) -> dict[str, str]:
+    return {tensor.name: tensor.tensor_type.name for tensor in gguf.GGUFReader(path).tensors}
+
+
+@pytest.mark.parametrize("tie_embeddings", [True, False])
+def test_model1_is_the_same_llama_in_transformers(
+    tokenizer: Tokenizer, texts: list[str], tmp_path: Path, tie_embeddings: bool
+) -> None:
+    ours = model1(tokenizer, tie_embeddings)
+    export_hf(ours, tokenizer, tmp_path / "hf")
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "hf")
+    their_tokenizer = AutoTokenizer.from_pretrained(tmp_path / "hf")
+    for text in [*texts[:200], *ODD_TEXTS]:
+        assert their_tokenizer.encode(text, add_special_tokens=False) == tokenizer.encode(text), text
+    ids = torch.tensor([tokenizer.encode_chat([("user", text)])[:60] for text in texts[:4] if len(text) > 1][:1])
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(ids).logits, ours(ids), atol=1e-4, rtol=1e-4)
+    assert theirs.num_parameters() == ours.n_parameters()
+
+
+@pytest.mark.parametrize("tie_embeddings", [True, False])
+def test_model1_is_the_same_in_llama_cpp(
+    tokenizer: Tokenizer, texts: list[str], tmp_path: Path, tie_embeddings: bool
+) -> None:
+    ours = model1(tokenizer, tie_embeddings)
+    export_hf(ours, tokenizer, tmp_path / "hf")
+    export_gguf(tmp_path / "hf", tmp_path / "model.gguf", "f32")
+    llama = LlamaCpp(tmp_path / "model.gguf")
+    for text in [*texts[:60], *ODD_TEXTS]:
+        assert llama.tokenise(text) == tokenizer.encode(text), text
+    for question in QUESTIONS:
+        prompt = tokenizer.encode_chat([("user", question)])
+        assert llama.tokenise(llama.chat_prompt(as_chat(question)), special=True) == prompt
+        assert llama.greedy(prompt, 50) == list(stream_ids(ours, prompt, max_new_tokens=50))
+    turns = ("Who?", "Me.", "Why?")
+    assert llama.tokenise(llama.chat_prompt(as_chat(*turns)), special=True) == tokenizer.encode_chat(
+        [(turn["role"], turn["content"]) for turn in as_chat(*turns)]
+    )
+    llama.close()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_the_same_in_llama_cpp(family: str, texts: list[str], tmp_path: Path) -> None:
+    base = load_base(str(save_tiny_base(family, tmp_path / "base")))
+    base.model.save_pretrained(tmp_path / "final")
+    base.tokenizer.save_pretrained(tmp_path / "final")
+    export_gguf(tmp_path / "final", tmp_path / "model.gguf", "f32")
+    llama = LlamaCpp(tmp_path / "model.gguf")
+    for text in [*texts[:60], *ODD_TEXTS]:
+        assert llama.tokenise(text) == base.encode_batch([text])[0], text
+    for question in QUESTIONS:
+        assert llama.greedy(chat_ids(base.tokenizer, llama, question), 50) == greedy(base.model, base.tokenizer, question)
+    llama.close()
+
+
+def chat_ids(tokenizer: Any, llama: LlamaCpp, question: str) -> list[int]:
+    """The prompt's ids, the same from transformers' and from llama.cpp's reading of the template."""
+    ids = tokenizer.apply_chat_template(as_chat(question), add_generation_prompt=True, return_dict=False)
+    assert llama.tokenise(llama.chat_prompt(as_chat(question)), special=True) == ids
+    return list(ids)
+
+
+def greedy(model: Any, tokenizer: Any, question: str) -> list[int]:
+    ids = tokenizer.apply_chat_template(as_chat(question), add_generation_prompt=True, return_tensors="pt")
+    with torch.inference_mode():
+        output = model.generate(**ids, max_new_tokens=50, do_sample=False)
+    answer = output[0, ids["input_ids"].shape[1] :].tolist()
+    return answer[:-1] if answer[-1] == tokenizer.eos_token_id else answer
+
+
+def test_smaller_numbers_are_stored_where_they_fit(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    export_hf(model1(tokenizer), tokenizer, tmp_path / "hf")
+    sizes = []
+    for file_type in ("f32", "f16", "q8_0"):
+        path = tmp_path / f"{file_type}.gguf"
+        export_gguf(tmp_path / "hf", path, file_type)  # type: ignore[arg-type]
+        types = tensor_types(path)
+        assert types["blk.0.attn_q.weight"] == types["token_embd.weight"] == file_type.upper()
+        assert types["blk.0.attn_norm.weight"] == "F32"
+        sizes.append(path.stat().st_size)
+        llama = LlamaCpp(path)
+        assert len(llama.greedy(tokenizer.encode_chat([("user", "Why?")]), 5)) == 5
+        llama.close()
+    assert sizes[0] > 1.7 * sizes[1] > 2.5 * sizes[2]
+
+
+def test_nothing_in_the_files_names_a_base_or_its_maker(tmp_path: Path) -> None:
+    base = load_base(str(save_tiny_base("llama", tmp_path / "SmolLM2-by-HuggingFaceTB")))
+    base.tokenizer.chat_template = base.tokenizer.chat_template  # the one that load_base set
+    save_final(base, base.model, tmp_path / "final")
+    export_gguf(tmp_path / "final", tmp_path / "model.gguf")
+    values = [
+        str(field.contents()).lower()
+        for name, field in gguf.GGUFReader(tmp_path / "model.gguf").fields.items()
+        if name not in ("tokenizer.ggml.tokens", "tokenizer.ggml.merges")
+    ]
+    files = [path.read_text().lower() for path in (tmp_path / "final").iterdir() if path.suffix in (".json", ".jinja")]
+    for text in [*values, *files]:
+        assert not any(name in text for name in ("smol", "huggingface", "hugging face", "openai", "microsoft"))
+
+
+def test_a_llama_comes_back_out_of_gguf(texts: list[str], tmp_path: Path) -> None:
+    base = load_base(str(save_tiny_base("llama", tmp_path / "base")))
+    save_final(base, base.model, tmp_path / "final")
+    export_gguf(tmp_path / "final", tmp_path / "model.gguf", "f32")
+    model, tokenizer = llama_from_gguf(tmp_path / "model.gguf")
+    saved = AutoModelForCausalLM.from_pretrained(tmp_path / "final", dtype="float32").state_dict()
+    for name, tensor in model.float().state_dict().items():
+        torch.testing.assert_close(tensor, saved[name], atol=1e-4, rtol=1e-3)
+    for text in [*texts[:60], *ODD_TEXTS]:
+        assert tokenizer.encode(text) == base.encode_batch([text])[0]
+
+
+def test_an_architecture_without_a_place_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    BertModel(BertConfig(vocab_size=50, **size)).save_pretrained(tmp_path / "bert")
+    (tmp_path / "model.gguf").write_text("the old one")
+    with pytest.raises(ExportError, match="is a bert; GGUF is written for llama, gpt2, phi only"):
+        export_gguf(tmp_path / "bert", tmp_path / "model.gguf")
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["model.gguf"]
+    assert (tmp_path / "model.gguf").read_text() == "the old one"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Model 1's folder as training leaves it, without the exports."""
+    folder = tmp_path_factory.mktemp("run") / "art_ai_model"
+    folder.mkdir()
+    shutil.copyfile(tokenizer.path, folder / "tokenizer.model")
+    save_checkpoint(model1(tokenizer), Tokenizer(folder / "tokenizer.model"), Model1Options(), 1, folder / "art_ai_best.pt")
+    return folder
+
+
+def test_the_command_writes_both_forms(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(checkpoint), "--to", "gguf", "--type", "q8_0"]) == 0
+    assert tensor_types(checkpoint / "model.gguf")["blk.0.attn_q.weight"] == "Q8_0"
+    assert main([str(checkpoint / "art_ai_best.pt"), "--to", "hf", "--out", str(tmp_path / "copy")]) == 0
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "copy").config.model_type == "llama"
+    assert main([str(tmp_path / "copy"), "--to", "gguf"]) == 0
+    assert tensor_types(tmp_path / "copy" / "model.gguf")["blk.0.attn_q.weight"] == "F16"
+    assert main([str(tmp_path / "copy"), "--to", "hf"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{tmp_path / 'copy'} already has this form"
+
+
+def test_a_mistake_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "nowhere"), "--to", "hf"]) == 2
+    error = capsys.readouterr().err
+    assert "nowhere is no checkpoint; name a folder that holds art_ai_best.pt, final/ or config.json" in error
+    assert error.count("\n") == 1

@@ -1,0 +1,301 @@
+"""Fine-tune Model 2, a pretrained base, on the data that Model 1 is trained on.
+
+    python training/train_model2_pretrained.py --profile demo
+    python -m training.train_model2_pretrained --base gpt2-large --profile seed --data my_texts/
+    python training/train_model2_pretrained.py --method lora --set learning_rate=0.0002
+
+The folder `--out` then holds `final/` (Hugging Face's form), `model.gguf`, `training_curves.png`, `metrics.jsonl` and
+`training_report.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+if __name__ == "__main__":  # run as a file: make the repository's packages importable
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+
+from training.bases import BASES, Base, load_base
+from training.dataset import Dataset, load_dataset, spread_over_facts
+from training.device import Compute, DType, choose_compute
+from training.export import export_gguf
+from training.fine_tuning import PackedCausalLM, freeze, layers_of, save_final
+from training.generation import MODEL2_FOLDER, generate
+from training.options import OneLineParser, OptionsError, run_command, settings_help, with_settings
+from training.packing import Documents, LossOn, tokenise
+from training.progress import Progress
+from training.report import Energy, Metrics, draw_curves, run_report, write_report
+from training.scoring import Score
+from training.train_art_ai_model import DEFAULT_DATA, DEMO_QUESTIONS
+from training.trainer import Outcome, Recipe, Trainer
+
+Method = Literal["full", "lora", "qlora"]
+
+
+@dataclass(frozen=True)
+class Model2Options:
+    """Everything that decides Model 2: its base, its data and its training."""
+
+    base: str = "smollm2-135m"
+    """A name that --help lists, a local folder, or an id of the Hub"""
+    method: Method = "full"
+    """full: the weights themselves; lora: small matrices beside them; qlora: the same over a base of 4 bits"""
+    frozen_layers: int = 0
+    """Lowest layers that stay as they are, and the embedding with them (full only)"""
+    max_rows_per_source: int | None = None
+    """At most so many rows of each data source, chosen by hash"""
+    max_samples: int | None = None
+    """Train on at most so many samples, one of each fact before a second of any"""
+    max_held_out: int = 400
+    """At most so many held-out samples of each kind are scored"""
+    loss_on: LossOn = "answers"
+    """What is learned: answers (and prose), or everything, the questions included"""
+    row_length: int = 128
+    """Tokens of a packed training row"""
+    batch_rows: int = 8
+    """Rows of an optimizer step"""
+    micro_batch_rows: int = 8
+    """Rows at a time; smaller needs less memory"""
+    epochs: float = 1.0
+    """Passes over the data, unless max_steps or max_seconds ends it sooner"""
+    max_steps: int | None = None
+    """Optimizer steps at most"""
+    max_seconds: float | None = None
+    """Seconds of training at most; the learning rate's course follows whichever limit is nearer"""
+    learning_rate: float = 3e-4
+    """Peak rate of AdamW"""
+    weight_decay: float = 0.0
+    """Decoupled decay of matrices"""
+    warmup: float = 0.1
+    """Share of the run in which the rate rises"""
+    floor: float = 0.0
+    """Share of the peak rate at the end of the cosine"""
+    clip: float = 1.0
+    """Largest norm of the gradient"""
+    evaluations: int = 1
+    """How often the held-out samples are scored, apart from the base's score before the start"""
+    patience: int = 3
+    """Stop after so many evaluations without a better loss"""
+    dtype: DType = "auto"
+    """Number format of matrix products: auto, bf16, fp16 or fp32"""
+    gguf: Literal["f16", "q8_0"] = "q8_0"
+    """Numbers in model.gguf"""
+    seed: int = 1
+    """Seed of the order of samples"""
+    country: str = "GBR"
+    """ISO 3166 code of the country whose electricity mix turns energy into CO2"""
+
+    def check(self) -> None:
+        """Raises OptionsError with every problem at once."""
+        positive = ("row_length", "batch_rows", "micro_batch_rows", "epochs", "learning_rate", "evaluations", "clip")
+        problems = [f"{key}={getattr(self, key)} must be above 0" for key in positive if getattr(self, key) <= 0]
+        if self.frozen_layers < 0:
+            problems.append(f"frozen_layers={self.frozen_layers} must be at least 0")
+        if self.method != "full":
+            problems.append(f"method={self.method} is not available yet; use method=full")
+        if problems:
+            raise OptionsError(problems)
+
+    def check_base(self, base: Base) -> None:
+        """Raises OptionsError where the settings do not fit the base."""
+        problems = []
+        if self.row_length > base.context:
+            problems.append(f"row_length={self.row_length} exceeds the {base.context} tokens that {base.name} reads")
+        n_layers = len(layers_of(base.model))
+        if self.frozen_layers >= n_layers:
+            problems.append(f"frozen_layers={self.frozen_layers} must be below the {n_layers} layers of {base.name}")
+        if problems:
+            raise OptionsError(problems)
+
+
+PROFILES = {
+    "demo": Model2Options(frozen_layers=10, max_samples=2000, max_held_out=120, max_seconds=105.0),
+    "seed": Model2Options(
+        row_length=512,
+        batch_rows=32,
+        micro_batch_rows=4,
+        epochs=3.0,
+        learning_rate=1e-4,
+        evaluations=20,
+        max_held_out=1000,
+    ),
+}
+
+
+def recipe_of(options: Model2Options, documents: Documents) -> Recipe:
+    batches = max(1.0, len(documents.tokens) / (options.row_length * options.batch_rows))
+    return Recipe(
+        max_steps=options.max_steps or max(1, round(options.epochs * batches)),
+        max_seconds=options.max_seconds,
+        batch_rows=options.batch_rows,
+        micro_batch_rows=options.micro_batch_rows,
+        row_length=options.row_length,
+        optimizer="adamw",
+        learning_rate=options.learning_rate,
+        adamw_learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
+        warmup=options.warmup,
+        floor=options.floor,
+        clip=options.clip,
+        label_smoothing=0.0,
+        evaluations=options.evaluations,
+        patience=options.patience,
+        seed=options.seed,
+    )
+
+
+def train_model2(options: Model2Options, data: tuple[str, ...], out: Path, progress: Progress) -> dict[str, Any]:
+    """Fine-tune, save and export; returns the report that is also written to ``training_report.json``."""
+    options.check()
+    out.mkdir(parents=True, exist_ok=True)
+    compute = choose_compute(options.dtype)
+    base = load_base(options.base, progress)
+    options.check_base(base)
+    progress.stage("corpus", f"reading {', '.join(data)}")
+    dataset = load_dataset(data, options.max_rows_per_source, options.max_held_out)
+    dataset = Dataset(spread_over_facts(dataset.train, options.max_samples), dataset.held_out)
+    form = base.chat_form()
+    documents = tokenise(dataset.train, base.encode_batch, form, options.loss_on)
+    held_out = {
+        kind: tokenise(samples, base.encode_batch, form, options.loss_on) for kind, samples in dataset.held_out.items()
+    }
+    torch.manual_seed(options.seed)
+    freeze(base.model, options.frozen_layers, compute.dtype)
+    best: dict[str, Score] = {}
+
+    def keep(step: int, scores: dict[str, Score]) -> None:
+        best.update(scores)
+        save_final(base, base.model, out / "final")
+
+    with Energy().measure(options.country) as energy:
+        trainer = Trainer(
+            PackedCausalLM(base.model),
+            documents,
+            held_out,
+            recipe_of(options, documents),
+            compute,
+            base.pad_id,
+            progress,
+            Metrics(out / "metrics.jsonl"),
+            on_best=keep,
+        )
+        before = score_base(trainer, base, progress)
+        progress.stage("train", describe_training(base, documents, compute))
+        outcome = trainer.run()
+    if not held_out:
+        keep(outcome.steps, {})
+    progress.stage("export", f"writing {out}")
+    report = make_report(options, data, dataset, base, compute, outcome, before, best, energy, out)
+    export_gguf(out / "final", out / "model.gguf", options.gguf)
+    draw_curves(out, f"Model 2, {report['parameters'] / 1e6:.0f}M parameters, fine-tuned ({options.method})")
+    write_report(out, report)
+    return report
+
+
+def score_base(trainer: Trainer, base: Base, progress: Progress) -> Score:
+    """The base's loss on the held-out answers, before any training."""
+    progress.stage("evaluate", f"scoring {base.name} as it is")
+    before = sum((trainer.score(documents) for documents in trainer.held_out.values()), Score(0.0, 0, 0))
+    if before.tokens:
+        trainer.metrics.write(step=0, seconds=0.0, val_loss=before.loss, val_bits_per_byte=before.bits_per_byte)
+    return before
+
+
+def describe_training(base: Base, documents: Documents, compute: Compute) -> str:
+    trained = sum(p.numel() for p in base.model.parameters() if p.requires_grad)
+    return (
+        f"training {trained:,} of {base.model.num_parameters():,} parameters on {len(documents.tokens):,} tokens, "
+        f"{compute.name}, {compute.dtype_name} ({compute.reason})"
+    )
+
+
+def make_report(
+    options: Model2Options,
+    data: tuple[str, ...],
+    dataset: Dataset,
+    base: Base,
+    compute: Compute,
+    outcome: Outcome,
+    before: Score,
+    best: dict[str, Score],
+    energy: Energy,
+    out: Path,
+) -> dict[str, Any]:
+    return {
+        "model": "model2",
+        "base": options.base,
+        "method": options.method,
+        "parameters": base.model.num_parameters(),
+        "trainable_parameters": sum(p.numel() for p in base.model.parameters() if p.requires_grad),
+        "size_bytes": sum(file.stat().st_size for file in (out / "final").glob("*.safetensors")),
+        **run_report(outcome, best, dataset, compute, energy),
+        "base_val_loss": before.loss if before.tokens else None,
+        "base_val_bits_per_byte": before.bits_per_byte if before.tokens else None,
+        "seed": options.seed,
+        "config": asdict(options) | {"data": list(data)},
+    }
+
+
+def build_parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="train_model2_pretrained",
+        description=__doc__,
+        epilog=settings_help(Model2Options),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--base", metavar="NAME|PATH", help=f"{', '.join(BASES)}, a folder or an id of the Hub (default: smollm2-135m)"
+    )
+    parser.add_argument("--method", choices=("full", "lora", "qlora"), help="what is trained (default: full)")
+    parser.add_argument("--profile", choices=PROFILES, default="demo", help="a set of settings (default: demo)")
+    parser.add_argument("--data", nargs="+", metavar="SOURCE", help=f"data sources (default: {DEFAULT_DATA})")
+    parser.add_argument("--out", type=Path, default=MODEL2_FOLDER, metavar="DIR", help="where everything is written")
+    parser.add_argument("--max-steps", type=int, metavar="N", help="stop after N optimizer steps")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be repeated"
+    )
+    parser.add_argument("--progress", type=Path, metavar="FILE", help="keep the state of the run in FILE, as JSON")
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> None:
+    given = {"base": arguments.base, "method": arguments.method, "max_steps": arguments.max_steps}
+    settings = [f"{key}={value}" for key, value in given.items() if value is not None]
+    options = with_settings(PROFILES[arguments.profile], arguments.set + settings)
+    data = tuple(arguments.data or DEFAULT_DATA[arguments.profile])
+    with Progress(arguments.progress) as progress:
+        report = train_model2(options, data, arguments.out, progress)
+        print(
+            f"Model 2: {report['parameters'] / 1e6:.1f}M parameters, {report['tokens']:,} tokens in "
+            f"{report['train_seconds']:.0f} s ({report['tokens_per_second']:,.0f} tokens/s)"
+        )
+        if report["val_loss"] is not None:
+            print(
+                f"held-out answers: {report['base_val_bits_per_byte']:.3f} bits per byte before, "
+                f"{report['val_bits_per_byte']:.3f} after (perplexity {report['val_perplexity']:.1f})"
+            )
+        show_answers(arguments.out / "final")
+        progress.stage("done", f"written to {arguments.out}")
+
+
+def show_answers(final: Path) -> None:
+    """Ask the saved model, which proves that it loads."""
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(final)
+    for question in DEMO_QUESTIONS:
+        print(f"  {question}\n    {generate(model, question, max_new_tokens=80)}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    return run_command(run, build_parser(), argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
