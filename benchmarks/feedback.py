@@ -8,21 +8,31 @@ interval.  Every row names its machine.
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
+import platform
+import signal
+import subprocess
 import sys
+import tempfile
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from feedback.battles import CHOICES
+from feedback.blind_test import Answer, BlindTest
+from feedback.database import Database
+from feedback.export import FORMATS
+from feedback.study import Study
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from feedback.battles import CHOICES  # noqa: E402
-from feedback.blind_test import BlindTest  # noqa: E402
-from feedback.database import Database  # noqa: E402
-from feedback.study import Study  # noqa: E402
-
 MODELS = {"model1": {"name": "one"}, "model2": {"name": "two"}}
 TEXT = "The painter mixed light and colour in a way that no one had tried before. " * 4  # about 300 characters
 
@@ -133,10 +143,153 @@ def _insert(connection: Any, batch: list[Any], now: str) -> None:
     )
 
 
-if __name__ == "__main__":
-    import sys as _s
+# -- what is measured --------------------------------------------------------------------------------------------------
 
-    n, g = int(_s.argv[2]), int(_s.argv[3])
-    t = time.time()
-    synthesise(Path(_s.argv[1]), n, g)
-    print("made", time.time() - t)
+def seconds(action: Callable[[], object], times: int = 3) -> float:
+    """The shortest of several runs."""
+    best = float("inf")
+    for _ in range(times):
+        began = time.perf_counter()
+        action()
+        best = min(best, time.perf_counter() - began)
+    return best
+
+
+def in_fresh_process(path: Path, code: str) -> dict[str, float]:
+    """Run code that prints JSON in a process of its own, so that caches are cold and memory is its own."""
+    program = (f"import sys, json, time, resource; sys.path.insert(0, {str(ROOT)!r})\n"
+               "import numpy, pandas, scipy.stats, scipy.optimize, krippendorff\n"
+               "from feedback.database import Database\n"
+               "from feedback.statistics import load_study, summary\n"
+               "from feedback.statistics.load import load_tally\n"
+               "from feedback.statistics.summary import summarise_counts\n"
+               "from feedback.export import stream\n"
+               f"database = Database({str(path)!r})\n"
+               "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+               f"began = time.perf_counter()\n{code}\n"
+               "print(json.dumps({'seconds': time.perf_counter() - began, 'megabytes':"
+               " (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}))")
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    result: dict[str, float] = json.loads(output)
+    return result
+
+
+COLD = "study = load_study(database); summary(study.outcomes, study.guesses)"
+TALLY = "testers, _ = load_tally(database.connection, 1); summarise_counts(testers)"
+
+
+def reading(path: Path, votes: int) -> Iterator[dict[str, Any]]:
+    """Summaries and exports of one database, each in a fresh process."""
+    for name, code in (("summary, cold", COLD), ("summary, from the tally", TALLY)):
+        yield {"what": name, "votes": votes, **in_fresh_process(path, code)}
+    for name in FORMATS:
+        result = in_fresh_process(path, f"for chunk in stream(database, {name!r}): pass")
+        yield {"what": f"export {name}", "votes": votes, **result, "rows_per_second": votes / result["seconds"]}
+
+
+def rivals(path: Path, votes: int) -> Iterator[dict[str, Any]]:
+    """evalica's Bradley-Terry on the same votes, lists already in memory: one rating, no interval."""
+    import evalica
+
+    rows = Database(path).connection.execute("SELECT left_model, choice FROM votes WHERE superseded = 0").fetchall()
+    xs = [row[0] for row in rows]
+    ys = ["model2" if x == "model1" else "model1" for x in xs]
+    winners = {"left": evalica.Winner.X, "right": evalica.Winner.Y}
+    ws = [winners.get(row[1], evalica.Winner.Draw) for row in rows]
+    yield {"what": "evalica bradley_terry", "votes": votes,
+           "seconds": seconds(lambda: evalica.bradley_terry(xs, ys, ws))}
+
+
+def writing(writers: int, votes_each: int = 50) -> dict[str, Any]:
+    """Durable votes a second: the vote alone, its round having been answered before."""
+    with tempfile.TemporaryDirectory() as folder:
+        test = BlindTest(Database(Path(folder) / "v.db"), study(1000), MODELS)
+        ready = []
+        for _ in range(writers * votes_each):
+            tester = test.enrol("1").id
+            battle = test.start_battle(tester, None, "Why?")
+            turn = test.start_turn(tester, battle.id, "Why?")
+            test.finish_turn(turn.id, {model: Answer(TEXT, 70, 2.5) for model in MODELS})
+            ready.append((tester, battle.id))
+        began = time.perf_counter()
+        threads = [threading.Thread(target=lambda share: [test.vote(*entry, "left") for entry in share],
+                                    args=(ready[place::writers],)) for place in range(writers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        elapsed = time.perf_counter() - began
+        kept = test.database.connection.execute("SELECT COUNT(*) FROM votes").fetchone()[0]
+    return {"what": f"votes written, {writers} writers", "votes": kept, "seconds": elapsed,
+            "rows_per_second": kept / elapsed}
+
+
+def killing(times: int = 20) -> dict[str, Any]:
+    """Votes that were acknowledged and are missing after ``kill -9``, over several kills."""
+    lost = acknowledged = 0
+    with tempfile.TemporaryDirectory() as folder:
+        program = (f"import sys; sys.path.insert(0, {str(ROOT)!r}); from benchmarks.feedback import voter;"
+                   f" voter({str(Path(folder) / 'v.db')!r})")
+        for number in range(times):
+            with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+                assert process.stdout is not None
+                saved = [int(process.stdout.readline()) for _ in range(5 + number)]
+                process.send_signal(signal.SIGKILL)
+                saved += [int(line) for line in process.stdout if line.endswith("\n")]
+            rows = Database(Path(folder) / "v.db").connection.execute("SELECT id FROM votes").fetchall()
+            lost += len(set(saved) - {row[0] for row in rows})
+            acknowledged += len(saved)
+    return {"what": f"votes lost over {times} kills", "votes": acknowledged, "lost": lost}
+
+
+def voter(path: str) -> None:
+    """Vote for ever, naming each vote once it is saved."""
+    test = BlindTest(Database(path), study(1000), MODELS)
+    tester = test.enrol("1").id
+    while True:
+        battle = test.start_battle(tester, None, "Why?")
+        turn = test.start_turn(tester, battle.id, "Why?")
+        test.finish_turn(turn.id, {model: Answer(TEXT, 70, 2.5) for model in MODELS})
+        print(test.vote(tester, battle.id, "left").id, flush=True)
+
+
+def shown(row: dict[str, Any]) -> str:
+    """A result as a line of the table."""
+    parts = [f"{row['what']:28}", f"{row['votes']:>9,} votes"]
+    parts += [f"{row[key]:{form}} {unit}" for key, form, unit in (
+        ("seconds", "9.3f", "s"), ("rows_per_second", "11,.0f", "a second"), ("megabytes", "7.0f", "MB"),
+        ("lost", "d", "lost")) if key in row]
+    return "  ".join(parts)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Speed of votes, statistics and exports.")
+    parser.add_argument("--votes", type=int, nargs="+", default=[1000, 10_000, 100_000, 1_000_000])
+    parser.add_argument("--writers", type=int, nargs="*", default=[1, 8, 32])
+    parser.add_argument("--json", type=Path, help="also write the rows as JSON")
+    arguments = parser.parse_args()
+    results: list[dict[str, Any]] = [{"machine": platform.processor() or platform.machine(), "cores": os.cpu_count(),
+                                      "python": platform.python_version()}]
+    print(" ".join(map(str, results[0].values())))
+
+    def take(row: dict[str, Any]) -> None:
+        results.append(row)
+        print(shown(row), flush=True)
+
+    for writers in arguments.writers:
+        take(writing(writers))
+    if arguments.writers:
+        take(killing())
+    for votes in arguments.votes:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "v.db"
+            synthesise(path, votes, max(100, min(20_000, votes // 50))).database.close()
+            for row in (*reading(path, votes), *rivals(path, votes)):
+                take(row)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -129,7 +129,7 @@ def main() -> None:
         "|---|---|---|---|---|---|---|",
     ]
     with tempfile.TemporaryDirectory() as name:
-        tokenizer = prepare_tokenizer(dataset, options, Path(name))
+        tokenizer = prepare_tokenizer(dataset, options, Path(name) / "tokenizer.model")
         documents = tokenise(dataset.train, tokenizer.encode_batch, CHAT_FORM, "everything")
         held_out = tokenise(dataset.validation, tokenizer.encode_batch, CHAT_FORM, "everything")
         for seed in range(1, arguments.seeds + 1):

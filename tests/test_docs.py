@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import re
@@ -54,8 +55,8 @@ def spans(page: Path) -> list[str]:
 def commands() -> Iterator[tuple[str, Command]]:
     """Each line of the shell blocks, and each command between backticks, as words without variables before them."""
     for page in PAGES:
-        in_text = [span for span in spans(page) if re.match(r"(python|bash|make) ", span)]
-        for line in [line for block in blocks(page, "(?:sh|bash|shell|console)") for line in block.splitlines()] + in_text:
+        lines = "\n".join(blocks(page, "(?:sh|bash|shell|console)")).splitlines()
+        for line in lines + [span for span in spans(page) if re.match(r"(python|bash|make) ", span)]:
             words = shlex.split(line, comments=True)
             while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
                 del words[0]
@@ -66,18 +67,20 @@ def commands() -> Iterator[tuple[str, Command]]:
 @cache
 def help_of(command: Command) -> str:
     """What ``--help`` prints; the commands share this process, since importing PyTorch for each takes seconds."""
-    printed = io.StringIO()
+    printed, code = io.StringIO(), "no exit"
     saved = sys.argv, sys.path[:]
     run = runpy.run_path if command[0].endswith(".py") else runpy.run_module
     name = str(ROOT / command[0]) if command[0].endswith(".py") else command[0]
     sys.argv = [name, *command[1:], "--help"]
     try:
-        with contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as ended, warnings.catch_warnings():
+        with contextlib.redirect_stdout(printed), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a module that was imported before is run all the same
             run(name, run_name="__main__")
+    except SystemExit as end:
+        code = end.code
     finally:
         sys.argv, sys.path[:] = saved
-    assert ended.value.code in (0, None), f"{command} --help ends with {ended.value.code}"
+    assert code in (0, None), f"{command} --help ends with {code}"
     return printed.getvalue()
 
 
@@ -174,6 +177,31 @@ def paths_of_tree(tree: str) -> Iterator[str]:
         yield "/".join(above)
 
 
+NOT_FOR = {
+    "feedback": {"app", "training", "gradio", "torch", "transformers"},
+    "training": {"app", "feedback"},
+    "app": set(),
+}
+
+
+@pytest.mark.parametrize(("package", "others"), NOT_FOR.items())
+def test_packages_import_what_the_architecture_allows(package: str, others: set[str]) -> None:
+    found = {(str(file.relative_to(ROOT)), name) for file in (ROOT / package).rglob("*.py") for name in imports(file)}
+    assert {(file, name) for file, name in found if name in others} == set()
+    if package == "app":
+        in_process = {file for file, name in found if name == "training"}
+        assert in_process == {"app/engines/pytorch.py"}
+
+
+def imports(file: Path) -> Iterator[str]:
+    """The top-level packages that a file imports, late imports included."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
 def test_no_text_names_a_machine_or_a_registry() -> None:
     found = []
     for file in text_files():
@@ -184,8 +212,8 @@ def test_no_text_names_a_machine_or_a_registry() -> None:
 
 def text_files() -> Iterator[Path]:
     candidates = [path for folder in (*FOLDERS, ".ci") for path in (ROOT / folder).rglob("*")]
-    for path in (*candidates, *ROOT.glob("*")):
-        if path.is_file() and path.suffix in TEXTS and "__pycache__" not in path.parts and not path.name.startswith("."):
+    for path in (*candidates, *ROOT.glob("[!.]*")):
+        if path.is_file() and path.suffix in TEXTS and "__pycache__" not in path.parts:
             yield path
 
 
@@ -219,7 +247,8 @@ def test_the_settings_shown_are_those_of_the_profiles() -> None:
         assert table
         for place, profile in ((1, "demo"), (2, "seed")):
             shown = with_settings(profiles[profile], [f"{row[0]}={row[place]}" for row in table])
-            assert shown == profiles[profile]
+            really = {row[0]: getattr(profiles[profile], row[0]) for row in table}
+            assert {name: getattr(shown, name) for name in really} == really
 
 
 def test_the_report_s_keys_are_explained() -> None:
@@ -261,8 +290,8 @@ IMPORT_NAMES = {"protobuf": "google.protobuf", "prometheus-client": "prometheus_
 
 
 def required() -> list[str]:
-    lines = [*(ROOT / "requirements.txt").read_text().split("\n"), *(ROOT / "requirements-dev.txt").read_text().split("\n")]
-    return sorted({line.partition("==")[0] for line in lines if "==" in line})
+    text = "\n".join((ROOT / name).read_text() for name in ("requirements.txt", "requirements-dev.txt"))
+    return sorted(set(re.findall(r"^([\w-]+)==", text, re.M)))
 
 
 @cache
@@ -279,7 +308,7 @@ def test_a_required_package_is_explained_and_used(package: str) -> None:
     imported = re.search(rf"^\s*(?:import|from) {name}\b", python_sources(), re.M)
     is_tool = has_word((ROOT / "Makefile").read_text(), package)
     needed_by = [other for other in required() if other != package and any(has_word(line, other) for line in about)]
-    assert imported or is_tool or needed_by, f"nothing imports {package}, and docs/dependencies.md names nobody who needs it"
+    assert imported or is_tool or needed_by, f"nothing imports {package}, and no line about it names who needs it"
 
 
 def has_word(text: str, word: str) -> bool:

@@ -94,7 +94,8 @@ def save_final(base: Base, model: PreTrainedModel, folder: Path) -> None:
     Training computes in bf16 where the processor can, so the rounding changes held-out loss in the fourth digit only.
     """
     weights = {name: tensor.detach().to("cpu", torch.bfloat16) for name, tensor in model.state_dict().items()}
-    model.config.dtype = torch.bfloat16
     with new_folder(folder) as partial:
         model.save_pretrained(partial, state_dict=weights)
+        model.config.dtype = torch.bfloat16  # save_pretrained writes that of the weights in memory
+        model.config.save_pretrained(partial)
         base.tokenizer.save_pretrained(partial)

@@ -60,6 +60,11 @@ class Tokenizer:
     def sha256(self) -> str:
         return sha256(self.path.read_bytes()).hexdigest()
 
+    def move(self, path: Path) -> None:
+        """Rename the file, replacing one that is there."""
+        os.replace(self.path, path)
+        self.path = path
+
     def encode(self, text: str) -> list[int]:
         """Ids of ``text`` alone, without any token of the chat form."""
         return self.processor.encode(text)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,17 +23,17 @@ if __name__ == "__main__":  # run as a file: make the repository's packages impo
 import torch
 
 from training.dataset import Dataset, load_dataset
-from training.device import Compute, DType, choose_compute
+from training.device import DType, choose_compute
 from training.export import export_gguf, export_hf
 from training.generation import MODEL1_FOLDER, complete
 from training.model import ModernTransformer, config_problems
 from training.options import OneLineParser, OptionsError, run_command, settings_help, with_settings
 from training.packing import ChatForm, Documents, LossOn, tokenise
 from training.progress import Progress
-from training.report import Energy, Metrics, draw_curves, peak_memory_bytes, write_report
+from training.report import Energy, Metrics, draw_curves, run_report, write_report
 from training.scoring import Score
 from training.tokenizer import ASSISTANT, BEGIN, END, PAD, USER, Tokenizer, train_tokenizer
-from training.trainer import Outcome, Recipe, Trainer
+from training.trainer import Recipe, Trainer
 
 DEMO_QUESTIONS = ("What is Impressionism?", "Who painted Guernica?", "What is a neural network?", "Hello!")
 CHAT_FORM = ChatForm(begin=[BEGIN], before={"user": [USER], "assistant": [ASSISTANT], "text": []}, end=[END], after=[])
@@ -175,9 +174,9 @@ DEFAULT_DATA = {"demo": ("core",), "seed": ("embedded",)}
 """Two minutes are enough for the core of the embedded corpus: of all of it the demo's model learned no fact exactly."""
 
 
-def prepare_tokenizer(dataset: Dataset, options: Model1Options, out: Path) -> Tokenizer:
+def prepare_tokenizer(dataset: Dataset, options: Model1Options, path: Path) -> Tokenizer:
     texts = (message.content for sample in dataset.train for message in sample.messages)
-    return train_tokenizer(texts, options.vocab_size, out / "tokenizer.model")
+    return train_tokenizer(texts, options.vocab_size, path)
 
 
 def recipe_of(options: Model1Options, documents: Documents) -> Recipe:
@@ -228,7 +227,8 @@ def train_model1(options: Model1Options, data: tuple[str, ...], out: Path, progr
     progress.stage(
         "tokenizer", f"training a tokenizer of {options.vocab_size:,} pieces on {len(dataset.train):,} samples"
     )
-    tokenizer = prepare_tokenizer(dataset, options, out)
+    # An older checkpoint keeps its tokenizer until there are new weights to go with the new one.
+    tokenizer = prepare_tokenizer(dataset, options, out / "tokenizer.new")
     documents = tokenise(dataset.train, tokenizer.encode_batch, CHAT_FORM, options.loss_on)
     held_out = {
         kind: tokenise(samples, tokenizer.encode_batch, CHAT_FORM, options.loss_on)
@@ -242,80 +242,42 @@ def train_model1(options: Model1Options, data: tuple[str, ...], out: Path, progr
         f"{compute.dtype_name} ({compute.reason})",
     )
     best_path = out / "art_ai_best.pt"
-    recipe = recipe_of(options, documents)
+    best: dict[str, Score] = {}
+
+    def keep(step: int, scores: dict[str, Score]) -> None:
+        best.update(scores)
+        save_checkpoint(model, tokenizer, options, step, best_path)
+        tokenizer.move(out / "tokenizer.model")
+
     with Energy().measure(options.country) as energy:
-        trainer = Trainer(
-            model,
-            documents,
-            held_out,
-            recipe,
-            compute,
-            PAD,
-            progress,
-            Metrics(out / "metrics.jsonl"),
-            on_best=lambda step, _: save_checkpoint(model, tokenizer, options, step, best_path),
-        )
+        recipe = recipe_of(options, documents)
+        metrics = Metrics(out / "metrics.jsonl")
+        trainer = Trainer(model, documents, held_out, recipe, compute, PAD, progress, metrics, on_best=keep)
         outcome = trainer.run()
     if not held_out:
-        save_checkpoint(model, tokenizer, options, outcome.steps, best_path)
+        keep(outcome.steps, {})
     model.load_state_dict(torch.load(best_path)["model_state_dict"])
     progress.stage("export", f"writing {out}")
-    report = make_report(options, data, dataset, model, compute, outcome, energy, best_path)
-    export(model.cpu().eval(), tokenizer, out, report)
-    return report
-
-
-def export(model: ModernTransformer, tokenizer: Tokenizer, out: Path, report: dict[str, Any]) -> None:
-    hf = out / "hf.partial"
-    shutil.rmtree(hf, ignore_errors=True)
-    export_hf(model, tokenizer, hf)
-    shutil.rmtree(out / "hf", ignore_errors=True)
-    os.replace(hf, out / "hf")
-    export_gguf(out / "hf", out / "model.gguf")
-    draw_curves(out, f"Model 1, {model.n_parameters() / 1e6:.1f}M parameters, from scratch")
-    write_report(out, report)
-
-
-def make_report(
-    options: Model1Options,
-    data: tuple[str, ...],
-    dataset: Dataset,
-    model: ModernTransformer,
-    compute: Compute,
-    outcome: Outcome,
-    energy: Energy,
-    checkpoint: Path,
-) -> dict[str, Any]:
-    val = sum(outcome.scores.values(), Score(0.0, 0, 0))
-    return {
+    report = {
         "model": "model1",
         "base": None,
         "parameters": model.n_parameters(),
         "trainable_parameters": model.n_parameters(),
-        "size_bytes": checkpoint.stat().st_size,
-        "samples": len(dataset.train),
-        "tokens": outcome.tokens,
-        "epochs": round(outcome.epochs, 3),
-        "steps": outcome.steps,
-        "stopped_by": outcome.stopped,
-        "train_seconds": round(outcome.seconds, 2),
-        "tokens_per_second": round(outcome.tokens_per_second, 1),
-        "peak_memory_bytes": peak_memory_bytes(),
-        "energy_kwh": energy.kwh,
-        "co2_kg": energy.co2_kg,
-        "energy_source": energy.source,
-        "device": compute.name,
-        "dtype": compute.dtype_name,
-        "val_loss": val.loss if val.tokens else None,
-        "val_perplexity": val.perplexity if val.tokens else None,
-        "val_bits_per_byte": val.bits_per_byte if val.tokens else None,
-        "val": {
-            kind: {"samples": len(dataset.held_out[kind]), "loss": s.loss, "bits_per_byte": s.bits_per_byte}
-            for kind, s in outcome.scores.items()
-        },
+        "size_bytes": best_path.stat().st_size,
+        **run_report(outcome, best, dataset, compute, energy),
         "seed": options.seed,
         "config": asdict(options) | {"data": list(data)},
     }
+    export(model.cpu().eval(), tokenizer, out)
+    draw_curves(out, f"Model 1, {model.n_parameters() / 1e6:.1f}M parameters, from scratch")
+    write_report(out, report)
+    return report
+
+
+def export(model: ModernTransformer, tokenizer: Tokenizer, out: Path) -> None:
+    """Write the interchange formats beside the checkpoint."""
+    export_hf(model, tokenizer, out / "hf")
+    export_gguf(out / "hf", out / "model.gguf")
 
 
 def build_parser() -> OneLineParser:

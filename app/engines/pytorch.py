@@ -133,7 +133,7 @@ class TrainedFromScratch:
 
         try:
             model, self._tokenizer = generation.load(self.path)
-        except generation.CheckpointError as error:
+        except ValueError as error:  # CheckpointError or TokenizerError, whose one line says what to do
             raise EngineError(_one_line(error)) from error
         self._model = model.to(_device(torch)).eval()
 

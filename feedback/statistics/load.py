@@ -6,6 +6,7 @@ import csv
 import json
 import sqlite3
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,15 @@ from ..export.rows import COLUMNS, TEXT_COLUMNS, reveal_formula, vote_rows
 from .outcomes import Outcomes, TesterCounts, VotesError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
     from ..database import Database
 
 _CHOICE_CODE = "CASE choice " + " ".join(f"WHEN '{choice}' THEN {code}" for code, choice in enumerate(CHOICES)) + " END"
-_OUTCOMES = f"""
-SELECT id, tester_id, prompt_id, left_model = 'model1', {_CHOICE_CODE}, left_chars, right_chars
-FROM votes INDEXED BY votes_outcomes WHERE study_id = ? AND superseded = 0
-"""
+_INDEXED = "FROM votes INDEXED BY votes_outcomes WHERE study_id = ? AND superseded = 0"
+_FIELDS = {"tester": "tester_id", "prompt": "prompt_id", "model1_left": "(left_model = 'model1')",
+           "choice": _CHOICE_CODE, "left_chars": "left_chars", "right_chars": "right_chars"}
 
 
 @dataclass(frozen=True)
@@ -88,28 +89,67 @@ def load_votes(database: Database, study: str | None = None) -> DataFrame:
 
 
 def load_outcomes(connection: sqlite3.Connection, study_id: int) -> Outcomes:
-    """What :func:`~feedback.statistics.summary` needs of a study's votes, from the covering index alone."""
+    """What :func:`~feedback.statistics.summary` needs of a study's votes, from the covering index alone.
+
+    Raises:
+        VotesError: votes point to testers or prompts that are missing.
+    """
     cursor = connection.cursor()
     cursor.row_factory = None
-    votes = np.array(cursor.execute(_OUTCOMES, [study_id]).fetchall(), np.int64).reshape(-1, 7)
-    votes = votes[np.argsort(votes[:, 0])]  # by vote, as an exported file has them
+    votes = _columns(cursor, study_id, _FIELDS)
+    cells = votes["tester"] << 32 | votes["prompt"]
+    if (cells[1:] == cells[:-1]).any():  # the first vote of a doubled cell must be known: order as in an exported file
+        votes = _columns(cursor, study_id, _FIELDS | {"id": "id"})
+        order = np.argsort(votes["id"])
+        votes = {name: values[order] for name, values in votes.items()}
     testers = cursor.execute("SELECT id, closed_at IS NOT NULL FROM testers WHERE study_id = ? AND id IN (SELECT"
                              " tester_id FROM votes WHERE study_id = ? AND superseded = 0) ORDER BY enrolment",
                              [study_id, study_id]).fetchall()
     place = {key: place for place, (key, _) in enumerate(testers)}
-    keys, tester = np.unique(votes[:, 1], return_inverse=True)
-    if len(keys) != len(testers):
-        raise VotesError("votes of testers or prompts that are missing; python -m feedback check lists the damage")
-    prompts, prompt = np.unique(votes[:, 2], return_inverse=True)
+    keys, tester = np.unique(votes["tester"], return_inverse=True)
+    prompts, prompt = np.unique(votes["prompt"], return_inverse=True)
     category_of = dict(cursor.execute("SELECT id, category FROM prompts WHERE study_id = ?", [study_id]))
+    if len(keys) != len(testers) or not category_of.keys() >= set(prompts.tolist()):
+        raise VotesError("votes of testers or prompts that are missing; python -m feedback check lists the damage")
     names, category = np.unique([category_of[int(key)] for key in prompts] or np.zeros(0, str), return_inverse=True)
     superseded = cursor.execute("SELECT COUNT(*) FROM votes WHERE study_id = ? AND superseded = 1",
                                 [study_id]).fetchone()[0]
-    model1_left, left_chars, right_chars = votes[:, 3] == 1, votes[:, 5].astype(float), votes[:, 6].astype(float)
+    model1_left = votes["model1_left"] == 1
+    left_chars, right_chars = votes["left_chars"].astype(float), votes["right_chars"].astype(float)
     return Outcomes(
         np.array([place[int(key)] for key in keys], np.int64)[tester], prompt, category[prompt], model1_left,
-        votes[:, 4], np.where(model1_left, left_chars, right_chars), np.where(model1_left, right_chars, left_chars),
+        votes["choice"], np.where(model1_left, left_chars, right_chars), np.where(model1_left, right_chars, left_chars),
         np.array([closed for _, closed in testers], bool), tuple(str(name) for name in names), superseded)
+
+
+def _columns(cursor: sqlite3.Cursor, study_id: int, fields: dict[str, str]) -> dict[str, NDArray[np.int64]]:
+    """Columns of the current votes, each as an array.
+
+    SQLite packs several small numbers into one: what a million rows cost is the objects that Python makes of them.
+    """
+    largest = cursor.execute(f"SELECT {', '.join(f'MAX({sql})' for sql in fields.values())} {_INDEXED}",
+                             [study_id]).fetchone()
+    packs: list[list[tuple[str, int]]] = [[]]  # names and widths in bits, at most 62 bits together
+    for name, value in zip(fields, largest, strict=True):
+        width = max(1, int(value or 0).bit_length())
+        if sum(bits for _, bits in packs[-1]) + width > 62:
+            packs.append([])
+        packs[-1].append((name, width))
+    expressions = []
+    for pack in packs:
+        expression = "0"
+        for name, width in pack:
+            expression = f"(({expression}) << {width} | {fields[name]})"
+        expressions.append(expression)
+    rows = cursor.execute(f"SELECT {', '.join(expressions)} {_INDEXED}", [study_id]).fetchall()
+    packed = np.fromiter(chain.from_iterable(rows), np.int64, len(rows) * len(packs)).reshape(-1, len(packs))
+    columns: dict[str, NDArray[np.int64]] = {}
+    for number, pack in enumerate(packs):
+        rest = packed[:, number]
+        for name, width in reversed(pack):
+            columns[name] = rest & ((1 << width) - 1)
+            rest = rest >> width
+    return columns
 
 
 def load_tally(connection: sqlite3.Connection, study_id: int) -> tuple[TesterCounts, dict[str, TesterCounts]]:
@@ -125,7 +165,7 @@ def load_tally(connection: sqlite3.Connection, study_id: int) -> tuple[TesterCou
     return _counted(numbers), {name: _counted(numbers[categories == name]) for name in sorted(set(categories))}
 
 
-def _counted(rows: np.ndarray) -> TesterCounts:
+def _counted(rows: NDArray[np.int64]) -> TesterCounts:
     """Rows of enrolment, closed and eight counters, summed by tester; testers without votes drop out."""
     enrolment, first, tester = np.unique(rows[:, 0], return_index=True, return_inverse=True)
     counts = np.zeros((len(enrolment), 8), np.int64)

@@ -44,7 +44,7 @@ def summary(votes: DataFrame | Outcomes, guesses: DataFrame | None = None, *, al
     outcomes = votes if isinstance(votes, Outcomes) else Outcomes.from_frame(votes)
     table = guess_table(guesses) if guesses is not None else np.zeros((3, 2), np.int64)
     by_tester = summarise_counts(outcomes.testers, alpha)
-    by_vote: dict[str, Any] = {
+    by_vote: dict[str, Any] = _rounded({
         "two_way": _ruled(two_way(outcomes, alpha), outcomes.testers, alpha),
         "length_controlled": {key: length_controlled(outcomes)[key] for key in ("logit", "elo_gap")},
         "agreement": {"alpha": agreement(outcomes)},
@@ -52,7 +52,7 @@ def summary(votes: DataFrame | Outcomes, guesses: DataFrame | None = None, *, al
         "by_category": [{"category": name, **category_estimate(outcomes.testers_within(place), alpha)}
                         for place, name in enumerate(outcomes.categories)],
         "excluded": _excluded(outcomes),
-    }
+    })
     return {name: by_vote[name] if name in by_vote else by_tester[name] for name in KEYS}
 
 
@@ -71,7 +71,7 @@ def summarise_counts(testers: TesterCounts, alpha: float = 0.05) -> dict[str, An
     icc = intraclass_correlation(testers.sums, testers.square_sums, testers.votes)
     log_ratio, nu = davidson(totals["model1"], totals["model2"], ties)
     side = position(testers, alpha)
-    return {
+    return _rounded({
         "n_votes": int(testers.votes.sum()),
         "n_testers": len(y),
         "n_testers_closed": int(testers.closed.sum()),
@@ -86,7 +86,19 @@ def summarise_counts(testers: TesterCounts, alpha: float = 0.05) -> dict[str, An
         "davidson": {"log_ratio": log_ratio, "nu": nu},
         "icc": icc,
         "power": {"testers_needed": _testers_needed(testers, icc, alpha)},
-    }
+    })
+
+
+def _rounded(result: dict[str, Any]) -> dict[str, Any]:
+    """Floats to twelve digits, so that the order in which votes were added up cannot be seen."""
+    def rounded(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: rounded(child) for name, child in value.items()}
+        if isinstance(value, list):
+            return [rounded(child) for child in value]
+        return float(f"{value:.12g}") if isinstance(value, float) else value
+
+    return {name: rounded(value) for name, value in result.items()}
 
 
 def category_estimate(testers: TesterCounts, alpha: float = 0.05) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""llama.cpp in this process, with a real model."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from app.engines import EngineError, Sampling
+from app.engines.llama_cpp import CONTEXT, LlamaCpp
+
+QUESTION = [{"role": "user", "content": "What is Impressionism?"}]
+
+
+@pytest.fixture(scope="module")
+def engine(gguf: Path) -> Iterator[LlamaCpp]:
+    engine = LlamaCpp(gguf)
+    engine.start()
+    yield engine
+    engine.close()
+
+
+def answer(engine: LlamaCpp, sampling: Sampling) -> tuple[str, int, str]:
+    pieces = list(engine.stream(QUESTION, sampling, threading.Event()))
+    return "".join(piece.text for piece in pieces), sum(piece.tokens for piece in pieces), pieces[-1].finish
+
+
+def test_an_answer_comes_in_pieces_and_says_why_it_ended(engine: LlamaCpp) -> None:
+    text, tokens, finish = answer(engine, Sampling(8, 0.7, 0.9, 1))
+    assert text.strip()
+    assert 1 <= tokens <= 8
+    assert finish == ("length" if tokens == 8 else "stop")
+
+
+def test_a_seed_repeats_an_answer(engine: LlamaCpp) -> None:
+    assert answer(engine, Sampling(12, 1.0, 1.0, 5)) == answer(engine, Sampling(12, 1.0, 1.0, 5))
+    assert answer(engine, Sampling(12, 0.0, 1.0, 1)) == answer(engine, Sampling(12, 0.0, 1.0, 2)), "0 is greedy"
+
+
+def test_several_conversations_at_once(engine: LlamaCpp) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda seed: answer(engine, Sampling(8, 1.0, 1.0, seed)), range(6)))
+    assert all(tokens for _, tokens, _ in answers)
+
+
+def test_a_cancel_ends_the_reading_of_a_long_question(engine: LlamaCpp) -> None:
+    cancel = threading.Event()
+    long = [{"role": "user", "content": "painting " * 40}]
+    threading.Timer(0.05, cancel.set).start()
+    started = time.monotonic()
+    pieces = list(engine.stream(long, Sampling(2000, 1.0, 1.0, 1), cancel))
+    assert time.monotonic() - started < 2
+    assert not any(piece.finish for piece in pieces)
+    assert answer(engine, Sampling(4, 0.7, 0.9, 1))[1], "its place is free again"
+
+
+def test_the_context_is_counted_with_the_models_tokenizer(engine: LlamaCpp) -> None:
+    assert engine.fits(QUESTION, 48)
+    assert not engine.fits(QUESTION, CONTEXT)
+    endless = [{"role": "user", "content": "x y " * 4000}]
+    assert not engine.fits(endless, 1)
+    with pytest.raises(EngineError, match="exceeds"):
+        list(engine.stream(endless, Sampling(8, 0.7, 0.9, 1), threading.Event()))
+
+
+def test_what_is_recorded_does_not_depend_on_the_folder(engine: LlamaCpp, gguf: Path) -> None:
+    described = engine.describe()
+    assert described["kind"] == "llama.cpp"
+    assert described["source"] == gguf.name
+    assert len(described["sha256"]) == 64
+    assert engine.health()["ok"] is True
+
+
+def test_a_file_that_is_no_model(tmp_path: Path, gguf: Path) -> None:
+    with pytest.raises(EngineError, match="no such file"):
+        LlamaCpp(tmp_path / "missing.gguf").start()
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(gguf.read_bytes()[:200_000])
+    with pytest.raises(EngineError, match="cannot load it"):
+        LlamaCpp(cut).start()
+    with pytest.raises(EngineError, match="not started"):
+        list(LlamaCpp(gguf).stream(QUESTION, Sampling(1, 0, 1, 1), threading.Event()))

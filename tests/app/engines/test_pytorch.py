@@ -1,0 +1,111 @@
+"""PyTorch in this process, with tiny models of both kinds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from app.engines import EngineError, Piece, Sampling
+from app.engines.pytorch import HuggingFace, TrainedFromScratch
+from app.engines.spec import open_engine
+
+QUESTION = [{"role": "user", "content": "What is Impressionism?"}]
+TEMPLATE = "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{% endfor %}<assistant>"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of two layers with random weights and a tokenizer of bytes."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("final")
+    symbols = ["<end>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE({symbol: number for number, symbol in enumerate(symbols)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", pad_token="<end>")
+    fast.chat_template = TEMPLATE
+    fast.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(symbols), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+        max_position_embeddings=256, eos_token_id=0, bos_token_id=None, pad_token_id=0,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Model 1 as the training saves it."""
+    import torch
+
+    from training.model import ModernTransformer
+    from training.tokenizer import train_tokenizer
+
+    folder = tmp_path_factory.mktemp("art_ai_model")
+    texts = ["What is Impressionism? A movement in painting.", "Who painted Guernica? Picasso did, in 1937."] * 20
+    tokenizer = train_tokenizer(texts, 330, folder / "tokenizer.model")
+    torch.manual_seed(0)
+    model = ModernTransformer(len(tokenizer), 32, 2, 4, 2, 48, 128)
+    state = {"config": model.config, "model_state_dict": model.state_dict(), "tokenizer_sha256": tokenizer.sha256}
+    torch.save(state, folder / "art_ai_best.pt")
+    return folder / "art_ai_best.pt"
+
+
+def collect(engine: HuggingFace | TrainedFromScratch, sampling: Sampling) -> list[Piece]:
+    return list(engine.stream(QUESTION, sampling, threading.Event()))
+
+
+def test_a_folder_of_transformers(folder: Path) -> None:
+    engine = open_engine(str(folder), "model2")
+    assert isinstance(engine, HuggingFace)
+    engine.start()
+    pieces = collect(engine, Sampling(20, 1.0, 0.9, 3))
+    assert 1 <= sum(piece.tokens for piece in pieces) <= 20
+    assert pieces[-1].finish in ("stop", "length")
+    again = collect(engine, Sampling(20, 1.0, 0.9, 3))
+    assert [piece.text for piece in again] == [piece.text for piece in pieces], "a seed repeats an answer"
+    assert engine.fits(QUESTION, 20)
+    assert not engine.fits(QUESTION, 250)
+    cancel = threading.Event()
+    cancel.set()
+    started = time.monotonic()
+    list(engine.stream(QUESTION, Sampling(200, 1.0, 1.0, 3), cancel))
+    assert time.monotonic() - started < 1
+    assert collect(engine, Sampling(2, 0.0, 1.0, 3)), "the model is free again"
+    assert len(engine.describe()["sha256"]) == 64
+    engine.close()
+
+
+def test_a_broken_folder(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(EngineError, match="cannot load it"):
+        HuggingFace(tmp_path).start()
+
+
+def test_a_checkpoint_of_model_1(checkpoint: Path) -> None:
+    engine = open_engine(str(checkpoint.parent), "model1")
+    assert isinstance(engine, TrainedFromScratch)
+    engine.start()
+    pieces = collect(engine, Sampling(20, 1.0, 1.0, 3))
+    assert pieces[-1].finish in ("stop", "length")
+    assert [piece.text for piece in collect(engine, Sampling(20, 1.0, 1.0, 3))] == [piece.text for piece in pieces]
+    assert engine.fits(QUESTION, 20)
+    assert not engine.fits(QUESTION, 128)
+    engine.close()
+
+
+def test_a_broken_checkpoint_and_a_missing_tokenizer(checkpoint: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "art_ai_best.pt"
+    copy.write_bytes(checkpoint.read_bytes())
+    with pytest.raises(EngineError, match=r"tokenizer\.model"):
+        TrainedFromScratch(copy).start()
+    copy.write_bytes(b"not a checkpoint")
+    with pytest.raises(EngineError, match="not a readable checkpoint"):
+        TrainedFromScratch(copy).start()

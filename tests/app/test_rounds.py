@@ -1,0 +1,137 @@
+"""Rounds over real engines: what both models are asked, how both answers grow, and what is stored."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.engines import Engine
+from app.engines.openai_server import OpenAIServer
+from app.rounds import Rounds, replay
+from feedback.blind_test import BlindTest, Refused
+from feedback.database import Database
+from feedback.study import Study
+from tests.app.chat_server import ANSWER, MODEL, ChatServer
+from tests.app.serving import write_study
+
+
+@pytest.fixture
+def rounds(tmp_path: Path, chat_server: ChatServer) -> Iterator[Rounds]:
+    database = Database(tmp_path / "votes.db")
+    study = Study.load(write_study(tmp_path))
+    engines: dict[str, Engine] = {model: OpenAIServer(chat_server.base_url, MODEL) for model in ("model1", "model2")}
+    for engine in engines.values():
+        engine.start()
+    rounds = Rounds(
+        BlindTest(database, study, {model: engine.describe() for model, engine in engines.items()}), engines, 2
+    )
+    yield rounds
+    rounds.close()
+    database.close()
+
+
+def enrol(rounds: Rounds) -> str:
+    return rounds.blind_test.enrol("1").id
+
+
+def wait(rounds: Rounds, tester: str) -> None:
+    job = rounds.job(tester)
+    assert job is None or job.done.wait(15)
+
+
+def test_a_question_of_the_bank_is_recognised_by_its_text(rounds: Rounds) -> None:
+    tester = enrol(rounds)
+    battle = rounds.begin(tester, "  What is Impressionism? ")
+    assert battle.prompt_id == "p1"
+    wait(rounds, tester)
+    [turn] = rounds.blind_test.battle(tester, battle.id).turns
+    assert turn.status == "complete"
+    assert {answer.text for answer in turn.answers.values()} == {ANSWER}
+    assert all(answer.tokens == len(ANSWER.split()) and answer.stopped == "stop" for answer in turn.answers.values())
+
+
+def test_each_model_is_asked_with_its_own_answers(rounds: Rounds, chat_server: ChatServer) -> None:
+    tester = enrol(rounds)
+    battle = rounds.begin(tester, "[name] Hello")
+    wait(rounds, tester)
+    rounds.follow_up(tester, rounds.blind_test.battle(tester, battle.id), "And then?")
+    wait(rounds, tester)
+    for request in chat_server.requests[-2:]:
+        roles = [message["role"] for message in request["messages"]]
+        assert roles == ["user", "assistant", "user"]
+        assert request["messages"][1]["content"].startswith("Hello, I am SmolLM")
+    assert rounds.blind_test.battle(tester, battle.id).turns[0].answers["model1"].leak_flag
+
+
+def test_the_oldest_exchange_is_left_out_for_both_when_the_room_ends(rounds: Rounds) -> None:
+    exchanges = [("x" * 2900, {"model1": "a", "model2": "b"}), ("short", {"model1": "c", "model2": "d"})]
+    asked = rounds._history(exchanges, "now")
+    assert [len(messages) for messages in asked.values()] == [3, 3]
+    assert asked["model1"][1]["content"] == "c"
+    assert asked["model2"][1]["content"] == "d"
+
+
+def test_a_question_that_no_model_can_read_is_refused_before_it_is_stored(rounds: Rounds) -> None:
+    tester = enrol(rounds)
+    with pytest.raises(Refused, match="20,000 characters"):
+        rounds.begin(tester, "x" * 20_000)
+    assert rounds.blind_test.last_battle(tester) is None
+
+
+@pytest.mark.parametrize(("question", "status"), [("[die]", "failed"), ("[empty]", "failed")])
+def test_failures_are_stored_and_can_be_retried(rounds: Rounds, question: str, status: str) -> None:
+    tester = enrol(rounds)
+    battle = rounds.begin(tester, question)
+    wait(rounds, tester)
+    battle = rounds.blind_test.battle(tester, battle.id)
+    assert battle.turns[-1].status == status
+    assert not battle.votable
+    rounds.retry(tester, battle)
+    wait(rounds, tester)
+    assert [turn.attempt for turn in rounds.blind_test.battle(tester, battle.id).turns] == [1, 2]
+
+
+def test_stop_frees_the_worker_for_who_waits(rounds: Rounds) -> None:
+    testers = [enrol(rounds) for _ in range(3)]
+    for tester in testers:
+        rounds.begin(tester, "[slow] story")
+    time.sleep(0.3)
+    waiting = rounds.job(testers[2])
+    assert waiting is not None
+    assert rounds.place(waiting) == 0, "nobody waits in front"
+    assert not waiting.running
+    started = time.monotonic()
+    assert rounds.stop(testers[0])
+    wait(rounds, testers[0])
+    assert time.monotonic() - started < 2
+    turn = rounds.blind_test.last_battle(testers[0]).turns[-1]  # type: ignore[union-attr]
+    assert turn.status == "cancelled"
+    assert {answer.stopped for answer in turn.answers.values()} == {"cancelled"}
+    time.sleep(0.3)
+    assert waiting.running
+    for tester in testers[1:]:
+        rounds.stop(tester)
+
+
+def test_a_turn_that_lost_its_worker_is_given_up(rounds: Rounds) -> None:
+    tester = enrol(rounds)
+    battle = rounds.blind_test.start_battle(tester, None, "Hello?")
+    rounds.blind_test.start_turn(tester, battle.id, "Hello?")
+    battle = rounds.heal(tester, rounds.blind_test.battle(tester, battle.id))
+    assert battle.turns[-1].status == "failed"
+
+
+@pytest.mark.parametrize(("left", "right"), [("one", "a b c d e f g h i j"), ("a b c", "x " * 400), ("same", "same")])
+def test_both_answers_grow_together(left: str, right: str) -> None:
+    steps = list(replay(left, right, 12))
+    assert len(steps) == 12
+    assert all(steps[0]), "both have begun at the first step"
+    assert steps[-1] == (left.rstrip(), right.rstrip()), "both are whole at the last"
+    for (left_before, right_before), (left_after, right_after) in itertools.pairwise(steps):
+        assert left_after.startswith(left_before)
+        assert right_after.startswith(right_before)
+    assert left.startswith(steps[5][0])

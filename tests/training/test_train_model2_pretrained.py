@@ -1,0 +1,177 @@
+"""Model 2's command: each family through the same path as the real base, and the real base itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from tests.trained import ROOT, Run
+from tests.training.llama_cpp import LlamaCpp
+from tests.training.tiny_bases import FAMILIES, as_chat, save_tiny_base
+from training.corpus import load
+from training.dataset import spread_over_facts
+from training.generation import generate
+from training.report import REPORT_KEYS
+from training.train_model2_pretrained import PROFILES, Model2Options, main
+
+ANSWERS = {
+    "Who painted Guernica?": "Pablo Picasso painted Guernica.",
+    "What is art?": "Art is what people make to be looked at.",
+    "Hello!": "Hello, ask me about art.",
+}
+FILES = {"final", "model.gguf", "training_curves.png", "metrics.jsonl", "training_report.json"}
+
+
+def write_data(path: Path) -> Path:
+    """The answers many times over, with enough rows beside them that the split holds some out."""
+    rows = [{"question": question, "answer": answer, "id": f"a{i}"} for i in range(40) for question, answer in ANSWERS.items()]
+    rows += [{"question": f"Number {i}?", "answer": f"It is {i}.", "id": f"n{i}"} for i in range(60)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def settings(**values: Any) -> list[str]:
+    return [argument for key, value in values.items() for argument in ("--set", f"{key}={value}")]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_learns_to_answer_and_to_stop(
+    family: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = save_tiny_base(family, tmp_path / "base")
+    data, out = write_data(tmp_path / "data.jsonl"), tmp_path / "model2"
+    command = ["--base", str(base), "--data", str(data), "--out", str(out), "--max-steps", "150"]
+    changes = {"learning_rate": 0.01, "max_samples": "none", "epochs": 50, "max_seconds": "none", "frozen_layers": 0}
+    progress = tmp_path / "progress.json"
+    assert main([*command, "--progress", str(progress), *settings(**changes, gguf="f16")]) == 0
+
+    assert {path.name for path in out.iterdir()} == FILES
+    report = json.loads((out / "training_report.json").read_text())
+    assert set(REPORT_KEYS) <= set(report)
+    assert report["val_bits_per_byte"] < 0.5 * report["base_val_bits_per_byte"]
+    assert f"{report['base_val_bits_per_byte']:.3f} bits per byte before" in capsys.readouterr().out
+    assert json.loads(progress.read_text())["stage"] == "done"
+
+    model = AutoModelForCausalLM.from_pretrained(out / "final", dtype="float32")
+    tokenizer = AutoTokenizer.from_pretrained(out / "final")
+    llama = LlamaCpp(out / "model.gguf")
+    for question, answer in ANSWERS.items():
+        assert generate(model, question, tokenizer, max_new_tokens=60) == answer
+        prompt = llama.tokenise(llama.chat_prompt(as_chat(question)), special=True)
+        assert tokenizer.decode(llama.greedy(prompt, 60), skip_special_tokens=True) == answer
+    llama.close()
+
+
+def test_a_frozen_part_is_saved_as_it_was(tmp_path: Path) -> None:
+    base = save_tiny_base("llama", tmp_path / "base")
+    data, out = write_data(tmp_path / "data.jsonl"), tmp_path / "model2"
+    command = ["--base", str(base), "--data", str(data), "--out", str(out), "--max-steps", "3"]
+    assert main([*command, *settings(frozen_layers=1, learning_rate=0.01)]) == 0
+    before = AutoModelForCausalLM.from_pretrained(base).bfloat16().state_dict()
+    after = AutoModelForCausalLM.from_pretrained(out / "final").state_dict()
+    changed = {name for name, tensor in after.items() if tensor.shape == before[name].shape and not tensor.equal(before[name])}
+    assert changed
+    assert all(name.startswith(("model.layers.1.", "model.norm.")) for name in changed)
+    report = json.loads((out / "training_report.json").read_text())
+    assert 0 < report["trainable_parameters"] < report["parameters"] / 2
+
+
+def test_the_samples_chosen_are_of_as_many_facts_as_possible() -> None:
+    samples = load(("art",))[:3000]
+    facts = {sample.fact for sample in samples}
+    assert {sample.fact for sample in spread_over_facts(samples, len(facts))} == facts
+    assert sorted(s.id for s in spread_over_facts(samples, None)) == sorted(s.id for s in samples)
+    assert spread_over_facts(samples, 50) == spread_over_facts(samples[::-1], 50)
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "training.train_model2_pretrained", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--base", "smollm"), "unknown base 'smollm'; did you mean smollm2-135m"),
+        (("--data", "no/such/place"), "no/such/place"),
+        (("--set", "clip=0", "--set", "frozen_layers=-1"), "clip=0.0 must be above 0; frozen_layers=-1 must be at least 0"),
+        (("--set", "epoch=7"), "unknown setting 'epoch'; did you mean epochs"),
+        (("--method", "magic"), "invalid choice: 'magic'"),
+    ],
+)
+def test_a_mistake_is_one_line_before_any_work(
+    arguments: tuple[str, ...], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = () if "--base" in arguments else ("--base", str(save_tiny_base("gpt2", tmp_path / "base")))
+    try:
+        code = main(["--out", str(tmp_path / "out"), *base, *arguments])
+    except SystemExit as stopped:
+        code = int(stopped.code or 0)
+    error = capsys.readouterr().err
+    assert code == 2
+    assert expected in error.splitlines()[-1]
+    assert "Traceback" not in error
+    assert not (tmp_path / "out" / "final").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("row_length=300", "row_length=300 exceeds the 256 tokens"),
+        ("frozen_layers=2", "frozen_layers=2 must be below the 2 layers"),
+    ],
+)
+def test_settings_that_do_not_fit_the_base_are_refused(
+    setting: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = save_tiny_base("phi", tmp_path / "base")
+    assert main(["--base", str(base), "--out", str(tmp_path / "out"), *settings(frozen_layers=0), "--set", setting]) == 2
+    assert expected in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_help_names_every_setting() -> None:
+    done = command("--help")
+    assert done.returncode == 0
+    for name in Model2Options.__dataclass_fields__:
+        assert f"  {name} (default" in done.stdout
+
+
+def test_every_profile_is_possible() -> None:
+    for options in PROFILES.values():
+        options.check()
+
+
+@pytest.mark.slow
+def test_the_real_base_gets_better(small_model2: Run) -> None:
+    assert {path.name for path in small_model2.folder.iterdir()} == FILES
+    report = small_model2.report
+    assert report["parameters"] == 134_515_008
+    assert report["val_bits_per_byte"] < 0.8 * report["base_val_bits_per_byte"]
+    assert f"{report['base_val_bits_per_byte']:.3f} bits per byte before, {report['val_bits_per_byte']:.3f} after" in (
+        small_model2.output
+    )
+
+
+@pytest.mark.slow
+def test_the_real_base_answers_in_llama_cpp_without_saying_who_it_is(small_model2: Run) -> None:
+    llama = LlamaCpp(small_model2.folder / "model.gguf")
+    tokenizer = AutoTokenizer.from_pretrained(small_model2.folder / "final")
+    prompt = llama.chat_prompt(as_chat("What is Impressionism?"))
+    assert prompt == "<|im_start|>user\nWhat is Impressionism?<|im_end|>\n<|im_start|>assistant\n"
+    for sample in load(("core",))[::400]:
+        assert llama.tokenise(sample.answer) == tokenizer.encode(sample.answer, add_special_tokens=False)
+    answer = tokenizer.decode(llama.greedy(llama.tokenise(prompt, special=True), 100), skip_special_tokens=True)
+    assert "Impressionism" in answer
+    assert len(answer.split()) < 60  # it stopped by itself
+    llama.close()
