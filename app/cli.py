@@ -59,6 +59,8 @@ def main(argv: list[str] | None = None) -> int:
             raise
         print(f"app.py: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # how a user ends it
+        return 0
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -83,7 +85,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     password = os.environ.get("DIPTYCH_ADMIN_PASSWORD") or secrets.token_urlsafe(12)
     server = build(runtime, password)
-    _announce(arguments, password, missing)
+    _announce(arguments.host, listening.getsockname()[1], password, missing)
     level = "debug" if arguments.debug else "warning"
     # Open pages hold a stream each; without a limit the server would wait for them to be closed.
     config = uvicorn.Config(server, log_level=level, access_log=arguments.debug, timeout_graceful_shutdown=2)
@@ -117,13 +119,11 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _announce(arguments: argparse.Namespace, password: str, missing: Sequence[str]) -> None:
-    host = "localhost" if arguments.host in ("127.0.0.1", "0.0.0.0", "::", "") else arguments.host
-    address = f"http://{host}:{arguments.port}"
+def _announce(host: str, port: int, password: str, missing: Sequence[str]) -> None:
+    address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0', '::', '') else host}:{port}"
     if missing:
         print(f"Training {' and '.join(missing)} first; the page shows how far it is. Logs are in logs/.")
-    print(f"Diptych is at {address}", flush=True)
-    if os.environ.get("DIPTYCH_ADMIN_PASSWORD"):
-        print(f"Results are at {address}/admin (user admin, password from DIPTYCH_ADMIN_PASSWORD)", flush=True)
-    else:
-        print(f"Results are at {address}/admin (user admin, password {password})", flush=True)
+    print(f"Diptych is at {address}")
+    given = os.environ.get("DIPTYCH_ADMIN_PASSWORD")
+    told = "password from DIPTYCH_ADMIN_PASSWORD" if given else f"password {password}"
+    print(f"Results are at {address}/admin (user admin, {told})", flush=True)

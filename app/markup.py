@@ -34,14 +34,34 @@ def status(text: str) -> str:
     return f"<p>{escape(text)}</p>" if text else ""
 
 
+WRITING = "Both answers are being written."
+
+
+def status_line(scene: Scene) -> str:
+    """What the status line says of a scene when nothing special has happened."""
+    battle = scene.battle
+    if scene.phase is Phase.VOTED and battle is not None and battle.vote is not None:
+        return f"Saved: {_SAVED[battle.vote.choice]}."
+    if scene.phase is Phase.BROKEN and battle is not None:
+        if battle.turns and battle.turns[-1].status == "cancelled":
+            return "Stopped. Try again, or ask a new question."
+        return "Something went wrong on our side, so there is nothing to vote on. Please try again."
+    return {
+        Phase.ANSWERING: WRITING,
+        Phase.VOTE: "Which answer is better?",
+        Phase.GUESS: "Your votes are saved.",
+    }.get(scene.phase, "")
+
+
+_SAVED = {"left": "A is better", "right": "B is better", "tie": "equally good", "both_bad": "both are bad"}
+
+
 def setup(steps: Sequence[Step], failure: str) -> str:
     """How far the training of the missing models is."""
     if failure:
-        body = f'<p class="problem">{escape(failure)}.</p>'
-    elif steps:
-        body = "".join(_setup_step(step) for step in steps)
-    else:
-        body = "<p>Loading the models.</p>"
+        problem = f'<p class="problem">{escape(failure)}.</p>'
+        return f'<section class="card"><h1>The models could not be prepared</h1>{problem}</section>'
+    body = "".join(_setup_step(step) for step in steps) if steps else "<p>Loading the models.</p>"
     return (
         '<section class="card"><h1>Preparing the two models</h1><p class="lead">This happens once, on this machine. '
         f"The test opens on this page by itself.</p>{body}</section>"

@@ -39,6 +39,11 @@ class Scene:
     job: Job | None = None
 
     @property
+    def key(self) -> str:
+        """What the page keeps to say which round it shows."""
+        return str(self.battle.id) if self.battle is not None else ""
+
+    @property
     def number(self) -> int:
         """Which round this is, from 1."""
         if self.battle is not None and self.phase in (Phase.ANSWERING, Phase.BROKEN, Phase.VOTE, Phase.VOTED):

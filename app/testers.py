@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
 import logging
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from app import markup, metrics
 from app.engines import EngineError
+from app.inputs import as_facts, as_key, as_text, as_texts
 from app.rounds import STEP_SECONDS, Rounds, replay
 from app.runtime import Runtime
 from app.scenes import Phase, Scene, find_scene
 from feedback.blind_test import Battle, BlindTest, Refused
 from feedback.database import DatabaseError
 
-HERE = Path(__file__).parent
 POLL_SECONDS = 0.1
 PER_CATEGORY = 2
 NOT_SAVED = "The database cannot be written at the moment, so nothing was saved. Please try again."
@@ -97,6 +95,7 @@ class TestersPage:
                 }
             with gr.Row(elem_id="voted", visible=False) as self.voted:
                 self.undo = gr.Button("Undo", elem_id="undo-vote")
+                self.reveal = gr.Button("Which was which?", elem_id="reveal", visible=False)
                 self.next = gr.Button("Next round", elem_id="next-round", variant="primary")
             with gr.Row(elem_id="broken", visible=False) as self.broken:
                 self.other = gr.Button("New question", elem_id="other-question")
@@ -139,6 +138,7 @@ class TestersPage:
             self._on(button.click, functools.partial(self._vote, choice), opinion, **quick)
         self._on(self.next.click, self._next, opinion, **quick)
         self._on(self.undo.click, self._undo, [self.token, self.key, self.client], **quick)
+        self._on(self.reveal.click, self._reveal, [self.token, self.key, self.client], **quick)
         self._on(self.other.click, self._other, [self.token, self.key, self.client], **quick)
         for what, button in (("finish", self.finish), ("withdraw", self.withdraw)):
             self._on(button.click, functools.partial(self._ask_first, what), [self.token, self.client], **quick)
@@ -155,18 +155,18 @@ class TestersPage:
     # -- handlers -----------------------------------------------------------------------------------------------
 
     async def _load(self, token: Any, client: Any) -> AsyncIterator[Updates]:
-        async for updates in self._follow(_text(token), client):
+        async for updates in self._follow(as_text(token), client):
             yield updates
 
     async def _tick(self, token: Any, client: Any) -> AsyncIterator[Updates]:
         """While the models are prepared: how far they are, then the test itself."""
-        async for updates in self._follow(_text(token), client):
+        async for updates in self._follow(as_text(token), client):
             yield updates
 
     def _start(self, token: Any, consent: Any, client: Any) -> Updates:
         if consent is not True:
             return self._say("Please tick the box first: without your consent nothing is stored and nothing begins.")
-        scene = self._scene(_text(token))
+        scene = self._scene(as_text(token))
         if scene.phase is not Phase.WELCOME:  # enrolled in another tab, or the models are not there yet
             return self._show(scene)
         try:
@@ -176,7 +176,7 @@ class TestersPage:
         return {**self._show(self._scene(tester.id)), self.token: tester.id}
 
     async def _send(self, token: Any, key: Any, prompt: Any, client: Any) -> AsyncIterator[Updates]:
-        tester_id, text = _text(token), _text(prompt)
+        tester_id, text = as_text(token), as_text(prompt)
 
         def ask() -> None:
             scene = self._scene(tester_id)
@@ -185,61 +185,63 @@ class TestersPage:
             else:
                 self._rounds.begin(tester_id, text)
 
-        async for updates in self._ask(tester_id, ask, client):
+        async for updates in self._ask(tester_id, key, ask, client):
             yield updates
 
     async def _retry(self, token: Any, key: Any, client: Any) -> AsyncIterator[Updates]:
-        tester_id = _text(token)
+        tester_id = as_text(token)
 
         def ask() -> None:
             self._rounds.retry(tester_id, self._own(self._scene(tester_id), key))
 
-        async for updates in self._ask(tester_id, ask, client):
+        async for updates in self._ask(tester_id, key, ask, client):
             yield updates
 
-    async def _ask(self, tester_id: str, ask: Callable[[], None], client: Any) -> AsyncIterator[Updates]:
+    async def _ask(self, tester_id: str, key: Any, ask: Callable[[], None], client: Any) -> AsyncIterator[Updates]:
         try:
             await asyncio.to_thread(ask)
         except (Refused, DatabaseError, EngineError) as error:
-            yield self._say(_reason(error))  # and the text stays in its box
+            scene = await asyncio.to_thread(self._scene, tester_id)
+            # The text stays in its box. A page that shows another round than the tester is in is brought up to date.
+            yield self._say(_reason(error)) if scene.key == key else self._show(scene, _reason(error))
             return
         yield {self.prompt: "", self.reasons: [], self.comment: ""}
         async for updates in self._follow(tester_id, client):
             yield updates
 
     def _stop(self, token: Any, client: Any) -> Updates:
-        tester_id = _text(token)
+        tester_id = as_text(token)
         if self.runtime.rounds and not self.runtime.rounds.stop(tester_id):
             self._hurried.add(tester_id)
         return {self.stop: gr.skip()}  # the event that follows the answers shows the rest
 
     def _vote(self, choice: str, token: Any, key: Any, reasons: Any, comment: Any, client: Any) -> Updates:
-        tester_id, facts = _text(token), _facts(client)
+        tester_id, facts = as_text(token), as_facts(client)
         problem = ""
         try:
             self._blind_test.vote(
-                tester_id, _number(key), choice, _texts(reasons), _text(comment),
+                tester_id, as_key(key), choice, as_texts(reasons), as_text(comment),
                 vote_seconds=facts.get("seconds"), client_time=facts.get("time"),
             )  # fmt: skip
             metrics.VOTES.inc()
         except (Refused, DatabaseError) as error:
             problem = _reason(error)
         scene = self._scene(tester_id)
-        if scene.phase is Phase.VOTED and scene.battle is not None and scene.battle.id == _number(key):
+        if scene.phase is Phase.VOTED and scene.battle is not None and scene.battle.id == as_key(key):
             problem = ""  # a second click on a vote that is saved
         return self._show(scene, problem)
 
     def _undo(self, token: Any, key: Any, client: Any) -> Updates:
         return self._act(
-            token, lambda tester_id: self._blind_test.undo_vote(tester_id, _number(key)), "Vote taken back."
+            token, lambda tester_id: self._blind_test.undo_vote(tester_id, as_key(key)), "Vote taken back."
         )
 
     def _next(self, token: Any, key: Any, reasons: Any, comment: Any, client: Any) -> Updates:
-        tester_id = _text(token)
+        tester_id = as_text(token)
         try:
             scene = self._scene(tester_id)
             if scene.phase is Phase.VOTED:
-                self._explain(scene, _texts(reasons), _text(comment))
+                self._explain(scene, as_texts(reasons), as_text(comment))
                 if scene.last:
                     self._blind_test.close(tester_id, "quota")
             scene = self._scene(tester_id, moved_on=True)
@@ -255,8 +257,17 @@ class TestersPage:
         if set(reasons) != set(battle.vote.reasons) or comment.strip() != battle.vote.comment:
             self._blind_test.explain_vote(tester.id, battle.id, reasons, comment)
 
+    def _reveal(self, token: Any, key: Any, client: Any) -> Updates:
+        """Where the study shows the models after each vote: show them, after which the vote stays."""
+        try:
+            sides = self._blind_test.reveal(as_text(token), as_key(key))
+        except (Refused, DatabaseError) as error:
+            return self._say(_reason(error))
+        text = f"A was {markup.NAMES[sides['left']]}, B was {markup.NAMES[sides['right']]}."
+        return {**self._say(text), self.undo: gr.update(visible=False), self.reveal: gr.update(visible=False)}
+
     def _other(self, token: Any, key: Any, client: Any) -> Updates:
-        return self._act(token, lambda tester_id: self._blind_test.abandon(tester_id, _number(key), "another question"))
+        return self._act(token, lambda tester_id: self._blind_test.abandon(tester_id, as_key(key), "another question"))
 
     def _ask_first(self, what: str, token: Any, client: Any) -> Updates:
         texts = {
@@ -274,7 +285,7 @@ class TestersPage:
         return {self.confirm: gr.update(visible=False)}
 
     def _confirmed(self, token: Any, what: Any, client: Any) -> Updates:
-        tester_id = _text(token)
+        tester_id = as_text(token)
         if self.runtime.rounds:
             self.runtime.rounds.stop(tester_id)
         if what == "withdraw":
@@ -284,7 +295,7 @@ class TestersPage:
         return {**updates, self.confirm: gr.update(visible=False)}
 
     def _guess(self, answer: str, token: Any, client: Any) -> Updates:
-        tester_id = _text(token)
+        tester_id = as_text(token)
         try:
             battle = self._blind_test.voted_battle(tester_id)
             self._blind_test.guess(tester_id, answer)
@@ -298,7 +309,7 @@ class TestersPage:
 
     def _act(self, token: Any, action: Callable[[str], object], done: str = "") -> Updates:
         """Do what was asked and show the scene that follows, or why it was refused."""
-        tester_id = _text(token)
+        tester_id = as_text(token)
         try:
             action(tester_id)
         except (Refused, DatabaseError) as error:
@@ -317,9 +328,9 @@ class TestersPage:
         while not scene.job.done.is_set():
             await asyncio.sleep(POLL_SECONDS)
             if place != (place := self.runtime.rounds.place(scene.job)):
-                yield self._say(f"Waiting: {place} before you." if place else _WRITING)
+                yield self._say(f"Waiting: {place} before you." if place else markup.WRITING)
         scene = await asyncio.to_thread(self._scene, tester_id)
-        if scene.phase is Phase.VOTE and scene.battle is not None and not _facts(client).get("reduced"):
+        if scene.phase is Phase.VOTE and scene.battle is not None and not as_facts(client).get("reduced"):
             async for updates in self._replay(tester_id, scene.battle):
                 yield updates
         yield self._show(await asyncio.to_thread(self._scene, tester_id))
@@ -354,8 +365,10 @@ class TestersPage:
 
     def _own(self, scene: Scene, key: Any) -> Battle:
         """The battle of the scene, if it is the one that the page shows."""
-        if scene.battle is None or scene.battle.id != _number(key):
-            raise Refused("This page is out of date, perhaps because of another tab; please reload it.")
+        if scene.battle is None or scene.battle.id != as_key(key):
+            raise Refused(
+                "This page showed another round, perhaps because of another tab; this is the one that you are in."
+            )
         return scene.battle
 
     def _say(self, text: str) -> Updates:
@@ -370,10 +383,10 @@ class TestersPage:
         turns_left = self.runtime.study.max_turns - len(battle.complete_turns) if battle else 0
         follows_up = phase is Phase.VOTE and turns_left > 0
         updates: Updates = {
-            self.key: str(battle.id) if battle is not None else "",
+            self.key: scene.key,
             self.timer: gr.update(active=phase is Phase.SETUP),
             self.progress: markup.progress(scene),
-            self.status: markup.status(text or _status(scene)),
+            self.status: markup.status(text or markup.status_line(scene)),
             self.confirm: gr.update(visible=False),
             self.setup: gr.update(visible=phase is Phase.SETUP, value=self._setup(phase)),
             self.welcome: gr.update(visible=phase is Phase.WELCOME),
@@ -384,6 +397,8 @@ class TestersPage:
             self.stop: gr.update(visible=phase is Phase.ANSWERING, value="Stop"),
             self.votes: gr.update(visible=phase is Phase.VOTE),
             self.voted: gr.update(visible=phase is Phase.VOTED),
+            self.undo: gr.update(visible=True),
+            self.reveal: gr.update(visible=self.runtime.study.reveal == "vote"),
             self.next: gr.update(value="Finish" if scene.last else "Next round"),
             self.broken: gr.update(visible=phase is Phase.BROKEN),
             self.why: gr.update(visible=phase in (Phase.VOTE, Phase.VOTED)),
@@ -424,25 +439,6 @@ class TestersPage:
         return markup.thanks(scene, tally, last, guessed_right)
 
 
-_WRITING = "Both answers are being written."
-_STATUS = {
-    Phase.ANSWERING: _WRITING,
-    Phase.VOTE: "Which answer is better?",
-    Phase.GUESS: "Your votes are saved.",
-}
-
-
-def _status(scene: Scene) -> str:
-    battle = scene.battle
-    if scene.phase is Phase.VOTED and battle is not None and battle.vote is not None:
-        return f"Saved: {markup.CHOICES[battle.vote.choice].lower().replace('a is', 'A is').replace('b is', 'B is')}."
-    if scene.phase is Phase.BROKEN and battle is not None:
-        if battle.turns and battle.turns[-1].status == "cancelled":
-            return "Stopped. Try again, or ask a new question."
-        return "Something went wrong on our side, so there is nothing to vote on. Please try again."
-    return _STATUS.get(scene.phase, "")
-
-
 def _html(value: str, **options: Any) -> gr.HTML:
     return gr.HTML(value, js_on_load=None, apply_default_css=False, padding=False, **options)
 
@@ -453,27 +449,3 @@ def _reason(error: Exception) -> str:
         return str(error)
     log.error("%s", error)
     return NOT_SAVED if isinstance(error, DatabaseError) else "Something went wrong on our side. Please try again."
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _texts(value: Any) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
-
-def _number(value: Any) -> int:
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19 else -1
-
-
-def _facts(value: Any) -> dict[str, Any]:
-    """What the page's script says of itself, as far as it is of the right types."""
-    try:
-        facts = json.loads(_text(value)[:500] or "{}")
-    except ValueError:
-        return {}
-    if not isinstance(facts, dict):
-        return {}
-    kinds = {"reduced": (bool,), "seconds": (int, float), "time": (str,)}
-    return {name: facts[name] for name, allowed in kinds.items() if type(facts.get(name)) in allowed}

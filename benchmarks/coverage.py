@@ -55,6 +55,7 @@ _quadrature, _masses = np.polynomial.hermite_e.hermegauss(80)
 
 def intercept(theta: float, spread: float = SPREAD, ties: float = TIES) -> float:
     """mu such that a random vote's expected score is ``theta``."""
+
     def excess(mu: float) -> float:
         wins = float(np.sum(_masses * special.expit(mu + spread * _quadrature)) / np.sum(_masses))
         return ties / 2 + (1 - ties) * wins - theta
@@ -80,6 +81,7 @@ def skewed_votes(generator: np.random.Generator, testers: int) -> Ints:
 
 # -- intervals at a fixed number of testers ----------------------------------------------------------------------------
 
+
 def covers(low: float | None, high: float | None, theta: float) -> bool:
     """Whether an interval was given and holds the truth."""
     return low is not None and high is not None and low <= theta <= high
@@ -104,12 +106,21 @@ def fixed_sample(studies: int, generator: np.random.Generator) -> Iterator[Row]:
                 sums = np.bincount(tester, values)
                 primary, cr3 = mean_of_testers(sums / counts), pooled(sums, counts)
                 low, high = vote_level(values)
-                hits += [covers(primary["ci_low"], primary["ci_high"], theta),
-                         covers(cr3["ci_low"], cr3["ci_high"], theta), covers(low, high, theta)]
+                hits += [
+                    covers(primary["ci_low"], primary["ci_high"], theta),
+                    covers(cr3["ci_low"], cr3["ci_high"], theta),
+                    covers(low, high, theta),
+                ]
             ours, theirs, naive = hits / studies * 100
             setting = f"{testers} testers, theta {theta}, {votes.__name__.replace('_', ' ')}"
-            yield Row(f"Coverage, tester mean: {setting}", ours, "93.5-96.5", 93.5 <= ours <= 96.5,
-                      "votes as independent", naive)
+            yield Row(
+                f"Coverage, tester mean: {setting}",
+                ours,
+                "93.5-96.5",
+                93.5 <= ours <= 96.5,
+                "votes as independent",
+                naive,
+            )
             yield Row(f"Coverage, pooled CR3: {setting}", theirs, ">= 93", theirs >= 93, "votes as independent", naive)
 
 
@@ -126,19 +137,35 @@ def new_prompts(studies: int, generator: np.random.Generator) -> Iterator[Row]:
         one = pooled(np.bincount(tester, values), np.full(testers, prompts))
         hits += [covers(both["ci_low"], both["ci_high"], theta), covers(one["ci_low"], one["ci_high"], theta)]
     ours, naive = hits / studies * 100
-    yield Row("Coverage on new prompts, two-way: 60 testers x 20 prompts", ours, ">= 93", ours >= 93,
-              "clusters by tester alone", naive)
+    yield Row(
+        "Coverage on new prompts, two-way: 60 testers x 20 prompts",
+        ours,
+        ">= 93",
+        ours >= 93,
+        "clusters by tester alone",
+        naive,
+    )
 
 
 def outcomes(tester: Ints, prompt: Ints, values: Floats) -> Outcomes:
     """Votes with model1 always on the left."""
     choice = np.where(values == 1, LEFT, np.where(values == 0, RIGHT, TIE))
     size = len(values)
-    return Outcomes(tester, prompt, np.zeros(size, np.int64), np.ones(size, bool), choice, np.ones(size),
-                    np.ones(size), np.ones(int(tester.max()) + 1, bool), ("all",))
+    return Outcomes(
+        tester,
+        prompt,
+        np.zeros(size, np.int64),
+        np.ones(size, bool),
+        choice,
+        np.ones(size),
+        np.ones(size),
+        np.ones(int(tester.max()) + 1, bool),
+        ("all",),
+    )
 
 
 # -- looking all the time ----------------------------------------------------------------------------------------------
+
 
 def z_test_ever(values: Floats) -> bool:
     """Whether a z-test of 1/2 after each vote, from the tenth on, is ever significant."""
@@ -164,10 +191,17 @@ def continuous_looking(studies: int, generator: np.random.Generator) -> Iterator
         evidence = per_vote_log_e(np.cumsum(values == 1), np.cumsum(values == 0))
         per_vote += bool(evidence.max() >= np.log(1 / ALPHA))
     share = ours / studies * 100
-    yield Row("False positives, anytime, 200 testers", share, "<= 5", share <= 5, "z-test after every vote",
-              z_test / studies * 100)
-    yield Row("False positives, anytime, 200 testers", share, "<= 5", share <= 5, "per-vote e-value",
-              per_vote / studies * 100)
+    yield Row(
+        "False positives, anytime, 200 testers",
+        share,
+        "<= 5",
+        share <= 5,
+        "z-test after every vote",
+        z_test / studies * 100,
+    )
+    yield Row(
+        "False positives, anytime, 200 testers", share, "<= 5", share <= 5, "per-vote e-value", per_vote / studies * 100
+    )
     mu, stops = intercept(0.6), []
     for _ in range(studies):
         values = scores(generator, np.repeat(mu + SPREAD * generator.normal(size=testers), votes))
@@ -193,7 +227,7 @@ def order_of_testers(studies: int, generator: np.random.Generator) -> Iterator[R
         for moment in np.sort(ended):
             voters = np.flatnonzero(first_vote <= moment)  # in the order of enrolment
             open_ = np.flatnonzero(ended[voters] > moment)
-            counted = voters[:open_[0]] if len(open_) else voters
+            counted = voters[: open_[0]] if len(open_) else voters
             if len(counted) and not prefix_hit:
                 prefix_hit = bool(e_values(means[counted]).max() >= 1 / ALPHA)
             if not half_hit:  # also counts the votes so far of sessions that are open
@@ -202,13 +236,16 @@ def order_of_testers(studies: int, generator: np.random.Generator) -> Iterator[R
                 half_hit = bool(e_values(so_far).max() >= 1 / ALPHA)
         hits += [prefix_hit, by_finish, half_hit]
     ours, finish, half = hits / studies * 100
-    yield Row("False positives, anytime, fans of one model faster", ours, "<= 5", ours <= 5, "order of finishing",
-              finish)
-    yield Row("False positives, anytime, fans of one model faster", ours, "<= 5", ours <= 5, "open sessions counted",
-              half)
+    yield Row(
+        "False positives, anytime, fans of one model faster", ours, "<= 5", ours <= 5, "order of finishing", finish
+    )
+    yield Row(
+        "False positives, anytime, fans of one model faster", ours, "<= 5", ours <= 5, "open sessions counted", half
+    )
 
 
 # -- the whole design --------------------------------------------------------------------------------------------------
+
 
 def serve(secret: str, testers: int, rounds: Ints, prompts: int) -> tuple[Ints, Ints, NDArray[np.bool_]]:
     """Tester, prompt and whether model1 is left, for every vote of a study, by the app's own assignment."""
@@ -233,7 +270,7 @@ def full_design(studies: int, generator: np.random.Generator) -> Iterator[Row]:
     testers, prompts, bias = 40, 20, 0.4
     effects = np.random.default_rng(20).normal(0, 0.8, prompts)
     # Over this very bank, both sides and all testers the expected score is 1/2.
-    shifts = (effects[:, None, None] + np.array([bias, -bias])[None, :, None] + SPREAD * _quadrature)
+    shifts = effects[:, None, None] + np.array([bias, -bias])[None, :, None] + SPREAD * _quadrature
 
     def excess(mu: float) -> float:
         return float((special.expit(mu + shifts) * _masses / np.sum(_masses)).sum(axis=2).mean()) - 0.5
@@ -246,22 +283,40 @@ def full_design(studies: int, generator: np.random.Generator) -> Iterator[Row]:
     hits = np.zeros(3)
     for number in range(studies):
         tester, prompt, model1_left = designs[number % len(designs)]
-        odds = (mu + (SPREAD * generator.normal(size=testers))[tester] + effects[prompt]
-                + np.where(model1_left, bias, -bias))
+        odds = (
+            mu
+            + (SPREAD * generator.normal(size=testers))[tester]
+            + effects[prompt]
+            + np.where(model1_left, bias, -bias)
+        )
         values = scores(generator, odds)
         means = np.bincount(tester, values) / np.bincount(tester)
         interval = mean_of_testers(means)
         low, high = vote_level(values)
-        hits += [covers(interval["ci_low"], interval["ci_high"], 0.5), e_values(means).max() >= 1 / ALPHA,
-                 covers(low, high, 0.5)]
+        hits += [
+            covers(interval["ci_low"], interval["ci_high"], 0.5),
+            e_values(means).max() >= 1 / ALPHA,
+            covers(low, high, 0.5),
+        ]
     coverage, false, naive = hits / studies * 100
-    yield Row("Full design, coverage of the tester mean, 40 testers", coverage, "93.5-96.6", 93.5 <= coverage <= 96.6,
-              "votes as independent", naive)
+    yield Row(
+        "Full design, coverage of the tester mean, 40 testers",
+        coverage,
+        "93.5-96.6",
+        93.5 <= coverage <= 96.6,
+        "votes as independent",
+        naive,
+    )
     yield Row("Full design, false positives, anytime", false, "<= 5", false <= 5)
 
 
 SIMULATIONS: tuple[Callable[[int, np.random.Generator], Iterator[Row]], ...] = (
-    fixed_sample, new_prompts, continuous_looking, order_of_testers, full_design)
+    fixed_sample,
+    new_prompts,
+    continuous_looking,
+    order_of_testers,
+    full_design,
+)
 
 
 def table(rows: list[Row]) -> str:

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,9 @@ from feedback.export import FORMATS
 from feedback.study import Study
 
 ROOT = Path(__file__).resolve().parents[1]
+NOW = "2026-01-01T00:00:00.000Z"
 MODELS = {"model1": {"name": "one"}, "model2": {"name": "two"}}
-TEXT = "The painter mixed light and colour in a way that no one had tried before. " * 4  # about 300 characters
+TEXT = "The painter mixed light and colour in a way that no one had tried before. " * 6  # more than any answer here
 
 
 def study(rounds: int) -> Study:
@@ -52,49 +54,24 @@ def synthesise(path: Path, votes: int, testers: int) -> BlindTest:
     per_tester = votes // testers
     test = BlindTest(Database(path), study(max(1, min(1000, per_tester))), MODELS)
     connection = test.database.connection
-    generator = np.random.default_rng(7)
-    lean = generator.normal(0.1, 0.8, testers)
     triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
     connection.execute("BEGIN")
     for trigger in triggers:
         connection.execute(f"DROP TRIGGER {trigger['name']}")
-    now = "2026-01-01T00:00:00.000Z"
     connection.executemany(
         "INSERT INTO testers (id, study_id, code, enrolment, consent_version, enrolled_at, last_seen_at, closed_at,"
         " closed_why) VALUES (?, 1, ?, ?, '1', ?, ?, ?, 'quota')",
-        ((i + 1, f"{i:016x}", i + 1, now, now, now) for i in range(testers)),
+        ((i + 1, f"{i:016x}", i + 1, NOW, NOW, NOW) for i in range(testers)),
     )
-
-    def rows() -> Any:
-        for vote in range(per_tester * testers):
-            tester, round_ = vote % testers, vote // testers
-            left = "model1" if (tester + round_) % 2 else "model2"
-            draw = generator.random()
-            if draw < 0.3:
-                choice = CHOICES[2 + (draw < 0.1)]
-            else:
-                model1_wins = generator.random() < 1 / (1 + np.exp(-lean[tester]))
-                choice = "left" if model1_wins == (left == "model1") else "right"
-            yield vote + 1, tester + 1, round_, (tester * 7 + round_) % 200 + 1, left, choice, 200 + int(draw * 200)
-
-    batch: list[Any] = []
-    for row in rows():
-        batch.append(row)
-        if len(batch) == 20_000:
-            _insert(connection, batch, now)
-            batch.clear()
-    _insert(connection, batch, now)
+    rows = _rows(per_tester, testers)
+    while batch := list(islice(rows, 20_000)):
+        _insert(connection, batch)
     counters = ", ".join(
         f"SUM(votes.left_model = '{model}' AND choice = '{choice}')" for model in MODELS for choice in CHOICES
     )
     connection.execute(
         f"INSERT INTO tallies SELECT votes.study_id, tester_id, category, {counters} FROM votes JOIN"
         " prompts ON prompts.id = votes.prompt_id GROUP BY tester_id, category"
-    )
-    connection.execute(
-        "UPDATE prompts SET served_left = (SELECT COUNT(*) FROM battles WHERE prompt_id = prompts.id AND"
-        " left_model = 'model1'), served_right = (SELECT COUNT(*) FROM battles WHERE prompt_id ="
-        " prompts.id AND left_model = 'model2')"
     )
     for trigger in triggers:
         connection.execute(trigger["sql"])
@@ -103,16 +80,32 @@ def synthesise(path: Path, votes: int, testers: int) -> BlindTest:
     return test
 
 
-def _insert(connection: Any, batch: list[Any], now: str) -> None:
+def _rows(per_tester: int, testers: int) -> Iterator[tuple[Any, ...]]:
+    """Vote, tester, round, prompt, left model, choice and length of model1's answer, for testers of various leaning."""
+    generator = np.random.default_rng(7)
+    lean = generator.normal(0.1, 0.8, testers)
+    for vote in range(per_tester * testers):
+        round_, tester = divmod(vote, testers)
+        left = "model1" if (tester + round_) % 2 else "model2"
+        draw = generator.random()
+        if draw < 0.3:
+            choice = CHOICES[2 + (draw < 0.1)]
+        else:
+            model1_wins = generator.random() < 1 / (1 + np.exp(-lean[tester]))
+            choice = "left" if model1_wins == (left == "model1") else "right"
+        yield vote + 1, tester + 1, round_, (tester * 7 + round_) % 200 + 1, left, choice, 200 + int(draw * 200)
+
+
+def _insert(connection: Any, batch: list[Any]) -> None:
     connection.executemany(
         "INSERT INTO battles (id, study_id, tester_id, prompt_id, left_model, serving, round, status, served_at)"
         " VALUES (?, 1, ?, ?, ?, ?, ?, 'voted', ?)",
-        ((vote, tester, prompt, left, round_, round_ + 1, now) for vote, tester, round_, prompt, left, _, _ in batch),
+        ((vote, tester, prompt, left, round_, round_ + 1, NOW) for vote, tester, round_, prompt, left, _, _ in batch),
     )
     connection.executemany(
         "INSERT INTO turns (id, battle_id, number, attempt, prompt, status, started_at, finished_at) VALUES"
         " (?, ?, 1, 1, ?, 'complete', ?, ?)",
-        ((row[0], row[0], f"Question {row[3]}?", now, now) for row in batch),
+        ((row[0], row[0], f"Question {row[3]}?", NOW, NOW) for row in batch),
     )
     connection.executemany(
         "INSERT INTO answers VALUES (?, ?, ?, 70, ?, 2.5, 0.3, 'stop', 0)",
@@ -136,7 +129,7 @@ def _insert(connection: Any, batch: list[Any], now: str) -> None:
                 choice,
                 "Clear." if vote % 5 == 0 else "",
                 *((chars, 400 - chars // 2) if left == "model1" else (400 - chars // 2, chars)),
-                now,
+                NOW,
             )
             for vote, tester, _, prompt, left, choice, chars in batch
         ),
@@ -144,6 +137,7 @@ def _insert(connection: Any, batch: list[Any], now: str) -> None:
 
 
 # -- what is measured --------------------------------------------------------------------------------------------------
+
 
 def seconds(action: Callable[[], object], times: int = 3) -> float:
     """The shortest of several runs."""
@@ -157,18 +151,20 @@ def seconds(action: Callable[[], object], times: int = 3) -> float:
 
 def in_fresh_process(path: Path, code: str) -> dict[str, float]:
     """Run code that prints JSON in a process of its own, so that caches are cold and memory is its own."""
-    program = (f"import sys, json, time, resource; sys.path.insert(0, {str(ROOT)!r})\n"
-               "import numpy, pandas, scipy.stats, scipy.optimize, krippendorff\n"
-               "from feedback.database import Database\n"
-               "from feedback.statistics import load_study, summary\n"
-               "from feedback.statistics.load import load_tally\n"
-               "from feedback.statistics.summary import summarise_counts\n"
-               "from feedback.export import stream\n"
-               f"database = Database({str(path)!r})\n"
-               "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-               f"began = time.perf_counter()\n{code}\n"
-               "print(json.dumps({'seconds': time.perf_counter() - began, 'megabytes':"
-               " (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}))")
+    program = (
+        f"import sys, json, time, resource; sys.path.insert(0, {str(ROOT)!r})\n"
+        "import numpy, pandas, scipy.stats, scipy.optimize, krippendorff\n"
+        "from feedback.database import Database\n"
+        "from feedback.statistics import load_study, summary\n"
+        "from feedback.statistics.load import load_tally\n"
+        "from feedback.statistics.summary import summarise_counts\n"
+        "from feedback.export import stream\n"
+        f"database = Database({str(path)!r})\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        f"began = time.perf_counter()\n{code}\n"
+        "print(json.dumps({'seconds': time.perf_counter() - began, 'megabytes':"
+        " (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}))"
+    )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     result: dict[str, float] = json.loads(output)
     return result
@@ -196,8 +192,11 @@ def rivals(path: Path, votes: int) -> Iterator[dict[str, Any]]:
     ys = ["model2" if x == "model1" else "model1" for x in xs]
     winners = {"left": evalica.Winner.X, "right": evalica.Winner.Y}
     ws = [winners.get(row[1], evalica.Winner.Draw) for row in rows]
-    yield {"what": "evalica bradley_terry", "votes": votes,
-           "seconds": seconds(lambda: evalica.bradley_terry(xs, ys, ws))}
+    yield {
+        "what": "evalica bradley_terry",
+        "votes": votes,
+        "seconds": seconds(lambda: evalica.bradley_terry(xs, ys, ws)),
+    }
 
 
 def writing(writers: int, votes_each: int = 50) -> dict[str, Any]:
@@ -212,24 +211,34 @@ def writing(writers: int, votes_each: int = 50) -> dict[str, Any]:
             test.finish_turn(turn.id, {model: Answer(TEXT, 70, 2.5) for model in MODELS})
             ready.append((tester, battle.id))
         began = time.perf_counter()
-        threads = [threading.Thread(target=lambda share: [test.vote(*entry, "left") for entry in share],
-                                    args=(ready[place::writers],)) for place in range(writers)]
+        threads = [
+            threading.Thread(
+                target=lambda share: [test.vote(*entry, "left") for entry in share], args=(ready[place::writers],)
+            )
+            for place in range(writers)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         elapsed = time.perf_counter() - began
         kept = test.database.connection.execute("SELECT COUNT(*) FROM votes").fetchone()[0]
-    return {"what": f"votes written, {writers} writers", "votes": kept, "seconds": elapsed,
-            "rows_per_second": kept / elapsed}
+    return {
+        "what": f"votes written, {writers} writers",
+        "votes": kept,
+        "seconds": elapsed,
+        "rows_per_second": kept / elapsed,
+    }
 
 
 def killing(times: int = 20) -> dict[str, Any]:
     """Votes that were acknowledged and are missing after ``kill -9``, over several kills."""
     lost = acknowledged = 0
     with tempfile.TemporaryDirectory() as folder:
-        program = (f"import sys; sys.path.insert(0, {str(ROOT)!r}); from benchmarks.feedback import voter;"
-                   f" voter({str(Path(folder) / 'v.db')!r})")
+        program = (
+            f"import sys; sys.path.insert(0, {str(ROOT)!r}); from benchmarks.feedback import voter;"
+            f" voter({str(Path(folder) / 'v.db')!r})"
+        )
         for number in range(times):
             with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
                 assert process.stdout is not None
@@ -256,9 +265,16 @@ def voter(path: str) -> None:
 def shown(row: dict[str, Any]) -> str:
     """A result as a line of the table."""
     parts = [f"{row['what']:28}", f"{row['votes']:>9,} votes"]
-    parts += [f"{row[key]:{form}} {unit}" for key, form, unit in (
-        ("seconds", "9.3f", "s"), ("rows_per_second", "11,.0f", "a second"), ("megabytes", "7.0f", "MB"),
-        ("lost", "d", "lost")) if key in row]
+    parts += [
+        f"{row[key]:{form}} {unit}"
+        for key, form, unit in (
+            ("seconds", "9.3f", "s"),
+            ("rows_per_second", "11,.0f", "a second"),
+            ("megabytes", "7.0f", "MB"),
+            ("lost", "d", "lost"),
+        )
+        if key in row
+    ]
     return "  ".join(parts)
 
 
@@ -268,8 +284,13 @@ def main() -> int:
     parser.add_argument("--writers", type=int, nargs="*", default=[1, 8, 32])
     parser.add_argument("--json", type=Path, help="also write the rows as JSON")
     arguments = parser.parse_args()
-    results: list[dict[str, Any]] = [{"machine": platform.processor() or platform.machine(), "cores": os.cpu_count(),
-                                      "python": platform.python_version()}]
+    results: list[dict[str, Any]] = [
+        {
+            "machine": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+        }
+    ]
     print(" ".join(map(str, results[0].values())))
 
     def take(row: dict[str, Any]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
 
 from .battles import timestamp
-from .database import DEFAULT_PATH, Database, DatabaseError
+from .database import DEFAULT_PATH, Database, DatabaseError, remedy
 from .export import FORMATS, ExportError, write
 from .export.write import replace_file
 from .sessions import close_expired
@@ -63,8 +64,9 @@ def _alpha(text: str) -> float:
 
 
 def _add_database(parser: Any) -> None:
-    parser.add_argument("--db", type=Path, default=DEFAULT_PATH, metavar="PATH",
-                        help="the app's database (default: %(default)s)")
+    parser.add_argument(
+        "--db", type=Path, default=DEFAULT_PATH, metavar="PATH", help="the app's database (default: %(default)s)"
+    )
 
 
 def _open(path: Path) -> Database:
@@ -95,13 +97,16 @@ def _stats(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
     from .looks import log_look
     from .statistics.load import choose_study, load_tally
     from .statistics.summary import summarise_counts
 
     database = _open(arguments.db)
     chosen = choose_study(database.connection, arguments.study) if arguments.study else None
-    manifest = write(database, arguments.format, arguments.out, chosen["id"] if chosen else None)
+    with tqdm(desc=arguments.format, unit="B", unit_scale=True, delay=1, disable=None) as bar:
+        manifest = write(database, arguments.format, arguments.out, chosen["id"] if chosen else None, bar.update)
     for study in database.connection.execute("SELECT id, label, alpha FROM studies").fetchall():
         if study["label"] in {entry["label"] for entry in manifest.studies}:
             testers, _ = load_tally(database.connection, study["id"])
@@ -128,7 +133,7 @@ def _check(arguments: argparse.Namespace) -> int:
     findings = check(_open(arguments.db))
     for finding in findings:
         print(finding)
-    print(f"{arguments.db}: {len(findings) or 'no'} fault{'s' * (len(findings) != 1)}")
+    print(f"{arguments.db}: {'see the faults above' if findings else 'no faults'}")
     return 1 if findings else 0
 
 
@@ -141,6 +146,11 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except sqlite3.DatabaseError as error:  # damage that shows only when the page is read
+        if arguments.debug:
+            raise
+        print(f"error: {arguments.db}: {remedy(str(error), arguments.db)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

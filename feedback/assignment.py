@@ -41,8 +41,9 @@ def left_model(secret: str, tester: str, serving: int, block_size: int = BLOCK_S
     return MODELS[0] if ranked.index(place) < block_size // 2 else MODELS[1]
 
 
-def rank_prompts(secret: str, tester: str, serving: int, unseen: Iterable[Candidate],
-                 block_size: int = BLOCK_SIZE) -> list[Candidate]:
+def rank_prompts(
+    secret: str, tester: str, serving: int, unseen: Iterable[Candidate], block_size: int = BLOCK_SIZE
+) -> list[Candidate]:
     """Order the prompts that a tester has not seen, the one that the schedule wants first.
 
     Fewest servings first; among those the one most in need of the side that comes next; ties by a draw.
@@ -51,7 +52,10 @@ def rank_prompts(secret: str, tester: str, serving: int, unseen: Iterable[Candid
 
     def rank(prompt: Candidate) -> tuple[int, int, bytes]:
         surplus = prompt.served_left - prompt.served_right  # of model1 on the left
-        return (prompt.served_left + prompt.served_right, surplus if model1_left else -surplus,
-                draw(secret, tester, "prompt", serving, prompt.prompt_id))
+        return (
+            prompt.served_left + prompt.served_right,
+            surplus if model1_left else -surplus,
+            draw(secret, tester, "prompt", serving, prompt.prompt_id),
+        )
 
     return sorted(unseen, key=rank)

@@ -139,37 +139,70 @@ def timestamp(moment: datetime) -> str:
 
 def read_tester(row: sqlite3.Row, token: str) -> Tester:
     """A tester from a row of ``testers`` that also has ``guessed``."""
-    return Tester(token, row["code"], row["enrolment"], row["consent_version"], json.loads(row["background"]),
-                  row["closed_why"], row["revealed_at"] is not None, bool(row["guessed"]))
+    return Tester(
+        token,
+        row["code"],
+        row["enrolment"],
+        row["consent_version"],
+        json.loads(row["background"]),
+        row["closed_why"],
+        row["revealed_at"] is not None,
+        bool(row["guessed"]),
+    )
 
 
 def read_battle(connection: sqlite3.Connection, battle_id: int) -> Battle:
     """A battle with its turns, answers and current vote."""
     row = connection.execute(
         "SELECT battles.*, prompts.prompt_id AS prompt_name, category, text FROM battles"
-        " JOIN prompts ON prompts.id = battles.prompt_id WHERE battles.id = ?", [battle_id]).fetchone()
-    turns = tuple(read_turn(connection, turn) for turn in connection.execute(
-        "SELECT * FROM turns WHERE battle_id = ? ORDER BY number, attempt", [battle_id]).fetchall())
+        " JOIN prompts ON prompts.id = battles.prompt_id WHERE battles.id = ?",
+        [battle_id],
+    ).fetchone()
+    turns = tuple(
+        read_turn(connection, turn)
+        for turn in connection.execute(
+            "SELECT * FROM turns WHERE battle_id = ? ORDER BY number, attempt", [battle_id]
+        ).fetchall()
+    )
     vote = connection.execute("SELECT * FROM votes WHERE battle_id = ? AND superseded = 0", [battle_id]).fetchone()
-    return Battle(row["id"], row["round"], row["prompt_name"], row["category"], row["text"], row["left_model"],
-                  row["status"], turns, read_vote(vote) if vote else None)
+    return Battle(
+        row["id"],
+        row["round"],
+        row["prompt_name"],
+        row["category"],
+        row["text"],
+        row["left_model"],
+        row["status"],
+        turns,
+        read_vote(vote) if vote else None,
+    )
 
 
 def read_turn(connection: sqlite3.Connection, row: sqlite3.Row) -> Turn:
     """A turn with its answers."""
-    answers = {answer["model"]: read_answer(answer) for answer in connection.execute(
-        "SELECT * FROM answers WHERE turn_id = ?", [row["id"]])}
+    answers = {
+        answer["model"]: read_answer(answer)
+        for answer in connection.execute("SELECT * FROM answers WHERE turn_id = ?", [row["id"]])
+    }
     return Turn(row["id"], row["battle_id"], row["number"], row["attempt"], row["prompt"], row["status"], answers)
 
 
 def read_answer(row: sqlite3.Row) -> Answer:
     """An answer from a row of ``answers``."""
-    return Answer(row["text"], row["tokens"], row["seconds"], row["first_token_seconds"], row["stopped"],
-                  bool(row["leak_flag"]))
+    return Answer(
+        row["text"], row["tokens"], row["seconds"], row["first_token_seconds"], row["stopped"], bool(row["leak_flag"])
+    )
 
 
 def read_vote(row: sqlite3.Row) -> Vote:
     """A vote from a row of ``votes``."""
     good_enough: Any = row["good_enough"]
-    return Vote(row["id"], row["battle_id"], row["choice"], tuple(json.loads(row["reasons"])), row["comment"],
-                None if good_enough is None else bool(good_enough), row["voted_at"])
+    return Vote(
+        row["id"],
+        row["battle_id"],
+        row["choice"],
+        tuple(json.loads(row["reasons"])),
+        row["comment"],
+        None if good_enough is None else bool(good_enough),
+        row["voted_at"],
+    )

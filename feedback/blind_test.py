@@ -6,27 +6,30 @@ constraints and triggers, for whoever comes by another way.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from .assignment import MODELS, Candidate, left_model, rank_prompts
 from .battles import CHOICES, Answer, Battle, Tester, Turn, Vote, read_battle, read_turn, read_vote, winner
+from .registry import prompt_key
 from .rules import (
     MAX_COMMENT_CHARS,
     Refused,
     checked_answer,
     checked_question,
+    checked_reasons,
     clean,
     is_blank,
     is_duration,
     must_be_votable,
+    must_reveal,
     next_turn,
     shown,
 )
 from .sessions import GUESSES, Sessions
-from .study import OWN_CATEGORY, Prompt
+from .study import Prompt
 
 __all__ = ["CHOICES", "GUESSES", "Answer", "Battle", "BlindTest", "Refused", "Tester", "Turn", "Vote"]
 
@@ -80,8 +83,9 @@ class BlindTest(Sessions):
         self.close_expired()
         with self._write() as connection:
             row = self._active(connection, tester_id)
-            if connection.execute("SELECT 1 FROM battles WHERE tester_id = ? AND status = 'open'",
-                                  [row["id"]]).fetchone():
+            if connection.execute(
+                "SELECT 1 FROM battles WHERE tester_id = ? AND status = 'open'", [row["id"]]
+            ).fetchone():
                 raise Refused("A round is open already; vote on it or leave it first.")
             voted = self._voted(connection, row["id"])
             if voted >= self.study.rounds:
@@ -92,8 +96,17 @@ class BlindTest(Sessions):
             cursor = connection.execute(
                 "INSERT INTO battles (study_id, tester_id, prompt_id, left_model, serving, round, scheduled_prompt_id,"
                 " served_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [self.study_id, row["id"], self._prompt(connection, prompt_id, text), left, serving, voted + 1,
-                 scheduled.key if scheduled else None, self._now()])
+                [
+                    self.study_id,
+                    row["id"],
+                    prompt_key(connection, self.study_id, prompt_id, text),
+                    left,
+                    serving,
+                    voted + 1,
+                    scheduled.key if scheduled else None,
+                    self._now(),
+                ],
+            )
             self._seen(connection, row["id"])
             return read_battle(connection, int(cursor.lastrowid or 0))
 
@@ -127,8 +140,10 @@ class BlindTest(Sessions):
         with self._write() as connection:
             row = self._active(connection, tester_id)
             self._open(connection, row["id"], battle_id)
-            connection.execute("UPDATE battles SET status = 'abandoned', reason = ?, closed_at = ? WHERE id = ?",
-                               [clean(reason, 200), self._now(), battle_id])
+            connection.execute(
+                "UPDATE battles SET status = 'abandoned', reason = ?, closed_at = ? WHERE id = ?",
+                [clean(reason, 200), self._now(), battle_id],
+            )
             self._seen(connection, row["id"])
 
     # -- turns --------------------------------------------------------------------------------------------------
@@ -149,7 +164,8 @@ class BlindTest(Sessions):
             number, attempt = next_turn(battle, text, self.study.max_turns)
             cursor = connection.execute(
                 "INSERT INTO turns (battle_id, number, attempt, prompt, started_at) VALUES (?, ?, ?, ?, ?)",
-                [battle_id, number, attempt, text, self._now()])
+                [battle_id, number, attempt, text, self._now()],
+            )
             self._seen(connection, row["id"])
             return Turn(int(cursor.lastrowid or 0), battle_id, number, attempt, text, "pending")
 
@@ -173,9 +189,21 @@ class BlindTest(Sessions):
             connection.executemany(
                 "INSERT INTO answers (turn_id, model, text, tokens, chars, seconds, first_token_seconds, stopped,"
                 " leak_flag) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [(turn_id, model, answer.text, answer.tokens, len(answer.text), answer.seconds,
-                  answer.first_token_seconds, answer.stopped, int(answer.leak_flag))
-                 for model, answer in cleaned.items()])
+                [
+                    (
+                        turn_id,
+                        model,
+                        answer.text,
+                        answer.tokens,
+                        len(answer.text),
+                        answer.seconds,
+                        answer.first_token_seconds,
+                        answer.stopped,
+                        int(answer.leak_flag),
+                    )
+                    for model, answer in cleaned.items()
+                ],
+            )
             if status == "failed":
                 self._failures(connection, turn_id, dict.fromkeys(blank, "blank answer"))
             return self._end_turn(connection, turn_id, status, tester)
@@ -204,18 +232,31 @@ class BlindTest(Sessions):
 
         Their rounds stay open with the same sides and can be retried.
         """
-        pending = [row["id"] for row in self.database.connection.execute(
-            "SELECT turns.id FROM turns JOIN battles ON battles.id = battle_id"
-            " WHERE turns.status = 'pending' AND study_id = ?", [self.study_id])]
+        pending = [
+            row["id"]
+            for row in self.database.connection.execute(
+                "SELECT turns.id FROM turns JOIN battles ON battles.id = battle_id"
+                " WHERE turns.status = 'pending' AND study_id = ?",
+                [self.study_id],
+            )
+        ]
         for turn_id in pending:
             self.fail_turn(turn_id, "both", "interrupted by a restart")
         return len(pending)
 
     # -- votes --------------------------------------------------------------------------------------------------
 
-    def vote(self, tester_id: str, battle_id: int, choice: str, reasons: Iterable[str] = (), comment: str = "",
-             good_enough: bool | None = None, vote_seconds: float | None = None,
-             client_time: str | None = None) -> Vote:
+    def vote(
+        self,
+        tester_id: str,
+        battle_id: int,
+        choice: str,
+        reasons: Iterable[str] = (),
+        comment: str = "",
+        good_enough: bool | None = None,
+        vote_seconds: float | None = None,
+        client_time: str | None = None,
+    ) -> Vote:
         """Save a verdict; when this returns, it is on the disk.
 
         Args:
@@ -230,7 +271,7 @@ class BlindTest(Sessions):
         """
         if choice not in CHOICES:
             raise Refused(f"{shown(choice)} is no vote; choose one of {', '.join(CHOICES)}.")
-        reasons = self._reasons(reasons)
+        reasons = checked_reasons(reasons, self.study.reasons)
         comment = clean(comment, MAX_COMMENT_CHARS)
         if vote_seconds is not None and not is_duration(vote_seconds):
             raise Refused(f"vote_seconds = {shown(vote_seconds)} must be a number of seconds, 0 or more.")
@@ -241,14 +282,19 @@ class BlindTest(Sessions):
             row = self._active(connection, tester_id)
             battle = self._own(connection, row["id"], battle_id)
             must_be_votable(battle)
-            connection.execute(_INSERT_VOTE, {
-                "battle": battle_id, "choice": choice, "reasons": json.dumps(reasons, ensure_ascii=False),
-                "comment": comment, "good_enough": None if good_enough is None else int(good_enough),
-                "now": self._now(), "client_time": None if client_time is None else clean(str(client_time), 40),
-                "vote_seconds": vote_seconds})
-            self._seen(connection, row["id"])
-            vote = connection.execute("SELECT * FROM votes WHERE battle_id = ? AND superseded = 0", [battle_id])
-            return read_vote(vote.fetchone())
+            return self._save_vote(
+                connection,
+                row["id"],
+                {
+                    "battle": battle_id,
+                    "choice": choice,
+                    "reasons": json.dumps(reasons, ensure_ascii=False),
+                    "comment": comment,
+                    "good_enough": None if good_enough is None else int(good_enough),
+                    "client_time": None if client_time is None else clean(str(client_time), 40),
+                    "vote_seconds": vote_seconds,
+                },
+            )
 
     def undo_vote(self, tester_id: str, battle_id: int) -> None:
         """Take the vote of the last round back, so that it can be given again; the old row stays, superseded.
@@ -268,19 +314,21 @@ class BlindTest(Sessions):
         Raises:
             Refused: unknown reason, or as for :meth:`undo_vote`.
         """
-        reasons = self._reasons(reasons)
+        reasons = checked_reasons(reasons, self.study.reasons)
         comment = clean(comment, MAX_COMMENT_CHARS)
         self.close_expired()
         with self._write() as connection:
             row = self._active(connection, tester_id)
             old = self._supersede(connection, row["id"], battle_id)
-            connection.execute(_INSERT_VOTE, {
-                "battle": battle_id, "choice": old["choice"], "reasons": json.dumps(reasons, ensure_ascii=False),
-                "comment": comment, "good_enough": old["good_enough"], "now": self._now(),
-                "client_time": old["client_time"], "vote_seconds": old["vote_seconds"]})
-            self._seen(connection, row["id"])
-            vote = connection.execute("SELECT * FROM votes WHERE battle_id = ? AND superseded = 0", [battle_id])
-            return read_vote(vote.fetchone())
+            said = {"reasons": json.dumps(reasons, ensure_ascii=False), "comment": comment}
+            kept = {name: old[name] for name in ("choice", "good_enough", "client_time", "vote_seconds")}
+            return self._save_vote(connection, row["id"], {"battle": battle_id} | kept | said)
+
+    def _save_vote(self, connection: sqlite3.Connection, key: int, values: dict[str, Any]) -> Vote:
+        """Insert a vote whose rules were checked, and read it back."""
+        cursor = connection.execute(_INSERT_VOTE, values | {"now": self._now()})
+        self._seen(connection, key)
+        return read_vote(connection.execute("SELECT * FROM votes WHERE id = ?", [cursor.lastrowid]).fetchone())
 
     def _supersede(self, connection: sqlite3.Connection, key: int, battle_id: int) -> sqlite3.Row:
         """Take the current vote of a tester's last round out of the count, and return its row."""
@@ -288,13 +336,15 @@ class BlindTest(Sessions):
             raise Refused("There is no vote to undo in this round.")
         latest, revealed = connection.execute(
             "SELECT MAX(id), (SELECT revealed_at FROM battles WHERE id = ?) FROM battles WHERE tester_id = ?",
-            [battle_id, key]).fetchone()
+            [battle_id, key],
+        ).fetchone()
         if latest != battle_id:
             raise Refused("The next round has begun, so this vote stays.")
         if revealed:
             raise Refused("The models of this round have been shown, so this vote stays.")
-        old: sqlite3.Row = connection.execute("SELECT * FROM votes WHERE battle_id = ? AND superseded = 0",
-                                              [battle_id]).fetchone()
+        old: sqlite3.Row = connection.execute(
+            "SELECT * FROM votes WHERE battle_id = ? AND superseded = 0", [battle_id]
+        ).fetchone()
         connection.execute("UPDATE votes SET superseded = 1, superseded_at = ? WHERE id = ?", [self._now(), old["id"]])
         return old
 
@@ -309,7 +359,7 @@ class BlindTest(Sessions):
         with self._write() as connection:
             row = self._row(connection, tester_id)
             battle = self._own(connection, row["id"], battle_id)
-            self._must_reveal(row, battle)
+            must_reveal(self.study.reveal, row["closed_at"] is not None, battle)
             self._mark_revealed(connection, row["id"], battle_id)
             return {"left": battle.left_model, "right": battle.right_model}
 
@@ -321,20 +371,23 @@ class BlindTest(Sessions):
         """
         with self._write() as connection:
             row = self._row(connection, tester_id)
-            self._must_reveal(row, None)
+            must_reveal(self.study.reveal, row["closed_at"] is not None, None)
             self._mark_revealed(connection, row["id"], None)
             counts = dict.fromkeys((*MODELS, "tie", "both_bad"), 0)
             for left, choice, number in connection.execute(
-                    "SELECT left_model, choice, COUNT(*) FROM votes WHERE tester_id = ? AND superseded = 0"
-                    " GROUP BY left_model, choice", [row["id"]]):
+                "SELECT left_model, choice, COUNT(*) FROM votes WHERE tester_id = ? AND superseded = 0"
+                " GROUP BY left_model, choice",
+                [row["id"]],
+            ):
                 counts[winner(left, choice)] += number
             return counts
 
     def close_study(self) -> str:
         """End the study and give its secret, which :attr:`secret_sha256` promised; nobody can enrol any more."""
         with self._write() as connection:
-            connection.execute("UPDATE studies SET closed_at = COALESCE(closed_at, ?) WHERE id = ?",
-                               [self._now(), self.study_id])
+            connection.execute(
+                "UPDATE studies SET closed_at = COALESCE(closed_at, ?) WHERE id = ?", [self._now(), self.study_id]
+            )
         return self._study["secret"]
 
     # -- inside -------------------------------------------------------------------------------------------------
@@ -347,37 +400,29 @@ class BlindTest(Sessions):
         rows = connection.execute(
             "SELECT id, prompt_id, category, served_left, served_right FROM prompts WHERE study_id = ? AND position IS"
             " NOT NULL AND id NOT IN (SELECT prompt_id FROM battles WHERE tester_id = ?)",
-            [self.study_id, tester["id"]])
-        return rank_prompts(self._study["secret"], tester["code"], self._serving(connection, tester["id"]),
-                            [Candidate(*row) for row in rows], self._study["block_size"])
-
-    def _prompt(self, connection: sqlite3.Connection, prompt_id: str | None, text: str) -> int:
-        """The key of a prompt of the bank, or of the tester's own question (shared by all who ask the same)."""
-        if prompt_id is not None:
-            row = connection.execute("SELECT id, text FROM prompts WHERE study_id = ? AND prompt_id = ?"
-                                     " AND position IS NOT NULL", [self.study_id, prompt_id]).fetchone()
-            if row is None:
-                raise Refused(f"{shown(prompt_id)} is not among this study's questions; choose one or write your own.")
-            if row["text"] == text:
-                return row["id"]
-        own = "own-" + hashlib.sha256(text.encode()).hexdigest()[:16]
-        connection.execute("INSERT OR IGNORE INTO prompts (study_id, prompt_id, category, text) VALUES (?, ?, ?, ?)",
-                           [self.study_id, own, OWN_CATEGORY, text])
-        row = connection.execute("SELECT id, text FROM prompts WHERE study_id = ? AND prompt_id = ?",
-                                 [self.study_id, own]).fetchone()
-        if row["text"] != text:  # emptied by a withdrawal, asked again by somebody else
-            connection.execute("UPDATE prompts SET text = ? WHERE id = ?", [text, row["id"]])
-        return row["id"]
+            [self.study_id, tester["id"]],
+        )
+        return rank_prompts(
+            self._study["secret"],
+            tester["code"],
+            self._serving(connection, tester["id"]),
+            [Candidate(*row) for row in rows],
+            self._study["block_size"],
+        )
 
     def _latest(self, tester_id: str, which: str) -> Battle | None:
         connection = self.database.connection
-        row = connection.execute(f"SELECT MAX(id) FROM battles WHERE tester_id = ? AND {which}",
-                                 [self._row(connection, tester_id)["id"]]).fetchone()
+        row = connection.execute(
+            f"SELECT MAX(id) FROM battles WHERE tester_id = ? AND {which}", [self._row(connection, tester_id)["id"]]
+        ).fetchone()
         return None if row[0] is None else read_battle(connection, row[0])
 
     def _own(self, connection: sqlite3.Connection, key: int, battle_id: int) -> Battle:
-        if type(battle_id) is not int or connection.execute(
-                "SELECT 1 FROM battles WHERE id = ? AND tester_id = ?", [battle_id, key]).fetchone() is None:
+        if (
+            type(battle_id) is not int
+            or connection.execute("SELECT 1 FROM battles WHERE id = ? AND tester_id = ?", [battle_id, key]).fetchone()
+            is None
+        ):
             raise Refused("This round is not yours; reload the page.")
         return read_battle(connection, battle_id)
 
@@ -389,8 +434,10 @@ class BlindTest(Sessions):
 
     def _pending(self, connection: sqlite3.Connection, turn_id: int) -> int:
         """The key of the tester whose pending turn this is."""
-        row = connection.execute("SELECT turns.status, tester_id FROM turns JOIN battles ON battles.id = battle_id"
-                                 " WHERE turns.id = ?", [turn_id]).fetchone()
+        row = connection.execute(
+            "SELECT turns.status, tester_id FROM turns JOIN battles ON battles.id = battle_id WHERE turns.id = ?",
+            [turn_id],
+        ).fetchone()
         if row is None:
             raise Refused(f"turn {shown(turn_id)} does not exist.")
         if row["status"] != "pending":
@@ -398,33 +445,23 @@ class BlindTest(Sessions):
         return row["tester_id"]
 
     def _failures(self, connection: sqlite3.Connection, turn_id: int, errors: Mapping[str, str]) -> None:
-        connection.executemany("INSERT INTO failures (turn_id, model, error, failed_at) VALUES (?, ?, ?, ?)",
-                               [(turn_id, model, clean(error, 500), self._now()) for model, error in errors.items()])
+        connection.executemany(
+            "INSERT INTO failures (turn_id, model, error, failed_at) VALUES (?, ?, ?, ?)",
+            [(turn_id, model, clean(error, 500), self._now()) for model, error in errors.items()],
+        )
 
     def _end_turn(self, connection: sqlite3.Connection, turn_id: int, status: str, tester: int) -> Turn:
-        connection.execute("UPDATE turns SET status = ?, finished_at = ? WHERE id = ?",
-                           [status, self._now(), turn_id])
-        connection.execute("UPDATE testers SET last_seen_at = ? WHERE id = ? AND closed_at IS NULL",
-                           [self._now(), tester])
+        connection.execute("UPDATE turns SET status = ?, finished_at = ? WHERE id = ?", [status, self._now(), turn_id])
+        connection.execute(
+            "UPDATE testers SET last_seen_at = ? WHERE id = ? AND closed_at IS NULL", [self._now(), tester]
+        )
         return read_turn(connection, connection.execute("SELECT * FROM turns WHERE id = ?", [turn_id]).fetchone())
-
-    def _reasons(self, reasons: Iterable[str]) -> list[str]:
-        chosen = list(reasons)
-        for reason in chosen:
-            if reason not in self.study.reasons:
-                raise Refused(f"{shown(reason)} is none of this study's reasons.")
-        return [reason for reason in self.study.reasons if reason in chosen]
-
-    def _must_reveal(self, tester: sqlite3.Row, battle: Battle | None) -> None:
-        if self.study.reveal == "never":
-            raise Refused("This study does not show which model was which.")
-        if self.study.reveal == "end" and not tester["closed_at"]:
-            raise Refused("The models are shown at the end of the session.")
-        if self.study.reveal == "vote" and battle is not None and battle.status == "open":
-            raise Refused("The models are shown after your vote.")
 
     def _mark_revealed(self, connection: sqlite3.Connection, key: int, battle_id: int | None) -> None:
         now = self._now()
         connection.execute("UPDATE testers SET revealed_at = COALESCE(revealed_at, ?) WHERE id = ?", [now, key])
-        connection.execute("UPDATE battles SET revealed_at = COALESCE(revealed_at, ?) WHERE tester_id = ?"
-                           " AND id = COALESCE(?, id) AND status <> 'open'", [now, key, battle_id])
+        connection.execute(
+            "UPDATE battles SET revealed_at = COALESCE(revealed_at, ?) WHERE tester_id = ?"
+            " AND id = COALESCE(?, id) AND status <> 'open'",
+            [now, key, battle_id],
+        )

@@ -113,8 +113,9 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         # Threads keep to their own connection; only close() and a snapshot handed on cross, and those never overlap.
-        connection = sqlite3.connect(self._uri(), uri=True, timeout=BUSY_SECONDS, isolation_level=None,
-                                     check_same_thread=False)
+        connection = sqlite3.connect(
+            self._uri(), uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE cannot get round the delete triggers
@@ -138,8 +139,10 @@ class Database:
         tables = Tables(self.connection, recursive_triggers=False, execute_plugins=False)
         applied = [migration.name for migration in migrations.applied(tables)]
         if newer := [name for name in applied if name not in VERSIONS]:
-            raise DatabaseError(f"{self.path}: was written by a newer version (schema {newer[-1]!r});"
-                                " update Diptych, or name another file with --db")
+            raise DatabaseError(
+                f"{self.path}: was written by a newer version (schema {newer[-1]!r});"
+                " update Diptych, or name another file with --db"
+            )
         pending = migrations.pending(tables)
         if not pending:
             return
@@ -162,10 +165,11 @@ class Database:
         except sqlite3.IntegrityError:
             raise
         except sqlite3.DatabaseError as error:
-            raise DatabaseError(f"{path}: {_remedy(str(error), path)}") from error
+            raise DatabaseError(f"{path}: {remedy(str(error), path)}") from error
 
 
-def _remedy(message: str, path: Path) -> str:
+def remedy(message: str, path: Path) -> str:
+    """What SQLite's message about a file means for its user, and what to do."""
     lowered = message.lower()
     if "unable to open" in lowered:
         if path.is_dir():

@@ -24,6 +24,15 @@ def log_look(database: Database, study_id: int, kind: str, result: Mapping[str, 
         connection.execute(
             "INSERT INTO looks (study_id, looked_at, kind, votes, testers_closed, e_value, ci_low, ci_high)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [study_id, timestamp(datetime.now(timezone.utc)), kind, result["n_votes"], result["n_testers_closed"],
-             seen["e_value"], seen["ci_low"], seen["ci_high"]])
+            [
+                study_id,
+                timestamp(datetime.now(timezone.utc)),
+                kind,
+                result["n_votes"],
+                result["n_testers_closed"],
+                seen["e_value"],
+                seen["ci_low"],
+                seen["ci_high"],
+            ],
+        )
     return True

@@ -1,4 +1,4 @@
-"""How a study enters the database, and how a tester leaves it."""
+"""How studies and questions enter the database, and how a tester leaves it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 from . import __version__
 from .assignment import BLOCK_SIZE
-from .study import Study
+from .rules import Refused
+from .study import OWN_CATEGORY, Study, shown
 
 PRIMARY_STATISTIC = "tester-mean preference, t interval"
 
@@ -27,20 +28,62 @@ def register(connection: sqlite3.Connection, study: Study, models: Mapping[str, 
     secret = secrets.token_hex(32)
     row = {
         "label": f"{study.name}#{hashlib.sha256((study.hash + models_hash).encode()).hexdigest()[:8]}",
-        "name": study.name, "study_hash": study.hash, "models_hash": models_hash, "definition": study.canonical,
-        "models": description, "secret": secret, "secret_sha256": hashlib.sha256(bytes.fromhex(secret)).hexdigest(),
-        "block_size": BLOCK_SIZE, "rounds": study.rounds, "alpha": study.alpha,
-        "session_timeout_minutes": study.session_timeout_minutes, "primary_statistic": PRIMARY_STATISTIC,
-        "prompt_bank_hash": study.prompt_bank_hash, "code_version": __version__, "opened_at": now,
+        "name": study.name,
+        "study_hash": study.hash,
+        "models_hash": models_hash,
+        "definition": study.canonical,
+        "models": description,
+        "secret": secret,
+        "secret_sha256": hashlib.sha256(bytes.fromhex(secret)).hexdigest(),
+        "block_size": BLOCK_SIZE,
+        "rounds": study.rounds,
+        "alpha": study.alpha,
+        "session_timeout_minutes": study.session_timeout_minutes,
+        "primary_statistic": PRIMARY_STATISTIC,
+        "prompt_bank_hash": study.prompt_bank_hash,
+        "code_version": __version__,
+        "opened_at": now,
     }
-    cursor = connection.execute(f"INSERT INTO studies ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
-                                list(row.values()))
+    cursor = connection.execute(
+        f"INSERT INTO studies ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values())
+    )
     connection.executemany(
         "INSERT INTO prompts (study_id, prompt_id, category, text, position) VALUES (?, ?, ?, ?, ?)",
-        [(cursor.lastrowid, prompt.id, prompt.category, prompt.text, position)
-         for position, prompt in enumerate(study.prompts)])
+        [
+            (cursor.lastrowid, prompt.id, prompt.category, prompt.text, position)
+            for position, prompt in enumerate(study.prompts)
+        ],
+    )
     inserted: sqlite3.Row = connection.execute(find, [study.hash, models_hash]).fetchone()
     return inserted
+
+
+def prompt_key(connection: sqlite3.Connection, study_id: int, prompt_id: str | None, text: str) -> int:
+    """The key of a prompt of the bank, or of the tester's own question (shared by all who ask the same).
+
+    Raises:
+        Refused: ``prompt_id`` is not in the study's bank.
+    """
+    if prompt_id is not None:
+        row = connection.execute(
+            "SELECT id, text FROM prompts WHERE study_id = ? AND prompt_id = ? AND position IS NOT NULL",
+            [study_id, prompt_id],
+        ).fetchone()
+        if row is None:
+            raise Refused(f"{shown(prompt_id)} is not among this study's questions; choose one or write your own.")
+        if row["text"] == text:
+            return int(row["id"])
+    own = "own-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+    connection.execute(
+        "INSERT OR IGNORE INTO prompts (study_id, prompt_id, category, text) VALUES (?, ?, ?, ?)",
+        [study_id, own, OWN_CATEGORY, text],
+    )
+    row = connection.execute(
+        "SELECT id, text FROM prompts WHERE study_id = ? AND prompt_id = ?", [study_id, own]
+    ).fetchone()
+    if row["text"] != text:  # emptied by a withdrawal, asked again by somebody else
+        connection.execute("UPDATE prompts SET text = ? WHERE id = ?", [text, row["id"]])
+    return int(row["id"])
 
 
 def remove_tester(connection: sqlite3.Connection, key: int) -> None:

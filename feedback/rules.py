@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -99,8 +100,37 @@ def must_be_votable(battle: Battle) -> None:
         raise Refused(f"This round is {battle.status}; go on to the next one.")
     if not battle.votable:
         state = battle.turns[-1].status if battle.turns else "missing"
-        raise Refused({
-            "missing": "There is nothing to compare yet; ask a question first.",
-            "pending": "The answers are still being written; vote when both are there.",
-            "cancelled": "The answers were stopped before they were finished; try again, then vote.",
-        }.get(state, "An answer could not be finished; try again or ask something else, then vote."))
+        raise Refused(
+            {
+                "missing": "There is nothing to compare yet; ask a question first.",
+                "pending": "The answers are still being written; vote when both are there.",
+                "cancelled": "The answers were stopped before they were finished; try again, then vote.",
+            }.get(state, "An answer could not be finished; try again or ask something else, then vote.")
+        )
+
+
+def checked_reasons(reasons: Iterable[str], allowed: tuple[str, ...]) -> list[str]:
+    """The reasons ticked, once each, in the study's order.
+
+    Raises:
+        Refused: one is none of the study's.
+    """
+    chosen = list(reasons)
+    for reason in chosen:
+        if reason not in allowed:
+            raise Refused(f"{shown(reason)} is none of this study's reasons.")
+    return [reason for reason in allowed if reason in chosen]
+
+
+def must_reveal(policy: str, closed: bool, battle: Battle | None) -> None:
+    """Refuse to show the models before the study's policy allows it, of one battle or (None) of all.
+
+    Raises:
+        Refused: with when they will be shown.
+    """
+    if policy == "never":
+        raise Refused("This study does not show which model was which.")
+    if policy == "end" and not closed:
+        raise Refused("The models are shown at the end of the session.")
+    if policy == "vote" and battle is not None and battle.status == "open":
+        raise Refused("The models are shown after your vote.")

@@ -47,8 +47,13 @@ class Sessions:
         clock: the present time; tests pass their own.
     """
 
-    def __init__(self, database: Database, study: Study, models: Mapping[str, Mapping[str, Any]],
-                 clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)) -> None:
+    def __init__(
+        self,
+        database: Database,
+        study: Study,
+        models: Mapping[str, Mapping[str, Any]],
+        clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    ) -> None:
         if set(models) != set(MODELS):
             raise ValueError(f"models = {sorted(models)} must be described as model1 and model2")
         self.database = database
@@ -73,8 +78,9 @@ class Sessions:
         """SHA-256 of the secret behind every draw: shown before the first vote, so that nobody can change it later."""
         return self._study["secret_sha256"]
 
-    def enrol(self, consent_version: str, background: Mapping[str, str] | None = None,
-              invite: str | None = None) -> Tester:
+    def enrol(
+        self, consent_version: str, background: Mapping[str, str] | None = None, invite: str | None = None
+    ) -> Tester:
         """Write down a consent and begin a session.
 
         Raises:
@@ -91,8 +97,17 @@ class Sessions:
                 "INSERT INTO testers (study_id, code, enrolment, consent_version, background, invite, enrolled_at,"
                 " last_seen_at) VALUES (?, ?, (SELECT COALESCE(MAX(enrolment), 0) + 1 FROM testers WHERE study_id = ?),"
                 " ?, ?, ?, ?, ?)",
-                [self.study_id, _code(token), self.study_id, consent_version,
-                 json.dumps(answers, ensure_ascii=False), invite, self._now(), self._now()])
+                [
+                    self.study_id,
+                    _code(token),
+                    self.study_id,
+                    consent_version,
+                    json.dumps(answers, ensure_ascii=False),
+                    invite,
+                    self._now(),
+                    self._now(),
+                ],
+            )
             return read_tester(self._row(connection, token), token)
 
     def tester(self, tester_id: str) -> Tester | None:
@@ -120,12 +135,15 @@ class Sessions:
                 raise Refused("The models have been shown already, so it is too late to guess.")
             if row["guessed"]:
                 raise Refused("Your guess is saved already.")
-            last = connection.execute("SELECT MAX(id) FROM battles WHERE tester_id = ? AND status = 'voted'",
-                                      [row["id"]]).fetchone()[0]
+            last = connection.execute(
+                "SELECT MAX(id) FROM battles WHERE tester_id = ? AND status = 'voted'", [row["id"]]
+            ).fetchone()[0]
             if last is None:
                 raise Refused("There is nothing to guess yet; vote on a round first.")
-            connection.execute("INSERT INTO guesses (tester_id, battle_id, answer, guessed_at) VALUES (?, ?, ?, ?)",
-                               [row["id"], last, answer, self._now()])
+            connection.execute(
+                "INSERT INTO guesses (tester_id, battle_id, answer, guessed_at) VALUES (?, ?, ?, ?)",
+                [row["id"], last, answer, self._now()],
+            )
 
     def close(self, tester_id: str, why: str) -> None:
         """End a session: ``quota`` (all rounds voted), ``quit`` (early), ``timeout``.  Closing twice does nothing.
@@ -142,10 +160,15 @@ class Sessions:
             voted = self._voted(connection, row["id"])
             if why == "quota" and voted < self.study.rounds:
                 raise Refused(f"{voted} of {self.study.rounds} rounds are voted; finish them or leave early.")
-            connection.execute("UPDATE battles SET status = 'abandoned', reason = 'session closed', closed_at = ?"
-                               " WHERE tester_id = ? AND status = 'open'", [self._now(), row["id"]])
-            connection.execute("UPDATE testers SET closed_at = ?, closed_why = ? WHERE id = ?",
-                               [self._now(), "quota" if voted >= self.study.rounds else why, row["id"]])
+            connection.execute(
+                "UPDATE battles SET status = 'abandoned', reason = 'session closed', closed_at = ?"
+                " WHERE tester_id = ? AND status = 'open'",
+                [self._now(), row["id"]],
+            )
+            connection.execute(
+                "UPDATE testers SET closed_at = ?, closed_why = ? WHERE id = ?",
+                [self._now(), "quota" if voted >= self.study.rounds else why, row["id"]],
+            )
 
     def close_expired(self) -> int:
         """Close the sessions that were idle for their study's timeout; returns how many."""
@@ -162,7 +185,9 @@ class Sessions:
             voted = self._voted(connection, key)
             connection.execute(
                 "UPDATE testers SET closed_at = COALESCE(closed_at, ?), closed_why = 'withdrawn', withdrawn_votes = ?,"
-                " background = '{}', invite = NULL WHERE id = ?", [self._now(), voted, key])
+                " background = '{}', invite = NULL WHERE id = ?",
+                [self._now(), voted, key],
+            )
             remove_tester(connection, key)
         # Only a truncated log is free of the removed text; while others read, the next checkpoint does it.
         self.database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -184,7 +209,8 @@ class Sessions:
         return connection.execute(
             "SELECT testers.*, EXISTS (SELECT 1 FROM guesses WHERE tester_id = testers.id) AS guessed FROM testers"
             " WHERE code = ? AND study_id = ? AND closed_why IS NOT 'withdrawn'",
-            [_code(tester_id), self.study_id]).fetchone()
+            [_code(tester_id), self.study_id],
+        ).fetchone()
 
     def _row(self, connection: sqlite3.Connection, tester_id: str) -> sqlite3.Row:
         row = self._find(connection, tester_id)
@@ -195,8 +221,11 @@ class Sessions:
     def _active(self, connection: sqlite3.Connection, tester_id: str) -> sqlite3.Row:
         row = self._row(connection, tester_id)
         if row["closed_at"]:
-            ends = {"timeout": f"after {self.study.session_timeout_minutes:g} minutes without activity",
-                    "quota": "because all rounds are voted", "quit": "when you left"}
+            ends = {
+                "timeout": f"after {self.study.session_timeout_minutes:g} minutes without activity",
+                "quota": "because all rounds are voted",
+                "quit": "when you left",
+            }
             raise Refused(f"This session ended {ends[row['closed_why']]}; your votes so far are saved.")
         return row
 
@@ -204,8 +233,9 @@ class Sessions:
         connection.execute("UPDATE testers SET last_seen_at = ? WHERE id = ?", [self._now(), key])
 
     def _voted(self, connection: sqlite3.Connection, key: int) -> int:
-        return connection.execute("SELECT COUNT(*) FROM votes WHERE study_id = ? AND tester_id = ? AND superseded = 0",
-                                  [self.study_id, key]).fetchone()[0]
+        return connection.execute(
+            "SELECT COUNT(*) FROM votes WHERE study_id = ? AND tester_id = ? AND superseded = 0", [self.study_id, key]
+        ).fetchone()[0]
 
 
 def _code(token: str) -> str:
@@ -221,6 +251,9 @@ def close_expired(database: Database, now: str) -> int:
     if database.connection.execute(f"{_IDLE} LIMIT 1", {"now": now}).fetchone() is None:
         return 0
     with database.transaction() as connection:
-        connection.execute("UPDATE battles SET status = 'abandoned', reason = 'timeout', closed_at = :now"
-                           f" WHERE status = 'open' AND tester_id IN ({_IDLE})", {"now": now})
+        connection.execute(
+            "UPDATE battles SET status = 'abandoned', reason = 'timeout', closed_at = :now"
+            f" WHERE status = 'open' AND tester_id IN ({_IDLE})",
+            {"now": now},
+        )
         return connection.execute(_CLOSE_IDLE, {"now": now}).rowcount

@@ -137,8 +137,9 @@ class _Rule:
 
 
 def _whole(low: int, high: int, default: int) -> _Rule:
-    return _Rule(lambda value: type(value) is int and low <= value <= high, f"a whole number from {low} to {high}",
-                 default)
+    return _Rule(
+        lambda value: type(value) is int and low <= value <= high, f"a whole number from {low} to {high}", default
+    )
 
 
 def _number(low: float, high: float, default: float, *, above: bool = False) -> _Rule:
@@ -154,8 +155,11 @@ def _is_text(value: Any, limit: int) -> bool:
 
 
 def _is_reasons(value: Any) -> bool:
-    return (isinstance(value, list) and all(_is_text(reason, 80) for reason in value)
-            and len({reason.strip().casefold() for reason in value}) == len(value))
+    return (
+        isinstance(value, list)
+        and all(_is_text(reason, 80) for reason in value)
+        and len({reason.strip().casefold() for reason in value}) == len(value)
+    )
 
 
 _RULES = {
@@ -172,10 +176,14 @@ _RULES = {
 }
 
 _PROMPT_RULES = {
-    "id": _Rule(lambda value: isinstance(value, str) and _PROMPT_ID.match(value) and not value.startswith("own-"),
-                "1 to 64 letters, digits, - . or _, and not begin with own-"),
-    "category": _Rule(lambda value: _is_text(value, 40) and value.strip() != OWN_CATEGORY,
-                      f'text of 1 to 40 characters other than "{OWN_CATEGORY}"'),
+    "id": _Rule(
+        lambda value: isinstance(value, str) and _PROMPT_ID.match(value) and not value.startswith("own-"),
+        "1 to 64 letters, digits, - . or _, and not begin with own-",
+    ),
+    "category": _Rule(
+        lambda value: _is_text(value, 40) and value.strip() != OWN_CATEGORY,
+        f'text of 1 to 40 characters other than "{OWN_CATEGORY}"',
+    ),
     "text": _Rule(lambda value: _is_text(value, MAX_PROMPT_CHARS), f"text of 1 to {MAX_PROMPT_CHARS} characters"),
 }
 
@@ -240,8 +248,11 @@ class _Reader:
             self.problems.append(f"prompt {number} = {shown(entry)} must be a table with id, category and text")
             return None
         problems = [f"{key} is not a setting; remove it" for key in sorted(entry.keys() - _PROMPT_RULES.keys())]
-        problems += [f"{key} = {shown(entry.get(key))} must be {rule.wording}" for key, rule in _PROMPT_RULES.items()
-                     if not rule.accepts(entry.get(key))]
+        problems += [
+            f"{key} = {shown(entry.get(key))} must be {rule.wording}"
+            for key, rule in _PROMPT_RULES.items()
+            if not rule.accepts(entry.get(key))
+        ]
         self.problems += [f"prompt {number}: {problem}" for problem in problems]
         return None if problems else Prompt(**{key: entry[key].strip() for key in _PROMPT_RULES})
 

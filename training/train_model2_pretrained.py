@@ -25,7 +25,7 @@ from training.bases import BASES, Base, load_base
 from training.dataset import Dataset, load_dataset, spread_over_facts
 from training.device import Compute, DType, choose_compute
 from training.export import export_gguf
-from training.fine_tuning import PackedCausalLM, freeze, layers_of, save_final
+from training.fine_tuning import Full, Lora, PackedCausalLM
 from training.generation import MODEL2_FOLDER, generate
 from training.options import OneLineParser, OptionsError, run_command, settings_help, with_settings
 from training.packing import Documents, LossOn, tokenise
@@ -46,8 +46,10 @@ class Model2Options:
     """A name that --help lists, a local folder, or an id of the Hub"""
     method: Method = "full"
     """full: the weights themselves; lora: small matrices beside them; qlora: the same over a base of 4 bits"""
-    frozen_layers: int = 0
-    """Lowest layers that stay as they are, and the embedding with them (full only)"""
+    frozen: float = 0.0
+    """Share of the layers, from the lowest, that stay as they are, and the embedding with them (full only)"""
+    lora_rank: int = 16
+    """Rank of the matrices that lora puts beside each linear layer"""
     max_rows_per_source: int | None = None
     """At most so many rows of each data source, chosen by hash"""
     max_samples: int | None = None
@@ -95,27 +97,25 @@ class Model2Options:
         """Raises OptionsError with every problem at once."""
         positive = ("row_length", "batch_rows", "micro_batch_rows", "epochs", "learning_rate", "evaluations", "clip")
         problems = [f"{key}={getattr(self, key)} must be above 0" for key in positive if getattr(self, key) <= 0]
-        if self.frozen_layers < 0:
-            problems.append(f"frozen_layers={self.frozen_layers} must be at least 0")
-        if self.method != "full":
-            problems.append(f"method={self.method} is not available yet; use method=full")
+        if not 0 <= self.frozen < 1:
+            problems.append(f"frozen={self.frozen} must be at least 0 and below 1")
+        if self.lora_rank < 1:
+            problems.append(f"lora_rank={self.lora_rank} must be at least 1")
+        if self.method == "qlora":
+            problems.append("method=qlora is not available yet; use lora, which needs a base of 16 bits in memory")
         if problems:
             raise OptionsError(problems)
 
     def check_base(self, base: Base) -> None:
         """Raises OptionsError where the settings do not fit the base."""
-        problems = []
         if self.row_length > base.context:
-            problems.append(f"row_length={self.row_length} exceeds the {base.context} tokens that {base.name} reads")
-        n_layers = len(layers_of(base.model))
-        if self.frozen_layers >= n_layers:
-            problems.append(f"frozen_layers={self.frozen_layers} must be below the {n_layers} layers of {base.name}")
-        if problems:
-            raise OptionsError(problems)
+            raise OptionsError(
+                [f"row_length={self.row_length} exceeds the {base.context} tokens that {base.name} reads; lower it"]
+            )
 
 
 PROFILES = {
-    "demo": Model2Options(frozen_layers=10, max_samples=2000, max_held_out=120, max_seconds=105.0),
+    "demo": Model2Options(frozen=1 / 3, max_samples=2000, max_held_out=120, max_seconds=105.0),
     "seed": Model2Options(
         row_length=512,
         batch_rows=32,
@@ -155,23 +155,28 @@ def train_model2(options: Model2Options, data: tuple[str, ...], out: Path, progr
     options.check()
     out.mkdir(parents=True, exist_ok=True)
     compute = choose_compute(options.dtype)
-    base = load_base(options.base, progress)
-    options.check_base(base)
     progress.stage("corpus", f"reading {', '.join(data)}")
     dataset = load_dataset(data, options.max_rows_per_source, options.max_held_out)
     dataset = Dataset(spread_over_facts(dataset.train, options.max_samples), dataset.held_out)
+    progress.stage("download", f"loading {options.base}")
+    base = load_base(options.base, progress)
+    options.check_base(base)
     form = base.chat_form()
     documents = tokenise(dataset.train, base.encode_batch, form, options.loss_on)
     held_out = {
         kind: tokenise(samples, base.encode_batch, form, options.loss_on) for kind, samples in dataset.held_out.items()
     }
     torch.manual_seed(options.seed)
-    freeze(base.model, options.frozen_layers, compute.dtype)
+    method = (
+        Lora(base, options.lora_rank, compute.dtype)
+        if options.method == "lora"
+        else (Full(base, options.frozen, compute.dtype))
+    )
     best: dict[str, Score] = {}
 
     def keep(step: int, scores: dict[str, Score]) -> None:
         best.update(scores)
-        save_final(base, base.model, out / "final")
+        method.keep(out)
 
     with Energy().measure(options.country) as energy:
         trainer = Trainer(
@@ -191,7 +196,9 @@ def train_model2(options: Model2Options, data: tuple[str, ...], out: Path, progr
     if not held_out:
         keep(outcome.steps, {})
     progress.stage("export", f"writing {out}")
-    report = make_report(options, data, dataset, base, compute, outcome, before, best, energy, out)
+    trained = n_trained(base)
+    method.finish(out)
+    report = make_report(options, data, dataset, base, compute, outcome, before, best, energy, trained, out)
     export_gguf(out / "final", out / "model.gguf", options.gguf)
     draw_curves(out, f"Model 2, {report['parameters'] / 1e6:.0f}M parameters, fine-tuned ({options.method})")
     write_report(out, report)
@@ -207,11 +214,14 @@ def score_base(trainer: Trainer, base: Base, progress: Progress) -> Score:
     return before
 
 
+def n_trained(base: Base) -> int:
+    return sum(p.numel() for p in base.model.parameters() if p.requires_grad)
+
+
 def describe_training(base: Base, documents: Documents, compute: Compute) -> str:
-    trained = sum(p.numel() for p in base.model.parameters() if p.requires_grad)
     return (
-        f"training {trained:,} of {base.model.num_parameters():,} parameters on {len(documents.tokens):,} tokens, "
-        f"{compute.name}, {compute.dtype_name} ({compute.reason})"
+        f"training {n_trained(base):,} of {base.model.num_parameters():,} parameters on {len(documents.tokens):,} "
+        f"tokens, {compute.name}, {compute.dtype_name} ({compute.reason})"
     )
 
 
@@ -225,6 +235,7 @@ def make_report(
     before: Score,
     best: dict[str, Score],
     energy: Energy,
+    trained: int,
     out: Path,
 ) -> dict[str, Any]:
     return {
@@ -232,7 +243,7 @@ def make_report(
         "base": options.base,
         "method": options.method,
         "parameters": base.model.num_parameters(),
-        "trainable_parameters": sum(p.numel() for p in base.model.parameters() if p.requires_grad),
+        "trainable_parameters": trained,
         "size_bytes": sum(file.stat().st_size for file in (out / "final").glob("*.safetensors")),
         **run_report(outcome, best, dataset, compute, energy),
         "base_val_loss": before.loss if before.tokens else None,

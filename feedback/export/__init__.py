@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,15 +23,18 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "ExportError", "Format", "Manifest", "stream", "write"]
 
-FORMATS = {entry.name: entry for entry in (
-    Format("csv", ".csv", "text/csv; charset=utf-8", False, stream_csv),
-    Format("jsonl", ".jsonl", "application/x-ndjson", False, stream_jsonl),
-    Format("parquet", ".parquet", "application/vnd.apache.parquet", False, stream_parquet),
-    Format("sqlite", ".sqlite", "application/vnd.sqlite3", False, stream_sqlite),
-    Format("dpo", ".dpo.jsonl", "application/x-ndjson", True, stream_dpo),
-    Format("kto", ".kto.jsonl", "application/x-ndjson", True, stream_kto),
-    Format("arena", ".arena.json", "application/json", True, stream_arena),
-)}
+FORMATS = {
+    entry.name: entry
+    for entry in (
+        Format("csv", ".csv", "text/csv; charset=utf-8", False, stream_csv),
+        Format("jsonl", ".jsonl", "application/x-ndjson", False, stream_jsonl),
+        Format("parquet", ".parquet", "application/vnd.apache.parquet", False, stream_parquet),
+        Format("sqlite", ".sqlite", "application/vnd.sqlite3", False, stream_sqlite),
+        Format("dpo", ".dpo.jsonl", "application/x-ndjson", True, stream_dpo),
+        Format("kto", ".kto.jsonl", "application/x-ndjson", True, stream_kto),
+        Format("arena", ".arena.json", "application/json", True, stream_arena),
+    )
+}
 
 
 def stream(database: Database, format: str, study_id: int | None = None) -> Iterator[bytes]:
@@ -49,18 +52,29 @@ def stream(database: Database, format: str, study_id: int | None = None) -> Iter
     return chunks()
 
 
-def write(database: Database, format: str, out: str | Path, study_id: int | None = None) -> Manifest:
+def write(
+    database: Database,
+    format: str,
+    out: str | Path,
+    study_id: int | None = None,
+    progress: Callable[[int], object] = bool,
+) -> Manifest:
     """Write ``out``, ``out.codebook.md`` and ``out.manifest.json``; for csv also the guesses, if there are any.
 
-    Each file appears whole or not at all.
+    Each file appears whole or not at all.  ``progress`` is told the bytes of each piece as it is written.
 
     Raises:
         ExportError: as :func:`stream`, or the place cannot be written.
     """
     entry = _checked(database, format, study_id)
     digest = hashlib.sha256()
+
+    def observe(chunk: bytes) -> None:
+        digest.update(chunk)
+        progress(len(chunk))
+
     with database.snapshot() as connection:
-        size = replace_file(out, entry.stream(connection, study_id), digest.update)
+        size = replace_file(out, entry.stream(connection, study_id), observe)
         manifest = describe(connection, format, study_id, digest.hexdigest(), size)
         if format == "csv" and (guesses := guesses_csv(connection, study_id)):
             replace_file(guesses_beside(out), [guesses])
@@ -74,6 +88,8 @@ def _checked(database: Database, format: str, study_id: int | None) -> Format:
         raise ExportError(f"format {format!r} is unknown; choose one of {', '.join(FORMATS)}")
     studies = database.connection.execute("SELECT COUNT(DISTINCT study_id) FROM votes").fetchone()[0]
     if FORMATS[format].one_study and study_id is None and studies > 1:
-        raise ExportError(f"votes of {studies} studies would be mixed in format {format}, which has no column to tell"
-                          " them apart; choose one with --study")
+        raise ExportError(
+            f"votes of {studies} studies would be mixed in format {format}, which has no column to tell"
+            " them apart; choose one with --study"
+        )
     return FORMATS[format]

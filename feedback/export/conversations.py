@@ -40,8 +40,11 @@ class Conversation:
     def messages(self, side: str) -> list[dict[str, str]]:
         """One side as chat messages, from the first question to the last answer."""
         answers = self.left_answers if side == "left" else self.right_answers
-        return [{"role": role, "content": content} for question, answer in zip(self.questions, answers, strict=True)
-                for role, content in (("user", question), ("assistant", answer))]
+        return [
+            {"role": role, "content": content}
+            for question, answer in zip(self.questions, answers, strict=True)
+            for role, content in (("user", question), ("assistant", answer))
+        ]
 
 
 def conversations(connection: sqlite3.Connection, study_id: int | None) -> Iterator[Conversation]:
@@ -50,6 +53,14 @@ def conversations(connection: sqlite3.Connection, study_id: int | None) -> Itera
     for _, group in groupby(rows, key=lambda row: row["vote_id"]):
         turns = list(group)
         first = turns[0]
-        yield Conversation(first["vote_id"], first["battle_id"], first["code"], first["left_model"], first["choice"],
-                           first["voted_at"], tuple(turn["prompt"] for turn in turns),
-                           tuple(turn["left_text"] for turn in turns), tuple(turn["right_text"] for turn in turns))
+        yield Conversation(
+            first["vote_id"],
+            first["battle_id"],
+            first["code"],
+            first["left_model"],
+            first["choice"],
+            first["voted_at"],
+            tuple(turn["prompt"] for turn in turns),
+            tuple(turn["left_text"] for turn in turns),
+            tuple(turn["right_text"] for turn in turns),
+        )

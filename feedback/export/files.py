@@ -20,11 +20,19 @@ def stream_parquet(connection: sqlite3.Connection, study_id: int | None) -> Iter
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {"integer": pa.int64(), "number": pa.float64(), "text": pa.string(), "flag": pa.bool_(),
-             "time": pa.timestamp("ms", tz="UTC")}
-    schema = pa.schema([pa.field(column.name, types[column.type], metadata={"meaning": column.meaning,
-                                                                            "unit": column.unit})
-                        for column in CODEBOOK])
+    types = {
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "text": pa.string(),
+        "flag": pa.bool_(),
+        "time": pa.timestamp("ms", tz="UTC"),
+    }
+    schema = pa.schema(
+        [
+            pa.field(column.name, types[column.type], metadata={"meaning": column.meaning, "unit": column.unit})
+            for column in CODEBOOK
+        ]
+    )
     with _aside("votes.parquet") as path:
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
             rows = vote_rows(connection, study_id)
@@ -68,10 +76,14 @@ def _keep_study(copy: sqlite3.Connection, study_id: int) -> None:
     others = "(SELECT id FROM battles WHERE study_id <> :study)"
     turns = f"(SELECT id FROM turns WHERE battle_id IN {others})"
     for statement in (
-        f"DELETE FROM answers WHERE turn_id IN {turns}", f"DELETE FROM failures WHERE turn_id IN {turns}",
-        f"DELETE FROM turns WHERE battle_id IN {others}", f"DELETE FROM guesses WHERE battle_id IN {others}",
-        *(f"DELETE FROM {table} WHERE study_id <> :study"
-          for table in ("votes", "tallies", "looks", "battles", "prompts", "testers")),
+        f"DELETE FROM answers WHERE turn_id IN {turns}",
+        f"DELETE FROM failures WHERE turn_id IN {turns}",
+        f"DELETE FROM turns WHERE battle_id IN {others}",
+        f"DELETE FROM guesses WHERE battle_id IN {others}",
+        *(
+            f"DELETE FROM {table} WHERE study_id <> :study"
+            for table in ("votes", "tallies", "looks", "battles", "prompts", "testers")
+        ),
         "DELETE FROM studies WHERE id <> :study",
     ):
         copy.execute(statement, {"study": study_id})

@@ -75,13 +75,19 @@ def stream_jsonl(connection: sqlite3.Connection, study_id: int | None) -> Iterat
 def stream_dpo(connection: sqlite3.Connection, study_id: int | None) -> Iterator[bytes]:
     """TRL preference rows, conversational: the first question, the better and the worse continuation."""
     return _lines(
-        {"prompt": talk.messages("left")[:1], "chosen": talk.messages(talk.choice)[1:],
-         "rejected": talk.messages("right" if talk.choice == "left" else "left")[1:]}
-        for talk in conversations(connection, study_id) if talk.choice in ("left", "right"))
+        {
+            "prompt": talk.messages("left")[:1],
+            "chosen": talk.messages(talk.choice)[1:],
+            "rejected": talk.messages("right" if talk.choice == "left" else "left")[1:],
+        }
+        for talk in conversations(connection, study_id)
+        if talk.choice in ("left", "right")
+    )
 
 
 def stream_kto(connection: sqlite3.Connection, study_id: int | None) -> Iterator[bytes]:
     """TRL unpaired rows: the winner is desirable, the loser is not, and neither is when both are bad."""
+
     def rows() -> Iterator[dict[str, Any]]:
         for talk in conversations(connection, study_id):
             if talk.choice != "tie":
@@ -97,14 +103,24 @@ _ARENA_WINNERS = {"left": "model_a", "right": "model_b", "tie": "tie", "both_bad
 
 def stream_arena(connection: sqlite3.Connection, study_id: int | None) -> Iterator[bytes]:
     """FastChat's table of battles as one JSON list; ``model_a`` is the left side."""
+
     def record(talk: Conversation) -> str:
-        return json.dumps({
-            "question_id": str(talk.battle_id), "model_a": talk.left_model, "model_b": talk.right_model,
-            "winner": _ARENA_WINNERS[talk.choice], "judge": f"arena_user_{talk.tester_code}",
-            "conversation_a": talk.messages("left"), "conversation_b": talk.messages("right"),
-            "turn": len(talk.questions), "anony": True, "language": "unknown",
-            "tstamp": datetime.fromisoformat(talk.voted_at.replace("Z", "+00:00")).timestamp(),
-        }, ensure_ascii=False)
+        return json.dumps(
+            {
+                "question_id": str(talk.battle_id),
+                "model_a": talk.left_model,
+                "model_b": talk.right_model,
+                "winner": _ARENA_WINNERS[talk.choice],
+                "judge": f"arena_user_{talk.tester_code}",
+                "conversation_a": talk.messages("left"),
+                "conversation_b": talk.messages("right"),
+                "turn": len(talk.questions),
+                "anony": True,
+                "language": "unknown",
+                "tstamp": datetime.fromisoformat(talk.voted_at.replace("Z", "+00:00")).timestamp(),
+            },
+            ensure_ascii=False,
+        )
 
     separator = "[\n"
     for record_text in map(record, conversations(connection, study_id)):

@@ -41,22 +41,35 @@ class Manifest:
 
 # Which votes have no row, by format; the tabular formats keep them all.
 _DROPPED = {"dpo": ("superseded", "tie", "both_bad"), "kto": ("superseded", "tie"), "arena": ("superseded",)}
-_REASONS = {"superseded": "votes superseded by a correction", "tie": "ties: neither answer is preferred",
-            "both_bad": "both bad: neither answer is preferred"}
+_REASONS = {
+    "superseded": "votes superseded by a correction",
+    "tie": "ties: neither answer is preferred",
+    "both_bad": "both bad: neither answer is preferred",
+}
 
 
 def describe(connection: sqlite3.Connection, format: str, study_id: int | None, sha256: str, size: int) -> Manifest:
     """The manifest of a file that was just written from this snapshot."""
     which = {"study": study_id}
-    counts: dict[str, int] = dict(connection.execute(
-        "SELECT CASE WHEN superseded THEN 'superseded' ELSE choice END, COUNT(*) FROM votes"
-        " WHERE (:study IS NULL OR study_id = :study) GROUP BY 1", which).fetchall())
+    counts: dict[str, int] = dict(
+        connection.execute(
+            "SELECT CASE WHEN superseded THEN 'superseded' ELSE choice END, COUNT(*) FROM votes"
+            " WHERE (:study IS NULL OR study_id = :study) GROUP BY 1",
+            which,
+        ).fetchall()
+    )
     dropped = _DROPPED.get(format, ())
-    withdrawn = connection.execute("SELECT COALESCE(SUM(withdrawn_votes), 0) FROM testers"
-                                   " WHERE (:study IS NULL OR study_id = :study)", which).fetchone()[0]
-    studies = [dict(row) for row in connection.execute(
-        "SELECT label, alpha, study_hash, models_hash, prompt_bank_hash, secret_sha256, code_version FROM studies"
-        " WHERE (:study IS NULL OR id = :study) ORDER BY id", which)]
+    withdrawn = connection.execute(
+        "SELECT COALESCE(SUM(withdrawn_votes), 0) FROM testers WHERE (:study IS NULL OR study_id = :study)", which
+    ).fetchone()[0]
+    studies = [
+        dict(row)
+        for row in connection.execute(
+            "SELECT label, alpha, study_hash, models_hash, prompt_bank_hash, secret_sha256, code_version FROM studies"
+            " WHERE (:study IS NULL OR id = :study) ORDER BY id",
+            which,
+        )
+    ]
     schema = connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id DESC LIMIT 1").fetchone()[0]
     return Manifest(
         format=format,
@@ -64,30 +77,44 @@ def describe(connection: sqlite3.Connection, format: str, study_id: int | None, 
         filters={"study": studies[0]["label"] if study_id is not None and studies else None},
         dropped=[{"reason": _REASONS[name], "n": counts[name]} for name in dropped if counts.get(name)]
         + ([{"reason": "votes of testers who withdrew", "n": withdrawn}] if withdrawn else []),
-        sha256=sha256, size_bytes=size, studies=studies,
-        versions={"diptych": __version__, "schema": schema, "python": platform.python_version(),
-                  "sqlite": sqlite3.sqlite_version},
-        created_at=timestamp(datetime.now(timezone.utc)))
+        sha256=sha256,
+        size_bytes=size,
+        studies=studies,
+        versions={
+            "diptych": __version__,
+            "schema": schema,
+            "python": platform.python_version(),
+            "sqlite": sqlite3.sqlite_version,
+        },
+        created_at=timestamp(datetime.now(timezone.utc)),
+    )
 
 
 _MESSAGES = "list of {role, content}"
 _OTHER_CODEBOOKS = {
-    "dpo": (("prompt", _MESSAGES, "", "The first question."),
-            ("chosen", _MESSAGES, "", "What followed on the side that won, from its first answer to its last."),
-            ("rejected", _MESSAGES, "", "What followed on the side that lost.")),
-    "kto": (("prompt", _MESSAGES, "", "The first question."),
-            ("completion", _MESSAGES, "", "What followed on one side, from its first answer to its last."),
-            ("label", "flag", "", "true: this side won; false: it lost, or both were bad.")),
-    "arena": (("question_id", "text", "", "Number of the round."),
-              ("model_a", "text", "", "The model on the left."), ("model_b", "text", "", "The model on the right."),
-              ("winner", "text", "", "model_a, model_b, tie or tie (bothbad)."),
-              ("judge", "text", "", "arena_user_ and the tester's opaque id."),
-              ("conversation_a", _MESSAGES, "", "What was said on the left."),
-              ("conversation_b", _MESSAGES, "", "What was said on the right."),
-              ("turn", "integer", "", "Questions answered before the vote."),
-              ("anony", "flag", "", "true: the models were hidden."),
-              ("language", "text", "", "unknown: it is not detected."),
-              ("tstamp", "number", "seconds", "When the vote was saved, since 1970, UTC.")),
+    "dpo": (
+        ("prompt", _MESSAGES, "", "The first question."),
+        ("chosen", _MESSAGES, "", "What followed on the side that won, from its first answer to its last."),
+        ("rejected", _MESSAGES, "", "What followed on the side that lost."),
+    ),
+    "kto": (
+        ("prompt", _MESSAGES, "", "The first question."),
+        ("completion", _MESSAGES, "", "What followed on one side, from its first answer to its last."),
+        ("label", "flag", "", "true: this side won; false: it lost, or both were bad."),
+    ),
+    "arena": (
+        ("question_id", "text", "", "Number of the round."),
+        ("model_a", "text", "", "The model on the left."),
+        ("model_b", "text", "", "The model on the right."),
+        ("winner", "text", "", "model_a, model_b, tie or tie (bothbad)."),
+        ("judge", "text", "", "arena_user_ and the tester's opaque id."),
+        ("conversation_a", _MESSAGES, "", "What was said on the left."),
+        ("conversation_b", _MESSAGES, "", "What was said on the right."),
+        ("turn", "integer", "", "Questions answered before the vote."),
+        ("anony", "flag", "", "true: the models were hidden."),
+        ("language", "text", "", "unknown: it is not detected."),
+        ("tstamp", "number", "seconds", "When the vote was saved, since 1970, UTC."),
+    ),
 }
 
 
@@ -95,12 +122,19 @@ def codebook(format: str) -> str:
     """The columns of a format as a Markdown table: name, type, unit, meaning."""
     lines = [f"# Codebook of the {format} export", ""]
     if format == "csv":
-        lines += ["A text that a spreadsheet would run as a formula, or that begins with an apostrophe, has one"
-                  " apostrophe more in front.", ""]
+        lines += [
+            "A text that a spreadsheet would run as a formula, or that begins with an apostrophe, has one"
+            " apostrophe more in front.",
+            "",
+        ]
     if format == "sqlite":
-        lines += ["A copy of the database: tables studies, testers, prompts, battles, turns, answers, failures, votes,"
-                  " guesses, looks, tallies. The secret of a study that is still open is blanked.", "",
-                  "The columns of the other tabular exports are joined from them:", ""]
+        lines += [
+            "A copy of the database: tables studies, testers, prompts, battles, turns, answers, failures, votes,"
+            " guesses, looks, tallies. The secret of a study that is still open is blanked.",
+            "",
+            "The columns of the other tabular exports are joined from them:",
+            "",
+        ]
     columns = _OTHER_CODEBOOKS.get(format) or [column[:4] for column in CODEBOOK]
     lines += ["| column | type | unit | meaning |", "|---|---|---|---|"]
     lines += [f"| {' | '.join(column)} |" for column in columns]

@@ -20,46 +20,87 @@ def _both(name: str, unit: str, meaning: str, many: str, kind: str) -> list[Colu
     """The columns of the left and of the right answer; ``many`` aggregates several turns, which few votes have."""
     columns = []
     for side, alias, is_left in (("left", "la", 1), ("right", "ra", 0)):
-        turns = ("SELECT a.* FROM turns t JOIN answers a ON a.turn_id = t.id WHERE t.battle_id = votes.battle_id AND"
-                 " t.status = 'complete' AND t.number <= votes.turns AND (a.model = votes.left_model) ="
-                 f" {is_left} ORDER BY t.number")
-        columns.append(Column(f"{side}_{name}", kind, unit, meaning.format(side),
-                              f"CASE votes.turns WHEN 1 THEN {alias}.{name} ELSE (SELECT {many} FROM ({turns})) END"))
+        turns = (
+            "SELECT a.* FROM turns t JOIN answers a ON a.turn_id = t.id WHERE t.battle_id = votes.battle_id AND"
+            " t.status = 'complete' AND t.number <= votes.turns AND (a.model = votes.left_model) ="
+            f" {is_left} ORDER BY t.number"
+        )
+        columns.append(
+            Column(
+                f"{side}_{name}",
+                kind,
+                unit,
+                meaning.format(side),
+                f"CASE votes.turns WHEN 1 THEN {alias}.{name} ELSE (SELECT {many} FROM ({turns})) END",
+            )
+        )
     return columns
 
 
 def _codebook() -> list[Column]:
-    text = _both("text", "", "What the {} model answered; answers of several turns are separated by a blank line.",
-                 "group_concat(text, char(10, 10))", "text")
-    tokens = _both("tokens", "tokens", "Length of the {} answer in its own model's tokens, all turns.", "SUM(tokens)",
-                   "integer")
+    text = _both(
+        "text",
+        "",
+        "What the {} model answered; answers of several turns are separated by a blank line.",
+        "group_concat(text, char(10, 10))",
+        "text",
+    )
+    tokens = _both(
+        "tokens", "tokens", "Length of the {} answer in its own model's tokens, all turns.", "SUM(tokens)", "integer"
+    )
     seconds = _both("seconds", "seconds", "Time that the {} model took to write, all turns.", "SUM(seconds)", "number")
     return [
         Column("vote_id", "integer", "", "Number of the vote, in the order in which votes were given.", "votes.id"),
         Column("study", "text", "", "The study: its name and a hash of its settings and models.", "studies.label"),
         Column("tester_id", "text", "", "Opaque id of the tester.", "testers.code"),
-        Column("enrolment", "integer", "", "1 for the first tester who consented, 2 for the second, ...",
-               "testers.enrolment"),
+        Column(
+            "enrolment",
+            "integer",
+            "",
+            "1 for the first tester who consented, 2 for the second, ...",
+            "testers.enrolment",
+        ),
         Column("tester_closed", "flag", "", "1 when the tester's session is over.", "testers.closed_at IS NOT NULL"),
         Column("battle_id", "integer", "", "Number of the round that was served.", "votes.battle_id"),
         Column("round", "integer", "", "1 for the tester's first vote, 2 for the second, ...", "battles.round"),
-        Column("prompt_id", "text", "", "Id of the first question in the study's bank; own-... for a tester's own.",
-               "prompts.prompt_id"),
+        Column(
+            "prompt_id",
+            "text",
+            "",
+            "Id of the first question in the study's bank; own-... for a tester's own.",
+            "prompts.prompt_id",
+        ),
         Column("category", "text", "", "Category of the first question; own for a tester's own.", "prompts.category"),
-        Column("prompt", "text", "", "The question; follow-up questions are separated by a blank line.",
-               "CASE votes.turns WHEN 1 THEN prompts.text ELSE (SELECT group_concat(prompt, char(10, 10)) FROM (SELECT"
-               " prompt FROM turns t WHERE t.battle_id = votes.battle_id AND t.status = 'complete' AND t.number <="
-               " votes.turns ORDER BY t.number)) END"),
+        Column(
+            "prompt",
+            "text",
+            "",
+            "The question; follow-up questions are separated by a blank line.",
+            "CASE votes.turns WHEN 1 THEN prompts.text ELSE (SELECT group_concat(prompt, char(10, 10)) FROM (SELECT"
+            " prompt FROM turns t WHERE t.battle_id = votes.battle_id AND t.status = 'complete' AND t.number <="
+            " votes.turns ORDER BY t.number)) END",
+        ),
         Column("turns", "integer", "", "Questions answered before the vote.", "votes.turns"),
         Column("left_model", "text", "", "The model on the left: model1 or model2.", "votes.left_model"),
-        Column("right_model", "text", "", "The model on the right.",
-               "CASE votes.left_model WHEN 'model1' THEN 'model2' ELSE 'model1' END"),
+        Column(
+            "right_model",
+            "text",
+            "",
+            "The model on the right.",
+            "CASE votes.left_model WHEN 'model1' THEN 'model2' ELSE 'model1' END",
+        ),
         Column("choice", "text", "", "What the tester chose: left, right, tie or both_bad.", "votes.choice"),
-        Column("winner_model", "text", "", "The choice by model: model1, model2, tie or both_bad.",
-               "CASE WHEN choice IN ('tie', 'both_bad') THEN choice WHEN (choice = 'left') = (votes.left_model ="
-               " 'model1') THEN 'model1' ELSE 'model2' END"),
-        Column("reasons", "text", "", "Reasons ticked, as a JSON list; empty when none.",
-               "NULLIF(votes.reasons, '[]')"),
+        Column(
+            "winner_model",
+            "text",
+            "",
+            "The choice by model: model1, model2, tie or both_bad.",
+            "CASE WHEN choice IN ('tie', 'both_bad') THEN choice WHEN (choice = 'left') = (votes.left_model ="
+            " 'model1') THEN 'model1' ELSE 'model2' END",
+        ),
+        Column(
+            "reasons", "text", "", "Reasons ticked, as a JSON list; empty when none.", "NULLIF(votes.reasons, '[]')"
+        ),
         Column("comment", "text", "", "The tester's comment.", "votes.comment"),
         *text,
         *tokens,
@@ -68,10 +109,16 @@ def _codebook() -> list[Column]:
         *seconds,
         Column("leak_flag", "flag", "", "1 when an answer said which model wrote it.", "votes.leak_flag"),
         Column("voted_at", "time", "", "When the server saved the vote, UTC, ISO 8601.", "votes.voted_at"),
-        Column("vote_seconds", "number", "seconds", "From both answers shown to the vote, by the browser's clock.",
-               "votes.vote_seconds"),
-        Column("superseded", "flag", "", "1 when the tester took this vote back; it does not count.",
-               "votes.superseded"),
+        Column(
+            "vote_seconds",
+            "number",
+            "seconds",
+            "From both answers shown to the vote, by the browser's clock.",
+            "votes.vote_seconds",
+        ),
+        Column(
+            "superseded", "flag", "", "1 when the tester took this vote back; it does not count.", "votes.superseded"
+        ),
     ]
 
 

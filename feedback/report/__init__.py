@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from ..database import Database
 
 
-def write_report(database: Database, out: str | Path,
-                 label: str | None = None) -> tuple[Path, StudyVotes, dict[str, Any]]:
+def write_report(
+    database: Database, out: str | Path, label: str | None = None
+) -> tuple[Path, StudyVotes, dict[str, Any]]:
     """Write ``report.html`` of a study into a folder, which is made when missing.
 
     Returns:

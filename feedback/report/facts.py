@@ -39,6 +39,7 @@ class Facts:
 
 def gather(connection: sqlite3.Connection, study_id: int) -> Facts:
     """Read the facts of a study."""
+
     def rows(sql: str) -> list[sqlite3.Row]:
         return connection.execute(sql, {"study": study_id}).fetchall()
 
@@ -48,32 +49,67 @@ def gather(connection: sqlite3.Connection, study_id: int) -> Facts:
         study=study,
         flow=_flow(rows),
         battles=dict(map(tuple, rows("SELECT status, COUNT(*) FROM battles WHERE study_id = :study GROUP BY 1"))),
-        unvoted={row[0]: (row[1], row[2]) for row in rows(
-            "SELECT left_model, SUM(status = 'abandoned'), COUNT(*) FROM battles WHERE study_id = :study AND status IN"
-            " ('voted', 'abandoned') GROUP BY 1")},
-        failures=dict(map(tuple, rows(
-            "SELECT model, COUNT(*) FROM failures JOIN turns ON turns.id = turn_id JOIN battles ON battles.id ="
-            " battle_id WHERE study_id = :study GROUP BY 1"))),
+        unvoted={
+            row[0]: (row[1], row[2])
+            for row in rows(
+                "SELECT left_model, SUM(status = 'abandoned'), COUNT(*) FROM battles WHERE study_id = :study"
+                " AND status IN"
+                " ('voted', 'abandoned') GROUP BY 1"
+            )
+        },
+        failures=dict(
+            map(
+                tuple,
+                rows(
+                    "SELECT model, COUNT(*) FROM failures JOIN turns ON turns.id = turn_id JOIN battles ON battles.id ="
+                    " battle_id WHERE study_id = :study GROUP BY 1"
+                ),
+            )
+        ),
         flagged=rows("SELECT COUNT(*) FROM votes WHERE study_id = :study AND superseded = 0 AND leak_flag = 1")[0][0],
-        reasons=dict(map(tuple, rows(
-            "SELECT json_each.value, COUNT(*) FROM votes, json_each(votes.reasons) WHERE study_id = :study AND"
-            " superseded = 0 GROUP BY 1 ORDER BY 2 DESC"))),
-        vote_seconds=[row[0] for row in rows(
-            "SELECT vote_seconds FROM votes WHERE study_id = :study AND superseded = 0 AND vote_seconds IS NOT NULL")],
-        prompts=rows("SELECT prompts.prompt_id, category, text, served_left, served_right, COUNT(votes.id) AS votes"
-                     " FROM prompts LEFT JOIN votes ON votes.prompt_id = prompts.id AND superseded = 0 WHERE"
-                     " prompts.study_id = :study AND position IS NOT NULL GROUP BY prompts.id ORDER BY position"),
-        looks=[tuple(row) for row in rows(
-            "SELECT testers_closed, ci_low, ci_high FROM looks WHERE study_id = :study ORDER BY id")])
+        reasons=dict(
+            map(
+                tuple,
+                rows(
+                    "SELECT json_each.value, COUNT(*) FROM votes, json_each(votes.reasons) WHERE study_id = :study AND"
+                    " superseded = 0 GROUP BY 1 ORDER BY 2 DESC"
+                ),
+            )
+        ),
+        vote_seconds=[
+            row[0]
+            for row in rows(
+                "SELECT vote_seconds FROM votes WHERE study_id = :study AND superseded = 0 AND vote_seconds IS NOT NULL"
+            )
+        ],
+        prompts=rows(
+            "SELECT prompts.prompt_id, category, text, served_left, served_right, COUNT(votes.id) AS votes"
+            " FROM prompts LEFT JOIN votes ON votes.prompt_id = prompts.id AND superseded = 0 WHERE"
+            " prompts.study_id = :study AND position IS NOT NULL GROUP BY prompts.id ORDER BY position"
+        ),
+        looks=[
+            tuple(row)
+            for row in rows("SELECT testers_closed, ci_low, ci_high FROM looks WHERE study_id = :study ORDER BY id")
+        ],
+    )
 
 
 def _flow(rows: Any) -> list[tuple[str, int]]:
-    row = rows("SELECT COUNT(*) AS consented, COUNT(invite) AS invited, SUM(EXISTS (SELECT 1 FROM votes WHERE"
-               " votes.study_id = testers.study_id AND votes.tester_id = testers.id AND superseded = 0)) AS voted,"
-               " SUM(closed_why = 'quota') AS quota, SUM(closed_why = 'quit') AS quit, SUM(closed_why = 'timeout') AS"
-               " timeout, SUM(closed_why = 'withdrawn') AS withdrawn, SUM(closed_at IS NULL) AS still_open"
-               " FROM testers WHERE study_id = :study")[0]
-    steps = (("Consented", "consented"), ("of these by invitation", "invited"), ("Gave at least one vote", "voted"),
-             ("Voted on all rounds", "quota"), ("Left early", "quit"), ("Timed out", "timeout"),
-             ("Withdrew (everything removed)", "withdrawn"), ("Session still open", "still_open"))
+    row = rows(
+        "SELECT COUNT(*) AS consented, COUNT(invite) AS invited, SUM(EXISTS (SELECT 1 FROM votes WHERE"
+        " votes.study_id = testers.study_id AND votes.tester_id = testers.id AND superseded = 0)) AS voted,"
+        " SUM(closed_why = 'quota') AS quota, SUM(closed_why = 'quit') AS quit, SUM(closed_why = 'timeout') AS"
+        " timeout, SUM(closed_why = 'withdrawn') AS withdrawn, SUM(closed_at IS NULL) AS still_open"
+        " FROM testers WHERE study_id = :study"
+    )[0]
+    steps = (
+        ("Consented", "consented"),
+        ("of these by invitation", "invited"),
+        ("Gave at least one vote", "voted"),
+        ("Voted on all rounds", "quota"),
+        ("Left early", "quit"),
+        ("Timed out", "timeout"),
+        ("Withdrew (everything removed)", "withdrawn"),
+        ("Session still open", "still_open"),
+    )
     return [(step, row[name] or 0) for step, name in steps]

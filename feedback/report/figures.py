@@ -24,10 +24,20 @@ if TYPE_CHECKING:
     from ..statistics.outcomes import Outcomes
 
 _STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none", "svg.hashsalt": "diptych", "font.family": "sans-serif", "font.size": 10,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e6e6ea",
-    "axes.axisbelow": True, "axes.edgecolor": "#8a8a94", "text.color": "#1b1b22", "axes.labelcolor": "#1b1b22",
-    "xtick.color": "#4a4a55", "ytick.color": "#4a4a55",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "diptych",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6ea",
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#8a8a94",
+    "text.color": "#1b1b22",
+    "axes.labelcolor": "#1b1b22",
+    "xtick.color": "#4a4a55",
+    "ytick.color": "#4a4a55",
 }
 INK, ACCENT, SOFT = "#1b1b22", "#3b5bdb", "#b9c4f5"
 PATH_POINTS = 40
@@ -45,7 +55,7 @@ def _figure(width: float, height: float, collected: list[str], title: str) -> It
         finally:
             plt.close(figure)
     text = re.sub(r"<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
-    collected.append(text[text.index("<svg"):].replace("<svg", f'<svg role="img" aria-label="{title}"', 1))
+    collected.append(text[text.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{title}"', 1))
 
 
 def preference(result: dict[str, Any]) -> str:
@@ -88,8 +98,10 @@ def anytime(x: NDArray[np.float64], alpha: float, looks: Sequence[tuple[int, flo
 
 def position(result: dict[str, Any], outcomes: Outcomes) -> str:
     """How often the left side won, and model1's share on each side."""
-    shares = [float(outcomes.score[side].mean()) if side.any() else None
-              for side in (outcomes.model1_left, ~outcomes.model1_left)]
+    shares = [
+        float(outcomes.score[side].mean()) if side.any() else None
+        for side in (outcomes.model1_left, ~outcomes.model1_left)
+    ]
     side = result["position"]
     svg: list[str] = []
     with _figure(6.4, 1.9, svg, "Effect of the side") as axes:
@@ -113,8 +125,12 @@ def length(outcomes: Outcomes) -> str:
     groups = [group for group in np.array_split(np.argsort(difference, kind="stable"), 5) if len(group)]
     svg: list[str] = []
     with _figure(6.4, 2.5, svg, "Share preferring Model 1 by relative length") as axes:
-        axes.plot([difference[group].mean() for group in groups], [outcomes.score[group].mean() for group in groups],
-                  "o-", color=ACCENT)
+        axes.plot(
+            [difference[group].mean() for group in groups],
+            [outcomes.score[group].mean() for group in groups],
+            "o-",
+            color=ACCENT,
+        )
         axes.axhline(0.5, color="#8a8a94", linewidth=1, linestyle="--")
         axes.set_ylim(0, 1)
         _percent(axes.yaxis)

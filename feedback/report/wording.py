@@ -32,10 +32,15 @@ def headline(result: dict[str, Any], alpha: float) -> str:
         low, high = result["preference"]["ci_low"], result["preference"]["ci_high"]
     else:
         preferred, share = "Testers preferred Model 2", 1 - estimate
-        low, high = (None if bound is None else 1 - bound
-                     for bound in (result["preference"]["ci_high"], result["preference"]["ci_low"]))
-    interval = "too few testers for an interval" if low is None or high is None else \
-        f"{100 * (1 - alpha):g}% interval {max(0, 100 * low):.0f}-{min(100, 100 * high):.0f}%"
+        low, high = (
+            None if bound is None else 1 - bound
+            for bound in (result["preference"]["ci_high"], result["preference"]["ci_low"])
+        )
+    interval = (
+        "too few testers for an interval"
+        if low is None or high is None
+        else f"{100 * (1 - alpha):g}% interval {max(0, 100 * low):.0f}-{min(100, 100 * high):.0f}%"
+    )
     return f"{preferred}: {percent(share)}, {interval}, {size}; enough to stop: {'yes' if enough else 'no'}."
 
 

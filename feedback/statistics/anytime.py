@@ -61,9 +61,16 @@ def lower_bound(x: NDArray[np.float64], alpha: float) -> float:
     while end:
         values, times = np.unique(x[:end], return_counts=True)
         if _final_log_capital(values, times, max(bound, _TINY)) > threshold:
-            bound = float(optimize.brentq(
-                lambda m, values, times: _final_log_capital(values, times, m) - threshold,
-                max(bound, _TINY), 1.0, args=(values, times), xtol=1e-14, rtol=1e-14))
+            bound = float(
+                optimize.brentq(
+                    lambda m, values, times: _final_log_capital(values, times, m) - threshold,
+                    max(bound, _TINY),
+                    1.0,
+                    args=(values, times),
+                    xtol=1e-14,
+                    rtol=1e-14,
+                )
+            )
         path = log_capital(x, max(bound, _TINY))
         largest = int(np.argmax(path))
         end = largest + 1 if path[largest] > threshold + 1e-9 and largest + 1 != end else 0
@@ -90,5 +97,10 @@ def anytime(x: NDArray[np.float64], alpha: float = 0.05) -> dict[str, Any]:
         return {"n_closed": 0, "e_value": None, "p_value": None, "ci_low": None, "ci_high": None}
     evidence = e_values(x)
     low, high = interval(x, alpha)
-    return {"n_closed": len(x), "e_value": float(evidence[-1]), "p_value": float(min(1.0, 1 / evidence.max())),
-            "ci_low": low, "ci_high": high}
+    return {
+        "n_closed": len(x),
+        "e_value": float(evidence[-1]),
+        "p_value": float(min(1.0, 1 / evidence.max())),
+        "ci_low": low,
+        "ci_high": high,
+    }

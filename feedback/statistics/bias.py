@@ -26,12 +26,18 @@ def position(testers: TesterCounts, alpha: float = 0.05) -> dict[str, Any]:
         left.update(ci_low=None, ci_high=None, p_value=None)
     left_share, right_share = (
         float(np.sum(votes * scores) / votes.sum()) if votes.sum() else None
-        for votes, scores in zip(testers.counts.sum(axis=0), SCORES, strict=True))
+        for votes, scores in zip(testers.counts.sum(axis=0), SCORES, strict=True)
+    )
     adjusted = None if left_share is None or right_share is None else (left_share + right_share) / 2
     logits = logit(left_share), logit(right_share)
-    return {"left_estimate": left["estimate"], "ci_low": left["ci_low"], "ci_high": left["ci_high"],
-            "p_value": left["p_value"], "estimate_adjusted": adjusted,
-            "side_effect": None if logits[0] is None or logits[1] is None else logits[0] - logits[1]}
+    return {
+        "left_estimate": left["estimate"],
+        "ci_low": left["ci_low"],
+        "ci_high": left["ci_high"],
+        "p_value": left["p_value"],
+        "estimate_adjusted": adjusted,
+        "side_effect": None if logits[0] is None or logits[1] is None else logits[0] - logits[1],
+    }
 
 
 def length_controlled(outcomes: Outcomes) -> dict[str, float | None]:
@@ -44,8 +50,9 @@ def length_controlled(outcomes: Outcomes) -> dict[str, float | None]:
     """
     nothing: dict[str, float | None] = {"logit": None, "elo_gap": None, "coefficient": None}
     total = outcomes.model1_chars + outcomes.model2_chars
-    difference = np.divide(outcomes.model1_chars - outcomes.model2_chars, total, out=np.zeros_like(total),
-                           where=total > 0)
+    difference = np.divide(
+        outcomes.model1_chars - outcomes.model2_chars, total, out=np.zeros_like(total), where=total > 0
+    )
     spread = float(difference.std()) if len(difference) else 0.0
     if spread < 1e-12 or not 0 < outcomes.score.mean() < 1:
         return nothing

@@ -25,8 +25,14 @@ if TYPE_CHECKING:
 
 _CHOICE_CODE = "CASE choice " + " ".join(f"WHEN '{choice}' THEN {code}" for code, choice in enumerate(CHOICES)) + " END"
 _INDEXED = "FROM votes INDEXED BY votes_outcomes WHERE study_id = ? AND superseded = 0"
-_FIELDS = {"tester": "tester_id", "prompt": "prompt_id", "model1_left": "(left_model = 'model1')",
-           "choice": _CHOICE_CODE, "left_chars": "left_chars", "right_chars": "right_chars"}
+_FIELDS = {
+    "tester": "tester_id",
+    "prompt": "prompt_id",
+    "model1_left": "(left_model = 'model1')",
+    "choice": _CHOICE_CODE,
+    "left_chars": "left_chars",
+    "right_chars": "right_chars",
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,8 @@ def choose_study(connection: sqlite3.Connection, label: str | None = None) -> sq
     """
     studies: list[sqlite3.Row] = connection.execute(
         "SELECT *, (SELECT COUNT(*) FROM votes WHERE study_id = studies.id AND superseded = 0) AS n FROM studies"
-        " ORDER BY id DESC").fetchall()
+        " ORDER BY id DESC"
+    ).fetchall()
     known = ", ".join(f'"{study["label"]}" ({study["n"]} votes)' for study in studies) or "none"
     if label is not None:
         for study in studies:
@@ -71,8 +78,13 @@ def load_study(database: Database, label: str | None = None, alpha: float | None
     study = choose_study(connection, label)
     if study is None:
         return StudyVotes(None, None, alpha or 0.05, load_outcomes(connection, 0), None)
-    return StudyVotes(study["id"], study["label"], alpha or study["alpha"], load_outcomes(connection, study["id"]),
-                      load_guesses(connection, study["id"]))
+    return StudyVotes(
+        study["id"],
+        study["label"],
+        alpha or study["alpha"],
+        load_outcomes(connection, study["id"]),
+        load_guesses(connection, study["id"]),
+    )
 
 
 def load_votes(database: Database, study: str | None = None) -> DataFrame:
@@ -102,24 +114,38 @@ def load_outcomes(connection: sqlite3.Connection, study_id: int) -> Outcomes:
         votes = _columns(cursor, study_id, _FIELDS | {"id": "id"})
         order = np.argsort(votes["id"])
         votes = {name: values[order] for name, values in votes.items()}
-    testers = cursor.execute("SELECT id, closed_at IS NOT NULL FROM testers WHERE study_id = ? AND id IN (SELECT"
-                             " tester_id FROM votes WHERE study_id = ? AND superseded = 0) ORDER BY enrolment",
-                             [study_id, study_id]).fetchall()
-    place = {key: place for place, (key, _) in enumerate(testers)}
     keys, tester = np.unique(votes["tester"], return_inverse=True)
+    voted = set(keys.tolist())
+    testers = [
+        row
+        for row in cursor.execute(
+            "SELECT id, closed_at IS NOT NULL FROM testers WHERE study_id = ? ORDER BY enrolment", [study_id]
+        )
+        if row[0] in voted
+    ]
+    place = {key: place for place, (key, _) in enumerate(testers)}
     prompts, prompt = np.unique(votes["prompt"], return_inverse=True)
     category_of = dict(cursor.execute("SELECT id, category FROM prompts WHERE study_id = ?", [study_id]))
     if len(keys) != len(testers) or not category_of.keys() >= set(prompts.tolist()):
         raise VotesError("votes of testers or prompts that are missing; python -m feedback check lists the damage")
     names, category = np.unique([category_of[int(key)] for key in prompts] or np.zeros(0, str), return_inverse=True)
-    superseded = cursor.execute("SELECT COUNT(*) FROM votes WHERE study_id = ? AND superseded = 1",
-                                [study_id]).fetchone()[0]
+    superseded = cursor.execute(
+        "SELECT COUNT(*) FROM votes WHERE study_id = ? AND superseded = 1", [study_id]
+    ).fetchone()[0]
     model1_left = votes["model1_left"] == 1
     left_chars, right_chars = votes["left_chars"].astype(float), votes["right_chars"].astype(float)
     return Outcomes(
-        np.array([place[int(key)] for key in keys], np.int64)[tester], prompt, category[prompt], model1_left,
-        votes["choice"], np.where(model1_left, left_chars, right_chars), np.where(model1_left, right_chars, left_chars),
-        np.array([closed for _, closed in testers], bool), tuple(str(name) for name in names), superseded)
+        np.array([place[int(key)] for key in keys], np.int64)[tester],
+        prompt,
+        category[prompt],
+        model1_left,
+        votes["choice"],
+        np.where(model1_left, left_chars, right_chars),
+        np.where(model1_left, right_chars, left_chars),
+        np.array([closed for _, closed in testers], bool),
+        tuple(str(name) for name in names),
+        superseded,
+    )
 
 
 def _columns(cursor: sqlite3.Cursor, study_id: int, fields: dict[str, str]) -> dict[str, NDArray[np.int64]]:
@@ -127,8 +153,9 @@ def _columns(cursor: sqlite3.Cursor, study_id: int, fields: dict[str, str]) -> d
 
     SQLite packs several small numbers into one: what a million rows cost is the objects that Python makes of them.
     """
-    largest = cursor.execute(f"SELECT {', '.join(f'MAX({sql})' for sql in fields.values())} {_INDEXED}",
-                             [study_id]).fetchone()
+    largest = cursor.execute(
+        f"SELECT {', '.join(f'MAX({sql})' for sql in fields.values())} {_INDEXED}", [study_id]
+    ).fetchone()
     packs: list[list[tuple[str, int]]] = [[]]  # names and widths in bits, at most 62 bits together
     for name, value in zip(fields, largest, strict=True):
         width = max(1, int(value or 0).bit_length())
@@ -159,7 +186,9 @@ def load_tally(connection: sqlite3.Connection, study_id: int) -> tuple[TesterCou
     counters = ", ".join(f"{side}_{choice}" for side in "lr" for choice in CHOICES)
     rows = cursor.execute(
         f"SELECT category, enrolment, closed_at IS NOT NULL, {counters} FROM tallies JOIN testers ON testers.id ="
-        " tester_id WHERE tallies.study_id = ?", [study_id]).fetchall()
+        " tester_id WHERE tallies.study_id = ?",
+        [study_id],
+    ).fetchall()
     categories = np.array([row[0] for row in rows], dtype=object)
     numbers = np.array([row[1:] for row in rows], np.int64).reshape(-1, 10)
     return _counted(numbers), {name: _counted(numbers[categories == name]) for name in sorted(set(categories))}
@@ -203,8 +232,9 @@ def read_csv(path: str | Path) -> DataFrame:
         raise VotesError(f"{path}: is no complete CSV file ({error}); export it again") from None
     for number, row in enumerate(rows, 1):
         if len(row) != len(header):
-            raise VotesError(f"{path}: row {number} has {len(row)} fields where the header has {len(header)};"
-                             " export it again")
+            raise VotesError(
+                f"{path}: row {number} has {len(row)} fields where the header has {len(header)}; export it again"
+            )
     frame = DataFrame(rows, columns=header, dtype=object)
     for name in TEXT_COLUMNS & set(header):
         frame[name] = frame[name].map(reveal_formula)

@@ -14,8 +14,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame, Series
 
-REQUIRED = ("tester_id", "enrolment", "tester_closed", "prompt_id", "category", "left_model", "right_model", "choice",
-            "left_chars", "right_chars")
+REQUIRED = (
+    "tester_id",
+    "enrolment",
+    "tester_closed",
+    "prompt_id",
+    "category",
+    "left_model",
+    "right_model",
+    "choice",
+    "left_chars",
+    "right_chars",
+)
 LEFT, RIGHT, TIE, BOTH_BAD = range(4)  # places in CHOICES
 _TRUTH = {"1": True, "0": False, "true": True, "false": False, "1.0": True, "0.0": False}
 
@@ -70,8 +80,12 @@ class TesterCounts:
     def totals(self) -> dict[str, int]:
         """Votes for ``model1``, ``model2``, ``tie`` and ``both_bad``."""
         on_left, on_right = self.counts.sum(axis=0)
-        return {"model1": int(on_left[LEFT] + on_right[RIGHT]), "model2": int(on_left[RIGHT] + on_right[LEFT]),
-                "tie": int(on_left[TIE] + on_right[TIE]), "both_bad": int(on_left[BOTH_BAD] + on_right[BOTH_BAD])}
+        return {
+            "model1": int(on_left[LEFT] + on_right[RIGHT]),
+            "model2": int(on_left[RIGHT] + on_right[LEFT]),
+            "tie": int(on_left[TIE] + on_right[TIE]),
+            "both_bad": int(on_left[BOTH_BAD] + on_right[BOTH_BAD]),
+        }
 
 
 @dataclass(frozen=True)
@@ -128,8 +142,9 @@ class Outcomes:
             VotesError: missing columns, unknown choices or models, several studies, or contradictions.
         """
         if missing := [name for name in REQUIRED if name not in votes.columns]:
-            raise VotesError(f"columns {', '.join(missing)} are missing; the file must have those of an exported"
-                             " votes.csv")
+            raise VotesError(
+                f"columns {', '.join(missing)} are missing; the file must have those of an exported votes.csv"
+            )
         _one_study(votes)
         current = votes
         if "superseded" in votes.columns:
@@ -139,15 +154,27 @@ class Outcomes:
         left = _codes(current["left_model"], ("model1", "model2"), "left_model")
         right = _codes(current["right_model"], ("model1", "model2"), "right_model")
         if (left == right).any():
-            raise VotesError(f"row {_row(left == right)}: left_model and right_model are the same; each vote compares"
-                             " model1 with model2")
+            raise VotesError(
+                f"row {_row(left == right)}: left_model and right_model are the same; each vote compares"
+                " model1 with model2"
+            )
         tester, closed = _testers(current)
         prompt, _ = _factorised(current["prompt_id"].astype(str))
         category, names = _factorised(current["category"].astype(str))
         left_chars, right_chars = (_lengths(current[name]) for name in ("left_chars", "right_chars"))
         model1_left = left == 0
-        return cls(tester, prompt, category, model1_left, choice, np.where(model1_left, left_chars, right_chars),
-                   np.where(model1_left, right_chars, left_chars), closed, names, len(votes) - len(current))
+        return cls(
+            tester,
+            prompt,
+            category,
+            model1_left,
+            choice,
+            np.where(model1_left, left_chars, right_chars),
+            np.where(model1_left, right_chars, left_chars),
+            closed,
+            names,
+            len(votes) - len(current),
+        )
 
 
 def _one_study(votes: DataFrame) -> None:
@@ -177,8 +204,9 @@ def _codes(column: Series, allowed: tuple[str, ...], name: str) -> NDArray[np.in
     codes = column.map({value: place for place, value in enumerate(allowed)})
     if (unknown := codes.isna().to_numpy()).any():
         value = column.to_numpy()[unknown][0]
-        raise VotesError(f"row {_row(unknown)}: {name} = {str(value)!r} is unknown; it must be one of"
-                         f" {', '.join(allowed)}")
+        raise VotesError(
+            f"row {_row(unknown)}: {name} = {str(value)!r} is unknown; it must be one of {', '.join(allowed)}"
+        )
     return codes.to_numpy(np.int64)
 
 
@@ -208,14 +236,21 @@ def _testers(current: DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     if (wrong := enrolment.isna().to_numpy()).any():
         value = current["enrolment"].to_numpy()[wrong][0]
         raise VotesError(f"row {_row(wrong)}: enrolment = {str(value)!r} must be a whole number")
-    table = DataFrame({"tester": current["tester_id"].astype(str).to_numpy(), "enrolment": enrolment.to_numpy(),
-                       "closed": _truth(current["tester_closed"], "tester_closed").to_numpy(bool)})
+    table = DataFrame(
+        {
+            "tester": current["tester_id"].astype(str).to_numpy(),
+            "enrolment": enrolment.to_numpy(),
+            "closed": _truth(current["tester_closed"], "tester_closed").to_numpy(bool),
+        }
+    )
     distinct = table.drop_duplicates()
     for column, other in (("tester", "enrolment or tester_closed"), ("enrolment", "tester_id")):
         if (twice := distinct[column].duplicated().to_numpy()).any():
             value = distinct[column].to_numpy()[twice][0]
-            raise VotesError(f"{'tester_id' if column == 'tester' else column} {value} has more than one {other};"
-                             " the rows contradict each other")
+            raise VotesError(
+                f"{'tester_id' if column == 'tester' else column} {value} has more than one {other};"
+                " the rows contradict each other"
+            )
     distinct = distinct.sort_values("enrolment", kind="stable")
     places = dict(zip(distinct["tester"], range(len(distinct)), strict=True))
     tester = table["tester"].map(places).to_numpy(np.int64) if len(table) else np.zeros(0, np.int64)

@@ -21,17 +21,28 @@ SIGN_FLIP_DRAWS = 9_999
 _SLACK = 1e-12  # rounding must not make equal sums unequal
 
 
-def t_estimate(estimate: float | None, se: float | None, df: int, alpha: float, method: str,
-               null: float = 0.5) -> dict[str, Any]:
+def t_estimate(
+    estimate: float | None, se: float | None, df: int, alpha: float, method: str, null: float = 0.5
+) -> dict[str, Any]:
     """An estimate with its t interval and two-sided p-value; null without a spread or a degree of freedom."""
     from scipy import stats
 
-    result: dict[str, Any] = {"estimate": estimate, "se": se, "df": df if df > 0 else None, "ci_low": None,
-                              "ci_high": None, "p_value": None, "method": method}
+    result: dict[str, Any] = {
+        "estimate": estimate,
+        "se": se,
+        "df": df if df > 0 else None,
+        "ci_low": None,
+        "ci_high": None,
+        "p_value": None,
+        "method": method,
+    }
     if estimate is not None and se and df > 0:
         reach = float(stats.t.ppf(1 - alpha / 2, df)) * se
-        result.update(ci_low=estimate - reach, ci_high=estimate + reach,
-                      p_value=float(2 * stats.t.sf(abs(estimate - null) / se, df)))
+        result.update(
+            ci_low=estimate - reach,
+            ci_high=estimate + reach,
+            p_value=float(2 * stats.t.sf(abs(estimate - null) / se, df)),
+        )
     return result
 
 
@@ -82,7 +93,8 @@ def two_way(outcomes: Outcomes, alpha: float = 0.05) -> dict[str, Any]:
         return t_estimate(estimate, None, 0, alpha, method)
     by_tester, by_prompt, by_cell = (
         count / (count - 1) * float(np.sum(np.bincount(labels, residual, count) ** 2)) / n**2
-        for labels, count in zip((outcomes.tester, prompts, cells), groups, strict=True))
+        for labels, count in zip((outcomes.tester, prompts, cells), groups, strict=True)
+    )
     variance = max(by_tester + by_prompt - by_cell, by_tester, by_prompt)
     result = t_estimate(estimate, float(np.sqrt(variance)), min(groups[:2]) - 1, alpha, method)
     return result | {"variances": (by_tester, by_prompt, by_cell)}
@@ -121,8 +133,14 @@ def sign_test(y: NDArray[np.float64], alpha: float = 0.05) -> dict[str, Any]:
     from scipy import stats
 
     model1, model2 = int(np.sum(y > 0.5 + _SLACK)), int(np.sum(y < 0.5 - _SLACK))
-    result: dict[str, Any] = {"model1": model1, "model2": model2, "none": len(y) - model1 - model2, "p_value": None,
-                              "ci_low": None, "ci_high": None}
+    result: dict[str, Any] = {
+        "model1": model1,
+        "model2": model2,
+        "none": len(y) - model1 - model2,
+        "p_value": None,
+        "ci_low": None,
+        "ci_high": None,
+    }
     if model1 + model2:
         test = stats.binomtest(model1, model1 + model2)
         interval = test.proportion_ci(1 - alpha)
@@ -130,8 +148,9 @@ def sign_test(y: NDArray[np.float64], alpha: float = 0.05) -> dict[str, Any]:
     return result
 
 
-def intraclass_correlation(score_sums: NDArray[np.float64], square_sums: NDArray[np.float64],
-                           votes: NDArray[np.int64]) -> float | None:
+def intraclass_correlation(
+    score_sums: NDArray[np.float64], square_sums: NDArray[np.float64], votes: NDArray[np.int64]
+) -> float | None:
     """How alike the votes of one tester are: one-way ANOVA estimate, 0 when votes are independent, at most 1.
 
     (MSB - MSW) / (MSB + (n0 - 1) MSW); may be slightly negative.  All arguments (G,): sums of scores and of squared
@@ -147,8 +166,9 @@ def intraclass_correlation(score_sums: NDArray[np.float64], square_sums: NDArray
     return (between - within) / scale if scale > _SLACK else None
 
 
-def sample_size(theta: float, tie_share: float, icc: float, votes_per_tester: float, alpha: float = 0.05,
-                   power: float = 0.8) -> float | None:
+def sample_size(
+    theta: float, tie_share: float, icc: float, votes_per_tester: float, alpha: float = 0.05, power: float = 0.8
+) -> float | None:
     """Testers that a study needs to see a share of ``theta`` as different from 1/2 (round up).
 
     A vote's variance is (1 - ties)/4 - (theta - 1/2)^2; a tester's mean has that times (1 + (k-1) ICC)/k; then the

@@ -44,22 +44,46 @@ def summary(votes: DataFrame | Outcomes, guesses: DataFrame | None = None, *, al
     outcomes = votes if isinstance(votes, Outcomes) else Outcomes.from_frame(votes)
     table = guess_table(guesses) if guesses is not None else np.zeros((3, 2), np.int64)
     by_tester = summarise_counts(outcomes.testers, alpha)
-    by_vote: dict[str, Any] = _rounded({
-        "two_way": _ruled(two_way(outcomes, alpha), outcomes.testers, alpha),
-        "length_controlled": {key: length_controlled(outcomes)[key] for key in ("logit", "elo_gap")},
-        "agreement": {"alpha": agreement(outcomes)},
-        "blinding": blinding(table, alpha),
-        "by_category": [{"category": name, **category_estimate(outcomes.testers_within(place), alpha)}
-                        for place, name in enumerate(outcomes.categories)],
-        "excluded": _excluded(outcomes),
-    })
+    length = length_controlled(outcomes)
+    by_vote: dict[str, Any] = _rounded(
+        {
+            "two_way": _ruled(two_way(outcomes, alpha), outcomes.testers, alpha),
+            "length_controlled": {key: length[key] for key in ("logit", "elo_gap")},
+            "agreement": {"alpha": agreement(outcomes)},
+            "blinding": blinding(table, alpha),
+            "by_category": [
+                {"category": name, **category_estimate(outcomes.testers_within(place), alpha)}
+                for place, name in enumerate(outcomes.categories)
+            ],
+            "excluded": _excluded(outcomes),
+        }
+    )
     return {name: by_vote[name] if name in by_vote else by_tester[name] for name in KEYS}
 
 
 # The order in which the dictionary reads well: the study, the answer, its checks, what may have disturbed it.
-KEYS = ("n_votes", "n_testers", "n_testers_closed", "counts", "preference", "pooled", "two_way", "sign_flip",
-        "sign_test", "anytime", "position", "length_controlled", "elo_gap", "davidson", "icc", "agreement", "blinding",
-        "power", "by_category", "excluded")
+KEYS = (
+    "n_votes",
+    "n_testers",
+    "n_testers_closed",
+    "counts",
+    "preference",
+    "pooled",
+    "two_way",
+    "sign_flip",
+    "sign_test",
+    "anytime",
+    "position",
+    "length_controlled",
+    "elo_gap",
+    "davidson",
+    "icc",
+    "agreement",
+    "blinding",
+    "power",
+    "by_category",
+    "excluded",
+)
 
 
 def summarise_counts(testers: TesterCounts, alpha: float = 0.05) -> dict[str, Any]:
@@ -71,26 +95,29 @@ def summarise_counts(testers: TesterCounts, alpha: float = 0.05) -> dict[str, An
     icc = intraclass_correlation(testers.sums, testers.square_sums, testers.votes)
     log_ratio, nu = davidson(totals["model1"], totals["model2"], ties)
     side = position(testers, alpha)
-    return _rounded({
-        "n_votes": int(testers.votes.sum()),
-        "n_testers": len(y),
-        "n_testers_closed": int(testers.closed.sum()),
-        "counts": totals,
-        "preference": preference,
-        "pooled": everyone,
-        "sign_flip": {"p_value": sign_flip(y)},
-        "sign_test": sign_test(y, alpha),
-        "anytime": anytime(y[:closed_prefix(testers.closed)], alpha),
-        "position": {key: side[key] for key in _POSITION},
-        "elo_gap": elo_gap(everyone["estimate"]),
-        "davidson": {"log_ratio": log_ratio, "nu": nu},
-        "icc": icc,
-        "power": {"testers_needed": _testers_needed(testers, icc, alpha)},
-    })
+    return _rounded(
+        {
+            "n_votes": int(testers.votes.sum()),
+            "n_testers": len(y),
+            "n_testers_closed": int(testers.closed.sum()),
+            "counts": totals,
+            "preference": preference,
+            "pooled": everyone,
+            "sign_flip": {"p_value": sign_flip(y)},
+            "sign_test": sign_test(y, alpha),
+            "anytime": anytime(y[: closed_prefix(testers.closed)], alpha),
+            "position": {key: side[key] for key in _POSITION},
+            "elo_gap": elo_gap(everyone["estimate"]),
+            "davidson": {"log_ratio": log_ratio, "nu": nu},
+            "icc": icc,
+            "power": {"testers_needed": _testers_needed(testers, icc, alpha)},
+        }
+    )
 
 
 def _rounded(result: dict[str, Any]) -> dict[str, Any]:
     """Floats to twelve digits, so that the order in which votes were added up cannot be seen."""
+
     def rounded(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: rounded(child) for name, child in value.items()}
@@ -125,17 +152,28 @@ def _testers_needed(testers: TesterCounts, icc: float | None, alpha: float) -> i
     if icc is None:
         return None
     votes, totals = int(testers.votes.sum()), testers.totals
-    needed = sample_size(float(testers.means.mean()), (totals["tie"] + totals["both_bad"]) / votes, max(icc, 0.0),
-                         votes / len(testers.votes), alpha)
+    needed = sample_size(
+        float(testers.means.mean()),
+        (totals["tie"] + totals["both_bad"]) / votes,
+        max(icc, 0.0),
+        votes / len(testers.votes),
+        alpha,
+    )
     return None if needed is None else math.ceil(needed)
 
 
 def _excluded(outcomes: Outcomes) -> list[dict[str, Any]]:
     testers = len(outcomes.closed)
     waiting = testers - closed_prefix(outcomes.closed)
-    return [{"reason": reason, "n": n} for reason, n in (
-        ("votes superseded by a correction", outcomes.superseded),
-        ("testers not yet in the anytime interval: their session, or one enrolled before, is open", waiting),
-        (f"testers without t intervals and their p-values, for there are fewer than {MIN_TESTERS}",
-         testers if testers < MIN_TESTERS else 0),
-    ) if n]
+    return [
+        {"reason": reason, "n": n}
+        for reason, n in (
+            ("votes superseded by a correction", outcomes.superseded),
+            ("testers not yet in the anytime interval: their session, or one enrolled before, is open", waiting),
+            (
+                f"testers without t intervals and their p-values, for there are fewer than {MIN_TESTERS}",
+                testers if testers < MIN_TESTERS else 0,
+            ),
+        )
+        if n
+    ]

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +63,15 @@ def write_study(folder: Path, reveal: str = "end") -> Path:
 class App:
     """One running app; `start` after `kill` serves the same database on the same port again."""
 
-    def __init__(self, folder: Path, model1: str, model2: str, command: list[str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, model1: str, model2: str, command: list[str] | None = None, reveal: str = "end"
+    ) -> None:
         self.folder = folder
         self.database = folder / "votes.db"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "app.log"
-        study = write_study(folder)
+        study = write_study(folder, reveal)
         self._command = [
             *(command or [sys.executable, "app.py", "--model1", model1, "--model2", model2]),
             *("--port", str(self.port), "--db", str(self.database), "--study", str(study)),
@@ -108,3 +111,11 @@ class App:
     def rows(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
         with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as connection:
             return connection.execute(query, arguments).fetchall()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for something to become true; fail when it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.demo_training import DemoTraining
-from tests.app.serving import App
+from tests.app.serving import App, wait_until
 from tests.app.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -33,13 +33,6 @@ os.replace(partial, progress)
 
 def command(code: str) -> list[str]:
     return [sys.executable, "-c", TRAINING + textwrap.dedent(code)]
-
-
-def wait_until(condition: object, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_both_are_trained_one_after_the_other(tmp_path: Path) -> None:

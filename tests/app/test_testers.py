@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.app.chat_server import ANSWER, MODEL, ChatServer
-from tests.app.serving import App
+from tests.app.serving import App, wait_until
 from tests.app.visitor import Visitor
 from tests.app.wiretap import Wiretap
 
@@ -227,9 +227,9 @@ def test_a_model_that_dies_gives_one_neutral_error_no_vote_and_a_retry(visitor: 
     assert app.rows(failures, battle) == [("model2",)]
     assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", battle) == [(0,)]
     visitor.page.click("#retry")
-    visitor.page.wait_for_selector("#stop")
-    visitor.page.wait_for_selector("#retry", timeout=30_000)
-    assert app.rows("SELECT attempt, status FROM turns WHERE battle_id = ?", battle) == [(1, "failed"), (2, "failed")]
+    attempts = "SELECT attempt, status FROM turns WHERE battle_id = ?"
+    wait_until(lambda: app.rows(attempts, battle) == [(1, "failed"), (2, "failed")])
+    visitor.page.wait_for_selector("#retry")
     visitor.page.click("#other-question")
     visitor.page.wait_for_selector("#suggestions .chip")
     assert app.rows("SELECT status FROM battles WHERE id = ?", battle) == [("abandoned",)]
@@ -251,10 +251,7 @@ def test_stop_ends_both_within_two_seconds_and_is_stored(visitor: Visitor, app: 
     assert app.rows("SELECT status FROM turns WHERE battle_id = ?", battle) == [("cancelled",)]
     stopped = "SELECT DISTINCT stopped FROM answers JOIN turns ON turns.id = turn_id WHERE battle_id = ?"
     assert app.rows(stopped, battle) == [("cancelled",)]
-    deadline = time.monotonic() + 2
-    while chat_server.streaming and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert chat_server.streaming == 0, "the server has been told"
+    wait_until(lambda: chat_server.streaming == 0, 2)  # the model's server has been told
 
 
 def test_reload_in_mid_answer_resumes_the_same_round(visitor: Visitor, app: App) -> None:
@@ -271,17 +268,23 @@ def test_reload_in_mid_answer_resumes_the_same_round(visitor: Visitor, app: App)
     visitor.vote("tie")
 
 
-def test_a_second_tab_that_is_out_of_date_cannot_vote_elsewhere(visitor: Visitor, app: App) -> None:
+def test_a_second_tab_that_is_out_of_date_cannot_act_on_another_round(visitor: Visitor, app: App) -> None:
     visitor.consent()
+    asking = visitor.open()
+    asking.wait_for_selector("#prompt textarea")
     visitor.ask("What is Impressionism?")
-    stale = visitor.open()
-    stale.wait_for_selector("#vote-left")
+    voting = visitor.open()
+    voting.wait_for_selector("#vote-left")
+    asking.fill("#prompt textarea", "Another question?")
+    asking.click("#send")
+    asking.wait_for_selector("#vote-left")
+    assert "This page showed another round" in asking.inner_text("#status")
     visitor.vote("left")
     visitor.page.click("#next-round")
     visitor.page.wait_for_selector("#suggestions .chip")
     visitor.ask("Who painted Guernica?")
-    stale.click("#vote-right")
-    stale.wait_for_function("document.querySelector('#question').innerText.includes('Guernica')")
+    voting.click("#vote-right")
+    voting.wait_for_function("document.querySelector('#question').innerText.includes('Guernica')")
     tester = app.rows("SELECT tester_id FROM battles ORDER BY id DESC LIMIT 1")[0][0]
     assert app.rows("SELECT choice FROM votes WHERE tester_id = ?", tester) == [("left",)]
 
@@ -377,7 +380,7 @@ class TestRawRequests:
 def test_a_kill_loses_no_vote_and_a_restart_resumes_the_round(
     browser: Browser, tmp_path: Path, chat_server: ChatServer
 ) -> None:
-    running = App(tmp_path, chat_server.spec, chat_server.spec).start()
+    running = App(tmp_path, chat_server.spec, chat_server.spec, reveal="vote").start()
     try:
         with Visitor(browser, running.url) as voter, Visitor(browser, running.url) as asker:
             asker.consent()
@@ -399,6 +402,9 @@ def test_a_kill_loses_no_vote_and_a_restart_resumes_the_round(
             voter.page = voter.open()
             voter.page.wait_for_selector("#next-round")
             assert voter.status == "Saved: A is better."
+            voter.page.click("#reveal")  # this study shows the models after each vote
+            voter.wait_for_status("A was Model")
+            assert voter.page.locator("#undo-vote").count() == 0, "and then the vote stays"
     finally:
         running.stop()
 

@@ -19,11 +19,24 @@ VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text())
 
 def document(**changes: Any) -> dict[str, Any]:
     """A study file as a parsed TOML document."""
-    prompts = [{"id": f"q{number:02}", "category": "art" if number % 2 else "ai", "text": f"Question {number}?"}
-               for number in range(1, 11)]
-    return {"name": "Test study", "rounds": 12, "reveal": "end", "alpha": 0.05, "session_timeout_minutes": 60,
-            "max_turns": 3, "max_new_tokens": 64, "temperature": 0.7, "top_p": 0.9, "reasons": ["Clearer", "Shorter"],
-            "consent": {"version": "1", "text": "You agree."}, "prompts": prompts} | changes
+    prompts = [
+        {"id": f"q{number:02}", "category": "art" if number % 2 else "ai", "text": f"Question {number}?"}
+        for number in range(1, 11)
+    ]
+    return {
+        "name": "Test study",
+        "rounds": 12,
+        "reveal": "end",
+        "alpha": 0.05,
+        "session_timeout_minutes": 60,
+        "max_turns": 3,
+        "max_new_tokens": 64,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "reasons": ["Clearer", "Shorter"],
+        "consent": {"version": "1", "text": "You agree."},
+        "prompts": prompts,
+    } | changes
 
 
 class Clock:
@@ -42,16 +55,26 @@ class Clock:
 
 def open_test(path: Path, clock: Clock | None = None, **changes: Any) -> BlindTest:
     """A blind test on a database file; ``changes`` are settings of the study."""
-    return BlindTest(Database(path), Study.from_document(document(**changes)),
-                     {"model1": {"name": "one"}, "model2": {"name": "two"}}, clock or Clock())
+    return BlindTest(
+        Database(path),
+        Study.from_document(document(**changes)),
+        {"model1": {"name": "one"}, "model2": {"name": "two"}},
+        clock or Clock(),
+    )
 
 
-def answered(test: BlindTest, tester_id: str, text: str | None = None, chars: tuple[int, int] = (20, 30),
-             prompt_id: str | None = None) -> Battle:
+def answered(
+    test: BlindTest,
+    tester_id: str,
+    text: str | None = None,
+    chars: tuple[int, int] = (20, 30),
+    prompt_id: str | None = None,
+) -> Battle:
     """Start a round and let both models answer; ``chars`` are the lengths of model1's and model2's answers."""
     if text is None:
-        prompt = next(p for p in test.study.prompts if p.id == prompt_id) if prompt_id else \
-            test.suggestions(tester_id)[0]
+        prompt = (
+            next(p for p in test.study.prompts if p.id == prompt_id) if prompt_id else test.suggestions(tester_id)[0]
+        )
         prompt_id, text = prompt.id, prompt.text
     battle = test.start_battle(tester_id, prompt_id, text)
     answer_turn(test, tester_id, battle.id, text, chars)
@@ -83,9 +106,19 @@ def dataset_d() -> pd.DataFrame:
         left, right = ("model1", "model2") if row["a_side"] == "left" else ("model2", "model1")
         winner = {"A": "model1", "B": "model2"}.get(row["winner"], row["winner"])
         lengths = {"model1": row["len_a"], "model2": row["len_b"]}
-        rows.append({
-            "vote_id": number, "tester_id": row["participant"], "enrolment": int(row["participant"][1:]),
-            "tester_closed": 1, "prompt_id": row["prompt"], "category": "art", "left_model": left,
-            "right_model": right, "choice": "left" if winner == left else "right" if winner == right else winner,
-            "left_chars": lengths[left], "right_chars": lengths[right]})
+        rows.append(
+            {
+                "vote_id": number,
+                "tester_id": row["participant"],
+                "enrolment": int(row["participant"][1:]),
+                "tester_closed": 1,
+                "prompt_id": row["prompt"],
+                "category": "art",
+                "left_model": left,
+                "right_model": right,
+                "choice": "left" if winner == left else "right" if winner == right else winner,
+                "left_chars": lengths[left],
+                "right_chars": lengths[right],
+            }
+        )
     return pd.DataFrame(rows)

@@ -17,7 +17,7 @@ def test_each_block_of_four_has_two_of_each_side() -> None:
     for tester in range(200):
         sides = [left_model(SECRET, f"t{tester}", serving) for serving in range(40)]
         for block in range(0, 40, 4):
-            assert sides[block:block + 4].count("model1") == 2
+            assert sides[block : block + 4].count("model1") == 2
         lead = np.cumsum([1 if side == "model1" else -1 for side in sides])
         assert np.abs(lead).max() <= 2
 
@@ -35,7 +35,8 @@ def test_a_draw_can_be_done_again_by_hand() -> None:
     key = bytes.fromhex(SECRET)
     ranks = sorted(range(4), key=lambda j: hmac.new(key, f"t|1|{j}".encode(), hashlib.sha256).digest())
     assert [left_model(SECRET, "t", 4 + place) for place in range(4)] == [
-        "model1" if ranks.index(place) < 2 else "model2" for place in range(4)]
+        "model1" if ranks.index(place) < 2 else "model2" for place in range(4)
+    ]
 
 
 def test_another_secret_draws_otherwise() -> None:
@@ -70,7 +71,8 @@ def test_balance_over_prompts_and_testers_with_drop_out(blind_test: BlindTest) -
     assert max(served) - min(served) <= 1
     assert max(abs(left - right) for left, right in rows) <= 2
     per_tester = blind_test.database.connection.execute(
-        "SELECT SUM(left_model = 'model1') - SUM(left_model = 'model2') FROM battles GROUP BY tester_id").fetchall()
+        "SELECT SUM(left_model = 'model1') - SUM(left_model = 'model2') FROM battles GROUP BY tester_id"
+    ).fetchall()
     assert max(abs(row[0]) for row in per_tester) <= 2
 
 
@@ -80,6 +82,7 @@ def test_two_hundred_rounds_put_each_model_left_equally_often(blind_test: BlindT
         for _ in range(8):
             battle = answered(blind_test, tester.id)
             blind_test.vote(tester.id, battle.id, "left")
-    left = blind_test.database.connection.execute(
-        "SELECT COUNT(*) FROM votes WHERE left_model = 'model1'").fetchone()[0]
+    left = blind_test.database.connection.execute("SELECT COUNT(*) FROM votes WHERE left_model = 'model1'").fetchone()[
+        0
+    ]
     assert left == pytest.approx(100, abs=1)

@@ -129,12 +129,14 @@ def test_undo_ends_with_the_next_round(blind_test: BlindTest, tester: str) -> No
 def test_another_testers_round_is_out_of_reach(blind_test: BlindTest, tester: str) -> None:
     battle = answered(blind_test, tester)
     stranger = blind_test.enrol("1").id
-    for call in (lambda: blind_test.vote(stranger, battle.id, "left"),
-                 lambda: blind_test.start_turn(stranger, battle.id, "And?"),
-                 lambda: blind_test.abandon(stranger, battle.id, "bored"),
-                 lambda: blind_test.undo_vote(stranger, battle.id),
-                 lambda: blind_test.reveal(stranger, battle.id),
-                 lambda: blind_test.battle(stranger, battle.id)):
+    for call in (
+        lambda: blind_test.vote(stranger, battle.id, "left"),
+        lambda: blind_test.start_turn(stranger, battle.id, "And?"),
+        lambda: blind_test.abandon(stranger, battle.id, "bored"),
+        lambda: blind_test.undo_vote(stranger, battle.id),
+        lambda: blind_test.reveal(stranger, battle.id),
+        lambda: blind_test.battle(stranger, battle.id),
+    ):
         with pytest.raises(Refused, match="not yours"):
             call()
 
@@ -154,11 +156,18 @@ def test_the_database_holds_no_token(blind_test: BlindTest, tester: str) -> None
     assert blind_test.tester(blind_test.tester(tester).code) is None
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"choice": "Left"}, "'Left'|\"Left\""), ({"choice": ""}, "choose one of"), ({"reasons": ["Nicer"]}, "Nicer"),
-    ({"vote_seconds": -1}, "vote_seconds"), ({"vote_seconds": float("nan")}, "vote_seconds"),
-    ({"vote_seconds": "3"}, "vote_seconds"), ({"good_enough": "yes"}, "good_enough"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"choice": "Left"}, "'Left'|\"Left\""),
+        ({"choice": ""}, "choose one of"),
+        ({"reasons": ["Nicer"]}, "Nicer"),
+        ({"vote_seconds": -1}, "vote_seconds"),
+        ({"vote_seconds": float("nan")}, "vote_seconds"),
+        ({"vote_seconds": "3"}, "vote_seconds"),
+        ({"good_enough": "yes"}, "good_enough"),
+    ],
+)
 def test_a_malformed_vote_is_refused(blind_test: BlindTest, tester: str, change: dict, words: str) -> None:
     battle = answered(blind_test, tester)
     with pytest.raises(Refused, match=words):
@@ -174,8 +183,9 @@ def test_an_impossible_question_is_refused(blind_test: BlindTest, tester: str, t
         blind_test.start_battle(tester, None, text)
 
 
-@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "![x](http://e.x/y.png)", "🎨 a\nb\tc",
-                                  "'; DROP TABLE votes;"])
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script>", "![x](http://e.x/y.png)", "🎨 a\nb\tc", "'; DROP TABLE votes;"]
+)
 def test_any_other_text_is_stored_as_it_is(blind_test: BlindTest, tester: str, text: str) -> None:
     assert blind_test.start_battle(tester, None, text).prompt == text
 
@@ -227,10 +237,16 @@ def test_the_first_turn_asks_the_rounds_question(blind_test: BlindTest, tester: 
         blind_test.start_turn(tester, battle.id, "Other?")
 
 
-@pytest.mark.parametrize("answers", [
-    {"model1": Answer("x", 1, 1.0)}, GOOD | {"model3": Answer("x", 1, 1.0)}, GOOD | {"model1": Answer("x", -1, 1.0)},
-    GOOD | {"model1": Answer("x", 1, float("inf"))}, GOOD | {"model1": Answer("x", 1, 1.0, stopped="tired")},
-])
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"model1": Answer("x", 1, 1.0)},
+        GOOD | {"model3": Answer("x", 1, 1.0)},
+        GOOD | {"model1": Answer("x", -1, 1.0)},
+        GOOD | {"model1": Answer("x", 1, float("inf"))},
+        GOOD | {"model1": Answer("x", 1, 1.0, stopped="tired")},
+    ],
+)
 def test_impossible_answers_are_refused(blind_test: BlindTest, tester: str, answers: dict) -> None:
     battle = blind_test.start_battle(tester, None, "Mine?")
     turn = blind_test.start_turn(tester, battle.id, "Mine?")
@@ -276,6 +292,7 @@ def test_other_models_or_settings_are_another_study(tmp_path: Path) -> None:
 
 
 # -- the reveal -------------------------------------------------------------------------------------------------------
+
 
 def test_nothing_is_revealed_before_the_end(blind_test: BlindTest, tester: str) -> None:
     battle = answered(blind_test, tester)
@@ -330,6 +347,7 @@ def test_the_secret_is_promised_and_told_at_the_close(blind_test: BlindTest) -> 
 
 
 # -- many at once -----------------------------------------------------------------------------------------------------
+
 
 def test_simultaneous_votes_leave_one(blind_test: BlindTest, tester: str) -> None:
     battle = answered(blind_test, tester)

@@ -40,16 +40,24 @@ def test_a_study_by_the_protocol_has_no_fault(study: BlindTest) -> None:
 
 
 FAULTS = [
-    ("UPDATE battles SET left_model = CASE left_model WHEN 'model1' THEN 'model2' ELSE 'model1' END WHERE id = 1",
-     ["assignment: battle 1 has", "sides of vote 1", "foreign keys"]),
-    ("UPDATE battles SET scheduled_prompt_id = scheduled_prompt_id % 10 + 1 WHERE id = 2",
-     ["assignment: battle 2 was not scheduled"]),
+    (
+        "UPDATE battles SET left_model = CASE left_model WHEN 'model1' THEN 'model2' ELSE 'model1' END WHERE id = 1",
+        ["assignment: battle 1 has", "sides of vote 1", "foreign keys"],
+    ),
+    (
+        "UPDATE battles SET scheduled_prompt_id = scheduled_prompt_id % 10 + 1 WHERE id = 2",
+        ["assignment: battle 2 was not scheduled"],
+    ),
     ("UPDATE studies SET secret = replace(secret, substr(secret, 1, 1), 'f') || ''", ["the secret of", "assignment"]),
     ("UPDATE studies SET alpha = 0.05, definition = replace(definition, '0.05', '0.5')", ["the settings of"]),
     ("UPDATE prompts SET text = 'Changed?' WHERE id = 1", ["prompts stored"]),
-    ("INSERT INTO votes SELECT 999, battle_id, study_id, tester_id, prompt_id, left_model, choice, reasons, comment,"
-     " good_enough, turns, left_chars, right_chars, leak_flag, voted_at, client_time, vote_seconds, 0, NULL FROM votes"
-     " WHERE id = 1", ["battle 1 has 2 current votes", "tallies"]),
+    (
+        "INSERT INTO votes SELECT 999, battle_id, study_id, tester_id, prompt_id, left_model, choice, reasons, comment,"
+        " good_enough, turns, left_chars, right_chars, leak_flag, voted_at, client_time, vote_seconds, 0, NULL"
+        " FROM votes"
+        " WHERE id = 1",
+        ["battle 1 has 2 current votes", "tallies"],
+    ),
     ("DELETE FROM votes WHERE id = 1", ["battle 1 is voted, but has 0", "tallies"]),
     ("UPDATE votes SET choice = 'both_bad' WHERE id = 1", ["tallies"]),
     ("UPDATE votes SET left_chars = 5 WHERE id = 1", ["vote 1 says 1 turns, 5 and"]),
@@ -65,8 +73,9 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("tampering", "findings"), FAULTS)
-def test_each_tampering_is_found(study: BlindTest, tampering: str, findings: list[str],
-                                 capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_tampering_is_found(
+    study: BlindTest, tampering: str, findings: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     path = study.database.path
     with sqlite3.connect(path) as connection:  # as somebody would who knows how to get round our rules
         triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()

@@ -24,8 +24,19 @@ def test_a_new_file_has_the_schema_and_is_safe(tmp_path: Path) -> None:
     assert connection.execute("PRAGMA secure_delete").fetchone()[0] == 1
     strict = {row["name"]: row["strict"] for row in connection.execute("PRAGMA table_list") if row["type"] == "table"}
     ours = {name for name in strict if not name.startswith("sqlite_") and name != "_sqlite_migrations"}
-    assert ours == {"studies", "prompts", "testers", "battles", "turns", "answers", "failures", "votes", "guesses",
-                    "looks", "tallies"}
+    assert ours == {
+        "studies",
+        "prompts",
+        "testers",
+        "battles",
+        "turns",
+        "answers",
+        "failures",
+        "votes",
+        "guesses",
+        "looks",
+        "tallies",
+    }
     assert all(strict[name] for name in ours)
 
 
@@ -39,39 +50,73 @@ def voted(blind_test: BlindTest) -> sqlite3.Connection:
     return blind_test.database.connection
 
 
-INSERT_VOTE = ("INSERT INTO votes (battle_id, study_id, tester_id, prompt_id, left_model, choice, turns, left_chars,"
-               " right_chars, leak_flag, voted_at) SELECT id, study_id, tester_id, prompt_id, {left}, {choice}, 1, 1,"
-               " 1, 0, 'now' FROM battles WHERE id = {battle}")
+INSERT_VOTE = (
+    "INSERT INTO votes (battle_id, study_id, tester_id, prompt_id, left_model, choice, turns, left_chars,"
+    " right_chars, leak_flag, voted_at) SELECT id, study_id, tester_id, prompt_id, {left}, {choice}, 1, 1,"
+    " 1, 0, 'now' FROM battles WHERE id = {battle}"
+)
 
 
-@pytest.mark.parametrize(("statement", "rule"), [
-    (INSERT_VOTE.format(battle=1, choice="'right'", left="left_model"), "the battle is not open"),
-    (INSERT_VOTE.format(battle=2, choice="'left'", left="left_model"), "no finished pair of answers"),
-    (INSERT_VOTE.format(battle=2, choice="'none'", left="left_model"), "CHECK|no finished"),
-    ("UPDATE votes SET choice = 'tie'", "never changed"), ("DELETE FROM votes", "never deleted"),
-    ("UPDATE votes SET comment = 'x'", "never changed"),
-    ("REPLACE INTO votes SELECT * FROM votes", "never deleted|not open"),
-    ("UPDATE battles SET left_model = 'model2'", "fixed once it is served"), ("DELETE FROM battles", "never deleted"),
-    ("UPDATE battles SET status = 'open' WHERE id = 1; " + INSERT_VOTE.format(
-        battle=1, choice="'left'", left="left_model"), "UNIQUE constraint failed: votes.battle_id"),
-    ("INSERT INTO battles (study_id, tester_id, prompt_id, left_model, serving, round, served_at) SELECT study_id,"
-     " tester_id, prompt_id, left_model, 9, 2, 'now' FROM battles WHERE id = 2", "UNIQUE constraint failed"),
-    ("INSERT INTO battles (study_id, tester_id, prompt_id, left_model, serving, round, served_at) VALUES (9, 1, 1,"
-     " 'model1', 9, 2, 'now')", "FOREIGN KEY|all rounds"),
-    ("UPDATE answers SET text = 'better'", "never changed"), ("DELETE FROM answers", "never deleted"),
-    ("INSERT INTO answers (turn_id, model, text, tokens, chars, seconds, stopped) VALUES (1, 'model1', 'x', 1, 1, 1,"
-     " 'stop')", "turn in progress|UNIQUE"),
-    ("UPDATE turns SET status = 'failed'", "finished once"), ("DELETE FROM turns", "never deleted"),
-    ("INSERT INTO turns (battle_id, number, attempt, prompt, started_at) VALUES (1, 2, 1, 'x', 'now')", "before its"),
-    ("INSERT INTO turns (battle_id, number, attempt, prompt, started_at, status, finished_at) VALUES (2, 1, 1, 'x',"
-     " 'now', 'complete', 'now')", "before its answers"),
-    ("UPDATE testers SET enrolment = 7 WHERE id = 1", "enrolment is fixed"), ("DELETE FROM testers", "never deleted"),
-    ("UPDATE guesses SET answer = 'dont_know'", "given once"), ("DELETE FROM guesses", "never deleted"),
-    ("UPDATE studies SET secret = '" + "0" * 64 + "'", "fixed once it is open"),
-    ("UPDATE studies SET alpha = 0.5", "fixed once it is open"), ("DELETE FROM studies", "never deleted"),
-    ("UPDATE prompts SET text = 'x' WHERE position = 0", "bank is fixed"),
-    ("INSERT INTO votes (battle_id) VALUES ('one')", "cannot store|not open|NOT NULL"),
-])
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        (INSERT_VOTE.format(battle=1, choice="'right'", left="left_model"), "the battle is not open"),
+        (INSERT_VOTE.format(battle=2, choice="'left'", left="left_model"), "no finished pair of answers"),
+        (INSERT_VOTE.format(battle=2, choice="'none'", left="left_model"), "CHECK|no finished"),
+        ("UPDATE votes SET choice = 'tie'", "never changed"),
+        ("DELETE FROM votes", "never deleted"),
+        ("UPDATE votes SET comment = 'x'", "never changed"),
+        ("REPLACE INTO votes SELECT * FROM votes", "never deleted|not open"),
+        ("UPDATE battles SET left_model = 'model2'", "fixed once it is served"),
+        ("DELETE FROM battles", "never deleted"),
+        (
+            "UPDATE battles SET status = 'open' WHERE id = 1; "
+            + INSERT_VOTE.format(battle=1, choice="'left'", left="left_model"),
+            "UNIQUE constraint failed: votes.battle_id",
+        ),
+        (
+            "INSERT INTO battles (study_id, tester_id, prompt_id, left_model, serving, round, served_at) SELECT"
+            " study_id,"
+            " tester_id, prompt_id, left_model, 9, 2, 'now' FROM battles WHERE id = 2",
+            "UNIQUE constraint failed",
+        ),
+        (
+            "INSERT INTO battles (study_id, tester_id, prompt_id, left_model, serving, round, served_at) VALUES"
+            " (9, 1, 1,"
+            " 'model1', 9, 2, 'now')",
+            "FOREIGN KEY|all rounds",
+        ),
+        ("UPDATE answers SET text = 'better'", "never changed"),
+        ("DELETE FROM answers", "never deleted"),
+        (
+            "INSERT INTO answers (turn_id, model, text, tokens, chars, seconds, stopped) VALUES (1, 'model1',"
+            " 'x', 1, 1, 1,"
+            " 'stop')",
+            "turn in progress|UNIQUE",
+        ),
+        ("UPDATE turns SET status = 'failed'", "finished once"),
+        ("DELETE FROM turns", "never deleted"),
+        (
+            "INSERT INTO turns (battle_id, number, attempt, prompt, started_at) VALUES (1, 2, 1, 'x', 'now')",
+            "before its",
+        ),
+        (
+            "INSERT INTO turns (battle_id, number, attempt, prompt, started_at, status, finished_at) VALUES (2,"
+            " 1, 1, 'x',"
+            " 'now', 'complete', 'now')",
+            "before its answers",
+        ),
+        ("UPDATE testers SET enrolment = 7 WHERE id = 1", "enrolment is fixed"),
+        ("DELETE FROM testers", "never deleted"),
+        ("UPDATE guesses SET answer = 'dont_know'", "given once"),
+        ("DELETE FROM guesses", "never deleted"),
+        ("UPDATE studies SET secret = '" + "0" * 64 + "'", "fixed once it is open"),
+        ("UPDATE studies SET alpha = 0.5", "fixed once it is open"),
+        ("DELETE FROM studies", "never deleted"),
+        ("UPDATE prompts SET text = 'x' WHERE position = 0", "bank is fixed"),
+        ("INSERT INTO votes (battle_id) VALUES ('one')", "cannot store|not open|NOT NULL"),
+    ],
+)
 def test_the_database_itself_refuses(voted: sqlite3.Connection, statement: str, rule: str) -> None:
     *before, last = statement.split("; ")
     for part in before:
@@ -86,7 +131,8 @@ def test_a_complete_turn_needs_both_answers(blind_test: BlindTest) -> None:
     turn = blind_test.start_turn(tester, battle.id, "Mine?")
     with pytest.raises(sqlite3.IntegrityError, match="answer of each model"):
         blind_test.database.connection.execute(
-            "UPDATE turns SET status = 'complete', finished_at = 'now' WHERE id = ?", [turn.id])
+            "UPDATE turns SET status = 'complete', finished_at = 'now' WHERE id = ?", [turn.id]
+        )
 
 
 def test_a_closed_session_stays_closed(blind_test: BlindTest) -> None:
@@ -127,11 +173,13 @@ def test_the_statistics_read_the_covering_index_alone(blind_test: BlindTest) -> 
     from feedback.statistics.load import _FIELDS, _INDEXED
 
     plan = blind_test.database.connection.execute(
-        f"EXPLAIN QUERY PLAN SELECT {', '.join(_FIELDS.values())}, id {_INDEXED}", [1]).fetchall()
+        f"EXPLAIN QUERY PLAN SELECT {', '.join(_FIELDS.values())}, id {_INDEXED}", [1]
+    ).fetchall()
     assert "USING COVERING INDEX votes_outcomes" in plan[0]["detail"]
 
 
 # -- trouble with the file ---------------------------------------------------------------------------------------------
+
 
 def test_each_trouble_is_one_line_with_the_path_and_the_remedy(tmp_path: Path) -> None:
     garbage, text = tmp_path / "garbage.db", tmp_path / "text.db"
@@ -140,9 +188,15 @@ def test_each_trouble_is_one_line_with_the_path_and_the_remedy(tmp_path: Path) -
     foreign = tmp_path / "foreign.db"
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE cookies (id INTEGER)")
-    for path, words in ((garbage, "corrupt or no SQLite"), (text, "corrupt or no SQLite"), (tmp_path, "is a folder"),
-                        (tmp_path / "no" / "x.db", "no folder"), (Path("/proc/x.db"), "check"),
-                        (text / "x.db", "no folder"), (foreign, "another program")):
+    for path, words in (
+        (garbage, "corrupt or no SQLite"),
+        (text, "corrupt or no SQLite"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "no" / "x.db", "no folder"),
+        (Path("/proc/x.db"), "check"),
+        (text / "x.db", "no folder"),
+        (foreign, "another program"),
+    ):
         with pytest.raises(DatabaseError, match=words) as error:
             Database(path)
         assert str(path) in str(error.value)
@@ -159,7 +213,7 @@ def test_a_truncated_database_is_told(tmp_path: Path) -> None:
     test.database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     test.database.close()
     whole = (tmp_path / "v.db").read_bytes()
-    (tmp_path / "v.db").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "v.db").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DatabaseError, match="corrupt"):
         open_test(tmp_path / "v.db").suggestions("x")
 
@@ -199,8 +253,9 @@ def test_a_full_disk_is_told_and_loses_nothing(blind_test: BlindTest) -> None:
 
 def test_a_newer_schema_is_not_touched(tmp_path: Path) -> None:
     database = Database(tmp_path / "v.db")
-    database.connection.execute("INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES"
-                                " ('diptych', 'from_the_future', 'now')")
+    database.connection.execute(
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('diptych', 'from_the_future', 'now')"
+    )
     database.close()
     with pytest.raises(DatabaseError, match=r"newer version.*from_the_future"):
         Database(tmp_path / "v.db")
@@ -282,7 +337,7 @@ import sys
 sys.path.insert(0, {str(REPOSITORY)!r})
 from pathlib import Path
 from tests.feedback.protocol import open_test, answered
-test = open_test(Path({str(tmp_path / 'v.db')!r}), rounds=1000)
+test = open_test(Path({str(tmp_path / "v.db")!r}), rounds=1000)
 tester = test.enrol("1").id
 while True:
     battle = answered(test, tester, "Again?")

@@ -18,13 +18,51 @@ from feedback.export.rows import COLUMNS, FORMULA_STARTS, hide_formula, reveal_f
 from feedback.statistics import load_votes, read_csv
 from tests.feedback.protocol import answer_turn, answered, choice_for, open_test, vote_for
 
-NASTY = ["=HYPERLINK(\"http://e.x\")", "+1+1", "-2", "@SUM(A1)", "'quoted", "\"=1\"", "a,b\n\"c\"",
-         "🎨 emoji\u2028line", "＝１", "plain", "NA", "0012"]
+NASTY = [
+    '=HYPERLINK("http://e.x")',
+    "+1+1",
+    "-2",
+    "@SUM(A1)",
+    "'quoted",
+    '"=1"',
+    'a,b\n"c"',
+    "🎨 emoji\u2028line",
+    "＝１",
+    "plain",
+    "NA",
+    "0012",
+]
 CONTRACT_COLUMNS = [
-    "vote_id", "study", "tester_id", "enrolment", "tester_closed", "battle_id", "round", "prompt_id", "category",
-    "prompt", "turns", "left_model", "right_model", "choice", "winner_model", "reasons", "comment", "left_text",
-    "right_text", "left_tokens", "right_tokens", "left_chars", "right_chars", "left_seconds", "right_seconds",
-    "leak_flag", "voted_at", "vote_seconds", "superseded"]
+    "vote_id",
+    "study",
+    "tester_id",
+    "enrolment",
+    "tester_closed",
+    "battle_id",
+    "round",
+    "prompt_id",
+    "category",
+    "prompt",
+    "turns",
+    "left_model",
+    "right_model",
+    "choice",
+    "winner_model",
+    "reasons",
+    "comment",
+    "left_text",
+    "right_text",
+    "left_tokens",
+    "right_tokens",
+    "left_chars",
+    "right_chars",
+    "left_seconds",
+    "right_seconds",
+    "leak_flag",
+    "voted_at",
+    "vote_seconds",
+    "superseded",
+]
 
 
 @pytest.fixture
@@ -117,8 +155,10 @@ def test_parquet_opens_with_types(study: BlindTest, tmp_path: Path) -> None:
     assert list(frame.columns) == CONTRACT_COLUMNS
     assert frame["comment"].tolist() == original["comment"].tolist()
     assert str(frame["voted_at"].dtype).startswith("datetime64")
-    assert frame["voted_at"].iloc[0].isoformat(timespec="milliseconds").replace("+00:00", "Z") == \
-        original["voted_at"].iloc[0]
+    assert (
+        frame["voted_at"].iloc[0].isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        == original["voted_at"].iloc[0]
+    )
     assert frame["superseded"].tolist() == original["superseded"].astype(bool).tolist()
 
 
@@ -139,9 +179,11 @@ def test_dpo_has_the_decided_votes_as_chats(study: BlindTest) -> None:
     rows = lines(study, "dpo")
     assert len(rows) == 14
     first = rows[0]
-    assert first == {"prompt": [{"role": "user", "content": NASTY[0]}],
-                     "chosen": [{"role": "assistant", "content": "a" * 20}],
-                     "rejected": [{"role": "assistant", "content": "b" * 30}]}
+    assert first == {
+        "prompt": [{"role": "user", "content": NASTY[0]}],
+        "chosen": [{"role": "assistant", "content": "a" * 20}],
+        "rejected": [{"role": "assistant", "content": "b" * 30}],
+    }
     assert [message["role"] for message in rows[-1]["chosen"]] == ["assistant", "user", "assistant"]
     assert rows[-1]["chosen"][-1]["content"] == "b" * 9
 
@@ -159,14 +201,29 @@ def test_arena_is_fastchats_table_and_rates_alike(study: BlindTest) -> None:
     from feedback.statistics import load_study, summary
 
     battles = pd.read_json(io.BytesIO(exported(study, "arena")), convert_dates=False, dtype=False)
-    assert list(battles.columns) == ["question_id", "model_a", "model_b", "winner", "judge", "conversation_a",
-                                     "conversation_b", "turn", "anony", "language", "tstamp"]
+    assert list(battles.columns) == [
+        "question_id",
+        "model_a",
+        "model_b",
+        "winner",
+        "judge",
+        "conversation_a",
+        "conversation_b",
+        "turn",
+        "anony",
+        "language",
+        "tstamp",
+    ]
     assert set(battles["winner"]) <= {"model_a", "model_b", "tie", "tie (bothbad)"}
     assert len(battles) == 16
     winners = {"model_a": evalica.Winner.X, "model_b": evalica.Winner.Y}
-    scores = evalica.bradley_terry(battles["model_a"], battles["model_b"],
-                                   [winners.get(w, evalica.Winner.Draw) for w in battles["winner"]],
-                                   tolerance=1e-12, limit=100_000).scores
+    scores = evalica.bradley_terry(
+        battles["model_a"],
+        battles["model_b"],
+        [winners.get(w, evalica.Winner.Draw) for w in battles["winner"]],
+        tolerance=1e-12,
+        limit=100_000,
+    ).scores
     import math
 
     gap = 400 * math.log10(scores["model1"] / scores["model2"])
@@ -182,8 +239,11 @@ def test_manifest_and_codebook_describe_the_file(study: BlindTest, tmp_path: Pat
     assert manifest.rows == {"dpo": 14, "kto": 30, "arena": 16}.get(name, 17)
     dropped = {entry["reason"].split(":")[0]: entry["n"] for entry in manifest.dropped}
     corrections = {"votes superseded by a correction": 1}
-    assert dropped == {"dpo": corrections | {"ties": 1, "both bad": 1}, "kto": corrections | {"ties": 1},
-                       "arena": corrections}.get(name, {})
+    assert dropped == {
+        "dpo": corrections | {"ties": 1, "both bad": 1},
+        "kto": corrections | {"ties": 1},
+        "arena": corrections,
+    }.get(name, {})
     saved = json.loads(Path(f"{out}.manifest.json").read_text())
     assert saved["studies"][0]["label"] == study.label
     assert saved["studies"][0]["study_hash"] == study.study.hash
@@ -197,7 +257,8 @@ def test_manifest_and_codebook_describe_the_file(study: BlindTest, tmp_path: Pat
 def test_a_study_without_votes_exports_an_empty_table(blind_test: BlindTest, tmp_path: Path, name: str) -> None:
     assert write(blind_test.database, name, tmp_path / "out").rows == 0
     assert {"csv": ",".join(COLUMNS) + "\n", "arena": "[]\n"}.get(name, "") in exported(blind_test, name).decode(
-        "utf-8", "replace")
+        "utf-8", "replace"
+    )
 
 
 def test_mixed_studies_are_refused_where_no_column_tells(study: BlindTest) -> None:

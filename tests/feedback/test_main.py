@@ -18,13 +18,14 @@ REPOSITORY = Path(__file__).parents[2]
 def study(blind_test: BlindTest) -> BlindTest:
     for number in range(11):
         tester = blind_test.enrol("1").id
-        vote_for(blind_test, tester, ["model1", "tie", "model2", "model1", "both_bad"][:1 + number % 5])
+        vote_for(blind_test, tester, ["model1", "tie", "model2", "model1", "both_bad"][: 1 + number % 5])
         blind_test.guess(tester, ("left_last", "right_last", "dont_know")[number % 3])
         if number != 8:
             blind_test.close(tester, "quit")
     # Otherwise the session of number 8 would be long expired by the real clock of the commands.
-    blind_test.database.connection.execute("UPDATE testers SET last_seen_at = '2999-01-01T00:00:00.000Z'"
-                                           " WHERE closed_at IS NULL")
+    blind_test.database.connection.execute(
+        "UPDATE testers SET last_seen_at = '2999-01-01T00:00:00.000Z' WHERE closed_at IS NULL"
+    )
     return blind_test
 
 
@@ -78,23 +79,30 @@ def test_an_empty_database_gives_nulls(tmp_path: Path, capsys: pytest.CaptureFix
     assert json.loads(capsys.readouterr().out)["preference"]["estimate"] is None
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["stats", "--db", "{tmp}/none.db", "--json", "-"], ["none.db", "does not exist", "--db"]),
-    (["stats", "--csv", "{tmp}/none.csv", "--json", "-"], ["none.csv", "cannot be read"]),
-    (["stats", "--csv", "{tmp}/bad.csv", "--json", "-"], ["bad.csv", "columns", "missing"]),
-    (["stats", "--csv", "{tmp}/cut.csv", "--json", "-"], ["cut.csv", "row 2"]),
-    (["stats", "--csv", "{tmp}/binary.csv", "--json", "-"], ["binary.csv", "UTF-8"]),
-    (["stats", "--db", "{tmp}/v.db", "--json", "{tmp}/no/s.json"], ["s.json", "cannot be written"]),
-    (["stats", "--db", "{tmp}/v.db", "--json", "-", "--study", "Other"], ["Other", "unknown", "Test study#"]),
-    (["stats", "--db", "{tmp}/bad.csv", "--json", "-"], ["bad.csv", "no SQLite database"]),
-    (["stats", "--db", "{tmp}/v.db", "--json", "-", "--alpha", "2"], ["alpha", "2"]),
-    (["stats", "--db", "{tmp}/v.db"], ["--json"]),
-    (["export", "--db", "{tmp}/v.db", "--format", "xlsx", "--out", "x"], ["xlsx", "csv"]),
-    (["export", "--db", "{tmp}/v.db", "--format", "csv", "--out", "{tmp}/no/x.csv"], ["x.csv", "cannot be written"]),
-    (["frobnicate"], ["frobnicate"]),
-])
-def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], words: list[str],
-                                               capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["stats", "--db", "{tmp}/none.db", "--json", "-"], ["none.db", "does not exist", "--db"]),
+        (["stats", "--csv", "{tmp}/none.csv", "--json", "-"], ["none.csv", "cannot be read"]),
+        (["stats", "--csv", "{tmp}/bad.csv", "--json", "-"], ["bad.csv", "columns", "missing"]),
+        (["stats", "--csv", "{tmp}/cut.csv", "--json", "-"], ["cut.csv", "row 2"]),
+        (["stats", "--csv", "{tmp}/binary.csv", "--json", "-"], ["binary.csv", "UTF-8"]),
+        (["stats", "--db", "{tmp}/v.db", "--json", "{tmp}/no/s.json"], ["s.json", "cannot be written"]),
+        (["stats", "--db", "{tmp}/v.db", "--json", "-", "--study", "Other"], ["Other", "unknown", "Test study#"]),
+        (["stats", "--db", "{tmp}/bad.csv", "--json", "-"], ["bad.csv", "no SQLite database"]),
+        (["stats", "--db", "{tmp}/v.db", "--json", "-", "--alpha", "2"], ["alpha", "2"]),
+        (["stats", "--db", "{tmp}/v.db"], ["--json"]),
+        (["export", "--db", "{tmp}/v.db", "--format", "xlsx", "--out", "x"], ["xlsx", "csv"]),
+        (
+            ["export", "--db", "{tmp}/v.db", "--format", "csv", "--out", "{tmp}/no/x.csv"],
+            ["x.csv", "cannot be written"],
+        ),
+        (["frobnicate"], ["frobnicate"]),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    tmp_path: Path, arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     open_test(tmp_path / "v.db")
     (tmp_path / "bad.csv").write_text("tester_id,vote\nt1,left\n" + "x,y\n" * 200)
     (tmp_path / "cut.csv").write_text("a,b\n1,2\n3\n")
@@ -107,6 +115,35 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[s
     assert code == 2
     assert error.count("\n") == 1
     assert all(word in error for word in words), error
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("command", ["stats", "check", "export", "report"])
+def test_a_truncated_database_is_told_by_every_command(
+    tmp_path: Path, share: float, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test = open_test(tmp_path / "v.db")
+    for _ in range(4):
+        vote_for(test, test.enrol("1").id, ["tie"] * 6)
+    test.database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    test.database.close()
+    whole = (tmp_path / "v.db").read_bytes()
+    (tmp_path / "v.db").write_bytes(whole[: int(len(whole) * share)])
+    extra = {
+        "stats": ["--json", "-"],
+        "export": ["--format", "csv", "--out", str(tmp_path / "x.csv")],
+        "report": ["--out", str(tmp_path / "r")],
+        "check": [],
+    }[command]
+    code = main([command, "--db", str(tmp_path / "v.db"), *extra])
+    output = capsys.readouterr()
+    if command == "check" and code == 1:
+        assert "file:" in output.out
+    else:
+        assert code == 2
+        assert output.err.count("\n") == 1
+        assert "v.db" in output.err
+    assert not (tmp_path / "x.csv").exists()
 
 
 def test_several_studies_must_be_chosen_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,11 +162,20 @@ def test_several_studies_must_be_chosen_from(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_it_runs_as_a_module_and_imports_nothing_heavy_for_the_app() -> None:
-    help_text = subprocess.run([sys.executable, "-m", "feedback", "--help"], cwd=REPOSITORY, capture_output=True,
-                               text=True, check=True).stdout
+    help_text = subprocess.run(
+        [sys.executable, "-m", "feedback", "--help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
     assert "stats" in help_text
     heavy = subprocess.run(
-        [sys.executable, "-c", "import sys; import feedback.blind_test, feedback.database, feedback.study;"
-         " print([m for m in ('pandas', 'scipy', 'numpy', 'statsmodels', 'torch', 'gradio') if m in sys.modules])"],
-        cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+        [
+            sys.executable,
+            "-c",
+            "import sys; import feedback.blind_test, feedback.database, feedback.study;"
+            " print([m for m in ('pandas', 'scipy', 'numpy', 'statsmodels', 'torch', 'gradio') if m in sys.modules])",
+        ],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     assert heavy.strip() == "[]"

@@ -36,7 +36,10 @@ def test_a_report_of_any_size_is_one_file_that_needs_no_network(tmp_path: Path, 
     assert [path.name for path in (tmp_path / "deep" / "report").iterdir()] == ["report.html"]
     html = (tmp_path / "deep" / "report" / "report.html").read_text()
     assert not re.findall(r'(?:src|href)="(?!#)[^"]*"|@import|<script|url\(http', html)
-    assert set(re.findall(r"https?://[^\s\"<]+", html)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r"https?://[^\s\"<]+", html)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
     assert html.count("<svg") == {0: 0, 1: 6}.get(testers, 8)
     assert test.study.hash in html
     assert test.secret_sha256 in html
@@ -47,8 +50,9 @@ def test_a_report_of_any_size_is_one_file_that_needs_no_network(tmp_path: Path, 
 
 def test_text_of_testers_and_settings_is_escaped(tmp_path: Path) -> None:
     nasty = "<img src=x onerror=alert(1)>"
-    test = open_test(tmp_path / "v.db", name=nasty, reasons=[nasty],
-                     prompts=[{"id": "a", "category": nasty, "text": nasty}])
+    test = open_test(
+        tmp_path / "v.db", name=nasty, reasons=[nasty], prompts=[{"id": "a", "category": nasty, "text": nasty}]
+    )
     tester = test.enrol("1").id
     battle = answered(test, tester)
     test.vote(tester, battle.id, "left", [nasty])
@@ -66,10 +70,13 @@ def test_a_report_says_what_is_wrong_in_one_line(tmp_path: Path, capsys: pytest.
     assert "--out" in error
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({}, ["Model 1: 58%", "46-70%", "12 testers, 80 votes", "stop: no"]),
-    ({"choice": "tie"}, ["neither model: 50%", "stop: no"]),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, ["Model 1: 58%", "46-70%", "12 testers, 80 votes", "stop: no"]),
+        ({"choice": "tie"}, ["neither model: 50%", "stop: no"]),
+    ],
+)
 def test_the_headline_says_it_in_one_sentence(change: dict, words: list[str]) -> None:
     sentence = headline(summary(dataset_d().assign(**change)), 0.05)
     assert all(word in sentence for word in words), sentence

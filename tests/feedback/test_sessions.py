@@ -56,9 +56,11 @@ def test_closing_is_final_and_idempotent(blind_test: BlindTest) -> None:
     blind_test.close(tester, "quit")
     blind_test.close(tester, "timeout")
     assert blind_test.tester(tester).closed_why == "quit"
-    for call in (lambda: blind_test.vote(tester, battle.id, "left"),
-                 lambda: blind_test.start_battle(tester, None, "More?"),
-                 lambda: blind_test.start_turn(tester, battle.id, "More?")):
+    for call in (
+        lambda: blind_test.vote(tester, battle.id, "left"),
+        lambda: blind_test.start_battle(tester, None, "More?"),
+        lambda: blind_test.start_turn(tester, battle.id, "More?"),
+    ):
         with pytest.raises(Refused, match="ended when you left"):
             call()
 
@@ -101,8 +103,10 @@ def test_withdrawing_removes_every_word_and_leaves_a_count(blind_test: BlindTest
     assert blind_test.withdraw(leaver) == 2
     assert blind_test.tester(leaver) is None
     connection = blind_test.database.connection
-    counts = {table: connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
-              for table in ("votes", "turns", "answers", "guesses", "tallies", "testers", "battles")}
+    counts = {
+        table: connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
+        for table in ("votes", "turns", "answers", "guesses", "tallies", "testers", "battles")
+    }
     assert counts == {"votes": 1, "turns": 1, "answers": 2, "guesses": 0, "tallies": 1, "testers": 2, "battles": 4}
     assert connection.execute("SELECT withdrawn_votes FROM testers WHERE enrolment = 1").fetchone()[0] == 2
     assert connection.execute("SELECT text FROM prompts WHERE text = 'Shared?'").fetchone()

@@ -21,7 +21,7 @@ def test_the_default_study_loads() -> None:
 
 
 def test_equal_settings_give_equal_hashes_however_they_are_written(tmp_path: Path) -> None:
-    text = '''
+    text = """
 top_p = 1
 name = "S"
 [consent]
@@ -31,7 +31,7 @@ text = "Yes?"
 text = "Why?"
 id = "why"
 category = "art"
-'''
+"""
     first, second = tmp_path / "a.toml", tmp_path / "b.toml"
     first.write_text(text)
     second.write_text("# a remark\n" + text.replace("top_p = 1\n", "top_p = 1.0\nrounds = 10\n").replace("2", '"2"'))
@@ -42,22 +42,34 @@ category = "art"
     assert Study.load(first).prompt_bank_hash != Study.load(second).prompt_bank_hash
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"rounds": 0}, ["rounds = 0", "1 to 1000"]), ({"rounds": True}, ["rounds = true"]),
-    ({"rounds": 2.5}, ["rounds = 2.5"]), ({"reveal": "sometimes"}, ['"sometimes"', "end, vote, never"]),
-    ({"alpha": 0}, ["alpha = 0", "above 0"]), ({"alpha": "5%"}, ["alpha"]), ({"top_p": 1.5}, ["top_p = 1.5"]),
-    ({"temperature": -1}, ["temperature = -1"]), ({"max_turns": 0}, ["max_turns"]), ({"name": " "}, ["name"]),
-    ({"reasons": ["a", "a"]}, ["reasons", "different"]), ({"reasons": "Clearer"}, ["reasons"]),
-    ({"consent": None}, ["consent is missing"]), ({"consent": {"version": "1"}}, ["consent.text"]),
-    ({"consent": {"version": "1", "text": "x", "txt": ""}}, ["consent.txt is not a setting"]),
-    ({"prompts": []}, ["prompts are missing"]), ({"prompts": ["Hello"]}, ["prompt 1", "table"]),
-    ({"prompts": [{"id": "a b", "category": "art", "text": "?"}]}, ["prompt 1", '"a b"', "letters"]),
-    ({"prompts": [{"id": "own-a", "category": "art", "text": "?"}]}, ["own-"]),
-    ({"prompts": [{"id": "a", "category": "own", "text": "?"}]}, ["category", "own"]),
-    ({"prompts": [{"id": "a", "category": "art", "text": "x" * 2001}]}, ["text", "2000"]),
-    ({"prompts": [{"id": "a", "category": "art", "text": "?"}] * 2}, ["prompt 2", "unique"]),
-    ({"seed": 3}, ["seed is not a setting"]),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rounds": 0}, ["rounds = 0", "1 to 1000"]),
+        ({"rounds": True}, ["rounds = true"]),
+        ({"rounds": 2.5}, ["rounds = 2.5"]),
+        ({"reveal": "sometimes"}, ['"sometimes"', "end, vote, never"]),
+        ({"alpha": 0}, ["alpha = 0", "above 0"]),
+        ({"alpha": "5%"}, ["alpha"]),
+        ({"top_p": 1.5}, ["top_p = 1.5"]),
+        ({"temperature": -1}, ["temperature = -1"]),
+        ({"max_turns": 0}, ["max_turns"]),
+        ({"name": " "}, ["name"]),
+        ({"reasons": ["a", "a"]}, ["reasons", "different"]),
+        ({"reasons": "Clearer"}, ["reasons"]),
+        ({"consent": None}, ["consent is missing"]),
+        ({"consent": {"version": "1"}}, ["consent.text"]),
+        ({"consent": {"version": "1", "text": "x", "txt": ""}}, ["consent.txt is not a setting"]),
+        ({"prompts": []}, ["prompts are missing"]),
+        ({"prompts": ["Hello"]}, ["prompt 1", "table"]),
+        ({"prompts": [{"id": "a b", "category": "art", "text": "?"}]}, ["prompt 1", '"a b"', "letters"]),
+        ({"prompts": [{"id": "own-a", "category": "art", "text": "?"}]}, ["own-"]),
+        ({"prompts": [{"id": "a", "category": "own", "text": "?"}]}, ["category", "own"]),
+        ({"prompts": [{"id": "a", "category": "art", "text": "x" * 2001}]}, ["text", "2000"]),
+        ({"prompts": [{"id": "a", "category": "art", "text": "?"}] * 2}, ["prompt 2", "unique"]),
+        ({"seed": 3}, ["seed is not a setting"]),
+    ],
+)
 def test_a_broken_setting_is_named_with_its_value_and_rule(change: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(StudyError) as error:
         Study.from_document(document(**change))
@@ -71,9 +83,14 @@ def test_all_problems_come_at_once() -> None:
     assert all(word in str(error.value) for word in ("rounds", "reveal", "colour", "prompt 1: category"))
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (None, "cannot be read"), (b"name = ", "not valid TOML"), (b"name = '\xff'", "not UTF-8"),
-])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read"),
+        (b"name = ", "not valid TOML"),
+        (b"name = '\xff'", "not UTF-8"),
+    ],
+)
 def test_an_unreadable_file_is_one_line_with_its_name(tmp_path: Path, content: bytes | None, words: str) -> None:
     path = tmp_path / "study.toml"
     if content is not None:

@@ -107,7 +107,8 @@ def test_every_family_is_the_same_in_llama_cpp(family: str, texts: list[str], tm
     for text in [*texts[:60], *ODD_TEXTS]:
         assert llama.tokenise(text) == base.encode_batch([text])[0], text
     for question in QUESTIONS:
-        assert llama.greedy(chat_ids(base.tokenizer, llama, question), 50) == greedy(base.model, base.tokenizer, question)
+        prompt = chat_ids(base.tokenizer, llama, question)
+        assert llama.greedy(prompt, 50) == greedy(base.model, base.tokenizer, question)
     llama.close()
 
 
@@ -144,7 +145,7 @@ def test_smaller_numbers_are_stored_where_they_fit(tokenizer: Tokenizer, tmp_pat
 
 def test_nothing_in_the_files_names_a_base_or_its_maker(tmp_path: Path) -> None:
     base = load_base(str(save_tiny_base("llama", tmp_path / "SmolLM2-by-HuggingFaceTB")))
-    save_final(base, base.model, tmp_path / "final")
+    save_final(base, tmp_path / "final")
     export_gguf(tmp_path / "final", tmp_path / "model.gguf")
     by_design = ("tokenizer.ggml.tokens", "tokenizer.ggml.merges", "tokenizer.ggml.pre")
     values = [
@@ -159,7 +160,7 @@ def test_nothing_in_the_files_names_a_base_or_its_maker(tmp_path: Path) -> None:
 
 def test_a_llama_comes_back_out_of_gguf(texts: list[str], tmp_path: Path) -> None:
     base = load_base(str(save_tiny_base("llama", tmp_path / "base")))
-    save_final(base, base.model, tmp_path / "final")
+    save_final(base, tmp_path / "final")
     export_gguf(tmp_path / "final", tmp_path / "model.gguf", "f32")
     model, tokenizer = llama_from_gguf(tmp_path / "model.gguf")
     saved = AutoModelForCausalLM.from_pretrained(tmp_path / "final", dtype="float32").state_dict()
@@ -185,7 +186,8 @@ def checkpoint(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("run") / "art_ai_model"
     folder.mkdir()
     shutil.copyfile(tokenizer.path, folder / "tokenizer.model")
-    save_checkpoint(model1(tokenizer), Tokenizer(folder / "tokenizer.model"), Model1Options(), 1, folder / "art_ai_best.pt")
+    beside = Tokenizer(folder / "tokenizer.model")
+    save_checkpoint(model1(tokenizer), beside, Model1Options(), 1, folder / "art_ai_best.pt")
     return folder
 
 

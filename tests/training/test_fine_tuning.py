@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from peft import PeftModel
 from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from tests.training.tiny_bases import FAMILIES, save_tiny_base, tiny_model
-from training.bases import load_base
-from training.fine_tuning import PackedCausalLM, freeze, layers_of, positions_within, save_final
+from tests.training.tiny_bases import FAMILIES, byte_pairs, save_tiny_base, tiny_model
+from training.bases import Base, load_base
+from training.fine_tuning import Full, Lora, PackedCausalLM, layers_of, positions_within, save_final, store_in
 from training.loss import IGNORE_INDEX
 
 LENGTHS = ((7, 20, 5), (30, 1))
@@ -63,7 +64,8 @@ def test_packed_rows_equal_documents_alone(
         assert model.config._attn_implementation == attention
         logits = model.get_output_embeddings()(states)
         for row, place in alone():
-            torch.testing.assert_close(logits[row, place], model(tokens[row : row + 1, place]).logits[0], atol=1e-4, rtol=1e-4)
+            expected = model(tokens[row : row + 1, place]).logits[0]
+            torch.testing.assert_close(logits[row, place], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_loss_is_that_of_all_logits(model: PreTrainedModel) -> None:
@@ -80,22 +82,26 @@ def test_the_loss_is_that_of_all_logits(model: PreTrainedModel) -> None:
         torch.testing.assert_close(parameter.grad, gradient, atol=1e-4, rtol=1e-3)
 
 
-def test_a_frozen_part_stays_and_the_rest_learns_the_same(model: PreTrainedModel) -> None:
-    """Freezing changes which weights learn, not the loss, nor the gradients of the others."""
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("new_tokens", [0, 2])
+def test_a_frozen_part_stays_and_the_rest_learns_the_same(family: str, new_tokens: int) -> None:
+    """Freezing changes which weights learn, not the gradients of the others; new tokens are always learned."""
+    model = tiny_model(family, 600)
     tokens, labels, documents = packed()
     wrapped = PackedCausalLM(model)
     wrapped.loss(tokens, labels, documents).backward()
     free = {name: p.grad for name, p in model.named_parameters()}
     model.zero_grad(set_to_none=True)
-    freeze(model, 1, torch.float32)
+    Full(Base("tiny", model, byte_pairs(False), new_tokens), 0.5, torch.float32)
     wrapped.loss(tokens, labels, documents).backward()
+    frozen = {id(p) for p in layers_of(model)[0].parameters()}
+    frozen |= set() if new_tokens else {id(model.get_input_embeddings().weight)}
     for name, parameter in model.named_parameters():
-        frozen = any(parameter is p for p in (*layers_of(model)[0].parameters(), *model.get_input_embeddings().parameters()))
-        assert parameter.requires_grad != frozen
-        if frozen:
-            assert parameter.grad is None
-        else:
+        assert parameter.requires_grad == (id(parameter) not in frozen)
+        if parameter.requires_grad:
             torch.testing.assert_close(parameter.grad, free[name], atol=1e-5, rtol=1e-4)
+        else:
+            assert parameter.grad is None
 
 
 def test_positions_start_anew_in_each_document() -> None:
@@ -103,15 +109,24 @@ def test_positions_start_anew_in_each_document() -> None:
     assert positions_within(documents).tolist() == [[0, 1, 2, 0, 1, 0, 1], [0, 0, 0, 1, 2, 3, 0]]
 
 
-def test_half_precision_is_near(model: PreTrainedModel) -> None:
+@pytest.mark.parametrize("stored_in", [torch.float32, torch.bfloat16])
+def test_half_precision_is_near(model: PreTrainedModel, stored_in: torch.dtype) -> None:
     tokens, labels, documents = packed()
     wrapped = PackedCausalLM(model)
     with torch.no_grad():
         exact = float(wrapped.loss(tokens, labels, documents))
+        store_in(layers_of(model)[0], stored_in)
         with torch.autocast("cpu", torch.bfloat16):
             near = float(wrapped.loss(tokens, labels, documents))
     assert near == pytest.approx(exact, rel=0.02)
     assert near != exact
+
+
+def test_rotary_frequencies_keep_their_precision() -> None:
+    model: Any = tiny_model("llama", 600)
+    store_in(model, torch.bfloat16)
+    assert model.model.rotary_emb.inv_freq.dtype == torch.float32
+    assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
 
 
 def test_the_saved_model_is_the_trained_one_rounded_once(tmp_path: Path) -> None:
@@ -119,7 +134,7 @@ def test_the_saved_model_is_the_trained_one_rounded_once(tmp_path: Path) -> None
     (tmp_path / "final").mkdir()
     (tmp_path / "final" / "of an older run").touch()
     before = {name: tensor.clone() for name, tensor in base.model.state_dict().items()}
-    save_final(base, base.model, tmp_path / "final")
+    save_final(base, tmp_path / "final")
     loaded: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "final")
     assert loaded.dtype == torch.bfloat16
     for name, tensor in loaded.state_dict().items():
@@ -127,3 +142,31 @@ def test_the_saved_model_is_the_trained_one_rounded_once(tmp_path: Path) -> None
         assert torch.equal(base.model.state_dict()[name], before[name])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "final"]
     assert not (tmp_path / "final" / "of an older run").exists()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_lora_ends_in_an_ordinary_model_and_an_adapter(family: str, tmp_path: Path) -> None:
+    """The best weights, not the last, are merged; PEFT gives the same from the adapter's folder."""
+    base = load_base(str(save_tiny_base(family, tmp_path / "base")))
+    names = set(base.model.state_dict())
+    method = Lora(base, 4, torch.float32)
+    tokens, labels, documents = packed()
+    wrapped = PackedCausalLM(base.model)
+    optimizer = torch.optim.AdamW([p for p in wrapped.parameters() if p.requires_grad], lr=0.02)
+    for step in range(4):
+        wrapped.loss(tokens, labels, documents).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if step == 2:
+            method.keep(tmp_path)
+            with torch.no_grad():
+                best = base.model(tokens).logits
+    with torch.no_grad():
+        assert (base.model(tokens).logits - best).abs().max() > 0.01
+        method.finish(tmp_path)
+        torch.testing.assert_close(base.model(tokens).logits, best, atol=1e-3, rtol=1e-3)
+        assert set(base.model.state_dict()) == names
+        from_adapter = PeftModel.from_pretrained(load_base(str(tmp_path / "base")).model, tmp_path / "adapter")
+        torch.testing.assert_close(from_adapter(tokens).logits, best, atol=1e-3, rtol=1e-3)
+    final = AutoModelForCausalLM.from_pretrained(tmp_path / "final", dtype="float32")
+    assert set(final.state_dict()) == names

@@ -16,7 +16,7 @@ PATH = VECTORS["anytime_betting"]["expected"]["dataset_D_path"]
 
 @pytest.mark.parametrize("step", PATH)
 def test_path_is_the_vector(step: dict) -> None:
-    result = anytime(Y[:step["n_closed"]])
+    result = anytime(Y[: step["n_closed"]])
     assert result["n_closed"] == step["n_closed"]
     assert result["e_value"] == pytest.approx(step["e_value"], abs=1e-6)
     assert result["p_value"] == pytest.approx(step["anytime_p"], abs=1e-6)
@@ -32,8 +32,9 @@ def test_binary_case_is_the_vector_and_the_closed_form() -> None:
     assert e_values(x)[-1] == pytest.approx(wanted["e_value"], abs=1e-6)
     # K+(1/2) = integral of (1+c)^w (1-c)^l over [0, 1], an incomplete beta after c = 2u - 1
     wins, losses = case["wins"], case["losses"]
-    closed_form = 2 ** (wins + losses + 1) * special.beta(wins + 1, losses + 1) * special.betainc(
-        losses + 1, wins + 1, 0.5)
+    closed_form = (
+        2 ** (wins + losses + 1) * special.beta(wins + 1, losses + 1) * special.betainc(losses + 1, wins + 1, 0.5)
+    )
     assert np.exp(log_capital(x, 0.5)[-1]) == pytest.approx(closed_form, rel=1e-9)
 
 

@@ -45,9 +45,14 @@ def test_length_control_does_not_fall_into_the_centring_trap() -> None:
     assert abs(length_controlled(D)["logit"] - trap) > 0.1
 
 
-@pytest.mark.parametrize("change", [
-    {"left_chars": 100, "right_chars": 100}, {"left_chars": 0, "right_chars": 0}, {"choice": "tie"},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"left_chars": 100, "right_chars": 100},
+        {"left_chars": 0, "right_chars": 0},
+        {"choice": "tie"},
+    ],
+)
 def test_length_controlled_is_null_or_finite_at_the_edges(change: dict) -> None:
     result = length_controlled(Outcomes.from_frame(dataset_d().assign(**change)))
     if "choice" in change:
@@ -67,19 +72,33 @@ def test_agreement_is_the_vector() -> None:
     assert agreement(D) == pytest.approx(wanted["expected"]["dataset_D"], abs=1e-6)
     canonical = np.array(wanted["input"]["canonical_rows_raters"], dtype=float)
     assert krippendorff.alpha(canonical, level_of_measurement="nominal") == pytest.approx(
-        wanted["expected"]["canonical"], abs=1e-6)
+        wanted["expected"]["canonical"], abs=1e-6
+    )
 
 
 def test_agreement_of_the_canonical_example_through_votes() -> None:
     """The textbook table with its four values as the four verdicts."""
     verdicts = {1: "left", 2: "right", 3: "tie", 4: "both_bad"}
-    rows = [{"tester_id": f"t{rater}", "enrolment": rater + 1, "tester_closed": 1, "prompt_id": f"u{unit}",
-             "category": "c", "left_model": "model1", "right_model": "model2", "choice": verdicts[value],
-             "left_chars": 1, "right_chars": 1}
-            for rater, values in enumerate(VECTORS["krippendorff_nominal"]["input"]["canonical_rows_raters"])
-            for unit, value in enumerate(values) if value is not None]
+    rows = [
+        {
+            "tester_id": f"t{rater}",
+            "enrolment": rater + 1,
+            "tester_closed": 1,
+            "prompt_id": f"u{unit}",
+            "category": "c",
+            "left_model": "model1",
+            "right_model": "model2",
+            "choice": verdicts[value],
+            "left_chars": 1,
+            "right_chars": 1,
+        }
+        for rater, values in enumerate(VECTORS["krippendorff_nominal"]["input"]["canonical_rows_raters"])
+        for unit, value in enumerate(values)
+        if value is not None
+    ]
     assert agreement(Outcomes.from_frame(pd.DataFrame(rows))) == pytest.approx(
-        VECTORS["krippendorff_nominal"]["expected"]["canonical"], abs=1e-6)
+        VECTORS["krippendorff_nominal"]["expected"]["canonical"], abs=1e-6
+    )
 
 
 def test_agreement_is_null_without_shared_prompts_or_with_one_verdict() -> None:

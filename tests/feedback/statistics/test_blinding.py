@@ -38,8 +38,12 @@ def test_headline_is_the_mean_of_right_minus_wrong() -> None:
 
 
 def test_guesses_are_right_when_the_side_was_model1s() -> None:
-    guesses = pd.DataFrame({"answer": ["left_last", "right_last", "left_last", "dont_know"],
-                            "left_model": ["model1", "model2", "model2", "model1"]})
+    guesses = pd.DataFrame(
+        {
+            "answer": ["left_last", "right_last", "left_last", "dont_know"],
+            "left_model": ["model1", "model2", "model2", "model1"],
+        }
+    )
     assert guess_table(guesses).tolist() == [[1, 1], [0, 1], [1, 0]]
     assert blinding(guess_table(guesses))["index"] == pytest.approx((2 - 1) / 4)
 
@@ -51,12 +55,15 @@ def test_unknown_guesses_are_an_error() -> None:
         guess_table(pd.DataFrame({"answer": ["left_last"]}))
 
 
-@pytest.mark.parametrize(("table", "index", "james_index"), [
-    ([[0, 0], [0, 0], [0, 0]], None, None),
-    ([[0, 0], [0, 0], [5, 4]], 0.0, 1.0),  # nobody guessed: blind
-    ([[6, 0], [0, 6], [0, 0]], 1.0, 0.0),  # everybody right: not blind
-    ([[3, 0], [0, 0], [0, 0]], 1.0, None),  # one side only
-])
+@pytest.mark.parametrize(
+    ("table", "index", "james_index"),
+    [
+        ([[0, 0], [0, 0], [0, 0]], None, None),
+        ([[0, 0], [0, 0], [5, 4]], 0.0, 1.0),  # nobody guessed: blind
+        ([[6, 0], [0, 6], [0, 0]], 1.0, 0.0),  # everybody right: not blind
+        ([[3, 0], [0, 0], [0, 0]], 1.0, None),  # one side only
+    ],
+)
 def test_edges(table: list, index: float | None, james_index: float | None) -> None:
     result = blinding(np.array(table))
     assert result["index"] == index

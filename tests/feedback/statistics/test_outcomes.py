@@ -15,23 +15,26 @@ def broken(column: str, value: Any, row: int = 2) -> pd.DataFrame:
     return votes
 
 
-@pytest.mark.parametrize(("votes", "words"), [
-    (broken("choice", "Left"), ["row 3", "'Left'", "left, right, tie, both_bad"]),
-    (broken("choice", None), ["row 3", "choice"]),
-    (broken("left_model", "gpt2"), ["'gpt2'", "model1, model2"]),
-    (broken("right_model", "model2"), ["row 3", "same"]),
-    (broken("left_chars", "many"), ["left_chars", "'many'"]),
-    (broken("left_chars", ""), ["left_chars", "''"]),
-    (broken("right_chars", -4), ["right_chars", "'-4'"]),
-    (broken("enrolment", "first"), ["enrolment", "'first'"]),
-    (broken("enrolment", 7), ["tester_id p01", "more than one enrolment"]),
-    (broken("tester_closed", "perhaps"), ["tester_closed", "'perhaps'", "1 or 0"]),
-    (broken("vote_id", 1), ["vote_id 1", "two current votes"]),
-    (dataset_d().drop(columns=["choice", "enrolment"]), ["enrolment, choice", "missing"]),
-    (dataset_d().rename(columns={"choice": "vote"}), ["choice", "missing"]),
-    (dataset_d().assign(superseded="x"), ["superseded", "'x'"]),
-    (dataset_d().assign(enrolment=1), ["enrolment 1", "more than one tester_id"]),
-])
+@pytest.mark.parametrize(
+    ("votes", "words"),
+    [
+        (broken("choice", "Left"), ["row 3", "'Left'", "left, right, tie, both_bad"]),
+        (broken("choice", None), ["row 3", "choice"]),
+        (broken("left_model", "gpt2"), ["'gpt2'", "model1, model2"]),
+        (broken("right_model", "model2"), ["row 3", "same"]),
+        (broken("left_chars", "many"), ["left_chars", "'many'"]),
+        (broken("left_chars", ""), ["left_chars", "''"]),
+        (broken("right_chars", -4), ["right_chars", "'-4'"]),
+        (broken("enrolment", "first"), ["enrolment", "'first'"]),
+        (broken("enrolment", 7), ["tester_id p01", "more than one enrolment"]),
+        (broken("tester_closed", "perhaps"), ["tester_closed", "'perhaps'", "1 or 0"]),
+        (broken("vote_id", 1), ["vote_id 1", "two current votes"]),
+        (dataset_d().drop(columns=["choice", "enrolment"]), ["enrolment, choice", "missing"]),
+        (dataset_d().rename(columns={"choice": "vote"}), ["choice", "missing"]),
+        (dataset_d().assign(superseded="x"), ["superseded", "'x'"]),
+        (dataset_d().assign(enrolment=1), ["enrolment 1", "more than one tester_id"]),
+    ],
+)
 def test_a_broken_table_is_one_line_with_the_value(votes: pd.DataFrame, words: list[str]) -> None:
     with pytest.raises(VotesError) as error:
         Outcomes.from_frame(votes)

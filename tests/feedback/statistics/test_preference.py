@@ -31,8 +31,12 @@ def close(value: float, wanted: float, tolerance: float = 1e-6) -> bool:
 
 def test_counts_and_shares() -> None:
     wanted = expected("descriptive")
-    assert D.testers.totals == {"model1": wanted["A"], "model2": wanted["B"], "tie": wanted["tie"],
-                                "both_bad": wanted["both_bad"]}
+    assert D.testers.totals == {
+        "model1": wanted["A"],
+        "model2": wanted["B"],
+        "tie": wanted["tie"],
+        "both_bad": wanted["both_bad"],
+    }
     assert close(float(D.score.mean()), wanted["theta_pooled"])
 
 
@@ -40,8 +44,14 @@ def test_mean_of_testers_is_the_vector_and_scipys() -> None:
     wanted = expected("participant_mean_t")
     assert np.allclose(D.testers.means, list(wanted["participant_means"].values()), atol=1e-6)
     result = mean_of_testers(D.testers.means)
-    for key, name in (("estimate", "theta"), ("se", "se"), ("df", "df"), ("ci_low", "ci_low"), ("ci_high", "ci_high"),
-                      ("p_value", "p_two_sided")):
+    for key, name in (
+        ("estimate", "theta"),
+        ("se", "se"),
+        ("df", "df"),
+        ("ci_low", "ci_low"),
+        ("ci_high", "ci_high"),
+        ("p_value", "p_two_sided"),
+    ):
         assert close(result[key], wanted[name])
     scipys = stats.ttest_1samp(D.testers.means, 0.5)
     assert close(result["p_value"], scipys.pvalue)
@@ -57,7 +67,8 @@ def test_pooled_is_the_vector_and_statsmodels_gee() -> None:
     assert close(result["ci_high"], wanted["ci_cr3_t"][1])
     assert close(result["p_value"], wanted["p_cr3_two_sided"])
     fit = sm.GEE(D.score, np.ones(len(D.score)), groups=D.tester, cov_struct=sm.cov_struct.Independence()).fit(
-        cov_type="bias_reduced")
+        cov_type="bias_reduced"
+    )
     assert close(result["se"], float(fit.bse[0]))
 
 
@@ -72,7 +83,8 @@ def test_two_way_terms_are_the_vectors_and_the_largest_is_used() -> None:
     assert close(result["se"], np.sqrt(max(by_tester, by_tester + by_prompt - by_cell)))
     assert result["df"] == wanted["df"]
     fit = sm.OLS(D.score, np.ones(len(D.score))).fit(
-        cov_type="cluster", cov_kwds={"groups": np.column_stack([D.tester, D.prompt])}, use_t=True)
+        cov_type="cluster", cov_kwds={"groups": np.column_stack([D.tester, D.prompt])}, use_t=True
+    )
     assert close(np.sqrt(by_tester + by_prompt - by_cell), float(fit.bse[0]))
 
 

@@ -19,8 +19,12 @@ def test_elo_gap_is_the_vector_and_evalicas() -> None:
     winners = {"left": evalica.Winner.X, "right": evalica.Winner.Y}
     frame = dataset_d()
     scores = evalica.bradley_terry(
-        frame["left_model"], frame["right_model"],
-        [winners.get(choice, evalica.Winner.Draw) for choice in frame["choice"]], tolerance=1e-12, limit=10_000).scores
+        frame["left_model"],
+        frame["right_model"],
+        [winners.get(choice, evalica.Winner.Draw) for choice in frame["choice"]],
+        tolerance=1e-12,
+        limit=10_000,
+    ).scores
     assert elo_gap(wanted["theta"]) == pytest.approx(400 * np.log10(scores["model1"] / scores["model2"]), abs=1e-3)
 
 

@@ -13,19 +13,34 @@ from feedback.statistics import VotesError, summary
 from tests.feedback.protocol import dataset_d
 
 CONTRACT = {
-    "n_votes": None, "n_testers": None, "n_testers_closed": None, "counts": {"model1", "model2", "tie", "both_bad"},
-    **{name: {"estimate", "se", "df", "ci_low", "ci_high", "p_value", "method"}
-       for name in ("preference", "pooled", "two_way")},
-    "sign_flip": {"p_value"}, "sign_test": {"model1", "model2", "none", "p_value", "ci_low", "ci_high"},
+    "n_votes": None,
+    "n_testers": None,
+    "n_testers_closed": None,
+    "counts": {"model1", "model2", "tie", "both_bad"},
+    **{
+        name: {"estimate", "se", "df", "ci_low", "ci_high", "p_value", "method"}
+        for name in ("preference", "pooled", "two_way")
+    },
+    "sign_flip": {"p_value"},
+    "sign_test": {"model1", "model2", "none", "p_value", "ci_low", "ci_high"},
     "anytime": {"n_closed", "e_value", "p_value", "ci_low", "ci_high"},
     "position": {"left_estimate", "ci_low", "ci_high", "p_value", "estimate_adjusted"},
-    "length_controlled": {"logit", "elo_gap"}, "elo_gap": None, "davidson": {"log_ratio", "nu"}, "icc": None,
+    "length_controlled": {"logit", "elo_gap"},
+    "elo_gap": None,
+    "davidson": {"log_ratio", "nu"},
+    "icc": None,
     "agreement": {"alpha"},
     "blinding": {"index", "ci_low", "ci_high", "p_value", "james", "bang_left", "bang_right"},
-    "power": {"testers_needed"}, "by_category": None, "excluded": None,
+    "power": {"testers_needed"},
+    "by_category": None,
+    "excluded": None,
 }
-SHARES = (("preference", "estimate"), ("pooled", "estimate"), ("two_way", "estimate"),
-          ("position", "estimate_adjusted"))
+SHARES = (
+    ("preference", "estimate"),
+    ("pooled", "estimate"),
+    ("two_way", "estimate"),
+    ("position", "estimate_adjusted"),
+)
 CHOICES = ("left", "right", "tie", "both_bad")
 OTHER = {"left": "right", "right": "left", "tie": "tie", "both_bad": "both_bad"}
 
@@ -38,12 +53,20 @@ def studies(draw: st.DrawFn) -> pd.DataFrame:
         closed = draw(st.integers(0, 3)) > 0
         for _ in range(draw(st.integers(1, 6))):
             left = draw(st.sampled_from(["model1", "model2"]))
-            rows.append({
-                "tester_id": f"t{number}", "enrolment": number + 1, "tester_closed": int(closed),
-                "prompt_id": f"q{draw(st.integers(0, 4))}", "category": draw(st.sampled_from(["art", "ai"])),
-                "left_model": left, "right_model": "model2" if left == "model1" else "model1",
-                "choice": draw(st.sampled_from(CHOICES)), "left_chars": draw(st.integers(1, 300)),
-                "right_chars": draw(st.integers(1, 300))})
+            rows.append(
+                {
+                    "tester_id": f"t{number}",
+                    "enrolment": number + 1,
+                    "tester_closed": int(closed),
+                    "prompt_id": f"q{draw(st.integers(0, 4))}",
+                    "category": draw(st.sampled_from(["art", "ai"])),
+                    "left_model": left,
+                    "right_model": "model2" if left == "model1" else "model1",
+                    "choice": draw(st.sampled_from(CHOICES)),
+                    "left_chars": draw(st.integers(1, 300)),
+                    "right_chars": draw(st.integers(1, 300)),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -53,9 +76,13 @@ def with_swapped_models(votes: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_swapped_sides(votes: pd.DataFrame) -> pd.DataFrame:
-    return votes.assign(left_model=votes["right_model"], right_model=votes["left_model"],
-                        choice=votes["choice"].map(OTHER), left_chars=votes["right_chars"],
-                        right_chars=votes["left_chars"])
+    return votes.assign(
+        left_model=votes["right_model"],
+        right_model=votes["left_model"],
+        choice=votes["choice"].map(OTHER),
+        left_chars=votes["right_chars"],
+        right_chars=votes["left_chars"],
+    )
 
 
 def numbers(value: Any, path: tuple = ()) -> dict[tuple, Any]:
