@@ -60,7 +60,7 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
             1, MAX_TOKENS, min(MAX_TOKENS, runtime.study.max_new_tokens), step=1, label="Max tokens",
             elem_id="lab-max-tokens",
         )  # fmt: skip
-    with gr.Row():
+    with gr.Row(elem_id="lab-chats"):
         chats = {
             model: gr.Chatbot(label=name, height=420, allow_tags=False, elem_id=f"lab-{model}", buttons=["copy"])
             for model, name in NAMES.items()

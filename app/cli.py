@@ -94,11 +94,8 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _is_trained(model: str) -> bool:
-    try:
-        open_engine(str(CHECKPOINTS[model]), "model1" if model == "model1" else "model2")
-    except EngineError:
-        return False
-    return True
+    """Whether a training came to its end there; an interrupted one leaves weights, but neither of these."""
+    return any((CHECKPOINTS[model] / name).is_file() for name in ("model.gguf", "training_report.json"))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -21,6 +21,7 @@ COMMANDS = {
     "model2": [sys.executable, "-m", "training.train_model2_pretrained", "--profile", "demo"],
 }
 TITLES = {"model1": "A model from scratch", "model2": "A pretrained model"}
+LOGS = ROOT / "logs"
 STAGES = {
     "tokenizer": "Learning its vocabulary",
     "corpus": "Preparing the texts",
@@ -52,16 +53,16 @@ class DemoTraining:
     Args:
         missing: which of `model1` and `model2` to train.
         commands: the command of each, to which `--progress FILE` is added.
-        logs: the folder for one log a run.
+        logs: the folder for one log a run; `logs/` unless given.
     """
 
     def __init__(
-        self, missing: Sequence[str], commands: Mapping[str, Sequence[str]] = COMMANDS, logs: Path = ROOT / "logs"
+        self, missing: Sequence[str], commands: Mapping[str, Sequence[str]] = COMMANDS, logs: Path | None = None
     ) -> None:
         self.missing = list(missing)
         self.failure = ""
         self._commands = commands
-        self._logs = logs
+        self._logs = logs or LOGS
         self._states = dict.fromkeys(self.missing, "waiting")
         self._folder = tempfile.TemporaryDirectory(prefix="diptych-")
         self._child: subprocess.Popen[bytes] | None = None

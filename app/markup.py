@@ -96,11 +96,11 @@ def _time_left(seconds: float) -> str:
 def welcome(study: Study) -> str:
     """What the test is, and what a tester agrees to."""
     paragraphs = "".join(f"<p>{escape(text.strip())}</p>" for text in study.consent_text.split("\n\n"))
-    rounds = f"{study.rounds} round{'s' if study.rounds != 1 else ''}"
+    rounds = f"{study.rounds}&nbsp;round{'s' if study.rounds != 1 else ''}"
     return (
         "<h1>Two answers.<br>Which is better?</h1>"
         f'<p class="lead">Ask a question, read two answers side by side, and choose. {rounds}, about '
-        f"{max(1, round(study.rounds * 0.75))} minutes.</p>"
+        f"{max(1, round(study.rounds * 0.75))}&nbsp;minutes.</p>"
         f'<section class="terms" aria-label="What you agree to">{paragraphs}</section>'
     )
 

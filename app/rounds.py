@@ -12,8 +12,8 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from app import metrics
@@ -43,6 +43,7 @@ class Job:
     done: threading.Event = field(default_factory=threading.Event)
     stopped: bool = False
     running: bool = False
+    future: Future[None] | None = None
 
 
 class Rounds:
@@ -91,6 +92,9 @@ class Rounds:
             return False
         job.stopped = True
         job.cancel.set()
+        if job.future is not None and job.future.cancel():  # it was still waiting for a worker
+            nothing = Answer("", 0, 0.0, None, "cancelled")
+            self._conclude(job, lambda: self._store(job, dict.fromkeys(self.engines, nothing)))
         return True
 
     def job(self, tester_id: str) -> Job | None:
@@ -136,7 +140,7 @@ class Rounds:
         job = Job(tester_id, turn, _conversation(battle))
         self._jobs[tester_id] = job
         self._count()
-        self._pool.submit(self._run, job)
+        job.future = self._pool.submit(self._run, job)
 
     def _count(self) -> None:
         running = sum(job.running for job in self._jobs.values())
@@ -148,14 +152,18 @@ class Rounds:
             job.running = True
             self._count()
         started = time.monotonic()
+        self._conclude(job, lambda: self._answer(job, started))
+        metrics.TURN.observe(time.monotonic() - started)
+
+    def _conclude(self, job: Job, work: Callable[[], None]) -> None:
+        """Do the last of a job's work and let go of it, whatever happens."""
         try:
-            self._answer(job, started)
+            work()
         except (DatabaseError, Refused) as error:
             log.error("turn %d could not be stored: %s", job.turn.id, error)
         except Exception:
             log.exception("turn %d broke", job.turn.id)
         finally:
-            metrics.TURN.observe(time.monotonic() - started)
             with self._lock:
                 self._jobs.pop(job.tester_id, None)
                 self._count()
@@ -182,6 +190,9 @@ class Rounds:
                 log.error("turn %d: %s failed: %s", job.turn.id, model, message)
                 self.blind_test.fail_turn(job.turn.id, model, message)
             return
+        self._store(job, answers)
+
+    def _store(self, job: Job, answers: dict[str, Answer]) -> None:
         if job.stopped:
             metrics.STOPPED.inc()
             answers = {model: _stopped(answer) for model, answer in answers.items()}

@@ -35,7 +35,7 @@ from training.trainer import Trainer
 
 SHAPE = Model1Options(
     vocab_size=4096, dim=256, n_layers=7, n_heads=4, n_kv_heads=2, ffn_dim=704, loss_on="everything", epochs=1e9,
-    evaluations=1, label_smoothing=0.0, max_held_out=1500,
+    evaluations=1, label_smoothing=0.0, max_held_out=1500, row_length=256, batch_rows=8, micro_batch_rows=8,
 )  # fmt: skip
 
 

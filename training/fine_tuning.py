@@ -1,4 +1,8 @@
-"""A pretrained model made trainable by the same loop as Model 1: packed rows, loss where there is a label."""
+"""A pretrained model made trainable by the same loop as Model 1: packed rows, loss where there is a label.
+
+The loop is ours, not transformers' ``Trainer``: on a processor a step of the latter takes 1.35 times as long with the
+same packed rows, attention and optimizer, since it computes all logits (SmolLM2-135M, 4 rows of 128, bf16, one thread).
+"""
 
 from __future__ import annotations
 

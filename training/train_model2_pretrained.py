@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -33,7 +34,7 @@ from training.progress import Progress
 from training.report import Energy, Metrics, draw_curves, run_report, write_report
 from training.scoring import Score
 from training.train_art_ai_model import DEFAULT_DATA, DEMO_QUESTIONS
-from training.trainer import Outcome, Recipe, Trainer
+from training.trainer import Recipe, Trainer
 
 Method = Literal["full", "lora", "qlora"]
 
@@ -161,84 +162,29 @@ def train_model2(options: Model2Options, data: tuple[str, ...], out: Path, progr
     progress.stage("download", f"loading {options.base}")
     base = load_base(options.base, progress)
     options.check_base(base)
-    form = base.chat_form()
-    documents = tokenise(dataset.train, base.encode_batch, form, options.loss_on)
-    held_out = {
-        kind: tokenise(samples, base.encode_batch, form, options.loss_on) for kind, samples in dataset.held_out.items()
-    }
     torch.manual_seed(options.seed)
-    method = (
-        Lora(base, options.lora_rank, compute.dtype)
-        if options.method == "lora"
-        else (Full(base, options.frozen, compute.dtype))
-    )
+    method = make_method(base, options, compute)
     best: dict[str, Score] = {}
 
     def keep(step: int, scores: dict[str, Score]) -> None:
         best.update(scores)
         method.keep(out)
 
+    trainer = make_trainer(base, dataset, options, compute, progress, Metrics(out / "metrics.jsonl"), keep)
+    before = score_base(trainer, base, progress)
+    trained = sum(p.numel() for p in base.model.parameters() if p.requires_grad)
+    progress.stage(
+        "train",
+        f"training {trained:,} of {base.model.num_parameters():,} parameters on "
+        f"{len(trainer.batches.documents.tokens):,} tokens, {compute.name}, {compute.dtype_name} ({compute.reason})",
+    )
     with Energy().measure(options.country) as energy:
-        trainer = Trainer(
-            PackedCausalLM(base.model),
-            documents,
-            held_out,
-            recipe_of(options, documents),
-            compute,
-            base.pad_id,
-            progress,
-            Metrics(out / "metrics.jsonl"),
-            on_best=keep,
-        )
-        before = score_base(trainer, base, progress)
-        progress.stage("train", describe_training(base, documents, compute))
         outcome = trainer.run()
-    if not held_out:
+    if not dataset.held_out:
         keep(outcome.steps, {})
     progress.stage("export", f"writing {out}")
-    trained = n_trained(base)
     method.finish(out)
-    report = make_report(options, data, dataset, base, compute, outcome, before, best, energy, trained, out)
-    export_gguf(out / "final", out / "model.gguf", options.gguf)
-    draw_curves(out, f"Model 2, {report['parameters'] / 1e6:.0f}M parameters, fine-tuned ({options.method})")
-    write_report(out, report)
-    return report
-
-
-def score_base(trainer: Trainer, base: Base, progress: Progress) -> Score:
-    """The base's loss on the held-out answers, before any training."""
-    progress.stage("evaluate", f"scoring {base.name} as it is")
-    before = sum((trainer.score(documents) for documents in trainer.held_out.values()), Score(0.0, 0, 0))
-    if before.tokens:
-        trainer.metrics.write(step=0, seconds=0.0, val_loss=before.loss, val_bits_per_byte=before.bits_per_byte)
-    return before
-
-
-def n_trained(base: Base) -> int:
-    return sum(p.numel() for p in base.model.parameters() if p.requires_grad)
-
-
-def describe_training(base: Base, documents: Documents, compute: Compute) -> str:
-    return (
-        f"training {n_trained(base):,} of {base.model.num_parameters():,} parameters on {len(documents.tokens):,} "
-        f"tokens, {compute.name}, {compute.dtype_name} ({compute.reason})"
-    )
-
-
-def make_report(
-    options: Model2Options,
-    data: tuple[str, ...],
-    dataset: Dataset,
-    base: Base,
-    compute: Compute,
-    outcome: Outcome,
-    before: Score,
-    best: dict[str, Score],
-    energy: Energy,
-    trained: int,
-    out: Path,
-) -> dict[str, Any]:
-    return {
+    report = {
         "model": "model2",
         "base": options.base,
         "method": options.method,
@@ -251,6 +197,53 @@ def make_report(
         "seed": options.seed,
         "config": asdict(options) | {"data": list(data)},
     }
+    export_gguf(out / "final", out / "model.gguf", options.gguf)
+    draw_curves(out, f"Model 2, {report['parameters'] / 1e6:.0f}M parameters, fine-tuned ({options.method})")
+    write_report(out, report)
+    return report
+
+
+def make_method(base: Base, options: Model2Options, compute: Compute) -> Full | Lora:
+    if options.method == "lora":
+        return Lora(base, options.lora_rank, compute.dtype)
+    return Full(base, options.frozen, compute.dtype)
+
+
+def make_trainer(
+    base: Base,
+    dataset: Dataset,
+    options: Model2Options,
+    compute: Compute,
+    progress: Progress,
+    metrics: Metrics,
+    keep: Callable[[int, dict[str, Score]], None],
+) -> Trainer:
+    """The loop over the samples in the base's chat form."""
+    form = base.chat_form()
+    documents = tokenise(dataset.train, base.encode_batch, form, options.loss_on)
+    held_out = {
+        kind: tokenise(samples, base.encode_batch, form, options.loss_on) for kind, samples in dataset.held_out.items()
+    }
+    return Trainer(
+        PackedCausalLM(base.model),
+        documents,
+        held_out,
+        recipe_of(options, documents),
+        compute,
+        base.pad_id,
+        progress,
+        metrics,
+        on_best=keep,
+    )
+
+
+def score_base(trainer: Trainer, base: Base, progress: Progress) -> Score:
+    """The base's loss on the held-out answers, before any training."""
+    progress.stage("evaluate", f"scoring {base.name} as it is")
+    before = sum((trainer.score(documents) for documents in trainer.held_out.values()), Score(0.0, 0, 0))
+    if before.tokens:
+        trainer.metrics.write(step=0, seconds=0.0, val_loss=before.loss, val_bits_per_byte=before.bits_per_byte)
+    return before
 
 
 def build_parser() -> OneLineParser:

@@ -83,7 +83,7 @@ class OpenAIServer:
         deadline = time.monotonic() + DEADLINE_SECONDS
         for attempt in range(ATTEMPTS):
             try:
-                self._attempt(body, emit, deadline)
+                self._attempt(body, emit, cancel, deadline)
                 return
             except _Busy as error:
                 if attempt == ATTEMPTS - 1:
@@ -91,13 +91,15 @@ class OpenAIServer:
                 if cancel.wait(BACK_OFF_SECONDS * 2**attempt):
                     return
 
-    def _attempt(self, body: dict[str, Any], emit: Emit, deadline: float) -> None:
+    def _attempt(self, body: dict[str, Any], emit: Emit, cancel: threading.Event, deadline: float) -> None:
         tokens = 0
         try:
             with self._client.stream("POST", f"{self.base_url}/chat/completions", json=body) as response:
                 self._check(response)
                 finish = ""
                 for event in _events(response):
+                    if cancel.is_set():
+                        return  # which closes the connection, so that the server stops too
                     if time.monotonic() > deadline:
                         raise EngineError(f"openai:{self.base_url}: no end after {DEADLINE_SECONDS:.0f} s")
                     text, finish, total = _read(event, finish)
@@ -155,9 +157,10 @@ class OpenAIServer:
 
 
 def _events(response: httpx.Response) -> Iterator[dict[str, Any]]:
-    """The JSON of each server-sent event up to `[DONE]`."""
+    """The JSON of each server-sent event up to `[DONE]`; an empty one for a line that only keeps the connection."""
     for line in response.iter_lines():
         if not line.startswith("data:"):
+            yield {}
             continue
         data = line[len("data:") :].strip()
         if data == "[DONE]":

@@ -1,7 +1,8 @@
 """A small OpenAI-compatible server for tests: real HTTP, real streaming, and failures on request.
 
-What it does is chosen by a word in the last question: `[die]` breaks the connection after three words, `[slow]` takes
-seconds, `[busy]` answers 503 once, `[empty]` says nothing, `[name]` gives itself away, `[markup]` answers with HTML.
+What it does is chosen by a word in the last question: `[die]` breaks the connection after three words, `[hold]` waits
+there until `gate` is set, `[busy]` answers 503 once, `[empty]` says nothing, `[name]` gives itself away, `[markup]`
+answers with HTML.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ ANSWER = "Impressionism is a movement in painting that tries to catch the passin
 ANSWERS = {
     "[name]": "Hello, I am SmolLM, a model trained by Hugging Face.",
     "[markup]": "<b>bold</b> <img src=x onerror=alert(1)> ${7*7} {{this}} **strong** & done",
-    "[slow]": " ".join(f"word{n}" for n in range(60)),
     "[empty]": "",
 }
 
@@ -31,6 +31,7 @@ class ChatServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[dict[str, Any]] = []
         self.busy = 1
+        self.gate = threading.Event()
         self.streaming = 0
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -85,8 +86,10 @@ class Handler(BaseHTTPRequestHandler):
             if "[die]" in question and number == 3:
                 self.connection.close()
                 return
+            while "[hold]" in question and number == 3 and not self.server.gate.wait(0.05):
+                self.wfile.write(b": still here\n\n")  # fails once nobody listens
             self._event({"choices": [{"delta": {"content": word if number == 0 else " " + word}}]})
-            time.sleep(0.1 if "[slow]" in question else 0.002)
+            time.sleep(0.002)
         finish = "length" if len(words) > limit else "stop"
         self._event({"choices": [{"delta": {}, "finish_reason": finish}]})
         self._event({"choices": [], "usage": {"completion_tokens": min(len(words), limit)}})

@@ -27,16 +27,24 @@ def gguf() -> Path:
 
 
 @pytest.fixture(scope="session")
-def chat_server() -> Iterator[ChatServer]:
+def one_chat_server() -> Iterator[ChatServer]:
     server = ChatServer()
     yield server
     server.close()
 
 
+@pytest.fixture
+def chat_server(one_chat_server: ChatServer) -> Iterator[ChatServer]:
+    """The session's server, its gate closed at the start of each test and opened for whoever is left at its end."""
+    one_chat_server.gate.clear()
+    yield one_chat_server
+    one_chat_server.gate.set()
+
+
 @pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory, gguf: Path, chat_server: ChatServer) -> Iterator[App]:
+def app(tmp_path_factory: pytest.TempPathFactory, gguf: Path, one_chat_server: ChatServer) -> Iterator[App]:
     """The app with a real model1, and a model2 that can be told to be slow or to fail; shared by many tests."""
-    running = App(tmp_path_factory.mktemp("app"), str(gguf), chat_server.spec).start()
+    running = App(tmp_path_factory.mktemp("app"), str(gguf), one_chat_server.spec).start()
     yield running
     running.stop()
 

@@ -73,8 +73,7 @@ def test_closing_ends_the_child_and_its_children(tmp_path: Path) -> None:
     wait_until(lambda: pids.exists() and pids.read_text().count(" ") == 1)
     training.close()
     worker.join(5)
-    for pid in pids.read_text().split():
-        wait_until(lambda pid=pid: not _runs(int(pid)))
+    wait_until(lambda: not any(_runs(int(pid)) for pid in pids.read_text().split()))
 
 
 def _runs(pid: int) -> bool:
@@ -85,12 +84,13 @@ def _runs(pid: int) -> bool:
     return "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] if Path("/proc").exists() else True
 
 
-# The app as it is, but for its training commands and the folders that they fill.
+# The app as it is, but for its training commands and the folders that it and they fill.
 SERVE = """
 import sys
 from pathlib import Path
 from app import cli, demo_training
 demo_training.COMMANDS.update({commands!r})
+demo_training.LOGS = Path({folder!r})
 demo_training.CHECKPOINTS.update(model1=Path({folder!r}) / "model1", model2=Path({folder!r}) / "model2")
 sys.exit(cli.main(sys.argv[1:]))
 """

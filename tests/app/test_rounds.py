@@ -16,7 +16,7 @@ from feedback.blind_test import BlindTest, Refused
 from feedback.database import Database
 from feedback.study import Study
 from tests.app.chat_server import ANSWER, MODEL, ChatServer
-from tests.app.serving import write_study
+from tests.app.serving import wait_until, write_study
 
 
 @pytest.fixture
@@ -95,26 +95,26 @@ def test_failures_are_stored_and_can_be_retried(rounds: Rounds, question: str, s
     assert [turn.attempt for turn in rounds.blind_test.battle(tester, battle.id).turns] == [1, 2]
 
 
-def test_stop_frees_the_worker_for_who_waits(rounds: Rounds) -> None:
-    testers = [enrol(rounds) for _ in range(3)]
-    for tester in testers:
-        rounds.begin(tester, "[slow] story")
-    time.sleep(0.3)
-    waiting = rounds.job(testers[2])
-    assert waiting is not None
-    assert rounds.place(waiting) == 0, "nobody waits in front"
-    assert not waiting.running
-    started = time.monotonic()
-    assert rounds.stop(testers[0])
-    wait(rounds, testers[0])
-    assert time.monotonic() - started < 2
-    turn = rounds.blind_test.last_battle(testers[0]).turns[-1]  # type: ignore[union-attr]
-    assert turn.status == "cancelled"
-    assert {answer.stopped for answer in turn.answers.values()} == {"cancelled"}
-    time.sleep(0.3)
-    assert waiting.running
-    for tester in testers[1:]:
+def test_stop_ends_who_runs_and_who_waits(rounds: Rounds) -> None:
+    running, also_running, waiting, last = [enrol(rounds) for _ in range(4)]
+    for tester in (running, also_running, waiting, last):
+        rounds.begin(tester, "[hold] story")
+    job = rounds.job(last)
+    assert job is not None
+    wait_until(lambda: rounds.place(job) == 1)  # two workers, and one turn in front of this one
+    for tester in (waiting, running):
+        started = time.monotonic()
+        assert rounds.stop(tester)
+        wait(rounds, tester)
+        assert time.monotonic() - started < 2
+        battle = rounds.blind_test.last_battle(tester)
+        assert battle is not None
+        assert battle.turns[-1].status == "cancelled"
+        assert {answer.stopped for answer in battle.turns[-1].answers.values()} == {"cancelled"}
+    wait_until(lambda: job.running)
+    for tester in (also_running, last):
         rounds.stop(tester)
+    assert not rounds.stop(running), "there is nothing left to stop"
 
 
 def test_a_turn_that_lost_its_worker_is_given_up(rounds: Rounds) -> None:

@@ -239,7 +239,7 @@ def test_a_model_that_dies_gives_one_neutral_error_no_vote_and_a_retry(visitor: 
 
 def test_stop_ends_both_within_two_seconds_and_is_stored(visitor: Visitor, app: App, chat_server: ChatServer) -> None:
     visitor.consent()
-    visitor.type("[slow] Tell me everything.")
+    visitor.type("[hold] Tell me everything.")
     visitor.page.wait_for_selector("#stop")
     time.sleep(0.5)
     started = time.monotonic()
@@ -254,16 +254,17 @@ def test_stop_ends_both_within_two_seconds_and_is_stored(visitor: Visitor, app: 
     wait_until(lambda: chat_server.streaming == 0, 2)  # the model's server has been told
 
 
-def test_reload_in_mid_answer_resumes_the_same_round(visitor: Visitor, app: App) -> None:
+def test_reload_in_mid_answer_resumes_the_same_round(visitor: Visitor, app: App, chat_server: ChatServer) -> None:
     visitor.consent()
-    visitor.type("[slow] Tell me everything.")
+    visitor.type("[hold] Tell me everything.")
     visitor.page.wait_for_selector("#stop")
     before = app.rows("SELECT id, left_model FROM battles ORDER BY id DESC LIMIT 1")
     visitor.page.reload()
     visitor.page.wait_for_selector("#stop")
-    assert "word" not in visitor.page.inner_text("#diptych"), "nothing is shown before both are ready"
+    assert ANSWER[:10] not in visitor.page.inner_text("#diptych"), "nothing is shown before both are ready"
+    chat_server.gate.set()
     visitor.wait_for_vote()
-    assert "word5" in visitor.page.inner_text("#diptych")
+    assert ANSWER in visitor.page.inner_text("#diptych")
     assert app.rows("SELECT id, left_model FROM battles ORDER BY id DESC LIMIT 1") == before
     visitor.vote("tie")
 
@@ -355,17 +356,18 @@ class TestRawRequests:
         assert app.rows("SELECT COUNT(*) FROM testers") == before
 
     def test_votes_are_refused_before_the_answers_and_when_repeated(
-        self, visitor: Visitor, app: App, call: Any
+        self, visitor: Visitor, app: App, chat_server: ChatServer, call: Any
     ) -> None:
         requests: list[Any] = []
         visitor.page.on("request", lambda request: requests.append(request))
         visitor.consent()
-        visitor.type("[slow] Tell me everything.")
+        visitor.type("[hold] Tell me everything.")
         visitor.page.wait_for_selector("#stop")
         token = json.loads(next(r for r in reversed(requests) if "queue/join" in r.url).post_data)["data"][0]
         battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
         call("vote-left", token, str(battle), [], "", "")
         assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", battle) == [(0,)]
+        chat_server.gate.set()
         visitor.wait_for_vote()
         visitor.vote("both-bad")
         for _ in range(3):
@@ -386,13 +388,14 @@ def test_a_kill_loses_no_vote_and_a_restart_resumes_the_round(
             asker.consent()
             voter.consent()
             voter.ask("What is Impressionism?")
-            asker.type("[slow] Tell me everything.")
+            asker.type("[hold] Tell me everything.")
             asker.page.wait_for_selector("#stop")
             voter.vote("left")
             running.kill()
             assert running.rows("SELECT choice FROM votes") == [("left",)]
             sides = running.rows("SELECT id, left_model FROM battles ORDER BY id")
             running.start()
+            chat_server.gate.set()
             asker.page = asker.open()
             asker.page.click("#retry")
             asker.wait_for_vote()

@@ -170,3 +170,11 @@ def test_weights_are_in_full_precision_whatever_the_file_has(tmp_path: Path) -> 
     folder = save_tiny_base("llama", tmp_path)
     tiny_model("llama", 600).half().save_pretrained(folder)
     assert {p.dtype for p in load_base(str(folder)).model.parameters()} == {torch.float32}
+
+
+def test_a_damaged_copy_says_what_to_delete(empty_cache: Path) -> None:
+    folder = save_tiny_base("llama", empty_cache / f"smollm2-135m-{bases.GGUF_SHA256[:12]}")
+    (folder / "model.safetensors").write_bytes(b"cut short")
+    with pytest.raises(BaseError, match="is damaged; delete that folder and run again") as error:
+        load_base("smollm2-135m")
+    assert str(folder) in one_line(error.value)

@@ -11,6 +11,7 @@ import pytest
 from app.engines import EngineError, Piece, Sampling
 from app.engines.openai_server import OpenAIServer
 from tests.app.chat_server import ANSWER, MODEL, ChatServer
+from tests.app.serving import wait_until
 
 SAMPLING = Sampling(48, 0.5, 0.8, 7)
 
@@ -63,13 +64,11 @@ def test_a_cancel_ends_the_stream_here_and_there(engine: OpenAIServer, chat_serv
     cancel = threading.Event()
     threading.Timer(0.3, cancel.set).start()
     started = time.monotonic()
-    pieces = ask(engine, "[slow] story", cancel)
+    pieces = ask(engine, "[hold] story", cancel)
     assert time.monotonic() - started < 1
     assert pieces
     assert not pieces[-1].finish
-    while chat_server.streaming:
-        assert time.monotonic() - started < 3
-        time.sleep(0.05)
+    wait_until(lambda: chat_server.streaming == 0, 3)
 
 
 def test_the_server_tells_its_context(engine: OpenAIServer) -> None:
