@@ -30,7 +30,7 @@ from training.progress import Progress
 from training.report import Metrics
 from training.scoring import Score, score
 from training.tokenizer import PAD
-from training.train_art_ai_model import CHAT_FORM, Model1Options, prepare_tokenizer, recipe_of
+from training.train_art_ai_model import CHAT_FORM, Model1Options, prepare_tokenizer
 from training.trainer import Trainer
 
 SHAPE = Model1Options(
@@ -61,7 +61,7 @@ def ours(options: Model1Options, documents: Documents, held_out: Documents, fold
     model = ModernTransformer(**options.model_config())
     with Progress() as progress:
         trainer = Trainer(
-            model, documents, {"held out": held_out}, recipe_of(options, documents), choose_compute(), PAD, progress,
+            model, documents, {"held out": held_out}, options, choose_compute(), PAD, progress,
             Metrics(folder / "metrics.jsonl"), on_best=lambda step, scores: None,
         )  # fmt: skip
         outcome = trainer.run()

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 
 def build_optimizers(
-    model: nn.Module, *, kind: str, learning_rate: float, adamw_learning_rate: float, weight_decay: float
+    model: nn.Module, *, kind: str, learning_rate: float, adamw_learning_rate: float | None, weight_decay: float
 ) -> list[Optimizer]:
     """AdamW for everything, or Muon (Jordan 2024) for the hidden matrices and AdamW for the rest.
 
@@ -32,9 +32,8 @@ def build_optimizers(
         {"params": decayed + ([] if kind == "muon" else hidden), "weight_decay": weight_decay},
         {"params": rest, "weight_decay": 0.0},
     ]
-    optimizers: list[Optimizer] = [
-        torch.optim.AdamW(adamw_groups, lr=adamw_learning_rate, betas=(0.9, 0.95), fused=True)
-    ]
+    adamw_rate = adamw_learning_rate if kind == "muon" and adamw_learning_rate is not None else learning_rate
+    optimizers: list[Optimizer] = [torch.optim.AdamW(adamw_groups, lr=adamw_rate, betas=(0.9, 0.95), fused=True)]
     if kind == "muon":
         optimizers.append(
             torch.optim.Muon(hidden, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")

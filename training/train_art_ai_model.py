@@ -23,25 +23,25 @@ if __name__ == "__main__":  # run as a file: make the repository's packages impo
 import torch
 
 from training.dataset import Dataset, load_dataset
-from training.device import DType, choose_compute
+from training.device import choose_compute
 from training.export import export_gguf, export_hf
 from training.generation import MODEL1_FOLDER, complete
 from training.model import ModernTransformer, config_problems
-from training.options import OneLineParser, OptionsError, run_command, settings_help, with_settings
-from training.packing import ChatForm, Documents, LossOn, tokenise
+from training.options import OneLineParser, run_command, settings_help, with_settings
+from training.packing import ChatForm, tokenise
 from training.progress import Progress
 from training.report import Energy, Metrics, draw_curves, run_report, write_report
 from training.scoring import Score
 from training.tokenizer import ASSISTANT, BEGIN, END, PAD, USER, Tokenizer, train_tokenizer
-from training.trainer import Recipe, Trainer
+from training.trainer import Trainer, TrainingOptions
 
 DEMO_QUESTIONS = ("What is Impressionism?", "Who painted Guernica?", "What is a neural network?", "Hello!")
 CHAT_FORM = ChatForm(begin=[BEGIN], before={"user": [USER], "assistant": [ASSISTANT], "text": []}, end=[END], after=[])
 
 
 @dataclass(frozen=True)
-class Model1Options:
-    """Everything that decides Model 1: its shape, its data and its training."""
+class Model1Options(TrainingOptions):
+    """Everything that decides Model 1: its shape, and its training, with other defaults than those in common."""
 
     vocab_size: int = 4096
     """Pieces of the tokenizer, which is trained on the data"""
@@ -65,50 +65,15 @@ class Model1Options:
     """Added under the root of RMSNorm"""
     tie_embeddings: bool = True
     """Whether the output layer is the embedding"""
-    max_rows_per_source: int | None = None
-    """At most so many rows of each data source, chosen by hash"""
-    max_held_out: int = 400
-    """At most so many held-out samples of each kind are scored"""
-    loss_on: LossOn = "answers"
-    """What is learned: answers (and prose), or everything, the questions included"""
-    row_length: int = 128
-    """Tokens of a packed training row"""
-    batch_rows: int = 16
-    """Rows of an optimizer step"""
-    micro_batch_rows: int = 16
-    """Rows at a time; smaller needs less memory"""
     epochs: float = 2.0
-    """Passes over the data, unless max_steps or max_seconds ends it sooner"""
-    max_steps: int | None = None
-    """Optimizer steps at most"""
     max_seconds: float | None = 125.0
-    """Seconds of training at most; the learning rate's course follows whichever limit is nearer"""
     optimizer: Literal["muon", "adamw"] = "muon"
-    """Muon for the hidden matrices and AdamW for the rest, or AdamW for all"""
     learning_rate: float = 4e-3
-    """Peak rate of the hidden matrices"""
-    adamw_learning_rate: float = 2e-3
-    """Peak rate of embeddings, output layer and norms (of all, with adamw)"""
+    adamw_learning_rate: float | None = 2e-3
     weight_decay: float = 0.1
-    """Decoupled decay of matrices"""
     warmup: float = 0.03
-    """Share of the run in which the rate rises"""
     floor: float = 0.02
-    """Share of the peak rate at the end of the cosine"""
-    clip: float = 1.0
-    """Largest norm of the gradient"""
     label_smoothing: float = 0.01
-    """Share of each target spread over the vocabulary in training; never in evaluation"""
-    evaluations: int = 4
-    """How often the held-out samples are scored"""
-    patience: int = 3
-    """Stop after so many evaluations without a better loss"""
-    dtype: DType = "auto"
-    """Number format of matrix products: auto, bf16, fp16 or fp32"""
-    seed: int = 1
-    """Seed of weights and order"""
-    country: str = "GBR"
-    """ISO 3166 code of the country whose electricity mix turns energy into CO2"""
 
     def model_config(self) -> dict[str, Any]:
         """The keyword arguments of ``ModernTransformer``."""
@@ -127,19 +92,13 @@ class Model1Options:
         ]
         return {key: getattr(self, key) for key in keys}
 
-    def check(self) -> None:
-        """Raises OptionsError with every problem at once."""
-        problems = config_problems(self.model_config())
-        positive = ("row_length", "batch_rows", "micro_batch_rows", "epochs", "learning_rate", "evaluations", "clip")
-        problems += [f"{key}={getattr(self, key)} must be above 0" for key in positive if getattr(self, key) <= 0]
+    def problems(self) -> list[str]:
+        problems = config_problems(self.model_config()) + super().problems()
         if self.row_length > self.max_seq_len:
             problems.append(f"row_length={self.row_length} exceeds max_seq_len={self.max_seq_len}; lower one")
-        if not 0 <= self.label_smoothing < 1:
-            problems.append(f"label_smoothing={self.label_smoothing} must be at least 0 and below 1")
         if self.vocab_size < 300:
             problems.append(f"vocab_size={self.vocab_size} must be at least 300: 256 bytes and the chat's pieces")
-        if problems:
-            raise OptionsError(problems)
+        return problems
 
 
 PROFILES = {
@@ -177,28 +136,6 @@ DEFAULT_DATA = {"demo": ("core",), "seed": ("embedded",)}
 def prepare_tokenizer(dataset: Dataset, options: Model1Options, path: Path) -> Tokenizer:
     texts = (message.content for sample in dataset.train for message in sample.messages)
     return train_tokenizer(texts, options.vocab_size, path)
-
-
-def recipe_of(options: Model1Options, documents: Documents) -> Recipe:
-    batches = max(1.0, len(documents.tokens) / (options.row_length * options.batch_rows))
-    return Recipe(
-        max_steps=options.max_steps or max(1, round(options.epochs * batches)),
-        max_seconds=options.max_seconds,
-        batch_rows=options.batch_rows,
-        micro_batch_rows=options.micro_batch_rows,
-        row_length=options.row_length,
-        optimizer=options.optimizer,
-        learning_rate=options.learning_rate,
-        adamw_learning_rate=options.adamw_learning_rate,
-        weight_decay=options.weight_decay,
-        warmup=options.warmup,
-        floor=options.floor,
-        clip=options.clip,
-        label_smoothing=options.label_smoothing,
-        evaluations=options.evaluations,
-        patience=options.patience,
-        seed=options.seed,
-    )
 
 
 def save_checkpoint(
@@ -250,9 +187,8 @@ def train_model1(options: Model1Options, data: tuple[str, ...], out: Path, progr
         tokenizer.move(out / "tokenizer.model")
 
     with Energy().measure(options.country) as energy:
-        recipe = recipe_of(options, documents)
         metrics = Metrics(out / "metrics.jsonl")
-        trainer = Trainer(model, documents, held_out, recipe, compute, PAD, progress, metrics, on_best=keep)
+        trainer = Trainer(model, documents, held_out, options, compute, PAD, progress, metrics, on_best=keep)
         outcome = trainer.run()
     if not held_out:
         keep(outcome.steps, {})

@@ -24,24 +24,24 @@ import torch
 
 from training.bases import BASES, Base, load_base
 from training.dataset import Dataset, load_dataset, spread_over_facts
-from training.device import Compute, DType, choose_compute
+from training.device import Compute, choose_compute
 from training.export import export_gguf
 from training.fine_tuning import Full, Lora, PackedCausalLM
 from training.generation import MODEL2_FOLDER, generate
 from training.options import OneLineParser, OptionsError, run_command, settings_help, with_settings
-from training.packing import Documents, LossOn, tokenise
+from training.packing import tokenise
 from training.progress import Progress
 from training.report import Energy, Metrics, draw_curves, run_report, write_report
 from training.scoring import Score
 from training.train_art_ai_model import DEFAULT_DATA, DEMO_QUESTIONS
-from training.trainer import Recipe, Trainer
+from training.trainer import Trainer, TrainingOptions
 
 Method = Literal["full", "lora", "qlora"]
 
 
 @dataclass(frozen=True)
-class Model2Options:
-    """Everything that decides Model 2: its base, its data and its training."""
+class Model2Options(TrainingOptions):
+    """Everything that decides Model 2: its base, and its training, with other defaults than those in common."""
 
     base: str = "smollm2-135m"
     """A name that --help lists, a local folder, or an id of the Hub"""
@@ -51,61 +51,23 @@ class Model2Options:
     """Share of the layers, from the lowest, that stay as they are, and the embedding with them (full only)"""
     lora_rank: int = 16
     """Rank of the matrices that lora puts beside each linear layer"""
-    max_rows_per_source: int | None = None
-    """At most so many rows of each data source, chosen by hash"""
     max_samples: int | None = None
     """Train on at most so many samples, one of each fact before a second of any"""
-    max_held_out: int = 400
-    """At most so many held-out samples of each kind are scored"""
-    loss_on: LossOn = "answers"
-    """What is learned: answers (and prose), or everything, the questions included"""
-    row_length: int = 128
-    """Tokens of a packed training row"""
-    batch_rows: int = 8
-    """Rows of an optimizer step"""
-    micro_batch_rows: int = 8
-    """Rows at a time; smaller needs less memory"""
-    epochs: float = 1.0
-    """Passes over the data, unless max_steps or max_seconds ends it sooner"""
-    max_steps: int | None = None
-    """Optimizer steps at most"""
-    max_seconds: float | None = None
-    """Seconds of training at most; the learning rate's course follows whichever limit is nearer"""
-    learning_rate: float = 3e-4
-    """Peak rate of AdamW"""
-    weight_decay: float = 0.0
-    """Decoupled decay of matrices"""
-    warmup: float = 0.1
-    """Share of the run in which the rate rises"""
-    floor: float = 0.0
-    """Share of the peak rate at the end of the cosine"""
-    clip: float = 1.0
-    """Largest norm of the gradient"""
-    evaluations: int = 1
-    """How often the held-out samples are scored, apart from the base's score before the start"""
-    patience: int = 3
-    """Stop after so many evaluations without a better loss"""
-    dtype: DType = "auto"
-    """Number format of matrix products: auto, bf16, fp16 or fp32"""
     gguf: Literal["f16", "q8_0"] = "q8_0"
     """Numbers in model.gguf"""
-    seed: int = 1
-    """Seed of the order of samples"""
-    country: str = "GBR"
-    """ISO 3166 code of the country whose electricity mix turns energy into CO2"""
+    batch_rows: int = 8
+    micro_batch_rows: int = 8
+    evaluations: int = 1
 
-    def check(self) -> None:
-        """Raises OptionsError with every problem at once."""
-        positive = ("row_length", "batch_rows", "micro_batch_rows", "epochs", "learning_rate", "evaluations", "clip")
-        problems = [f"{key}={getattr(self, key)} must be above 0" for key in positive if getattr(self, key) <= 0]
+    def problems(self) -> list[str]:
+        problems = super().problems()
         if not 0 <= self.frozen < 1:
             problems.append(f"frozen={self.frozen} must be at least 0 and below 1")
         if self.lora_rank < 1:
             problems.append(f"lora_rank={self.lora_rank} must be at least 1")
         if self.method == "qlora":
             problems.append("method=qlora is not available yet; use lora, which needs a base of 16 bits in memory")
-        if problems:
-            raise OptionsError(problems)
+        return problems
 
     def check_base(self, base: Base) -> None:
         """Raises OptionsError where the settings do not fit the base."""
@@ -127,28 +89,6 @@ PROFILES = {
         max_held_out=1000,
     ),
 }
-
-
-def recipe_of(options: Model2Options, documents: Documents) -> Recipe:
-    batches = max(1.0, len(documents.tokens) / (options.row_length * options.batch_rows))
-    return Recipe(
-        max_steps=options.max_steps or max(1, round(options.epochs * batches)),
-        max_seconds=options.max_seconds,
-        batch_rows=options.batch_rows,
-        micro_batch_rows=options.micro_batch_rows,
-        row_length=options.row_length,
-        optimizer="adamw",
-        learning_rate=options.learning_rate,
-        adamw_learning_rate=options.learning_rate,
-        weight_decay=options.weight_decay,
-        warmup=options.warmup,
-        floor=options.floor,
-        clip=options.clip,
-        label_smoothing=0.0,
-        evaluations=options.evaluations,
-        patience=options.patience,
-        seed=options.seed,
-    )
 
 
 def train_model2(options: Model2Options, data: tuple[str, ...], out: Path, progress: Progress) -> dict[str, Any]:
@@ -228,7 +168,7 @@ def make_trainer(
         PackedCausalLM(base.model),
         documents,
         held_out,
-        recipe_of(options, documents),
+        options,
         compute,
         base.pad_id,
         progress,

@@ -6,21 +6,18 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from training.device import Compute
+from training.device import Compute, DType
 from training.optimizer import build_optimizers, cosine_with_warmup, set_learning_rate
-from training.packing import Batch, Documents, PackedBatches, all_batches
+from training.options import OptionsError
+from training.packing import Batch, Documents, LossOn, PackedBatches, all_batches
 from training.progress import Progress
 from training.report import Metrics
 from training.scoring import Score, score
-
-if TYPE_CHECKING:
-    from training.fine_tuning import PackedCausalLM
-    from training.model import ModernTransformer
 
 
 class TrainingError(ValueError):
@@ -28,25 +25,75 @@ class TrainingError(ValueError):
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How the weights are found, apart from what they are and from the data."""
+class TrainingOptions:
+    """What both trainings have in common: the data's limits, the optimizer and its course."""
 
-    max_steps: int
-    max_seconds: float | None
-    batch_rows: int
-    micro_batch_rows: int
-    row_length: int
-    optimizer: str
-    learning_rate: float
-    adamw_learning_rate: float
-    weight_decay: float
-    warmup: float
-    floor: float
-    clip: float
-    label_smoothing: float
-    evaluations: int
-    patience: int
-    seed: int
+    max_rows_per_source: int | None = None
+    """At most so many rows of each data source, chosen by hash"""
+    max_held_out: int = 400
+    """At most so many held-out samples of each kind are scored"""
+    loss_on: LossOn = "answers"
+    """What is learned: answers (and prose), or everything, the questions included"""
+    row_length: int = 128
+    """Tokens of a packed training row"""
+    batch_rows: int = 16
+    """Rows of an optimizer step"""
+    micro_batch_rows: int = 16
+    """Rows at a time; smaller needs less memory"""
+    epochs: float = 1.0
+    """Passes over the data, unless max_steps or max_seconds ends it sooner"""
+    max_steps: int | None = None
+    """Optimizer steps at most"""
+    max_seconds: float | None = None
+    """Seconds of training at most; the learning rate's course follows whichever limit is nearer"""
+    optimizer: Literal["muon", "adamw"] = "adamw"
+    """Muon for the hidden matrices and AdamW for the rest, or AdamW for all"""
+    learning_rate: float = 3e-4
+    """Peak rate; with muon that of the hidden matrices"""
+    adamw_learning_rate: float | None = None
+    """Peak rate of what muon leaves to AdamW: embeddings, output layer, norms (none: learning_rate)"""
+    weight_decay: float = 0.0
+    """Decoupled decay of matrices"""
+    warmup: float = 0.1
+    """Share of the run in which the rate rises"""
+    floor: float = 0.0
+    """Share of the peak rate at the end of the cosine"""
+    clip: float = 1.0
+    """Largest norm of the gradient"""
+    label_smoothing: float = 0.0
+    """Share of each target spread over the vocabulary in training; never in evaluation"""
+    evaluations: int = 4
+    """How often the held-out samples are scored"""
+    patience: int = 3
+    """Stop after so many evaluations without a better loss"""
+    dtype: DType = "auto"
+    """Number format of matrix products: auto, bf16, fp16 or fp32"""
+    seed: int = 1
+    """Seed of the order of samples, and of weights that start at random"""
+    country: str = "GBR"
+    """ISO 3166 code of the country whose electricity mix turns energy into CO2"""
+
+    def problems(self) -> list[str]:
+        """Everything that cannot be, one sentence each (empty when all is well)."""
+        positive = ("row_length", "batch_rows", "micro_batch_rows", "epochs", "evaluations", "patience", "clip")
+        problems = [f"{key}={getattr(self, key)} must be above 0" for key in positive if getattr(self, key) <= 0]
+        if self.learning_rate < 0:
+            problems.append(f"learning_rate={self.learning_rate} must be at least 0")
+        if self.max_steps is not None and self.max_steps < 1:
+            problems.append(f"max_steps={self.max_steps} must be at least 1")
+        if not 0 <= self.label_smoothing < 1:
+            problems.append(f"label_smoothing={self.label_smoothing} must be at least 0 and below 1")
+        return problems
+
+    def check(self) -> None:
+        """Raises OptionsError with every problem at once."""
+        if problems := self.problems():
+            raise OptionsError(problems)
+
+    def steps(self, documents: Documents) -> int:
+        """Optimizer steps of the whole run: ``max_steps``, or ``epochs`` passes over the documents."""
+        batches = max(1.0, len(documents.tokens) / (self.row_length * self.batch_rows))
+        return self.max_steps or max(1, round(self.epochs * batches))
 
 
 @dataclass
@@ -69,44 +116,48 @@ class Outcome:
 class Trainer:
     """Trains ``model`` on ``documents`` and calls ``on_best`` whenever the first of ``held_out`` scores better.
 
+    ``model`` is a module with ``loss(tokens, labels, documents, *, label_smoothing)``, the sum over the labels:
+    ``ModernTransformer`` or ``PackedCausalLM``.
+
     Raises:
         TrainingError: when the loss is no longer a number; the best weights so far are kept.
     """
 
     def __init__(
         self,
-        model: ModernTransformer | PackedCausalLM,
+        model: Any,
         documents: Documents,
         held_out: Mapping[str, Documents],
-        recipe: Recipe,
+        options: TrainingOptions,
         compute: Compute,
         pad_id: int,
         progress: Progress,
         metrics: Metrics,
         on_best: Callable[[int, dict[str, Score]], None],
     ) -> None:
-        self.model, self.recipe, self.compute, self.pad_id = model.to(compute.device), recipe, compute, pad_id
+        self.model, self.options, self.compute, self.pad_id = model.to(compute.device), options, compute, pad_id
         self.held_out, self.progress, self.metrics, self.on_best = held_out, progress, metrics, on_best
-        self.batches = PackedBatches(documents, recipe.row_length, recipe.batch_rows, pad_id, recipe.seed)
+        self.batches = PackedBatches(documents, options.row_length, options.batch_rows, pad_id, options.seed)
         self.optimizers = build_optimizers(
             model,
-            kind=recipe.optimizer,
-            learning_rate=recipe.learning_rate,
-            adamw_learning_rate=recipe.adamw_learning_rate,
-            weight_decay=recipe.weight_decay,
+            kind=options.optimizer,
+            learning_rate=options.learning_rate,
+            adamw_learning_rate=options.adamw_learning_rate,
+            weight_decay=options.weight_decay,
         )
+        self.max_steps = options.steps(documents)
         self.best = math.inf
         self.evaluations_without_gain = 0
 
     def run(self) -> Outcome:
-        recipe, outcome = self.recipe, Outcome()
-        torch.manual_seed(recipe.seed)
+        options, outcome = self.options, Outcome()
+        torch.manual_seed(options.seed)
         evaluate_at = self._evaluation_points()
         next_evaluation = next(evaluate_at)
         started, done = time.monotonic(), 0.0
         while done < 1:
             rate = set_learning_rate(
-                self.optimizers, cosine_with_warmup(done, warmup=recipe.warmup, floor=recipe.floor)
+                self.optimizers, cosine_with_warmup(done, warmup=options.warmup, floor=options.floor)
             )
             step_started = time.monotonic()
             batch = next(self.batches)
@@ -126,7 +177,7 @@ class Trainer:
                 if self._evaluate(outcome):
                     outcome.stopped = "patience"
                     break
-        if done >= 1 and outcome.steps < recipe.max_steps:
+        if done >= 1 and outcome.steps < self.max_steps:
             outcome.stopped = "time"
         outcome.epochs = self.batches.epoch + self.batches.position / max(1, len(self.batches._rows))
         return outcome
@@ -135,11 +186,11 @@ class Trainer:
         """One optimizer step; the loss (nats a label, with smoothing) before it."""
         n_labels, total = max(1, batch.n_labels), 0.0
         self.model.train()
-        for part in batch.slices(self.recipe.micro_batch_rows):
-            loss = self._loss_sum(part, self.recipe.label_smoothing) / n_labels
+        for part in batch.slices(self.options.micro_batch_rows):
+            loss = self._loss_sum(part, self.options.label_smoothing) / n_labels
             loss.backward()
             total += float(loss.detach())
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -153,7 +204,7 @@ class Trainer:
     def score(self, documents: Documents) -> Score:
         """Held-out loss over the learned tokens, without smoothing or dropout."""
         self.model.eval()
-        rows = all_batches(documents, self.recipe.row_length, self.recipe.micro_batch_rows, self.pad_id)
+        rows = all_batches(documents, self.options.row_length, self.options.micro_batch_rows, self.pad_id)
         return score(self._loss_sum, rows, int(documents.answer_bytes.sum()))
 
     def _evaluate(self, outcome: Outcome) -> bool:
@@ -174,14 +225,14 @@ class Trainer:
             self.on_best(outcome.steps, outcome.scores)
         else:
             self.evaluations_without_gain += 1
-        return self.evaluations_without_gain >= self.recipe.patience
+        return self.evaluations_without_gain >= self.options.patience
 
     def _evaluation_points(self) -> Iterator[float]:
-        yield from (i / self.recipe.evaluations for i in range(1, self.recipe.evaluations + 1))
+        yield from (i / self.options.evaluations for i in range(1, self.options.evaluations + 1))
 
     def _done(self, outcome: Outcome) -> float:
-        by_steps = outcome.steps / self.recipe.max_steps
-        by_time = outcome.wall_seconds / self.recipe.max_seconds if self.recipe.max_seconds else 0.0
+        by_steps = outcome.steps / self.max_steps
+        by_time = outcome.wall_seconds / self.options.max_seconds if self.options.max_seconds else 0.0
         return max(by_steps, by_time)
 
     def _show(self, outcome: Outcome, loss: float, rate: float, done: float) -> None:
