@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.app.chat_server import ChatServer
-from tests.app.serving import ROOT, App
+from tests.app.serving import App
 from tests.app.visitor import Visitor
+from tests.trained import Run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
-def gguf() -> Path:
-    """A real model for llama.cpp; any small one with a chat template does."""
-    path = Path(os.environ.get("DIPTYCH_TEST_GGUF", ROOT / "checkpoints" / "art_ai_model" / "model.gguf"))
-    if not path.is_file():
-        pytest.fail(f"{path} does not exist; train Model 1 or name a GGUF with DIPTYCH_TEST_GGUF")
-    return path
+def gguf(demo_model1: Run) -> Path:
+    """A real model for llama.cpp: Model 1 as its demo profile trains it."""
+    return demo_model1.folder / "model.gguf"
 
 
 @pytest.fixture(scope="session")
