@@ -65,8 +65,8 @@ class Model1Options(TrainingOptions):
     """Added under the root of RMSNorm"""
     tie_embeddings: bool = True
     """Whether the output layer is the embedding"""
-    epochs: float = 2.0
-    max_seconds: float | None = 125.0
+    epochs: float = 2.3
+    max_seconds: float | None = 135.0
     optimizer: Literal["muon", "adamw"] = "muon"
     learning_rate: float = 4e-3
     adamw_learning_rate: float | None = 2e-3

@@ -79,7 +79,7 @@ class Model2Options(TrainingOptions):
 
 PROFILES = {
     "demo": Model2Options(
-        frozen=1 / 3,
+        frozen=0.34,
         max_samples=2000,
         batch_rows=4,
         micro_batch_rows=4,
