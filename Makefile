@@ -31,8 +31,9 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 
 # The browser for the browser tests: an installed one, else Debian's, else Playwright's own.
 browser: $(VENV)/.installed-dev
-	@if command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null 2>&1; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		command -v $$name >/dev/null 2>&1 && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	else $(BIN)/python -m playwright install chromium; fi
 
