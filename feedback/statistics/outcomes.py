@@ -207,7 +207,7 @@ def _codes(column: Series, allowed: tuple[str, ...], name: str) -> NDArray[np.in
         raise VotesError(
             f"row {_row(unknown)}: {name} = {str(value)!r} is unknown; it must be one of {', '.join(allowed)}"
         )
-    return codes.to_numpy(np.int64)
+    return np.asarray(codes, dtype=np.int64)
 
 
 def _truth(column: Series, name: str) -> Series:
