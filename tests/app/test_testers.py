@@ -162,15 +162,18 @@ def test_undo_keeps_the_old_row(visitor: Visitor, app: App) -> None:
     assert votes == [("tie", 1), ("right", 0)]
 
 
-def test_keys_vote_only_on_readable_answers_and_not_while_typing(visitor: Visitor, app: App) -> None:
+def test_keys_vote_only_on_readable_answers_and_not_while_typing(
+    visitor: Visitor, app: App, chat_server: ChatServer
+) -> None:
     visitor.consent()
     page = visitor.page
-    page.fill("#prompt textarea", "What is 1")
+    page.fill("#prompt textarea", "[hold] What is 1")
     page.press("#prompt textarea", "2")
-    assert page.input_value("#prompt textarea") == "What is 12"
+    assert page.input_value("#prompt textarea") == "[hold] What is 12"
     page.press("#prompt textarea", "Enter")
     page.wait_for_selector(".writing", state="attached")
     page.keyboard.press("1")
+    chat_server.gate.set()
     visitor.wait_for_vote()
     battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
     assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", battle) == [(0,)]
