@@ -10,8 +10,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from app.demo_training import DemoTraining
 from tests.app.serving import App, wait_until
 from tests.app.visitor import Visitor
@@ -58,7 +56,6 @@ def test_a_failure_names_the_log(tmp_path: Path) -> None:
     training.close()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="process groups are of POSIX")
 def test_closing_ends_the_child_and_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     code = f"""
