@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: app test lint browser clean
+.PHONY: app test lint browser nginx clean
 
 app: $(VENV)/.installed
 	@$(BIN)/python app.py $(ARGS)
 
-test: $(VENV)/.installed-dev browser lint
+test: $(VENV)/.installed-dev browser nginx lint
 	$(BIN)/python -m pytest --durations=15
 
 lint: $(VENV)/.installed-dev
@@ -36,6 +36,13 @@ browser: $(VENV)/.installed-dev
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	else $(BIN)/python -m playwright install chromium; fi
+
+# The proxy of docs/deploy.md, for its test.
+nginx:
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; command -v nginx >/dev/null 2>&1 && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light openssl >/dev/null; \
+	else echo "Install nginx for the test of docs/deploy.md." >&2; fi
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache

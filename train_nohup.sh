@@ -2,6 +2,7 @@
 # Train in the background, outliving the terminal:
 #   bash train_nohup.sh [model1|model2|both] [arguments of the training commands]
 # Without arguments of its own a run uses the full-size profile (--profile seed).
+# A run that was stopped or broke off goes on where it was saved.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -10,20 +11,27 @@ case "$what" in
   model1) modules=(training.train_art_ai_model) ;;
   model2) modules=(training.train_model2_pretrained) ;;
   both) modules=(training.train_art_ai_model training.train_model2_pretrained) ;;
-  -h | --help) sed -n '2,4s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 0 ;;
   *) echo "train_nohup.sh: '$what' is not a run; use model1, model2 or both" >&2; exit 2 ;;
 esac
 shift || true
+given=""
+[ $# -eq 0 ] || given=$(printf '%q ' "$@" | sed 's/ --restart / /; s/^--restart //; s/ $//')
 [ $# -gt 0 ] || set -- --profile seed
+case " $* " in
+  *" --resume "* | *" --restart "* | *" --find-learning-rate "* | *" --help "*) ;;
+  *) set -- "$@" --resume ;; # without an unfinished run it begins one
+esac
 
 python=.venv/bin/python
 [ -x "$python" ] || python=$(command -v python3)
 mkdir -p logs
 
-# One run of a model at a time: two would write the same checkpoint.
+# One run of a model at a time: two would write the same checkpoint. The whole group counts, since a run that was told
+# to stop saves its state first.
 for other in "$what" both $([ "$what" = both ] && echo model1 model2); do
   pid_file="logs/$other.pid"
-  if [ -f "$pid_file" ] && kill -0 "$(cat "$pid_file")" 2>/dev/null; then
+  if [ -f "$pid_file" ] && kill -0 -- "-$(cat "$pid_file")" 2>/dev/null; then
     echo "train_nohup.sh: $other is already running as process $(cat "$pid_file"); wait for it or stop it: kill -- -$(cat "$pid_file")" >&2
     exit 2
   fi
@@ -34,12 +42,19 @@ command=""
 for module in "${modules[@]}"; do
   command+="${command:+ && }\"$python\" -u -m $module \"\$@\""
 done
-# A session of its own: no hang-up reaches it, and its number stops it whole.
-setsid nohup bash -c "$command" bash "$@" >"$log" 2>&1 </dev/null &
+# A session of its own: no hang-up reaches it, and its number stops it whole. Through Python, since macOS has no setsid.
+nohup "$python" -c 'import os, sys; os.setsid(); os.execvp("bash", sys.argv[1:])' \
+  bash -c "$command" bash "$@" >"$log" 2>&1 </dev/null &
 pid=$!
 echo "$pid" >"logs/$what.pid"
+for _ in $(seq 50); do # until the session stands, by which a second start is refused
+  kill -0 -- "-$pid" 2>/dev/null && break
+  kill -0 "$pid" 2>/dev/null || break
+  sleep 0.1
+done
 
 echo "process: $pid"
 echo "log:     $log"
 echo "watch:   tail -f $log"
 echo "stop:    kill -- -$pid"
+echo "go on:   bash train_nohup.sh $what${given:+ $given}"

@@ -50,7 +50,8 @@ class Reply:
 
 def lay_out_chat_lab(runtime: Runtime) -> None:
     """Add the lab's components and events to the Blocks at hand."""
-    with gr.Row():
+    gr.HTML("<h1>Chat lab</h1>", apply_default_css=False, padding=False)
+    with gr.Row(elem_id="lab-settings"):
         who = gr.Radio(list(WHO), value="Both", label="Chat with", elem_id="lab-who", scale=2)
         temperature = gr.Slider(
             0, 2, runtime.study.temperature, step=0.05, label="Temperature", elem_id="lab-temperature"
@@ -60,6 +61,10 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
             1, MAX_TOKENS, min(MAX_TOKENS, runtime.study.max_new_tokens), step=1, label="Max tokens",
             elem_id="lab-max-tokens",
         )  # fmt: skip
+    system = gr.Textbox(
+        label="System prompt (if you like)", placeholder="What the models are told before the conversation",
+        elem_id="lab-system", max_lines=4,
+    )  # fmt: skip
     with gr.Row(elem_id="lab-chats"):
         chats = {
             model: gr.Chatbot(label=name, height=420, allow_tags=False, elem_id=f"lab-{model}", buttons=["copy"])
@@ -74,18 +79,20 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
     async def ask(
-        text: str, names: str, heat: float, mass: float, tokens: float, *histories: Any
+        text: str, names: str, before: str, heat: float, mass: float, tokens: float, *histories: Any
     ) -> AsyncIterator[Any]:
         text = clean_prompt(text) if isinstance(text, str) else ""
         shown = dict(zip(MODELS, histories, strict=True))
         if not text or names not in WHO or not runtime.engines:
             yield text, *shown.values(), None
             return
+        told = clean_prompt(before) if isinstance(before, str) else ""
+        first: list[Message] = [{"role": "system", "content": told}] if told else []
         replies = {}
         for model in WHO[names]:
             sampling = Sampling(int(tokens), float(heat), float(mass), secrets.randbits(31))
             shown[model] = [*shown[model], {"role": "user", "content": text}]
-            replies[model] = Reply(runtime, model, _plain(shown[model]), sampling)
+            replies[model] = Reply(runtime, model, first + _plain(shown[model]), sampling)
         try:
             while True:
                 ended = all(reply.ended for reply in replies.values())
@@ -108,7 +115,7 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
     def show(names: str) -> list[Any]:
         return [gr.update(visible=model in WHO.get(names, MODELS)) for model in MODELS]
 
-    inputs = [prompt, who, temperature, top_p, limit, *chats.values()]
+    inputs = [prompt, who, system, temperature, top_p, limit, *chats.values()]
     for event in (send.click, prompt.submit):
         event(ask, inputs, [prompt, *chats.values(), running], concurrency_limit=4, **quiet)
     stop.click(halt, running, None, **quiet)

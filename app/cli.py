@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
+import re
 import secrets
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from app import logs
 from app.demo_training import CHECKPOINTS, ROOT, DemoTraining, short_path
 from app.engines import EngineError
 from app.engines.spec import FORMS, MODELS, open_engine
+from app.limits import ADDRESS_LIMIT, TESTER_LIMIT, Limits
 from app.runtime import Runtime
 from feedback.database import DEFAULT_PATH, Database, DatabaseError
 from feedback.study import Study, StudyError
@@ -33,25 +35,53 @@ def parser() -> argparse.ArgumentParser:
         "first, while the page shows how far it is.",
         epilog=f"SPEC is {FORMS}. The password of /admin is DIPTYCH_ADMIN_PASSWORD, else one is made and printed.",
     )
-    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=7860, metavar="N", help="port to listen on (%(default)s)")
-    parser.add_argument("--db", type=Path, default=DEFAULT_PATH, metavar="PATH", help="votes (feedback/diptych.db)")
+    parser.add_argument(
+        "--host",
+        default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+        metavar="H",
+        help="address to listen on (%(default)s)",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=os.environ.get("GRADIO_SERVER_PORT", 7860),
+        metavar="N",
+        help="port to listen on (%(default)s)",
+    )
+    parser.add_argument("--db", type=Path, default=_database(), metavar="PATH", help="votes (feedback/diptych.db)")
     parser.add_argument("--study", type=Path, default=STUDY, metavar="FILE", help="the study (app/study.toml)")
     for model, folder in CHECKPOINTS.items():
         parser.add_argument(f"--{model}", metavar="SPEC", help=f"what answers as {model} ({short_path(folder)})")
+    for who, limit, what in (
+        ("tester", TESTER_LIMIT, "questions an hour of one tester"),
+        ("address", ADDRESS_LIMIT, "questions and new sessions an hour from one address"),
+    ):
+        parser.add_argument(
+            f"--{who}-limit", type=int, default=limit, metavar="N", help=f"{what} (%(default)s; 0: no limit)"
+        )
+    parser.add_argument(
+        "--trust-proxy", metavar="IPS", help="proxies, such as 127.0.0.1, whose X-Forwarded-For is to be believed"
+    )
+    parser.add_argument(
+        "--root-path", default="", metavar="PATH", help="sub-path below which a proxy serves the app, such as /diptych"
+    )
+    parser.add_argument(
+        "--log-format", choices=logs.FORMATS, default="text", help="how the log on stderr is written (%(default)s)"
+    )
     parser.add_argument("--debug", action="store_true", help="show tracebacks and a detailed log")
     return parser
+
+
+def _database() -> Path:
+    """Where the votes are by default: on a Space with a persistent disk, there."""
+    disk = Path("/data")
+    return disk / DEFAULT_PATH.name if "SPACE_ID" in os.environ and os.access(disk, os.W_OK) else DEFAULT_PATH
 
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until interrupted. Returns 0, or 2 after one line on stderr about a user's mistake."""
     arguments = parser().parse_args(argv)
-    logging.basicConfig(
-        level=logging.DEBUG if arguments.debug else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    for noisy in ("httpx", "httpcore", "asyncio", "matplotlib", "python_multipart", "PIL"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logs.set_up(arguments.log_format, arguments.debug)
     try:
         return _serve(arguments)
     except (UsageError, StudyError, DatabaseError, EngineError) as error:
@@ -64,6 +94,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    for name in ("tester_limit", "address_limit"):
+        if (value := getattr(arguments, name)) < 0:
+            raise UsageError(f"--{name.replace('_', '-')} {value}: a limit is a whole number; 0 is no limit")
+    root_path = arguments.root_path.rstrip("/")
+    if root_path and not re.fullmatch(r"(/[\w.~-]+)+", root_path):
+        raise UsageError(f"--root-path {arguments.root_path}: a sub-path begins with / and has no spaces, as /diptych")
     study = Study.load(arguments.study)
     listening = _listen(arguments.host, arguments.port)
     database = Database(arguments.db)
@@ -73,7 +109,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         if model not in missing:
             open_engine(specs[model], model)  # a wrong SPEC is told now, not after minutes of training
 
-    runtime = Runtime(study, database, specs, DemoTraining(missing) if missing else None)
+    limits = Limits(arguments.tester_limit, arguments.address_limit)
+    runtime = Runtime(study, database, specs, DemoTraining(missing) if missing else None, limits)
     if missing:
         runtime.train_then_open()
     else:
@@ -84,12 +121,18 @@ def _serve(arguments: argparse.Namespace) -> int:
     from app.server import build
 
     password = os.environ.get("DIPTYCH_ADMIN_PASSWORD") or secrets.token_urlsafe(12)
-    server = build(runtime, password)
+    server = build(runtime, password, root_path)
     _announce(arguments.host, listening.getsockname()[1], password, missing)
     level = "debug" if arguments.debug else "warning"
     # Open pages hold a stream each; without a limit the server would wait for them to be closed.
-    config = uvicorn.Config(server, log_level=level, access_log=arguments.debug, timeout_graceful_shutdown=2)
-    uvicorn.Server(config).run(sockets=[listening])
+    config = uvicorn.Config(
+        server, log_level=level, access_log=arguments.debug, timeout_graceful_shutdown=2,
+        proxy_headers=bool(arguments.trust_proxy), forwarded_allow_ips=arguments.trust_proxy, root_path=root_path,
+    )  # fmt: skip
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        runtime.close()  # once more, for a server that never came to serve: a decoding thread would keep the process
     return 0
 
 

@@ -17,9 +17,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 CHECKPOINTS = {"model1": ROOT / "checkpoints" / "art_ai_model", "model2": ROOT / "checkpoints" / "model2_pretrained"}
 COMMANDS = {
-    "model1": [sys.executable, "-m", "training.train_art_ai_model", "--profile", "demo"],
-    "model2": [sys.executable, "-m", "training.train_model2_pretrained", "--profile", "demo"],
+    "model1": [sys.executable, "-m", "training.train_art_ai_model", "--profile", "demo", "--resume"],
+    "model2": [sys.executable, "-m", "training.train_model2_pretrained", "--profile", "demo", "--resume"],
 }
+GUARD = [sys.executable, "-m", "app.guard"]
 TITLES = {"model1": "A model from scratch", "model2": "A pretrained model"}
 LOGS = ROOT / "logs"
 STAGES = {
@@ -87,13 +88,15 @@ class DemoTraining:
 
     def _train(self, model: str, log: Path) -> int:
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = [*self._commands[model], "--progress", str(self._progress_file(model))]
+        command = [*GUARD, *self._commands[model], "--progress", str(self._progress_file(model))]
         with log.open("wb") as output:
-            # A group of its own, so that the child's workers end with it; Ctrl-C reaches only this process.
+            # A group of its own, so that the child's workers end with it; Ctrl-C reaches only this process. The pipe
+            # closes with this process, however it ends, and then the guard ends the group.
             self._child = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
             )
-        return self._child.wait()
+        with self._child:  # closes the pipe at the end
+            return self._child.wait()
 
     def steps(self) -> list[Step]:
         """How far each model is, in the order of training."""

@@ -26,8 +26,9 @@ STYLE = (Path(__file__).parent / "login.css").read_text(encoding="utf-8")
 class Login:
     """Checks who may see `/admin`: a session's cookie, or user and password by HTTP Basic for scripts."""
 
-    def __init__(self, password: str) -> None:
+    def __init__(self, password: str, root_path: str = "") -> None:
         self._password = password
+        self._root_path = root_path  # what a proxy takes off, and redirects need again
         self._sessions: dict[str, float] = {}  # token -> when it ends
         self._failures: dict[str, deque[float]] = defaultdict(deque)
         self.router = APIRouter()
@@ -40,7 +41,7 @@ class Login:
         if self._has_session(request) or self._has_password(request):
             return USER
         if request.url.path.rstrip("/").endswith("/admin") and "text/html" in request.headers.get("accept", ""):
-            raise HTTPException(303, headers={"Location": "/admin/login"})
+            raise HTTPException(303, headers={"Location": f"{self._root_path}/admin/login"})
         return None
 
     def required(self, request: Request) -> str:
@@ -99,7 +100,8 @@ class Login:
             raise HTTPException(401, "User or password is wrong.")
         token = secrets.token_urlsafe(32)
         self._sessions[token] = time.monotonic() + SESSION_SECONDS
-        response: Response = RedirectResponse("/admin/", 303) if wants_page else JSONResponse({"success": True})
+        home = RedirectResponse(f"{self._root_path}/admin/", 303)
+        response: Response = home if wants_page else JSONResponse({"success": True})
         response.set_cookie(
             COOKIE,
             token,
@@ -113,7 +115,7 @@ class Login:
     def log_out(self, request: Request) -> Response:
         """End the session."""
         self._sessions.pop(request.cookies.get(COOKIE, ""), None)
-        response = RedirectResponse("/admin/login", 303)
+        response = RedirectResponse(f"{self._root_path}/admin/login", 303)
         response.delete_cookie(COOKIE)
         return response
 
@@ -124,7 +126,7 @@ _BASIC = {"WWW-Authenticate": 'Basic realm="Diptych"'}
 def _form(problem: str) -> str:
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Diptych: researchers</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>
-<body><main><h1>Researchers</h1><form method="post" action="/admin/login">
+<body><main><h1>Researchers</h1><form method="post" action="login">
 <label>User<input name="username" autocomplete="username" required value="{USER}"></label>
 <label>Password<input name="password" type="password" autocomplete="current-password" required autofocus></label>
 <p role="alert">{escape(problem)}</p><button>Log in</button></form>

@@ -11,6 +11,7 @@ from feedback.blind_test import Battle
 from feedback.study import Prompt, Study
 
 CHOICES = {"left": "A is better", "tie": "Equally good", "both_bad": "Both are bad", "right": "B is better"}
+ENOUGH = {"Yes": "yes", "No": "no"}
 
 BRAND = (
     '<a class="brand" href="" aria-label="Diptych, start page"><svg viewBox="0 0 44 30" aria-hidden="true">'
@@ -29,9 +30,9 @@ def progress(scene: Scene) -> str:
     return f'{mark}<div class="rounds"><span>{text}</span><span class="ticks" aria-hidden="true">{ticks}</span></div>'
 
 
-def status(text: str) -> str:
-    """The one quiet line that says what just happened."""
-    return f"<p>{escape(text)}</p>" if text else ""
+def status(text: str, again: bool = False) -> str:
+    """The one quiet line that says what just happened; `again` lets the page's script repeat the vote."""
+    return f"<p{' data-again' if again else ''}>{escape(text)}</p>" if text else ""
 
 
 WRITING = "Both answers are being written."
@@ -41,7 +42,8 @@ def status_line(scene: Scene) -> str:
     """What the status line says of a scene when nothing special has happened."""
     battle = scene.battle
     if scene.phase is Phase.VOTED and battle is not None and battle.vote is not None:
-        return f"Saved: {_SAVED[battle.vote.choice]}."
+        enough = {True: " Good enough.", False: " Not good enough.", None: ""}[battle.vote.good_enough]
+        return f"Saved: {_SAVED[battle.vote.choice]}.{enough}"
     if scene.phase is Phase.BROKEN and battle is not None:
         if battle.turns and battle.turns[-1].status == "cancelled":
             return "Stopped. Try again, or ask a new question."

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import deque
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry()
@@ -27,3 +31,32 @@ TURN = Histogram(
     registry=REGISTRY,
 )
 READY = Gauge("diptych_models_ready", "Models that can answer now (0 to 2)", registry=REGISTRY)
+RESTARTS = Gauge("diptych_engine_restarts", "Times that a dead engine was started again", registry=REGISTRY)
+SPEED = Gauge(
+    "diptych_tokens_per_second", "Tokens of the answers finished in the last minute, a second", registry=REGISTRY
+)
+SPEED_SECONDS = 60.0
+
+_recent: deque[tuple[float, int]] = deque()  # when an answer was finished, and its tokens
+_lock = threading.Lock()
+
+
+def count_answer(tokens: int, flagged: bool, first_token_seconds: float | None) -> None:
+    """One model's answer is finished."""
+    ANSWERS.inc()
+    ANSWER_TOKENS.inc(tokens)
+    FLAGGED.inc(int(flagged))
+    if first_token_seconds is not None:
+        FIRST_TOKEN.observe(first_token_seconds)
+    with _lock:
+        _recent.append((time.monotonic(), tokens))
+
+
+def _speed() -> float:
+    with _lock:
+        while _recent and _recent[0][0] < time.monotonic() - SPEED_SECONDS:
+            _recent.popleft()
+        return sum(tokens for _, tokens in _recent) / SPEED_SECONDS
+
+
+SPEED.set_function(_speed)

@@ -30,7 +30,7 @@ class Protection:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if scope["path"].startswith(CLOSED_PATHS):
+        if scope["path"].removeprefix(scope.get("root_path", "")).startswith(CLOSED_PATHS):
             await PlainTextResponse("Uploads are closed.", 404)(scope, receive, send)
             return
         if _declared_length(scope) > MAX_BODY_BYTES:

@@ -1,26 +1,30 @@
-"""The researchers' page: results, votes, the chat lab, downloads. Each sight of results goes to the look log."""
+"""The researchers' page, tab by tab. Each sight of results goes to the look log."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from html import escape
 from typing import Any
 
 import gradio as gr
 from fastapi import APIRouter, HTTPException
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from app.chat_lab import lay_out_chat_lab
+from app.live import live_html
 from app.markup import BRAND
-from app.results import results_html
+from app.results import ResultsTab
 from app.runtime import Runtime
-from app.vote_table import vote_table
-from feedback.export import FORMATS, ExportError, stream
+from app.study_tab import lay_out_invites, lay_out_study
+from app.votes_tab import lay_out_votes
+from feedback.export import FORMATS, ExportError, describing, stream
 from feedback.looks import log_look
-from feedback.statistics import VotesError, load_study, load_votes, summary
-from feedback.statistics.load import choose_study, load_tally
+from feedback.statistics import VotesError
+from feedback.statistics.load import choose_study, load_counts
 from feedback.statistics.summary import summarise_counts
 
+LIVE_SECONDS = 2
 FORMAT_NOTES = {
     "csv": "One row a vote, for spreadsheets and statistics",
     "jsonl": "One vote a line, with every turn",
@@ -29,6 +33,9 @@ FORMAT_NOTES = {
     "dpo": "Chosen and rejected answers, for preference training with TRL",
     "kto": "Answers marked good or bad, for TRL",
     "arena": "Battles in the form of Chatbot Arena",
+    "guesses": "What testers guessed before the reveal",
+    "testers": "One row a tester: consent, end of the session, background",
+    "good_enough": "Whether the better answer was good enough, by vote",
 }
 
 
@@ -42,53 +49,35 @@ class ResearchersPage:
 
     def _lay_out(self) -> None:
         with gr.Row(elem_id="masthead"):
-            gr.HTML(BRAND.replace('href=""', 'href="/"'), js_on_load=None, apply_default_css=False, padding=False)
-            gr.HTML('<a class="quiet" href="/admin/logout">Log out</a>', apply_default_css=False, padding=False)
+            gr.HTML(BRAND.replace('href=""', 'href="../"'), js_on_load=None, apply_default_css=False, padding=False)
+            gr.HTML('<a class="quiet" href="logout">Log out</a>', apply_default_css=False, padding=False)
         with gr.Tabs():
-            with gr.Tab("Results", id="results"):
-                results = gr.HTML(elem_id="results", js_on_load=None, apply_default_css=False, padding=False)
-                refresh = gr.Button("Refresh", elem_id="refresh", size="sm")
+            with gr.Tab("Results", id="results") as results_tab:
+                results_timer = ResultsTab(self.runtime).lay_out(self.blocks)
+            with gr.Tab("Live", id="live") as live_tab:
+                live = gr.HTML(elem_id="live", js_on_load=None, apply_default_css=False, padding=False)
+                timer = gr.Timer(LIVE_SECONDS, active=False)
             with gr.Tab("Votes", id="votes") as votes_tab:
-                votes = gr.HTML(elem_id="votes-table", js_on_load=None, apply_default_css=False, padding=False)
-            with gr.Tab("Chat lab", id="lab"):
+                lay_out_votes(votes_tab, self.runtime, functools.partial(_log, self.runtime))
+            with gr.Tab("Study", id="study") as study_tab:
+                lay_out_study(study_tab, self.runtime)
+            with gr.Tab("Invites", id="invites") as invites_tab:
+                lay_out_invites(invites_tab, self.runtime)
+            with gr.Tab("Chat lab", id="lab") as lab_tab:
                 lay_out_chat_lab(self.runtime)
-            with gr.Tab("Downloads", id="downloads"):
+            with gr.Tab("Downloads", id="downloads") as downloads_tab:
                 gr.HTML(_downloads(), js_on_load=None, apply_default_css=False, padding=False)
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        self.blocks.load(self._results, None, results, **quiet)
-        refresh.click(self._results, None, results, **quiet)
-        votes_tab.select(self._votes, None, votes, **quiet)
+        live_tab.select(self._live, None, [live, timer], **quiet)
+        timer.tick(lambda: live_html(self.runtime), None, live, **quiet)
+        for tab in (results_tab, votes_tab, study_tab, invites_tab, lab_tab, downloads_tab):
+            tab.select(lambda: gr.update(active=False), None, timer, **quiet)
+        for tab in (live_tab, votes_tab, study_tab, invites_tab, lab_tab, downloads_tab):
+            tab.select(lambda: gr.update(active=False), None, results_timer, **quiet)
+        results_tab.select(lambda: gr.update(active=True), None, results_timer, **quiet)
 
-    def _results(self) -> str:
-        """The results as they are now; looked at, so logged."""
-        database = self.runtime.database
-        try:
-            study = load_study(database, self._label())
-        except VotesError as error:
-            return f"<p>{escape(str(error))}</p>"
-        result = summary(study.outcomes, study.guesses, alpha=study.alpha)
-        if study.id is not None:
-            log_look(database, study.id, "results", result)
-        return results_html(result, study.alpha, study.label or self.runtime.study.name, self._live())
-
-    def _votes(self) -> str:
-        """The table of votes of the running study; looked at, so logged."""
-        try:
-            votes = load_votes(self.runtime.database, self._label())
-        except VotesError as error:
-            return f"<p>{escape(str(error))}</p>"
-        _log(self.runtime, "votes")
-        return vote_table(votes)
-
-    def _label(self) -> str | None:
-        return self.runtime.blind_test.label if self.runtime.blind_test else None
-
-    def _live(self) -> str:
-        health = self.runtime.health()
-        if health["status"] == "training":
-            return "The models are being prepared."
-        down = [model for model in ("model1", "model2") if health[model] != "ok"]
-        return f"Not answering: {', '.join(down)}." if down else "Both models are ready."
+    def _live(self) -> tuple[str, Any]:
+        return live_html(self.runtime), gr.update(active=True)
 
 
 def _log(runtime: Runtime, kind: str) -> None:
@@ -97,7 +86,7 @@ def _log(runtime: Runtime, kind: str) -> None:
     connection = runtime.database.connection
     study = choose_study(connection, label)
     if study is not None:
-        testers, _ = load_tally(connection, study["id"])
+        testers, _ = load_counts(connection, study)
         log_look(runtime.database, study["id"], kind, summarise_counts(testers, study["alpha"]))
 
 
@@ -119,12 +108,29 @@ def export_routes(runtime: Runtime) -> APIRouter:
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return StreamingResponse(chunks, media_type=entry.media_type, headers=headers)
 
+    @router.get("/admin/export/{format}/{what}")
+    def describe(format: str, what: str) -> Response:
+        study = runtime.blind_test.study_id if runtime.blind_test else None
+        one_study = format in FORMATS and FORMATS[format].one_study
+        try:
+            content = describing(runtime.database, format, study if one_study else None, what)
+        except ExportError as error:
+            raise HTTPException(404, str(error)) from error
+        name = f"diptych-votes{FORMATS[format].suffix}.{what}"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        kind = "application/json" if what.endswith("json") else "text/markdown; charset=utf-8"
+        return Response(content, media_type=kind, headers=headers)
+
     return router
 
 
 def _downloads() -> str:
     rows = "".join(
-        f'<li><a href="/admin/export/{name}" download>{name.upper()}</a><span>{escape(FORMAT_NOTES[name])}</span></li>'
+        f'<li><a href="export/{name}" download>{name.replace("_", " ").upper()}</a>'
+        f"<span>{escape(FORMAT_NOTES.get(name, ''))}. "
+        f'<a href="export/{name}/codebook.md" download>codebook</a>, '
+        f'<a href="export/{name}/manifest.json" download>manifest</a></span></li>'
         for name in FORMATS
     )
-    return f'<ul class="downloads">{rows}</ul><p class="hint">Each download is written into the look log.</p>'
+    note = '<p class="hint">Each download is written into the look log.</p>'
+    return f'<h1>Downloads</h1><ul class="downloads">{rows}</ul>{note}'

@@ -1,99 +1,169 @@
-"""The results page's HTML: the preference in one sentence, its interval as a picture, counts and categories."""
+"""The results tab: one sentence, plots, tables; it follows the votes by itself, at little cost.
+
+What a tally by tester can tell (the sentence, the preference, the anytime interval, the side) is read anew whenever
+something changed.  What needs the votes themselves is computed at most so often that it takes a twentieth of the time.
+"""
 
 from __future__ import annotations
 
+import threading
+import time
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from feedback.looks import log_look
+from feedback.report import figures, sections
+from feedback.report.facts import gather
+from feedback.report.wording import headline
+from feedback.statistics import VotesError, load_study, summary
+from feedback.statistics.load import choose_study, load_counts
+from feedback.statistics.preference import sample_size
+from feedback.statistics.summary import estimates, excluded, summarise_counts
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from app.runtime import Runtime
 
 WINNERS = {"model1": "Model 1", "model2": "Model 2", "tie": "Equally good", "both_bad": "Both bad"}
+SECONDS = 5  # between two looks for something new
+SHARE_OF_TIME = 1 / 20  # that computing from the votes may take
+Version = tuple[Any, ...]
+_VERSION = (
+    "SELECT (SELECT MAX(id) FROM votes), (SELECT COUNT(*) FROM votes WHERE study_id = :id AND superseded = 1),"
+    " (SELECT COUNT(closed_at) FROM testers WHERE study_id = :id), (SELECT COUNT(*) FROM testers WHERE study_id = :id),"
+    " (SELECT COUNT(*) FROM guesses)"
+)
 
 
-def preference_sentence(result: dict[str, Any], alpha: float) -> str:
-    """What the votes say, in one sentence with its interval; `result` is a summary of `feedback.statistics`."""
-    preference, testers = result["preference"], result["n_testers"]
-    if preference["estimate"] is None:
-        return "There are no votes yet."
-    basis = f"{_many(testers, 'tester')}, {_many(result['n_votes'], 'vote')}"
-    share = preference["estimate"]
-    lead = "Model 1" if share > 0.5 else "Model 2"
-    share = max(share, 1 - share)
-    said = f"Testers prefer {lead} by {_percent(share)} to {_percent(1 - share)}"
-    if share == 0.5:
-        said = "Testers prefer neither model"
-    if preference["ci_low"] is None:
-        return f"So far: {said[0].lower()}{said[1:]} ({basis}; an interval needs at least 10 testers)."
-    low, high = preference["ci_low"], preference["ci_high"]
-    interval = f"{_percent(low)} to {_percent(high)} for Model 1"
-    settled = "" if low > 0.5 or high < 0.5 else "; this does not rule out that neither is preferred"
-    return f"{said} ({1 - alpha:.0%} interval {interval}; {basis}){settled}."
+class ResultsTab:
+    """The tab's components and handlers; lay it out inside a `gr.Tab`."""
 
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._lock = threading.Lock()
+        self._details: tuple[Version, str, float, float] | None = None  # version, HTML, when, seconds it took
 
-def results_html(result: dict[str, Any], alpha: float, label: str, live: str) -> str:
-    """The whole tab."""
-    numbers = {
-        "Votes": result["n_votes"],
-        "Testers": result["n_testers"],
-        "Sessions closed": result["n_testers_closed"],
-    }
-    cards = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in numbers.items())
-    anytime = result["anytime"]
-    always = ""
-    if anytime["n_closed"]:
-        always = (
-            f"<p>However often you look: {_percent(anytime['ci_low'])} to {_percent(anytime['ci_high'])} for Model 1 "
-            f"({_many(anytime['n_closed'], 'closed session')}, e-value {anytime['e_value']:.2f}).</p>"
+    def lay_out(self, blocks: gr.Blocks) -> gr.Timer:
+        """Make the components, load them with the page and keep them up to date; returns what does that."""
+        html: dict[str, Any] = {"js_on_load": None, "apply_default_css": False, "padding": False}
+        top = gr.HTML(elem_id="results", **html)
+        details = gr.HTML(elem_id="results-details", **html)
+        with gr.Accordion("How many testers do I need?", open=False, elem_id="sample-size"):
+            with gr.Row():
+                theta = gr.Number(55, label="Share preferring one model, %", minimum=50.1, maximum=99)
+                ties = gr.Number(25, label="Ties and both bad, %", minimum=0, maximum=99)
+                votes = gr.Number(10, label="Votes of each tester", minimum=1, maximum=1000, precision=0)
+                icc = gr.Number(0.1, label="Likeness of one tester's votes (ICC)", minimum=0, maximum=1, step=0.05)
+            needed = gr.HTML(_needed(55, 25, 10, 0.1), elem_id="testers-needed", **html)
+        shown = gr.State(None)
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        blocks.load(self.refresh, shown, [shown, top, details], **quiet)
+        timer = gr.Timer(SECONDS)
+        timer.tick(self.refresh, shown, [shown, top, details], **quiet)
+        for field in (theta, ties, votes, icc):
+            field.change(_needed, [theta, ties, votes, icc], needed, **quiet)
+        return timer
+
+    def refresh(self, shown: Any) -> tuple[Any, Any, Any]:
+        """What is new since the versions `shown` of the two halves; nothing is sent when nothing is new."""
+        connection = self.runtime.database.connection
+        try:
+            study = choose_study(connection, self._label())
+            if study is None:
+                return "none", "<p>There are no votes yet.</p>", ""
+            version = (study["id"], *connection.execute(_VERSION, {"id": study["id"]}).fetchone(), self._live())
+            seen_top, seen_details = shown if isinstance(shown, (list, tuple)) else (None, None)
+            made, details = self._detailed(study, version)
+            top = gr.skip() if list(version) == list(seen_top or ()) else self._overview(study)
+        except VotesError as error:
+            return None, f"<p>{escape(str(error))}</p>", ""
+        return [list(version), list(made)], top, gr.skip() if list(made) == list(seen_details or ()) else details
+
+    def _overview(self, study: sqlite3.Row) -> str:
+        """The half that the tally tells; a sight of results, so it is written into the look log."""
+        database, alpha = self.runtime.database, float(study["alpha"])
+        testers, categories = load_counts(database.connection, study)
+        superseded = database.connection.execute(
+            "SELECT COUNT(*) FROM votes WHERE study_id = ? AND superseded = 1", [study["id"]]
+        ).fetchone()[0]
+        result = summarise_counts(testers, alpha)
+        result["by_category"] = estimates("category", categories.items(), alpha)
+        result["excluded"] = excluded(testers, superseded, testers.excluded)
+        log_look(database, study["id"], "results", result)
+        looks = database.connection.execute(
+            "SELECT DISTINCT testers_closed FROM looks WHERE study_id = ?", [study["id"]]
+        ).fetchall()
+        go = result["power"]["testers_to_go"]
+        more = "" if go is None else f"<p>Expected to be still needed at this difference: {go:,} testers.</p>"
+        return (
+            f'<style>{figures.STYLE}</style><p class="over">{escape(study["label"])} · {escape(self._live())}</p>'
+            f"<h1>{escape(headline(result, alpha))}</h1>{_always(result)}{more}"
+            + "".join(sections.overview(result, testers, alpha, [row[0] for row in looks]))
+            + "<h2>Left out, and why</h2>"
+            + sections.left_out(result)
         )
-    return (
-        f'<p class="over">{escape(label)} · {escape(live)}</p><h1>{escape(preference_sentence(result, alpha))}</h1>'
-        f'{_picture(result["preference"])}{always}<dl class="numbers">{cards}</dl>'
-        f'<div class="tables">{_counts(result["counts"])}{_categories(result["by_category"])}</div>'
-    )
+
+    def _detailed(self, study: sqlite3.Row, version: Version) -> tuple[Version, str]:
+        """The half that needs the votes, and the version it is of; shared by everybody who looks."""
+        with self._lock:
+            if self._details is not None:
+                made, html, when, took = self._details
+                resting = time.monotonic() - when < took / SHARE_OF_TIME
+                if made == version or (resting and made[0] == version[0]):
+                    return made, html
+            began = time.monotonic()
+            html = self._computed(study)
+            self._details = version, html, time.monotonic(), time.monotonic() - began
+            return version, html
+
+    def _computed(self, study: sqlite3.Row) -> str:
+        votes = load_study(self.runtime.database, study["label"])
+        result = summary(votes.outcomes, votes.guesses, alpha=votes.alpha)
+        if not result["n_votes"]:
+            return ""
+        facts = gather(self.runtime.database.connection, study["id"])
+        parts = [
+            *sections.subgroups(result),
+            *sections.disturbances(votes, result, facts),
+            "<h2>Who took part</h2>",
+            sections.table(("", "testers"), facts.flow),
+            *sections.people(votes, facts),
+            "<h2>All statistics</h2>",
+            sections.number_table(result),
+            f'<p class="hint">From {result["n_votes"]:,} votes.</p>',
+        ]
+        return "".join(parts)
+
+    def _label(self) -> str | None:
+        return self.runtime.blind_test.label if self.runtime.blind_test else None
+
+    def _live(self) -> str:
+        health = self.runtime.health()
+        if health["status"] == "training":
+            return "The models are being prepared."
+        down = [model for model in ("model1", "model2") if health[model] != "ok"]
+        return f"Not answering: {', '.join(down)}." if down else "Both models are ready."
 
 
-def _picture(preference: dict[str, Any]) -> str:
-    """The share preferring Model 1 on a line from 0 to 100%, with its interval where there is one."""
-    if preference["estimate"] is None:
+def _always(result: dict[str, Any]) -> str:
+    anytime = result["anytime"]
+    if not anytime["n_closed"]:
         return ""
-    low, high = preference["ci_low"], preference["ci_high"]
-    span = ""
-    if low is not None:
-        span = f'<i class="span" style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></i>'
+    closed = f"{anytime['n_closed']:,} closed session{'s' * (anytime['n_closed'] != 1)}"
     return (
-        '<figure class="scale" aria-hidden="true"><div class="line"><i class="middle"></i>'
-        f'{span}<i class="point" style="left:{100 * preference["estimate"]:.1f}%"></i></div>'
-        "<figcaption><span>Model 2</span><span>Model 1</span></figcaption></figure>"
+        f"<p>However often you look: {anytime['ci_low']:.0%} to {anytime['ci_high']:.0%} for Model 1 ({closed}, e-value"
+        f" {anytime['e_value']:.3g}).</p>"
     )
 
 
-def _counts(counts: dict[str, int]) -> str:
-    total = max(1, sum(counts.values()))
-    rows = "".join(
-        f"<tr><th scope='row'>{name}</th><td>{counts[winner]}</td><td>{counts[winner] / total:.0%}</td></tr>"
-        for winner, name in WINNERS.items()
-    )
-    return f"<table><caption>Votes by outcome</caption><tbody>{rows}</tbody></table>"
-
-
-def _categories(categories: list[dict[str, Any]]) -> str:
-    if not categories:
-        return ""
-    rows = "".join(
-        f"<tr><th scope='row'>{escape(str(entry['category']))}</th><td>{entry['n_votes']}</td>"
-        f"<td>{_percent(entry['estimate'])}</td><td>{_range(entry)}</td></tr>"
-        for entry in categories
-    )
-    titles = ("Category", "Votes", "Model 1", "Interval")
-    head = "<tr>" + "".join(f"<th scope='col'>{title}</th>" for title in titles) + "</tr>"
-    return f"<table><caption>Preference by category</caption><thead>{head}</thead><tbody>{rows}</tbody></table>"
-
-
-def _range(entry: dict[str, Any]) -> str:
-    return "–" if entry["ci_low"] is None else f"{_percent(entry['ci_low'])} to {_percent(entry['ci_high'])}"
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.0%}"
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _needed(theta: float | None, ties: float | None, votes: float | None, icc: float | None) -> str:
+    """The answer of the small form; percentages as they are typed."""
+    if theta is None or ties is None or not votes or icc is None or not (50 < theta < 100 and 0 <= ties < 100):
+        return "<p>Fill in all four fields; the share must be between 50 and 100%.</p>"
+    needed = sample_size(theta / 100, ties / 100, min(1.0, max(0.0, icc)), max(1.0, votes))
+    if needed is None:
+        return "<p>So many ties leave no room for such a share.</p>"
+    return f"<p><b>{int(-(-needed // 1)):,} testers</b> find it with 80% probability (5% error rate).</p>"

@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from app import metrics
@@ -23,9 +23,10 @@ from app.leaks import leaks
 from feedback.blind_test import Answer, Battle, BlindTest, Refused, Turn
 from feedback.database import DatabaseError
 
-WORKERS = 4  # turns answered at the same time; the others wait in the order in which they came
 MAX_WAITING = 200
 TURN_SECONDS = 240.0  # after so long a turn has failed, whatever the engines say
+REVIVAL_SECONDS = 20.0  # a turn that comes while an engine is being started again waits so long for it
+REVIVAL_POLL_SECONDS = 0.2
 REPLAY_STEPS = 36
 STEP_SECONDS = 0.05
 
@@ -43,19 +44,26 @@ class Job:
     done: threading.Event = field(default_factory=threading.Event)
     stopped: bool = False
     running: bool = False
+    place: int = 0  # how many turns wait in front of this one
     future: Future[None] | None = None
 
 
 class Rounds:
-    """Starts, follows and stops the turns of all testers. Every rule of the protocol is `BlindTest`'s."""
+    """Starts, follows and stops the turns of all testers. Every rule of the protocol is `BlindTest`'s.
 
-    def __init__(self, blind_test: BlindTest, engines: Mapping[str, Engine], workers: int = WORKERS) -> None:
+    As many turns are answered at the same time as both engines have places for. The others wait in the order in which
+    they came; since a tester has one turn on its way at most, that gives each tester one turn in each go round.
+    """
+
+    def __init__(self, blind_test: BlindTest, engines: Mapping[str, Engine], workers: int | None = None) -> None:
         self.blind_test = blind_test
         self.engines = dict(engines)
+        workers = workers or min(engine.slots for engine in self.engines.values())
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="turn")
         self._models = ThreadPoolExecutor(2 * workers, thread_name_prefix="model")
         self._jobs: dict[str, Job] = {}  # by tester: nobody has two turns on their way
         self._lock = threading.RLock()
+        self._closed = False
 
     # -- what a tester can do -----------------------------------------------------------------------------------
 
@@ -104,11 +112,7 @@ class Rounds:
 
     def place(self, job: Job) -> int:
         """How many turns wait in front of this one; 0 when it is its turn."""
-        with self._lock:
-            if job.running:
-                return 0
-            waiting = [other for other in self._jobs.values() if not other.running]
-            return waiting.index(job) if job in waiting else 0
+        return job.place
 
     def heal(self, tester_id: str, battle: Battle) -> Battle:
         """The battle; a pending turn that no worker is on (it could not write its end) is given up first."""
@@ -123,6 +127,7 @@ class Rounds:
     def close(self) -> None:
         """Cancel what is on its way and wait for the workers."""
         with self._lock:
+            self._closed = True
             for job in self._jobs.values():
                 job.cancel.set()
         self._pool.shutdown(cancel_futures=True)
@@ -132,6 +137,8 @@ class Rounds:
 
     def _must_have_room(self) -> None:
         with self._lock:
+            if self._closed:
+                raise Refused("The server is being restarted; please try again in a minute.")
             if sum(not job.running for job in self._jobs.values()) >= MAX_WAITING:
                 raise Refused("Too many people are asking at the moment; please try again in a minute.")
 
@@ -143,16 +150,19 @@ class Rounds:
         job.future = self._pool.submit(self._run, job)
 
     def _count(self) -> None:
-        running = sum(job.running for job in self._jobs.values())
-        metrics.RUNNING.set(running)
-        metrics.WAITING.set(len(self._jobs) - running)
+        """After every change: the places in the queue and the gauges, under the lock."""
+        waiting = [job for job in self._jobs.values() if not job.running]
+        for place, job in enumerate(waiting):
+            job.place = place
+        metrics.RUNNING.set(len(self._jobs) - len(waiting))
+        metrics.WAITING.set(len(waiting))
 
     def _run(self, job: Job) -> None:
         with self._lock:
-            job.running = True
+            job.running, job.place = True, 0
             self._count()
         started = time.monotonic()
-        self._conclude(job, lambda: self._answer(job, started))
+        self._conclude(job, lambda: self._answer_or_fail(job, started))
         metrics.TURN.observe(time.monotonic() - started)
 
     def _conclude(self, job: Job, work: Callable[[], None]) -> None:
@@ -169,14 +179,24 @@ class Rounds:
                 self._count()
             job.done.set()
 
+    def _answer_or_fail(self, job: Job, started: float) -> None:
+        try:
+            self._answer(job, started)
+        except EngineError as error:  # an engine that is dead cannot even count the question's tokens
+            self._fail(job, {"both": str(error)})
+
     def _answer(self, job: Job, started: float) -> None:
         """Let both models answer; store both answers, or what went wrong."""
+        self._await_engines(job)
         history = self._history(job.messages, job.turn.prompt)
         study = self.blind_test.study
         futures = {}
         for model, engine in self.engines.items():
             sampling = Sampling(study.max_new_tokens, study.temperature, study.top_p, secrets.randbits(31))
             futures[model] = self._models.submit(self._one, engine, history[model], sampling, job, started)
+        late = wait(futures.values(), timeout=TURN_SECONDS).not_done
+        if late:
+            job.cancel.set()  # an engine that hangs says nothing; the relay ends all the same
         answers: dict[str, Answer] = {}
         errors: dict[str, str] = {}
         for model, future in futures.items():
@@ -184,19 +204,40 @@ class Rounds:
                 answers[model] = future.result()
             except Exception as error:
                 errors[model] = str(error) or type(error).__name__
+            if future in late:
+                errors[model] = f"no end after {TURN_SECONDS:.0f} s"
         if errors:
-            metrics.FAILURES.inc()
-            for model, message in errors.items():
-                log.error("turn %d: %s failed: %s", job.turn.id, model, message)
-                self.blind_test.fail_turn(job.turn.id, model, message)
-            return
-        self._store(job, answers)
+            self._fail(job, errors)
+        else:
+            self._store(job, answers)
+
+    def _fail(self, job: Job, errors: dict[str, str]) -> None:
+        metrics.FAILURES.inc()
+        for model, message in errors.items():
+            log.error("turn %d: %s failed: %s", job.turn.id, model, message)
+            self.blind_test.fail_turn(job.turn.id, model, message)
+
+    def _await_engines(self, job: Job) -> None:
+        """Wait while an engine is being started again; whoever waits too long learns from the engine itself."""
+        deadline = time.monotonic() + REVIVAL_SECONDS
+        while time.monotonic() < deadline and not all(engine.health()["ok"] for engine in self.engines.values()):
+            if job.cancel.wait(REVIVAL_POLL_SECONDS):
+                return
 
     def _store(self, job: Job, answers: dict[str, Answer]) -> None:
         if job.stopped:
             metrics.STOPPED.inc()
             answers = {model: _stopped(answer) for model, answer in answers.items()}
         turn = self.blind_test.finish_turn(job.turn.id, answers)
+        log.info(
+            "turn answered",
+            extra={
+                "turn": job.turn.id,
+                "status": turn.status,
+                "seconds": round(max(answer.seconds for answer in answers.values()), 3),
+                "tokens": sum(answer.tokens for answer in answers.values()),
+            },
+        )
         if turn.status == "failed":
             metrics.FAILURES.inc()
 
@@ -210,19 +251,13 @@ class Rounds:
                 text += piece.text
                 tokens += piece.tokens
                 finish = piece.finish or finish
-                if time.monotonic() - started > TURN_SECONDS:
-                    raise EngineError(f"no end after {TURN_SECONDS:.0f} s")
         except Exception:
             job.cancel.set()
             raise
         seconds = time.monotonic() - started
         text = clean_answer(text)
         flag = leaks(text, " ".join(message["content"] for message in messages if message["role"] == "user"))
-        metrics.ANSWERS.inc()
-        metrics.ANSWER_TOKENS.inc(tokens)
-        metrics.FLAGGED.inc(int(flag))
-        if first is not None:
-            metrics.FIRST_TOKEN.observe(first)
+        metrics.count_answer(tokens, bool(flag), first)
         return Answer(text, tokens, seconds, first, finish or "cancelled", flag)
 
     def _history(self, exchanges: list[tuple[str, dict[str, str]]], text: str) -> dict[str, list[Message]]:

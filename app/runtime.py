@@ -9,12 +9,14 @@ from collections.abc import Mapping
 
 from app import metrics
 from app.demo_training import DemoTraining
-from app.engines import Engine, EngineError
+from app.engines import EngineError
 from app.engines.spec import MODELS, open_engine
+from app.engines.supervised import Supervised
+from app.limits import Limits
 from app.rounds import Rounds
 from feedback.blind_test import BlindTest
 from feedback.database import Database, DatabaseError
-from feedback.study import Study
+from feedback.study import Study, StudyError
 
 log = logging.getLogger(__name__)
 
@@ -27,16 +29,23 @@ class Runtime:
         database: where it is written.
         specs: the SPEC of `model1` and `model2`.
         training: trains what is missing; None when nothing is.
+        limits: how often one tester and one address may ask.
     """
 
     def __init__(
-        self, study: Study, database: Database, specs: Mapping[str, str], training: DemoTraining | None = None
+        self,
+        study: Study,
+        database: Database,
+        specs: Mapping[str, str],
+        training: DemoTraining | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.study = study
         self.database = database
         self.specs = dict(specs)
         self.training = training
-        self.engines: dict[str, Engine] = {}
+        self.limits = limits or Limits()
+        self.engines: dict[str, Supervised] = {}
         self.rounds: Rounds | None = None
         self.failure = ""  # one line for the page when the models cannot be had
         self._thread: threading.Thread | None = None
@@ -49,17 +58,38 @@ class Runtime:
     def open(self) -> None:
         """Load both models and open the test. Raises EngineError or DatabaseError."""
         for model in MODELS:
-            self.engines[model] = open_engine(self.specs[model], model)
+            self.engines[model] = Supervised(open_engine(self.specs[model], model), model)
             self.engines[model].start()
-        blind_test = BlindTest(
-            self.database, self.study, {model: engine.describe() for model, engine in self.engines.items()}
-        )
+        blind_test = self._blind_test(self.study)
         if interrupted := blind_test.recover():
             log.warning(
                 "%d turns were interrupted by the last stop of the app; their testers can try again", interrupted
             )
         self.rounds = Rounds(blind_test, self.engines)
-        metrics.READY.set(len(self.engines))
+        metrics.READY.set_function(lambda: sum(bool(engine.health()["ok"]) for engine in self.engines.values()))
+        metrics.RESTARTS.set_function(lambda: sum(engine.restarts for engine in self.engines.values()))
+
+    def begin(self, study: Study) -> None:
+        """Put another study in the place of the running one, whose votes stay as they are.
+
+        Answers on their way end as stopped; whoever is in the old study's rounds gets the new study's consent.
+
+        Raises:
+            StudyError: this very study, with these models, was closed.
+            DatabaseError: it cannot be written down.
+        """
+        before = self.rounds
+        if before is not None:
+            blind_test = self._blind_test(study)
+            if blind_test.closed:
+                raise StudyError(f"{blind_test.label} is closed; change a setting, such as its name, to begin another")
+            self.rounds = Rounds(blind_test, self.engines)
+        self.study = study
+        if before is not None:
+            before.close()
+
+    def _blind_test(self, study: Study) -> BlindTest:
+        return BlindTest(self.database, study, {model: engine.describe() for model, engine in self.engines.items()})
 
     def train_then_open(self) -> None:
         """Train what is missing in a child process, then open the test; returns at once."""

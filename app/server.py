@@ -24,8 +24,8 @@ HERE = Path(__file__).parent
 log = logging.getLogger(__name__)
 
 
-def build(runtime: Runtime, password: str) -> FastAPI:
-    """The whole app over one runtime; `password` opens `/admin`."""
+def build(runtime: Runtime, password: str, root_path: str = "") -> FastAPI:
+    """The whole app over one runtime; `password` opens `/admin`, `root_path` is the sub-path that a proxy takes off."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -34,7 +34,7 @@ def build(runtime: Runtime, password: str) -> FastAPI:
 
     server = FastAPI(title="Diptych", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     server.add_middleware(Protection)
-    login = Login(password)
+    login = Login(password, root_path)
 
     @server.get("/healthz")
     def healthz() -> Response:
@@ -47,7 +47,7 @@ def build(runtime: Runtime, password: str) -> FastAPI:
 
     @server.get("/admin")
     def admin() -> Response:
-        return RedirectResponse("/admin/")
+        return RedirectResponse(f"{root_path}/admin/")
 
     server.include_router(login.router)
     server.include_router(export_routes(runtime), dependencies=[Depends(login.required)])

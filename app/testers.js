@@ -11,8 +11,21 @@
       reduced: matchMedia("(prefers-reduced-motion: reduce)").matches,
       seconds: readableSince ? Math.round(performance.now() - readableSince) / 1000 : undefined,
       time: new Date().toISOString(),
+      invite: new URLSearchParams(location.search).get("invite")?.slice(0, 100) ?? undefined,
     }),
   };
+
+  // A vote that the server could not save, or that never reached it, is kept here and sent again until it is saved or
+  // refused. The server counts it once, however often it comes.
+  let vote = null;
+  const text = (selector) => document.querySelector(selector)?.textContent;
+  const keep = (button) => { vote = { button, question: text("#question h1"), before: text("#status p") }; };
+  setInterval(() => {
+    const gone = !vote || root.dataset.phase !== "vote" || text("#question h1") !== vote.question;
+    const refused = vote && text("#status p") !== vote.before && !document.querySelector("#status [data-again]");
+    if (gone || refused) vote = null;
+    else find(vote.button)?.click();
+  }, 3000);
 
   const typing = (element) => element.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
 
@@ -33,6 +46,8 @@
       box.dispatchEvent(new Event("input", { bubbles: true }));
       box.focus();
     }
+    const choice = root.dataset.phase === "vote" && event.target.closest("#votes button");
+    if (choice && vote?.button !== choice.id) keep(choice.id);
     const pane = event.target.closest(".switch button")?.dataset.pane;
     if (pane) showPane(pane);
   });
@@ -47,6 +62,7 @@
 
   const enter = (phase) => {
     root.dataset.phase = phase;
+    vote = null;
     readableSince = phase === "vote" ? performance.now() : 0;
     if (phase === "answering") showPane("a");
     // On a touch screen a focused box would open the keyboard over the page.

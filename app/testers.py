@@ -16,111 +16,38 @@ import gradio as gr
 
 from app import markup, metrics
 from app.engines import EngineError
-from app.inputs import as_facts, as_key, as_text, as_texts
-from app.rounds import STEP_SECONDS, Rounds, replay
+from app.inputs import as_facts, as_key, as_text, as_texts, as_yes_or_no
+from app.light_blocks import LightBlocks
+from app.rounds import STEP_SECONDS, replay
 from app.runtime import Runtime
 from app.scenes import Phase, Scene, find_scene
-from feedback.blind_test import Battle, BlindTest, Refused
+from app.testers_layout import TestersLayout, Updates
+from feedback.blind_test import Battle, Refused
 from feedback.database import DatabaseError
 
 POLL_SECONDS = 0.1
-PER_CATEGORY = 2
+VOTE_KEPT = "The database cannot be written at the moment. Your vote is kept on this page and tried again."
 NOT_SAVED = "The database cannot be written at the moment, so nothing was saved. Please try again."
 
 log = logging.getLogger(__name__)
-Updates = dict[Any, Any]
 
 
-class TestersPage:
+class TestersPage(TestersLayout):
     """The Blocks of `/` with their handlers."""
 
-    __test__ = False  # not a test class, whatever pytest makes of the name
-
     def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
+        super().__init__(runtime)
         self._hurried: set[str] = set()  # testers who do not want to watch the replay to its end
-        with gr.Blocks(title="Diptych", analytics_enabled=False, fill_width=True) as self.blocks:
-            self._lay_out()
+        with LightBlocks(title="Diptych", analytics_enabled=False, fill_width=True) as self.blocks:
+            self.lay_out()
             self._connect()
-
-    # -- layout -------------------------------------------------------------------------------------------------
-
-    def _lay_out(self) -> None:
-        # Whoever holds the opaque token is the tester; the fixed `secret` only keeps it readable after a restart.
-        self.token = gr.BrowserState("", storage_key="diptych", secret="diptych")
-        self.key = gr.Textbox("", visible=False)  # the round that the page shows, so that a stale tab is found out
-        self.client = gr.Textbox("", visible=False)  # filled by the page's script: reduced motion, seconds, clock
-        self.timer = gr.Timer(1.5, active=self.runtime.rounds is None)
-        with gr.Row(elem_id="masthead"):
-            _html(markup.BRAND)
-            self.progress = _html("", elem_id="progress")
-            self.finish = gr.Button("Finish early", elem_id="finish", size="sm", visible=False)
-        with gr.Column(elem_id="confirm", visible=False) as self.confirm:
-            self.confirm_text = _html("")
-            self.confirm_what = gr.Textbox("", visible=False)
-            with gr.Row():
-                self.confirm_no = gr.Button("Go back", elem_id="confirm-no")
-                self.confirm_yes = gr.Button("Yes", elem_id="confirm-yes", variant="primary")
-        self.setup = _html("", elem_id="setup-progress", visible=False)
-        with gr.Column(elem_id="welcome", visible=False) as self.welcome:
-            _html(markup.welcome(self.runtime.study))
-            self.consent = gr.Checkbox(label="I have read this and agree to take part.", elem_id="consent")
-            self.start = gr.Button("Start", elem_id="start", variant="primary")
-        self._lay_out_round()
-        with gr.Column(elem_id="guess", visible=False) as self.guess:
-            _html(markup.GUESS)
-            with gr.Row():
-                self.guesses = {
-                    "left_last": gr.Button("Answer A", elem_id="guess-left"),
-                    "right_last": gr.Button("Answer B", elem_id="guess-right"),
-                    "dont_know": gr.Button("I don't know", elem_id="guess-unknown"),
-                }
-        self.thanks = _html("", elem_id="thanks", visible=False)
-        self.withdraw = gr.Button("Delete my data", elem_id="withdraw", size="sm", visible=False)
-
-    def _lay_out_round(self) -> None:
-        self.question = _html("", elem_id="question", visible=False)
-        with gr.Column(elem_id="diptych", visible=False) as self.diptych:
-            _html(markup.SWITCH, elem_id="switch")
-            with gr.Row(elem_id="panes"):
-                self.left = _html("", elem_id="answer-left")
-                self.right = _html("", elem_id="answer-right")
-        with gr.Column(elem_id="dock"):
-            self.status = _html("", elem_id="status")
-            self.stop = gr.Button("Stop", elem_id="stop", visible=False)
-            with gr.Row(elem_id="votes", visible=False) as self.votes:
-                self.choices = {
-                    choice: gr.Button(text, elem_id=f"vote-{choice.replace('_', '-')}")
-                    for choice, text in markup.CHOICES.items()
-                }
-            with gr.Row(elem_id="voted", visible=False) as self.voted:
-                self.undo = gr.Button("Undo", elem_id="undo-vote")
-                self.reveal = gr.Button("Which was which?", elem_id="reveal", visible=False)
-                self.next = gr.Button("Next round", elem_id="next-round", variant="primary")
-            with gr.Row(elem_id="broken", visible=False) as self.broken:
-                self.other = gr.Button("New question", elem_id="other-question")
-                self.retry = gr.Button("Try again", elem_id="retry", variant="primary")
-        with gr.Row(elem_id="below"):
-            with gr.Row(elem_id="composer", visible=False) as self.composer:
-                self.prompt = gr.Textbox(
-                    label="Your question", placeholder="Ask about art or AI", elem_id="prompt", max_lines=6, scale=1
-                )
-                self.send = gr.Button("Ask both", elem_id="send", variant="primary", scale=0)
-            with gr.Column(elem_id="why", visible=False) as self.why:
-                reasons = list(self.runtime.study.reasons)
-                self.reasons = gr.CheckboxGroup(
-                    reasons, label="Why? (if you like)", elem_id="reasons", visible=bool(reasons)
-                )
-                self.comment = gr.Textbox(
-                    label="Comment (if you like)", placeholder="Anything that stood out", elem_id="comment", max_lines=3
-                )
-        self.suggestions = _html("", elem_id="suggestions", visible=False)
 
     # -- events -------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
         components = [value for name, value in vars(self).items() if isinstance(value, gr.blocks.Block)]
         self._outputs = [component for component in components if component not in (self.blocks, self.client)]
+        self._outputs += self.background_answers
         client = "(...args) => [...args.slice(0, -1), window.diptych ? window.diptych.client() : '']"
         # Events that follow an answer go through Gradio's queue, since they last; all others are plain requests.
         lasting: dict[str, Any] = {"concurrency_limit": None, "js": client}
@@ -131,12 +58,15 @@ class TestersPage:
         self._on(self.send.click, self._send, ask, **lasting)
         self._on(self.prompt.submit, self._send, ask, **lasting)
         self._on(self.retry.click, self._retry, [self.token, self.key, self.client], **lasting)
-        self._on(self.start.click, self._start, [self.token, self.consent, self.client], **quick)
+        enrol = [self.token, self.consent, self.invite, *self.background_answers, self.client]
+        self._on(self.start.click, self._start, enrol, **quick)
         self._on(self.stop.click, self._stop, [self.token, self.client], **quick)
         opinion = [self.token, self.key, self.reasons, self.comment, self.client]
         for choice, button in self.choices.items():
             self._on(button.click, functools.partial(self._vote, choice), opinion, **quick)
-        self._on(self.next.click, self._next, opinion, **quick)
+        judgement = [self.token, self.key, self.reasons, self.comment, self.enough, self.client]
+        self._on(self.enough.input, self._judge, judgement, **quick)
+        self._on(self.next.click, self._next, judgement, **quick)
         self._on(self.undo.click, self._undo, [self.token, self.key, self.client], **quick)
         self._on(self.reveal.click, self._reveal, [self.token, self.key, self.client], **quick)
         self._on(self.other.click, self._other, [self.token, self.key, self.client], **quick)
@@ -155,6 +85,7 @@ class TestersPage:
     # -- handlers -----------------------------------------------------------------------------------------------
 
     async def _load(self, token: Any, client: Any) -> AsyncIterator[Updates]:
+        yield {self.invite: as_facts(client).get("invite", "")}
         async for updates in self._follow(as_text(token), client):
             yield updates
 
@@ -163,19 +94,31 @@ class TestersPage:
         async for updates in self._follow(as_text(token), client):
             yield updates
 
-    def _start(self, token: Any, consent: Any, client: Any) -> Updates:
+    def _start(
+        self, token: Any, consent: Any, invite: Any, first: Any, second: Any, client: Any, request: gr.Request
+    ) -> Updates:
         if consent is not True:
             return self._say("Please tick the box first: without your consent nothing is stored and nothing begins.")
         scene = self._scene(as_text(token))
         if scene.phase is not Phase.WELCOME:  # enrolled in another tab, or the models are not there yet
             return self._show(scene)
+        study = self.runtime.study
+        answers = {
+            question.id: answer
+            for question, answer in zip(study.background, map(as_text, (first, second)), strict=False)
+            if answer
+        }
         try:
-            tester = self._blind_test.enrol(self.runtime.study.consent_version)
+            self.runtime.limits.check(_address(request))
+            self.runtime.limits.count(_address(request))  # a wrong invite code counts as well
+            tester = self._blind_test.enrol(study.consent_version, answers, as_text(invite))
         except (Refused, DatabaseError) as error:
             return self._say(_reason(error))
         return {**self._show(self._scene(tester.id)), self.token: tester.id}
 
-    async def _send(self, token: Any, key: Any, prompt: Any, client: Any) -> AsyncIterator[Updates]:
+    async def _send(
+        self, token: Any, key: Any, prompt: Any, client: Any, request: gr.Request
+    ) -> AsyncIterator[Updates]:
         tester_id, text = as_text(token), as_text(prompt)
 
         def ask() -> None:
@@ -185,21 +128,25 @@ class TestersPage:
             else:
                 self._rounds.begin(tester_id, text)
 
-        async for updates in self._ask(tester_id, key, ask, client):
+        async for updates in self._ask(tester_id, key, ask, client, _address(request)):
             yield updates
 
-    async def _retry(self, token: Any, key: Any, client: Any) -> AsyncIterator[Updates]:
+    async def _retry(self, token: Any, key: Any, client: Any, request: gr.Request) -> AsyncIterator[Updates]:
         tester_id = as_text(token)
 
         def ask() -> None:
             self._rounds.retry(tester_id, self._own(self._scene(tester_id), key))
 
-        async for updates in self._ask(tester_id, key, ask, client):
+        async for updates in self._ask(tester_id, key, ask, client, _address(request)):
             yield updates
 
-    async def _ask(self, tester_id: str, key: Any, ask: Callable[[], None], client: Any) -> AsyncIterator[Updates]:
+    async def _ask(
+        self, tester_id: str, key: Any, ask: Callable[[], None], client: Any, address: str
+    ) -> AsyncIterator[Updates]:
         try:
+            self.runtime.limits.check(address, tester_id)
             await asyncio.to_thread(ask)
+            self.runtime.limits.count(address, tester_id)
         except (Refused, DatabaseError, EngineError) as error:
             scene = await asyncio.to_thread(self._scene, tester_id)
             # The text stays in its box. A page that shows another round than the tester is in is brought up to date.
@@ -217,18 +164,23 @@ class TestersPage:
 
     def _vote(self, choice: str, token: Any, key: Any, reasons: Any, comment: Any, client: Any) -> Updates:
         tester_id, facts = as_text(token), as_facts(client)
-        problem = ""
+        problem, again = "", False
         try:
             self._blind_test.vote(
                 tester_id, as_key(key), choice, as_texts(reasons), as_text(comment),
                 vote_seconds=facts.get("seconds"), client_time=facts.get("time"),
             )  # fmt: skip
             metrics.VOTES.inc()
-        except (Refused, DatabaseError) as error:
-            problem = _reason(error)
+        except Refused as error:
+            problem = str(error)
+        except DatabaseError as error:
+            log.error("%s", error)
+            problem, again = VOTE_KEPT, True
         scene = self._scene(tester_id)
         if scene.phase is Phase.VOTED and scene.battle is not None and scene.battle.id == as_key(key):
-            problem = ""  # a second click on a vote that is saved
+            return self._show(scene)  # saved, now or by an earlier click
+        if again:
+            return {self.status: markup.status(problem, again=True)}
         return self._show(scene, problem)
 
     def _undo(self, token: Any, key: Any, client: Any) -> Updates:
@@ -236,12 +188,24 @@ class TestersPage:
             token, lambda tester_id: self._blind_test.undo_vote(tester_id, as_key(key)), "Vote taken back."
         )
 
-    def _next(self, token: Any, key: Any, reasons: Any, comment: Any, client: Any) -> Updates:
+    def _judge(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Any) -> Updates:
+        """Whether the better answer is good enough, saved as soon as it is said."""
+        tester_id = as_text(token)
+        try:
+            scene = self._scene(tester_id)
+            if scene.phase is Phase.VOTED and scene.key == key:
+                self._explain(scene, as_texts(reasons), as_text(comment), as_yes_or_no(enough))
+            scene = self._scene(tester_id)
+        except (Refused, DatabaseError) as error:
+            return self._say(_reason(error))
+        return self._say(markup.status_line(scene)) if scene.key == key else self._show(scene)
+
+    def _next(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Any) -> Updates:
         tester_id = as_text(token)
         try:
             scene = self._scene(tester_id)
             if scene.phase is Phase.VOTED:
-                self._explain(scene, as_texts(reasons), as_text(comment))
+                self._explain(scene, as_texts(reasons), as_text(comment), as_yes_or_no(enough))
                 if scene.last:
                     self._blind_test.close(tester_id, "quota")
             scene = self._scene(tester_id, moved_on=True)
@@ -249,13 +213,14 @@ class TestersPage:
             return self._say(_reason(error))
         return {**self._show(scene), self.reasons: [], self.comment: "", self.prompt: ""}
 
-    def _explain(self, scene: Scene, reasons: list[str], comment: str) -> None:
+    def _explain(self, scene: Scene, reasons: list[str], comment: str, enough: bool | None) -> None:
         """Add to a saved vote what was ticked or written after it."""
         battle, tester = scene.battle, scene.tester
         if battle is None or tester is None or battle.vote is None:
             return
-        if set(reasons) != set(battle.vote.reasons) or comment.strip() != battle.vote.comment:
-            self._blind_test.explain_vote(tester.id, battle.id, reasons, comment)
+        vote = battle.vote
+        if (set(reasons), comment.strip(), enough) != (set(vote.reasons), vote.comment, vote.good_enough):
+            self._blind_test.explain_vote(tester.id, battle.id, reasons, comment, enough)
 
     def _reveal(self, token: Any, key: Any, client: Any) -> Updates:
         """Where the study shows the models after each vote: show them, after which the vote stays."""
@@ -348,17 +313,7 @@ class TestersPage:
             await asyncio.sleep(STEP_SECONDS)
         self._hurried.discard(tester_id)
 
-    # -- showing ------------------------------------------------------------------------------------------------
-
-    @property
-    def _rounds(self) -> Rounds:
-        if self.runtime.rounds is None:
-            raise Refused("The models are not ready yet; please wait a moment.")
-        return self.runtime.rounds
-
-    @property
-    def _blind_test(self) -> BlindTest:
-        return self._rounds.blind_test
+    # -- inside -------------------------------------------------------------------------------------------------------
 
     def _scene(self, tester_id: str, moved_on: bool = False) -> Scene:
         return find_scene(self.runtime, tester_id, moved_on)
@@ -371,76 +326,10 @@ class TestersPage:
             )
         return scene.battle
 
-    def _say(self, text: str) -> Updates:
-        return {self.status: markup.status(text)}
 
-    def _show(self, scene: Scene, text: str = "") -> Updates:
-        """Every component as the scene has it; `text` replaces the scene's own status line."""
-        phase, battle = scene.phase, scene.battle
-        in_round = phase in (Phase.ANSWERING, Phase.BROKEN, Phase.VOTE, Phase.VOTED)
-        has_panes = battle is not None and (in_round or phase is Phase.GUESS)
-        left, right = markup.panes(battle, phase) if battle is not None and has_panes else ("", "")
-        turns_left = self.runtime.study.max_turns - len(battle.complete_turns) if battle else 0
-        follows_up = phase is Phase.VOTE and turns_left > 0
-        updates: Updates = {
-            self.key: scene.key,
-            self.timer: gr.update(active=phase is Phase.SETUP),
-            self.progress: markup.progress(scene),
-            self.status: markup.status(text or markup.status_line(scene)),
-            self.confirm: gr.update(visible=False),
-            self.setup: gr.update(visible=phase is Phase.SETUP, value=self._setup(phase)),
-            self.welcome: gr.update(visible=phase is Phase.WELCOME),
-            self.question: gr.update(visible=phase is Phase.ASK or has_panes, value=markup.question(scene)),
-            self.diptych: gr.update(visible=has_panes),
-            self.left: left,
-            self.right: right,
-            self.stop: gr.update(visible=phase is Phase.ANSWERING, value="Stop"),
-            self.votes: gr.update(visible=phase is Phase.VOTE),
-            self.voted: gr.update(visible=phase is Phase.VOTED),
-            self.undo: gr.update(visible=True),
-            self.reveal: gr.update(visible=self.runtime.study.reveal == "vote"),
-            self.next: gr.update(value="Finish" if scene.last else "Next round"),
-            self.broken: gr.update(visible=phase is Phase.BROKEN),
-            self.why: gr.update(visible=phase in (Phase.VOTE, Phase.VOTED)),
-            self.composer: gr.update(visible=phase is Phase.ASK or follows_up),
-            self.prompt: gr.update(
-                label=f"Follow-up question ({turns_left} left)" if follows_up else "Your question",
-                placeholder="Ask both a follow-up" if follows_up else "Ask about art or AI",
-            ),
-            self.suggestions: gr.update(visible=phase is Phase.ASK, value=self._suggestions(scene)),
-            self.guess: gr.update(visible=phase is Phase.GUESS),
-            self.thanks: gr.update(visible=phase is Phase.THANKS, value=self._thanks(scene)),
-            self.finish: gr.update(visible=in_round or phase is Phase.ASK),
-            self.withdraw: gr.update(visible=scene.tester is not None and phase in (Phase.ASK, Phase.THANKS)),
-        }
-        if phase is Phase.VOTED and battle is not None and battle.vote is not None:
-            updates |= {self.reasons: list(battle.vote.reasons), self.comment: battle.vote.comment}
-        return updates
-
-    def _setup(self, phase: Phase) -> str:
-        training = self.runtime.training
-        if phase is not Phase.SETUP:
-            return ""
-        return markup.setup(training.steps() if training else [], self.runtime.failure)
-
-    def _suggestions(self, scene: Scene) -> str:
-        if scene.phase is not Phase.ASK or scene.tester is None:
-            return ""
-        return markup.suggestions(self._blind_test.suggestions(scene.tester.id, PER_CATEGORY))
-
-    def _thanks(self, scene: Scene, guessed_right: bool | None = None) -> str:
-        if scene.phase is not Phase.THANKS or scene.tester is None:
-            return ""
-        tally = last = None
-        if self.runtime.study.reveal != "never" and scene.voted:
-            tally = self._blind_test.tally(scene.tester.id)
-            if scene.battle is not None:
-                last = self._blind_test.reveal(scene.tester.id, scene.battle.id)
-        return markup.thanks(scene, tally, last, guessed_right)
-
-
-def _html(value: str, **options: Any) -> gr.HTML:
-    return gr.HTML(value, js_on_load=None, apply_default_css=False, padding=False, **options)
+def _address(request: gr.Request) -> str:
+    """Where a request comes from, for the limits alone; behind a proxy as `--trust-proxy` says."""
+    return request.client.host if request.client else ""
 
 
 def _reason(error: Exception) -> str:

@@ -1,60 +1,172 @@
-"""The votes as an HTML table for researchers, each question opening to the whole conversation."""
+"""The votes for researchers: found by filters, each question opening to the whole conversation."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import Any
 
 from app.results import WINNERS
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from feedback.study import Exclusion
 
 SHOWN = 200  # the newest; all are in the downloads
 CHOICES = {"left": "A", "right": "B", "tie": "Equally good", "both_bad": "Both bad"}
+FLAGS = {
+    "": "All votes",
+    "current": "Current votes",
+    "superseded": "Replaced or taken back",
+    "leak": "An answer names itself",
+    "good": "Good enough",
+    "not_good": "Not good enough",
+}
 TITLES = ("Time (UTC)", "Tester", "Round", "Category", "Question", "Choice", "Winner", "Why")
 
+_WINNER = (
+    "CASE WHEN choice IN ('tie', 'both_bad') THEN choice"
+    " WHEN (choice = 'left') = (votes.left_model = 'model1') THEN 'model1' ELSE 'model2' END"
+)
+_FLAG_SQL = {
+    "current": "superseded = 0",
+    "superseded": "superseded = 1",
+    "leak": "votes.leak_flag = 1",
+    "good": "good_enough = 1",
+    "not_good": "good_enough = 0",
+}
+_FROM = """
+FROM votes JOIN testers ON testers.id = votes.tester_id JOIN battles ON battles.id = votes.battle_id
+           JOIN prompts ON prompts.id = votes.prompt_id
+WHERE votes.study_id = :study
+"""
+_HAS_TEXT = """
+(comment LIKE :text ESCAPE '!' OR EXISTS (
+    SELECT 1 FROM turns t JOIN answers a ON a.turn_id = t.id WHERE t.battle_id = votes.battle_id
+        AND t.status = 'complete' AND (t.prompt LIKE :text ESCAPE '!' OR a.text LIKE :text ESCAPE '!')))
+"""
+_TURNS = """
+SELECT t.battle_id, t.number, t.prompt, a.model, a.text, a.tokens, a.seconds, a.leak_flag
+FROM turns t JOIN answers a ON a.turn_id = t.id
+WHERE t.status = 'complete' AND t.battle_id IN ({}) ORDER BY t.battle_id, t.number, a.model
+"""
 
-def vote_table(votes: DataFrame) -> str:
-    """A table of the newest of `votes`, which has the columns of votes.csv and is sorted from old to new."""
-    if votes.empty:
-        return "<p>There are no votes yet.</p>"
-    newest = votes.iloc[::-1].head(SHOWN)
+
+@dataclass(frozen=True)
+class Filters:
+    """Which votes to show; an empty text is no filter.
+
+    Attributes:
+        winner: ``model1``, ``model2``, ``tie`` or ``both_bad``.
+        flag: one of ``FLAGS``.
+        tester: how the tester's id begins.
+        text: what a question, an answer or the comment has in it, in any case of letters.
+    """
+
+    choice: str = ""
+    winner: str = ""
+    category: str = ""
+    flag: str = ""
+    tester: str = ""
+    text: str = ""
+
+    def sql(self) -> tuple[str, dict[str, str]]:
+        """Conditions to be added to the query, and their parameters."""
+        conditions, values = [""], {}
+        for name, condition in (
+            ("choice", "choice = :choice"),
+            ("winner", f"{_WINNER} = :winner"),
+            ("category", "category = :category"),
+        ):
+            if value := getattr(self, name):
+                conditions.append(condition)
+                values[name] = value
+        if self.flag in _FLAG_SQL:
+            conditions.append(_FLAG_SQL[self.flag])
+        if tester := self.tester.strip().lower():
+            conditions.append("testers.code LIKE :tester ESCAPE '!'")
+            values["tester"] = _literal(tester) + "%"
+        if text := self.text.strip():
+            conditions.append(_HAS_TEXT)
+            values["text"] = f"%{_literal(text)}%"
+        return " AND ".join(conditions), values
+
+
+def _literal(text: str) -> str:
+    """A text in which LIKE finds nothing special."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+def categories(connection: sqlite3.Connection, study_id: int) -> list[str]:
+    """The categories that a study's votes have."""
+    sql = f"SELECT DISTINCT category {_FROM} ORDER BY category"
+    return [row[0] for row in connection.execute(sql, {"study": study_id})]
+
+
+def vote_table(connection: sqlite3.Connection, study_id: int, filters: Filters, rules: Exclusion) -> str:
+    """A table of the newest votes that the filters find."""
+    conditions, values = filters.sql()
+    parameters: dict[str, Any] = {"study": study_id, **values}
+    found = connection.execute(f"SELECT COUNT(*) {_FROM}{conditions}", parameters).fetchone()[0]
+    if not found:
+        return f"<p>{'No vote is like that.' if conditions else 'There are no votes yet.'}</p>"
+    rows = connection.execute(
+        f"SELECT votes.*, {_WINNER} AS winner, testers.code, battles.round, category, prompts.text {_FROM}{conditions}"
+        f" ORDER BY votes.id DESC LIMIT {SHOWN}",
+        parameters,
+    ).fetchall()
+    turns = _conversations(connection, [row["battle_id"] for row in rows])
     head = "".join(f"<th scope='col'>{title}</th>" for title in TITLES)
-    rows = "".join(_row(vote) for vote in newest.to_dict("records"))
-    rest = f" The newest {SHOWN} are shown; the downloads have all." if len(votes) > SHOWN else ""
-    note = f"<p class='hint'>{len(votes):,} rows; a question opens to its conversation.{rest}</p>"
-    return f"{note}<div class='votes'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    body = "".join(_row(vote, turns.get(vote["battle_id"], []), rules) for vote in rows)
+    rest = f" The newest {SHOWN} are shown; the downloads have all." if found > SHOWN else ""
+    note = f"<p class='hint'>{found:,} vote{'s' * (found != 1)}; a question opens to its conversation.{rest}</p>"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"{note}<div class='votes' tabindex='0' role='region' aria-label='Votes'>{table}</div>"
 
 
-def _row(vote: dict[Any, Any]) -> str:
-    marks = [
-        name for column, name in (("superseded", "taken back"), ("leak_flag", "names itself")) if int(vote[column])
-    ]
-    why = [*_reasons(vote["reasons"]), str(vote["comment"] or ""), *marks]
+def _conversations(connection: sqlite3.Connection, battles: Sequence[int]) -> dict[int, list[sqlite3.Row]]:
+    """The answers of some battles, two for each turn."""
+    keys = sorted(set(battles))
+    rows = connection.execute(_TURNS.format(", ".join("?" * len(keys))), keys).fetchall()
+    return {battle: list(group) for battle, group in groupby(rows, key=lambda row: row["battle_id"])}
+
+
+def _row(vote: sqlite3.Row, answers: list[sqlite3.Row], rules: Exclusion) -> str:
+    marks = {
+        "replaced or taken back": vote["superseded"],
+        "names itself": vote["leak_flag"],
+        "good enough": vote["good_enough"] == 1,
+        "not good enough": vote["good_enough"] == 0,
+        "excluded: too fast": (vote["vote_seconds"] or rules.min_vote_seconds) < rules.min_vote_seconds,
+        "excluded: flagged": rules.flagged_answers and vote["leak_flag"],
+    }
+    why = [*json.loads(vote["reasons"]), vote["comment"], *(name for name, on in marks.items() if on)]
     cells = (
-        escape(str(vote["voted_at"])[:19].replace("T", " ")),
-        escape(str(vote["tester_id"])[:8]),
+        escape(vote["voted_at"][:19].replace("T", " ")),
+        escape(vote["code"][:8]),
         str(vote["round"]),
-        escape(str(vote["category"])),
-        _conversation(vote),
+        escape(vote["category"]),
+        _conversation(vote, [answer for answer in answers if answer["number"] <= vote["turns"]]),
         CHOICES[vote["choice"]],
-        WINNERS[vote["winner_model"]],
+        WINNERS[vote["winner"]],
         escape("; ".join(text for text in why if text)),
     )
-    kind = ' class="superseded"' if int(vote["superseded"]) else ""
+    kind = ' class="superseded"' if vote["superseded"] else ""
     return f"<tr{kind}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
-def _reasons(value: Any) -> list[str]:
-    """The column's JSON list; pandas has NaN where nothing was ticked."""
-    return [str(reason) for reason in json.loads(value)] if isinstance(value, str) and value else []
-
-
-def _conversation(vote: dict[Any, Any]) -> str:
-    sides = "".join(
-        f"<h3>{letter}: {WINNERS[vote[f'{side}_model']]}</h3><div dir='auto'>{escape(str(vote[f'{side}_text']))}</div>"
-        for letter, side in (("A", "left"), ("B", "right"))
-    )
-    return f"<details><summary dir='auto'>{escape(str(vote['prompt']))}</summary>{sides}</details>"
+def _conversation(vote: sqlite3.Row, answers: list[sqlite3.Row]) -> str:
+    """The question, which opens to every turn with both answers, the left one first."""
+    parts = []
+    for number, group in groupby(answers, key=lambda row: row["number"]):
+        turn = {row["model"]: row for row in group}
+        if number > 1:
+            parts.append(f"<p class='asked' dir='auto'>{escape(turn['model1']['prompt'])}</p>")
+        for letter in "AB":
+            model = vote["left_model"] if letter == "A" else {"model1": "model2"}.get(vote["left_model"], "model1")
+            answer = turn[model]
+            facts = f"{WINNERS[model]}, {answer['tokens']} tokens, {answer['seconds']:.1f} s"
+            flag = ", names itself" if answer["leak_flag"] else ""
+            parts.append(f"<h3>{letter}: {facts}{flag}</h3><div dir='auto'>{escape(answer['text'])}</div>")
+    return f"<details><summary dir='auto'>{escape(vote['text'])}</summary>{''.join(parts)}</details>"

@@ -4,7 +4,9 @@
 
 Prints milliseconds, forward and backward, as the least of several alternating runs (other programs only ever add), for:
 cross-entropy over a vocabulary (ours: `training/loss.py`), attention on short rows (ours: `plain_attention` in
-`training/model.py`), and the whole step of the demo model with both and with neither.
+`training/model.py`), RMSNorm (ours: `ProcessorRMSNorm`), Muon (ours: `training/muon.py`), and the whole step of the
+demo model with all but Muon and with none of them; at last the parts of a step. `model1_training.py` compares with
+other programs.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -24,7 +27,8 @@ from torch import Tensor
 import training.model
 from training.device import choose_compute
 from training.loss import cross_entropy_sum
-from training.model import ModernTransformer, plain_attention
+from training.model import ModernTransformer, ProcessorRMSNorm, RMSNorm, plain_attention
+from training.muon import BatchedMuon
 from training.optimizer import build_optimizers
 from training.train_art_ai_model import PROFILES
 
@@ -81,6 +85,77 @@ def attention(dtype: torch.dtype, batch: int, length: int, heads: int = 5, kv_he
     )
 
 
+def rms_norm(dtype: torch.dtype, n: int = 2048, dim: int = 256) -> None:
+    states = torch.randn(n, dim, dtype=dtype, requires_grad=True)
+    weight, grad = torch.ones(dim, dtype=dtype, requires_grad=True), torch.randn(n, dim, dtype=dtype)
+    report(
+        f"RMSNorm, {n} x {dim}",
+        {
+            "ours": lambda: ProcessorRMSNorm.apply(states, weight, 1e-5).backward(grad),
+            "F.rms_norm": lambda: F.rms_norm(states, (dim,), weight, 1e-5).backward(grad),
+        },
+    )
+
+
+def muon() -> None:
+    """A step over the hidden matrices of the demo model."""
+    ways: dict[str, Callable[[], None]] = {}
+    for name, kind in {"ours": BatchedMuon, "torch.optim.Muon": torch.optim.Muon}.items():
+        layers = ModernTransformer(**PROFILES["demo"].model_config()).layers
+        matrices = [parameter for parameter in layers.parameters() if parameter.dim() == 2]
+        for matrix in matrices:
+            matrix.grad = torch.randn_like(matrix)
+        ways[name] = kind(matrices, lr=1e-3, adjust_lr_fn="match_rms_adamw").step
+    report("Muon", ways)
+
+
+def profile_step(shape: dict[str, Any], rows: int, row_length: int, repeats: int = 5) -> dict[str, float]:
+    """Milliseconds of the parts of a step of ours on rows of random tokens in documents of 60."""
+    compute = choose_compute()
+    model = ModernTransformer(**shape)
+    optimizers = build_optimizers(model, kind="muon", learning_rate=0.0, adamw_learning_rate=0.0, weight_decay=0.0)
+    tokens = torch.randint(0, shape["vocab_size"], (rows, row_length))
+    numbers = (torch.arange(row_length) // 60).expand(tokens.shape)
+    states = torch.randn(rows * row_length, shape["dim"], dtype=compute.dtype, requires_grad=True)
+
+    def pass_through() -> None:
+        with compute.autocast():
+            loss = model.loss(tokens, tokens, numbers) / tokens.numel()
+        loss.backward()
+
+    def loss_alone() -> None:
+        cross_entropy_sum(states, model.output.weight, tokens.flatten()).backward()
+
+    least = least_ms(
+        {
+            "forward and backward": pass_through,
+            "loss": loss_alone,
+            "clipping": lambda: float(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)) and None,
+            **{type(optimizer).__name__: optimizer.step for optimizer in optimizers},
+        }
+    )
+    ours, loss = (_self_ms(way, repeats) for way in (pass_through, loss_alone))
+    total, matmul = sum(ours.values()), ours["aten::mm"] - loss["aten::mm"]
+    attention = sum(ours.get(f"aten::{name}", 0.0) for name in ("bmm", "_softmax_backward_data"))
+    scale = least["forward and backward"] / total
+    parts = {
+        "matrix products of the layers": scale * matmul,
+        "attention's products and softmax": scale * attention,
+        "output layer and loss": least["loss"],
+    }
+    parts["all else of forward and backward"] = least["forward and backward"] - sum(parts.values())
+    optimizer_ms = {type(optimizer).__name__: least[type(optimizer).__name__] for optimizer in optimizers}
+    return parts | {"clipping": least["clipping"]} | optimizer_ms
+
+
+def _self_ms(way: Callable[[], None], repeats: int) -> dict[str, float]:
+    """Time in each of PyTorch's operations."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        for _ in range(repeats):
+            way()
+    return {event.key: event.self_cpu_time_total / 1e3 / repeats for event in profiler.key_averages()}
+
+
 def whole_step() -> None:
     options, compute = PROFILES["demo"], choose_compute()
     model = ModernTransformer(**options.model_config())
@@ -102,8 +177,15 @@ def whole_step() -> None:
             loss = model.loss(tokens, tokens, documents)
         update(loss)
 
+    def plain_norm(norm: RMSNorm, x: Tensor) -> Tensor:
+        return F.rms_norm(x, norm.weight.shape, norm.weight.to(x.dtype), norm.eps)
+
     def plain() -> None:
-        with compute.autocast(), patch.object(training.model, "PLAIN_ATTENTION_UP_TO", 0):
+        with (
+            compute.autocast(),
+            patch.object(training.model, "PLAIN_ATTENTION_UP_TO", 0),
+            patch.object(RMSNorm, "forward", plain_norm),
+        ):
             logits = model(tokens, documents)
         update(F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten(), reduction="sum"))
 
@@ -117,4 +199,9 @@ if __name__ == "__main__":
     cross_entropy(compute.dtype)
     for batch, length in ((32, 128), (16, 256), (8, 512)):
         attention(compute.dtype, batch, length)
+    rms_norm(compute.dtype)
+    muon()
     whole_step()
+    demo = PROFILES["demo"]
+    parts = profile_step(demo.model_config(), demo.batch_rows, demo.row_length)
+    print("parts of a step: " + ", ".join(f"{part} {ms:.1f} ms" for part, ms in parts.items()))

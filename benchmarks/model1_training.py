@@ -1,150 +1,267 @@
-"""Model 1 against transformers' Llama on the same rows, size, vocabulary and time, alternating in one run.
+"""Model 1's training against transformers' Trainer, litgpt and the coursework's way: same rows, same shapes, one run.
 
-    python benchmarks/model1_training.py --data FOLDER --seconds 240 --seeds 1
+    python benchmarks/model1_training.py --data FOLDER --speed --out docs/benchmarks-model1.md
+    python benchmarks/model1_training.py --data FOLDER --quality 240 --seeds 3 --out docs/benchmarks-model1.md
 
-Both read the same tokenizer's ids of the same training rows and are scored on the same held-out rows, over everything,
-in bits per byte. The baseline is `LlamaForCausalLM` with packed rows, AdamW and bf16 where the processor has it.
-The report is printed as Markdown and, with `--out`, written to a file.
+Each measurement is a process of its own (`model1_ways.py`), so that its peak memory is its own, and the ways take
+turns. Every result is appended to `--results` as it comes; the same command goes on after the last one, and the report
+is written from that file. litgpt pins older versions of what Model 2 needs and so wants an environment of its own:
+
+    python -m venv FOLDER && FOLDER/bin/pip install litgpt==0.5.13 torch==2.13.0
+    python benchmarks/model1_training.py ... --with litgpt --litgpt-python FOLDER/bin/python
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import platform
+import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
-from torch import Tensor
+from model1_report import report
+from model1_ways import Job, read_rows, write_rows
 
 from training.dataset import load_dataset
 from training.device import choose_compute
 from training.model import ModernTransformer
-from training.optimizer import cosine_with_warmup
-from training.packing import Batch, Documents, PackedBatches, all_batches, tokenise
-from training.progress import Progress
-from training.report import Metrics
-from training.scoring import Score, score
-from training.tokenizer import PAD
-from training.train_art_ai_model import CHAT_FORM, Model1Options, prepare_tokenizer
-from training.trainer import Trainer
+from training.packing import Documents, tokenise
+from training.tokenizer import train_tokenizer
+from training.train_art_ai_model import CHAT_FORM, PROFILES
 
-SHAPE = Model1Options(
-    vocab_size=4096, dim=256, n_layers=7, n_heads=4, n_kv_heads=2, ffn_dim=704, loss_on="everything", epochs=1e9,
-    evaluations=1, label_smoothing=0.0, max_held_out=1500, row_length=256, batch_rows=8, micro_batch_rows=8,
-)  # fmt: skip
+LITGPT_MISSING = (
+    "litgpt cannot be imported by {python}; make an environment for it (python -m venv FOLDER && FOLDER/bin/pip "
+    "install litgpt==0.5.13 torch==2.13.0) and name it: --litgpt-python FOLDER/bin/python"
+)
 
 
 @dataclass(frozen=True)
-class Result:
-    way: str
-    seed: int
-    parameters: int
-    seconds: float
-    tokens: int
-    score: Score
+class Case:
+    """A size with the rows that a step takes of it."""
 
-    def row(self) -> str:
-        return (
-            f"| {self.way} | {self.seed} | {self.parameters / 1e6:.2f}M | {self.seconds:.0f} "
-            f"| {self.tokens / 1e6:.2f}M | "
-            f"{self.tokens / self.seconds:,.0f} | {self.score.bits_per_byte:.3f} |"
-        )
+    shape: dict[str, Any]
+    row_length: int
+    batch_rows: int
+    steps: int
+    ours: dict[str, Any]
 
 
-def ours(options: Model1Options, documents: Documents, held_out: Documents, folder: Path) -> Result:
-    torch.manual_seed(options.seed)
-    model = ModernTransformer(**options.model_config())
-    with Progress() as progress:
-        trainer = Trainer(
-            model, documents, {"held out": held_out}, options, choose_compute(), PAD, progress,
-            Metrics(folder / "metrics.jsonl"), on_best=lambda step, scores: None,
-        )  # fmt: skip
-        outcome = trainer.run()
-    return Result(
-        "Diptych", options.seed, model.n_parameters(), outcome.seconds, outcome.tokens, outcome.scores["held out"]
-    )
+def _shape(vocab_size: int, dim: int, n_layers: int, n_heads: int, n_kv_heads: int, ffn_dim: int) -> dict[str, Any]:
+    return {
+        "vocab_size": vocab_size, "dim": dim, "n_layers": n_layers, "n_heads": n_heads, "n_kv_heads": n_kv_heads,
+        "ffn_dim": ffn_dim, "max_seq_len": 512, "tie_embeddings": True,
+    }  # fmt: skip
 
 
-def transformers_llama(
-    options: Model1Options, documents: Documents, held_out: Documents, row_length: int, rows: int, rate: float
-) -> Result:
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(options.seed)
-    compute = choose_compute()
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=options.vocab_size, hidden_size=options.dim, num_hidden_layers=options.n_layers,
-            num_attention_heads=options.n_heads, num_key_value_heads=options.n_kv_heads,
-            intermediate_size=options.ffn_dim, tie_word_embeddings=True,
-        )
-    )  # fmt: skip
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
-    batches = PackedBatches(documents, row_length, rows, PAD, options.seed)
-
-    def loss_sum(batch: Batch) -> Tensor:
-        with compute.autocast():
-            logits = model(batch.tokens).logits
-        return torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), batch.labels.flatten(), reduction="sum")
-
-    assert options.max_seconds is not None
-    started, tokens, done = time.monotonic(), 0, 0.0
-    while done < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = rate * cosine_with_warmup(done, warmup=0.03, floor=0.02)
-        batch = next(batches)
-        (loss_sum(batch) / batch.n_labels).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        tokens += int((batch.documents >= 0).sum())
-        done = (time.monotonic() - started) / options.max_seconds
-    seconds = time.monotonic() - started
-    model.eval()
-    reached = score(loss_sum, all_batches(held_out, row_length, 16, PAD), int(held_out.answer_bytes.sum()))
-    parameters = sum(p.numel() for p in model.parameters())
-    return Result("transformers, AdamW", options.seed, parameters, seconds, tokens, reached)
+# Muon's work for a step does not depend on its tokens. The profile `seed` takes 131,072 of them a step, which is out of
+# reach here: its speed is measured with AdamW like the others', and Muon's seconds are told beside it.
+CASES = {
+    "6M": Case(_shape(4096, 256, 7, 4, 2, 704), 256, 8, 24, {}),
+    "19M": Case(_shape(4096, 512, 6, 8, 4, 1408), 256, 8, 10, {}),
+    "286M": Case(PROFILES["seed"].model_config() | {"dropout": 0.0}, 512, 2, 3, {"optimizer": "adamw", "dropout": 0.0}),
+}
+QUALITY = {"learning_rate": 4e-3, "adamw_learning_rate": 2e-3}
+"""Settings of ours at equal time; all else are the demo profile's."""
+BASELINE_RATES = {"trainer": 2e-3, "litgpt": 2e-3}
 
 
-def main() -> None:
+class Results:
+    """Measurements as JSON lines: each knows what it is of, and is made once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        self.rows = [row for row in rows if "error" not in row]  # what failed is tried again
+
+    def get(self, key: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
+        if any(all(row.get(name) == value for name, value in key.items()) for row in self.rows):
+            return
+        row = key | measure()
+        self.rows.append(row)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        shown = {name: row[name] for name in ("useful_per_second", "bits_per_byte", "error") if name in row}
+        print(f"{' '.join(map(str, key.values()))}: {shown}", file=sys.stderr, flush=True)
+
+
+def child(job: Job, python: str) -> dict[str, Any]:
+    """Run one way in a process of its own; an error is a result too, with the last line that it printed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "job.json"
+        path.write_text(json.dumps(asdict(job)), encoding="utf-8")
+        script = Path(__file__).with_name("model1_ways.py")
+        limit = 600 + 2 * (job.seconds or 0)
+        try:
+            done = subprocess.run([python, str(script), str(path)], capture_output=True, text=True, timeout=limit)
+        except subprocess.TimeoutExpired:
+            return {"error": f"not done after {limit:.0f} s"}
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        return {"error": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]}
+    return dict(json.loads(lines[-1]))
+
+
+def prepare(arguments: argparse.Namespace) -> dict[str, Path]:
+    """The tokenised rows, made once for a folder of data: all of them, and those of questions and answers."""
+    work = arguments.results.parent
+    work.mkdir(parents=True, exist_ok=True)
+    key = sha256(repr((arguments.data, arguments.max_rows_per_source)).encode()).hexdigest()[:12]
+    paths = {rows: work / f"{rows}-{key}.npz" for rows in ("all", "qa")}
+    if not all(path.is_file() for path in paths.values()):
+        dataset = load_dataset(arguments.data, arguments.max_rows_per_source, 1500)
+        with tempfile.TemporaryDirectory() as folder:
+            texts = (message.content for sample in dataset.train for message in sample.messages)
+            encode = train_tokenizer(texts, 4096, Path(folder) / "tokenizer.model").encode_batch
+
+            def documents(samples: list[Any]) -> Documents:
+                return tokenise(samples, encode, CHAT_FORM, "everything")
+
+            held_out = documents(dataset.validation)
+            write_rows(paths["all"], documents(dataset.train), held_out)
+            chats = [sample for sample in dataset.train if any(m.role == "assistant" for m in sample.messages)]
+            write_rows(paths["qa"], documents(chats), held_out)
+    return paths
+
+
+def gemm_peak() -> float:
+    """Floating-point operations a second of the fastest of some matrix products in the format that training uses."""
+    dtype, best = choose_compute().dtype, 0.0
+    for m, k, n in ((2048, 256, 1408), (2048, 1024, 4096), (4096, 1024, 1024)):
+        a, b = torch.randn(m, k, dtype=dtype), torch.randn(n, k, dtype=dtype)
+        for _ in range(8):
+            start = time.perf_counter()
+            torch.nn.functional.linear(a, b)
+            best = max(best, 2 * m * k * n / (time.perf_counter() - start))
+    return best
+
+
+def flops_a_token(case: Case) -> float:
+    """Of forward and backward: six for each weight of a matrix product, and attention's over half a row."""
+    with torch.device("meta"):
+        model = ModernTransformer(**case.shape)
+    weights = sum(p.numel() for p in model.layers.parameters() if p.dim() == 2) + model.output.weight.numel()
+    return 6.0 * weights + 6.0 * case.shape["n_layers"] * case.row_length * case.shape["dim"]
+
+
+def speed_jobs(arguments: argparse.Namespace, paths: dict[str, Path]) -> Iterator[tuple[dict[str, Any], Job]]:
+    """The measurements of speed, round by round, the ways taking turns."""
+    for round_number in range(1, arguments.rounds + 1):
+        for size in arguments.sizes:
+            case = CASES[size]
+            job = Job("ours", case.shape, str(paths["all"]), case.row_length, case.batch_rows, steps=case.steps)
+            if arguments.quick:
+                job = replace(job, steps=2)
+            for way in arguments.ways:
+                key = {"kind": "speed", "size": size, "rows": "all", "way": way, "round": round_number}
+                yield key, replace(job, way=way, options=case.ours if way == "ours" else {})
+                if way == "ours" and not arguments.quick:  # as litgpt is; long runs do so by themselves where it pays
+                    yield key | {"way": "ours (compiled)"}, replace(job, options=case.ours | {"compile": "true"})
+            if size == "6M" and not arguments.quick:
+                eager = {"kind": "speed", "size": size, "rows": "all", "way": "trainer (eager)", "round": round_number}
+                yield eager, replace(job, way="trainer", options={"attention": "eager"})
+            if size == "6M":
+                key = {"kind": "speed", "size": size, "rows": "qa", "way": "ours", "round": round_number}
+                yield key, replace(job, rows=str(paths["qa"]))
+                padded = replace(
+                    job, way="coursework", rows=str(paths["qa"]), row_length=512, steps=min(job.steps or 4, 4)
+                )
+                yield key | {"way": "coursework"}, padded
+
+
+def quality_jobs(arguments: argparse.Namespace, paths: dict[str, Path]) -> Iterator[tuple[dict[str, Any], Job]]:
+    """Equal time for every way, seed by seed."""
+    case = CASES["6M"]
+    for seed in range(1, arguments.seeds + 1):
+        for way in arguments.ways:
+            changes = dict(setting.split("=", 1) for setting in arguments.set) if way == "ours" else {}
+            named = ", ".join([way, *(f"{name}={value}" for name, value in changes.items())])
+            key = {"kind": "quality", "size": "6M", "way": named, "seed": seed, "time": arguments.quality}
+            yield key, Job(
+                way, case.shape, str(paths["all"]), case.row_length, case.batch_rows, seed=seed,
+                seconds=arguments.quality, learning_rate=BASELINE_RATES.get(way, 1e-3),
+                options=QUALITY | {name: json.loads(value) for name, value in changes.items()} if way == "ours" else {},
+            )  # fmt: skip
+
+
+def measure_setting(arguments: argparse.Namespace, results: Results, paths: dict[str, Path]) -> None:
+    """The machine's peak, the rows, and where a step of ours goes."""
+    from model1_step import profile_step
+
+    def setting() -> dict[str, Any]:
+        train, held_out = read_rows(paths["all"])
+        return {
+            "machine": f"{platform.machine()}, {choose_compute().name}", "torch": torch.__version__,
+            "documents": len(train), "held_out": len(held_out), "peak_flops": gemm_peak(),
+            "flops_a_token": {size: flops_a_token(CASES[size]) for size in CASES},
+            "targets": {"trainer": 1.25, "litgpt": 1.1, "coursework": 8.0, "bits_per_byte": 1.58},
+        }  # fmt: skip
+
+    results.get({"kind": "setting"}, setting)
+    case = CASES["6M"]
+    for size in arguments.sizes:
+        if size != "286M":
+            case = CASES[size]
+            key = {"kind": "profile", "size": size}
+            results.get(key, lambda case=case: {"parts": profile_step(case.shape, case.batch_rows, case.row_length)})
+
+
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", nargs="+", required=True)
-    parser.add_argument("--seconds", type=float, default=240)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--data", nargs="+", required=True, help="data sources, as for training")
+    parser.add_argument("--speed", action="store_true", help="tokens a second and peak memory")
+    parser.add_argument("--sizes", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument(
+        "--rounds", type=int, default=2, help="how often each measurement of speed is made (default: 2)"
+    )
+    parser.add_argument("--quality", type=float, metavar="SECONDS", help="bits per byte after so many seconds")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of ours for --quality"
+    )
+    parser.add_argument("--quick", action="store_true", help="a few steps of the smallest size, to see that all works")
+    parser.add_argument("--with", dest="extra", action="append", default=[], choices=["litgpt"], help="a further way")
+    parser.add_argument("--litgpt-python", default=sys.executable, help="the interpreter that has litgpt")
     parser.add_argument("--max-rows-per-source", type=int, default=6000)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    options = replace(SHAPE, max_seconds=arguments.seconds, max_rows_per_source=arguments.max_rows_per_source)
-    dataset = load_dataset(arguments.data, options.max_rows_per_source, options.max_held_out)
-    lines = [
-        f"{len(dataset.train):,} training rows, {len(dataset.validation):,} held out, {arguments.seconds:.0f} s each, "
-        f"{choose_compute().name}",
-        "",
-        "| way | seed | parameters | seconds | tokens | tokens/s | bits per byte |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    with tempfile.TemporaryDirectory() as name:
-        tokenizer = prepare_tokenizer(dataset, options, Path(name) / "tokenizer.model")
-        documents = tokenise(dataset.train, tokenizer.encode_batch, CHAT_FORM, "everything")
-        held_out = tokenise(dataset.validation, tokenizer.encode_batch, CHAT_FORM, "everything")
-        for seed in range(1, arguments.seeds + 1):
-            seeded = replace(options, seed=seed)
-            for result in (
-                ours(seeded, documents, held_out, Path(name)),
-                transformers_llama(seeded, documents, held_out, row_length=256, rows=8, rate=1e-3),
-            ):
-                lines.append(result.row())
-                print(lines[-1], file=sys.stderr)
-    report = "\n".join(lines) + "\n"
-    print(report)
+    parser.add_argument("--results", type=Path, default=Path("logs/benchmarks/model1.jsonl"))
+    parser.add_argument("--out", type=Path, help="the report, as Markdown")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = build_parser().parse_args(argv)
+    arguments.ways = ["ours", "trainer", *arguments.extra]
+    if "litgpt" in arguments.extra:
+        found = subprocess.run([arguments.litgpt_python, "-c", "import litgpt.pretrain"], capture_output=True)
+        if found.returncode:
+            print(LITGPT_MISSING.format(python=arguments.litgpt_python), file=sys.stderr)
+            return 2
+    if arguments.quick:
+        arguments.sizes, arguments.rounds, arguments.seeds, arguments.speed = ["6M"], 1, 1, True
+    paths = prepare(arguments)
+    results = Results(arguments.results)
+    measure_setting(arguments, results, paths)
+    jobs = list(speed_jobs(arguments, paths)) if arguments.speed else []
+    jobs += quality_jobs(arguments, paths) if arguments.quality else []
+    for key, job in jobs:
+        python = arguments.litgpt_python if job.way == "litgpt" else sys.executable
+        results.get(key, lambda job=job, python=python: child(job, python))
+    text = report(results.rows)
+    print(text)
     if arguments.out:
-        arguments.out.write_text(report, encoding="utf-8")
+        arguments.out.write_text(text, encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

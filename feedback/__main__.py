@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sqlite3
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
 
 from .battles import timestamp
-from .database import DEFAULT_PATH, Database, DatabaseError, remedy
+from .database import DEFAULT_PATH, Database, DatabaseError, remedy, restore
 from .export import FORMATS, ExportError, write
 from .export.write import replace_file
 from .sessions import close_expired
@@ -49,6 +51,25 @@ def _parser() -> argparse.ArgumentParser:
     report = command("report", _report, "A page to keep: report.html, its plots inside.")
     _add_database(report)
     report.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder to write it into")
+    size = command("sample-size", _sample_size, "How many testers a study needs, before it begins.")
+    size.add_argument(
+        "--difference", type=_share(0, 0.5), required=True, help="smallest lead that matters: 0.05 is 55 to 45"
+    )
+    size.add_argument("--tie-share", type=_share(0, 1, True), default=0.25, help="share of ties (default: %(default)s)")
+    size.add_argument(
+        "--votes-each", type=_share(1, 1000, True), default=10, help="votes a tester (default: %(default)s)"
+    )
+    size.add_argument(
+        "--icc", type=_share(0, 1, True), default=0.1, help="likeness of one tester's votes (default: %(default)s)"
+    )
+    size.add_argument("--power", type=_share(0, 1), default=0.8, help="chance to find it (default: %(default)s)")
+    size.add_argument("--alpha", type=_alpha, default=0.05, help="error rate (default: %(default)s)")
+    backup = command("backup", _backup, "A copy of the database, made while the app goes on.")
+    _add_database(backup)
+    backup.add_argument("--out", required=True, type=Path, metavar="PATH", help="the file to write")
+    restore = command("restore", _restore, "Put a backup in the place of the database; stop the app first.")
+    _add_database(restore)
+    restore.add_argument("--from", required=True, type=Path, metavar="PATH", dest="source", help="the backup")
     check = command("check", _check, "Integrity of the database: exit code 1 and a list when something is off.")
     _add_database(check)
     return parser
@@ -61,6 +82,21 @@ def _alpha(text: str) -> float:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"{text} must be a number above 0 and below 0.5, such as 0.05")
+
+
+def _share(low: float, high: float, low_counts: bool = False) -> Callable[[str], float]:
+    """A number between two bounds; the upper one counts where the lower one does and is no share."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+            if low < value < high or (low_counts and value in (low, high) and (value == low or high > 1)):
+                return value
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"{text} must be a number between {low:g} and {high:g}")
+
+    return parse
 
 
 def _add_database(parser: Any) -> None:
@@ -82,6 +118,12 @@ def _stats(arguments: argparse.Namespace) -> int:
 
     if arguments.csv:
         study = read_study_csv(arguments.csv, arguments.study, arguments.alpha)
+        if study.label is not None and not Path(f"{arguments.csv}.manifest.json").exists():
+            print(
+                f"note: no {arguments.csv}.manifest.json; taken for granted: error rate {study.alpha:g}, no rule that"
+                " leaves votes out",
+                file=sys.stderr,
+            )
     else:
         database = _open(arguments.db)
         study = load_study(database, arguments.study, arguments.alpha)
@@ -100,16 +142,16 @@ def _export(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from .looks import log_look
-    from .statistics.load import choose_study, load_tally
+    from .statistics.load import choose_study, load_counts
     from .statistics.summary import summarise_counts
 
     database = _open(arguments.db)
     chosen = choose_study(database.connection, arguments.study) if arguments.study else None
     with tqdm(desc=arguments.format, unit="B", unit_scale=True, delay=1, disable=None) as bar:
         manifest = write(database, arguments.format, arguments.out, chosen["id"] if chosen else None, bar.update)
-    for study in database.connection.execute("SELECT id, label, alpha FROM studies").fetchall():
+    for study in database.connection.execute("SELECT * FROM studies").fetchall():
         if study["label"] in {entry["label"] for entry in manifest.studies}:
-            testers, _ = load_tally(database.connection, study["id"])
+            testers, _ = load_counts(database.connection, study)
             log_look(database, study["id"], f"export {arguments.format}", summarise_counts(testers, study["alpha"]))
     print(f"{arguments.out}: {manifest.rows} rows, {manifest.size_bytes} bytes")
     return 0
@@ -124,6 +166,38 @@ def _report(arguments: argparse.Namespace) -> int:
     if votes.id is not None:
         log_look(database, votes.id, "report", result)
     print(path)
+    return 0
+
+
+def _sample_size(arguments: argparse.Namespace) -> int:
+    from .statistics.preference import sample_size
+
+    needed = sample_size(
+        0.5 + arguments.difference,
+        arguments.tie_share,
+        arguments.icc,
+        arguments.votes_each,
+        arguments.alpha,
+        arguments.power,
+    )
+    if needed is None:
+        raise VotesError(
+            f"--difference {arguments.difference:g} cannot be: with {arguments.tie_share:.0%} of ties the share cannot"
+            f" exceed {1 - arguments.tie_share / 2:.0%}; name a smaller one"
+        )
+    print(math.ceil(needed))
+    return 0
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    Database.existing(arguments.db).backup(arguments.out)
+    print(arguments.out)
+    return 0
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    kept = restore(arguments.source, arguments.db)
+    print(f"{arguments.db}" + (f"; what it was before is {kept}" if kept else ""))
     return 0
 
 

@@ -24,6 +24,7 @@ from .rules import (
     is_blank,
     is_duration,
     must_be_votable,
+    must_be_yes_or_no,
     must_reveal,
     next_turn,
     shown,
@@ -275,8 +276,7 @@ class BlindTest(Sessions):
         comment = clean(comment, MAX_COMMENT_CHARS)
         if vote_seconds is not None and not is_duration(vote_seconds):
             raise Refused(f"vote_seconds = {shown(vote_seconds)} must be a number of seconds, 0 or more.")
-        if good_enough is not None and not isinstance(good_enough, bool):
-            raise Refused(f"good_enough = {shown(good_enough)} must be true, false or left out.")
+        must_be_yes_or_no(good_enough)
         self.close_expired()
         with self._write() as connection:
             row = self._active(connection, tester_id)
@@ -308,20 +308,32 @@ class BlindTest(Sessions):
             self._supersede(connection, row["id"], battle_id)
             self._seen(connection, row["id"])
 
-    def explain_vote(self, tester_id: str, battle_id: int, reasons: Iterable[str], comment: str) -> Vote:
-        """Give the vote of the last round other reasons and another comment; the old row stays, superseded.
+    def explain_vote(
+        self,
+        tester_id: str,
+        battle_id: int,
+        reasons: Iterable[str],
+        comment: str,
+        good_enough: bool | None = None,
+    ) -> Vote:
+        """Give the vote of the last round these reasons, comment and judgement; the old row stays, superseded.
 
         Raises:
             Refused: unknown reason, or as for :meth:`undo_vote`.
         """
+        must_be_yes_or_no(good_enough)
         reasons = checked_reasons(reasons, self.study.reasons)
         comment = clean(comment, MAX_COMMENT_CHARS)
         self.close_expired()
         with self._write() as connection:
             row = self._active(connection, tester_id)
             old = self._supersede(connection, row["id"], battle_id)
-            said = {"reasons": json.dumps(reasons, ensure_ascii=False), "comment": comment}
-            kept = {name: old[name] for name in ("choice", "good_enough", "client_time", "vote_seconds")}
+            said = {
+                "reasons": json.dumps(reasons, ensure_ascii=False),
+                "comment": comment,
+                "good_enough": None if good_enough is None else int(good_enough),
+            }
+            kept = {name: old[name] for name in ("choice", "client_time", "vote_seconds")}
             return self._save_vote(connection, row["id"], {"battle": battle_id} | kept | said)
 
     def _save_vote(self, connection: sqlite3.Connection, key: int, values: dict[str, Any]) -> Vote:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
-BUSY_SECONDS = 10
+BUSY_SECONDS = 3  # then the tester is told, and the page tries again
 MIN_SQLITE = (3, 37, 0)  # STRICT tables
 DEFAULT_PATH = Path(__file__).resolve().parent / "diptych.db"
 
@@ -39,7 +39,7 @@ class Database:
         self._local = threading.local()
         self._write_lock = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
-        with self._explained():
+        with _explained(self.path):
             if not readonly:
                 self.connection.execute("PRAGMA journal_mode = WAL")
             self._migrate()
@@ -49,7 +49,7 @@ class Database:
         """This thread's connection, in autocommit mode; write only inside :meth:`transaction`."""
         connection = getattr(self._local, "connection", None)
         if connection is None:
-            with self._explained():
+            with _explained(self.path):
                 connection = self._local.connection = self._connect()
                 self._connections.append(connection)
         return connection
@@ -65,7 +65,7 @@ class Database:
             sqlite3.IntegrityError: a constraint or trigger refused the write (the transaction is rolled back).
         """
         connection = self.connection
-        with self._write_lock, self._explained():
+        with self._write_lock, _explained(self.path):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -78,19 +78,23 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
         """A connection of its own that keeps seeing the database as it is now; for long reads, one thread at a time."""
-        with self._explained(), closing(self._connect()) as connection:
+        with _explained(self.path), closing(self._connect()) as connection:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             yield connection
 
     def backup(self, target: str | Path) -> None:
-        """Copy the database with SQLite's online backup while it stays in use.
+        """Copy the database with SQLite's online backup while it stays in use; the copy is one file.
 
         Raises:
-            DatabaseError: the target cannot be written.
+            DatabaseError: the target is there already, or cannot be written.
         """
-        with self._explained(Path(target)), closing(sqlite3.connect(target)) as copy:
+        target = Path(target)
+        if target.is_file():
+            raise DatabaseError(f"{target}: is there already; name a new file, for a backup replaces nothing")
+        with _explained(target), closing(sqlite3.connect(target)) as copy:
             self.connection.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
 
     @classmethod
     def existing(cls, path: str | Path) -> Database:
@@ -156,16 +160,57 @@ class Database:
         with self.transaction():  # a second process that opens the same new file waits here, then finds nothing to do
             migrations.apply(tables)
 
-    @contextmanager
-    def _explained(self, path: Path | None = None) -> Iterator[None]:
-        """Turn SQLite's errors into one line that says what to do."""
-        path = path or self.path
-        try:
-            yield
-        except sqlite3.IntegrityError:
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into one line that says what to do."""
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise DatabaseError(f"{path}: {remedy(str(error), path)}") from error
+
+
+def restore(source: str | Path, target: str | Path) -> Path | None:
+    """Put a backup in the place of a database, which is kept beside it; returns where, or None if there was none.
+
+    The backup may be of an older version: it is migrated when it is opened.  A damaged database is set aside as it is.
+
+    Raises:
+        DatabaseError: the backup is damaged or none of ours, or the database is in use or cannot be written.
+    """
+    source, target = Path(source), Path(target)
+    if not source.is_file():
+        raise DatabaseError(f"{source}: does not exist; name a backup with --from")
+    if target.exists() and source.samefile(target):
+        raise DatabaseError(f"{source}: is the database itself; name its backup with --from")
+    with _explained(source), closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as backup:
+        state = backup.execute("PRAGMA quick_check(1)").fetchone()[0]
+        ours = backup.execute("SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone()[0]
+        if state != "ok" or not ours:
+            raise DatabaseError(
+                f"{source}: is {'damaged' if ours else 'no database of Diptych'}; name another backup with --from"
+            )
+        kept = _set_aside(target) if target.exists() else None
+        with _explained(target), closing(sqlite3.connect(target, timeout=BUSY_SECONDS)) as database:
+            backup.backup(database)
+    return kept
+
+
+def _set_aside(path: Path) -> Path:
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
+    kept = path.with_name(f"{path.name}.backup-{stamp}-before-restore")
+    try:
+        Database(path).backup(kept)
+    except DatabaseError as error:
+        if "locked" in str(error):
             raise
-        except sqlite3.DatabaseError as error:
-            raise DatabaseError(f"{path}: {remedy(str(error), path)}") from error
+        for suffix in ("-wal", "-shm", ""):  # damaged: the files themselves
+            part = path.with_name(path.name + suffix)
+            if part.exists():
+                part.replace(kept.with_name(kept.name + suffix))
+    return kept
 
 
 def remedy(message: str, path: Path) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from .battles import Answer, Battle
-from .study import MAX_PROMPT_CHARS, shown
+from .study import MAX_PROMPT_CHARS, BackgroundQuestion, shown
 
 MAX_COMMENT_CHARS = 2000
 MAX_ANSWER_CHARS = 200_000
@@ -120,6 +120,31 @@ def checked_reasons(reasons: Iterable[str], allowed: tuple[str, ...]) -> list[st
         if reason not in allowed:
             raise Refused(f"{shown(reason)} is none of this study's reasons.")
     return [reason for reason in allowed if reason in chosen]
+
+
+def must_be_yes_or_no(good_enough: Any) -> None:
+    """Refuse a judgement of the better answer that is neither yes, no nor left out.
+
+    Raises:
+        Refused: it is anything else.
+    """
+    if good_enough is not None and not isinstance(good_enough, bool):
+        raise Refused(f"good_enough = {shown(good_enough)} must be true, false or left out.")
+
+
+def checked_background(answers: Mapping[str, str], questions: tuple[BackgroundQuestion, ...]) -> dict[str, str]:
+    """The answers that were given, by the question's id.
+
+    Raises:
+        Refused: one answers no question of the study, or with none of its options.
+    """
+    options = {question.id: question.options for question in questions}
+    for key, answer in answers.items():
+        if key not in options:
+            raise Refused(f"{shown(key)} is no question of this study; reload the page.")
+        if answer not in options[key]:
+            raise Refused(f"{shown(answer)} is no answer here; choose one of those shown, or none.")
+    return dict(answers)
 
 
 def must_reveal(policy: str, closed: bool, battle: Battle | None) -> None:

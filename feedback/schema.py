@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 migrations = Migrations("diptych")
-VERSIONS = ("initial",)  # the migrations' names, oldest first
+VERSIONS = ("initial", "invites", "good_enough")  # the migrations' names, oldest first
 
 
 def statements(script: str) -> Iterator[str]:
@@ -34,6 +34,22 @@ def initial(db: Database) -> None:
     """Studies, testers, battles, turns, answers, votes, guesses, looks and the running tallies."""
     for statement in statements(TABLES + PROTECTION + VOTING + TALLIES):
         db.execute(statement)
+
+
+@migrations()
+def invites(db: Database) -> None:
+    """Invite codes."""
+    for statement in statements(INVITES):
+        db.execute(statement)
+
+
+@migrations()
+def good_enough(db: Database) -> None:
+    """An index of the votes that say whether the better answer was good enough, so that none is told at once."""
+    db.execute(
+        "CREATE INDEX votes_good_enough ON votes (study_id, left_model, choice, good_enough)"
+        " WHERE superseded = 0 AND good_enough IS NOT NULL"
+    )
 
 
 TABLES = """
@@ -436,3 +452,22 @@ CREATE TRIGGER votes_tally AFTER INSERT ON votes BEGIN
 END;
 CREATE TRIGGER votes_untally AFTER UPDATE OF superseded ON votes BEGIN {_tally("NEW", "-")} END;
 """
+
+INVITES = (
+    """
+CREATE TABLE invites (
+    id INTEGER PRIMARY KEY,
+    study_id INTEGER NOT NULL REFERENCES studies (id),
+    code TEXT NOT NULL UNIQUE,              -- hash of the code, which is shown once and kept nowhere
+    label TEXT NOT NULL DEFAULT '',         -- the researcher's note
+    uses INTEGER CHECK (uses > 0),          -- how many testers may enrol with it; NULL: any number
+    used INTEGER NOT NULL DEFAULT 0 CHECK (used >= 0 AND (uses IS NULL OR used <= uses)),
+    made_at TEXT NOT NULL,
+    revoked_at TEXT
+) STRICT;
+"""
+    + _never("invites_fixed", "UPDATE OF id, study_id, code, label, uses, made_at", "invites", "an invite is fixed")
+    + _never("invites_stay_revoked", "UPDATE", "invites", "the invite was revoked", "OLD.revoked_at IS NOT NULL")
+    + _never("invites_counted", "UPDATE OF used", "invites", "a use stays counted", "NEW.used < OLD.used")
+    + _never("invites_kept", "DELETE", "invites", "an invite is never deleted, only revoked")
+)

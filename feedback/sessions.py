@@ -14,8 +14,9 @@ from typing import Any
 from .assignment import MODELS
 from .battles import Tester, read_tester, timestamp
 from .database import Database
+from .invites import Invite, make_invite, read_invites, revoke_invite, use_invite
 from .registry import register, remove_tester
-from .rules import Refused, clean, shown
+from .rules import Refused, checked_background, shown
 from .study import Study
 
 _IDLE = """
@@ -74,6 +75,12 @@ class Sessions:
         return self._study["id"]
 
     @property
+    def closed(self) -> bool:
+        """Whether nobody can enrol any more."""
+        row = self.database.connection.execute("SELECT closed_at FROM studies WHERE id = ?", [self.study_id]).fetchone()
+        return row[0] is not None
+
+    @property
     def secret_sha256(self) -> str:
         """SHA-256 of the secret behind every draw: shown before the first vote, so that nobody can change it later."""
         return self._study["secret_sha256"]
@@ -83,16 +90,22 @@ class Sessions:
     ) -> Tester:
         """Write down a consent and begin a session.
 
+        Args:
+            background: an answer for each of the study's questions that was answered, by its id.
+            invite: a code; needed, and counted, where the study is not open to everybody.
+
         Raises:
-            Refused: the consent is to another text than the study's, or the study is closed.
+            Refused: the consent is to another text than the study's, an answer is none of the question's, the invite
+                is not valid, or the study is closed.
         """
         if consent_version != self.study.consent_version:
             raise Refused("The consent text has changed; please reload the page and read it again.")
-        answers = {clean(str(key), 80): clean(str(value), 200) for key, value in (background or {}).items()}
+        answers = checked_background(background or {}, self.study.background)
         token = secrets.token_urlsafe(24)
         with self._write() as connection:
-            if connection.execute("SELECT closed_at FROM studies WHERE id = ?", [self.study_id]).fetchone()[0]:
+            if self.closed:
                 raise Refused("This study is closed; thank you for your interest.")
+            used = use_invite(connection, self.study_id, invite or "") if self.study.access == "invite" else None
             connection.execute(
                 "INSERT INTO testers (study_id, code, enrolment, consent_version, background, invite, enrolled_at,"
                 " last_seen_at) VALUES (?, ?, (SELECT COALESCE(MAX(enrolment), 0) + 1 FROM testers WHERE study_id = ?),"
@@ -103,12 +116,26 @@ class Sessions:
                     self.study_id,
                     consent_version,
                     json.dumps(answers, ensure_ascii=False),
-                    invite,
+                    used,
                     self._now(),
                     self._now(),
                 ],
             )
             return read_tester(self._row(connection, token), token)
+
+    def invites(self) -> list[Invite]:
+        """The study's invites, the newest first."""
+        return read_invites(self.database.connection, self.study_id)
+
+    def make_invite(self, label: str = "", uses: int | None = 1) -> str:
+        """A new invite code for so many testers (None: any number), told this once.  Raises Refused."""
+        with self._write() as connection:
+            return make_invite(connection, self.study_id, label, uses, self._now())
+
+    def revoke_invite(self, invite_id: int) -> None:
+        """Nobody can enrol with this invite any more.  Raises Refused for one that the study does not have."""
+        with self._write() as connection:
+            revoke_invite(connection, self.study_id, invite_id, self._now())
 
     def tester(self, tester_id: str) -> Tester | None:
         """The tester who holds this token, or None for one that is unknown, withdrawn or of another study."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -17,10 +17,13 @@ else:  # Python 3.10
     import tomli as tomllib
 
 REVEAL_POLICIES = ("end", "vote", "never")
+ACCESS = ("open", "invite")
+MAX_BACKGROUND = 2  # questions on a tester's background
 MAX_PROMPT_CHARS = 2000
+SAME_SIDE_VOTES = 5  # with fewer votes the same side each time says nothing of a tester
 OWN_CATEGORY = "own"  # the category of questions that testers write themselves
 
-_PROMPT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
 
 class StudyError(ValueError):
@@ -43,6 +46,39 @@ class Prompt:
 
 
 @dataclass(frozen=True)
+class BackgroundQuestion:
+    """A question on a tester's background, asked with the consent; nobody has to answer it.
+
+    Attributes:
+        id: short name, unique within the study; the key of the stored answer.
+        text: the question.
+        options: what can be chosen.
+    """
+
+    id: str
+    text: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Which votes and testers the statistics leave out, decided before the first vote; by default none.
+
+    Attributes:
+        min_vote_seconds: votes given faster than this, in seconds from both answers shown, are left out.
+        flagged_answers: votes on an answer that said which model wrote it are left out.
+        min_votes: a tester whose session is over with fewer votes is left out.
+        max_same_side: a tester whose session is over, and who chose one side in a larger share of at least
+            ``SAME_SIDE_VOTES`` choices of a side, is left out.
+    """
+
+    min_vote_seconds: float = 0.0
+    flagged_answers: bool = False
+    min_votes: int = 0
+    max_same_side: float = 1.0
+
+
+@dataclass(frozen=True)
 class Study:
     """Everything about a study that is decided beforehand.
 
@@ -60,6 +96,9 @@ class Study:
         consent_text: what a tester agrees to.
         reasons: the reasons that a tester may tick.
         prompts: the bank of questions, in the order of the file.
+        access: who may take part: ``open`` (whoever has the link) or ``invite`` (with a code).
+        background: questions on the tester's background, at most ``MAX_BACKGROUND``.
+        exclusion: which votes and testers the statistics leave out.
     """
 
     name: str
@@ -75,6 +114,9 @@ class Study:
     consent_text: str
     reasons: tuple[str, ...]
     prompts: tuple[Prompt, ...]
+    access: str = "open"
+    background: tuple[BackgroundQuestion, ...] = ()
+    exclusion: Exclusion = Exclusion()
 
     @classmethod
     def load(cls, path: str | Path) -> Study:
@@ -84,14 +126,25 @@ class Study:
             StudyError: the file is missing, is no TOML, or breaks a rule; the message names all problems at once.
         """
         try:
-            document = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+            text = Path(path).read_text(encoding="utf-8-sig")
         except OSError as error:
             raise StudyError(f"{path}: cannot be read ({error.strerror}); name a study file with --study") from None
         except UnicodeDecodeError:
             raise StudyError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+        return cls.from_toml(text, str(path))
+
+    @classmethod
+    def from_toml(cls, text: str, source: str = "study") -> Study:
+        """Read a study from the text of a study file; ``source`` begins the error message.
+
+        Raises:
+            StudyError: it is no TOML, or breaks a rule; the message names all problems at once.
+        """
+        try:
+            document = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise StudyError(f"{path}: is not valid TOML: {error}; correct that line") from None
-        return cls.from_document(document, str(path))
+            raise StudyError(f"{source}: is not valid TOML: {error}; correct that line") from None
+        return cls.from_document(document, source)
 
     @classmethod
     def from_document(cls, document: dict[str, Any], source: str = "study") -> Study:
@@ -103,7 +156,9 @@ class Study:
         reader = _Reader(document)
         values = {name: reader.take(name, rule) for name, rule in _RULES.items()}
         values["consent_version"], values["consent_text"] = reader.consent()
-        values["prompts"] = reader.prompts()
+        values["prompts"] = reader.entries("prompts", _PROMPT_RULES, Prompt)
+        values["background"] = reader.entries("background", _BACKGROUND_RULES, BackgroundQuestion, MAX_BACKGROUND)
+        values["exclusion"] = reader.exclusion()
         reader.reject_unknown()
         if reader.problems:
             raise StudyError(f"{source}: " + "; ".join(reader.problems))
@@ -111,8 +166,13 @@ class Study:
 
     @property
     def canonical(self) -> str:
-        """The study as JSON with sorted keys: equal studies give equal text, whatever their files look like."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        """The study as JSON with sorted keys: equal studies give equal text, whatever their files look like.
+
+        A setting that came after the first version is left out while it has its default, so that a file which does
+        not use it stays the study that it was.
+        """
+        settings = {name: value for name, value in asdict(self).items() if name not in _LATER or value != _LATER[name]}
+        return json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     @property
     def hash(self) -> str:
@@ -120,10 +180,38 @@ class Study:
         return hashlib.sha256(self.canonical.encode()).hexdigest()
 
     @property
+    def toml(self) -> str:
+        """A study file with these settings, to be edited into another study."""
+        settings = asdict(self)
+        consent = {"version": settings.pop("consent_version"), "text": settings.pop("consent_text")}
+        tables = {name: settings.pop(name) for name in ("background", "prompts")}
+        exclusion = settings.pop("exclusion")
+        parts = [_toml_table("", settings), _toml_table("[consent]", consent), _toml_table("[exclusion]", exclusion)]
+        parts += [_toml_table(f"[[{name}]]", entry) for name, entries in tables.items() for entry in entries]
+        return "\n".join(parts)
+
+    @property
     def prompt_bank_hash(self) -> str:
         """SHA-256 of the prompts alone, in hexadecimal."""
         bank = json.dumps([asdict(prompt) for prompt in self.prompts], ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(bank.encode()).hexdigest()
+
+
+_LATER: dict[str, Any] = {"access": "open", "background": (), "exclusion": asdict(Exclusion())}
+
+
+def _toml_table(header: str, values: dict[str, Any]) -> str:
+    return "".join(
+        f"{line}\n" for line in ([header] if header else []) + [_toml_line(*item) for item in values.items()]
+    )
+
+
+def _toml_line(name: str, value: Any) -> str:
+    """A setting as TOML: its strings, numbers and lists of strings are written as in JSON."""
+    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, str) and "\n" in value:  # several lines, each readable; the first new line does not count
+        text = '"""\n' + text[1:-1].replace("\\n", "\n") + '"""'
+    return f"{name} = {text}"
 
 
 @dataclass(frozen=True)
@@ -154,12 +242,16 @@ def _is_text(value: Any, limit: int) -> bool:
     return isinstance(value, str) and 0 < len(value.strip()) <= limit
 
 
-def _is_reasons(value: Any) -> bool:
+def _is_texts(value: Any) -> bool:
     return (
         isinstance(value, list)
-        and all(_is_text(reason, 80) for reason in value)
-        and len({reason.strip().casefold() for reason in value}) == len(value)
+        and all(_is_text(text, 80) for text in value)
+        and len({text.strip().casefold() for text in value}) == len(value)
     )
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and _ID.match(value) is not None
 
 
 _RULES = {
@@ -172,12 +264,13 @@ _RULES = {
     "max_new_tokens": _whole(1, 8192, 160),
     "temperature": _number(0, 2, 0.7),
     "top_p": _number(0, 1, 0.9, above=True),
-    "reasons": _Rule(_is_reasons, "a list of different texts of 1 to 80 characters", []),
+    "access": _Rule(lambda value: value in ACCESS, "one of " + ", ".join(ACCESS), "open"),
+    "reasons": _Rule(_is_texts, "a list of different texts of 1 to 80 characters", []),
 }
 
 _PROMPT_RULES = {
     "id": _Rule(
-        lambda value: isinstance(value, str) and _PROMPT_ID.match(value) and not value.startswith("own-"),
+        lambda value: _is_id(value) and not value.startswith("own-"),
         "1 to 64 letters, digits, - . or _, and not begin with own-",
     ),
     "category": _Rule(
@@ -186,6 +279,23 @@ _PROMPT_RULES = {
     ),
     "text": _Rule(lambda value: _is_text(value, MAX_PROMPT_CHARS), f"text of 1 to {MAX_PROMPT_CHARS} characters"),
 }
+
+_BACKGROUND_RULES = {
+    "id": _Rule(_is_id, "1 to 64 letters, digits, - . or _"),
+    "text": _Rule(lambda value: _is_text(value, 200), "text of 1 to 200 characters"),
+    "options": _Rule(
+        lambda value: _is_texts(value) and 2 <= len(value) <= 12,
+        "a list of 2 to 12 different texts of 1 to 80 characters",
+    ),
+}
+
+_EXCLUSION_RULES = {
+    "min_vote_seconds": _number(0, 3600, 0.0),
+    "flagged_answers": _Rule(lambda value: isinstance(value, bool), "true or false", False),
+    "min_votes": _whole(0, 1000, 0),
+    "max_same_side": _number(0.5, 1, 1.0),
+}
+_Entry = TypeVar("_Entry", Prompt, BackgroundQuestion)
 
 
 class _Reader:
@@ -207,9 +317,7 @@ class _Reader:
                 return None
         if isinstance(rule.default, float):  # 0 and 0.0 are the same setting and must give the same hash
             return float(value)
-        if isinstance(value, list):
-            return tuple(item.strip() for item in value)
-        return value.strip() if isinstance(value, str) else value
+        return _stripped(value)
 
     def consent(self) -> tuple[str, str]:
         consent = self.left.pop("consent", None)
@@ -226,38 +334,61 @@ class _Reader:
             self.problems.append(f"consent.{key} is not a setting; remove it")
         return str(consent.get("version", "")).strip(), str(consent.get("text", "")).strip()
 
-    def prompts(self) -> tuple[Prompt, ...]:
-        entries = self.left.pop("prompts", None)
-        if not isinstance(entries, list) or not entries:
-            self.problems.append("prompts are missing; add at least one [[prompts]] table with id, category and text")
-            return ()
-        prompts: list[Prompt] = []
-        seen: set[str] = set()
-        for number, entry in enumerate(entries, 1):
-            prompt = self._prompt(number, entry)
-            if prompt is None:
-                continue
-            if prompt.id in seen:
-                self.problems.append(f'prompt {number}: id = "{prompt.id}" is used twice; ids must be unique')
-            seen.add(prompt.id)
-            prompts.append(prompt)
-        return tuple(prompts)
+    def exclusion(self) -> Exclusion:
+        table = self.left.pop("exclusion", {})
+        if not isinstance(table, dict):
+            self.problems.append(f"exclusion = {shown(table)} must be a table with {', '.join(_EXCLUSION_RULES)}")
+            return Exclusion()
+        reader = _Reader(table)
+        values = {name: reader.take(name, rule) for name, rule in _EXCLUSION_RULES.items()}
+        reader.reject_unknown()
+        self.problems += [f"exclusion: {problem}" for problem in reader.problems]
+        return Exclusion() if reader.problems else Exclusion(**values)
 
-    def _prompt(self, number: int, entry: Any) -> Prompt | None:
-        if not isinstance(entry, dict):
-            self.problems.append(f"prompt {number} = {shown(entry)} must be a table with id, category and text")
+    def entries(
+        self, name: str, rules: dict[str, _Rule], kind: Callable[..., _Entry], most: int | None = None
+    ) -> tuple[_Entry, ...]:
+        """The tables ``[[name]]``: as many as one likes but one at least, or none to ``most``."""
+        tables = self.left.pop(name, [] if most else None)
+        wanted = f"[[{name}]] table with {', '.join([*rules][:-1])} and {[*rules][-1]}"
+        if not isinstance(tables, list) or not (tables or most):
+            self.problems.append(f"{name} are missing; add at least one {wanted}")
+            return ()
+        if most and len(tables) > most:
+            self.problems.append(f"{name} has {len(tables)} questions; at most {most} can be asked")
+        entries: list[_Entry] = []
+        for number, table in enumerate(tables, 1):
+            entry = self._entry(f"{name.removesuffix('s')} {number}", table, rules, kind)
+            if entry is None:
+                continue
+            if entry.id in (other.id for other in entries):
+                self.problems.append(
+                    f'{name.removesuffix("s")} {number}: id = "{entry.id}" is used twice; ids must be unique'
+                )
+            entries.append(entry)
+        return tuple(entries)
+
+    def _entry(self, place: str, table: Any, rules: dict[str, _Rule], kind: Callable[..., _Entry]) -> _Entry | None:
+        if not isinstance(table, dict):
+            self.problems.append(f"{place} = {shown(table)} must be a table with {', '.join(rules)}")
             return None
-        problems = [f"{key} is not a setting; remove it" for key in sorted(entry.keys() - _PROMPT_RULES.keys())]
+        problems = [f"{key} is not a setting; remove it" for key in sorted(table.keys() - rules.keys())]
         problems += [
-            f"{key} = {shown(entry.get(key))} must be {rule.wording}"
-            for key, rule in _PROMPT_RULES.items()
-            if not rule.accepts(entry.get(key))
+            f"{key} = {shown(table.get(key))} must be {rule.wording}"
+            for key, rule in rules.items()
+            if not rule.accepts(table.get(key))
         ]
-        self.problems += [f"prompt {number}: {problem}" for problem in problems]
-        return None if problems else Prompt(**{key: entry[key].strip() for key in _PROMPT_RULES})
+        self.problems += [f"{place}: {problem}" for problem in problems]
+        return None if problems else kind(**{key: _stripped(table[key]) for key in rules})
 
     def reject_unknown(self) -> None:
         self.problems += [f"{name} is not a setting; remove it or correct its spelling" for name in sorted(self.left)]
+
+
+def _stripped(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(item.strip() for item in value)
+    return value.strip() if isinstance(value, str) else value
 
 
 def shown(value: Any) -> str:

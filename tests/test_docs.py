@@ -33,8 +33,8 @@ MADE_BY_USE = ("feedback/diptych.db",)
 # Put together here, so that this file does not hold them itself.
 FORBIDDEN = ("/wo" "rk/", "/tm" "p/w", "pypi" ".org", "debian" ".org", "npm" "js", "files.python" "hosted")  # fmt: skip
 # Programs of others that a command may begin with, and options of others that a text may name.
-OTHER_PROGRAMS = {"cd", "cp", "curl", "git", "pip", "source", "tail"}
-OTHER_OPTIONS = {"--no-deps"}
+OTHER_PROGRAMS = {"cd", "cp", "curl", "git", "pip", "source", "tail", "torchrun"}
+OTHER_OPTIONS = {"--no-deps", "--nnodes", "--nproc-per-node", "--rdzv-endpoint"}
 
 Command = tuple[str, ...]
 
@@ -88,7 +88,7 @@ def our_command(words: Command) -> Command | None:
     """The module or script that a command runs, with its subcommand; None for programs of others."""
     if Path(words[0]).name.startswith("python"):
         rest = words[2:] if words[1] == "-m" else words[1:]
-        return rest[:2] if len(rest) > 1 and re.fullmatch("[a-z]+", rest[1]) else rest[:1]
+        return rest[:2] if len(rest) > 1 and re.fullmatch("[a-z][a-z-]*", rest[1]) else rest[:1]
     return None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -17,12 +18,14 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import torch
 from filelock import FileLock
 
+from training.cache import cache_folder
+from training.documents import ChatForm
 from training.gguf_format import llama_from_gguf
-from training.packing import ChatForm
 from training.progress import Progress, quiet_transformers
 from training.report import new_folder
 
@@ -62,6 +65,28 @@ class BaseError(ValueError):
 
 
 @dataclass(frozen=True)
+class BaseEncoder:
+    """The tokenizer of a base without its weights, so that it can be sent to another process."""
+
+    tokenizer: PreTrainedTokenizerBase
+
+    def __len__(self) -> int:
+        return len(self.tokenizer)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        return self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+    @property
+    def sha256(self) -> str:
+        """Of all that the ids depend on."""
+        state = getattr(self.tokenizer, "backend_tokenizer", None)
+        content = state.to_str() if state is not None else json.dumps(self.tokenizer.get_vocab(), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
 class Base:
     """A pretrained model ready for chats.
 
@@ -88,9 +113,11 @@ class Base:
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of texts alone; what looks like a turn's token in a text is plain text."""
-        if not texts:
-            return []
-        return self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return self.encoder.encode_batch(texts)
+
+    @property
+    def encoder(self) -> BaseEncoder:
+        return BaseEncoder(self.tokenizer)
 
     def chat_form(self) -> ChatForm:
         def ids(text: str) -> list[int]:
@@ -100,8 +127,14 @@ class Base:
         return ChatForm(begin=[], before=before, end=ids(TURN_END), after=ids("\n"))
 
 
-def load_base(name: str, progress: Progress | None = None) -> Base:
+def load_base(
+    name: str, progress: Progress | None = None, *, four_bits: bool = False, trust_remote_code: bool = False
+) -> Base:
     """Load a base by its name, a local folder or an id of the Hub.
+
+    Args:
+        four_bits: in NF4, on a GPU (QLoRA, arXiv:2305.14314); else in fp32.
+        trust_remote_code: run the code that a base brings.
 
     Raises:
         BaseError: unknown name, unreachable files, a folder without a model, or a model that brings its own code.
@@ -109,13 +142,28 @@ def load_base(name: str, progress: Progress | None = None) -> Base:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     quiet_transformers()
-    source = _source_of(name, progress or Progress())
+    source = source_of(name, progress or Progress())
+    how: dict[str, Any] = {"dtype": "float32"}
+    if four_bits:
+        how = {"dtype": torch.bfloat16, "quantization_config": four_bit_config(), "device_map": {"": 0}}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype="float32")
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
+        model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=trust_remote_code, **how)
     except Exception as error:  # transformers raises many kinds: OSError, ValueError, SafetensorError, KeyError ...
-        raise BaseError(_why_not(name, source, error)) from error
+        raise BaseError(why_not(name, source, error)) from error
     return Base(name, model, tokenizer, prepare_for_chat(model, tokenizer))
+
+
+def four_bit_config() -> Any:
+    """NF4 with scales that are quantised too, and products in bf16."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
 
 
 def prepare_for_chat(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
@@ -151,7 +199,7 @@ def prepare_for_chat(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
     return len(tokenizer) - known
 
 
-def _source_of(name: str, progress: Progress) -> str:
+def source_of(name: str, progress: Progress) -> str:
     """What transformers can load: a folder, or an id of the Hub."""
     if name in BASES:
         return BASES[name] or str(smollm2_folder(progress))
@@ -171,10 +219,13 @@ def _source_of(name: str, progress: Progress) -> str:
     )
 
 
-def _why_not(name: str, source: str, error: Exception) -> str:
+def why_not(name: str, source: str, error: Exception) -> str:
     reason = " ".join(str(error).split())
     if "trust_remote_code" in reason:
-        return f"{name} brings its own code, which is not run here; use a base that transformers knows"
+        return (
+            f"{name} brings its own code, which is not run here; use a base that transformers knows, or read the code "
+            "and run it with --set trust_remote_code=true"
+        )
     if "gated" in reason.lower():
         return f"{name} is gated; accept its licence on the Hub, run `hf auth login`, or put its files in a folder"
     if Path(source).is_dir():
@@ -185,11 +236,6 @@ def _why_not(name: str, source: str, error: Exception) -> str:
             "model.safetensors and tokenizer.json into a folder and name it: --base FOLDER"
         )
     return f"{name} cannot be loaded from the Hub: {reason[:200]}; check the id, or name a local folder"
-
-
-def cache_folder() -> Path:
-    """Where downloads stay: ``$XDG_CACHE_HOME/diptych`` or ``~/.cache/diptych``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diptych"
 
 
 def smollm2_folder(progress: Progress) -> Path:

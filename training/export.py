@@ -21,11 +21,12 @@ from training.report import new_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from transformers import LlamaForCausalLM
 
     from training.model import ModernTransformer
     from training.tokenizer import Tokenizer
 
-__all__ = ["ExportError", "FileType", "export_gguf", "export_hf"]
+__all__ = ["ExportError", "FileType", "export_gguf", "export_hf", "to_llama"]
 
 # Model 1's names for the parts of a layer, and those of transformers' Llama. The layout of rotary heads is the same.
 _LAYER_NAMES = {
@@ -56,10 +57,11 @@ def llama_state_dict(model: ModernTransformer) -> dict[str, Tensor]:
     return renamed
 
 
-def export_hf(model: ModernTransformer, tokenizer: Tokenizer, folder: str | Path) -> None:
-    """Write Model 1 as a Llama that ``AutoModelForCausalLM`` and ``AutoTokenizer`` load; replaces the folder whole."""
+def to_llama(model: ModernTransformer) -> LlamaForCausalLM:
+    """Model 1 as transformers' Llama on the processor; where the model is there too, the weights share its memory."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
     from training.tokenizer import BEGIN, END, PAD
 
@@ -85,6 +87,13 @@ def export_hf(model: ModernTransformer, tokenizer: Tokenizer, folder: str | Path
     weights = {name: tensor.detach().cpu() for name, tensor in llama_state_dict(model).items()}
     llama.load_state_dict(weights, strict=True, assign=True)
     llama.tie_weights()
+    llama.model.rotary_emb = LlamaRotaryEmbedding(config)  # its frequencies are no weights
+    return llama
+
+
+def export_hf(model: ModernTransformer, tokenizer: Tokenizer, folder: str | Path) -> None:
+    """Write Model 1 as a Llama that ``AutoModelForCausalLM`` and ``AutoTokenizer`` load; replaces the folder whole."""
+    llama = to_llama(model)
     with new_folder(folder) as partial:
         llama.save_pretrained(partial)
         tokenizer.to_transformers().save_pretrained(partial)

@@ -6,16 +6,18 @@ same packed rows, attention and optimizer, since it computes all logits (SmolLM2
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from training.bases import Base
+from training.bases import Base, load_base
 from training.loss import cross_entropy_sum
 from training.model import PLAIN_ATTENTION_UP_TO, attention_mask
 from training.report import new_folder
+from training.shards import is_first, whole_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -32,6 +34,14 @@ class PackedCausalLM(nn.Module):
         super().__init__()
         self.model = model
 
+    @property
+    def layers(self) -> nn.ModuleList:
+        return layers_of(self.model)
+
+    def checkpoint_activations(self) -> None:
+        """Let transformers compute the layers again in the backward pass instead of storing what they computed."""
+        self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
     def hidden(self, tokens_BS: Tensor, documents_BS: Tensor) -> Tensor:
         """Final states (B, S, D); positions start anew in each document."""
         length = tokens_BS.shape[1]
@@ -39,7 +49,7 @@ class PackedCausalLM(nn.Module):
         self._choose_attention(tokens_BS.device, length)
         return self.model.base_model(
             input_ids=tokens_BS,
-            attention_mask=attention_mask(0, length, documents_BS, probe),
+            attention_mask=attention_mask(torch.arange(length), length, documents_BS, probe),
             position_ids=positions_within(documents_BS),
             use_cache=False,
         ).last_hidden_state
@@ -86,8 +96,9 @@ def store_in(module: nn.Module, dtype: torch.dtype) -> None:
     """Convert the weights of a module, but neither its buffers (rotary frequencies lose their precision) nor layer
     norms (which cannot mix formats with their input)."""
     for part in module.modules():
-        if next(part.parameters(recurse=False), None) is not None and not isinstance(part, nn.LayerNorm):
-            part.to(dtype)
+        if not isinstance(part, nn.LayerNorm):
+            for parameter in part.parameters(recurse=False):
+                parameter.data = parameter.data.to(dtype)
 
 
 class Full:
@@ -129,7 +140,7 @@ class Lora:
 
         self.base = base
         model: Any = base.model
-        store_in(model, dtype)
+        self.prepare(model, dtype)
         gpt2 = model.config.model_type == "gpt2"
         config = LoraConfig(
             r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM", fan_in_fan_out=gpt2
@@ -141,19 +152,60 @@ class Lora:
             model.tie_weights()
         self.best: dict[str, Tensor] = {}
 
+    def prepare(self, model: Any, dtype: torch.dtype) -> None:
+        """The base before the matrices are put beside it: in 16 bits."""
+        store_in(model, dtype)
+
     def keep(self, out: Path) -> None:
         """The weights are the best so far."""
         trained = ((name, p) for name, p in self.adapted.named_parameters() if p.requires_grad)
         self.best = {name: parameter.detach().clone() for name, parameter in trained}
+        if not is_first():
+            return
         with new_folder(out / "adapter") as partial:
             self.adapted.save_pretrained(partial, save_embedding_layers=bool(self.base.new_tokens))
 
     def finish(self, out: Path) -> None:
         """Add the best matrices to the base, which is an ordinary model again afterwards, and write it."""
-        self.adapted.load_state_dict(self.best, strict=False)
+        if self.best:
+            self.adapted.load_state_dict(self.best, strict=False)
+        else:  # the best came before the run was stopped and went on
+            from peft import load_peft_weights, set_peft_model_state_dict
+
+            set_peft_model_state_dict(self.adapted, load_peft_weights(str(out / "adapter"), device="cpu"))
         self.base.model.float()
         self.adapted.merge_and_unload()
         save_final(self.base, out / "final")
+
+
+class QLora(Lora):
+    """The same beside a base in 4 bits, which ``load_base`` has put on a GPU (QLoRA, arXiv:2305.14314).
+
+    The matrices are added to a copy of the base in full precision, which is loaded again at the end: merged into 4
+    bits they would lose what they learned.
+    """
+
+    def prepare(self, model: Any, dtype: torch.dtype) -> None:
+        from peft import prepare_model_for_kbit_training
+
+        prepare_model_for_kbit_training(model, use_gradient_checkpointing=model.is_gradient_checkpointing)
+
+    def finish(self, out: Path) -> None:
+        from peft import PeftModel
+
+        whole = load_base(self.base.name)
+        adapted: Any = PeftModel.from_pretrained(whole.model, out / "adapter")
+        adapted.merge_and_unload()
+        save_final(whole, out / "final")
+
+
+def four_bit_problems() -> list[str]:
+    """What stands against a base in 4 bits on this machine."""
+    if not torch.cuda.is_available():
+        return ["method=qlora needs an NVIDIA GPU with CUDA; use method=lora, whose base has 16 bits a weight"]
+    if importlib.util.find_spec("bitsandbytes") is None:
+        return ["method=qlora needs the package bitsandbytes; run `pip install bitsandbytes`, or use method=lora"]
+    return []
 
 
 def save_final(base: Base, folder: Path) -> None:
@@ -161,7 +213,10 @@ def save_final(base: Base, folder: Path) -> None:
 
     Training computes in bf16 where the processor can, so the rounding changes held-out loss in the fourth digit only.
     """
-    weights = {name: tensor.detach().to("cpu", torch.bfloat16) for name, tensor in base.model.state_dict().items()}
+    whole = whole_weights(base.model)
+    if not is_first():
+        return
+    weights = {name: tensor.detach().to("cpu", torch.bfloat16) for name, tensor in whole.items()}
     with new_folder(folder) as partial:
         base.model.save_pretrained(partial, state_dict=weights)
         base.model.config.dtype = torch.bfloat16  # save_pretrained writes that of the weights in memory

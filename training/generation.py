@@ -1,4 +1,4 @@
-"""Answers from either model: ``generate`` for one, ``stream`` for pieces as they come."""
+"""Answers from either model: ``generate`` for one, ``generate_batch`` for many, ``stream`` for pieces as they come."""
 
 from __future__ import annotations
 
@@ -7,13 +7,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
-from training.model import KeyValueCache, ModernTransformer
+from training.decoding import Answer, Decoder, TextPieces, penalise, sample, stream_ids
+from training.model import ModernTransformer
 from training.tokenizer import END, Tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+__all__ = [
+    "Answer",
+    "CheckpointError",
+    "Decoder",
+    "TextPieces",
+    "complete",
+    "generate",
+    "generate_batch",
+    "load",
+    "penalise",
+    "sample",
+    "stream",
+    "stream_ids",
+]
 
 MODEL1_FOLDER = Path(__file__).resolve().parents[1] / "checkpoints" / "art_ai_model"
 MODEL2_FOLDER = Path(__file__).resolve().parents[1] / "checkpoints" / "model2_pretrained"
@@ -54,79 +69,132 @@ def load(path: str | Path) -> tuple[ModernTransformer, Tokenizer]:
     return model.eval(), tokenizer
 
 
-def sample(logits_V: Tensor, *, temperature: float, top_p: float, top_k: int, generator: torch.Generator | None) -> int:
-    """One token id; temperature 0 takes the likeliest."""
-    if temperature <= 0:
-        return int(logits_V.argmax())
-    probabilities = (logits_V.float() / temperature).softmax(-1)
-    ordered, ids = probabilities.sort(descending=True)
-    if top_k > 0:
-        ordered[top_k:] = 0
-    ordered[ordered.cumsum(0) - ordered >= top_p] = 0
-    return int(ids[torch.multinomial(ordered, 1, generator=generator)])
-
-
-def penalise(logits_V: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
-    """Repetition penalty of CTRL (Keskar et al. 2019): logits of tokens already produced are made less likely."""
-    if penalty != 1.0 and seen:
-        ids = torch.tensor(sorted(set(seen)), device=logits_V.device)
-        values = logits_V[ids]
-        logits_V = logits_V.clone()
-        logits_V[ids] = torch.where(values > 0, values / penalty, values * penalty)
-    return logits_V
-
-
-@torch.inference_mode()
-def stream_ids(
-    model: ModernTransformer,
-    prompt: Sequence[int],
-    *,
-    max_new_tokens: int = 160,
-    temperature: float = 0.0,
-    top_p: float = 1.0,
-    top_k: int = 0,
-    repetition_penalty: float = 1.0,
-    stop: Sequence[int] = (END,),
-    seed: int | None = None,
-) -> Iterator[int]:
-    """New token ids one by one, without the one that stops.
-
-    A prompt that leaves no room for an answer loses its oldest tokens; the first one is kept, since it marks the
-    beginning.
-    """
-    device = model.tok_embeddings.weight.device
-    limit: int = model.config["max_seq_len"]
-    room = max(1, limit - max_new_tokens)
-    ids = list(prompt)
-    if len(ids) > room:
-        ids = ids[:1] + ids[len(ids) - room + 1 :]
-    generator = torch.Generator(device).manual_seed(seed) if seed is not None else None
-    cache = KeyValueCache(model, 1)
-    feed = torch.tensor([ids], device=device)
-    produced: list[int] = []
-    while len(produced) < max_new_tokens and cache.length + feed.shape[1] <= limit:
-        logits = model.output(model.hidden(feed, cache=cache)[:, -1])[0]
-        logits = penalise(logits, produced, repetition_penalty)
-        token = sample(logits, temperature=temperature, top_p=top_p, top_k=top_k, generator=generator)
-        if token in stop:
-            return
-        produced.append(token)
-        yield token
-        feed = torch.tensor([[token]], device=device)
-
-
 def stream(
-    model: ModernTransformer, tokenizer: Tokenizer, messages: Sequence[Message], **sampling: Any
+    model: ModernTransformer,
+    tokenizer: Tokenizer,
+    messages: Sequence[Message],
+    *,
+    stop: Sequence[str | int] = (),
+    **sampling: Any,
 ) -> Iterator[str]:
-    """The answer's text in pieces. Bytes of a character that is not complete yet are held back."""
-    ids: list[int] = []
-    shown = ""
-    for token in stream_ids(model, tokenizer.encode_chat(messages), **sampling):
-        ids.append(token)
-        text = tokenizer.decode(ids)
-        if not text.endswith("�") and len(text) > len(shown):
-            yield text[len(shown) :]
-            shown = text
+    """The answer's text in pieces.
+
+    Args:
+        model: Model 1.
+        tokenizer: its own.
+        messages: the conversation, the last message the user's.
+        stop: strings or token ids at which the answer ends, besides the end of a turn; they are not part of it.
+        sampling: as for ``stream_ids``.
+    """
+    pieces = TextPieces(tokenizer, _strings(stop))
+    for token in stream_ids(model, tokenizer.encode_chat(messages), stop=_ids(stop), **sampling):
+        if piece := pieces.push(token):
+            yield piece
+        if pieces.stopped:
+            return
+    if piece := pieces.rest():
+        yield piece
+
+
+def _strings(stop: Sequence[str | int]) -> list[str]:
+    return [end for end in stop if isinstance(end, str)]
+
+
+def _ids(stop: Sequence[str | int]) -> list[int]:
+    return [END, *(end for end in stop if isinstance(end, int))]
+
+
+def generate_batch(
+    model: ModernTransformer | PreTrainedModel,
+    tokenizer: Any,
+    conversations: Sequence[Sequence[Message]],
+    *,
+    stop: Sequence[str | int] = (),
+    seed: int | None = None,
+    batch_size: int = 16,
+    **sampling: Any,
+) -> list[str]:
+    """Answers to many conversations, in their order; the likeliest ones are those that ``generate`` gives one by one.
+
+    Args:
+        model: Model 1, or any causal language model of transformers.
+        tokenizer: the model's own.
+        conversations: each a sequence of (role, content), the last one the user's.
+        stop: strings or token ids at which an answer ends; they are not part of it.
+        seed: with a temperature, conversation i of Model 1 draws from seed + i; transformers draws for a batch at once.
+        batch_size: conversations at a time.
+        sampling: max_new_tokens (160), temperature (0), top_p (1), top_k (0: all) and repetition_penalty (1).
+    """
+    model.eval()
+    if isinstance(model, ModernTransformer):
+        return _from_scratch(model, tokenizer, conversations, stop, seed, batch_size, sampling)
+    answers: list[str] = []
+    for start in range(0, len(conversations), batch_size):
+        answers += _from_transformers(model, tokenizer, conversations[start : start + batch_size], stop, seed, sampling)
+    return answers
+
+
+def _from_scratch(
+    model: ModernTransformer,
+    tokenizer: Tokenizer,
+    conversations: Sequence[Sequence[Message]],
+    stop: Sequence[str | int],
+    seed: int | None,
+    batch_size: int,
+    sampling: dict[str, Any],
+) -> list[str]:
+    """Rows of the decoder are filled again as answers end."""
+    decoder = Decoder(model, rows=max(1, min(batch_size, len(conversations))))
+    waiting = iter(enumerate(conversations))
+    texts = [""] * len(conversations)
+    growing: dict[Answer, tuple[int, TextPieces]] = {}
+    while True:
+        while decoder.free and (entry := next(waiting, None)):
+            i, messages = entry
+            seed_of_answer = None if seed is None else seed + i
+            prompt = tokenizer.encode_chat(messages)
+            answer = decoder.add(prompt, stop_ids=_ids(stop), seed=seed_of_answer, **sampling)
+            growing[answer] = (i, TextPieces(tokenizer, _strings(stop)))
+        if not decoder.running:
+            return [text.strip() for text in texts]
+        for answer, token in decoder.step():
+            i, pieces = growing[answer]
+            texts[i] += pieces.push(token)
+            if pieces.stopped:
+                decoder.remove(answer)
+        for answer in [answer for answer in growing if answer not in decoder.running]:
+            i, pieces = growing.pop(answer)
+            texts[i] += pieces.rest()
+
+
+def _from_transformers(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    conversations: Sequence[Sequence[Message]],
+    stop: Sequence[str | int],
+    seed: int | None,
+    sampling: dict[str, Any],
+) -> list[str]:
+    """Prompts padded on the left, so that every answer begins at the same place."""
+    chats = [[{"role": role, "content": content} for role, content in messages] for messages in conversations]
+    inputs = tokenizer.apply_chat_template(
+        chats, add_generation_prompt=True, return_tensors="pt", return_dict=True, padding=True,
+        tokenizer_kwargs={"padding_side": "left"},
+    ).to(model.device)  # fmt: skip
+    settings: dict[str, Any] = {"max_new_tokens": 160, "temperature": 0.0} | sampling
+    settings["do_sample"] = settings["temperature"] > 0
+    if not settings["do_sample"]:
+        settings = {key: value for key, value in settings.items() if key not in ("temperature", "top_p", "top_k")}
+    if strings := _strings(stop):
+        settings |= {"stop_strings": strings, "tokenizer": tokenizer}
+    if ids := [end for end in stop if isinstance(end, int)]:
+        settings["eos_token_id"] = [tokenizer.eos_token_id, *ids]
+    if seed is not None:
+        torch.manual_seed(seed)
+    with torch.inference_mode():
+        output = model.generate(**inputs, pad_token_id=tokenizer.pad_token_id, **settings)  # type: ignore[operator]
+    texts = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    return [min((text.split(end)[0] for end in strings), key=len, default=text).strip() for text in texts]
 
 
 def generate(
@@ -149,6 +217,7 @@ def generate(
         max_new_tokens: tokens of the answer at most.
         temperature: 0 for the likeliest answer, which is the same every time.
         top_p: sample from the likeliest tokens that together have this probability.
+        sampling: top_k, repetition_penalty, stop and seed, as for ``generate_batch``.
     """
     if isinstance(model, ModernTransformer):
         tokenizer = tokenizer or Tokenizer(MODEL1_FOLDER / "tokenizer.model")
@@ -157,23 +226,12 @@ def generate(
                 f"the tokenizer has {len(tokenizer)} pieces and the model {model.config['vocab_size']}; "
                 "pass the tokenizer that the model was trained with"
             )
-        model.eval()
-        sampling |= {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_p": top_p}
-        return "".join(stream(model, tokenizer, [("user", prompt)], **sampling)).strip()
-    if tokenizer is None:
+    elif tokenizer is None:
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(model.config._name_or_path)
-    chat = [{"role": "user", "content": prompt}]
-    inputs = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-    sampling |= (
-        {"do_sample": True, "temperature": temperature, "top_p": top_p} if temperature > 0 else {"do_sample": False}
-    )
-    with torch.inference_mode():
-        output = model.generate(  # type: ignore[operator]
-            **inputs.to(model.device), max_new_tokens=max_new_tokens, pad_token_id=tokenizer.pad_token_id, **sampling
-        )
-    return tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True).strip()
+    sampling |= {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_p": top_p}
+    return generate_batch(model, tokenizer, [[("user", prompt)]], **sampling)[0]
 
 
 def complete(checkpoint: str | Path, question: str) -> str:

@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from training.muon import BatchedMuon
+
 
 def build_optimizers(
     model: nn.Module, *, kind: str, learning_rate: float, adamw_learning_rate: float | None, weight_decay: float
@@ -36,7 +38,7 @@ def build_optimizers(
     optimizers: list[Optimizer] = [torch.optim.AdamW(adamw_groups, lr=adamw_rate, betas=(0.9, 0.95), fused=True)]
     if kind == "muon":
         optimizers.append(
-            torch.optim.Muon(hidden, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+            BatchedMuon(hidden, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
         )
     for optimizer in optimizers:
         for group in optimizer.param_groups:
@@ -50,6 +52,15 @@ def cosine_with_warmup(done: float, *, warmup: float, floor: float) -> float:
         return max(done / warmup, 0.01)
     course = min(1.0, (done - warmup) / max(1e-9, 1 - warmup))
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * course))
+
+
+def warmup_stable_decay(done: float, *, warmup: float, decay: float, floor: float) -> float:
+    """The same for a rate that stays at its peak until the last share ``decay`` of the run (Hu et al. 2024,
+    arXiv:2404.06395), and then falls as 1 - sqrt (Hägele et al. 2024, arXiv:2405.18392)."""
+    if done < warmup:
+        return max(done / warmup, 0.01)
+    course = min(1.0, max(0.0, done - (1 - decay)) / decay)
+    return floor + (1 - floor) * (1 - math.sqrt(course))
 
 
 def set_learning_rate(optimizers: list[Optimizer], multiplier: float) -> float:

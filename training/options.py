@@ -7,6 +7,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import shlex
 import sys
 import textwrap
 import types
@@ -23,6 +24,14 @@ class OptionsError(ValueError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
+
+
+class Stopped(Exception):
+    """A run that was told to stop, by Ctrl-C or a signal, after it had saved what it needs to go on."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + number
 
 
 @cache
@@ -114,7 +123,7 @@ def _describe(hint: Any) -> str:
 
 
 def run_command(main: Callable[[argparse.Namespace], int | None], parser: argparse.ArgumentParser, argv: Any) -> int:
-    """Run a command: 0 on success, 2 and one line on stderr on a user's mistake, 130 on Ctrl-C.
+    """Run a command: 0 on success, 2 and one line on stderr on a user's mistake, 130 on Ctrl-C, 143 on SIGTERM.
 
     Mistakes are ``ValueError``, ``OSError`` and what derives from them; ``--debug`` shows the traceback instead.
     """
@@ -125,11 +134,20 @@ def run_command(main: Callable[[argparse.Namespace], int | None], parser: argpar
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+    except Stopped as stop:
+        print(f"{parser.prog}: {stop}; go on with: {resume_command(parser.prog, argv)}", file=sys.stderr)
+        return stop.exit_code
     except (ValueError, OSError) as error:
         if arguments.debug:
             raise
         print(f"{parser.prog}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+
+
+def resume_command(prog: str, argv: Sequence[str] | None) -> str:
+    """The command line that goes on with this run, to be copied."""
+    words = sys.orig_argv if argv is None else [prog, *argv]
+    return shlex.join([word for word in words if word not in ("--resume", "--restart")] + ["--resume"])
 
 
 class OneLineParser(argparse.ArgumentParser):

@@ -6,19 +6,23 @@ within a document, and which of its tokens are learned, so that prompts cost no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from training.corpus.sample import Sample
+from training.documents import Documents, LossOn, tokenise
 from training.loss import IGNORE_INDEX
 
-LossOn = Literal["answers", "everything"]
+__all__ = ["Batch", "Documents", "LossOn", "PackedBatches", "all_batches", "assemble", "pack", "tokenise"]
+
 BUFFER_DOCUMENTS = 4096
+WINDOW_DOCUMENTS = 16 * BUFFER_DOCUMENTS
+"""Documents whose rows are in memory at a time; the rows of a window are shuffled among each other."""
+
+_WINDOW = 2**32
 
 
 @dataclass(frozen=True)
@@ -43,82 +47,6 @@ class Batch:
         return Batch(self.tokens.to(device), self.labels.to(device), self.documents.to(device))
 
 
-@dataclass(frozen=True)
-class Documents:
-    """Tokenised samples, end to end.
-
-    Attributes:
-        tokens: ids of all documents, (N,).
-        learned: which of them are labels, (N,).
-        offsets: where each document begins, and the end, (D + 1,).
-        answer_bytes: UTF-8 bytes of the text behind each document's learned tokens, (D,).
-    """
-
-    tokens: np.ndarray
-    learned: np.ndarray
-    offsets: np.ndarray
-    answer_bytes: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @property
-    def lengths(self) -> np.ndarray:
-        return np.diff(self.offsets)
-
-    @classmethod
-    def from_spans(
-        cls, documents: Sequence[Sequence[tuple[list[int], bool]]], answer_bytes: Sequence[int]
-    ) -> Documents:
-        """Each document as spans of (ids, learned)."""
-        lengths = [sum(len(ids) for ids, _ in spans) for spans in documents]
-        offsets = np.zeros(len(documents) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        tokens = np.fromiter((i for spans in documents for ids, _ in spans for i in ids), np.int32, offsets[-1])
-        learned = np.fromiter((k for spans in documents for ids, k in spans for _ in ids), bool, offsets[-1])
-        return cls(tokens, learned, offsets, np.asarray(answer_bytes, np.int64))
-
-
-def tokenise(
-    samples: Sequence[Sample],
-    encode_batch: Callable[[Sequence[str]], list[list[int]]],
-    form: ChatForm,
-    loss_on: LossOn,
-) -> Documents:
-    """Samples in the chat form of a model.
-
-    Every assistant turn of a chat is an answer. Bytes are those of the contents alone: the form's own tokens count as
-    bits and not as bytes, so two models with different forms are measured on the same text.
-    """
-    encoded = iter(encode_batch([message.content for sample in samples for message in sample.messages]))
-    documents, answer_bytes = [], []
-    for sample in samples:
-        spans: list[tuple[list[int], bool]] = [(form.begin, False)] if form.begin else []
-        n_bytes = 0
-        for message in sample.messages:
-            learned = message.role != "user" or loss_on == "everything"
-            spans.append((form.before[message.role], False))
-            spans.append((next(encoded), learned))
-            spans.append((form.end, learned))
-            if form.after:
-                spans.append((form.after, False))
-            n_bytes += len(message.content.encode()) if learned else 0
-        documents.append(spans)
-        answer_bytes.append(n_bytes)
-    return Documents.from_spans(documents, answer_bytes)
-
-
-@dataclass(frozen=True)
-class ChatForm:
-    """The token ids around the contents of a chat: at its beginning, before a turn by role, at a turn's end (learned
-    with an answer: it is what makes a model stop), and after that end (never learned)."""
-
-    begin: list[int]
-    before: dict[str, list[int]]
-    end: list[int]
-    after: list[int]
-
-
 Piece = tuple[int, int, int]
 """A document's number, and the first and one past the last of its tokens that a row holds."""
 
@@ -130,16 +58,26 @@ def pack(lengths: np.ndarray, row_length: int, rng: np.random.Generator) -> list
     epoch and hardly a place is empty: 2% of rows of 128 on the core of the embedded corpus, 0.2% of rows of 256 on
     prose.
     """
-    order = rng.permutation(len(lengths))
+    return _pack_in_order(rng.permutation(len(lengths)), lengths, row_length, rng)
+
+
+def _pack_in_order(
+    order: np.ndarray, lengths: np.ndarray, row_length: int, rng: np.random.Generator
+) -> list[list[Piece]]:
+    """Rows of the documents that ``order`` names, shuffled by ``rng``; ``lengths`` are those of all documents."""
     rows: list[list[Piece]] = []
     for start in range(0, len(order), BUFFER_DOCUMENTS):
         pieces = [
-            (int(d), cut, min(cut + row_length, int(lengths[d])))
-            for d in order[start : start + BUFFER_DOCUMENTS]
-            for cut in range(0, int(lengths[d]), row_length)
+            (d, cut, min(cut + row_length, length))
+            for d, length in _with_lengths(order[start : start + BUFFER_DOCUMENTS], lengths)
+            for cut in range(0, length, row_length)
         ]
         rows += _best_fit(sorted(pieces, key=lambda piece: piece[1] - piece[2]), row_length)
     return [rows[i] for i in rng.permutation(len(rows))]
+
+
+def _with_lengths(documents: np.ndarray, lengths: np.ndarray) -> Iterator[tuple[int, int]]:
+    return zip(documents.tolist(), lengths[documents].tolist(), strict=True)
 
 
 def _best_fit(pieces: list[Piece], row_length: int) -> list[list[Piece]]:
@@ -172,7 +110,7 @@ def assemble(documents: Documents, rows: Sequence[Sequence[Piece]], row_length: 
             tokens[r, at : at + length] = documents.tokens[start:stop]
             # The label of a token is the next one of its document, which for a cut document is in the next row's piece.
             limit = min(stop + 1, documents.offsets[document + 1])
-            following = documents.tokens[start + 1 : limit]
+            following = documents.tokens[start + 1 : limit].astype(np.int64)
             learned = documents.learned[start + 1 : limit]
             labels[r, at : at + len(following)] = np.where(learned, following, IGNORE_INDEX)
             numbers[r, at : at + length] = number
@@ -181,35 +119,63 @@ def assemble(documents: Documents, rows: Sequence[Sequence[Piece]], row_length: 
 
 
 class PackedBatches:
-    """An endless, seeded stream of batches; ``epoch`` and ``position`` say where it is, ``seek`` goes there."""
+    """An endless, seeded stream of batches; ``epoch`` and ``position`` say where it is, ``seek`` goes there.
+
+    The documents of an epoch are shuffled and cut into windows of 65,536, and only the rows of one window exist at a
+    time: memory and the time of ``seek`` do not grow with the corpus. A batch may span two windows, never two epochs.
+
+    Attributes:
+        epoch: passes over the data that are done.
+        position: the place in the epoch, a whole number that grows: the window times 2^32, and the rows done of it.
+    """
 
     def __init__(self, documents: Documents, row_length: int, batch_rows: int, pad_id: int, seed: int) -> None:
         self.documents, self.row_length, self.batch_rows = documents, row_length, batch_rows
         self.pad_id, self.seed = pad_id, seed
-        self.epoch, self.position = 0, 0
-        self._rows = self._pack()
-
-    def _pack(self) -> list[list[Piece]]:
-        return pack(self.documents.lengths, self.row_length, np.random.default_rng([self.seed, self.epoch]))
+        self.lengths = documents.lengths
+        self.seek(0, 0)
 
     @property
-    def batches_per_epoch(self) -> int:
-        return -(-len(self._rows) // self.batch_rows)
+    def position(self) -> int:
+        return self._window * _WINDOW + self._row
+
+    @property
+    def n_windows(self) -> int:
+        return max(1, -(-len(self.documents) // WINDOW_DOCUMENTS))
 
     def seek(self, epoch: int, position: int) -> None:
-        """Go on at batch ``position`` of ``epoch``."""
-        self.epoch, self.position = epoch, position
-        self._rows = self._pack()
+        """Go on at ``position`` of ``epoch``."""
+        self.epoch = epoch
+        self._rng = np.random.default_rng([self.seed, epoch])
+        self._order = self._rng.permutation(len(self.documents)).astype(np.uint32)
+        self._open(*divmod(position, _WINDOW))
+
+    def _open(self, window: int, row: int) -> None:
+        """Pack a window. The first one shares the epoch's generator, the others have their own, so that none needs
+        those before it."""
+        rng = self._rng if window == 0 else np.random.default_rng([self.seed, self.epoch, window])
+        order = self._order[window * WINDOW_DOCUMENTS : (window + 1) * WINDOW_DOCUMENTS]
+        self._rows = _pack_in_order(order, self.lengths, self.row_length, rng)
+        self._window, self._row = window, row
 
     def __iter__(self) -> PackedBatches:
         return self
 
     def __next__(self) -> Batch:
-        if self.position >= len(self._rows):
+        rows = self._take(self.batch_rows)
+        if not rows:
             self.seek(self.epoch + 1, 0)
-        rows = self._rows[self.position : self.position + self.batch_rows]
-        self.position += self.batch_rows
+            rows = self._take(self.batch_rows)
         return assemble(self.documents, rows, self.row_length, self.pad_id)
+
+    def _take(self, n_rows: int) -> list[list[Piece]]:
+        rows = self._rows[self._row : self._row + n_rows]
+        self._row += n_rows
+        while len(rows) < n_rows and self._window + 1 < self.n_windows:
+            missing = n_rows - len(rows)
+            self._open(self._window + 1, missing)
+            rows += self._rows[:missing]
+        return rows
 
 
 def all_batches(documents: Documents, row_length: int, batch_rows: int, pad_id: int) -> Iterator[Batch]:

@@ -9,12 +9,12 @@ import os
 import resource
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from training.dataset import Dataset
+    from training.dataset import TokenisedDataset
     from training.device import Compute
     from training.scoring import Score
     from training.trainer import Outcome
@@ -76,17 +76,21 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
 
 
 class Metrics:
-    """``metrics.jsonl``: one JSON object a line, appended as the run goes."""
+    """``metrics.jsonl``: one JSON object a line, appended as the run goes; ``listener`` gets each row too."""
 
-    def __init__(self, path: Path, keep_until_step: int | None = None) -> None:
+    def __init__(
+        self, path: Path, keep_until_step: int | None = None, listener: Callable[[dict[str, Any]], None] | None = None
+    ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
+        self.path, self.listener = path, listener
         kept = [] if keep_until_step is None else [row for row in read_metrics(path) if row["step"] <= keep_until_step]
         replace_text(path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def write(self, **row: Any) -> None:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+        if self.listener is not None:
+            self.listener(row)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -165,7 +169,7 @@ def peak_memory_bytes() -> int:
 
 
 def run_report(
-    outcome: Outcome, scores: Mapping[str, Score], dataset: Dataset, compute: Compute, energy: Energy
+    outcome: Outcome, scores: Mapping[str, Score], dataset: TokenisedDataset, compute: Compute, energy: Energy
 ) -> dict[str, Any]:
     """What a run reached: the part of the report that is the same for every model. ``scores`` are the best ones."""
     from training.scoring import Score
@@ -228,3 +232,21 @@ def draw_curves(folder: Path, title: str) -> None:
     figure.savefig(folder / "training_curves.partial.png", dpi=120)
     pyplot.close(figure)
     os.replace(folder / "training_curves.partial.png", folder / "training_curves.png")
+
+
+def draw_rates(path: Path, rates: Sequence[float], losses: Sequence[float], suggested: float) -> None:
+    """The picture of a sweep over learning rates."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
+    axes.plot(rates, losses)
+    axes.axvline(suggested, color="tab:green", label=f"suggested: {suggested:.2g}")
+    axes.set(xscale="log", xlabel="learning rate", ylabel="smoothed loss (nats a token)")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path.with_suffix(".partial.png"), dpi=120)
+    pyplot.close(figure)
+    os.replace(path.with_suffix(".partial.png"), path)

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING
 
 import sentencepiece
 
+from training.documents import ChatForm
+
 if TYPE_CHECKING:
     from transformers import LlamaTokenizer
 
 UNKNOWN, BEGIN, END, PAD, USER, ASSISTANT = range(6)
 PIECES = ("<unk>", "<s>", "<|end|>", "<pad>", "<|user|>", "<|assistant|>")
+
+CHAT_FORM = ChatForm(begin=[BEGIN], before={"user": [USER], "assistant": [ASSISTANT], "text": []}, end=[END], after=[])
 
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"

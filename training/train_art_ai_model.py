@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,22 +23,38 @@ if __name__ == "__main__":  # run as a file: make the repository's packages impo
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
+from torch import Tensor
 
-from training.dataset import Dataset, load_dataset
-from training.device import choose_compute
+from training.checkpoint import Start, TrainingStates
+from training.command import (
+    DEMO_QUESTIONS,
+    SAMPLE_QUESTIONS,
+    begin,
+    build_parser,
+    chosen,
+    compute_for,
+    configuration,
+    describe_cuts,
+    is_finished,
+)
+from training.corpus import is_embedded
+from training.dataset import Dataset, TokenisedDataset, load_dataset, tokenise_dataset
+from training.distributed import World
 from training.export import export_gguf, export_hf
-from training.generation import MODEL1_FOLDER, complete
+from training.generation import MODEL1_FOLDER, complete, generate
+from training.learning_rate_finder import find_learning_rate
 from training.model import ModernTransformer, config_problems
-from training.options import OneLineParser, run_command, settings_help, with_settings
-from training.packing import ChatForm, tokenise
+from training.options import OneLineParser, OptionsError, run_command
+from training.plan import Plan, estimate_tokens, make_plan, memory_problems
+from training.prepare import prepare_for_model1
 from training.progress import Progress
-from training.report import Energy, Metrics, draw_curves, run_report, write_report
+from training.report import Energy, draw_curves, run_report, write_report
 from training.scoring import Score
-from training.tokenizer import ASSISTANT, BEGIN, END, PAD, USER, Tokenizer, train_tokenizer
-from training.trainer import Trainer, TrainingOptions
-
-DEMO_QUESTIONS = ("What is Impressionism?", "Who painted Guernica?", "What is a neural network?", "Hello!")
-CHAT_FORM = ChatForm(begin=[BEGIN], before={"user": [USER], "assistant": [ASSISTANT], "text": []}, end=[END], after=[])
+from training.settings import TrainingOptions
+from training.shards import whole_weights
+from training.tokenizer import CHAT_FORM, PAD, Tokenizer, train_tokenizer
+from training.tracking import tracking
+from training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -129,8 +147,8 @@ PROFILES = {
 }
 
 
-DEFAULT_DATA = {"demo": ("core",), "seed": ("embedded",)}
-"""Two minutes are enough for the core of the embedded corpus: of all of it the demo's model learned no fact exactly."""
+EXPECTED_PERPLEXITY = {"seed": (15, 20)}
+"""Held-out perplexity that a profile is known to reach with data of its size, printed beside the one reached."""
 
 
 def prepare_tokenizer(dataset: Dataset, options: Model1Options, path: Path) -> Tokenizer:
@@ -139,12 +157,17 @@ def prepare_tokenizer(dataset: Dataset, options: Model1Options, path: Path) -> T
 
 
 def save_checkpoint(
-    model: ModernTransformer, tokenizer: Tokenizer, options: Model1Options, step: int, path: Path
+    config: dict[str, Any],
+    weights: dict[str, Tensor],
+    tokenizer: Tokenizer,
+    options: Model1Options,
+    step: int,
+    path: Path,
 ) -> None:
     """Write the checkpoint atomically: plain types and tensors only, so that ``torch.load`` reads it by default."""
     content = {
-        "config": model.config,
-        "model_state_dict": {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()},
+        "config": config,
+        "model_state_dict": {name: tensor.detach().cpu().clone() for name, tensor in weights.items()},
         "tokenizer_sha256": tokenizer.sha256,
         "options": asdict(options),
         "step": step,
@@ -154,44 +177,145 @@ def save_checkpoint(
     os.replace(partial, path)
 
 
-def train_model1(options: Model1Options, data: tuple[str, ...], out: Path, progress: Progress) -> dict[str, Any]:
-    """Train, save and export; returns the report that is also written to ``training_report.json``."""
-    options.check()
-    out.mkdir(parents=True, exist_ok=True)
-    compute = choose_compute(options.dtype)
-    progress.stage("corpus", f"reading {', '.join(data)}")
+def shape_of(options: Model1Options) -> ModernTransformer:
+    """The model without its weights."""
+    with torch.device("meta"):
+        return ModernTransformer(**options.model_config())
+
+
+def bytes_to_write(options: Model1Options) -> int:
+    """What the run writes at most; 0 where the shape is impossible, which is told elsewhere."""
+    if config_problems(options.model_config()):
+        return 0
+    parameters = shape_of(options).n_parameters()
+    return options.bytes_to_write(parameters, parameters)
+
+
+def prepare_data(
+    options: Model1Options, data: tuple[str, ...], tokenizer: Path, progress: Progress
+) -> tuple[TokenisedDataset, Tokenizer]:
+    """The data in the tokens of ``tokenizer``, which is trained on them if there is no such file.
+
+    Files and data sets of the Hub are prepared once and mapped from the cache; the embedded corpus is made in memory.
+    """
+    if not is_embedded(data):
+        limits = options.max_rows_per_source, options.max_held_out
+        prepared = prepare_for_model1(data, options.vocab_size, options.loss_on, *limits, say=progress.say)
+        if not tokenizer.is_file():
+            shutil.copyfile(prepared.tokenizer_path, tokenizer)
+        return prepared.dataset, Tokenizer(tokenizer)
     dataset = load_dataset(data, options.max_rows_per_source, options.max_held_out)
-    progress.stage(
-        "tokenizer", f"training a tokenizer of {options.vocab_size:,} pieces on {len(dataset.train):,} samples"
-    )
+    if tokenizer.is_file():
+        trained = Tokenizer(tokenizer)
+    else:
+        progress.stage(
+            "tokenizer", f"training a tokenizer of {options.vocab_size:,} pieces on {len(dataset.train):,} samples"
+        )
+        trained = prepare_tokenizer(dataset, options, tokenizer)
+    return tokenise_dataset(dataset, trained.encode_batch, CHAT_FORM, options.loss_on), trained
+
+
+def plan(options: Model1Options, n_tokens: int, device: str | None = None) -> Plan:
+    """What a run needs; without a device on the one that it would use."""
+
+    def build(layers: int | None) -> ModernTransformer:
+        model = ModernTransformer(**options.model_config() | ({} if layers is None else {"n_layers": layers}))
+        model.activation_checkpointing = options.activation_checkpointing
+        return model
+
+    return make_plan(build, options.n_layers, options, n_tokens, device=device)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run that is ready to train."""
+
+    dataset: TokenisedDataset
+    tokenizer: Tokenizer
+    model: ModernTransformer
+    trainer: Trainer
+
+
+def set_up(
+    options: Model1Options,
+    data: tuple[str, ...],
+    out: Path,
+    progress: Progress,
+    states: TrainingStates,
+    state: dict[str, Any] | None = None,
+    world: World = World(),  # noqa: B008 - frozen: one process
+) -> Setup:
+    """Data, tokenizer, model and loop, in the order of ``state`` if the run goes on from one."""
+    out.mkdir(parents=True, exist_ok=True)
+    compute = world.agree(compute_for(options, state))
+    progress.stage("corpus", f"reading {', '.join(data)}")
     # An older checkpoint keeps its tokenizer until there are new weights to go with the new one.
-    tokenizer = prepare_tokenizer(dataset, options, out / "tokenizer.new")
-    documents = tokenise(dataset.train, tokenizer.encode_batch, CHAT_FORM, options.loss_on)
-    held_out = {
-        kind: tokenise(samples, tokenizer.encode_batch, CHAT_FORM, options.loss_on)
-        for kind, samples in dataset.held_out.items()
-    }
+    path = out / "tokenizer.new"
+    if state is None:
+        if world.is_first:
+            path.unlink(missing_ok=True)
+    elif not path.is_file():
+        path = out / "tokenizer.model"
+    dataset, tokenizer = world.in_turn(lambda: prepare_data(options, data, path, progress))
+    if len(tokenizer) != options.vocab_size:
+        raise OptionsError(
+            [f"vocab_size={options.vocab_size} and {tokenizer.path} has {len(tokenizer)} pieces; make them equal"]
+        )
     torch.manual_seed(options.seed)
     model = ModernTransformer(**options.model_config())
-    progress.stage(
-        "train",
-        f"training {model.n_parameters():,} parameters on {len(documents.tokens):,} tokens, {compute.name}, "
-        f"{compute.dtype_name} ({compute.reason})",
-    )
-    best_path = out / "art_ai_best.pt"
-    best: dict[str, Score] = {}
+    model.activation_checkpointing = options.activation_checkpointing
 
     def keep(step: int, scores: dict[str, Score]) -> None:
-        best.update(scores)
-        save_checkpoint(model, tokenizer, options, step, best_path)
-        tokenizer.move(out / "tokenizer.model")
+        weights = whole_weights(model)
+        if world.is_first:
+            save_checkpoint(model.config, weights, tokenizer, options, step, out / "art_ai_best.pt")
+            tokenizer.move(out / "tokenizer.model")
 
-    with Energy().measure(options.country) as energy:
-        metrics = Metrics(out / "metrics.jsonl")
-        trainer = Trainer(model, documents, held_out, options, compute, PAD, progress, metrics, on_best=keep)
+    def answers() -> dict[str, str]:
+        return {q: generate(model, q, tokenizer, max_new_tokens=options.sample_tokens) for q in SAMPLE_QUESTIONS}
+
+    metrics = world.metrics(out / "metrics.jsonl", state["outcome"]["steps"] if state else None)
+    progress.stage(
+        "train",
+        f"training {model.n_parameters():,} parameters on {len(dataset.train.tokens):,} tokens, {compute.name}, "
+        f"{compute.dtype_name} ({compute.reason}){describe_cuts(dataset.train, options.row_length)}",
+    )
+    trainer = world.trainer(
+        model, dataset.train, dataset.held_out, options, compute, PAD, progress, metrics, keep, states, answers
+    )
+    if state is not None:
+        trainer.restore(state)
+    return Setup(dataset, tokenizer, model, trainer)
+
+
+def train_model1(
+    options: Model1Options,
+    data: tuple[str, ...],
+    out: Path,
+    progress: Progress,
+    start: Start = "new",
+    world: World = World(),  # noqa: B008 - frozen: one process
+) -> dict[str, Any]:
+    """Train, save and export; returns the report that is also written to ``training_report.json``.
+
+    Of several processes the first one writes; the others return an empty report.
+    """
+    states = begin(options, data, out, start, bytes_to_write(options))
+    if problems := memory_problems(options, shape_of(options), lambda: plan(options, 0)):
+        raise OptionsError(problems)
+    run = set_up(options, data, out, progress, states, states.newest() if start == "resume" else None, world)
+    trainer = run.trainer
+    report_to = options.report_to if world.is_first else "none"
+    with tracking(report_to, out, states.config) as listener, Energy().measure(options.country) as energy:
+        trainer.metrics.listener = listener
         outcome = trainer.run()
-    if not held_out:
-        keep(outcome.steps, {})
+    if not trainer.held_out:
+        trainer.on_best(outcome.steps, {})
+    world.add_up(energy)
+    if not world.is_first:
+        return {}
+    best_path = out / "art_ai_best.pt"
+    model = ModernTransformer(**options.model_config())
     model.load_state_dict(torch.load(best_path)["model_state_dict"])
     progress.stage("export", f"writing {out}")
     report = {
@@ -200,13 +324,15 @@ def train_model1(options: Model1Options, data: tuple[str, ...], out: Path, progr
         "parameters": model.n_parameters(),
         "trainable_parameters": model.n_parameters(),
         "size_bytes": best_path.stat().st_size,
-        **run_report(outcome, best, dataset, compute, energy),
+        **run_report(outcome, outcome.best, run.dataset, trainer.compute, energy),
         "seed": options.seed,
-        "config": asdict(options) | {"data": list(data)},
+        "config": configuration(options, data),
     }
-    export(model.cpu().eval(), tokenizer, out)
+    export(model.cpu().eval(), run.tokenizer, out)
     draw_curves(out, f"Model 1, {model.n_parameters() / 1e6:.1f}M parameters, from scratch")
     write_report(out, report)
+    run.dataset.write_card(out)
+    states.remove()
     return report
 
 
@@ -216,45 +342,49 @@ def export(model: ModernTransformer, tokenizer: Tokenizer, out: Path) -> None:
     export_gguf(out / "hf", out / "model.gguf")
 
 
-def build_parser() -> OneLineParser:
-    parser = OneLineParser(
-        prog="train_art_ai_model",
-        description=__doc__,
-        epilog=settings_help(Model1Options),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--profile", choices=PROFILES, default="demo", help="a set of settings (default: demo)")
-    parser.add_argument("--data", nargs="+", metavar="SOURCE", help=f"data sources (default: {DEFAULT_DATA})")
-    parser.add_argument("--out", type=Path, default=MODEL1_FOLDER, metavar="DIR", help="where everything is written")
-    parser.add_argument("--max-steps", type=int, metavar="N", help="stop after N optimizer steps")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be repeated"
-    )
-    parser.add_argument("--progress", type=Path, metavar="FILE", help="keep the state of the run in FILE, as JSON")
-    return parser
+def parser() -> OneLineParser:
+    return build_parser("train_art_ai_model", __doc__, PROFILES, MODEL1_FOLDER)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    settings = arguments.set + ([f"max_steps={arguments.max_steps}"] if arguments.max_steps is not None else [])
-    options = with_settings(PROFILES[arguments.profile], settings)
-    data = tuple(arguments.data or DEFAULT_DATA[arguments.profile])
-    with Progress(arguments.progress) as progress:
-        report = train_model1(options, data, arguments.out, progress)
+    options, data = chosen(arguments, PROFILES)
+    out: Path = arguments.out
+    if arguments.plan or arguments.plan_for:
+        options.check()
+        bytes_per_token = 3.4 if options.vocab_size < 16_000 else 4.2
+        print(plan(options, estimate_tokens(data, options, bytes_per_token), arguments.plan_for).describe())
+        return
+    with World.join() as world, world.progress(arguments.progress) as progress:
+        if arguments.find_learning_rate:
+            with tempfile.TemporaryDirectory() as scratch:
+                folder = Path(scratch)
+                setup = set_up(options, data, folder, progress, begin(options, data, folder, "new"))
+                print(find_learning_rate(setup.trainer, out))
+            return
+        if arguments.start == "resume" and is_finished(options, data, out):
+            print(f"{out} holds this run already, finished; name another --out, or leave --resume out, to train again")
+            return
+        report = train_model1(options, data, out, progress, arguments.start, world)
+        if not world.is_first:
+            return
         print(
             f"Model 1: {report['parameters'] / 1e6:.1f}M parameters, {report['tokens']:,} tokens in "
             f"{report['train_seconds']:.0f} s ({report['tokens_per_second']:,.0f} tokens/s)"
         )
         if report["val_loss"] is not None:
+            expected = EXPECTED_PERPLEXITY.get(arguments.profile)
+            beside = f" (expected {expected[0]}-{expected[1]})" if expected else ""
             print(
-                f"held out: perplexity {report['val_perplexity']:.1f}, {report['val_bits_per_byte']:.3f} bits per byte"
+                f"held out: perplexity {report['val_perplexity']:.1f}{beside}, "
+                f"{report['val_bits_per_byte']:.3f} bits per byte"
             )
         for question in DEMO_QUESTIONS:
-            print(f"  {question}\n    {complete(arguments.out / 'art_ai_best.pt', question)}")
-        progress.stage("done", f"written to {arguments.out}")
+            print(f"  {question}\n    {complete(out / 'art_ai_best.pt', question)}")
+        progress.stage("done", f"written to {out}")
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run_command(run, build_parser(), argv)
+    return run_command(run, parser(), argv)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,18 +23,36 @@ if __name__ == "__main__":  # run as a file: make the repository's packages impo
 import torch
 
 from training.bases import BASES, Base, load_base
-from training.dataset import Dataset, load_dataset, spread_over_facts
-from training.device import Compute, choose_compute
+from training.checkpoint import Start, TrainingStates, disk_problems
+from training.command import (
+    DEMO_QUESTIONS,
+    SAMPLE_QUESTIONS,
+    begin,
+    build_parser,
+    chosen,
+    compute_for,
+    configuration,
+    describe_cuts,
+    is_finished,
+)
+from training.corpus import is_embedded
+from training.dataset import TokenisedDataset, load_dataset, spread_over_facts, tokenise_dataset
+from training.device import Compute
+from training.distributed import World
 from training.export import export_gguf
-from training.fine_tuning import Full, Lora, PackedCausalLM
+from training.fine_tuning import Full, Lora, PackedCausalLM, QLora, four_bit_problems
 from training.generation import MODEL2_FOLDER, generate
-from training.options import OneLineParser, OptionsError, run_command, settings_help, with_settings
-from training.packing import tokenise
+from training.known_bases import base_problems, list_bases, plan_base
+from training.learning_rate_finder import find_learning_rate
+from training.options import OneLineParser, OptionsError, run_command
+from training.plan import estimate_tokens
+from training.prepare import Recipe, prepare
 from training.progress import Progress
-from training.report import Energy, Metrics, draw_curves, run_report, write_report
+from training.report import Energy, draw_curves, read_metrics, run_report, write_report
 from training.scoring import Score
-from training.train_art_ai_model import DEFAULT_DATA, DEMO_QUESTIONS
-from training.trainer import Trainer, TrainingOptions
+from training.settings import TrainingOptions
+from training.tracking import tracking
+from training.trainer import Trainer
 
 Method = Literal["full", "lora", "qlora"]
 
@@ -45,6 +63,8 @@ class Model2Options(TrainingOptions):
 
     base: str = "smollm2-135m"
     """A name that --help lists, a local folder, or an id of the Hub"""
+    trust_remote_code: bool = False
+    """Run the code that the base brings; read it first, since it may do anything that you may"""
     method: Method = "full"
     """full: the weights themselves; lora: small matrices beside them; qlora: the same over a base of 4 bits"""
     frozen: float = 0.0
@@ -63,10 +83,12 @@ class Model2Options(TrainingOptions):
         problems = super().problems()
         if not 0 <= self.frozen < 1:
             problems.append(f"frozen={self.frozen} must be at least 0 and below 1")
+        if self.method != "full" and self.parallel == "fsdp":
+            problems.append(f"parallel=fsdp is for method=full; use parallel=ddp with method={self.method}")
         if self.lora_rank < 1:
             problems.append(f"lora_rank={self.lora_rank} must be at least 1")
         if self.method == "qlora":
-            problems.append("method=qlora is not available yet; use lora, which needs a base of 16 bits in memory")
+            problems += four_bit_problems()
         return problems
 
     def check_base(self, base: Base) -> None:
@@ -84,6 +106,7 @@ PROFILES = {
         batch_rows=4,
         micro_batch_rows=4,
         learning_rate=6e-4,
+        sample_tokens=0,  # the only evaluation is the last, and the saved model is asked right after it
         max_held_out=120,
         max_seconds=105.0,
     ),
@@ -99,39 +122,123 @@ PROFILES = {
 }
 
 
-def train_model2(options: Model2Options, data: tuple[str, ...], out: Path, progress: Progress) -> dict[str, Any]:
-    """Fine-tune, save and export; returns the report that is also written to ``training_report.json``."""
-    options.check()
+def prepare_data(options: Model2Options, data: tuple[str, ...], base: Base, progress: Progress) -> TokenisedDataset:
+    """The data in the tokens of the base.
+
+    Files and data sets of the Hub are prepared once and mapped from the cache; the embedded corpus is made in memory.
+    """
+    form, limits = base.chat_form(), (options.max_rows_per_source, options.max_held_out)
+    if not is_embedded(data):
+        recipe = Recipe(data, base.encoder.sha256, form, options.loss_on, *limits, options.max_samples)
+        return prepare(recipe, lambda texts, path: base.encoder, say=progress.say).dataset
+    dataset = load_dataset(data, *limits)
+    dataset = replace(dataset, train=spread_over_facts(dataset.train, options.max_samples))
+    return tokenise_dataset(dataset, base.encode_batch, form, options.loss_on)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run that is ready to train."""
+
+    dataset: TokenisedDataset
+    base: Base
+    method: Full | Lora
+    trainer: Trainer
+
+    @property
+    def trainable(self) -> int:
+        return sum(p.numel() for p in self.base.model.parameters() if p.requires_grad)
+
+
+def set_up(
+    options: Model2Options,
+    data: tuple[str, ...],
+    out: Path,
+    progress: Progress,
+    states: TrainingStates,
+    state: dict[str, Any] | None = None,
+    world: World = World(),  # noqa: B008 - frozen: one process
+) -> Setup:
+    """Data, base and loop, in the order of ``state`` if the run goes on from one."""
     out.mkdir(parents=True, exist_ok=True)
-    compute = choose_compute(options.dtype)
+    compute = world.agree(compute_for(options, state))
     progress.stage("corpus", f"reading {', '.join(data)}")
-    dataset = load_dataset(data, options.max_rows_per_source, options.max_held_out)
-    dataset = Dataset(spread_over_facts(dataset.train, options.max_samples), dataset.held_out)
     progress.stage("download", f"loading {options.base}")
-    base = load_base(options.base, progress)
+    four_bits, remote = options.method == "qlora", options.trust_remote_code
+    torch.manual_seed(options.seed)  # tokens that are new to the base start at random
+    base = world.in_turn(lambda: load_base(options.base, progress, four_bits=four_bits, trust_remote_code=remote))
     options.check_base(base)
     torch.manual_seed(options.seed)
     method = make_method(base, options, compute)
-    best: dict[str, Score] = {}
+    model = PackedCausalLM(base.model)
+    if options.activation_checkpointing:
+        model.checkpoint_activations()
+    dataset = world.in_turn(lambda: prepare_data(options, data, base, progress))
 
-    def keep(step: int, scores: dict[str, Score]) -> None:
-        best.update(scores)
-        method.keep(out)
+    def answers() -> dict[str, str]:
+        length = options.sample_tokens
+        with compute.autocast():
+            return {q: generate(base.model, q, base.tokenizer, max_new_tokens=length) for q in SAMPLE_QUESTIONS}
 
-    trainer = make_trainer(base, dataset, options, compute, progress, Metrics(out / "metrics.jsonl"), keep)
-    before = score_base(trainer, base, progress)
-    trained = sum(p.numel() for p in base.model.parameters() if p.requires_grad)
-    progress.stage(
-        "train",
-        f"training {trained:,} of {base.model.num_parameters():,} parameters on "
-        f"{len(trainer.batches.documents.tokens):,} tokens, {compute.name}, {compute.dtype_name} ({compute.reason})",
+    metrics = world.metrics(out / "metrics.jsonl", state["outcome"]["steps"] if state else None)
+    trainer = world.trainer(
+        model,
+        dataset.train,
+        dataset.held_out,
+        options if options.method == "full" else replace(options, parallel="ddp"),
+        compute,
+        base.pad_id,
+        progress,
+        metrics,
+        lambda step, scores: method.keep(out),
+        states,
+        answers,
     )
-    with Energy().measure(options.country) as energy:
-        outcome = trainer.run()
-    if not dataset.held_out:
-        keep(outcome.steps, {})
+    setup = Setup(dataset, base, method, trainer)
+    if state is not None:
+        trainer.restore(state)
+    elif problems := disk_problems(out, options.bytes_to_write(base.model.num_parameters(), setup.trainable)):
+        raise OptionsError(problems)
+    return setup
+
+
+def train_model2(
+    options: Model2Options,
+    data: tuple[str, ...],
+    out: Path,
+    progress: Progress,
+    start: Start = "new",
+    world: World = World(),  # noqa: B008 - frozen: one process
+) -> dict[str, Any]:
+    """Fine-tune, save and export; returns the report that is also written to ``training_report.json``.
+
+    Of several processes the first one writes; the others return an empty report.
+    """
+    states = begin(options, data, out, start)
+    if problems := base_problems(options):
+        raise OptionsError(problems)
+    run = set_up(options, data, out, progress, states, states.newest() if start == "resume" else None, world)
+    base, trainer = run.base, run.trainer
+    report_to = options.report_to if world.is_first else "none"
+    with tracking(report_to, out, states.config) as listener:
+        trainer.metrics.listener = listener
+        before = score_base(trainer, base, progress)
+        progress.stage(
+            "train",
+            f"training {run.trainable:,} of {base.model.num_parameters():,} parameters on "
+            f"{len(trainer.batches.documents.tokens):,} tokens, {trainer.compute.name}, {trainer.compute.dtype_name} "
+            f"({trainer.compute.reason}){describe_cuts(trainer.batches.documents, options.row_length)}",
+        )
+        with Energy().measure(options.country) as energy:
+            outcome = trainer.run()
+    if not trainer.held_out:
+        trainer.on_best(outcome.steps, {})
+    world.add_up(energy)
+    if not world.is_first:
+        return {}
     progress.stage("export", f"writing {out}")
-    method.finish(out)
+    trained = run.trainable
+    run.method.finish(out)
     report = {
         "model": "model2",
         "base": options.base,
@@ -139,90 +246,77 @@ def train_model2(options: Model2Options, data: tuple[str, ...], out: Path, progr
         "parameters": base.model.num_parameters(),
         "trainable_parameters": trained,
         "size_bytes": sum(file.stat().st_size for file in (out / "final").glob("*.safetensors")),
-        **run_report(outcome, best, dataset, compute, energy),
-        "base_val_loss": before.loss if before.tokens else None,
-        "base_val_bits_per_byte": before.bits_per_byte if before.tokens else None,
+        **run_report(outcome, outcome.best, run.dataset, trainer.compute, energy),
+        "base_val_loss": before.get("loss"),
+        "base_val_bits_per_byte": before.get("bits_per_byte"),
         "seed": options.seed,
-        "config": asdict(options) | {"data": list(data)},
+        "config": configuration(options, data),
     }
     export_gguf(out / "final", out / "model.gguf", options.gguf)
     draw_curves(out, f"Model 2, {report['parameters'] / 1e6:.0f}M parameters, fine-tuned ({options.method})")
     write_report(out, report)
+    run.dataset.write_card(out)
+    states.remove()
     return report
 
 
 def make_method(base: Base, options: Model2Options, compute: Compute) -> Full | Lora:
+    if options.method == "qlora":
+        return QLora(base, options.lora_rank, compute.dtype)
     if options.method == "lora":
         return Lora(base, options.lora_rank, compute.dtype)
     return Full(base, options.frozen, compute.dtype)
 
 
-def make_trainer(
-    base: Base,
-    dataset: Dataset,
-    options: Model2Options,
-    compute: Compute,
-    progress: Progress,
-    metrics: Metrics,
-    keep: Callable[[int, dict[str, Score]], None],
-) -> Trainer:
-    """The loop over the samples in the base's chat form."""
-    form = base.chat_form()
-    documents = tokenise(dataset.train, base.encode_batch, form, options.loss_on)
-    held_out = {
-        kind: tokenise(samples, base.encode_batch, form, options.loss_on) for kind, samples in dataset.held_out.items()
-    }
-    return Trainer(
-        PackedCausalLM(base.model),
-        documents,
-        held_out,
-        options,
-        compute,
-        base.pad_id,
-        progress,
-        metrics,
-        on_best=keep,
-    )
-
-
-def score_base(trainer: Trainer, base: Base, progress: Progress) -> Score:
-    """The base's loss on the held-out answers, before any training."""
+def score_base(trainer: Trainer, base: Base, progress: Progress) -> dict[str, float]:
+    """The base's loss and bits per byte on the held-out answers, before any training; empty without such answers."""
+    if trainer.outcome.steps:  # a run that goes on has them in its first row
+        rows = [row for row in read_metrics(trainer.metrics.path) if row["step"] == 0]
+        return {key: rows[0][f"val_{key}"] for key in ("loss", "bits_per_byte")} if rows else {}
     progress.stage("evaluate", f"scoring {base.name} as it is")
     before = sum((trainer.score(documents) for documents in trainer.held_out.values()), Score(0.0, 0, 0))
-    if before.tokens:
-        trainer.metrics.write(step=0, seconds=0.0, val_loss=before.loss, val_bits_per_byte=before.bits_per_byte)
-    return before
+    if not before.tokens:
+        return {}
+    trainer.metrics.write(step=0, seconds=0.0, val_loss=before.loss, val_bits_per_byte=before.bits_per_byte)
+    return {"loss": before.loss, "bits_per_byte": before.bits_per_byte}
 
 
-def build_parser() -> OneLineParser:
-    parser = OneLineParser(
-        prog="train_model2_pretrained",
-        description=__doc__,
-        epilog=settings_help(Model2Options),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def parser() -> OneLineParser:
+    parser = build_parser("train_model2_pretrained", __doc__, PROFILES, MODEL2_FOLDER)
     parser.add_argument(
         "--base", metavar="NAME|PATH", help=f"{', '.join(BASES)}, a folder or an id of the Hub (default: smollm2-135m)"
     )
-    parser.add_argument("--method", choices=("full", "lora", "qlora"), help="what is trained (default: full)")
-    parser.add_argument("--profile", choices=PROFILES, default="demo", help="a set of settings (default: demo)")
-    parser.add_argument("--data", nargs="+", metavar="SOURCE", help=f"data sources (default: {DEFAULT_DATA})")
-    parser.add_argument("--out", type=Path, default=MODEL2_FOLDER, metavar="DIR", help="where everything is written")
-    parser.add_argument("--max-steps", type=int, metavar="N", help="stop after N optimizer steps")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be repeated"
+        "--list-bases", action="store_true", help="print the bases and what each needs, and do nothing else"
     )
-    parser.add_argument("--progress", type=Path, metavar="FILE", help="keep the state of the run in FILE, as JSON")
+    parser.add_argument("--method", choices=("full", "lora", "qlora"), help="what is trained (default: full)")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> None:
-    given = {"base": arguments.base, "method": arguments.method, "max_steps": arguments.max_steps}
-    settings = [f"{key}={value}" for key, value in given.items() if value is not None]
-    options = with_settings(PROFILES[arguments.profile], arguments.set + settings)
-    data = tuple(arguments.data or DEFAULT_DATA[arguments.profile])
-    with Progress(arguments.progress) as progress:
-        report = train_model2(options, data, arguments.out, progress)
+    options, data = chosen(arguments, PROFILES, {"base": arguments.base, "method": arguments.method})
+    out: Path = arguments.out
+    if arguments.list_bases:
+        for line in list_bases(options):
+            print(line, flush=True)
+        return
+    if arguments.plan or arguments.plan_for:
+        options.check()
+        print(plan_base(options, estimate_tokens(data, options, 4.2), arguments.plan_for).describe())
+        return
+    with World.join() as world, world.progress(arguments.progress) as progress:
+        if arguments.find_learning_rate:
+            with tempfile.TemporaryDirectory() as scratch:
+                folder = Path(scratch)
+                setup = set_up(options, data, folder, progress, begin(options, data, folder, "new"))
+                print(find_learning_rate(setup.trainer, out))
+            return
+        if arguments.start == "resume" and is_finished(options, data, out):
+            print(f"{out} holds this run already, finished; name another --out, or leave --resume out, to train again")
+            return
+        report = train_model2(options, data, out, progress, arguments.start, world)
+        if not world.is_first:
+            return
         print(
             f"Model 2: {report['parameters'] / 1e6:.1f}M parameters, {report['tokens']:,} tokens in "
             f"{report['train_seconds']:.0f} s ({report['tokens_per_second']:,.0f} tokens/s)"
@@ -232,8 +326,8 @@ def run(arguments: argparse.Namespace) -> None:
                 f"held-out answers: {report['base_val_bits_per_byte']:.3f} bits per byte before, "
                 f"{report['val_bits_per_byte']:.3f} after (perplexity {report['val_perplexity']:.1f})"
             )
-        show_answers(arguments.out / "final")
-        progress.stage("done", f"written to {arguments.out}")
+        show_answers(out / "final")
+        progress.stage("done", f"written to {out}")
 
 
 def show_answers(final: Path) -> None:
@@ -246,7 +340,7 @@ def show_answers(final: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run_command(run, build_parser(), argv)
+    return run_command(run, parser(), argv)
 
 
 if __name__ == "__main__":

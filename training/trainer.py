@@ -2,103 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from training.device import Compute, DType
-from training.optimizer import build_optimizers, cosine_with_warmup, set_learning_rate
-from training.options import OptionsError
-from training.packing import Batch, Documents, LossOn, PackedBatches, all_batches
+from training.checkpoint import Interruption, StateError, TrainingStates, random_states, restore_random_states
+from training.compilation import choose_compilation
+from training.device import Compute
+from training.optimizer import build_optimizers, cosine_with_warmup, set_learning_rate, warmup_stable_decay
+from training.options import Stopped
+from training.packing import Batch, Documents, PackedBatches, all_batches
 from training.progress import Progress
 from training.report import Metrics
 from training.scoring import Score, score
+from training.settings import TrainingOptions
+from training.shards import complete_state, whole
+
+MAX_SKIPPED = 20
 
 
 class TrainingError(ValueError):
     """A training that cannot go on; the message is one line and says what to do."""
 
 
-@dataclass(frozen=True)
-class TrainingOptions:
-    """What both trainings have in common: the data's limits, the optimizer and its course."""
-
-    max_rows_per_source: int | None = None
-    """At most so many rows of each data source, chosen by hash"""
-    max_held_out: int = 400
-    """At most so many held-out samples of each kind are scored"""
-    loss_on: LossOn = "answers"
-    """What is learned: answers (and prose), or everything, the questions included"""
-    row_length: int = 128
-    """Tokens of a packed training row"""
-    batch_rows: int = 16
-    """Rows of an optimizer step"""
-    micro_batch_rows: int = 16
-    """Rows at a time; smaller needs less memory"""
-    epochs: float = 1.0
-    """Passes over the data, unless max_steps or max_seconds ends it sooner"""
-    max_steps: int | None = None
-    """Optimizer steps at most"""
-    max_seconds: float | None = None
-    """Seconds of training at most; the learning rate's course follows whichever limit is nearer"""
-    optimizer: Literal["muon", "adamw"] = "adamw"
-    """Muon for the hidden matrices and AdamW for the rest, or AdamW for all"""
-    learning_rate: float = 3e-4
-    """Peak rate; with muon that of the hidden matrices"""
-    adamw_learning_rate: float | None = None
-    """Peak rate of what muon leaves to AdamW: embeddings, output layer, norms (none: learning_rate)"""
-    weight_decay: float = 0.0
-    """Decoupled decay of matrices"""
-    warmup: float = 0.1
-    """Share of the run in which the rate rises"""
-    floor: float = 0.0
-    """Share of the peak rate at the end of the cosine"""
-    clip: float = 1.0
-    """Largest norm of the gradient"""
-    label_smoothing: float = 0.0
-    """Share of each target spread over the vocabulary in training; never in evaluation"""
-    evaluations: int = 4
-    """How often the held-out samples are scored"""
-    patience: int = 3
-    """Stop after so many evaluations without a better loss"""
-    dtype: DType = "auto"
-    """Number format of matrix products: auto, bf16, fp16 or fp32"""
-    seed: int = 1
-    """Seed of the order of samples, and of weights that start at random"""
-    country: str = "GBR"
-    """ISO 3166 code of the country whose electricity mix turns energy into CO2"""
-
-    def problems(self) -> list[str]:
-        """Everything that cannot be, one sentence each (empty when all is well)."""
-        positive = ("row_length", "batch_rows", "micro_batch_rows", "epochs", "evaluations", "patience", "clip")
-        problems = [f"{key}={getattr(self, key)} must be above 0" for key in positive if getattr(self, key) <= 0]
-        if self.learning_rate < 0:
-            problems.append(f"learning_rate={self.learning_rate} must be at least 0")
-        if self.max_steps is not None and self.max_steps < 1:
-            problems.append(f"max_steps={self.max_steps} must be at least 1")
-        if not 0 <= self.label_smoothing < 1:
-            problems.append(f"label_smoothing={self.label_smoothing} must be at least 0 and below 1")
-        return problems
-
-    def check(self) -> None:
-        """Raises OptionsError with every problem at once."""
-        if problems := self.problems():
-            raise OptionsError(problems)
-
-    def steps(self, documents: Documents) -> int:
-        """Optimizer steps of the whole run: ``max_steps``, or ``epochs`` passes over the documents."""
-        batches = max(1.0, len(documents.tokens) / (self.row_length * self.batch_rows))
-        return self.max_steps or max(1, round(self.epochs * batches))
-
-
 @dataclass
 class Outcome:
-    """What a training reached; ``seconds`` are those of the optimizer's steps, without evaluation."""
+    """What a training reached; ``seconds`` are those of the optimizer's steps, without evaluation.
+
+    ``best`` are the scores of the weights that were kept, those of ``best_step``; ``skipped`` counts the steps in which
+    fp16's gradients overflowed.
+    """
 
     steps: int = 0
     tokens: int = 0
@@ -107,21 +46,44 @@ class Outcome:
     wall_seconds: float = 0.0
     stopped: str = "steps"
     scores: dict[str, Score] = field(default_factory=dict)
+    best: dict[str, Score] = field(default_factory=dict)
+    best_step: int | None = None
+    evaluations: int = 0
+    evaluations_without_gain: int = 0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
 
     @property
     def tokens_per_second(self) -> float:
         return self.tokens / self.seconds if self.seconds else 0.0
 
+    @property
+    def best_loss(self) -> float:
+        """Held-out loss that a better one has to beat: that of the first kind."""
+        return next(iter(self.best.values())).loss if self.best else math.inf
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Outcome:
+        """The inverse of ``asdict``."""
+        scores = {key: {kind: Score(**s) for kind, s in values[key].items()} for key in ("scores", "best")}
+        return cls(**(dict(values) | scores))
+
 
 class Trainer:
     """Trains ``model`` on ``documents`` and calls ``on_best`` whenever the first of ``held_out`` scores better.
 
-    ``model`` is a module with ``loss(tokens, labels, documents, *, label_smoothing)``, the sum over the labels:
-    ``ModernTransformer`` or ``PackedCausalLM``.
+    ``model`` is a module with ``loss(tokens, labels, documents, *, label_smoothing)``, the sum over the labels, and
+    ``layers``: ``ModernTransformer`` or ``PackedCausalLM``. With ``states`` the run is saved as it goes, and
+    ``restore`` goes on with a saved one. ``answers`` gives the model's answers to fixed questions.
 
     Raises:
-        TrainingError: when the loss is no longer a number; the best weights so far are kept.
+        TrainingError: when the loss or its gradient is no longer a number; the best weights so far are kept.
+        StateError: when a state cannot be written, or belongs to other data.
+        Stopped: after Ctrl-C or SIGTERM, with the state saved.
     """
+
+    rank = 0
+    """Of this process among those that train together."""
 
     def __init__(
         self,
@@ -134,9 +96,12 @@ class Trainer:
         progress: Progress,
         metrics: Metrics,
         on_best: Callable[[int, dict[str, Score]], None],
+        states: TrainingStates | None = None,
+        answers: Callable[[], dict[str, str]] | None = None,
     ) -> None:
         self.model, self.options, self.compute, self.pad_id = model.to(compute.device), options, compute, pad_id
         self.held_out, self.progress, self.metrics, self.on_best = held_out, progress, metrics, on_best
+        self.states, self.answers = states, answers
         self.batches = PackedBatches(documents, options.row_length, options.batch_rows, pad_id, options.seed)
         self.optimizers = build_optimizers(
             model,
@@ -145,56 +110,99 @@ class Trainer:
             adamw_learning_rate=options.adamw_learning_rate,
             weight_decay=options.weight_decay,
         )
+        self.scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.dtype == torch.float16)
         self.max_steps = options.steps(documents)
-        self.best = math.inf
-        self.evaluations_without_gain = 0
+        self.outcome = Outcome()
+        self._saved_at = time.monotonic()
+        self._fingerprint = ""
 
     def run(self) -> Outcome:
-        options, outcome = self.options, Outcome()
-        torch.manual_seed(options.seed)
-        evaluate_at = self._evaluation_points()
-        next_evaluation = next(evaluate_at)
-        started, done = time.monotonic(), 0.0
-        while done < 1:
-            rate = set_learning_rate(
-                self.optimizers, cosine_with_warmup(done, warmup=options.warmup, floor=options.floor)
-            )
-            step_started = time.monotonic()
-            batch = next(self.batches)
-            loss = self.step(batch)
-            outcome.steps += 1
-            outcome.tokens += int((batch.documents >= 0).sum())
-            outcome.seconds += time.monotonic() - step_started
-            outcome.wall_seconds = time.monotonic() - started
-            if not math.isfinite(loss):
-                raise TrainingError(
-                    f"the loss became {loss} at step {outcome.steps}; lower learning_rate and train again"
-                )
-            done = self._done(outcome)
-            self._show(outcome, loss, rate, done)
-            if done >= next_evaluation or done >= 1:
-                next_evaluation = next(evaluate_at, 2.0)
-                if self._evaluate(outcome):
-                    outcome.stopped = "patience"
-                    break
-        if done >= 1 and outcome.steps < self.max_steps:
+        options, outcome = self.options, self.outcome
+        if not outcome.steps:
+            torch.manual_seed(options.seed + self.rank)
+        choose_compilation(self)
+        self._saved_at = time.monotonic()
+        started = self._saved_at - outcome.wall_seconds
+        with Interruption() as interruption:
+            while self.done < 1 and outcome.evaluations_without_gain < options.patience:
+                self._advance(started)
+                if (number := self._interrupted(interruption)) is not None:
+                    self._stop(number)
+                elif self._save_is_due() and self.done < 1:
+                    self.save()
+        if outcome.evaluations_without_gain >= options.patience:
+            outcome.stopped = "patience"
+        elif outcome.steps < self.max_steps:
             outcome.stopped = "time"
-        outcome.epochs = self.batches.epoch + self.batches.position / max(1, len(self.batches._rows))
+        outcome.epochs = outcome.tokens / max(1, len(self.batches.documents.tokens))
         return outcome
+
+    def _advance(self, started: float) -> None:
+        """One step, with what is due after it."""
+        outcome, multiplier = self.outcome, self._multiplier()
+        rate = set_learning_rate(self.optimizers, multiplier)
+        step_started = time.monotonic()
+        batch = next(self.batches)
+        loss = self.step(batch)
+        outcome.steps += 1
+        outcome.tokens += int((batch.documents >= 0).sum())
+        outcome.seconds += time.monotonic() - step_started
+        outcome.wall_seconds = self._wall_seconds(started)
+        self._show(loss, rate)
+        if self.done >= min(1.0, (outcome.evaluations + 1) / self.options.evaluations):
+            self._evaluate()
 
     def step(self, batch: Batch) -> float:
         """One optimizer step; the loss (nats a label, with smoothing) before it."""
-        n_labels, total = max(1, batch.n_labels), 0.0
+        loss = float(self.backward(batch))
+        self._update(loss)
+        return loss
+
+    def backward(self, batch: Batch) -> Tensor:
+        """Add the batch's gradients to the parameters'; its loss in nats a label."""
+        n_labels = max(1, batch.n_labels)
+        total = torch.zeros((), device=self.compute.device)
         self.model.train()
         for part in batch.slices(self.options.micro_batch_rows):
             loss = self._loss_sum(part, self.options.label_smoothing) / n_labels
-            loss.backward()
-            total += float(loss.detach())
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
-        for optimizer in self.optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            self.scaler.scale(loss).backward()
+            total += loss.detach()
         return total
+
+    def _update(self, loss: float) -> None:
+        """Clip the gradients and let the optimizers use them, unless they are no numbers."""
+        for optimizer in self.optimizers:
+            self.scaler.unscale_(optimizer)
+        norm = self._clip()
+        if math.isfinite(loss) and math.isfinite(norm):
+            self.outcome.skipped_in_a_row = 0
+            for optimizer in self.optimizers:
+                optimizer.step()
+        else:
+            self._skip(loss, norm)
+        self.scaler.update()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+
+    def _clip(self) -> float:
+        """Scale the gradients down to the norm of the settings; the norm that they had."""
+        return float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip))
+
+    def _skip(self, loss: float, norm: float) -> None:
+        """Leave a step out where fp16's scaled gradients overflowed: the scaler then halves its scale. All else ends
+        the run."""
+        outcome = self.outcome
+        outcome.skipped, outcome.skipped_in_a_row = outcome.skipped + 1, outcome.skipped_in_a_row + 1
+        if self.scaler.is_enabled() and math.isfinite(loss) and outcome.skipped_in_a_row <= MAX_SKIPPED:
+            return
+        what = f"the loss became {loss}" if not math.isfinite(loss) else f"the gradient's norm became {norm}"
+        saved = self.states.steps() if self.states else []
+        resume = f", or go on from step {saved[-1]} with a lower one and --resume" if saved else ""
+        lower = "lower learning_rate" + (" or use dtype=bf16 or fp32" if self.scaler.is_enabled() else "")
+        raise TrainingError(
+            f"{what} at step {outcome.steps + 1}, with learning_rate={self.options.learning_rate} and "
+            f"clip={self.options.clip}; {lower} and train again{resume}"
+        )
 
     def _loss_sum(self, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
         batch = batch.to(self.compute.device)
@@ -207,38 +215,58 @@ class Trainer:
         rows = all_batches(documents, self.options.row_length, self.options.micro_batch_rows, self.pad_id)
         return score(self._loss_sum, rows, int(documents.answer_bytes.sum()))
 
-    def _evaluate(self, outcome: Outcome) -> bool:
-        """Score the held-out sets; True when patience has run out."""
+    def _evaluate(self) -> None:
+        """Score the held-out sets, keep the weights if they are the best, and ask the fixed questions."""
+        outcome = self.outcome
+        outcome.evaluations += 1
         outcome.scores = {name: self.score(documents) for name, documents in self.held_out.items()}
         if not outcome.scores:
-            return False
+            return
         name, first = next(iter(outcome.scores.items()))
+        answers = {"answers": self.answers()} if self.answers and self.options.sample_tokens else {}
         self.metrics.write(
-            step=outcome.steps, seconds=outcome.seconds, val_loss=first.loss, val_bits_per_byte=first.bits_per_byte
+            step=outcome.steps,
+            seconds=outcome.seconds,
+            val_loss=first.loss,
+            val_bits_per_byte=first.bits_per_byte,
+            **answers,
         )
         self.progress.say(
             f"step {outcome.steps}: held-out loss {first.loss:.3f}, perplexity {first.perplexity:.1f}, "
             f"{first.bits_per_byte:.3f} bits per byte ({name})"
         )
-        if first.loss < self.best:
-            self.best, self.evaluations_without_gain = first.loss, 0
+        for question, answer in answers.get("answers", {}).items():
+            self.progress.say(f"  {question}  {answer}")
+        if first.loss < outcome.best_loss:
+            outcome.best, outcome.best_step, outcome.evaluations_without_gain = outcome.scores, outcome.steps, 0
+            # First the state, then the weights: a run that goes on from it keeps them again, so they always agree.
+            if self._save_seconds_passed(share=0.1) and self.done < 1:
+                self.save()
             self.on_best(outcome.steps, outcome.scores)
         else:
-            self.evaluations_without_gain += 1
-        return self.evaluations_without_gain >= self.options.patience
+            outcome.evaluations_without_gain += 1
 
-    def _evaluation_points(self) -> Iterator[float]:
-        yield from (i / self.options.evaluations for i in range(1, self.options.evaluations + 1))
+    # -- the course ------------------------------------------------------------------------------------------------
 
-    def _done(self, outcome: Outcome) -> float:
-        by_steps = outcome.steps / self.max_steps
-        by_time = outcome.wall_seconds / self.options.max_seconds if self.options.max_seconds else 0.0
+    @property
+    def done(self) -> float:
+        """The share of the run that lies behind, from 0 to 1: of steps or of seconds, whichever is larger."""
+        by_steps = self.outcome.steps / self.max_steps
+        by_time = self.outcome.wall_seconds / self.options.max_seconds if self.options.max_seconds else 0.0
         return max(by_steps, by_time)
 
-    def _show(self, outcome: Outcome, loss: float, rate: float, done: float) -> None:
-        steps = max(outcome.steps, round(outcome.steps / max(done, 1e-9)))
-        left = outcome.wall_seconds * (1 - done) / max(done, 1e-9)
-        best = None if math.isinf(self.best) else self.best
+    def _multiplier(self) -> float:
+        """That of the peak learning rate."""
+        options = self.options
+        if options.schedule == "wsd":
+            return warmup_stable_decay(self.done, warmup=options.warmup, decay=options.decay, floor=options.floor)
+        return cosine_with_warmup(self.done, warmup=options.warmup, floor=options.floor)
+
+    def _show(self, loss: float, rate: float) -> None:
+        outcome, done = self.outcome, max(self.done, 1e-9)
+        steps = max(outcome.steps, round(outcome.steps / done))
+        left = outcome.wall_seconds * (1 - done) / done
+        best = None if math.isinf(outcome.best_loss) else outcome.best_loss
         self.progress.step(outcome.steps, steps, loss, outcome.tokens_per_second, left, best)
         if outcome.steps == 1 or outcome.steps % 10 == 0:
             self.metrics.write(
@@ -248,3 +276,90 @@ class Trainer:
                 learning_rate=rate,
                 tokens_per_second=outcome.tokens_per_second,
             )
+
+    # -- saving and going on ---------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write the state of the run, if it keeps any."""
+        if self.states is not None:
+            self.states.save(self.outcome.steps, self.state(), self.outcome.best_step)
+            self._saved_at = time.monotonic()
+
+    def state(self) -> dict[str, Any]:
+        """All that decides how the run goes on, in tensors and plain types."""
+        return {
+            "weights": {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad},
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "scaler": self.scaler.state_dict(),
+            "random": random_states(),
+            "epoch": self.batches.epoch,
+            "position": self.batches.position,
+            "outcome": asdict(self.outcome),
+            "fingerprint": self.fingerprint(),
+            "dtype": self.compute.dtype_name,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state; ``run`` then does what the run that saved it would have done.
+
+        Raises:
+            StateError: when the state was saved with other data or another base.
+        """
+        if state["fingerprint"] != self.fingerprint():
+            raise StateError(
+                "--resume: the data, their tokens or the base differ from those of the saved run; give what it was "
+                "started with, or --restart to begin anew"
+            )
+        if self.states is not None:
+            folder = self.states.path(state["outcome"]["steps"])
+            state = complete_state(state, folder, self.model, self.optimizers)
+        trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        with torch.no_grad():
+            for name, parameter in trained.items():
+                parameter.copy_(state["weights"][name])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            peaks = [group["peak_lr"] for group in optimizer.param_groups]
+            optimizer.load_state_dict(saved)
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                group["peak_lr"] = peak  # that of the settings, which may have been lowered
+        self.scaler.load_state_dict(state["scaler"])
+        self.batches.seek(state["epoch"], state["position"])
+        self.outcome = Outcome.from_dict(state["outcome"])
+        restore_random_states(state["random"])
+        if self.outcome.best_step == self.outcome.steps:
+            self.on_best(self.outcome.steps, self.outcome.best)
+        self.progress.say(f"going on from step {self.outcome.steps} of {self.max_steps}")
+
+    def fingerprint(self) -> str:
+        """A hash of the tokens that are learned and scored, and of the weights that stay as they are."""
+        if not self._fingerprint:
+            digest = hashlib.blake2b(digest_size=16)
+            for documents in (self.batches.documents, *self.held_out.values()):
+                for array in (documents.tokens, documents.learned, documents.offsets):
+                    digest.update(array.tobytes())
+            for name, parameter in self.model.named_parameters():
+                digest.update(f"{name} {tuple(parameter.shape)}".encode())
+                if not parameter.requires_grad:
+                    digest.update(str(int(torch.hash_tensor(whole(parameter.detach())).view(torch.int64))).encode())
+            self._fingerprint = digest.hexdigest()
+        return self._fingerprint
+
+    def _wall_seconds(self, started: float) -> float:
+        return time.monotonic() - started
+
+    def _interrupted(self, interruption: Interruption) -> int | None:
+        """The signal that asks the run to stop."""
+        return interruption.number
+
+    def _save_is_due(self) -> bool:
+        by_steps = self.options.save_steps and self.outcome.steps % self.options.save_steps == 0
+        return bool(by_steps) or self._save_seconds_passed()
+
+    def _save_seconds_passed(self, share: float = 1.0) -> bool:
+        seconds = self.options.save_seconds
+        return seconds is not None and time.monotonic() - self._saved_at >= share * seconds
+
+    def _stop(self, number: int) -> None:
+        self.save()
+        saved = "saved" if self.states is not None else "not saved"
+        raise Stopped(number, f"stopped at step {self.outcome.steps} of {self.max_steps}, {saved}")

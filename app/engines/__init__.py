@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+CONTEXT = 2048  # tokens of a conversation in this process, or less where a model was trained on less
 Message = dict[str, str]  # {"role": "user" | "assistant" | "system", "content": str}
 
 
@@ -28,7 +29,7 @@ class Sampling:
     max_new_tokens: int
     temperature: float  # 0 means the most likely token, always
     top_p: float  # in (0, 1]; the only other filter, so that every kind of engine draws alike
-    seed: int
+    seed: int  # repeats an answer; with PyTorch only where it is the only one on its way
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,12 @@ class Piece:
 class Engine(Protocol):
     """What every kind of engine can do. `stream` may be called from several threads at once."""
 
+    @property
+    def slots(self) -> int:
+        """Answers that it makes at the same time, known once it is started; more would only wait inside it."""
+
     def start(self) -> None:
-        """Load the model, or reach its server. Raises EngineError."""
+        """Load the model, or reach its server; also again, after it broke or was closed. Raises EngineError."""
 
     def stream(self, messages: list[Message], sampling: Sampling, cancel: threading.Event) -> Iterator[Piece]:
         """Yield the answer to `messages`; end early, without an error, once `cancel` is set. Raises EngineError."""
@@ -56,7 +61,7 @@ class Engine(Protocol):
         """What answers, for the record of the study: kind, source and, for files, a SHA-256."""
 
     def health(self) -> dict[str, object]:
-        """`{"ok": bool, ...}`, at once and without generating."""
+        """`{"ok": bool, ...}`, at once and without generating; not ok means that only a new start helps."""
 
     def close(self) -> None:
         """Free the model's memory; calling it again is harmless."""

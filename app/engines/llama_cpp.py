@@ -11,20 +11,24 @@ from typing import Any
 
 import httpx
 
-from app.engines import EngineError, Message, Piece, Sampling
+from app.engines import CONTEXT, EngineError, Message, Piece, Sampling
 from app.engines.checksum import file_sha256
 from app.engines.relay import Emit, relay
 
-SLOTS = 4  # conversations decoded together in one batch
-CONTEXT = 2048  # tokens for each slot, or less where the model was trained on less
+SLOTS = 8  # conversations decoded together in one batch
+SMALL_BYTES = 50_000_000
+HEALTH_SECONDS = 5.0  # a server object that does not answer a health check for so long is dead
 PROMPT_BATCH = 128  # tokens read between two looks at `cancel`
 
 
 class LlamaCpp:
     """One GGUF model in one llama.cpp server object inside this process."""
 
+    slots = SLOTS
+
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._broken = False  # an answer broke off without a word
         self._server: Any = None
         self._http: httpx.Client | None = None
         self._context = CONTEXT
@@ -33,6 +37,7 @@ class LlamaCpp:
         """Load the file. Raises EngineError when it is missing, cut short or not a GGUF."""
         import xllamacpp
 
+        self.close()
         if not self.path.is_file():
             raise EngineError(f"{self.path}: no such file; train the model first or name another checkpoint")
         key = secrets.token_hex(16)
@@ -48,18 +53,22 @@ class LlamaCpp:
         )
         model = self._get("/v1/models")["data"][0]["meta"]
         self._context = min(CONTEXT, int(model["n_ctx_train"]))
+        self._broken = False
 
     def _parameters(self, xllamacpp: Any, key: str) -> Any:
-        # Two models answer at the same time, so each gets half of the cores. Threads that spin while they wait
-        # (poll > 0) would take the cores from the other model.
-        threads = max(1, (os.cpu_count() or 2) // 2)
+        # Two models answer at the same time. One conversation decodes on half of the cores. Several together, and
+        # prompts, take all of them, but for a small model: it is done early, and more threads would only wait for each
+        # other. Threads that spin while they wait (poll > 0) would take the cores from the other model.
+        cores = os.cpu_count() or 2
+        half = max(1, cores // 2)
+        together = half if self.path.stat().st_size < SMALL_BYTES else cores
         parameters = xllamacpp.CommonParams()
         parameters.model.path = str(self.path)
         parameters.model_alias = {"model"}
         parameters.n_parallel = SLOTS
         parameters.n_ctx = SLOTS * CONTEXT
         parameters.n_batch = parameters.n_ubatch = PROMPT_BATCH
-        for cpu in (parameters.cpuparams, parameters.cpuparams_batch):
+        for cpu, threads in ((parameters.cpuparams, half), (parameters.cpuparams_batch, together)):
             cpu.n_threads = threads
             cpu.poll = 0
         parameters.fit_params = False
@@ -75,7 +84,13 @@ class LlamaCpp:
         """Yield the answer token by token. Raises EngineError."""
         if self._server is None:
             raise EngineError(f"{self.path}: not started")
-        request = {
+        request = self.request(messages, sampling)
+        server = self._server  # a new start during the answer does not change it
+        return relay(lambda emit: self._answer(server, request, emit, cancel), cancel)
+
+    def request(self, messages: list[Message], sampling: Sampling) -> dict[str, Any]:
+        """What llama.cpp is asked, in OpenAI's form with its own additions."""
+        return {
             "messages": messages,
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
@@ -86,9 +101,8 @@ class LlamaCpp:
             "stream": True,
             "return_progress": True,  # events while the prompt is read, so that a stop is seen there too
         }
-        return relay(lambda emit: self._answer(request, emit), cancel)
 
-    def _answer(self, request: dict[str, Any], emit: Emit) -> None:
+    def _answer(self, server: Any, request: dict[str, Any], emit: Emit, cancel: threading.Event) -> None:
         tokens = 0
         error = ""
         ended = False
@@ -103,12 +117,16 @@ class LlamaCpp:
             ended = ended or bool(piece.finish)
             return not emit(piece)
 
-        self._server.handle_chat_completions(request, receive)
+        try:
+            server.handle_chat_completions(request, receive)
+        except Exception as failure:  # whatever the binding raises, the object is not to be trusted any more
+            self._broken = server is self._server
+            raise EngineError(f"{self.path}: llama.cpp broke ({failure})") from failure
         if error:
             raise EngineError(f"{self.path}: {error}")
-        if not ended:
-            # Either cancelled, and then nobody reads this, or llama.cpp gave up without a word.
-            raise EngineError(f"{self.path}: the answer broke off; start the app again")
+        if not ended and not cancel.is_set():
+            self._broken = server is self._server
+            raise EngineError(f"{self.path}: llama.cpp broke off in an answer")
 
     def fits(self, messages: list[Message], max_new_tokens: int) -> bool:
         """Whether prompt and answer have room, counted with the model's own template and tokenizer."""
@@ -128,15 +146,20 @@ class LlamaCpp:
         try:
             return self._http.request(method, path, json=body).raise_for_status().json()
         except (httpx.HTTPError, ValueError) as error:
-            raise EngineError(f"{self.path}: llama.cpp does not answer ({error}); start the app again") from error
+            raise EngineError(f"{self.path}: llama.cpp does not answer ({error})") from error
 
     def describe(self) -> dict[str, str]:
         """Kind, name and SHA-256 of the file; its folder is left out, so that moving it does not begin a new study."""
         return {"kind": "llama.cpp", "source": self.path.name, "sha256": file_sha256(self.path)}
 
     def health(self) -> dict[str, object]:
-        """Whether the model is loaded; its context in tokens."""
-        return {"ok": self._server is not None, "context": self._context}
+        """Whether the server object answers; its context in tokens."""
+        http = self._http
+        try:
+            ok = http is not None and not self._broken and http.get("/health", timeout=HEALTH_SECONDS).is_success
+        except (httpx.HTTPError, RuntimeError):  # RuntimeError: closed at this moment
+            ok = False
+        return {"ok": ok, "context": self._context}
 
     def close(self) -> None:
         """Free the model."""

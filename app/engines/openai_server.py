@@ -16,6 +16,7 @@ from app.engines.relay import Emit, relay
 
 ATTEMPTS = 3
 BACK_OFF_SECONDS = 0.5  # doubled after each attempt
+SLOTS = 64  # answers asked for at the same time; the server has its own queue behind that
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 60.0  # the longest wait for the next event, a long prompt included
 DEADLINE_SECONDS = 180.0  # for a whole answer
@@ -30,20 +31,27 @@ class _Busy(Exception):
 class OpenAIServer:
     """One model of one server. The key, where the server wants one, is read from OPENAI_API_KEY."""
 
+    slots = SLOTS
+
     def __init__(self, base_url: str, model: str) -> None:
         self.base_url = base_url.rstrip("/")
         self.model = model
+        self._client = self._connect()
+        self._context: int | None = None
+        self._checked = (0.0, False)
+
+    def _connect(self) -> httpx.Client:
         key = os.environ.get("OPENAI_API_KEY", "")
-        self._client = httpx.Client(
+        return httpx.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=None),
         )
-        self._context: int | None = None
-        self._checked = (0.0, False)
 
     def start(self) -> None:
         """Reach the server and find the model in its list. Raises EngineError."""
+        if self._client.is_closed:
+            self._client = self._connect()
         models = self._list_models()
         found = next((entry for entry in models if entry.get("id") == self.model), None)
         if models and found is None:
@@ -52,6 +60,7 @@ class OpenAIServer:
         meta = (found or {}).get("meta") or {}
         context = (found or {}).get("max_model_len") or meta.get("n_ctx") or meta.get("n_ctx_train")
         self._context = int(context) if context else None
+        self._checked = (time.monotonic(), True)
 
     def _list_models(self) -> list[dict[str, Any]]:
         try:
@@ -113,6 +122,7 @@ class OpenAIServer:
                     raise EngineError(f"openai:{self.base_url}: the answer broke off; check the server")
                 emit(Piece("", 0, "length" if finish == "length" else "stop"))
         except httpx.HTTPError as error:
+            self._checked = (0.0, False)  # look again before the next answer
             if tokens:  # a second attempt would say something else after the text that has come
                 raise EngineError(
                     f"openai:{self.base_url}: the answer broke off ({error}); check the server"
@@ -143,6 +153,7 @@ class OpenAIServer:
         """Whether the server lists its models; looked up at most every few seconds."""
         checked, ok = self._checked
         if time.monotonic() - checked > HEALTH_SECONDS:
+            self._checked = (time.monotonic(), ok)  # one look is enough; others use the last result meanwhile
             try:
                 self._list_models()
                 ok = True

@@ -1,182 +1,221 @@
 """PyTorch in this process: a GPU, or a checkpoint for which there is no GGUF.
 
+Decoding is transformers' continuous batching: one thread takes a step for all conversations at once, and a new one
+joins between two steps. Model 1's `.pt` is decoded as the Llama that it is exported as, so both kinds share the way.
 torch and transformers are imported when a model starts, so that an app on llama.cpp alone never loads them.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
+import queue
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from app.engines import EngineError, Message, Piece, Sampling
+from app.engines import CONTEXT, EngineError, Message, Piece, Sampling
 from app.engines.checksum import file_sha256
-from app.engines.relay import Emit, relay
+from app.engines.relay import POLL_SECONDS, Emit, relay
+
+SLOTS_CPU, SLOTS_GPU = 8, 32  # conversations decoded together
+PAGE_TOKENS = 128  # of the paged key-value cache
+STEP_TOKENS = 256  # prompts are read in parts of this size, between the steps of other conversations
 
 
-class HuggingFace:
-    """A folder in Hugging Face's form: `config.json`, weights and a tokenizer with a chat template."""
+class _Batched:
+    """A causal language model of transformers and its tokenizer, decoding several conversations together."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._model: Any = None
-        self._tokenizer: Any = None
-        self._one_at_a_time = threading.Lock()  # a seed belongs to the whole process
-
-    def start(self) -> None:
-        """Load model and tokenizer on the best device. Raises EngineError."""
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        device = _device(torch)
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(self.folder)
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                self.folder, dtype=torch.float32 if device == "cpu" else "auto"
-            )
-        except Exception as error:  # transformers raises many kinds for a broken folder
-            raise EngineError(f"{self.folder}: transformers cannot load it ({_one_line(error)})") from error
-        if not self._tokenizer.chat_template:
-            raise EngineError(f"{self.folder}: its tokenizer has no chat template; train or export the model again")
-        if len(self._tokenizer) > model.get_input_embeddings().weight.shape[0]:
-            raise EngineError(
-                f"{self.folder}: the tokenizer belongs to another model (it has more tokens than this one)"
-            )
-        self._model = model.to(device).eval()
-
-    def stream(self, messages: list[Message], sampling: Sampling, cancel: threading.Event) -> Iterator[Piece]:
-        """Yield the answer as transformers generates it."""
-        if self._model is None:
-            raise EngineError(f"{self.folder}: not started")
-        return relay(lambda emit: self._answer(messages, sampling, cancel, emit), cancel)
-
-    def _answer(self, messages: list[Message], sampling: Sampling, cancel: threading.Event, emit: Emit) -> None:
-        import torch
-        from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
-
-        class Cancelled(StoppingCriteria):
-            def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
-                return torch.full((input_ids.shape[0],), cancel.is_set(), device=input_ids.device)
-
-        prompt = self._encode(messages).to(self._model.device)
-        streamer = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
-        draw = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
-        outcome: list[Any] = []
-
-        def generate() -> None:
-            try:
-                torch.manual_seed(sampling.seed)
-                outcome.append(
-                    self._model.generate(
-                        input_ids=prompt,
-                        attention_mask=torch.ones_like(prompt),
-                        max_new_tokens=sampling.max_new_tokens,
-                        streamer=streamer,
-                        stopping_criteria=StoppingCriteriaList([Cancelled()]),
-                        **(draw if sampling.temperature > 0 else {"do_sample": False}),
-                    )
-                )
-            except Exception as error:
-                outcome.append(error)
-                streamer.end()
-
-        with self._one_at_a_time:
-            worker = threading.Thread(target=generate, daemon=True)
-            worker.start()
-            for text in streamer:
-                emit(Piece(text, 0))
-            worker.join()
-        if isinstance(outcome[0], Exception):
-            raise EngineError(f"{self.folder}: {_one_line(outcome[0])}") from outcome[0]
-        tokens = outcome[0].shape[1] - prompt.shape[1]
-        emit(Piece("", tokens, "length" if tokens >= sampling.max_new_tokens else "stop"))
-
-    def _encode(self, messages: list[Message]) -> Any:
-        encoded = self._tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
-        )
-        return encoded["input_ids"]
-
-    def fits(self, messages: list[Message], max_new_tokens: int) -> bool:
-        """Whether prompt and answer have room, counted with the model's own template and tokenizer."""
-        context = getattr(self._model.config, "max_position_embeddings", None)
-        return context is None or self._encode(messages).shape[1] + max_new_tokens <= context
-
-    def describe(self) -> dict[str, str]:
-        """Kind, the folder's name and the SHA-256 of the weights."""
-        weights = next(iter(sorted(self.folder.glob("*.safetensors"))), self.folder / "config.json")
-        return {"kind": "transformers", "source": self.folder.name, "sha256": file_sha256(weights)}
-
-    def health(self) -> dict[str, object]:
-        """Whether the model is loaded, and where."""
-        return {"ok": self._model is not None, "device": str(self._model.device) if self._model else ""}
-
-    def close(self) -> None:
-        """Free the model."""
-        self._model = None
-
-
-class TrainedFromScratch:
-    """Model 1 as a `.pt`, with its tokenizer beside it, decoded by `training.generation`."""
+    slots = SLOTS_CPU
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._model: Any = None
-        self._tokenizer: Any = None
+        self._context = CONTEXT
+        self._manager: Any = None
+        self._end: tuple[int, ...] = ()  # the tokens that end an answer
+        self._answers: dict[str, queue.SimpleQueue[Any]] = {}
+        self._numbers = itertools.count()
+
+    def _load(self) -> Any:
+        """The model on the processor; the tokenizer is kept. Raises EngineError."""
+        raise NotImplementedError
+
+    def _encode(self, messages: list[Message]) -> list[int]:
+        raise NotImplementedError
+
+    def _decode(self, ids: list[int]) -> str:
+        raise NotImplementedError
 
     def start(self) -> None:
-        """Load model and tokenizer on the best device. Raises EngineError."""
+        """Load the model onto the best device and start decoding. Raises EngineError."""
         import torch
+        from transformers import ContinuousBatchingConfig, GenerationConfig
 
-        from training import generation
+        self.close()
+        device = _device(torch)
+        model = self._load().to(device).eval()
+        self.slots = SLOTS_CPU if device == "cpu" else SLOTS_GPU
+        self._context = min(CONTEXT, getattr(model.config, "max_position_embeddings", None) or CONTEXT)
+        end = model.generation_config.eos_token_id
+        self._end = tuple(end) if isinstance(end, list | tuple) else (end,)
+        # transformers prepares only for the filters that the defaults use; each request brings its own values.
+        defaults = GenerationConfig(
+            do_sample=True, temperature=0.5, top_p=0.5, top_k=2, eos_token_id=list(self._end), pad_token_id=self._end[0]
+        )
+        self._everything = model.config.get_text_config().vocab_size  # top_k that leaves nothing out
+        self._manager = model.init_continuous_batching(
+            generation_config=defaults,
+            continuous_batching_config=ContinuousBatchingConfig(
+                page_size=PAGE_TOKENS,
+                num_blocks=self.slots * math.ceil(self._context / PAGE_TOKENS),
+                max_batch_tokens=STEP_TOKENS,
+                max_requests_per_batch=self.slots,
+                per_request_processors=True,
+                auto_switch_to_flash=False,  # would look for kernels on the network
+            ),
+        )
+        self._manager.start()
+        while self._manager.batch_processor is None:  # it makes the cache and seeds in its own thread
+            if not self._manager.is_running():
+                raise EngineError(f"{self.path}: no room for the model's cache on {device}; its reason is in the log")
+            time.sleep(0.01)
+        threading.Thread(target=self._deliver, args=(self._manager,), name="engine-deliver", daemon=True).start()
 
-        try:
-            model, self._tokenizer = generation.load(self.path)
-        except ValueError as error:  # CheckpointError or TokenizerError, whose one line says what to do
-            raise EngineError(_one_line(error)) from error
-        self._model = model.to(_device(torch)).eval()
+    def _deliver(self, manager: Any) -> None:
+        """Hand each result to the answer that waits for it, for as long as the decoding runs."""
+        while manager.is_running():
+            result = manager.get_result(timeout=POLL_SECONDS)
+            if result is not None and (waiting := self._answers.get(result.request_id)):
+                waiting.put(result)
 
     def stream(self, messages: list[Message], sampling: Sampling, cancel: threading.Event) -> Iterator[Piece]:
-        """Yield the answer token by token."""
-        if self._model is None:
+        """Yield the answer as it is decoded. Raises EngineError."""
+        if self._manager is None:
             raise EngineError(f"{self.path}: not started")
-        return relay(lambda emit: self._answer(messages, sampling, emit), cancel)
+        return relay(lambda emit: self._answer(self._manager, messages, sampling, cancel, emit), cancel)
 
-    def _answer(self, messages: list[Message], sampling: Sampling, emit: Emit) -> None:
-        from training import generation
+    def _answer(
+        self, manager: Any, messages: list[Message], sampling: Sampling, cancel: threading.Event, emit: Emit
+    ) -> None:
+        import torch
 
-        tokens = 0
-        for text in generation.stream(
-            self._model,
-            self._tokenizer,
-            _pairs(messages),
-            max_new_tokens=sampling.max_new_tokens,
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            seed=sampling.seed,
-        ):
-            tokens += 1
-            if not emit(Piece(text, 1)):
+        prompt = self._encode(messages)
+        if len(prompt) + sampling.max_new_tokens > self._context:
+            raise EngineError(f"{self.path}: {len(prompt)} tokens and an answer exceed the context of {self._context}")
+        name = str(next(self._numbers))
+        results = self._answers[name] = queue.SimpleQueue()
+        if len(self._answers) == 1:
+            torch.manual_seed(sampling.seed)  # one source of chance for all: a seed repeats only an answer made alone
+        try:
+            manager.add_request(prompt, name, sampling.max_new_tokens, streaming=True, **self._draw(sampling))
+            self._pass_on(manager, results, sampling.max_new_tokens, cancel, emit)
+        finally:
+            del self._answers[name]
+            manager.cancel_request(name)
+
+    def _draw(self, sampling: Sampling) -> dict[str, Any]:
+        if sampling.temperature <= 0:
+            return {"temperature": 1.0, "top_p": 1.0, "top_k": 1}
+        return {"temperature": float(sampling.temperature), "top_p": float(sampling.top_p), "top_k": self._everything}
+
+    def _pass_on(
+        self, manager: Any, results: queue.SimpleQueue[Any], limit: int, cancel: threading.Event, emit: Emit
+    ) -> None:
+        shown, told = "", 0
+        while not cancel.is_set():
+            try:
+                result = results.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                if not manager.is_running():
+                    raise EngineError(f"{self.path}: the decoding broke off; its reason is in the log") from None
+                continue
+            if result.error:
+                raise EngineError(f"{self.path}: {_one_line(result.error)}")
+            ids = [token for token in result.generated_tokens if token not in self._end]
+            text = self._decode(ids)
+            if result.is_finished() or not text.endswith("\ufffd"):  # else a character is not complete yet
+                listening = emit(Piece(text[len(shown) :], len(ids) - told))
+                shown, told = text, len(ids)
+                if not listening:
+                    return
+            if result.is_finished():
+                emit(Piece("", 0, "length" if len(ids) >= limit else "stop"))
                 return
-        emit(Piece("", 0, "length" if tokens >= sampling.max_new_tokens else "stop"))
 
     def fits(self, messages: list[Message], max_new_tokens: int) -> bool:
-        """Whether prompt and answer have room, counted with the model's own tokenizer."""
-        prompt = self._tokenizer.encode_chat(_pairs(messages))
-        return len(prompt) + max_new_tokens <= int(self._model.config["max_seq_len"])
+        """Whether prompt and answer have room, counted with the model's own template and tokenizer."""
+        return len(self._encode(messages)) + max_new_tokens <= self._context
+
+    def health(self) -> dict[str, object]:
+        """Whether the decoding runs, and where."""
+        manager = self._manager
+        running = manager is not None and manager.is_running()
+        return {"ok": running, "context": self._context, "device": str(manager.model.device) if running else ""}
+
+    def close(self) -> None:
+        """End the decoding and free the model."""
+        manager, self._manager = self._manager, None
+        if manager is not None:
+            manager.stop(timeout=5, hard_stop=True)
+
+
+class HuggingFace(_Batched):
+    """A folder in Hugging Face's form: `config.json`, weights and a tokenizer with a chat template."""
+
+    def _load(self) -> Any:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(self.path)
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                self.path, dtype=torch.float32 if _device(torch) == "cpu" else "auto"
+            )
+        except Exception as error:  # transformers raises many kinds for a broken folder
+            raise EngineError(f"{self.path}: transformers cannot load it ({_one_line(error)})") from error
+        if not self._tokenizer.chat_template:
+            raise EngineError(f"{self.path}: its tokenizer has no chat template; train or export the model again")
+        if len(self._tokenizer) > model.get_input_embeddings().weight.shape[0]:
+            raise EngineError(f"{self.path}: the tokenizer belongs to another model (it has more tokens than this one)")
+        return model
+
+    def _encode(self, messages: list[Message]) -> list[int]:
+        encoded = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
+        return list(encoded["input_ids"])
+
+    def _decode(self, ids: list[int]) -> str:
+        return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+
+    def describe(self) -> dict[str, str]:
+        """Kind, the folder's name and the SHA-256 of the weights."""
+        weights = next(iter(sorted(self.path.glob("*.safetensors"))), self.path / "config.json")
+        return {"kind": "transformers", "source": self.path.name, "sha256": file_sha256(weights)}
+
+
+class TrainedFromScratch(_Batched):
+    """Model 1 as a `.pt`, with its tokenizer beside it."""
+
+    def _load(self) -> Any:
+        from training.export import to_llama
+        from training.generation import load
+
+        try:
+            model, self._tokenizer = load(self.path)
+        except ValueError as error:  # CheckpointError or TokenizerError, whose one line says what to do
+            raise EngineError(_one_line(error)) from error
+        return to_llama(model)
+
+    def _encode(self, messages: list[Message]) -> list[int]:
+        return list(self._tokenizer.encode_chat([(message["role"], message["content"]) for message in messages]))
+
+    def _decode(self, ids: list[int]) -> str:
+        return str(self._tokenizer.decode(ids))
 
     def describe(self) -> dict[str, str]:
         """Kind, name and SHA-256 of the file; its folder is left out, so that moving it does not begin a new study."""
         return {"kind": "pytorch", "source": self.path.name, "sha256": file_sha256(self.path)}
-
-    def health(self) -> dict[str, object]:
-        """Whether the model is loaded."""
-        return {"ok": self._model is not None}
-
-    def close(self) -> None:
-        """Free the model."""
-        self._model = None
 
 
 def _device(torch: Any) -> str:
@@ -185,9 +224,5 @@ def _device(torch: Any) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _pairs(messages: list[Message]) -> list[tuple[str, str]]:
-    return [(message["role"], message["content"]) for message in messages]
-
-
-def _one_line(error: Exception) -> str:
+def _one_line(error: object) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .companions import COMPANIONS, beside, stream_companion
 from .files import stream_parquet, stream_sqlite
 from .formats import Format, stream_arena, stream_csv, stream_dpo, stream_jsonl, stream_kto
-from .guesses import guesses_beside, guesses_csv
-from .manifest import Manifest, codebook, describe
+from .manifest import Manifest, codebook, count, describe
 from .write import ExportError, replace_file
 
 if TYPE_CHECKING:
     from ..database import Database
 
-__all__ = ["FORMATS", "ExportError", "Format", "Manifest", "stream", "write"]
+__all__ = ["FORMATS", "ExportError", "Format", "Manifest", "describing", "stream", "write"]
+
+
+def _companion(name: str) -> Callable[[sqlite3.Connection, int | None], Iterator[bytes]]:
+    return lambda connection, study_id: stream_companion(connection, name, study_id)
+
 
 FORMATS = {
     entry.name: entry
@@ -33,6 +39,7 @@ FORMATS = {
         Format("dpo", ".dpo.jsonl", "application/x-ndjson", True, stream_dpo),
         Format("kto", ".kto.jsonl", "application/x-ndjson", True, stream_kto),
         Format("arena", ".arena.json", "application/json", True, stream_arena),
+        *(Format(name, f".{name}.csv", "text/csv; charset=utf-8", False, _companion(name)) for name in COMPANIONS),
     )
 }
 
@@ -52,6 +59,30 @@ def stream(database: Database, format: str, study_id: int | None = None) -> Iter
     return chunks()
 
 
+def describing(database: Database, format: str, study_id: int | None, what: str) -> bytes:
+    """The ``codebook.md`` or ``manifest.json`` of what :func:`stream` yields; the manifest reads it once for its hash.
+
+    Raises:
+        ExportError: as :func:`stream`, or ``what`` is neither.
+    """
+    entry = _checked(database, format, study_id)
+    if what == "codebook.md":
+        return codebook(format).encode()
+    if what != "manifest.json":
+        raise ExportError(f"{what!r} is unknown; choose codebook.md or manifest.json")
+    digest, size = hashlib.sha256(), 0
+    with database.snapshot() as connection:
+        for chunk in entry.stream(connection, study_id):
+            digest.update(chunk)
+            size += len(chunk)
+        manifest = describe(connection, format, study_id, digest.hexdigest(), size)
+    return _json(manifest)
+
+
+def _json(manifest: Manifest) -> bytes:
+    return json.dumps(asdict(manifest), indent=1, ensure_ascii=False).encode()
+
+
 def write(
     database: Database,
     format: str,
@@ -59,7 +90,7 @@ def write(
     study_id: int | None = None,
     progress: Callable[[int], object] = bool,
 ) -> Manifest:
-    """Write ``out``, ``out.codebook.md`` and ``out.manifest.json``; for csv also the guesses, if there are any.
+    """Write ``out``, ``out.codebook.md`` and ``out.manifest.json``; for csv also the companions that are not empty.
 
     Each file appears whole or not at all.  ``progress`` is told the bytes of each piece as it is written.
 
@@ -76,9 +107,11 @@ def write(
     with database.snapshot() as connection:
         size = replace_file(out, entry.stream(connection, study_id), observe)
         manifest = describe(connection, format, study_id, digest.hexdigest(), size)
-        if format == "csv" and (guesses := guesses_csv(connection, study_id)):
-            replace_file(guesses_beside(out), [guesses])
-    replace_file(f"{out}.manifest.json", [json.dumps(asdict(manifest), indent=1, ensure_ascii=False).encode()])
+        if format == "csv":
+            for name in COMPANIONS:
+                if count(connection, name, study_id):
+                    replace_file(beside(out, name), stream_companion(connection, name, study_id))
+    replace_file(f"{out}.manifest.json", [_json(manifest)])
     replace_file(f"{out}.codebook.md", [codebook(format).encode()])
     return manifest
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
 from .conversations import Conversation, conversations
-from .rows import COLUMNS, FORMULA_STARTS, TEXT_COLUMNS, hide_formula, vote_rows
+from .rows import COLUMNS, csv_lines, vote_rows
 
 _CHUNK = 2000  # rows that are turned into bytes at a time
-# What begins a cell, quoted or not, and perhaps a formula; may also match within a text.
-_MAYBE_FORMULA = re.compile(f'[,\\n]"?[{re.escape(FORMULA_STARTS)}]')
+_CSV_CHUNK = 500  # the same of votes.csv, where SQLite holds them as one text
 
 
 class Format(NamedTuple):
@@ -32,28 +28,9 @@ class Format(NamedTuple):
 
 def stream_csv(connection: sqlite3.Connection, study_id: int | None) -> Iterator[bytes]:
     """UTF-8 without a byte order mark, a header, texts that no spreadsheet takes for a formula."""
-    yield _csv_text([COLUMNS]).encode()
-    texts = [place for place, name in enumerate(COLUMNS) if name in TEXT_COLUMNS]
-    rows = vote_rows(connection, study_id)
-    while chunk := rows.fetchmany(_CHUNK):
-        text = _csv_text(chunk)
-        if _MAYBE_FORMULA.search(text):  # rarely; to look at each cell of every chunk would take most of the time
-            text = _csv_text(_without_formulas(row, texts) for row in chunk)
-        yield text.encode()
-
-
-def _csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()
-
-
-def _without_formulas(row: Sequence[Any], texts: list[int]) -> list[Any]:
-    safe = list(row)
-    for place in texts:
-        if safe[place]:
-            safe[place] = hide_formula(safe[place])
-    return safe
+    yield (",".join(COLUMNS) + "\n").encode()
+    for lines in csv_lines(connection, study_id, _CSV_CHUNK):
+        yield lines.encode()
 
 
 def stream_jsonl(connection: sqlite3.Connection, study_id: int | None) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import __version__
 from ..battles import timestamp
+from .companions import COMPANIONS
 from .rows import CODEBOOK
 
 
@@ -23,7 +24,8 @@ class Manifest:
         filters: what was asked for.
         dropped: ``{"reason", "n"}`` of votes that the format has no row for.
         sha256, size_bytes: of the file.
-        studies: label and hashes (settings, models, prompts, secret) of each study in it.
+        studies: of each study in it the label, the hashes (settings, models, prompts, secret), the error rate, and the
+            rules of exclusion with what the statistics leave out by them; the file itself keeps those votes.
         versions: of Diptych, the schema, Python and SQLite.
         created_at: UTC, ISO 8601.
     """
@@ -63,17 +65,17 @@ def describe(connection: sqlite3.Connection, format: str, study_id: int | None, 
         "SELECT COALESCE(SUM(withdrawn_votes), 0) FROM testers WHERE (:study IS NULL OR study_id = :study)", which
     ).fetchone()[0]
     studies = [
-        dict(row)
+        _described(connection, row)
         for row in connection.execute(
-            "SELECT label, alpha, study_hash, models_hash, prompt_bank_hash, secret_sha256, code_version FROM studies"
-            " WHERE (:study IS NULL OR id = :study) ORDER BY id",
-            which,
-        )
+            "SELECT * FROM studies WHERE (:study IS NULL OR id = :study) ORDER BY id", which
+        ).fetchall()
     ]
     schema = connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id DESC LIMIT 1").fetchone()[0]
     return Manifest(
         format=format,
-        rows=sum(number for name, number in counts.items() if name not in dropped) * (2 if format == "kto" else 1),
+        rows=count(connection, format, study_id)
+        if format in COMPANIONS
+        else sum(number for name, number in counts.items() if name not in dropped) * (2 if format == "kto" else 1),
         filters={"study": studies[0]["label"] if study_id is not None and studies else None},
         dropped=[{"reason": _REASONS[name], "n": counts[name]} for name in dropped if counts.get(name)]
         + ([{"reason": "votes of testers who withdrew", "n": withdrawn}] if withdrawn else []),
@@ -88,6 +90,28 @@ def describe(connection: sqlite3.Connection, format: str, study_id: int | None, 
         },
         created_at=timestamp(datetime.now(timezone.utc)),
     )
+
+
+def count(connection: sqlite3.Connection, companion: str, study_id: int | None) -> int:
+    """Rows of a table beside ``votes.csv``."""
+    row = connection.execute(f"SELECT COUNT(*) FROM ({COMPANIONS[companion].sql})", {"study": study_id}).fetchone()
+    return int(row[0])
+
+
+def _described(connection: sqlite3.Connection, study: sqlite3.Row) -> dict[str, Any]:
+    """A study in a manifest: its hashes, error rate, rules of exclusion and what they leave out."""
+    from dataclasses import asdict
+
+    from ..statistics.exclusion import NOTHING, rules_of
+    from ..statistics.load import load_outcomes
+
+    rules = rules_of(study["definition"])
+    excluded = () if rules == NOTHING else load_outcomes(connection, study["id"], rules).excluded
+    names = ("label", "alpha", "study_hash", "models_hash", "prompt_bank_hash", "secret_sha256", "code_version")
+    return {name: study[name] for name in names} | {
+        "exclusion": asdict(rules),
+        "excluded_from_statistics": [{"reason": reason, "n": n} for reason, n in excluded],
+    }
 
 
 _MESSAGES = "list of {role, content}"
@@ -135,7 +159,8 @@ def codebook(format: str) -> str:
             "The columns of the other tabular exports are joined from them:",
             "",
         ]
-    columns = _OTHER_CODEBOOKS.get(format) or [column[:4] for column in CODEBOOK]
+    others = _OTHER_CODEBOOKS | {name: companion.columns for name, companion in COMPANIONS.items()}
+    columns = others.get(format) or [column[:4] for column in CODEBOOK]
     lines += ["| column | type | unit | meaning |", "|---|---|---|---|"]
     lines += [f"| {' | '.join(column)} |" for column in columns]
     return "\n".join(lines) + "\n"

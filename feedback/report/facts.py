@@ -102,14 +102,16 @@ def _flow(rows: Any) -> list[tuple[str, int]]:
         " timeout, SUM(closed_why = 'withdrawn') AS withdrawn, SUM(closed_at IS NULL) AS still_open"
         " FROM testers WHERE study_id = :study"
     )[0]
+    places = rows("SELECT SUM(COALESCE(uses, used)) AS places FROM invites WHERE study_id = :study")[0]["places"]
     steps = (
         ("Consented", "consented"),
-        ("of these by invitation", "invited"),
-        ("Gave at least one vote", "voted"),
-        ("Voted on all rounds", "quota"),
+        ("Of these by invitation", "invited"),
+        ("Gave at least one vote that stands", "voted"),
+        ("Finished: voted on all rounds", "quota"),
         ("Left early", "quit"),
         ("Timed out", "timeout"),
         ("Withdrew (everything removed)", "withdrawn"),
         ("Session still open", "still_open"),
     )
-    return [(step, row[name] or 0) for step, name in steps]
+    flow = [(step, int(row[name] or 0)) for step, name in steps]
+    return [("Invited (places of all codes)", int(places)), *flow] if places else flow

@@ -1,166 +1,237 @@
-"""The report's plots as inline SVG: no script, no network, sharp in print."""
+"""The plots of the report and of the results page, as SVG: no script, no network, sharp in print and on a phone.
+
+Each mark can be hovered, tapped or reached with the keyboard; its numbers then stand in the plot's top line.  Colours
+are CSS variables with a fallback, so that the page that shows a plot can bring its own, dark ones too.
+"""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
-from contextlib import contextmanager
+from html import escape
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
-
-matplotlib.use("svg")
-import matplotlib.pyplot as plt
 import numpy as np
 
 from ..statistics.anytime import interval
+from ..statistics.summary import category_estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
     from ..statistics.outcomes import Outcomes
 
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "diptych",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e6e6ea",
-    "axes.axisbelow": True,
-    "axes.edgecolor": "#8a8a94",
-    "text.color": "#1b1b22",
-    "axes.labelcolor": "#1b1b22",
-    "xtick.color": "#4a4a55",
-    "ytick.color": "#4a4a55",
-}
-INK, ACCENT, SOFT = "#1b1b22", "#3b5bdb", "#b9c4f5"
+STYLE = """
+.plot { display: block; width: 100%; max-width: 30rem; height: auto; overflow: visible;
+  font: 13px system-ui, sans-serif;
+  --p-ink: var(--plot-ink, #1b1b22); --p-mark: var(--plot-mark, #3b5bdb); --p-soft: var(--plot-soft, #c9d2f7);
+  --p-line: var(--plot-line, #d6d6dc); --p-quiet: var(--plot-quiet, #595b66); }
+.plot text { fill: var(--p-ink); } .plot .faint { fill: var(--p-quiet); } .plot .end { text-anchor: end; }
+.plot .middle { text-anchor: middle; } .plot .axis { stroke: var(--p-line); } .plot .fair { stroke: var(--p-quiet);
+  stroke-dasharray: 4 3; } .plot .bar { stroke: var(--p-mark); stroke-width: 2.5; stroke-linecap: round; }
+.plot .dot, .plot .box { fill: var(--p-mark); } .plot .lead .dot { fill: var(--p-ink); }
+.plot .lead .bar { stroke: var(--p-ink); } .plot .band { fill: var(--p-soft); } .plot .mean { fill: none;
+  stroke: var(--p-ink); stroke-width: 1.8; } .plot .look { stroke: var(--p-mark); stroke-width: 1.5; }
+.plot .tip { visibility: hidden; font-weight: 600; } .plot .hit { fill: transparent; stroke: none; }
+.plot .mark:focus { outline: none; } .plot .mark:is(:hover, :focus) .tip { visibility: visible; }
+.plot .mark:is(:hover, :focus) :is(.dot, .box) { stroke: var(--p-ink); stroke-width: 1.5; }
+@media print { .plot, .plot * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
+"""
+WIDTH, TOP, BOTTOM = 400, 24, 40  # CSS pixels: a phone shows them one to one
 PATH_POINTS = 40
-
-
-@contextmanager
-def _figure(width: float, height: float, collected: list[str], title: str) -> Iterator[Any]:
-    """Axes to draw on; the finished SVG, without its XML header, is appended to ``collected``."""
-    with plt.rc_context(_STYLE):
-        figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
-        try:
-            yield axes
-            buffer = io.StringIO()
-            figure.savefig(buffer, format="svg", metadata={"Date": None})
-        finally:
-            plt.close(figure)
-    text = re.sub(r"<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
-    collected.append(text[text.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{title}"', 1))
+_MOST_BARS = 12
 
 
 def preference(result: dict[str, Any]) -> str:
     """The share preferring model1, over all and by category, with intervals where there are any."""
     lines = [("All votes", result["preference"], result["n_votes"])]
-    lines += [(entry["category"], entry, entry["n_votes"]) for entry in result["by_category"]]
-    svg: list[str] = []
-    with _figure(6.4, 0.9 + 0.36 * len(lines), svg, "Share preferring Model 1, with intervals") as axes:
-        for place, (_, entry, _) in enumerate(lines):
-            if entry["ci_low"] is not None:
-                axes.plot([entry["ci_low"], entry["ci_high"]], [-place, -place], color=ACCENT, linewidth=2)
-            axes.plot(entry["estimate"], -place, "o", color=INK if place == 0 else ACCENT, markersize=7)
-        axes.axvline(0.5, color="#8a8a94", linewidth=1, linestyle="--")
-        axes.set_yticks([-place for place in range(len(lines))], [f"{name} ({n})" for name, _, n in lines])
-        axes.set_xlim(0, 1)
-        axes.set_ylim(-len(lines) + 0.4, 0.6)
-        _percent(axes.xaxis)
-        axes.set_xlabel("prefer Model 2   ←   share preferring Model 1   →   prefer Model 1")
-    return svg[0]
+    lines += [(str(entry["category"]), entry, entry["n_votes"]) for entry in result["by_category"]]
+    return forest(lines, "Share preferring Model 1")
 
 
-def anytime(x: NDArray[np.float64], alpha: float, looks: Sequence[tuple[int, float | None, float | None]]) -> str:
-    """The interval that may always be looked at, as testers closed, with a mark for each look."""
+def forest(
+    lines: Sequence[tuple[str, dict[str, Any], int | None]], title: str, lead: bool = True, ends: bool = True
+) -> str:
+    """Estimates with their intervals below each other; ``lines`` are label, entry and votes, the first may lead."""
+    left, right = 150, WIDTH - 14
+    height = TOP + 26 * len(lines) + BOTTOM
+    parts = _share_axis(left, right, TOP, height - BOTTOM)
+    for place, (label, entry, votes) in enumerate(lines):
+        y = TOP + 26 * place + 13
+        short = label if len(label) <= 20 else label[:19] + "…"
+        parts.append(f'<text x="{left - 10}" y="{y + 4}" class="end">{escape(short)}</text>')
+        if entry["estimate"] is None:
+            parts.append(f'<text x="{left + 6}" y="{y + 4}" class="faint">no votes</text>')
+            continue
+        low, high = entry.get("ci_low"), entry.get("ci_high")
+        tip = f"{label}: {entry['estimate']:.1%}"
+        tip += "" if low is None or high is None else f" ({low:.1%} to {high:.1%})"
+        tip += "" if votes is None else f", {votes:,} votes"
+        shapes = f'<rect class="hit" x="0" y="{y - 13}" width="{WIDTH}" height="26"/>'
+        if low is not None and high is not None:
+            ends_at = [left + (right - left) * min(1.0, max(0.0, bound)) for bound in (low, high)]
+            shapes += f'<line class="bar" x1="{ends_at[0]:.1f}" x2="{ends_at[1]:.1f}" y1="{y}" y2="{y}"/>'
+        shapes += f'<circle class="dot" cx="{left + (right - left) * entry["estimate"]:.1f}" cy="{y}" r="5"/>'
+        parts.append(_mark(tip, shapes, "mark lead" if lead and place == 0 and len(lines) > 1 else "mark"))
+    if ends:
+        parts.append(f'<text x="{left}" y="{height - 6}" class="faint">← Model 2</text>')
+        parts.append(f'<text x="{right}" y="{height - 6}" class="faint end">Model 1 →</text>')
+    return _svg(title, height, parts)
+
+
+def anytime(x: NDArray[np.float64], alpha: float, looks: Iterable[int]) -> str:
+    """The interval that may always be looked at, as testers closed; ``looks`` are numbers of testers at each look."""
     steps = np.unique(np.geomspace(1, len(x), PATH_POINTS).astype(int))
     low, high = np.array([interval(x[:n], alpha) for n in steps]).T
-    svg: list[str] = []
-    with _figure(6.4, 2.8, svg, "Anytime-valid interval over closed testers") as axes:
-        axes.fill_between(steps, low, high, color=SOFT, step="post", label="interval")
-        axes.plot(steps, (np.cumsum(x) / np.arange(1, len(x) + 1))[steps - 1], color=INK, label="mean so far")
-        for number in sorted({closed for closed, _, _ in looks if closed}):
-            axes.plot(number, 0.02, "|", color=ACCENT, markersize=10)
-        axes.axhline(0.5, color="#8a8a94", linewidth=1, linestyle="--")
-        axes.set_ylim(0, 1)
-        axes.set_xlim(1, len(x))
-        _percent(axes.yaxis)
-        axes.set_xlabel("testers whose session is closed, by enrolment (marks: looks at the results)")
-        axes.legend(frameon=False, loc="upper right")
-    return svg[0]
+    mean = (np.cumsum(x) / np.arange(1, len(x) + 1))[steps - 1]
+    left, right, height = 44, WIDTH - 14, 240
+    floor = height - BOTTOM
+    across = left + (right - left) * (steps - 1) / max(1, len(x) - 1)
 
+    def up(share: Any) -> Any:
+        return floor - (floor - TOP) * share
 
-def position(result: dict[str, Any], outcomes: Outcomes) -> str:
-    """How often the left side won, and model1's share on each side."""
-    shares = [
-        float(outcomes.score[side].mean()) if side.any() else None
-        for side in (outcomes.model1_left, ~outcomes.model1_left)
+    parts = [
+        f'<line class="axis" x1="{left}" x2="{right}" y1="{up(s):.1f}" y2="{up(s):.1f}"/>'
+        f'<text x="{left - 6}" y="{up(s) + 4:.1f}" class="faint end">{s:.0%}</text>'
+        for s in np.linspace(0, 1, 5)
     ]
+    edge = [*zip(across, up(high), strict=True), *zip(across[::-1], up(low)[::-1], strict=True)]
+    parts.append(f'<polygon class="band" points="{_points(edge)}"/>')
+    parts.append(f'<line class="fair" x1="{left}" x2="{right}" y1="{up(0.5):.1f}" y2="{up(0.5):.1f}"/>')
+    parts.append(f'<polyline class="mean" points="{_points(zip(across, up(mean), strict=True))}"/>')
+    seen = sorted({number for number in looks if 0 < number <= len(x)})
+    for number in [seen[int(place)] for place in np.linspace(0, len(seen) - 1, min(len(seen), 60))]:
+        at = left + (right - left) * (number - 1) / max(1, len(x) - 1)
+        parts.append(f'<line class="look" x1="{at:.1f}" x2="{at:.1f}" y1="{floor - 8}" y2="{floor}"/>')
+    borders = np.concatenate([[left], (across[1:] + across[:-1]) / 2, [right]])
+    for place, (n, a, b, m) in enumerate(zip(steps, low, high, mean, strict=True)):
+        tip = f"{n:,} testers: {m:.1%} ({a:.1%} to {b:.1%})"
+        wide = f'x="{borders[place]:.1f}" width="{borders[place + 1] - borders[place]:.1f}"'
+        dot = f'<circle class="dot" cx="{across[place]:.1f}" cy="{up(m):.1f}" r="2"/>'
+        parts.append(_mark(tip, f'<rect class="hit" {wide} y="{TOP}" height="{floor - TOP}"/>{dot}'))
+    parts += [
+        f'<text x="{left}" y="{floor + 16}" class="faint">1</text>',
+        f'<text x="{right}" y="{floor + 16}" class="faint end">{len(x):,}</text>',
+        f'<text x="{(left + right) / 2}" y="{height - 6}" class="faint middle">testers whose session is over,'
+        " by enrolment (ticks: looks)</text>",
+    ]
+    return _svg("Anytime-valid interval of the share preferring Model 1", height, parts)
+
+
+def position(result: dict[str, Any], shares: tuple[float | None, float | None]) -> str:
+    """How often the left side won, and model1's pooled share on the left and on the right."""
     side = result["position"]
-    svg: list[str] = []
-    with _figure(6.4, 1.9, svg, "Effect of the side") as axes:
-        if side["ci_low"] is not None:
-            axes.plot([side["ci_low"], side["ci_high"]], [0, 0], color=ACCENT, linewidth=2)
-        for place, share in enumerate([side["left_estimate"], *shares]):
-            if share is not None:
-                axes.plot(share, -place, "o", color=INK if place == 0 else ACCENT, markersize=7)
-        axes.axvline(0.5, color="#8a8a94", linewidth=1, linestyle="--")
-        axes.set_yticks([0, -1, -2], ["left side wins", "Model 1 on the left", "Model 1 on the right"])
-        axes.set_xlim(0, 1)
-        axes.set_ylim(-2.6, 0.6)
-        _percent(axes.xaxis)
-    return svg[0]
+    lines: list[tuple[str, dict[str, Any], int | None]] = [
+        ("Left side wins", {**side, "estimate": side["left_estimate"]}, None)
+    ]
+    lines += [
+        (label, {"estimate": share}, None)
+        for label, share in zip(("Model 1 on the left", "Model 1 on the right"), shares, strict=True)
+    ]
+    return forest(lines, "Effect of the side", ends=False)
 
 
-def length(outcomes: Outcomes) -> str:
-    """Model1's share by how much longer its answer was, in five groups of equal size."""
+def length(outcomes: Outcomes, alpha: float) -> str:
+    """Model1's share by how much longer its answer was, in five groups of equal size, with intervals over testers."""
     total = np.maximum(outcomes.model1_chars + outcomes.model2_chars, 1)
     difference = (outcomes.model1_chars - outcomes.model2_chars) / total
-    groups = [group for group in np.array_split(np.argsort(difference, kind="stable"), 5) if len(group)]
-    svg: list[str] = []
-    with _figure(6.4, 2.5, svg, "Share preferring Model 1 by relative length") as axes:
-        axes.plot(
-            [difference[group].mean() for group in groups],
-            [outcomes.score[group].mean() for group in groups],
-            "o-",
-            color=ACCENT,
-        )
-        axes.axhline(0.5, color="#8a8a94", linewidth=1, linestyle="--")
-        axes.set_ylim(0, 1)
-        _percent(axes.yaxis)
-        axes.set_xlabel("(characters of Model 1 - of Model 2) / both")
-    return svg[0]
+    lines: list[tuple[str, dict[str, Any], int | None]] = []
+    for group in np.array_split(np.argsort(difference, kind="stable"), 5):
+        if len(group):
+            within = np.zeros(len(difference), bool)
+            within[group] = True
+            entry = category_estimate(outcomes.testers_within(within), alpha)
+            lines.append((f"{difference[group].mean():+.0%} in length", entry, entry["n_votes"]))
+    return forest(lines, "Share preferring Model 1 by the relative length of its answers", lead=False)
 
 
-def histogram(values: Sequence[float], label: str, whole: bool = False) -> str:
+def histogram(values: Sequence[float] | NDArray[Any], label: str, whole: bool = False) -> str:
     """How a number is spread; values over the 99th percentile are counted in the last bar."""
-    top = float(np.percentile(values, 99)) if len(values) > 20 else float(max(values))
-    clipped = np.minimum(values, top)
-    bins: Any = np.arange(0.5, top + 1.5) if whole and top <= 40 else min(30, max(5, len(values) // 3))
-    svg: list[str] = []
-    with _figure(3.1, 2.1, svg, label) as axes:
-        axes.hist(clipped, bins=bins, color=ACCENT, edgecolor="white")
-        axes.set_xlabel(label)
-        axes.yaxis.get_major_locator().set_params(integer=True)
-    return svg[0]
+    numbers = np.asarray(values, float)
+    top = float(np.percentile(numbers, 99)) if len(numbers) > 20 else float(numbers.max())
+    if whole:
+        step = max(1, int(np.ceil((top - numbers.min() + 1) / 20)))
+        edges = np.arange(numbers.min(), top + step + 0.5, step) - 0.5
+    else:
+        edges = np.linspace(0, max(top, 1e-9), min(20, max(5, len(numbers) // 3)) + 1)
+    counts, edges = np.histogram(np.minimum(numbers, edges[-1]), edges)
+    left, right, height = 44, WIDTH - 14, 190
+    floor, highest = height - BOTTOM, max(1, int(counts.max()))
+    parts = [f'<line class="axis" x1="{left}" x2="{right}" y1="{floor}" y2="{floor}"/>']
+    parts.append(f'<text x="{left - 6}" y="{TOP + 8}" class="faint end">{highest:,}</text>')
+    width = (right - left) / len(counts)
+    for place, n in enumerate(counts):
+        a, b = edges[place], edges[place + 1]
+        span = f"{a + 0.5:g}" if whole and b - a == 1 else f"{a + 0.5:g}-{b - 0.5:g}" if whole else f"{a:.1f}-{b:.1f}"
+        more = " or more" if place == len(counts) - 1 and numbers.max() > b else ""
+        tall = (floor - TOP) * n / highest
+        x = left + place * width
+        box = (
+            f'<rect class="hit" x="{x:.1f}" y="{TOP}" width="{width:.1f}" height="{floor - TOP}"/>'
+            f'<rect class="box" x="{x + 1:.1f}" y="{floor - tall:.1f}" width="{max(1, width - 2):.1f}"'
+            f' height="{tall:.1f}" rx="1.5"/>'
+        )
+        parts.append(_mark(f"{span}{more} {label}: {n:,}", box))
+    ends = (edges[0] + 0.5, edges[-1] - 0.5) if whole else (edges[0], edges[-1])
+    parts += [
+        f'<text x="{left}" y="{floor + 16}" class="faint">{ends[0]:.3g}</text>',
+        f'<text x="{right}" y="{floor + 16}" class="faint end">{ends[1]:.3g}</text>',
+        f'<text x="{(left + right) / 2}" y="{height - 6}" class="faint middle">{escape(label)}</text>',
+    ]
+    return _svg(f"Spread of {label}", height, parts)
 
 
 def bars(counts: dict[str, int], label: str) -> str:
     """Named counts, the largest on top."""
-    names = sorted(counts, key=counts.__getitem__)
-    svg: list[str] = []
-    with _figure(3.1, 0.7 + 0.3 * len(names), svg, label) as axes:
-        axes.barh(names, [counts[name] for name in names], color=ACCENT)
-        axes.set_xlabel(label)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    return svg[0]
+    names = sorted(counts, key=lambda name: -counts[name])
+    shown = [(name, counts[name]) for name in names[:_MOST_BARS]]
+    if rest := sum(counts[name] for name in names[_MOST_BARS:]):
+        shown.append((f"{len(names) - _MOST_BARS} others", rest))
+    left, right, highest = 150, WIDTH - 60, max([1, *counts.values()])
+    height = TOP + 26 * len(shown) + 24
+    parts = []
+    for place, (name, n) in enumerate(shown):
+        y, wide = TOP + 26 * place, (right - left) * n / highest
+        short = name if len(name) <= 20 else name[:19] + "…"
+        shapes = (
+            f'<rect class="hit" x="0" y="{y}" width="{WIDTH}" height="26"/>'
+            f'<rect class="box" x="{left}" y="{y + 4}" width="{max(1.0, wide):.1f}" height="18" rx="2"/>'
+            f'<text x="{left + wide + 6:.1f}" y="{y + 17}">{n:,}</text>'
+            f'<text x="{left - 10}" y="{y + 17}" class="end">{escape(short)}</text>'
+        )
+        parts.append(_mark(f"{name}: {n:,}", shapes))
+    parts.append(f'<text x="{WIDTH / 2}" y="{height - 6}" class="faint middle">{escape(label)}</text>')
+    return _svg(label, height, parts)
 
 
-def _percent(axis: Any) -> None:
-    axis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0))
+def _share_axis(left: float, right: float, top: float, floor: float) -> list[str]:
+    """Lines and labels from 0 to 100%, the middle dashed."""
+    parts = []
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        x = left + (right - left) * share
+        kind = "fair" if share == 0.5 else "axis"
+        parts.append(f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{floor}"/>')
+        parts.append(f'<text x="{x:.1f}" y="{floor + 16:.1f}" class="faint middle">{share:.0%}</text>')
+    return parts
+
+
+def _mark(tip: str, shapes: str, kind: str = "mark") -> str:
+    """Shapes that show their numbers in the top line when they are hovered, tapped or focused."""
+    text = escape(tip if len(tip) <= 62 else tip[:61] + "…")
+    return (
+        f'<g class="{kind}" tabindex="0" role="listitem" aria-label="{escape(tip)}">'
+        f'<text class="tip" x="4" y="13">{text}</text>{shapes}</g>'
+    )
+
+
+def _points(pairs: Iterable[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in pairs)
+
+
+def _svg(title: str, height: float, parts: list[str]) -> str:
+    return (
+        f'<svg class="plot" viewBox="0 0 {WIDTH} {height:g}" role="list" aria-label="{escape(title)}"'
+        f' xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
+    )

@@ -53,6 +53,11 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def p_text(value: float | None) -> str:
+    """A p-value as the tables show it; one that rounds to nothing as a bound."""
+    return "< 0.001" if value is not None and value < 0.001 else number(value)
+
+
 def interval(entry: dict[str, Any], low: str = "ci_low", high: str = "ci_high") -> str:
     """An interval as the tables show it."""
     return "–" if entry[low] is None else f"{entry[low]:.3f} to {entry[high]:.3f}"

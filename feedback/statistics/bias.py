@@ -40,6 +40,17 @@ def position(testers: TesterCounts, alpha: float = 0.05) -> dict[str, Any]:
     }
 
 
+def side_balance(left: int, right: int, expected: float = 0.5) -> float | None:
+    """Exact two-sided p-value of so many on the left, were each there with probability ``expected``.
+
+    A small value for what was *served* means that the assignment is broken (a sample-ratio mismatch); for rounds left
+    without a vote it means that testers leave one arrangement sooner.  Null without any.
+    """
+    from scipy import stats
+
+    return float(stats.binomtest(left, left + right, expected).pvalue) if left + right else None
+
+
 def length_controlled(outcomes: Outcomes) -> dict[str, float | None]:
     """The preference at equal length: intercept of a logistic regression on the relative difference of lengths.
 

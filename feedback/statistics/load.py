@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..battles import CHOICES
-from ..export.guesses import GUESS_COLUMNS, guess_rows, guesses_beside
+from ..export.companions import GUESS_COLUMNS, beside, guess_rows
 from ..export.rows import COLUMNS, TEXT_COLUMNS, reveal_formula, vote_rows
-from .outcomes import Outcomes, TesterCounts, VotesError
+from ..study import Exclusion
+from .exclusion import NOTHING, exclude, keep_testers, of_votes, rules_of
+from .outcomes import Outcomes, TesterCounts, VotesError, truth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _CHOICE_CODE = "CASE choice " + " ".join(f"WHEN '{choice}' THEN {code}" for code, choice in enumerate(CHOICES)) + " END"
 _INDEXED = "FROM votes INDEXED BY votes_outcomes WHERE study_id = ? AND superseded = 0"
+_BY_ID = "FROM votes NOT INDEXED WHERE study_id = ? AND superseded = 0"
+_ASKED = "FROM votes INDEXED BY votes_good_enough WHERE study_id = ? AND superseded = 0 AND good_enough IS NOT NULL"
 _FIELDS = {
     "tester": "tester_id",
     "prompt": "prompt_id",
@@ -32,6 +35,8 @@ _FIELDS = {
     "choice": _CHOICE_CODE,
     "left_chars": "left_chars",
     "right_chars": "right_chars",
+    "turns": "turns",
+    "flagged": "leak_flag",
 }
 
 
@@ -78,12 +83,14 @@ def load_study(database: Database, label: str | None = None, alpha: float | None
     study = choose_study(connection, label)
     if study is None:
         return StudyVotes(None, None, alpha or 0.05, load_outcomes(connection, 0), None)
+    rules = rules_of(study["definition"])
+    outcomes = load_outcomes(connection, study["id"], rules)
     return StudyVotes(
         study["id"],
         study["label"],
         alpha or study["alpha"],
-        load_outcomes(connection, study["id"]),
-        load_guesses(connection, study["id"]),
+        outcomes,
+        _of_testers(load_guesses(connection, study["id"]), outcomes, rules),
     )
 
 
@@ -100,33 +107,30 @@ def load_votes(database: Database, study: str | None = None) -> DataFrame:
     return DataFrame(rows, columns=list(COLUMNS))
 
 
-def load_outcomes(connection: sqlite3.Connection, study_id: int) -> Outcomes:
+def load_outcomes(connection: sqlite3.Connection, study_id: int, rules: Exclusion = NOTHING) -> Outcomes:
     """What :func:`~feedback.statistics.summary` needs of a study's votes, from the covering index alone.
+
+    The table itself is read only where a rule or an answer of the testers needs what the index does not hold.
 
     Raises:
         VotesError: votes point to testers or prompts that are missing.
     """
     cursor = connection.cursor()
     cursor.row_factory = None
-    votes = _columns(cursor, study_id, _FIELDS)
+    fields = dict(_FIELDS)
+    if asked := cursor.execute(f"SELECT EXISTS (SELECT 1 {_ASKED})", [study_id]).fetchone()[0]:
+        fields["good_enough"] = "ifnull(good_enough + 1, 0)"
+    if rules.min_vote_seconds > 0:
+        fields["too_fast"] = f"ifnull(vote_seconds < {rules.min_vote_seconds!r}, 0)"
+    votes = _columns(cursor, study_id, fields, _INDEXED if fields == _FIELDS else _BY_ID)
     cells = votes["tester"] << 32 | votes["prompt"]
-    if (cells[1:] == cells[:-1]).any():  # the first vote of a doubled cell must be known: order as in an exported file
-        votes = _columns(cursor, study_id, _FIELDS | {"id": "id"})
-        order = np.argsort(votes["id"])
-        votes = {name: values[order] for name, values in votes.items()}
-    keys, tester = np.unique(votes["tester"], return_inverse=True)
-    voted = set(keys.tolist())
-    testers = [
-        row
-        for row in cursor.execute(
-            "SELECT id, closed_at IS NOT NULL FROM testers WHERE study_id = ? ORDER BY enrolment", [study_id]
-        )
-        if row[0] in voted
-    ]
-    place = {key: place for place, (key, _) in enumerate(testers)}
-    prompts, prompt = np.unique(votes["prompt"], return_inverse=True)
+    if fields == _FIELDS and (cells[1:] == cells[:-1]).any():
+        votes = _columns(cursor, study_id, fields, _BY_ID)  # agreement takes the first vote of a doubled cell
+    testers = _Testers.of_study(cursor, study_id)
+    tester, found = testers.places(votes["tester"])
+    prompts, prompt = _distinct(votes["prompt"])
     category_of = dict(cursor.execute("SELECT id, category FROM prompts WHERE study_id = ?", [study_id]))
-    if len(keys) != len(testers) or not category_of.keys() >= set(prompts.tolist()):
+    if not found or not category_of.keys() >= set(prompts.tolist()):
         raise VotesError("votes of testers or prompts that are missing; python -m feedback check lists the damage")
     names, category = np.unique([category_of[int(key)] for key in prompts] or np.zeros(0, str), return_inverse=True)
     superseded = cursor.execute(
@@ -134,73 +138,177 @@ def load_outcomes(connection: sqlite3.Connection, study_id: int) -> Outcomes:
     ).fetchone()[0]
     model1_left = votes["model1_left"] == 1
     left_chars, right_chars = votes["left_chars"].astype(float), votes["right_chars"].astype(float)
-    return Outcomes(
-        np.array([place[int(key)] for key in keys], np.int64)[tester],
+    voted, tester = _distinct(tester)
+    outcomes = Outcomes(
+        tester,
         prompt,
         category[prompt],
         model1_left,
         votes["choice"],
         np.where(model1_left, left_chars, right_chars),
         np.where(model1_left, right_chars, left_chars),
-        np.array([closed for _, closed in testers], bool),
+        testers.closed[voted],
         tuple(str(name) for name in names),
         superseded,
+        turns=votes["turns"],
+        flagged=votes["flagged"] == 1,
+        good_enough=votes["good_enough"] if asked else None,
+        background=testers.background(voted),
+        tester_ids=tuple(testers.codes[place] for place in voted),
     )
+    return exclude(outcomes, rules, votes["too_fast"] == 1 if "too_fast" in votes else None)
 
 
-def _columns(cursor: sqlite3.Cursor, study_id: int, fields: dict[str, str]) -> dict[str, NDArray[np.int64]]:
-    """Columns of the current votes, each as an array.
+@dataclass(frozen=True)
+class _Testers:
+    """The testers of a study in the order of enrolment: keys, whether closed, codes, backgrounds as JSON or None."""
 
-    SQLite packs several small numbers into one: what a million rows cost is the objects that Python makes of them.
+    keys: NDArray[np.int64]
+    closed: NDArray[np.bool_]
+    codes: tuple[str, ...]
+    backgrounds: tuple[str | None, ...]
+
+    @classmethod
+    def of_study(cls, cursor: sqlite3.Cursor, study_id: int) -> _Testers:
+        rows = cursor.execute(
+            "SELECT id, closed_at IS NOT NULL, code, NULLIF(background, '{}') FROM testers WHERE study_id = ?"
+            " ORDER BY enrolment",
+            [study_id],
+        ).fetchall()
+        keys, closed, codes, backgrounds = zip(*rows, strict=True) if rows else ((), (), (), ())
+        return cls(np.array(keys, np.int64), np.array(closed, bool), codes, backgrounds)
+
+    def places(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], bool]:
+        """Place of each key, and whether all of them are known."""
+        table = np.full(int(max(self.keys.max(initial=0), keys.max(initial=0))) + 1, -1, np.int64)
+        table[self.keys] = np.arange(len(self.keys))
+        places = table[keys]
+        return places, bool((places >= 0).all())
+
+    def background(self, places: NDArray[np.int64]) -> tuple[dict[str, str], ...]:
+        """Each of these testers' answers; empty when none of them gave any."""
+        texts = [self.backgrounds[place] for place in places]
+        return tuple(json.loads(text) if text else {} for text in texts) if any(texts) else ()
+
+
+def _distinct(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """``np.unique`` with the inverse, for keys that are small enough to be counted instead of sorted."""
+    present = np.bincount(keys, minlength=1) > 0
+    return np.flatnonzero(present), (np.cumsum(present) - 1)[keys]
+
+
+def _columns(
+    cursor: sqlite3.Cursor, study_id: int, fields: dict[str, str], source: str
+) -> dict[str, NDArray[np.int64]]:
+    """Columns of the current votes, each as an array; all values are whole numbers from 0.
+
+    SQLite packs several small numbers into one and writes them as one text that numpy parses: what a million rows
+    cost is the objects that Python would make of them.
     """
-    largest = cursor.execute(
-        f"SELECT {', '.join(f'MAX({sql})' for sql in fields.values())} {_INDEXED}", [study_id]
+    testers, prompts, left, right, turns = cursor.execute(
+        "SELECT (SELECT MAX(id) FROM testers), (SELECT MAX(id) FROM prompts), MAX(left_chars), MAX(right_chars),"
+        f" MAX(turns) {_INDEXED}",
+        [study_id],
     ).fetchone()
-    packs: list[list[tuple[str, int]]] = [[]]  # names and widths in bits, at most 62 bits together
-    for name, value in zip(fields, largest, strict=True):
-        width = max(1, int(value or 0).bit_length())
-        if sum(bits for _, bits in packs[-1]) + width > 62:
+    largest = {"tester": testers, "prompt": prompts, "left_chars": left, "right_chars": right, "turns": turns}
+    widths = {name: max(1, int(largest.get(name, 3) or 0).bit_length()) for name in fields}
+    packs: list[list[str]] = [[]]  # names, at most 62 bits together
+    for name, width in widths.items():
+        if sum(widths[other] for other in packs[-1]) + width > 62:
             packs.append([])
-        packs[-1].append((name, width))
+        packs[-1].append(name)
     expressions = []
     for pack in packs:
-        expression = "0"
-        for name, width in pack:
-            expression = f"(({expression}) << {width} | {fields[name]})"
+        expression = fields[pack[0]]
+        for name in pack[1:]:
+            expression = f"(({expression}) << {widths[name]} | {fields[name]})"
         expressions.append(expression)
-    rows = cursor.execute(f"SELECT {', '.join(expressions)} {_INDEXED}", [study_id]).fetchall()
-    packed = np.fromiter(chain.from_iterable(rows), np.int64, len(rows) * len(packs)).reshape(-1, len(packs))
     columns: dict[str, NDArray[np.int64]] = {}
-    for number, pack in enumerate(packs):
-        rest = packed[:, number]
-        for name, width in reversed(pack):
-            columns[name] = rest & ((1 << width) - 1)
-            rest = rest >> width
+    for pack, rest in zip(packs, _numbers(cursor, expressions, source, [study_id]), strict=True):
+        for name in reversed(pack):
+            columns[name] = rest & ((1 << widths[name]) - 1)
+            rest = rest >> widths[name]
     return columns
 
 
-def load_tally(connection: sqlite3.Connection, study_id: int) -> tuple[TesterCounts, dict[str, TesterCounts]]:
-    """The running tallies of a study: in all, and by category; without reading a vote."""
+def _numbers(
+    cursor: sqlite3.Cursor, expressions: list[str], source: str, parameters: list[Any]
+) -> list[NDArray[np.int64]]:
+    """Each expression's values over the rows of ``source``, in their order."""
+    columns = ", ".join(f"group_concat({expression}, ' ')" for expression in expressions)
+    texts = cursor.execute(f"SELECT {columns} {source}", parameters).fetchone()
+    return [np.fromstring(text or "", np.int64, sep=" ") for text in texts]
+
+
+def load_counts(connection: sqlite3.Connection, study: sqlite3.Row) -> tuple[TesterCounts, dict[str, TesterCounts]]:
+    """A study's votes by tester, in all and by category, by its rules: from the tally unless a rule needs the votes."""
+    rules = rules_of(study["definition"])
+    if not of_votes(rules):
+        return load_tally(connection, study["id"], rules)
+    outcomes = load_outcomes(connection, study["id"], rules)
+    categories = {
+        name: outcomes.testers_within(outcomes.category == place) for place, name in enumerate(outcomes.categories)
+    }
+    return replace(outcomes.testers, excluded=outcomes.excluded), categories
+
+
+def load_tally(
+    connection: sqlite3.Connection, study_id: int, rules: Exclusion = NOTHING
+) -> tuple[TesterCounts, dict[str, TesterCounts]]:
+    """The running tallies of a study: in all, and by category; without reading a vote.
+
+    Only the rules on testers are applied; see :func:`~feedback.statistics.exclusion.of_votes` for the others.
+    """
     cursor = connection.cursor()
     cursor.row_factory = None
-    counters = ", ".join(f"{side}_{choice}" for side in "lr" for choice in CHOICES)
-    rows = cursor.execute(
-        f"SELECT category, enrolment, closed_at IS NOT NULL, {counters} FROM tallies JOIN testers ON testers.id ="
-        " tester_id WHERE tallies.study_id = ?",
-        [study_id],
-    ).fetchall()
-    categories = np.array([row[0] for row in rows], dtype=object)
-    numbers = np.array([row[1:] for row in rows], np.int64).reshape(-1, 10)
-    return _counted(numbers), {name: _counted(numbers[categories == name]) for name in sorted(set(categories))}
+    names = [
+        row[0]
+        for row in cursor.execute("SELECT DISTINCT category FROM prompts WHERE study_id = ? ORDER BY 1", [study_id])
+    ]
+    codes = " ".join(f"WHEN ? THEN {code}" for code in range(len(names)))
+    category = f"CASE category {codes} END" if names else "0"
+    counters = [f"{side}_{choice}" for side in "lr" for choice in CHOICES]
+    bits = max(1, _rounds(cursor, study_id).bit_length())
+    packed = [_packed(counters[start : start + 4], bits) for start in (0, 4)]
+    source = "FROM tallies WHERE study_id = ?"
+    key, place, *sides = _numbers(cursor, ["tester_id", category, *packed], source, [*names, study_id])
+    testers = _Testers.of_study(cursor, study_id)
+    tester, _ = testers.places(key)
+    counts = np.zeros((len(testers.keys), max(1, len(names)), 8), np.int64)
+    for number in range(8):
+        counts[tester, place, number] = sides[number // 4] >> bits * (3 - number % 4) & ((1 << bits) - 1)
+    return _kept(counts, testers.closed, names, rules)
 
 
-def _counted(rows: NDArray[np.int64]) -> TesterCounts:
-    """Rows of enrolment, closed and eight counters, summed by tester; testers without votes drop out."""
-    enrolment, first, tester = np.unique(rows[:, 0], return_index=True, return_inverse=True)
-    counts = np.zeros((len(enrolment), 8), np.int64)
-    np.add.at(counts, tester, rows[:, 2:])
-    voted = counts.any(axis=1)
-    return TesterCounts(counts[voted].reshape(-1, 2, 4), rows[first, 1].astype(bool)[voted])
+def _rounds(cursor: sqlite3.Cursor, study_id: int) -> int:
+    """The most that a counter of the tally can hold: a tester's votes."""
+    row = cursor.execute("SELECT rounds FROM studies WHERE id = ?", [study_id]).fetchone()
+    return int(row[0]) if row else 1
+
+
+def _packed(columns: list[str], bits: int) -> str:
+    expression = columns[0]
+    for column in columns[1:]:
+        expression = f"(({expression}) << {bits} | {column})"
+    return expression
+
+
+def _kept(
+    counts: NDArray[np.int64], closed: NDArray[np.bool_], names: list[str], rules: Exclusion
+) -> tuple[TesterCounts, dict[str, TesterCounts]]:
+    """Counters (G, categories, 8) as counts, without testers who have no vote or whom a rule leaves out."""
+
+    def of(some: NDArray[np.int64], closed: NDArray[np.bool_]) -> TesterCounts:
+        voted = some.any(axis=1)
+        return TesterCounts(some[voted].reshape(-1, 2, 4), closed[voted])
+
+    total = counts.sum(axis=1)
+    voted = total.any(axis=1)
+    counts, closed, total = counts[voted], closed[voted], total[voted]
+    keep, excluded = keep_testers(TesterCounts(total.reshape(-1, 2, 4), closed), rules)
+    counts, closed, total = counts[keep], closed[keep], total[keep]
+    by_category = {name: of(counts[:, place], closed) for place, name in enumerate(names) if counts[:, place].any()}
+    return replace(of(total, closed), excluded=excluded), by_category
 
 
 def load_guesses(connection: sqlite3.Connection, study_id: int) -> DataFrame:
@@ -242,32 +350,82 @@ def read_csv(path: str | Path) -> DataFrame:
 
 
 def read_study_csv(path: str | Path, label: str | None = None, alpha: float | None = None) -> StudyVotes:
-    """One study's votes from an exported file, with the guesses and the error rate from the files beside it, if any.
+    """One study's votes from an exported file and the files beside it, as far as they are there.
+
+    Beside it lie the guesses, the testers' backgrounds, the good-enough answers, and the manifest with the study's
+    error rate and its rules of exclusion.
 
     Raises:
         VotesError: see :func:`read_csv` and :meth:`Outcomes.from_frame`, or the label is unknown.
     """
     votes = read_csv(path)
-    guesses = read_csv(guesses_beside(path)) if guesses_beside(path).exists() else None
     if label is not None:
         labels = set(votes["study"]) if "study" in votes else set()
         if label not in labels:
             raise VotesError(f'study "{label}" is not in {path}; it has {", ".join(sorted(labels)) or "no names"}')
         votes = votes[votes["study"] == label]
-    if guesses is not None and "tester_id" in guesses and "tester_id" in votes:
-        guesses = guesses[guesses["tester_id"].isin(votes["tester_id"])]
+    only = str(votes["study"].iloc[0]) if "study" in votes and len(votes) else None
+    settings = _settings_beside(path, only)
+    rules = rules_of(settings)
     try:
-        outcomes = Outcomes.from_frame(votes)
+        outcomes = exclude(Outcomes.from_frame(votes, _beside(path)), rules, _too_fast(votes, rules))
     except VotesError as error:
         raise VotesError(f"{path}: {error}") from None
-    only = str(votes["study"].iloc[0]) if "study" in votes and len(votes) else None
-    return StudyVotes(None, only, alpha or _alpha_beside(path, only), outcomes, guesses)
+    guesses = read_csv(beside(path, "guesses")) if beside(path, "guesses").exists() else None
+    if guesses is not None and "tester_id" in guesses and "tester_id" in votes:
+        guesses = guesses[guesses["tester_id"].isin(votes["tester_id"])]
+        guesses = _of_testers(guesses, outcomes, rules)
+    return StudyVotes(None, only, alpha or float(settings.get("alpha", 0.05)), outcomes, guesses)
 
 
-def _alpha_beside(path: str | Path, label: str | None) -> float:
-    """The study's error rate as the export's manifest has it, else 0.05."""
+def _of_testers(guesses: DataFrame, outcomes: Outcomes, rules: Exclusion) -> DataFrame:
+    """The guesses of testers whom the rules keep."""
+    return guesses if rules == NOTHING else guesses[guesses["tester_id"].isin(outcomes.tester_ids)]
+
+
+def _beside(path: str | Path) -> dict[str, Any]:
+    """What lies beside an exported ``votes.csv``: good-enough answers by vote, backgrounds by tester."""
+    found: dict[str, Any] = {}
+    if (file := beside(path, "good_enough")).exists():
+        table = _with_columns(file, "vote_id", "good_enough")
+        found["good_enough"] = dict(zip(table["vote_id"], table["good_enough"], strict=True))
+    if (file := beside(path, "testers")).exists():
+        table = _with_columns(file, "tester_id", "background")
+        try:
+            answers = [json.loads(text) if text else {} for text in table["background"]]
+        except ValueError:
+            raise VotesError(f"{file}: a background is not JSON; export it again") from None
+        found["background"] = dict(zip(table["tester_id"], answers, strict=True))
+    return found
+
+
+def _with_columns(path: Path, *names: str) -> DataFrame:
+    table = read_csv(path)
+    if missing := [name for name in names if name not in table.columns]:
+        raise VotesError(f"{path}: columns {', '.join(missing)} are missing; export it again")
+    return table
+
+
+def _too_fast(votes: DataFrame, rules: Exclusion) -> NDArray[np.bool_] | None:
+    """For each current vote whether it took less than the rules want; None where that cannot be known or is no rule."""
+    from pandas import to_numeric
+
+    if rules.min_vote_seconds <= 0 or "vote_seconds" not in votes.columns:
+        return None
+    current = votes
+    if "superseded" in votes.columns:
+        current = votes[~truth(votes["superseded"], "superseded").to_numpy(bool)]
+    seconds = to_numeric(current["vote_seconds"], errors="coerce").to_numpy(float)
+    return np.asarray(seconds < rules.min_vote_seconds)
+
+
+def _settings_beside(path: str | Path, label: str | None) -> dict[str, Any]:
+    """The study's error rate and rules as the export's manifest has them; empty without one."""
+    manifest = Path(f"{path}.manifest.json")
+    if not manifest.exists():
+        return {}
     try:
-        studies = json.loads(Path(f"{path}.manifest.json").read_text(encoding="utf-8"))["studies"]
-        return next((float(study["alpha"]) for study in studies if study["label"] == label), 0.05)
+        studies = json.loads(manifest.read_text(encoding="utf-8"))["studies"]
+        return next((dict(study) for study in studies if study["label"] == label), {})
     except (OSError, ValueError, KeyError, TypeError):
-        return 0.05
+        raise VotesError(f"{manifest}: is no manifest of an export; export again, or remove it") from None

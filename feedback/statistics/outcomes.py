@@ -11,6 +11,8 @@ import numpy as np
 from ..battles import CHOICES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
     from pandas import DataFrame, Series
 
@@ -27,6 +29,7 @@ REQUIRED = (
     "right_chars",
 )
 LEFT, RIGHT, TIE, BOTH_BAD = range(4)  # places in CHOICES
+VERDICTS = ("", "no", "yes")  # whether the better answer was good enough in itself; "" was not said
 _TRUTH = {"1": True, "0": False, "true": True, "false": False, "1.0": True, "0.0": False}
 
 
@@ -46,10 +49,12 @@ class TesterCounts:
         counts: (G, 2, 4) by tester in the order of enrolment, side of model1 (0 left, 1 right) and choice; every
             tester has a vote.
         closed: (G,) whether the tester's session is closed.
+        excluded: what the study's rules left out, as (reason, number).
     """
 
     counts: NDArray[np.int64]
     closed: NDArray[np.bool_]
+    excluded: tuple[tuple[str, int], ...] = ()
 
     @cached_property
     def votes(self) -> NDArray[np.int64]:
@@ -102,6 +107,13 @@ class Outcomes:
         closed: (G,) whether the tester's session is closed.
         categories: names, sorted.
         superseded: votes that were corrected and do not count.
+        turns: (N,) questions answered before the vote; None where the table does not say.
+        flagged: (N,) whether an answer said which model wrote it; None where the table does not say.
+        good_enough: (N,) place in ``VERDICTS``; None where nobody was asked.
+        background: for each tester the answers to the questions on their background, by the question's id; empty
+            where nobody was asked.
+        tester_ids: for each tester the opaque id of the exports.
+        excluded: what the study's rules left out, as (reason, number).
     """
 
     tester: NDArray[np.int64]
@@ -114,29 +126,69 @@ class Outcomes:
     closed: NDArray[np.bool_]
     categories: tuple[str, ...]
     superseded: int = 0
+    turns: NDArray[np.int64] | None = None
+    flagged: NDArray[np.bool_] | None = None
+    good_enough: NDArray[np.int64] | None = None
+    background: tuple[dict[str, str], ...] = ()
+    tester_ids: tuple[str, ...] = ()
+    excluded: tuple[tuple[str, int], ...] = ()
 
     @cached_property
     def testers(self) -> TesterCounts:
         """The votes counted by tester."""
-        cell = (self.tester * 2 + ~self.model1_left) * 4 + self.choice
-        return TesterCounts(np.bincount(cell, minlength=len(self.closed) * 8).reshape(-1, 2, 4), self.closed)
+        counts = np.bincount(self._cells, minlength=len(self.closed) * 8).reshape(-1, 2, 4)
+        return TesterCounts(counts, self.closed)
+
+    @cached_property
+    def _cells(self) -> NDArray[np.int64]:
+        """(N,) tester, side of model1 and choice in one number."""
+        return np.asarray((self.tester * 2 + ~self.model1_left) * 4 + self.choice)
 
     @cached_property
     def score(self) -> NDArray[np.float64]:
         """(N,) 1 where model1 won, 0 where model2 won, 1/2 for a tie and for both bad."""
         return np.asarray(SCORES[(~self.model1_left).astype(np.int64), self.choice])
 
-    def testers_within(self, category: int) -> TesterCounts:
-        """The votes of one category counted by tester; testers without any drop out."""
-        within = self.category == category
-        cell = (self.tester[within] * 2 + ~self.model1_left[within]) * 4 + self.choice[within]
-        counts = np.bincount(cell, minlength=len(self.closed) * 8).reshape(-1, 2, 4)
+    def testers_within(self, votes: NDArray[np.bool_]) -> TesterCounts:
+        """Some of the votes (N,) counted by tester; testers without any drop out."""
+        counts = np.bincount(self._cells[votes], minlength=len(self.closed) * 8).reshape(-1, 2, 4)
         voted = counts.any(axis=(1, 2))
         return TesterCounts(counts[voted], self.closed[voted])
 
+    def of_votes(self, votes: NDArray[np.bool_]) -> Outcomes:
+        """The same study with some of its votes (N,) only; testers without any drop out."""
+        if votes.all():
+            return self
+        voted = np.bincount(self.tester[votes], minlength=len(self.closed)) > 0
+        place = np.cumsum(voted) - 1
+        optional = {
+            name: None if (column := getattr(self, name)) is None else column[votes]
+            for name in ("turns", "flagged", "good_enough")
+        }
+        return Outcomes(
+            place[self.tester[votes]],
+            self.prompt[votes],
+            self.category[votes],
+            self.model1_left[votes],
+            self.choice[votes],
+            self.model1_chars[votes],
+            self.model2_chars[votes],
+            self.closed[voted],
+            self.categories,
+            self.superseded,
+            background=tuple(answers for answers, kept in zip(self.background, voted, strict=False) if kept),
+            tester_ids=tuple(name for name, kept in zip(self.tester_ids, voted, strict=True) if kept),
+            excluded=self.excluded,
+            **optional,
+        )
+
     @classmethod
-    def from_frame(cls, votes: DataFrame) -> Outcomes:
+    def from_frame(cls, votes: DataFrame, extra: Mapping[str, Any] | None = None) -> Outcomes:
         """Check a table with the columns of ``votes.csv`` (at least ``REQUIRED``) and take what counts.
+
+        Args:
+            votes: the table; ``turns``, ``leak_flag`` and ``superseded`` are read where they are there.
+            extra: what is exported beside it: ``good_enough`` by vote_id ("yes" or "no"), ``background`` by tester_id.
 
         Raises:
             VotesError: missing columns, unknown choices or models, several studies, or contradictions.
@@ -148,7 +200,7 @@ class Outcomes:
         _one_study(votes)
         current = votes
         if "superseded" in votes.columns:
-            current = votes[~_truth(votes["superseded"], "superseded").to_numpy(bool)]
+            current = votes[~truth(votes["superseded"], "superseded").to_numpy(bool)]
         _no_second_vote(current)
         choice = _codes(current["choice"], CHOICES, "choice")
         left = _codes(current["left_model"], ("model1", "model2"), "left_model")
@@ -163,6 +215,9 @@ class Outcomes:
         category, names = _factorised(current["category"].astype(str))
         left_chars, right_chars = (_lengths(current[name]) for name in ("left_chars", "right_chars"))
         model1_left = left == 0
+        flagged = "leak_flag" in current.columns
+        ids = _tester_ids(current, tester)
+        verdicts, background = ((extra or {}).get(name) or {} for name in ("good_enough", "background"))
         return cls(
             tester,
             prompt,
@@ -174,7 +229,28 @@ class Outcomes:
             closed,
             names,
             len(votes) - len(current),
+            turns=_lengths(current["turns"]).astype(np.int64) if "turns" in current.columns else None,
+            flagged=truth(current["leak_flag"], "leak_flag").to_numpy(bool) if flagged else None,
+            good_enough=_verdicts(current, verdicts) if verdicts else None,
+            background=tuple(background.get(name, {}) for name in ids) if any(background.values()) else (),
+            tester_ids=ids,
         )
+
+
+def _verdicts(current: DataFrame, verdicts: Mapping[str, str]) -> NDArray[np.int64]:
+    """(N,) place in ``VERDICTS`` of each vote; a vote that is not named was not asked about."""
+    if "vote_id" not in current.columns:
+        raise VotesError("the column vote_id is missing, which the file of good-enough answers refers to")
+    said = [verdicts.get(str(vote), "") for vote in current["vote_id"]]
+    if unknown := set(said) - set(VERDICTS):
+        raise VotesError(f"good_enough = {unknown.pop()!r} is unknown; it must be yes or no")
+    return np.array([VERDICTS.index(value) for value in said], np.int64)
+
+
+def _tester_ids(current: DataFrame, tester: NDArray[np.int64]) -> tuple[str, ...]:
+    places, first = np.unique(tester, return_index=True)
+    names = current["tester_id"].astype(str).to_numpy()
+    return tuple(str(names[row]) for row in first) if len(places) else ()
 
 
 def _one_study(votes: DataFrame) -> None:
@@ -210,12 +286,13 @@ def _codes(column: Series, allowed: tuple[str, ...], name: str) -> NDArray[np.in
     return np.asarray(codes, dtype=np.int64)
 
 
-def _truth(column: Series, name: str) -> Series:
-    truth = column.map(lambda value: _TRUTH.get(str(value).strip().lower()))
-    if (unknown := truth.isna().to_numpy()).any():
+def truth(column: Series, name: str) -> Series:
+    """A column of flags as booleans; VotesError for anything but 1 and 0, true and false."""
+    flags = column.map(lambda value: _TRUTH.get(str(value).strip().lower()))
+    if (unknown := flags.isna().to_numpy()).any():
         value = column.to_numpy()[unknown][0]
         raise VotesError(f"row {_row(unknown)}: {name} = {str(value)!r} is unknown; it must be 1 or 0")
-    return truth.astype(bool)
+    return flags.astype(bool)
 
 
 def _lengths(column: Series) -> NDArray[np.float64]:
@@ -224,7 +301,8 @@ def _lengths(column: Series) -> NDArray[np.float64]:
     values = to_numeric(column, errors="coerce").to_numpy(np.float64)
     if (wrong := ~(values >= 0) | np.isinf(values)).any():
         value: Any = column.to_numpy()[wrong][0]
-        raise VotesError(f"row {_row(wrong)}: {column.name} = {str(value)!r} must be a number of characters, 0 or more")
+        unit = "a number of characters, 0 or more" if str(column.name).endswith("chars") else "a number, 0 or more"
+        raise VotesError(f"row {_row(wrong)}: {column.name} = {str(value)!r} must be {unit}")
     return values
 
 
@@ -240,7 +318,7 @@ def _testers(current: DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         {
             "tester": current["tester_id"].astype(str).to_numpy(),
             "enrolment": enrolment.to_numpy(),
-            "closed": _truth(current["tester_closed"], "tester_closed").to_numpy(bool),
+            "closed": truth(current["tester_closed"], "tester_closed").to_numpy(bool),
         }
     )
     distinct = table.drop_duplicates()

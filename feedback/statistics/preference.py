@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from .outcomes import Outcomes
@@ -146,6 +148,21 @@ def sign_test(y: NDArray[np.float64], alpha: float = 0.05) -> dict[str, Any]:
         interval = test.proportion_ci(1 - alpha)
         result.update(p_value=float(test.pvalue), ci_low=float(interval.low), ci_high=float(interval.high))
     return result
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """p-values of several groups, adjusted so that at most alpha of studies without any difference show one.
+
+    The smallest is multiplied by their number, the next by one less, and so on, never below the one before.  Null
+    stays null and counts for nothing.  Source: Holm 1979; same as statsmodels' ``multipletests(method="holm")``.
+    """
+    known = sorted((value, place) for place, value in enumerate(p_values) if value is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (value, place) in enumerate(known):
+        largest = max(largest, min(1.0, value * (len(known) - rank)))
+        adjusted[place] = largest
+    return adjusted
 
 
 def intraclass_correlation(

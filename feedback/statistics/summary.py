@@ -10,9 +10,10 @@ import numpy as np
 from .anytime import anytime, closed_prefix, interval
 from .bias import agreement, length_controlled, position
 from .blinding import blinding, guess_table
-from .outcomes import Outcomes, TesterCounts
+from .outcomes import VERDICTS, Outcomes, TesterCounts
 from .preference import (
     MIN_TESTERS,
+    holm,
     intraclass_correlation,
     mean_of_testers,
     pooled,
@@ -24,6 +25,9 @@ from .preference import (
 from .ratings import davidson, elo_gap
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
 _ESTIMATE = ("estimate", "se", "df", "ci_low", "ci_high", "p_value", "method")
@@ -51,11 +55,17 @@ def summary(votes: DataFrame | Outcomes, guesses: DataFrame | None = None, *, al
             "length_controlled": {key: length[key] for key in ("logit", "elo_gap")},
             "agreement": {"alpha": agreement(outcomes)},
             "blinding": blinding(table, alpha),
-            "by_category": [
-                {"category": name, **category_estimate(outcomes.testers_within(place), alpha)}
-                for place, name in enumerate(outcomes.categories)
-            ],
-            "excluded": _excluded(outcomes),
+            "by_category": estimates(
+                "category",
+                (
+                    (name, outcomes.testers_within(outcomes.category == place))
+                    for place, name in enumerate(outcomes.categories)
+                ),
+                alpha,
+            ),
+            **subgroups(outcomes, alpha),
+            "good_enough": _good_enough(outcomes),
+            "excluded": excluded(outcomes.testers, outcomes.superseded, outcomes.excluded),
         }
     )
     return {name: by_vote[name] if name in by_vote else by_tester[name] for name in KEYS}
@@ -82,6 +92,10 @@ KEYS = (
     "blinding",
     "power",
     "by_category",
+    "without_flagged",
+    "by_turns",
+    "by_background",
+    "good_enough",
     "excluded",
 )
 
@@ -95,6 +109,7 @@ def summarise_counts(testers: TesterCounts, alpha: float = 0.05) -> dict[str, An
     icc = intraclass_correlation(testers.sums, testers.square_sums, testers.votes)
     log_ratio, nu = davidson(totals["model1"], totals["model2"], ties)
     side = position(testers, alpha)
+    needed = _testers_needed(testers, icc, alpha)
     return _rounded(
         {
             "n_votes": int(testers.votes.sum()),
@@ -110,7 +125,7 @@ def summarise_counts(testers: TesterCounts, alpha: float = 0.05) -> dict[str, An
             "elo_gap": elo_gap(everyone["estimate"]),
             "davidson": {"log_ratio": log_ratio, "nu": nu},
             "icc": icc,
-            "power": {"testers_needed": _testers_needed(testers, icc, alpha)},
+            "power": {"testers_needed": needed, "testers_to_go": None if needed is None else max(0, needed - len(y))},
         }
     )
 
@@ -128,10 +143,63 @@ def _rounded(result: dict[str, Any]) -> dict[str, Any]:
     return {name: rounded(value) for name, value in result.items()}
 
 
+def subgroups(outcomes: Outcomes, alpha: float = 0.05) -> dict[str, Any]:
+    """The preference without flagged answers, by number of turns and by each answer on the testers' background.
+
+    Null, or an empty list, where the votes do not say.
+    """
+    without = None
+    if outcomes.flagged is not None:
+        without = category_estimate(outcomes.testers_within(~outcomes.flagged), alpha)
+    turns = []
+    if outcomes.turns is not None:
+        values = np.flatnonzero(np.bincount(outcomes.turns, minlength=1))
+        turns = [(int(value), outcomes.testers_within(outcomes.turns == value)) for value in values]
+    background = []
+    for question in sorted({question for answers in outcomes.background for question in answers}):
+        given = np.array([answers.get(question, "") for answers in outcomes.background])
+        groups = ((str(name), _only(outcomes.testers, given == name)) for name in np.unique(given[given != ""]))
+        background += [{"question": question, **entry} for entry in estimates("answer", groups, alpha)]
+    return {
+        "without_flagged": without,
+        "by_turns": estimates("turns", turns, alpha),
+        "by_background": background,
+    }
+
+
+def _only(testers: TesterCounts, which: NDArray[np.bool_]) -> TesterCounts:
+    return TesterCounts(testers.counts[which], testers.closed[which])
+
+
+def estimates(name: str, groups: Iterable[tuple[Any, TesterCounts]], alpha: float = 0.05) -> list[dict[str, Any]]:
+    """The preference within each group, with p-values that allow for as many looks as there are groups (Holm)."""
+    entries = [{name: group, **category_estimate(testers, alpha)} for group, testers in groups]
+    for entry, adjusted in zip(entries, holm([entry["p_value"] for entry in entries]), strict=True):
+        entry["p_holm"] = adjusted
+    return entries
+
+
+def _good_enough(outcomes: Outcomes) -> dict[str, Any] | None:
+    """Answers to "is the better answer good enough?", by the model that won; null where nobody was asked."""
+    if outcomes.good_enough is None:
+        return None
+    result: dict[str, Any] = {}
+    for name, score in (("model1", 1.0), ("model2", 0.0), ("neither", 0.5)):
+        said = outcomes.good_enough[outcomes.score == score]
+        no, yes = (int((said == VERDICTS.index(verdict)).sum()) for verdict in ("no", "yes"))
+        result[name] = {"yes": yes, "no": no, "share": yes / (yes + no) if yes + no else None}
+    return result
+
+
 def category_estimate(testers: TesterCounts, alpha: float = 0.05) -> dict[str, Any]:
-    """Number of votes, and the mean over testers with its interval, of one category's votes."""
+    """Numbers of votes and testers, and the mean over testers with its interval and p-value, of some votes."""
     estimate = _ruled(mean_of_testers(testers.means, alpha), testers, alpha)
-    return {"n_votes": int(testers.votes.sum()), **{key: estimate[key] for key in ("estimate", "ci_low", "ci_high")}}
+    keys = ("estimate", "ci_low", "ci_high", "p_value")
+    return {
+        "n_votes": int(testers.votes.sum()),
+        "n_testers": len(testers.closed),
+        **{key: estimate[key] for key in keys},
+    }
 
 
 def _ruled(estimate: dict[str, Any], testers: TesterCounts, alpha: float) -> dict[str, Any]:
@@ -162,17 +230,21 @@ def _testers_needed(testers: TesterCounts, icc: float | None, alpha: float) -> i
     return None if needed is None else math.ceil(needed)
 
 
-def _excluded(outcomes: Outcomes) -> list[dict[str, Any]]:
-    testers = len(outcomes.closed)
-    waiting = testers - closed_prefix(outcomes.closed)
+def excluded(testers: TesterCounts, superseded: int, by_rules: tuple[tuple[str, int], ...]) -> list[dict[str, Any]]:
+    """What is left out of which number, and how many."""
+    number = len(testers.closed)
     return [
         {"reason": reason, "n": n}
         for reason, n in (
-            ("votes superseded by a correction", outcomes.superseded),
-            ("testers not yet in the anytime interval: their session, or one enrolled before, is open", waiting),
+            ("votes superseded by a correction", superseded),
+            *((f"{reason} (rule of the study)", n) for reason, n in by_rules),
+            (
+                "testers not yet in the anytime interval: their session, or one enrolled before, is open",
+                number - closed_prefix(testers.closed),
+            ),
             (
                 f"testers without t intervals and their p-values, for there are fewer than {MIN_TESTERS}",
-                testers if testers < MIN_TESTERS else 0,
+                number if number < MIN_TESTERS else 0,
             ),
         )
         if n

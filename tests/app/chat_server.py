@@ -1,8 +1,8 @@
 """A small OpenAI-compatible server for tests: real HTTP, real streaming, and failures on request.
 
 What it does is chosen by a word in the last question: `[die]` breaks the connection after three words, `[hold]` waits
-there until `gate` is set, `[busy]` answers 503 once, `[empty]` says nothing, `[name]` gives itself away, `[markup]`
-answers with HTML.
+there until `gate` is set, `[slow]` takes many times as long, `[busy]` answers 503 once, `[empty]` says nothing,
+`[name]` gives itself away, `[markup]` answers with HTML.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class ChatServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.requests: list[dict[str, Any]] = []
         self.busy = 1
         self.gate = threading.Event()
@@ -89,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
             while "[hold]" in question and number == 3 and not self.server.gate.wait(0.05):
                 self.wfile.write(b": still here\n\n")  # fails once nobody listens
             self._event({"choices": [{"delta": {"content": word if number == 0 else " " + word}}]})
-            time.sleep(0.002)
+            time.sleep(0.15 if "[slow]" in question else 0.002)
         finish = "length" if len(words) > limit else "stop"
         self._event({"choices": [{"delta": {}, "finish_reason": finish}]})
         self._event({"choices": [], "usage": {"completion_tokens": min(len(words), limit)}})

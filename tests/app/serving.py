@@ -93,6 +93,12 @@ class App:
                 time.sleep(0.1)
         raise AssertionError(f"the app did not start:\n{self.log.read_text()}")
 
+    @property
+    def pid(self) -> int:
+        """The running app's process."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End it at once, as a power cut would."""
         assert self._process is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import textwrap
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.demo_training import DemoTraining
-from tests.app.serving import App, wait_until
+from tests.app.serving import ROOT, App, wait_until
 from tests.app.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -71,6 +72,28 @@ def test_closing_ends_the_child_and_its_children(tmp_path: Path) -> None:
     training.close()
     worker.join(5)
     wait_until(lambda: not any(_runs(int(pid)) for pid in pids.read_text().split()))
+
+
+def test_a_training_does_not_outlive_a_killed_app(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    code = f"""
+        import signal, subprocess
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # not even one that does not want to end
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        open({str(pids)!r}, "w").write(f"{{os.getpid()}} {{child.pid}}")
+        time.sleep(60)
+    """
+    app = f"""if True:
+        from pathlib import Path
+        from app.demo_training import DemoTraining
+        DemoTraining(["model1"], {{"model1": {command(code)!r}}}, Path({str(tmp_path)!r})).run()
+    """
+    process = subprocess.Popen([sys.executable, "-c", app], cwd=ROOT)
+    wait_until(lambda: pids.exists() and pids.read_text().count(" ") == 1, 30)
+    assert all(_runs(int(pid)) for pid in pids.read_text().split())
+    process.kill()
+    process.wait()
+    wait_until(lambda: not any(_runs(int(pid)) for pid in pids.read_text().split()), 20)
 
 
 def _runs(pid: int) -> bool:

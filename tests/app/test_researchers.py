@@ -6,17 +6,22 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from app.vote_table import Filters, categories, vote_table
 from feedback.export import FORMATS
+from feedback.study import Exclusion, Study
+from tests.app.chat_server import ANSWER, ChatServer
 from tests.app.serving import PASSWORD, App
 from tests.app.visitor import Visitor
+from tests.feedback.protocol import answered, open_test, vote_for
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 ADMIN = ("admin", PASSWORD)
 
@@ -68,6 +73,115 @@ def test_a_vote_reaches_the_page_and_the_csv(browser: Browser, app: App, voted: 
     assert vote["winner_model"] == vote["right_model"]
     assert vote["prompt_id"] == "p3"
     assert app.rows("SELECT COUNT(*) FROM looks")[0][0] >= looks + 3, "results, votes and the export were looked at"
+
+
+def test_a_researcher_begins_another_study_invites_a_tester_and_closes_it(
+    browser: Browser, tmp_path: Path, chat_server: ChatServer
+) -> None:
+    running = App(tmp_path, chat_server.spec, chat_server.spec).start()
+    try:
+        with Visitor(browser, f"{running.url}/admin") as researcher:
+            page = researcher.page
+            page.fill("[name=password]", PASSWORD)
+            page.click("button")
+            page.click("role=tab[name=Study]")
+            page.wait_for_selector("#study-facts h1")
+            page.click("#study-edit button")
+            old = page.input_value("#study-toml textarea")
+            begin_study(page, old.replace("rounds = 2", "rounds = 0").replace('"end"', '"soon"'))
+            page.wait_for_selector("#study-said .problem")
+            problems = page.inner_text("#study-said")
+            assert "rounds = 0" in problems
+            assert '"soon"' in problems, "all problems at once"
+            begin_study(page, old.replace("Test study", "By invitation").replace('"open"', '"invite"') + BACKGROUND)
+            page.wait_for_selector("#study-facts:has-text('By invitation')")
+            [saved] = (tmp_path / "studies").glob("by-invitation-*.toml")
+            assert Study.load(saved).access == "invite"
+
+            page.click("role=tab[name=Invites]")
+            page.fill("#invite-label input, #invite-label textarea", "<b>Ada</b>")
+            page.click("#invite-make")
+            link = page.inner_text("#invite-said code")
+            assert "<b>Ada</b>" in page.inner_text("#invite-list")
+            with Visitor(browser, link) as guest, Visitor(browser, running.url) as stranger:
+                stranger.page.check("#consent input")
+                stranger.page.click("#start")
+                stranger.wait_for_status("needs an invite code")
+                guest.page.check("#background-1 input >> nth=1")
+                guest.consent()
+                guest.ask("What is Impressionism?")
+                guest.ask("And who began it?")
+                guest.vote("right")
+                stranger.page.fill("#invite input, #invite textarea", link.partition("=")[2])
+                stranger.page.click("#start")
+                stranger.wait_for_status("used already")
+            kept = running.rows("SELECT background, invite IS NOT NULL FROM testers")
+            assert kept == [('{"often": "Never"}', 1)]
+
+            page.click("role=tab[name=Votes]")
+            page.wait_for_selector("#votes-table table")
+            page.click("#votes-table summary")
+            conversation = page.inner_text("#votes-table details")
+            assert "And who began it?" in conversation
+            assert conversation.count(ANSWER) == 4, "every turn, both sides"
+            page.fill("#filter-text input, #filter-text textarea", "100%_")
+            page.press("#filter-text input, #filter-text textarea", "Enter")
+            page.wait_for_selector("#votes-table:has-text('No vote is like that')")
+            page.click("role=tab[name=Live]")
+            page.wait_for_selector("#live:has-text('Answered by both')")
+
+            page.click("role=tab[name=Study]")
+            page.click("#study-end button")
+            page.click("#study-close")
+            page.wait_for_selector("#study-said:has-text('Tick the box first')")
+            page.check("#study-sure input")
+            page.click("#study-close")
+            page.wait_for_selector("#study-said:has-text('The secret')")
+            assert running.rows("SELECT name, closed_at IS NOT NULL FROM studies") == [
+                ("Test study", 0),
+                ("By invitation", 1),
+            ]
+            assert researcher.problems == []
+    finally:
+        running.stop()
+
+
+BACKGROUND = """
+[[background]]
+id = "often"
+text = "How often do you use chatbots?"
+options = ["Daily", "Never"]
+"""
+
+
+def begin_study(page: Page, text: str) -> None:
+    page.fill("#study-toml textarea", text)
+    page.click("#study-begin")
+
+
+def test_the_filters_find_votes_and_only_those(tmp_path: Path) -> None:
+    test = open_test(tmp_path / "votes.db")
+    tester = test.enrol("1")
+    vote_for(test, tester.id, ["model1", "tie", "both_bad"])
+    battle = answered(test, tester.id, "Is 100% of it <b>art</b>?")
+    test.vote(tester.id, battle.id, "left", comment="Fine.", vote_seconds=0.5)
+    test.explain_vote(tester.id, battle.id, ["Clearer"], "Fine!", good_enough=True)
+
+    def found(**filters: str) -> int:
+        page = vote_table(test.database.connection, test.study_id, Filters(**filters), Exclusion(min_vote_seconds=1))
+        return page.count("<details>")
+
+    assert found() == 5
+    assert found(flag="current") == 4
+    assert found(flag="superseded") == found(flag="good") == 1
+    assert found(winner="tie") == found(choice="both_bad") == 1
+    assert found(category="own") == found(text="100%") == found(text="fine") == 2
+    assert found(text="100_") == found(text="' OR 1=1") == found(tester="zz") == 0
+    assert found(tester=tester.code[:4].upper()) == 5
+    assert categories(test.database.connection, test.study_id)[-1] == "own"
+    table = vote_table(test.database.connection, test.study_id, Filters(text="fine"), Exclusion(min_vote_seconds=1))
+    assert "excluded: too fast" in table
+    assert "&lt;b&gt;art" in table
 
 
 def test_without_login_nothing_is_shown(app: App) -> None:

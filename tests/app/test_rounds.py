@@ -117,6 +117,40 @@ def test_stop_ends_who_runs_and_who_waits(rounds: Rounds) -> None:
     assert not rounds.stop(running), "there is nothing left to stop"
 
 
+def test_who_waits_is_served_in_turn_and_told_the_place(rounds: Rounds, chat_server: ChatServer) -> None:
+    first, *waiting = [enrol(rounds) for _ in range(5)]
+    for tester in (first, *waiting):
+        rounds.begin(tester, "[hold] story")
+    jobs = [job for tester in waiting if (job := rounds.job(tester)) is not None]
+    wait_until(lambda: [rounds.place(job) for job in jobs] == [0, 0, 1, 2])  # two workers: one has the first of these
+    rounds.stop(waiting[1])  # who leaves the queue moves the others up
+    wait_until(lambda: [rounds.place(job) for job in jobs[2:]] == [0, 1])
+    chat_server.gate.set()
+    for tester in (first, *waiting):
+        wait(rounds, tester)
+    battles = [rounds.blind_test.last_battle(tester) for tester in (first, waiting[0], *waiting[2:])]
+    assert {battle.turns[-1].status for battle in battles if battle} == {"complete"}
+
+
+def test_a_full_queue_refuses_before_anything_is_stored(rounds: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.rounds.MAX_WAITING", 0)
+    tester = enrol(rounds)
+    with pytest.raises(Refused, match="Too many people"):
+        rounds.begin(tester, "Hello?")
+    assert rounds.blind_test.last_battle(tester) is None
+
+
+def test_an_engine_that_hangs_fails_the_turn(
+    rounds: Rounds, chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.rounds.TURN_SECONDS", 0.5)
+    tester = enrol(rounds)
+    battle = rounds.begin(tester, "[hold] for ever")
+    wait(rounds, tester)
+    assert rounds.blind_test.battle(tester, battle.id).turns[-1].status == "failed"
+    wait_until(lambda: chat_server.streaming == 0, 3)
+
+
 def test_a_turn_that_lost_its_worker_is_given_up(rounds: Rounds) -> None:
     tester = enrol(rounds)
     battle = rounds.blind_test.start_battle(tester, None, "Hello?")

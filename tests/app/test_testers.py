@@ -1,9 +1,29 @@
-"""The testers' page in a real browser, served by the real app."""
+"""The testers' page in a real browser, served by the real app.
+
+The twelve things that a blind test must hold, and where each is checked (here unless a file is named):
+
+ 1. nothing sent before the vote names a model: `test_nothing_that_the_browser_receives_tells_the_sides`
+ 2. one slow engine is not seen: `test_the_panes_grow_in_lock_step_though_one_engine_is_slow`
+ 3. one vote, however it is clicked or sent: `test_a_double_click_a_then_b_and_a_replay_leave_one_vote`
+ 4. raw calls for rounds that are unfinished, failed, foreign or voted: `TestRawRequests`
+ 5. reload and restart: `test_reload_in_mid_answer_resumes_the_same_round`, `test_a_kill_loses_no_vote_...`
+ 6. `kill -9` after "Saved": `test_a_kill_loses_no_vote_and_a_restart_resumes_the_round`
+ 7. an engine that dies: `test_a_model_that_dies_gives_one_neutral_error_no_vote_and_a_retry`
+ 8. stop: `test_stop_ends_both_within_two_seconds_and_is_stored`
+ 9. 200 rounds in balance: `test_two_hundred_rounds_...` in tests/feedback/test_assignment.py
+10. a tie is not both bad, corrections keep the old row: `test_a_tie_is_never_both_bad` in
+    tests/feedback/test_blind_test.py, `test_undo_keeps_the_old_row`
+11. a phone in the dark by keyboard, axe-core: `test_a_phone_in_the_dark_by_keyboard_alone`,
+    tests/app/test_accessibility.py
+12. no network, five testers: `test_five_testers_without_a_network_vote_at_once_while_both_models_write`
+"""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +36,7 @@ from tests.app.visitor import Visitor
 from tests.app.wiretap import Wiretap
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Request
 
 
 def test_a_whole_session_from_consent_to_thanks(visitor: Visitor, app: App) -> None:
@@ -112,12 +132,16 @@ def test_nothing_that_the_browser_receives_tells_the_sides(
     wire.close()
 
 
-def test_the_panes_grow_in_lock_step(browser: Browser, app: App) -> None:
+def test_the_panes_grow_in_lock_step_though_one_engine_is_slow(browser: Browser, app: App) -> None:
     with Visitor(browser, app.url, reduced_motion="no-preference") as visitor:
         visitor.consent()
         visitor.page.evaluate(_WATCH)
-        visitor.ask("What is Impressionism?")
+        visitor.ask("[slow] What is Impressionism?")
         seen = visitor.page.evaluate("window.seen")
+    sql = "SELECT seconds FROM answers WHERE turn_id = (SELECT MAX(id) FROM turns) ORDER BY model"
+    [[quick], [slow]] = app.rows(sql)
+    assert slow > 2, "the second model was held back"
+    assert quick < slow
     left, right = seen["answer-left"], seen["answer-right"]
     assert len(left) > 10
     assert len(right) > 10
@@ -136,9 +160,11 @@ new MutationObserver(() => {
 """
 
 
-def test_a_double_click_and_a_then_b_leave_one_vote(visitor: Visitor, app: App) -> None:
+def test_a_double_click_a_then_b_and_a_replay_leave_one_vote(visitor: Visitor, app: App) -> None:
     visitor.consent()
     visitor.ask("What is Impressionism?")
+    sent: list[Request] = []
+    visitor.page.on("request", lambda request: sent.append(request))
     visitor.page.evaluate(
         """() => { const a = document.getElementById('vote-left'), b = document.getElementById('vote-right');
                    a.click(); a.click(); setTimeout(() => b.click(), 30); }"""
@@ -146,8 +172,76 @@ def test_a_double_click_and_a_then_b_leave_one_vote(visitor: Visitor, app: App) 
     visitor.page.wait_for_selector("#next-round")
     time.sleep(0.5)
     battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    votes = [request for request in sent if "/run/predict" in request.url]
+    assert votes, "the vote went over the wire"
+    for request in votes * 2:
+        again = httpx.post(request.url, content=request.post_data_buffer, headers={"Content-Type": "application/json"})
+        assert again.status_code == 200
     assert app.rows("SELECT choice, superseded FROM votes WHERE battle_id = ?", battle) == [("left", 0)]
     assert visitor.status == "Saved: A is better."
+
+
+def test_a_locked_database_is_told_and_the_vote_is_kept_and_sent_again(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    visitor.ask("What is Impressionism?")
+    visitor.page.check("#reasons input >> nth=1")
+    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    with closing(sqlite3.connect(app.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        visitor.page.click("#vote-right")
+        visitor.wait_for_status("Your vote is kept on this page")
+        other.execute("ROLLBACK")
+    visitor.page.wait_for_selector("#next-round")
+    votes = app.rows("SELECT choice, reasons, superseded FROM votes WHERE battle_id = ?", battle)
+    assert votes == [("right", '["More accurate"]', 0)]
+    assert visitor.status == "Saved: B is better."
+
+
+def test_the_second_question_is_saved_with_the_vote(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    visitor.ask("What is Impressionism?")
+    assert visitor.page.locator("#good-enough").count() == 0, "it comes after the vote"
+    visitor.vote("left")
+    visitor.page.check("#good-enough input >> nth=1")
+    visitor.wait_for_status("Not good enough")
+    visitor.page.reload()
+    visitor.page.wait_for_selector("#good-enough input >> nth=1")
+    assert visitor.page.is_checked("#good-enough input >> nth=1")
+    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    votes = app.rows("SELECT choice, good_enough, superseded FROM votes WHERE battle_id = ? ORDER BY id", battle)
+    assert votes == [("left", None, 1), ("left", 0, 0)]
+    visitor.page.click("#undo-vote")
+    visitor.wait_for_vote()
+    visitor.vote("both-bad")
+    assert visitor.page.locator("#good-enough").count() == 0, "neither is"
+
+
+def test_five_testers_without_a_network_vote_at_once_while_both_models_write(browser: Browser, app: App) -> None:
+    with ExitStack() as stack:
+        visitors = [stack.enter_context(Visitor(browser, "about:blank")) for _ in range(5)]
+        cut: list[str] = []
+        for visitor in visitors:
+            visitor.context.route(
+                lambda url: not url.startswith(app.url), lambda route: (cut.append(route.request.url), route.abort())
+            )
+            visitor.page.goto(app.url)
+            visitor.consent()
+            visitor.type("What is Impressionism?")
+        for visitor in visitors:
+            visitor.wait_for_vote()
+        milliseconds = []
+        for visitor in visitors:
+            with visitor.page.expect_response("**/run/predict*") as response:
+                visitor.page.click("#vote-left")
+            response.value.finished()
+            milliseconds.append(response.value.request.timing["responseEnd"])
+            visitor.page.click("#next-round")
+            visitor.page.wait_for_selector("#suggestions .chip")
+            visitor.type("[slow] Who painted Guernica?")
+            visitor.page.wait_for_selector(".writing", state="attached")
+        assert sorted(milliseconds)[2] < 300, milliseconds
+        assert cut == [], "nothing was asked of another host"
+        assert app.rows("SELECT COUNT(*) FROM turns WHERE status = 'pending'")[0][0] >= 2, "the models were writing"
 
 
 def test_undo_keeps_the_old_row(visitor: Visitor, app: App) -> None:
@@ -355,7 +449,7 @@ class TestRawRequests:
     def test_no_consent_no_tester(self, app: App, call: Any) -> None:
         before = app.rows("SELECT COUNT(*) FROM testers")
         for consent in (False, None, "yes", 1, ["x"]):
-            call("start", "", consent, "")
+            call("start", "", consent, "", None, None, "")
         assert app.rows("SELECT COUNT(*) FROM testers") == before
 
     def test_votes_are_refused_before_the_answers_and_when_repeated(
@@ -376,10 +470,36 @@ class TestRawRequests:
         for _ in range(3):
             call("vote-left", token, str(battle), [], "", "")
         assert app.rows("SELECT choice FROM votes WHERE battle_id = ?", battle) == [("both_bad",)]
-        stranger = call("start", "", True, "").json()["data"][0]
-        for element, arguments in (("undo-vote", [""]), ("vote-left", [[], "", ""]), ("other-question", [""])):
-            call(element, stranger, str(battle), *arguments)
+        stranger = call("start", "", True, "", None, None, "").json()["data"][0]
+        for element, arguments in (
+            ("undo-vote", [""]),
+            ("vote-left", [[], "", ""]),
+            ("other-question", [""]),
+            ("good-enough", [[], "", "yes", ""]),
+            ("reveal", [""]),
+        ):
+            answer = call(element, stranger, str(battle), *arguments)
+            assert "Model 1" not in answer.text
+        assert "end of the session" in call("reveal", token, str(battle), "").text, "nor is it told to its own tester"
         assert app.rows("SELECT choice, superseded FROM votes WHERE battle_id = ?", battle) == [("both_bad", 0)]
+        visitor.page.click("#next-round")
+        visitor.type("[die] What is Impressionism?")
+        visitor.page.wait_for_selector("#retry", timeout=30_000)
+        failed = app.rows("SELECT MAX(id) FROM battles")[0][0]
+        assert "could not be finished" in call("vote-left", token, str(failed), [], "", "").text
+        assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", failed) == [(0,)]
+
+    def test_wrong_types_are_nothing(self, app: App, call: Any) -> None:
+        before = app.rows("SELECT COUNT(*), (SELECT COUNT(*) FROM turns) FROM testers")
+        for value in (None, 7, [], {}, ["x", 3], "x" * 5000, {"text": "y"}):
+            for element, arguments in (
+                ("next-round", [value, value, value, value, value]),
+                ("good-enough", [value, value, value, value, value]),
+                ("confirm-yes", [value, value]),
+                ("guess-left", [value]),
+            ):
+                assert call(element, value, *arguments).status_code in (200, 422), (element, value)
+        assert app.rows("SELECT COUNT(*), (SELECT COUNT(*) FROM turns) FROM testers") == before
 
 
 def test_a_kill_loses_no_vote_and_a_restart_resumes_the_round(

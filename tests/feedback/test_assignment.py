@@ -8,7 +8,8 @@ import pytest
 
 from feedback.assignment import Candidate, left_model, rank_prompts
 from feedback.blind_test import BlindTest
-from tests.feedback.protocol import answered, vote_for
+from feedback.statistics import load_votes
+from tests.feedback.protocol import vote_for
 
 SECRET = "5e" * 32
 
@@ -76,13 +77,16 @@ def test_balance_over_prompts_and_testers_with_drop_out(blind_test: BlindTest) -
     assert max(abs(row[0]) for row in per_tester) <= 2
 
 
-def test_two_hundred_rounds_put_each_model_left_equally_often(blind_test: BlindTest) -> None:
+def test_two_hundred_rounds_are_balanced_and_their_winners_are_the_models_chosen(blind_test: BlindTest) -> None:
+    """Sides in balance over all and within each tester; whoever is chosen wins, on whichever side it stood."""
+    outcomes = ["model1", "model2", "tie", "model1", "both_bad", "model1", "model2", "model1"]
     for _ in range(25):
-        tester = blind_test.enrol("1")
-        for _ in range(8):
-            battle = answered(blind_test, tester.id)
-            blind_test.vote(tester.id, battle.id, "left")
-    left = blind_test.database.connection.execute("SELECT COUNT(*) FROM votes WHERE left_model = 'model1'").fetchone()[
-        0
-    ]
-    assert left == pytest.approx(100, abs=1)
+        vote_for(blind_test, blind_test.enrol("1").id, outcomes)
+    votes = load_votes(blind_test.database)
+    on_left = votes["left_model"] == "model1"
+    assert on_left.sum() == pytest.approx(100, abs=1)
+    assert set(on_left.groupby(votes["tester_id"]).sum()) == {4}, "half of each tester's rounds"
+    assert votes["winner_model"].value_counts().to_dict() == {"model1": 100, "model2": 50, "tie": 25, "both_bad": 25}
+    chosen = votes[votes["winner_model"].isin(["model1", "model2"])]
+    assert set(chosen["choice"]) == {"left", "right"}
+    assert ((chosen["choice"] == "left") == (chosen["left_model"] == chosen["winner_model"])).all()

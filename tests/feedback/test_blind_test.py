@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+import io
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,8 @@ import pytest
 
 from feedback.blind_test import Answer, BlindTest, Refused
 from feedback.database import Database
+from feedback.export import stream
+from feedback.statistics import load_study, summary
 from tests.feedback.protocol import Clock, answer_turn, answered, choice_for, open_test, vote_for
 
 GOOD = {"model1": Answer("one", 1, 0.5), "model2": Answer("two", 1, 0.5)}
@@ -116,6 +121,41 @@ def test_undo_keeps_the_old_row(blind_test: BlindTest, tester: str) -> None:
         blind_test.undo_vote(tester, battle.id)
     blind_test.vote(tester, battle.id, "both_bad")
     assert rows(blind_test, "SELECT choice, superseded FROM votes ORDER BY id") == [("left", 1), ("both_bad", 0)]
+
+
+def test_a_tie_is_never_both_bad(blind_test: BlindTest, tester: str) -> None:
+    """In the table, the tester's tally, the statistics and every export that has both."""
+    vote_for(blind_test, tester, ["tie", "both_bad", "both_bad"])
+    counts = blind_test.database.connection.execute("SELECT choice, COUNT(*) FROM votes GROUP BY choice").fetchall()
+    assert dict(map(tuple, counts)) == {"tie": 1, "both_bad": 2}
+    study = load_study(blind_test.database)
+    assert summary(study.outcomes)["counts"] == {"model1": 0, "model2": 0, "tie": 1, "both_bad": 2}
+    exports = {name: b"".join(stream(blind_test.database, name)).decode() for name in ("csv", "arena", "kto", "dpo")}
+    assert [row["winner_model"] for row in csv.DictReader(io.StringIO(exports["csv"]))] == [
+        "tie",
+        "both_bad",
+        "both_bad",
+    ]
+    assert [row["winner"] for row in json.loads(exports["arena"])] == ["tie", "tie (bothbad)", "tie (bothbad)"]
+    assert len(exports["kto"].splitlines()) == 4, "both bad is two bad answers, a tie none"
+    assert exports["dpo"] == "", "neither prefers an answer"
+    blind_test.close(tester, "quit")
+    assert blind_test.tally(tester) == {"model1": 0, "model2": 0, "tie": 1, "both_bad": 2}
+
+
+def test_a_vote_explained_later_keeps_the_old_row(blind_test: BlindTest, tester: str) -> None:
+    battle = answered(blind_test, tester)
+    blind_test.vote(tester, battle.id, "right", vote_seconds=2.0)
+    blind_test.explain_vote(tester, battle.id, ["Clearer"], "So.", good_enough=False)
+    rows = blind_test.database.connection.execute(
+        "SELECT choice, reasons, comment, good_enough, vote_seconds, superseded FROM votes ORDER BY id"
+    ).fetchall()
+    assert [tuple(row) for row in rows] == [
+        ("right", "[]", "", None, 2.0, 1),
+        ("right", '["Clearer"]', "So.", 0, 2.0, 0),
+    ]
+    with pytest.raises(Refused, match="good_enough"):
+        blind_test.explain_vote(tester, battle.id, [], "", good_enough="yes")
 
 
 def test_undo_ends_with_the_next_round(blind_test: BlindTest, tester: str) -> None:

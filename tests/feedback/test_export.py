@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import sqlite3
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 
 from feedback.blind_test import BlindTest
 from feedback.export import FORMATS, ExportError, stream, write
+from feedback.export.companions import COMPANIONS
 from feedback.export.rows import COLUMNS, FORMULA_STARTS, hide_formula, reveal_formula
-from feedback.statistics import load_votes, read_csv
+from feedback.statistics import load_study, load_votes, read_csv, read_study_csv, summary
+from feedback.study import Exclusion
 from tests.feedback.protocol import answer_turn, answered, choice_for, open_test, vote_for
 
 NASTY = [
@@ -236,7 +239,8 @@ def test_manifest_and_codebook_describe_the_file(study: BlindTest, tmp_path: Pat
     manifest = write(study.database, name, out)
     assert manifest.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
     assert manifest.size_bytes == out.stat().st_size
-    assert manifest.rows == {"dpo": 14, "kto": 30, "arena": 16}.get(name, 17)
+    rows = {"dpo": 14, "kto": 30, "arena": 16, "guesses": 1, "testers": 2, "good_enough": 0}
+    assert manifest.rows == rows.get(name, 17)
     dropped = {entry["reason"].split(":")[0]: entry["n"] for entry in manifest.dropped}
     corrections = {"votes superseded by a correction": 1}
     assert dropped == {
@@ -244,12 +248,15 @@ def test_manifest_and_codebook_describe_the_file(study: BlindTest, tmp_path: Pat
         "kto": corrections | {"ties": 1},
         "arena": corrections,
     }.get(name, {})
+    assert manifest.studies[0]["exclusion"] == asdict(Exclusion())
     saved = json.loads(Path(f"{out}.manifest.json").read_text())
     assert saved["studies"][0]["label"] == study.label
     assert saved["studies"][0]["study_hash"] == study.study.hash
     book = Path(f"{out}.codebook.md").read_text()
     assert "| column | type | unit | meaning |" in book
-    for column in {"dpo": ["chosen"], "kto": ["label"], "arena": ["winner"]}.get(name, CONTRACT_COLUMNS):
+    others = {"dpo": ["chosen"], "kto": ["label"], "arena": ["winner"]}
+    others |= {name: [column[0] for column in companion.columns] for name, companion in COMPANIONS.items()}
+    for column in others.get(name, CONTRACT_COLUMNS):
         assert f"| {column} |" in book
 
 
@@ -295,6 +302,39 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
         replace_file(tmp_path / "f", chunks())
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
     assert (tmp_path / "f").read_text() == "old"
+
+
+def test_numbers_of_the_csv_read_back_to_the_last_digit(blind_test: BlindTest, tmp_path: Path) -> None:
+    tester = blind_test.enrol("1").id
+    seconds = [0.1 + 0.2, 1 / 3, 1e-7, 12345.678901234567, None, 2.5]
+    for value in seconds:
+        blind_test.vote(tester, answered(blind_test, tester).id, "tie", vote_seconds=value)
+    write(blind_test.database, "csv", tmp_path / "votes.csv")
+    assert [float(cell) if cell else None for cell in read_csv(tmp_path / "votes.csv")["vote_seconds"]] == seconds
+
+
+def test_the_csv_comes_in_order_and_whole_over_many_pieces(study: BlindTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("feedback.export.formats._CSV_CHUNK", 3)
+    chunks = list(stream(study.database, "csv"))
+    rows = list(csv.DictReader(io.StringIO(b"".join(chunks).decode())))
+    assert len(chunks) == 1 + 6
+    assert [int(row["vote_id"]) for row in rows] == load_votes(study.database)["vote_id"].tolist()
+
+
+def test_what_lies_beside_the_csv_is_read_back(tmp_path: Path) -> None:
+    options = ["none", '=some, "much"']
+    test = open_test(tmp_path / "v.db", background=[{"id": "art", "text": "How well?", "options": options}])
+    for number in range(4):
+        tester = test.enrol("1", {"art": options[number % 2]} if number else {}).id
+        battle = answered(test, tester)
+        test.vote(tester, battle.id, choice_for(battle, "model1"), good_enough=[None, True, False, True][number])
+    write(test.database, "csv", tmp_path / "votes.csv")
+    assert {path.name for path in tmp_path.glob("votes.*.csv")} == {"votes.testers.csv", "votes.good_enough.csv"}
+    from_csv, from_db = read_study_csv(tmp_path / "votes.csv"), load_study(test.database)
+    result = summary(from_csv.outcomes, from_csv.guesses)
+    assert result == summary(from_db.outcomes, from_db.guesses)
+    assert result["good_enough"]["model1"] == {"yes": 2, "no": 1, "share": pytest.approx(2 / 3)}
+    assert [(entry["answer"], entry["n_votes"]) for entry in result["by_background"]] == [(options[1], 2), ("none", 1)]
 
 
 def test_streaming_goes_on_while_votes_come_in(study: BlindTest) -> None:

@@ -40,7 +40,8 @@ def test_a_report_of_any_size_is_one_file_that_needs_no_network(tmp_path: Path, 
         "http://www.w3.org/2000/svg",
         "http://www.w3.org/1999/xlink",
     }
-    assert html.count("<svg") == {0: 0, 1: 6}.get(testers, 8)
+    assert html.count("<svg") == {0: 0, 1: 7}.get(testers, 9)
+    assert (html.count('class="bar"') > 0) == (testers >= 10), "error bars, but none below ten testers"
     assert test.study.hash in html
     assert test.secret_sha256 in html
     assert test.database.connection.execute("SELECT secret FROM studies").fetchone()[0] not in html

@@ -14,13 +14,55 @@ def test_no_consent_no_data(blind_test: BlindTest) -> None:
     assert blind_test.database.connection.execute("SELECT COUNT(*) FROM testers").fetchone()[0] == 0
 
 
-def test_enrolment_counts_up_and_background_is_kept(blind_test: BlindTest) -> None:
-    first = blind_test.enrol("1", {"experience": "daily <b>"})
-    second = blind_test.enrol("1")
+BACKGROUND = [{"id": "experience", "text": "How often do you use chatbots?", "options": ["daily <b>", "never"]}]
+
+
+def test_enrolment_counts_up_and_background_is_kept(tmp_path: Path) -> None:
+    test = open_test(tmp_path / "v.db", background=BACKGROUND)
+    first = test.enrol("1", {"experience": "daily <b>"})
+    second = test.enrol("1")
     assert (first.enrolment, second.enrolment) == (1, 2)
-    assert blind_test.tester(first.id).background == {"experience": "daily <b>"}
+    assert test.tester(first.id).background == {"experience": "daily <b>"}
+    assert test.tester(second.id).background == {}, "nobody has to answer"
     assert first.id != second.id
     assert len(first.id) >= 32
+    for answers, words in (({"experience": "weekly"}, "no answer"), ({"age": "never"}, "no question")):
+        with pytest.raises(Refused, match=words):
+            test.enrol("1", answers)
+
+
+def test_an_invite_lets_in_so_many_until_it_is_revoked(tmp_path: Path) -> None:
+    test = open_test(tmp_path / "v.db", access="invite")
+    once, often = test.make_invite("for Ada", 1), test.make_invite("the course", None)
+    guest = test.enrol("1", invite=f" {once} ")
+    for _ in range(3):
+        test.enrol("1", invite=often)
+    with pytest.raises(Refused, match="used already"):
+        test.enrol("1", invite=once)
+    test.withdraw(guest.id)
+    with pytest.raises(Refused, match="used already"):
+        test.enrol("1", invite=once)
+    course, ada = test.invites()
+    assert [(i.label, i.uses, i.used, i.valid) for i in (ada, course)] == [
+        ("for Ada", 1, 1, False),
+        ("the course", None, 3, True),
+    ]
+    test.revoke_invite(course.id)
+    test.revoke_invite(course.id)
+    for code, words in ((often, "not valid"), ("guess", "not valid"), ("", "needs an invite code"), (None, "needs")):
+        with pytest.raises(Refused, match=words):
+            test.enrol("1", invite=code)
+    with pytest.raises(Refused, match="none of this study's"):
+        test.revoke_invite(77)
+    with pytest.raises(Refused, match="0 uses"):
+        test.make_invite("", 0)
+    assert test.database.connection.execute("SELECT COUNT(*) FROM testers").fetchone()[0] == 4
+    for file in tmp_path.iterdir():
+        assert often.encode() not in file.read_bytes(), "only a hash is kept"
+
+
+def test_an_open_study_asks_for_no_invite(blind_test: BlindTest) -> None:
+    assert blind_test.enrol("1", invite="whatever").enrolment == 1
 
 
 def test_an_idle_session_is_closed_at_its_timeout(blind_test: BlindTest, clock: Clock) -> None:
@@ -90,8 +132,9 @@ def test_no_guess_after_the_reveal(blind_test: BlindTest) -> None:
         blind_test.guess(tester, "left_last")
 
 
-def test_withdrawing_removes_every_word_and_leaves_a_count(blind_test: BlindTest) -> None:
-    leaver, stayer = blind_test.enrol("1", {"age": "UNIQUE-BACKGROUND"}).id, blind_test.enrol("1").id
+def test_withdrawing_removes_every_word_and_leaves_a_count(tmp_path: Path) -> None:
+    blind_test = open_test(tmp_path / "votes.db", background=BACKGROUND)
+    leaver, stayer = blind_test.enrol("1", {"experience": "never"}).id, blind_test.enrol("1").id
     vote_for(blind_test, leaver, ["model1"])
     battle = answered(blind_test, leaver, "UNIQUE-QUESTION?", (200, 200))
     blind_test.vote(leaver, battle.id, "left", comment="UNIQUE-COMMENT")
@@ -108,7 +151,8 @@ def test_withdrawing_removes_every_word_and_leaves_a_count(blind_test: BlindTest
         for table in ("votes", "turns", "answers", "guesses", "tallies", "testers", "battles")
     }
     assert counts == {"votes": 1, "turns": 1, "answers": 2, "guesses": 0, "tallies": 1, "testers": 2, "battles": 4}
-    assert connection.execute("SELECT withdrawn_votes FROM testers WHERE enrolment = 1").fetchone()[0] == 2
+    left = connection.execute("SELECT withdrawn_votes, background FROM testers WHERE enrolment = 1").fetchone()
+    assert tuple(left) == (2, "{}")
     assert connection.execute("SELECT text FROM prompts WHERE text = 'Shared?'").fetchone()
     for file in blind_test.database.path.parent.iterdir():
         assert b"UNIQUE-" not in file.read_bytes(), file

@@ -67,6 +67,10 @@ category = "art"
         ({"prompts": [{"id": "a", "category": "own", "text": "?"}]}, ["category", "own"]),
         ({"prompts": [{"id": "a", "category": "art", "text": "x" * 2001}]}, ["text", "2000"]),
         ({"prompts": [{"id": "a", "category": "art", "text": "?"}] * 2}, ["prompt 2", "unique"]),
+        ({"access": "friends"}, ['"friends"', "open, invite"]),
+        ({"background": [{"id": "a", "text": "?", "options": ["one"]}]}, ["background 1", "options", "2 to 12"]),
+        ({"background": [{"id": "a", "text": "?", "options": ["x", "y"]}] * 2}, ["background 2", "unique"]),
+        ({"background": [{}, {}, {}]}, ["3 questions", "at most 2"]),
         ({"seed": 3}, ["seed is not a setting"]),
     ],
 )
@@ -99,3 +103,20 @@ def test_an_unreadable_file_is_one_line_with_its_name(tmp_path: Path, content: b
         Study.load(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_study_written_as_toml_reads_back_equal() -> None:
+    odd = 'Say "a\\b"\tor\x7f\n\n"""nothing"""'
+    background = [{"id": "age", "text": odd, "options": ["<b>", "'"]}]
+    study = Study.from_document(document(consent={"version": "1", "text": odd}, background=background))
+    assert Study.from_toml(study.toml) == study
+    default = Study.load(DEFAULT)
+    assert Study.from_toml(default.toml) == default
+
+
+def test_a_setting_that_came_later_leaves_other_studies_as_they_were() -> None:
+    plain = Study.from_document(document())
+    assert "access" not in plain.canonical
+    assert "background" not in plain.canonical
+    assert Study.from_document(document(access="open", background=[])).hash == plain.hash
+    assert Study.from_document(document(access="invite")).hash != plain.hash

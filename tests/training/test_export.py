@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,38 @@ ODD_TEXTS = [
     " 7",
     "don't",
 ]
+
+
+DIFFICULT_TEXTS = [
+    *ODD_TEXTS,
+    "null\x00byte, \x1b[0m and \x7f",
+    "\ufeffa byte order mark",
+    "tab\t\ttab   and trailing  ",
+    "\n\n\n",
+    "\r\nlines of\r\nWindows\r",
+    "no\u00a0break\u202fspaces, \u200bnone wide\u200d, \u3000one wide, \u2028a separator",
+    "e\u0301 combined, é whole, ﬁ, Ａ, ½, ², ١٢٣ 123",
+    "👩‍👩‍👧‍👦🏳️‍🌈👍🏽 and 𝔘𝔫𝔦𝔠𝔬𝔡𝔢",
+    "“double” ‘single’ «guillemets» „low“ — – - …",
+    "مرحبا بالعالم, हिन्दी, 日本語, ไทย, 한국어",
+    "▁ a piece's own sign ▁▁ here",
+    "\ud7ff\ue000\U0010ffff",
+    "a" * 300,
+    "   ",
+    "<0x0A> <0x41> [INST] x [/INST]",
+    "<s></s><unk><pad>",
+    "<|user|>hi<|end|><|assistant|>",
+]
+
+
+def real_texts() -> list[str]:
+    """1,000 texts of the embedded corpus and, where the variable DIPTYCH_DATA names a folder of data, 1,000 of it."""
+    sources = ["art", *filter(None, [os.environ.get("DIPTYCH_DATA")])]
+    drawn = []
+    for source in sources:
+        texts = {message.content for sample in load((source,), max_rows_per_source=2000) for message in sample.messages}
+        drawn += random.Random(0).sample(sorted(texts), 1000)
+    return drawn
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +128,19 @@ def test_model1_is_the_same_in_llama_cpp(
     assert llama.tokenise(llama.chat_prompt(as_chat(*turns)), special=True) == tokenizer.encode_chat(
         [(turn["role"], turn["content"]) for turn in as_chat(*turns)]
     )
+    llama.close()
+
+
+def test_three_programs_cut_text_the_same_way(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """SentencePiece, transformers and llama.cpp; what a user types is never a token of the chat's form."""
+    export_hf(model1(tokenizer), tokenizer, tmp_path / "hf")
+    export_gguf(tmp_path / "hf", tmp_path / "model.gguf", "q8_0")
+    transformers = AutoTokenizer.from_pretrained(tmp_path / "hf", split_special_tokens=True)
+    llama = LlamaCpp(tmp_path / "model.gguf")
+    for text in [*DIFFICULT_TEXTS, *real_texts()]:
+        ids = tokenizer.encode(text)
+        assert transformers.encode(text, add_special_tokens=False) == ids, text
+        assert llama.tokenise(text) == ids, text
     llama.close()
 
 
@@ -187,7 +234,8 @@ def checkpoint(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -
     folder.mkdir()
     shutil.copyfile(tokenizer.path, folder / "tokenizer.model")
     beside = Tokenizer(folder / "tokenizer.model")
-    save_checkpoint(model1(tokenizer), beside, Model1Options(), 1, folder / "art_ai_best.pt")
+    model = model1(tokenizer)
+    save_checkpoint(model.config, model.state_dict(), beside, Model1Options(), 1, folder / "art_ai_best.pt")
     return folder
 
 

@@ -104,6 +104,23 @@ def test_a_frozen_part_stays_and_the_rest_learns_the_same(family: str, new_token
             assert parameter.grad is None
 
 
+def test_checkpointed_activations_give_the_same_gradients(model: PreTrainedModel) -> None:
+    gradients, runs = [], []
+    inside = next(layers_of(model)[0].children())
+    inside.register_forward_hook(lambda *_: runs.append("forward"))
+    for checkpointed in (False, True):
+        wrapped = PackedCausalLM(model).train()
+        if checkpointed:
+            wrapped.checkpoint_activations()
+        torch.manual_seed(5)  # of the dropout
+        wrapped.loss(*packed()).backward()
+        gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+        model.zero_grad()
+    assert len(runs) == 1 + 2
+    for expected, found in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+
+
 def test_positions_start_anew_in_each_document() -> None:
     documents = torch.tensor([[0, 0, 0, 1, 1, -1, -1], [0, 1, 2, 2, 2, 2, -1]])
     assert positions_within(documents).tolist() == [[0, 1, 2, 0, 1, 0, 1], [0, 0, 0, 1, 2, 3, 0]]
@@ -144,8 +161,10 @@ def test_the_saved_model_is_the_trained_one_rounded_once(tmp_path: Path) -> None
     assert not (tmp_path / "final" / "of an older run").exists()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_lora_ends_in_an_ordinary_model_and_an_adapter(family: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("family", "kept"), [("llama", "in memory"), ("gpt2", "in memory"), ("phi", "in memory"), ("gpt2", "on the disk")]
+)
+def test_lora_ends_in_an_ordinary_model_and_an_adapter(family: str, kept: str, tmp_path: Path) -> None:
     """The best weights, not the last, are merged; PEFT gives the same from the adapter's folder."""
     base = load_base(str(save_tiny_base(family, tmp_path / "base")))
     names = set(base.model.state_dict())
@@ -163,6 +182,8 @@ def test_lora_ends_in_an_ordinary_model_and_an_adapter(family: str, tmp_path: Pa
                 best = base.model(tokens).logits
     with torch.no_grad():
         assert (base.model(tokens).logits - best).abs().max() > 0.01
+        if kept == "on the disk":  # as after a resume
+            method.best = {}
         method.finish(tmp_path)
         torch.testing.assert_close(base.model(tokens).logits, best, atol=1e-3, rtol=1e-3)
         assert set(base.model.state_dict()) == names

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 import torch
 
-from training.generation import CheckpointError, generate, load, penalise, sample, stream, stream_ids
+from tests.training.tiny_bases import save_tiny_base
+from training.bases import load_base
+from training.generation import (
+    CheckpointError,
+    Decoder,
+    TextPieces,
+    generate,
+    generate_batch,
+    load,
+    penalise,
+    sample,
+    stream,
+    stream_ids,
+)
 from training.model import ModernTransformer
 from training.tokenizer import BEGIN, END, Tokenizer, train_tokenizer
 from training.train_art_ai_model import Model1Options, save_checkpoint
@@ -75,11 +89,102 @@ def test_pieces_join_to_the_answer(model: ModernTransformer, tokenizer: Tokenize
     assert END not in tokenizer.encode(again)
 
 
+def prompts(n: int) -> list[list[int]]:
+    random.seed(0)
+    return [[BEGIN, *(random.randrange(6, 300) for _ in range(random.randrange(0, 30)))] for _ in range(n)]
+
+
+@pytest.mark.parametrize("settings", [{}, {"temperature": 1.0, "top_p": 0.9, "top_k": 40, "repetition_penalty": 1.3}])
+def test_conversations_that_join_and_leave_get_what_each_gets_alone(
+    model: ModernTransformer, settings: dict[str, float]
+) -> None:
+    lengths = [7, 1, 12, 3, 9, 20, 2, 11]
+    alone = [
+        list(stream_ids(model, prompt, max_new_tokens=n, stop=(), seed=n, **settings))
+        for prompt, n in zip(prompts(8), lengths, strict=True)
+    ]
+    decoder, waiting, answers = Decoder(model, rows=3), list(zip(prompts(8), lengths, strict=True)), []
+    while waiting or decoder.running:
+        while waiting and decoder.free:
+            prompt, n = waiting.pop(0)
+            answers.append(decoder.add(prompt, max_new_tokens=n, stop_ids=(), seed=n, **settings))
+        decoder.step()
+    assert [answer.ids for answer in answers] == alone
+    assert {answer.finished for answer in answers} == {"length"}
+
+
+def test_a_cancelled_conversation_leaves_the_others_alone(model: ModernTransformer) -> None:
+    first, second = prompts(2)
+    expected = list(stream_ids(model, second, max_new_tokens=10, stop=()))
+    decoder = Decoder(model, rows=2)
+    cancelled = decoder.add(first, max_new_tokens=10, stop_ids=())
+    kept = decoder.add(second, max_new_tokens=10, stop_ids=())
+    with pytest.raises(RuntimeError, match="all 2 rows are taken"):
+        decoder.add(first)
+    decoder.step()
+    decoder.remove(cancelled)
+    assert decoder.free == 1
+    while decoder.running:
+        decoder.step()
+    assert kept.ids == expected
+    assert len(cancelled.ids) == 1
+
+
+def test_a_batch_of_model1_equals_one_by_one(model: ModernTransformer, tokenizer: Tokenizer) -> None:
+    questions = ["What is Impressionism?", "Who?", "Who painted Guernica? Picasso did, in 1937.", "", "Dalí 🎨?"]
+    conversations = [[("user", question)] for question in questions]
+    conversations.append([("user", "Who?"), ("assistant", "Picasso did."), ("user", "When?")])
+    one_by_one = [generate_batch(model, tokenizer, [c], max_new_tokens=12)[0] for c in conversations]
+    assert generate_batch(model, tokenizer, conversations, max_new_tokens=12, batch_size=2) == one_by_one
+    assert one_by_one[:5] == [generate(model, question, tokenizer, max_new_tokens=12) for question in questions]
+    drawn = generate_batch(model, tokenizer, conversations, max_new_tokens=12, temperature=1.0, seed=5, batch_size=4)
+    again = [
+        generate_batch(model, tokenizer, [c], max_new_tokens=12, temperature=1.0, seed=5 + i)[0]
+        for i, c in enumerate(conversations)
+    ]
+    assert drawn == again
+
+
+def test_a_batch_of_transformers_equals_one_by_one(tmp_path: Path) -> None:
+    base = load_base(str(save_tiny_base("llama", tmp_path / "base")))
+    questions = ["What is Impressionism?", "Who?", "Who painted Guernica, and when and where did he paint it?"]
+    one_by_one = [generate(base.model, question, base.tokenizer, max_new_tokens=15) for question in questions]
+    batch = generate_batch(base.model, base.tokenizer, [[("user", q)] for q in questions], max_new_tokens=15)
+    assert batch == one_by_one
+    assert all(one_by_one)
+    end = one_by_one[0][3:5]
+    stopped = generate(base.model, questions[0], base.tokenizer, max_new_tokens=15, stop=[end])
+    assert stopped == one_by_one[0].split(end)[0].strip()
+
+
+def test_an_answer_ends_before_a_stop_string_and_at_a_stop_id(model: ModernTransformer, tokenizer: Tokenizer) -> None:
+    settings = {"max_new_tokens": 30, "temperature": 1.0, "seed": 3}
+    prompt = [("user", "Who painted Guernica?")]
+    whole = "".join(stream(model, tokenizer, prompt, **settings))
+    end = whole[8:11]
+    assert "".join(stream(model, tokenizer, prompt, stop=[end], **settings)) == whole.split(end)[0]
+    assert generate(model, prompt[0][1], tokenizer, stop=[end], **settings) == whole.split(end)[0].strip()
+    ids = list(stream_ids(model, tokenizer.encode_chat(prompt), **settings))
+    shorter = ids[: ids.index(ids[6])]
+    assert "".join(stream(model, tokenizer, prompt, stop=[ids[6]], **settings)) == tokenizer.decode(shorter).rstrip("�")
+
+
+def test_half_a_character_and_half_a_stop_string_are_held_back(tokenizer: Tokenizer) -> None:
+    pieces = TextPieces(tokenizer, stop=["END"])
+    shown = [pieces.push(token) for token in tokenizer.encode("a 🎨 ENE END no")]
+    assert "".join(shown) == "a 🎨 ENE "
+    assert pieces.stopped
+    assert not any("�" in piece for piece in shown)
+    held = TextPieces(tokenizer, stop=["END"])
+    text = "".join(held.push(token) for token in tokenizer.encode("to the EN"))
+    assert (text, held.rest()) == ("to the ", "EN")
+
+
 def test_a_checkpoint_comes_back_and_bad_ones_are_refused(
     model: ModernTransformer, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     path = tokenizer.path.parent / "art_ai_best.pt"
-    save_checkpoint(model, tokenizer, Model1Options(), 1, path)
+    save_checkpoint(model.config, model.state_dict(), tokenizer, Model1Options(), 1, path)
     loaded, _ = load(path)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
     with pytest.raises(CheckpointError, match="does not exist"):

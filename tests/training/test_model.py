@@ -116,6 +116,21 @@ def test_loss_and_gradients_equal_the_plain_ones() -> None:
         torch.testing.assert_close(ours[name], parameter.grad, atol=1e-4, rtol=1e-4)
 
 
+def test_checkpointed_activations_give_the_same_gradients() -> None:
+    tokens, gradients = torch.randint(0, 300, (2, 20)), []
+    model = random_model(dropout=0.2).train()
+    runs: list[str] = []
+    model.layers[0].feed_forward.register_forward_hook(lambda *_: runs.append("forward"))
+    for model.activation_checkpointing in (False, True):
+        torch.manual_seed(5)
+        model.loss(tokens, tokens, torch.zeros_like(tokens)).backward()
+        gradients.append([parameter.grad.clone() for parameter in model.parameters()])
+        model.zero_grad()
+    assert len(runs) == 1 + 2
+    for expected, found in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, expected)
+
+
 def test_seed_profile_has_the_stated_size() -> None:
     with torch.device("meta"):
         model = ModernTransformer(**PROFILES["seed"].model_config())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import pytest
 
 from training.corpus.sample import Message, Sample
+from training.documents import ChatForm, Documents, tokenise
 from training.loss import IGNORE_INDEX
-from training.packing import ChatForm, Documents, PackedBatches, all_batches, assemble, pack, tokenise
+from training.packing import PackedBatches, all_batches, assemble, pack
 
 FORM = ChatForm(begin=[1], before={"user": [4], "assistant": [5], "text": []}, end=[2], after=[9])
 PAD = 3
@@ -69,10 +72,33 @@ def test_hardly_a_place_is_empty() -> None:
 def test_order_depends_on_seed_and_epoch_alone_and_can_be_sought() -> None:
     docs = documents([5, 9, 3, 12, 7, 4, 8, 6] * 5)
     one, two = (PackedBatches(docs, 16, 3, PAD, seed=5) for _ in range(2))
-    first = [next(one).tokens.tolist() for _ in range(2 * one.batches_per_epoch + 2)]
+    n_batches = sum(1 for _ in all_batches(docs, 16, 3, PAD))
+    first = [next(one).tokens.tolist() for _ in range(2 * n_batches + 2)]
     assert [next(two).tokens.tolist() for _ in range(len(first))] == first
-    assert first[: one.batches_per_epoch] != first[one.batches_per_epoch : 2 * one.batches_per_epoch]
+    assert first[:n_batches] != first[n_batches : 2 * n_batches]
     resumed = PackedBatches(docs, 16, 3, PAD, seed=5)
     epoch, position = one.epoch, one.position
     resumed.seek(epoch, position)
     assert next(resumed).tokens.tolist() == next(one).tokens.tolist()
+
+
+def test_windows_of_a_large_corpus_hold_every_document_once_and_can_be_sought(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.packing.WINDOW_DOCUMENTS", 50)
+    docs = documents(np.random.default_rng(3).integers(1, 30, 180).tolist())
+    batches = PackedBatches(docs, 32, 3, PAD, seed=5)
+    places, tokens, sizes = [], [], []
+    while batches.epoch == 0:
+        places.append((batches.epoch, batches.position))
+        batch = next(batches)
+        tokens.append(batch.tokens[batch.documents >= 0].tolist())
+        sizes.append(len(batch.tokens))
+    assert len({position >> 32 for _, position in places}) == 4
+    assert sorted(chain.from_iterable(tokens[:-1])) == sorted(docs.tokens.tolist())
+    assert set(sizes[:-2]) == {3}  # only the last batch of an epoch is smaller
+    assert places == sorted(places)
+    for place, expected in list(zip(places, tokens, strict=True))[::7]:
+        again = PackedBatches(docs, 32, 3, PAD, seed=5)
+        again.seek(*place)
+        batch = next(again)
+        assert batch.tokens[batch.documents >= 0].tolist() == expected
+        assert again.position != place[1]

@@ -30,6 +30,8 @@ def test_everything_is_there(demo_model1: Run) -> None:
         "training_curves.png",
         "metrics.jsonl",
         "training_report.json",
+        "data_card.json",
+        "data_card.md",
     }
     assert set(REPORT_KEYS) <= set(demo_model1.report)
     assert demo_model1.report["energy_kwh"] > 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +20,7 @@ from training.bases import load_base
 from training.corpus import load
 from training.dataset import spread_over_facts
 from training.generation import generate
+from training.progress import Progress
 from training.report import REPORT_KEYS
 from training.train_model2_pretrained import PROFILES, Model2Options, main
 
@@ -26,15 +29,17 @@ ANSWERS = {
     "What is art?": "Art is what people make to be looked at.",
     "Hello!": "Hello, ask me about art.",
 }
-FILES = {"final", "model.gguf", "training_curves.png", "metrics.jsonl", "training_report.json"}
+CARD = {"data_card.json", "data_card.md"}
+FILES = {"final", "model.gguf", "training_curves.png", "metrics.jsonl", "training_report.json", *CARD}
 
 
-def write_data(path: Path) -> Path:
-    """The answers many times over, with enough rows beside them that the split holds some out."""
-    rows = [{"question": q, "answer": a, "id": f"a{i}"} for i in range(40) for q, a in ANSWERS.items()]
-    rows += [{"question": f"Number {i}?", "answer": f"It is {i}.", "id": f"n{i}"} for i in range(60)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
+def write_data(folder: Path) -> list[str]:
+    """The answers, to be seen forty times an epoch, with enough rows beside them that the split holds some out."""
+    answers = [{"question": q, "answer": a} for q, a in ANSWERS.items()]
+    numbers = [{"question": f"Number {i}?", "answer": f"It is {i}."} for i in range(150)]
+    for name, rows in (("answers", answers), ("numbers", numbers)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return [f"{folder / 'answers.jsonl'}=40", str(folder / "numbers.jsonl")]
 
 
 def settings(**values: Any) -> list[str]:
@@ -47,8 +52,8 @@ def test_every_family_learns_to_answer_and_to_stop(
     family: str, method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     base = save_tiny_base(family, tmp_path / "base")
-    data, out = write_data(tmp_path / "data.jsonl"), tmp_path / "model2"
-    command = ["--base", str(base), "--data", str(data), "--out", str(out), "--max-steps", "70", "--method", method]
+    data, out = write_data(tmp_path), tmp_path / "model2"
+    command = ["--base", str(base), "--data", *data, "--out", str(out), "--max-steps", "70", "--method", method]
     changes = {"learning_rate": 0.02, "max_samples": "none", "epochs": 50, "max_seconds": "none", "frozen": 0}
     progress = tmp_path / "progress.json"
     assert main([*command, "--progress", str(progress), *settings(**changes, gguf="f16")]) == 0
@@ -70,12 +75,45 @@ def test_every_family_learns_to_answer_and_to_stop(
     llama.close()
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_a_stopped_run_goes_on_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SIGTERM after step 5, then --resume: adapter and merged model are those of a run that was never stopped."""
+    base, data = save_tiny_base("gpt2", tmp_path / "base"), write_data(tmp_path)
+    command = ["--base", str(base), "--data", *data, "--method", "lora", "--max-steps", "8"]
+    changes = {"learning_rate": 0.02, "max_samples": "none", "max_seconds": "none", "frozen": 0, "dtype": "fp32"}
+    command += settings(**changes, evaluations=4)
+    assert main([*command, "--out", str(tmp_path / "whole")]) == 0
+    show = Progress.step
+
+    def stop_at_5(progress: Progress, step: int, *values: Any) -> None:
+        show(progress, step, *values)
+        if step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    parts = ["--out", str(tmp_path / "parts")]
+    with monkeypatch.context() as patched:
+        patched.setattr(Progress, "step", stop_at_5)
+        assert main([*command, *parts]) == 143
+    assert "stopped at step 5 of 8, saved; go on with: " in capsys.readouterr().err
+    assert main([*command, *parts]) == 2
+    assert main([*command, *parts, "--resume", "--set", "row_length=64"]) == 2
+    assert "row_length was 128 and is 64" in capsys.readouterr().err
+    assert main([*command, *parts, "--resume"]) == 0
+    for file in ("adapter/adapter_model.safetensors", "final/model.safetensors"):
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "parts" / file).read_bytes()
+    assert not (tmp_path / "parts" / "resume").exists()
+    assert main([*command, *parts, "--resume"]) == 0
+    assert "holds this run already, finished" in capsys.readouterr().out
+
+
 def test_a_frozen_part_is_saved_as_it_was(tmp_path: Path) -> None:
     base = load_base(str(save_tiny_base("llama", tmp_path / "base")))
     base.model.save_pretrained(tmp_path / "base")  # as one whose turns are known
     base.tokenizer.save_pretrained(tmp_path / "base")
-    data, out = write_data(tmp_path / "data.jsonl"), tmp_path / "model2"
-    command = ["--base", str(tmp_path / "base"), "--data", str(data), "--out", str(out), "--max-steps", "3"]
+    data, out = write_data(tmp_path), tmp_path / "model2"
+    command = ["--base", str(tmp_path / "base"), "--data", *data, "--out", str(out), "--max-steps", "3"]
     assert main([*command, *settings(frozen=0.5, learning_rate=0.01)]) == 0
     before = base.model.bfloat16().state_dict()
     after = AutoModelForCausalLM.from_pretrained(out / "final").state_dict()
@@ -113,7 +151,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("--set", "clip=0", "--set", "frozen=1"), "clip=0.0 must be above 0; frozen=1.0 must be at least 0"),
         (("--set", "epoch=7"), "unknown setting 'epoch'; did you mean epochs"),
         (("--method", "magic"), "invalid choice: 'magic'"),
-        (("--method", "qlora"), "method=qlora is not available yet; use lora"),
+        (("--method", "qlora"), "method=qlora needs an NVIDIA GPU with CUDA; use method=lora"),
     ],
 )
 def test_a_mistake_is_one_line_before_any_work(

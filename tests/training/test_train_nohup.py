@@ -15,6 +15,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
+STANDS_STILL = """
+import signal, sys, time
+def save(*_):
+    time.sleep(1)
+    sys.exit("saved")
+signal.signal(signal.SIGTERM, save)
+print(sys.argv[1:])
+time.sleep(60)
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the script and training commands that stand still, in place of hours of training."""
@@ -23,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
     package.mkdir()
     (package / "__init__.py").touch()
     for name in ("train_art_ai_model", "train_model2_pretrained"):
-        (package / f"{name}.py").write_text("import sys, time\nprint(sys.argv[1:])\ntime.sleep(60)\n")
+        (package / f"{name}.py").write_text(STANDS_STILL)
     return tmp_path
 
 
@@ -50,7 +61,8 @@ def test_it_runs_on_tells_how_to_watch_and_stop_it_and_refuses_a_second(folder: 
             if "--max-steps" in (folder / lines["log"]).read_text():
                 break
             time.sleep(0.1)
-        assert "['--max-steps', '7']" in (folder / lines["log"]).read_text()
+        assert "['--max-steps', '7', '--resume']" in (folder / lines["log"]).read_text()
+        assert "go on:   bash train_nohup.sh model1 --max-steps 7\n" in started.stdout
         assert lines["watch"] == f"tail -f {lines['log']}"
         for again in ("model1", "both"):
             second = nohup(folder, again)
@@ -58,11 +70,13 @@ def test_it_runs_on_tells_how_to_watch_and_stop_it_and_refuses_a_second(folder: 
             assert f"already running as process {pid}" in second.stderr
     finally:
         subprocess.run(lines["stop"], shell=True, check=True)
+    assert "already running" in nohup(folder, "model1").stderr  # it still saves
     for _ in range(100):
         if not running(pid):
             break
         time.sleep(0.1)
     assert not running(pid), signal.SIGTERM
+    assert "saved" in (folder / lines["log"]).read_text()
 
 
 def test_an_unknown_run_is_one_line(folder: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,53 +12,25 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.tiny_run import OPTIONS, Watched, saved_run, tiny_trainer
+from training.compilation import choose_compilation, measure
 from training.device import Compute
-from training.model import ModernTransformer
-from training.packing import Batch, Documents
-from training.progress import Progress
-from training.report import Metrics, read_metrics
+from training.documents import Documents
+from training.learning_rate_finder import find_learning_rate
+from training.optimizer import warmup_stable_decay
+from training.packing import Batch
+from training.report import read_metrics
 from training.scoring import Score
-from training.trainer import Trainer, TrainingError, TrainingOptions
+from training.settings import TrainingOptions
+from training.tracking import tracking, tracking_problems
+from training.trainer import MAX_SKIPPED, Trainer, TrainingError
 
-FP32 = Compute(torch.device("cpu"), torch.float32, "for the test")
-OPTIONS = TrainingOptions(
-    max_steps=60,
-    batch_rows=8,
-    micro_batch_rows=8,
-    row_length=32,
-    optimizer="muon",
-    learning_rate=5e-3,
-    adamw_learning_rate=5e-3,
-    warmup=0.05,
-    floor=0.02,
-    evaluations=3,
-)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def counting(n: int, seed: int) -> Documents:
-    """Documents that count upward from a random start: a rule that a small model learns at once."""
-    rng = np.random.default_rng(seed)
-    spans = [[(list(range(s, s + int(rng.integers(5, 14)))), True)] for s in rng.integers(10, 40, n)]
-    return Documents.from_spans(spans, [4 * len(span[0][0]) for span in spans])
-
-
-def trainer(
-    tmp_path: Path, options: TrainingOptions = OPTIONS, n: int = 200, **changes: object
-) -> tuple[Trainer, list[int]]:
-    torch.manual_seed(0)
-    model = ModernTransformer(64, 32, 2, 4, 2, 64, 32)
+def trainer(tmp_path: Path, options: TrainingOptions = OPTIONS) -> tuple[Trainer, list[int]]:
     saved: list[int] = []
-    arguments = {
-        "documents": counting(n, 0),
-        "held_out": {"held out": counting(30, 1)},
-        "options": options,
-        "compute": FP32,
-        "pad_id": 3,
-        "progress": Progress(),
-        "metrics": Metrics(tmp_path / "metrics.jsonl"),
-        "on_best": lambda step, scores: saved.append(step),
-    }
-    return Trainer(model, **(arguments | changes)), saved  # type: ignore[arg-type]
+    return tiny_trainer(tmp_path, options, on_best=lambda step, scores: saved.append(step)), saved
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
@@ -100,12 +75,105 @@ def test_time_and_patience_end_a_run(tmp_path: Path) -> None:
     assert saved == [20]
 
 
-def test_a_loss_that_is_no_number_stops_with_a_remedy(tmp_path: Path) -> None:
-    loop, _ = trainer(tmp_path)
-    with torch.no_grad():
-        loop.model.norm.weight.fill_(float("nan"))
-    with pytest.raises(TrainingError, match="lower learning_rate"):
-        loop.run()
+def test_a_loss_that_is_no_number_stops_with_a_remedy_and_leaves_the_last_state(tmp_path: Path) -> None:
+    def spoil(step: int) -> None:
+        if step == 12:
+            with torch.no_grad():
+                run.model.norm.weight.fill_(float("nan"))
+
+    options = replace(OPTIONS, save_steps=5)
+    run = saved_run(tmp_path, options, Watched(spoil))
+    lower = "became nan at step 13, with learning_rate=0.005 and clip=1.0; lower learning_rate .* step 10 .*--resume"
+    with pytest.raises(TrainingError, match=lower):
+        run.run()
+    again = saved_run(tmp_path, replace(options, learning_rate=0.001, adamw_learning_rate=0.002, max_steps=15))
+    assert again.outcome.steps == 10
+    assert again.run().steps == 15
+    assert [group["peak_lr"] for optimizer in again.optimizers for group in optimizer.param_groups][-1] == 0.001
+
+
+def test_an_overflow_in_fp16_leaves_steps_out_until_the_scale_fits(tmp_path: Path) -> None:
+    fp16 = Compute(torch.device("cpu"), torch.float16, "for the test")
+    run = tiny_trainer(tmp_path, replace(OPTIONS, max_steps=12), compute=fp16)
+    run.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**21)
+    weights = run.model.norm.weight.detach().clone()
+    run.step(next(run.batches))
+    assert run.outcome.skipped == run.outcome.skipped_in_a_row == 1
+    assert run.model.norm.weight.equal(weights)
+    outcome = run.run()
+    assert 1 <= outcome.skipped < 12
+    assert outcome.skipped_in_a_row == 0
+    assert not run.model.norm.weight.equal(weights)
+    run.outcome.skipped_in_a_row = MAX_SKIPPED
+    run.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**60)
+    with pytest.raises(TrainingError, match="use dtype=bf16 or fp32"):
+        run.step(next(run.batches))
+
+
+def test_warm_up_stable_decay() -> None:
+    course = [warmup_stable_decay(done, warmup=0.1, decay=0.2, floor=0.1) for done in (0.05, 0.1, 0.5, 0.8, 0.85, 1.0)]
+    assert course == pytest.approx([0.5, 1, 1, 1, 0.55, 0.1])
+
+
+def test_the_finder_suggests_a_rate_that_learns(tmp_path: Path) -> None:
+    """From a rate that is far too low it finds one that learns, and draws how."""
+    far_too_low = replace(OPTIONS, learning_rate=2e-4, adamw_learning_rate=1e-4)
+    told = find_learning_rate(trainer(tmp_path, far_too_low)[0], tmp_path)
+    suggested = float(told.split("--set learning_rate=")[1].split()[0])
+    assert 1e-3 < suggested < 2e-2
+    adamw = float(told.split("--set adamw_learning_rate=")[1].split()[0])
+    assert adamw == pytest.approx(suggested / 2, rel=0.05)
+    assert (tmp_path / "learning_rate.png").stat().st_size > 5000
+
+
+def test_sample_answers_stand_beside_the_scores(tmp_path: Path) -> None:
+    asked = replace(OPTIONS, max_steps=6)
+    tiny_trainer(tmp_path, asked, answers=lambda: {"What is art?": "Art."}).run()
+    rows = [row for row in read_metrics(tmp_path / "metrics.jsonl") if "val_loss" in row]
+    assert [row["answers"] for row in rows] == [{"What is art?": "Art."}] * 3
+
+
+def test_a_tracker_gets_the_measurements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "pip install wandb" in tracking_problems("wandb")[0]
+    assert tracking_problems("none") == tracking_problems("trackio") == []
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    run = tiny_trainer(tmp_path, replace(OPTIONS, max_steps=6))
+    with tracking("trackio", tmp_path / "my_model", {"seed": 1}) as listener:
+        run.metrics.listener = listener
+        run.run()
+    (database,) = (tmp_path / "trackio").glob("*.db")
+    with closing(sqlite3.connect(database)) as connection:
+        logged = [json.loads(row[0]) for row in connection.execute("SELECT metrics FROM metrics ORDER BY step")]
+    written = read_metrics(tmp_path / "metrics.jsonl")
+    assert [row["val_loss"] for row in logged if "val_loss" in row] == [
+        row["val_loss"] for row in written if "val_loss" in row
+    ]
+
+
+def test_measuring_a_step_changes_nothing(tmp_path: Path) -> None:
+    """Whether to compile is decided by a measurement, before which and after which the run is the same."""
+    plain, measured = tiny_trainer(tmp_path, dropout=0.1), tiny_trainer(tmp_path, dropout=0.1)
+    for run in (plain, measured):
+        torch.manual_seed(3)
+        if run is measured:
+            assert measure(run) > 0
+        run.step(next(run.batches))
+    for expected, found in zip(plain.model.parameters(), measured.model.parameters(), strict=True):
+        assert torch.equal(expected, found)
+
+
+def test_compiled_layers_learn_the_same(tmp_path: Path) -> None:
+    plain, compiled = (trainer(tmp_path, replace(OPTIONS, compile=choice))[0] for choice in ("false", "true"))
+    choose_compilation(compiled, backend="aot_eager")  # the default takes a minute for its C++ compiler
+    assert all(layer._compiled_call_impl is not None for layer in compiled.model.layers)
+    losses = [[run.step(next(run.batches)) for _ in range(3)] for run in (plain, compiled)]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
+
+
+def test_short_runs_are_not_compiled(tmp_path: Path) -> None:
+    run, _ = trainer(tmp_path, replace(OPTIONS, compile="auto"))
+    choose_compilation(run)
+    assert all(layer._compiled_call_impl is None for layer in run.model.layers)
 
 
 def test_bits_per_byte_by_hand(tmp_path: Path) -> None:

@@ -1,52 +1,122 @@
-"""The training data: embedded or in files, as samples of one form, split by hash."""
+"""The training data: embedded, in files or on the Hub, as samples of one form, split by hash."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from training.corpus import core, embedded, files
+from training.corpus import core, embedded, files, hub, mixing
 from training.corpus.sample import CorpusError, Message, Sample
 from training.corpus.split import Split, split_of
 
-__all__ = ["CorpusError", "Message", "Sample", "Split", "load", "load_source", "sources", "split_of"]
+__all__ = [
+    "CorpusError",
+    "Message",
+    "Sample",
+    "Source",
+    "Split",
+    "is_embedded",
+    "iter_source",
+    "load",
+    "load_source",
+    "source_files",
+    "source_name",
+    "sources",
+    "split_of",
+    "stream",
+    "weighted_sources",
+]
+
+Source = str | Path
+"""The name of an embedded source or of one of the Hub, or the path of a file."""
 
 
 def load(data: Sequence[str] = ("embedded",), *, max_rows_per_source: int | None = None) -> list[Sample]:
-    """The samples of all named data.
+    """The samples of all named data, each once whatever its source's weight.
 
     Args:
         data: ``"embedded"`` or one of its sources; ``"core"``, the part of it that a small model learns in two
-            minutes; or the path of a data file or of a folder of them.
+            minutes; a data set of the Hub, see ``training.corpus.hub.SOURCES``; or the path of a data file or of a
+            folder of them. Each may carry a weight, as in ``"art=2"``.
         max_rows_per_source: At most this many samples of each source, chosen by hash.
 
     Raises:
         CorpusError: A name or a file that cannot be used, in one line.
     """
+    return list(stream(data, max_rows_per_source))
+
+
+def stream(
+    data: Sequence[str], max_rows_per_source: int | None = None, weights: dict[str, float] | None = None
+) -> Iterator[Sample]:
+    """The same samples one by one; ``weights`` is given the weight of each ``Sample.source`` when it is met."""
     if max_rows_per_source is not None and max_rows_per_source < 1:
         raise CorpusError(f"max_rows_per_source = {max_rows_per_source}: must be at least 1")
-    return [sample for source in sources(data) for sample in load_source(source, max_rows_per_source)]
+    for source, weight in weighted_sources(data).items():
+        for sample in iter_source(source, max_rows_per_source):
+            if weights is not None:
+                weights[sample.source] = weight
+            yield sample
 
 
-def sources(data: Sequence[str] = ("embedded",)) -> list[str | Path]:
-    """What ``data`` stands for: names of embedded sources and paths of files, each once, in the order given."""
+def sources(data: Sequence[str] = ("embedded",)) -> list[Source]:
+    """What ``data`` stands for: names of sources and paths of files, each once, in the order given."""
+    return list(weighted_sources(data))
+
+
+def weighted_sources(data: Sequence[str] = ("embedded",)) -> dict[Source, float]:
+    """The same, with how often an epoch sees each; of a source that is named twice the last weight counts."""
     if not data:
         raise CorpusError("no data named; use 'embedded', or the path of a data file or folder")
-    found: dict[str | Path, None] = {}
-    for name in data:
+    found: dict[Source, float] = {}
+    for name, weight in mixing.weights(data):
         if name == "embedded":
-            found.update(dict.fromkeys(embedded.SOURCES))
-        elif name == "core" or name in embedded.SOURCES:
-            found[name] = None
+            found.update(dict.fromkeys(embedded.SOURCES, weight))
+        elif name == "core" or name in embedded.SOURCES or name in hub.SOURCES:
+            found[name] = weight
         else:
-            found.update(dict.fromkeys(files.find_files(Path(name).expanduser())))
-    return list(found)
+            found.update(dict.fromkeys(_files(name), weight))
+    return found
 
 
-def load_source(source: str | Path, max_rows: int | None = None) -> list[Sample]:
-    """The samples of one entry of ``sources``."""
+def _files(name: str) -> list[Path]:
+    path = Path(name).expanduser()
+    names = ["embedded", "core", *embedded.SOURCES, *hub.SOURCES]
+    meant = [] if path.exists() else difflib.get_close_matches(name.lower().replace("_", "-"), names, 1)
+    if meant:
+        raise CorpusError(f"{name}: no such file or folder; did you mean {meant[0]}?")
+    return files.find_files(path)
+
+
+def is_embedded(data: Sequence[str]) -> bool:
+    """Whether all of ``data`` is of the embedded corpus, which is small, clean and without duplicates."""
+    return all(source == "core" or source in embedded.SOURCES for source in sources(data))
+
+
+def source_name(source: Source) -> str:
+    """What the samples of a source are called."""
+    return files.source_name(source) if isinstance(source, Path) else source
+
+
+def source_files(source: Source) -> list[Path]:
+    """The files on this machine that a source is read from."""
+    if isinstance(source, Path):
+        return [source]
+    return hub.copies(source) if source in hub.SOURCES else []
+
+
+def iter_source(source: Source, max_rows: int | None = None) -> Iterator[Sample]:
+    """The samples of one entry of ``sources``: one by one, or at most ``max_rows`` of them, chosen by hash."""
     if isinstance(source, Path):
         rows = files.iter_samples(source)
+    elif source in hub.SOURCES:
+        rows = hub.samples(source)
     else:
         rows = iter(core.samples() if source == "core" else embedded.samples(source))
-    return files.pick_samples(rows, max_rows)
+    return rows if max_rows is None else iter(files.pick_samples(rows, max_rows))
+
+
+def load_source(source: Source, max_rows: int | None = None) -> list[Sample]:
+    """The samples of one entry of ``sources``."""
+    return list(iter_source(source, max_rows))

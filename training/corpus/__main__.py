@@ -6,11 +6,23 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from training.corpus import CorpusError, Sample, load_source, sources, split_of
-from training.corpus.files import source_name
+from training.corpus import (
+    CorpusError,
+    Sample,
+    hub,
+    iter_source,
+    mixing,
+    source_name,
+    split_of,
+    stream,
+    weighted_sources,
+)
+from training.corpus.card import DataCard
+from training.corpus.cleaned import cleaned
+from training.corpus.files import FORMATS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except CorpusError as error:
+    except ValueError as error:
         if options.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
@@ -27,48 +39,117 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument(
-        "--data",
-        nargs="+",
-        default=["embedded"],
-        metavar="SOURCE",
-        help="'embedded', one of its sources, 'core', or a file or folder (.jsonl, .csv, .parquet, .txt, also .gz)",
-    )
-    shared.add_argument("--max-rows", type=int, metavar="N", help="at most N samples of each source, chosen by hash")
-    shared.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser = argparse.ArgumentParser(prog="python -m training.corpus", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    listing = commands.add_parser("list", parents=[shared], help="the data sources, their licences and sizes")
+    listing = commands.add_parser("list", help="the data sources, their licences and sizes")
+    _add_shared(listing, data=[], default="everything there is")
     listing.set_defaults(run=_list)
-    build = commands.add_parser("build", parents=[shared], help="write the prepared corpus, one chat a line")
+    build = commands.add_parser("build", help="write the cleaned corpus, one chat a line, and its data card")
+    _add_shared(build)
     build.add_argument("--out", type=Path, required=True, metavar="FILE.jsonl", help="the file to write")
     build.set_defaults(run=_build)
-    stats = commands.add_parser("stats", parents=[shared], help="counts by source, area and split, pairs and words")
+    prepare = commands.add_parser(
+        "prepare", help="clean, tokenise and keep what a training of Model 1 on these data will look for"
+    )
+    _add_shared(prepare)
+    prepare.add_argument(
+        "--vocab-size", type=int, default=32_000, metavar="N", help="vocab_size of the training (32000)"
+    )
+    prepare.add_argument(
+        "--loss-on",
+        choices=("answers", "everything"),
+        default="everything",
+        help="loss_on of the training (everything)",
+    )
+    prepare.add_argument(
+        "--max-held-out", type=int, default=2000, metavar="N", help="max_held_out of the training (2000)"
+    )
+    prepare.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core, up to 8)")
+    prepare.set_defaults(run=_prepare)
+    stats = commands.add_parser("stats", help="counts by source, area and split, pairs and words")
+    _add_shared(stats)
     stats.set_defaults(run=_stats)
     return parser
 
 
+def _add_shared(
+    parser: argparse.ArgumentParser, data: Sequence[str] = ("embedded",), default: str = "embedded"
+) -> None:
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        default=data,
+        metavar="SOURCE[=WEIGHT]",
+        help="'embedded', one of its sources, 'core', a data set of the Hub, or a file or folder; "
+        f"WEIGHT is how often an epoch sees it (default: {default})",
+    )
+    parser.add_argument("--max-rows", type=int, metavar="N", help="at most N samples of each source, chosen by hash")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
 def _list(options: argparse.Namespace) -> None:
-    print(f"{'source':<32} {'samples':>9} {'words':>11}  {'areas':<24} licence")
-    for source, samples in _each_source(options):
+    data = options.data or ["embedded", *hub.SOURCES]
+    found = weighted_sources(data)
+    here = {source: weight for source, weight in found.items() if source not in hub.SOURCES}
+    if here:
+        print(f"{'source':<32} {'samples':>9} {'words':>11}  {'areas':<24} licence")
+    for source in here:
+        samples = list(iter_source(source, _max_rows(options)))
         areas = ", ".join(sorted({sample.area for sample in samples}))
         licences = ", ".join(sorted({sample.licence for sample in samples}))
-        print(f"{source:<32} {len(samples):>9,} {_words(samples):>11,}  {areas:<24} {licences}")
+        print(f"{source_name(source):<32} {len(samples):>9,} {_words(samples):>11,}  {areas:<24} {licences}")
+    there = {name: source for name, source in hub.SOURCES.items() if name in found}
+    if there:
+        print("\nOn the Hugging Face Hub, read as a stream, without pictures:")
+        print(f"{'source':<22} {'rows':>9} {'MB':>7}  {'area':<13} {'licence':<29} repository")
+    for name, of in there.items():
+        print(f"{name:<22} {of.rows:>9,} {of.megabytes:>7,}  {of.area:<13} {of.licence:<29} {of.repository}")
+    if not options.data:
+        print(f"\nFiles of your own are named by their path, or by a folder's: {FORMATS}.")
+        print(f"With {hub.FOLDER_VARIABLE}=FOLDER data sets of the Hub are read from FOLDER/REPOSITORY/ instead.")
 
 
 def _build(options: argparse.Namespace) -> None:
     out: Path = options.out
     if out.suffix != ".jsonl":
         raise CorpusError(f"{out}: the corpus is written as JSON lines; name a file that ends in .jsonl")
-    samples = (sample for _, samples in _each_source(options) for sample in samples)
-    lines = (json.dumps({**sample.as_row(), "split": split_of(sample)}, ensure_ascii=False) for sample in samples)
+    card = DataCard(options.data)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        count = _write_whole(out, lines)
+        count = _write_whole(out, _lines(options, card))
+        card.write(out.parent, f"{out.stem}.data_card")
     except OSError as error:
         raise CorpusError(f"{out}: cannot be written ({error.strerror}); choose another place with --out") from error
-    print(f"wrote {count:,} samples to {out}")
+    print(f"wrote {count:,} samples to {out}; {card.cleaning}")
+
+
+def _lines(options: argparse.Namespace, card: DataCard) -> Iterator[str]:
+    """Each sample once, whatever its weight: that counts when a training reads the source."""
+    weights: dict[str, float] = {}
+    with cleaned(stream(options.data, _max_rows(options), weights)) as corpus:
+        card.cleaning = corpus.report
+        for sample in corpus:
+            split = split_of(sample)
+            card.add(sample, split, mixing.copies(sample, weights[sample.source]))
+            yield json.dumps({**sample.as_row(), "split": split}, ensure_ascii=False)
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from training.prepare import prepare_for_model1  # SentencePiece and numpy are of no use to the other commands
+
+    if options.workers is not None and options.workers < 1:
+        raise CorpusError(f"--workers {options.workers}: must be at least 1")
+    prepared = prepare_for_model1(
+        tuple(options.data),
+        options.vocab_size,
+        options.loss_on,
+        _max_rows(options),
+        options.max_held_out,
+        workers=options.workers,
+        say=lambda message: print(message, flush=True),
+    )
+    train = prepared.dataset.train
+    print(f"{len(train):,} training documents, {len(train.tokens):,} tokens in {prepared.folder}")
 
 
 def _write_whole(path: Path, lines: Iterable[str]) -> int:
@@ -87,7 +168,7 @@ def _write_whole(path: Path, lines: Iterable[str]) -> int:
 
 
 def _stats(options: argparse.Namespace) -> None:
-    everything = [sample for _, samples in _each_source(options) for sample in samples]
+    everything = list(stream(options.data, _max_rows(options)))
     answers = [sample.answer for sample in everything]
     pairs = {(sample.question, sample.answer) for sample in everything if sample.question}
     _print_counts("source", Counter(sample.source for sample in everything))
@@ -100,12 +181,10 @@ def _stats(options: argparse.Namespace) -> None:
     print(f"mean words of an answer         {sum(len(text.split()) for text in answers) / len(answers):>11.1f}")
 
 
-def _each_source(options: argparse.Namespace) -> Iterable[tuple[str, list[Sample]]]:
+def _max_rows(options: argparse.Namespace) -> int | None:
     if options.max_rows is not None and options.max_rows < 1:
         raise CorpusError(f"--max-rows {options.max_rows}: must be at least 1")
-    for source in sources(options.data):
-        name = source if isinstance(source, str) else source_name(source)
-        yield name, load_source(source, options.max_rows)
+    return options.max_rows
 
 
 def _print_counts(title: str, counts: Counter[str]) -> None:

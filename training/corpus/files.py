@@ -6,16 +6,22 @@ each, the assistant's last); or ``id``, ``text`` and ``topic``; or ``messages`` 
 
 from __future__ import annotations
 
+import bz2
+import codecs
 import csv
 import gzip
 import heapq
+import io
 import json
+import lzma
 import re
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from training.corpus.prose import paragraphs, pieces
 from training.corpus.sample import CorpusError, Message, Role, Sample, digest, sample_id
 
 Row = dict[str, Any]
@@ -24,14 +30,15 @@ COLUMNS = "question and answer, text, or messages"
 _AREAS = ("art", "ai", "conversation")
 _SPEAKERS: dict[str, Role] = {"User": "user", "Assistant": "assistant"}
 _TURN = re.compile(r"^(User|Assistant): ?", re.MULTILINE)
-# Plain text is cut at blank lines into pieces of at least this many characters.
-_PIECE = 600
 
 
 def find_files(path: Path) -> list[Path]:
     """The data files that ``path`` names: itself, or everything readable in a folder, in order of name."""
     if not path.exists():
-        raise CorpusError(f"{path}: no such file or folder; name a data file, a folder of them, or 'embedded'")
+        raise CorpusError(
+            f"{path}: no such file or folder; name a data file, a folder of them, or a source that "
+            "'python -m training.corpus list' shows"
+        )
     if path.is_file():
         _reader_of(path)
         return [path]
@@ -43,7 +50,8 @@ def find_files(path: Path) -> list[Path]:
 
 def source_name(path: Path) -> str:
     """The name of a file without its format: ``art_books`` for ``art_books.jsonl.gz``."""
-    return path.name.removesuffix(".gz").removesuffix(_format_of(path))
+    inner = _uncompressed_name(path)
+    return inner[: len(inner) - len(_format_of(path))]
 
 
 def iter_samples(path: Path) -> Iterator[Sample]:
@@ -54,12 +62,16 @@ def iter_samples(path: Path) -> Iterator[Sample]:
     """
     source, usable = source_name(path), False
     try:
+        if not path.stat().st_size:
+            raise CorpusError(f"{path}: the file is empty; leave it out or write it again")
         for row in _reader_of(path)(path):
             sample = _sample_of(row, source)
             if sample is not None:
                 usable = True
                 yield sample
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path}: {_encoding_problem(path, error)}") from error
+    except (OSError, EOFError, csv.Error, zlib.error, lzma.LZMAError) as error:
         raise CorpusError(f"{path}: cannot be read ({error}); check that the file is whole") from error
     if not usable:
         raise CorpusError(f"{path}: no usable rows; it is empty or lacks the columns {COLUMNS}")
@@ -189,18 +201,36 @@ def _read_parquet(path: Path) -> Iterator[Row]:
 
 def _read_text(path: Path) -> Iterator[Row]:
     with _open_text(path) as lines:
-        piece: list[str] = []
-        for line in lines:
-            piece.append(line)
-            if not line.strip() and sum(map(len, piece)) >= _PIECE:
-                yield {"text": "".join(piece)}
-                piece = []
-        yield {"text": "".join(piece)}
+        for piece in pieces(paragraphs(lines)):
+            if "\0" in piece:
+                raise CorpusError(f"{path}: holds binary data, not text; name text, or one of {', '.join(_READERS)}")
+            yield {"text": piece}
 
 
 def _open_text(path: Path) -> IO[str]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    return opener(path, "rt", encoding="utf-8-sig")
+    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig")
+
+
+def _open_bytes(path: Path) -> IO[bytes]:
+    return _COMPRESSIONS.get(path.suffix.lower(), open)(path, "rb")
+
+
+def _open_zstd(path: Path, _: str) -> Any:
+    import pyarrow
+
+    return io.BufferedReader(pyarrow.CompressedInputStream(pyarrow.OSFile(str(path)), "zstd"))
+
+
+def _encoding_problem(path: Path, error: UnicodeDecodeError) -> str:
+    """What the bytes are, as far as they tell, and what to do."""
+    with _open_bytes(path) as file:
+        start = file.read(512)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and len(start) > 4:
+        return "is UTF-16, not UTF-8; convert it with iconv -f UTF-16 -t UTF-8"
+    if b"\0" in start:
+        return f"holds binary data, not text; name text, or one of {', '.join(_READERS)}"
+    byte = error.object[error.start]
+    return f"is not UTF-8 (byte 0x{byte:02x}); convert it, for instance with iconv -f WINDOWS-1252 -t UTF-8"
 
 
 _READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
@@ -210,13 +240,28 @@ _READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
     ".txt": _read_text,
 }
 
+_COMPRESSIONS: dict[str, Callable[[Path, str], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".zst": _open_zstd,
+}
+
+FORMATS = f"{', '.join(_READERS)}; all but .parquet also with {', '.join(_COMPRESSIONS)}"
+
+
+def _uncompressed_name(path: Path) -> str:
+    return path.stem if path.suffix.lower() in _COMPRESSIONS else path.name
+
 
 def _format_of(path: Path) -> str:
-    return Path(path.name.removesuffix(".gz")).suffix.lower()
+    return Path(_uncompressed_name(path)).suffix.lower()
 
 
 def _reader_of(path: Path) -> Callable[[Path], Iterator[Row]]:
     reader = _READERS.get(_format_of(path))
     if reader is None:
-        raise CorpusError(f"{path}: the format is not known; use one of {', '.join(_READERS)}, or .gz of one")
+        raise CorpusError(f"{path}: the format is not known; use one of {FORMATS}")
+    if reader is _read_parquet and path.suffix.lower() in _COMPRESSIONS:
+        raise CorpusError(f"{path}: Parquet compresses itself and is not read from within {path.suffix}; unpack it")
     return reader

@@ -7,11 +7,12 @@ falls depends on the sample alone, never on what else is in the corpus.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from training.corpus.sample import Sample, digest
 
 Split = Literal["train", "new_wording", "new_fact"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 NEW_FACT_SHARE = 0.02
 NEW_WORDING_SHARE = 0.03

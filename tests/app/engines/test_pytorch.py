@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
-import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.engines import EngineError, Piece, Sampling
 from app.engines.pytorch import HuggingFace, TrainedFromScratch
 from app.engines.spec import open_engine
+from tests.app.serving import wait_until
+from training import generation
 
 QUESTION = [{"role": "user", "content": "What is Impressionism?"}]
 TEMPLATE = "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{% endfor %}<assistant>"
@@ -58,29 +63,85 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "art_ai_best.pt"
 
 
+@contextmanager
+def started(engine: Any) -> Iterator[Any]:
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
 def collect(engine: HuggingFace | TrainedFromScratch, sampling: Sampling) -> list[Piece]:
     return list(engine.stream(QUESTION, sampling, threading.Event()))
 
 
+def together(engine: HuggingFace | TrainedFromScratch, sampling: Sampling, questions: list[str]) -> list[str]:
+    def ask(question: str) -> str:
+        pieces = engine.stream([{"role": "user", "content": question}], sampling, threading.Event())
+        return "".join(piece.text for piece in pieces)
+
+    with ThreadPoolExecutor(len(questions)) as pool:
+        return list(pool.map(ask, questions))
+
+
 def test_a_folder_of_transformers(folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
     engine = open_engine(str(folder), "model2")
     assert isinstance(engine, HuggingFace)
-    engine.start()
-    pieces = collect(engine, Sampling(20, 1.0, 0.9, 3))
-    assert 1 <= sum(piece.tokens for piece in pieces) <= 20
-    assert pieces[-1].finish in ("stop", "length")
-    again = collect(engine, Sampling(20, 1.0, 0.9, 3))
-    assert [piece.text for piece in again] == [piece.text for piece in pieces], "a seed repeats an answer"
-    assert engine.fits(QUESTION, 20)
-    assert not engine.fits(QUESTION, 250)
-    cancel = threading.Event()
-    cancel.set()
-    started = time.monotonic()
-    list(engine.stream(QUESTION, Sampling(200, 1.0, 1.0, 3), cancel))
-    assert time.monotonic() - started < 1
-    assert collect(engine, Sampling(2, 0.0, 1.0, 3)), "the model is free again"
-    assert len(engine.describe()["sha256"]) == 64
-    engine.close()
+    with started(engine):
+        pieces = collect(engine, Sampling(20, 1.0, 0.9, 3))
+        assert 1 <= sum(piece.tokens for piece in pieces) <= 20
+        assert pieces[-1].finish in ("stop", "length")
+        again = collect(engine, Sampling(20, 1.0, 0.9, 3))
+        assert "".join(piece.text for piece in again) == "".join(piece.text for piece in pieces), (
+            "a seed repeats an answer"
+        )
+        assert engine.fits(QUESTION, 20)
+        assert not engine.fits(QUESTION, 250)
+        with pytest.raises(EngineError, match="exceed the context of 256"):
+            collect(engine, Sampling(250, 1.0, 0.9, 3))
+        assert len(engine.describe()["sha256"]) == 64
+
+        questions = [
+            "Hello?",
+            *(f"Question {number}: {'why ' * number}" for number in range(11)),
+        ]  # more than there is room
+        model: Any = AutoModelForCausalLM.from_pretrained(folder)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        alone = []
+        for question in questions:
+            ids = tokenizer.apply_chat_template(
+                [{"role": "user", "content": question}],
+                add_generation_prompt=True,
+                return_tensors="pt",
+                return_dict=True,
+            )
+            with torch.inference_mode():
+                output = model.generate(**ids, max_new_tokens=12, do_sample=False)
+            alone.append(tokenizer.decode(output[0, ids["input_ids"].shape[1] :], skip_special_tokens=True))
+        assert together(engine, Sampling(12, 0.0, 1.0, 1), questions) == alone, "decoded together as alone"
+
+
+def test_a_cancel_frees_the_place_and_a_broken_decoding_is_told(folder: Path) -> None:
+    engine = HuggingFace(folder)
+    with started(engine):
+        cancel = threading.Event()
+        answer = engine.stream(QUESTION, Sampling(200, 1.0, 1.0, 3), cancel)
+        next(answer)
+        cancel.set()
+        assert list(answer) == []
+        assert collect(engine, Sampling(2, 0.0, 1.0, 3)), "the model is free again"
+        engine._manager.model.forward = None  # what breaks in a step breaks the decoding of everybody
+        with pytest.raises(EngineError):
+            collect(engine, Sampling(200, 1.0, 1.0, 3))
+        wait_until(lambda: not engine.health()["ok"])
+        engine.close()
+        engine.start()
+        assert engine.health()["ok"]
+        assert collect(engine, Sampling(2, 0.0, 1.0, 3)), "started again"
 
 
 def test_a_broken_folder(folder: Path, tmp_path: Path) -> None:
@@ -92,13 +153,15 @@ def test_a_broken_folder(folder: Path, tmp_path: Path) -> None:
 def test_a_checkpoint_of_model_1(checkpoint: Path) -> None:
     engine = open_engine(str(checkpoint.parent), "model1")
     assert isinstance(engine, TrainedFromScratch)
-    engine.start()
-    pieces = collect(engine, Sampling(20, 1.0, 1.0, 3))
-    assert pieces[-1].finish in ("stop", "length")
-    assert [piece.text for piece in collect(engine, Sampling(20, 1.0, 1.0, 3))] == [piece.text for piece in pieces]
-    assert engine.fits(QUESTION, 20)
-    assert not engine.fits(QUESTION, 128)
-    engine.close()
+    with started(engine):
+        pieces = collect(engine, Sampling(20, 1.0, 1.0, 3))
+        assert pieces[-1].finish in ("stop", "length")
+        model, tokenizer = generation.load(checkpoint)
+        questions = ["Who painted Guernica?", "What is a movement?", "Why?"]
+        alone = [generation.generate(model, question, tokenizer, max_new_tokens=12) for question in questions]
+        assert [text.strip() for text in together(engine, Sampling(12, 0.0, 1.0, 3), questions)] == alone
+        assert engine.fits(QUESTION, 20)
+        assert not engine.fits(QUESTION, 128)
 
 
 def test_a_broken_checkpoint_and_a_missing_tokenizer(checkpoint: Path, tmp_path: Path) -> None:

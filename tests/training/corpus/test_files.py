@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import json
+import lzma
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,11 +52,36 @@ def write_parquet(path: Path, rows: list[Row]) -> None:
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
 
 
+def write_zstd(path: Path, content: bytes) -> None:
+    with pyarrow.OSFile(str(path), "wb") as file, pyarrow.CompressedOutputStream(file, "zstd") as stream:
+        stream.write(content)
+
+
+COMPRESSIONS: dict[str, Callable[[Path, bytes], object]] = {
+    ".gz": lambda path, content: path.write_bytes(gzip.compress(content)),
+    ".bz2": lambda path, content: path.write_bytes(bz2.compress(content)),
+    ".xz": lambda path, content: path.write_bytes(lzma.compress(content)),
+    ".zst": write_zstd,
+}
+
+
+def compressed(write: Callable[[Path, list[Row]], None], ending: str) -> Callable[[Path, list[Row]], None]:
+    def write_compressed(path: Path, rows: list[Row]) -> None:
+        plain = path.with_suffix("")
+        write(plain, rows)
+        COMPRESSIONS[ending](path, plain.read_bytes())
+        plain.unlink()
+
+    return write_compressed
+
+
 WRITERS: dict[str, Callable[[Path, list[Row]], None]] = {
     ".jsonl": write_jsonl,
     ".jsonl.gz": write_jsonl_gz,
     ".csv": write_csv,
     ".parquet": write_parquet,
+    **{f".jsonl{ending}": compressed(write_jsonl, ending) for ending in COMPRESSIONS},
+    ".csv.bz2": compressed(write_csv, ".bz2"),
 }
 
 
@@ -165,14 +192,25 @@ def _broken(path: Path, content: bytes) -> str:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("empty.jsonl", b"", "no usable rows"),
-        ("empty.parquet", b"", "not a Parquet file"),
+        ("empty.jsonl", b"", "the file is empty"),
+        ("empty.parquet", b"", "the file is empty"),
+        ("blank.jsonl", b"\n\n", "no usable rows"),
+        ("fake.parquet", b"not at all", "not a Parquet file"),
         ("columns.csv", b"title,year\nGuernica,1937\n", "lacks the columns question and answer, text, or messages"),
         ("cut.jsonl", b'{"text": "a"}\n{"text": ', "line 2 is not JSON"),
         ("list.jsonl", b"[1, 2]\n", "line 1 is not an object"),
-        ("binary.txt", b"\xff\xfe\x00\x80", "cannot be read"),
+        ("binary.txt", b"\x80\x00\xff\x12\x00", "holds binary data, not text"),
+        ("zeros.txt", b"abc\x00\x00\x01", "holds binary data, not text"),
+        ("binary.jsonl", b"\x89PNG\r\n\x1a\n\x00\x00", "holds binary data, not text"),
+        ("utf16.txt", "Goya".encode("utf-16"), "is UTF-16, not UTF-8; convert it with iconv -f UTF-16 -t UTF-8"),
+        ("latin.csv", "text\ncaf\u00e9\n".encode("latin-1"), "is not UTF-8 (byte 0xe9); convert it"),
         ("fake.jsonl.gz", b"not compressed", "cannot be read"),
         ("cut.jsonl.gz", gzip.compress(b'{"text": "a"}\n' * 500)[:40], "cannot be read"),
+        ("fake.jsonl.bz2", b"not compressed", "cannot be read"),
+        ("fake.jsonl.xz", b"not compressed", "cannot be read"),
+        ("fake.jsonl.zst", b"not compressed", "cannot be read"),
+        ("cut.jsonl.xz", lzma.compress(b'{"text": "a"}\n' * 500)[:40], "cannot be read"),
+        ("rows.parquet.gz", gzip.compress(b"PAR1"), "Parquet compresses itself"),
         ("table.xlsx", b"PK", "the format is not known; use one of .jsonl, .csv, .parquet, .txt"),
     ],
 )
@@ -186,8 +224,12 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(tmp_path: Path, name: s
 
 
 def test_names_that_mean_nothing_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="no such file or folder"):
+    with pytest.raises(CorpusError, match="no such file or folder; did you mean art"):
         load(["arts"])
+    with pytest.raises(CorpusError, match="no such file or folder; did you mean squad-v2"):
+        load(["squad_v2"])
+    with pytest.raises(CorpusError, match="no such file or folder; name a data file"):
+        load(["nothing.like.it"])
     with pytest.raises(CorpusError, match="no data files in this folder"):
         load([str(tmp_path)])
     with pytest.raises(CorpusError, match="no data named"):

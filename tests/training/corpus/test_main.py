@@ -9,17 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from training.corpus import CorpusError, load, split_of
+from training.corpus import CorpusError, hub, load, split_of
 from training.corpus.__main__ import main
 
 
 def test_list_names_sources_licences_and_sizes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["source", "art", "ai-literacy", "conversation"]
-    assert all(line.endswith("MIT") for line in lines[1:])
-    sizes = {line.split()[0]: int(line.split()[1].replace(",", "")) for line in lines[1:]}
+    printed = capsys.readouterr().out
+    here, there, files = (part.splitlines() for part in printed.split("\n\n"))
+    assert [line.split()[0] for line in here] == ["source", "art", "ai-literacy", "conversation"]
+    assert all(line.endswith("MIT") for line in here[1:])
+    sizes = {line.split()[0]: int(line.split()[1].replace(",", "")) for line in here[1:]}
     assert sizes["conversation"] == len(load(["conversation"]))
+    assert [line.split()[0] for line in there[2:]] == list(hub.SOURCES)
+    assert ".jsonl" in files[0]
+    assert ".zst" in files[0]
+    assert hub.FOLDER_VARIABLE in files[1]
+
+
+def test_list_is_limited_to_the_data_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--data", "conversation=2", "--max-rows", "10"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [["source", "samples"], ["conversation", "10"]]
 
 
 def test_stats_count_every_sample_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,7 +52,8 @@ def test_what_build_writes_is_read_back_unchanged(tmp_path: Path, capsys: pytest
     written = load([str(out)])
     assert written == load(["conversation", "ai-literacy"], max_rows_per_source=200)
     assert [row["split"] for row in rows] == [split_of(sample) for sample in written]
-    assert list(out.parent.iterdir()) == [out]
+    written_files = {path.name for path in out.parent.iterdir()}
+    assert written_files == {"corpus.jsonl", "corpus.data_card.json", "corpus.data_card.md"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,197 @@
+"""The study and invites tabs of /admin: what is running, how to begin another study, who may take part."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.inputs import as_text
+from app.runtime import Runtime
+from feedback.blind_test import Refused
+from feedback.database import DatabaseError
+from feedback.export.write import ExportError, replace_file
+from feedback.invites import Invite
+from feedback.study import Study, StudyError
+
+FOLDER = "studies"  # beside the database
+
+
+def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
+    """Add the study's state, its file to edit, and the buttons to begin another study and to close this one."""
+    facts = _html("study-facts")
+    said = _html("study-said")
+    with gr.Accordion("Begin another study", open=False, elem_id="study-edit"):
+        _html("study-hint", _EDIT)
+        text = gr.Textbox(label="Study file (TOML)", elem_id="study-toml", lines=18, max_lines=18)
+        begin = gr.Button("Check, save and begin", variant="primary", elem_id="study-begin")
+    with gr.Accordion("Close this study", open=False, elem_id="study-end"):
+        _html("study-close-hint", _CLOSE)
+        sure = gr.Checkbox(label="Nobody shall enrol in this study any more.", elem_id="study-sure")
+        close = gr.Button("Close the study", elem_id="study-close")
+
+    def show() -> tuple[str, str]:
+        return study_html(runtime), runtime.study.toml
+
+    def start(toml: Any) -> tuple[str, str]:
+        try:
+            study = Study.from_toml(as_text(toml), "the text")
+            if study.hash == runtime.study.hash:
+                raise StudyError("the text: these are the running study's settings; change something first")
+            path = save_study(study, runtime.database.path.parent / FOLDER)
+            runtime.begin(study)
+        except (StudyError, ExportError, DatabaseError) as error:
+            return study_html(runtime), _problem(error)
+        note = f"“{study.name}” is running. After a restart, begin it with --study {path}"
+        return study_html(runtime), f"<p>{escape(note)}</p>"
+
+    def end(agreed: Any) -> tuple[str, str, bool]:
+        if agreed is not True:
+            return study_html(runtime), "<p class='problem'>Tick the box first: a closed study stays closed.</p>", False
+        if runtime.blind_test is None:
+            return study_html(runtime), "<p class='problem'>The models are not ready, so no study is open.</p>", False
+        try:
+            secret = runtime.blind_test.close_study()
+        except DatabaseError as error:
+            return study_html(runtime), _problem(error), False
+        told = f"Closed. The secret of its draws was <code>{escape(secret)}</code>; its SHA-256 is the one shown below."
+        return study_html(runtime), f"<p>{told}</p>", False
+
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    tab.select(show, None, [facts, text], **quiet)
+    begin.click(start, text, [facts, said], **quiet)
+    close.click(end, sure, [facts, said, sure], **quiet)
+
+
+def save_study(study: Study, folder: Path) -> Path:
+    """Write a study's file, named after the study and its hash; raises ExportError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportError(
+            f"{folder}: cannot be made ({error.strerror}); check the permissions beside the database"
+        ) from None
+    name = re.sub(r"[^a-z0-9]+", "-", study.name.lower()).strip("-") or "study"
+    path = folder / f"{name[:40]}-{study.hash[:8]}.toml"
+    replace_file(path, [study.toml.encode()])
+    return path
+
+
+_EDIT = (
+    "<p>A running study cannot be changed: its settings are fixed by their hash, and votes under other settings are "
+    "votes of another study. Change the text below and begin; the old votes stay, and both studies can be downloaded. "
+    "Testers who are in the middle of the old study get the new one's consent.</p>"
+)
+_CLOSE = (
+    "<p>Who has begun may finish, nobody can enrol, and the secret behind the draws of sides and questions is told, so "
+    "that everybody can check them. This cannot be undone.</p>"
+)
+
+
+def study_html(runtime: Runtime) -> str:
+    """What is running, with its settings."""
+    study, blind_test = runtime.study, runtime.blind_test
+    state = "being prepared" if blind_test is None else "closed" if blind_test.closed else "running"
+    rules = study.exclusion
+    excluded = [
+        f"votes under {rules.min_vote_seconds:g} s" if rules.min_vote_seconds else "",
+        "votes on flagged answers" if rules.flagged_answers else "",
+        f"testers with fewer than {rules.min_votes} votes" if rules.min_votes else "",
+        f"testers with over {rules.max_same_side:.0%} on one side" if rules.max_same_side < 1 else "",
+    ]
+    facts = {
+        "State": state,
+        "Label in exports": blind_test.label if blind_test else "–",
+        "Hash of the settings": study.hash[:16],
+        "SHA-256 of the secret": blind_test.secret_sha256[:16] if blind_test else "–",
+        "Votes of each tester": str(study.rounds),
+        "Reveal": {"end": "at the end", "vote": "after each vote", "never": "never"}[study.reveal],
+        "Who may take part": {"open": "whoever has the link", "invite": "with an invite code"}[study.access],
+        "Left out of the statistics": "; ".join(text for text in excluded if text) or "nothing",
+        "Questions": f"{len(study.prompts)} in {len({prompt.category for prompt in study.prompts})} categories",
+        "Answers": f"at most {study.max_new_tokens} tokens, temperature {study.temperature:g}, top-p {study.top_p:g}",
+    }
+    rows = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
+    return f'<h1>{escape(study.name)}</h1><dl class="facts">{rows}</dl>'
+
+
+def lay_out_invites(tab: gr.Tab, runtime: Runtime) -> None:
+    """Add the list of invites, and how to make and revoke them."""
+    _html("invites-head", "<h1>Invites</h1>")
+    with gr.Row(elem_id="invite-form"):
+        label = gr.Textbox(label="For whom (a note)", elem_id="invite-label", max_lines=1)
+        uses = gr.Number(1, label="Testers (0: any number)", precision=0, minimum=0, elem_id="invite-uses")
+        make = gr.Button("Make an invite", variant="primary", elem_id="invite-make")
+    said = _html("invite-said")
+    listing = _html("invite-list")
+    with gr.Row(elem_id="revoke-form"):
+        which = gr.Dropdown([], label="Revoke", elem_id="invite-which")
+        revoke = gr.Button("Revoke", elem_id="invite-revoke")
+
+    def show() -> tuple[str, Any]:
+        invites = runtime.blind_test.invites() if runtime.blind_test else []
+        valid = [(f"{invite.id}: {invite.label or 'no note'}", invite.id) for invite in invites if invite.valid]
+        return invites_html(runtime, invites), gr.update(choices=valid, value=None)
+
+    def add(note: Any, number: Any, request: gr.Request) -> tuple[Any, ...]:
+        try:
+            if runtime.blind_test is None:
+                raise Refused("The models are not ready yet; please wait a moment.")
+            code = runtime.blind_test.make_invite(as_text(note), int(number) if number else None)
+        except (Refused, DatabaseError) as error:
+            return _problem(error), *show()
+        told = f"<p>This link is shown once: <code>{escape(_page(request))}?invite={escape(code)}</code></p>"
+        return told, *show()
+
+    def remove(invite: Any) -> tuple[Any, ...]:
+        try:
+            if runtime.blind_test is not None:
+                runtime.blind_test.revoke_invite(invite)
+        except (Refused, DatabaseError) as error:
+            return _problem(error), *show()
+        return "<p>Revoked.</p>", *show()
+
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    tab.select(show, None, [listing, which], **quiet)
+    make.click(add, [label, uses], [said, listing, which], **quiet)
+    revoke.click(remove, which, [said, listing, which], **quiet)
+
+
+def invites_html(runtime: Runtime, invites: list[Invite]) -> str:
+    """The list of invites, without their codes, which nobody can see again."""
+    note = "" if runtime.study.access == "invite" else '<p class="hint">This study is open: nobody needs an invite.</p>'
+    if not invites:
+        return f"{note}<p>There are no invites yet.</p>"
+    titles = ("Number", "For whom", "Enrolled", "Made (UTC)", "State")
+    head = "".join(f"<th scope='col'>{title}</th>" for title in titles)
+    rows = "".join(
+        f"<tr><td>{invite.id}</td><td>{escape(invite.label)}</td>"
+        f"<td>{invite.used} of {invite.uses or 'any number'}</td>"
+        f"<td>{escape(invite.made_at[:16].replace('T', ' '))}</td><td>{_state(invite)}</td></tr>"
+        for invite in invites
+    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"{note}<div class='votes' tabindex='0' role='region' aria-label='Invites'>{table}</div>"
+
+
+def _state(invite: Invite) -> str:
+    if invite.revoked_at:
+        return "revoked"
+    return "valid" if invite.valid else "used up"
+
+
+def _page(request: gr.Request) -> str:
+    """The address of the testers' page as this browser reaches it, a sub-path behind a proxy included."""
+    path = str(request.request.scope.get("root_path", "")).removesuffix("/admin") if request.request else ""
+    return f"{request.headers.get('origin', '')}{path}/"
+
+
+def _problem(error: Exception) -> str:
+    return f"<p class='problem'>{escape(str(error))}</p>"
+
+
+def _html(element: str, value: str = "") -> gr.HTML:
+    return gr.HTML(value, elem_id=element, js_on_load=None, apply_default_css=False, padding=False)

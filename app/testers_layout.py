@@ -1,0 +1,232 @@
+"""What is where on the testers' page, and how a scene fills it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from app import markup
+from app.rounds import Rounds
+from app.runtime import Runtime
+from app.scenes import Phase, Scene
+from feedback.blind_test import BlindTest, Refused, Vote
+from feedback.study import MAX_BACKGROUND, BackgroundQuestion
+
+PER_CATEGORY = 2
+Updates = dict[Any, Any]
+
+
+class TestersLayout:
+    """The components of `/`. What differs between studies is filled in when a scene is shown."""
+
+    __test__ = False  # not a test class, whatever pytest makes of the name
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def lay_out(self) -> None:
+        """Make the components, in the Blocks at hand."""
+        # Whoever holds the opaque token is the tester; the fixed `secret` only keeps it readable after a restart.
+        self.token = gr.BrowserState("", storage_key="diptych", secret="diptych")
+        self.key = gr.Textbox("", visible=False)  # the round that the page shows, so that a stale tab is found out
+        self.client = gr.Textbox("", visible=False)  # filled by the page's script: reduced motion, seconds, clock
+        self.timer = gr.Timer(1.5, active=self.runtime.rounds is None)
+        with gr.Row(elem_id="masthead"):
+            html(markup.BRAND)
+            self.progress = html("", elem_id="progress")
+            self.finish = gr.Button("Finish early", elem_id="finish", size="sm", visible=False)
+        with gr.Column(elem_id="confirm", visible=False) as self.confirm:
+            self.confirm_text = html("")
+            self.confirm_what = gr.Textbox("", visible=False)
+            with gr.Row():
+                self.confirm_no = gr.Button("Go back", elem_id="confirm-no")
+                self.confirm_yes = gr.Button("Yes", elem_id="confirm-yes", variant="primary")
+        self.setup = html("", elem_id="setup-progress", visible=False)
+        self._lay_out_welcome()
+        self._lay_out_round()
+        with gr.Column(elem_id="guess", visible=False) as self.guess:
+            html(markup.GUESS)
+            with gr.Row():
+                self.guesses = {
+                    "left_last": gr.Button("Answer A", elem_id="guess-left"),
+                    "right_last": gr.Button("Answer B", elem_id="guess-right"),
+                    "dont_know": gr.Button("I don't know", elem_id="guess-unknown"),
+                }
+        self.thanks = html("", elem_id="thanks", visible=False)
+        self.withdraw = gr.Button("Delete my data", elem_id="withdraw", size="sm", visible=False)
+
+    def _lay_out_welcome(self) -> None:
+        with gr.Column(elem_id="welcome", visible=False) as self.welcome:
+            self.terms = html("")
+            with gr.Column(elem_id="background", visible=False) as self.background:
+                self.background_answers = [
+                    gr.Radio([], label="", elem_id=f"background-{number}", visible=False)
+                    for number in range(1, MAX_BACKGROUND + 1)
+                ]
+            self.invite = gr.Textbox(label="Invite code", elem_id="invite", max_lines=1, visible=False)
+            self.consent = gr.Checkbox(label="I have read this and agree to take part.", elem_id="consent")
+            self.start = gr.Button("Start", elem_id="start", variant="primary")
+
+    def _lay_out_round(self) -> None:
+        self.question = html("", elem_id="question", visible=False)
+        with gr.Column(elem_id="diptych", visible=False) as self.diptych:
+            html(markup.SWITCH, elem_id="switch")
+            with gr.Row(elem_id="panes"):
+                self.left = html("", elem_id="answer-left")
+                self.right = html("", elem_id="answer-right")
+        with gr.Column(elem_id="dock"):
+            self.status = html("", elem_id="status")
+            self.stop = gr.Button("Stop", elem_id="stop", visible=False)
+            with gr.Row(elem_id="votes", visible=False) as self.votes:
+                self.choices = {
+                    choice: gr.Button(text, elem_id=f"vote-{choice.replace('_', '-')}")
+                    for choice, text in markup.CHOICES.items()
+                }
+            with gr.Row(elem_id="voted", visible=False) as self.voted:
+                self.undo = gr.Button("Undo", elem_id="undo-vote")
+                self.reveal = gr.Button("Which was which?", elem_id="reveal", visible=False)
+                self.next = gr.Button("Next round", elem_id="next-round", variant="primary")
+            with gr.Row(elem_id="broken", visible=False) as self.broken:
+                self.other = gr.Button("New question", elem_id="other-question")
+                self.retry = gr.Button("Try again", elem_id="retry", variant="primary")
+        with gr.Row(elem_id="below"):
+            with gr.Row(elem_id="composer", visible=False) as self.composer:
+                self.prompt = gr.Textbox(
+                    label="Your question", placeholder="Ask about art or AI", elem_id="prompt", max_lines=6, scale=1
+                )
+                self.send = gr.Button("Ask both", elem_id="send", variant="primary", scale=0)
+            with gr.Column(elem_id="why", visible=False) as self.why:
+                self.enough = gr.Radio(
+                    list(markup.ENOUGH.items()), label="Is the better one good enough?", elem_id="good-enough",
+                    visible=False,
+                )  # fmt: skip
+                self.reasons = gr.CheckboxGroup(
+                    list(self.runtime.study.reasons), label="Why? (if you like)", elem_id="reasons", visible=False
+                )
+                self.comment = gr.Textbox(
+                    label="Comment (if you like)", placeholder="Anything that stood out", elem_id="comment", max_lines=3
+                )
+        self.suggestions = html("", elem_id="suggestions", visible=False)
+        # Another study has other choices. What comes is checked by the handlers; Gradio would compare with the first's.
+        for component in (self.reasons, self.enough, *self.background_answers):
+            component.preprocess = _as_it_came  # type: ignore[method-assign]
+
+    # -- filling ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _rounds(self) -> Rounds:
+        if self.runtime.rounds is None:
+            raise Refused("The models are not ready yet; please wait a moment.")
+        return self.runtime.rounds
+
+    @property
+    def _blind_test(self) -> BlindTest:
+        return self._rounds.blind_test
+
+    def _say(self, text: str) -> Updates:
+        return {self.status: markup.status(text)}
+
+    def _show(self, scene: Scene, text: str = "") -> Updates:
+        """Every component as the scene has it; `text` replaces the scene's own status line."""
+        phase, battle = scene.phase, scene.battle
+        in_round = phase in (Phase.ANSWERING, Phase.BROKEN, Phase.VOTE, Phase.VOTED)
+        has_panes = battle is not None and (in_round or phase is Phase.GUESS)
+        left, right = markup.panes(battle, phase) if battle is not None and has_panes else ("", "")
+        turns_left = self.runtime.study.max_turns - len(battle.complete_turns) if battle else 0
+        follows_up = phase is Phase.VOTE and turns_left > 0
+        updates: Updates = {
+            self.key: scene.key,
+            self.timer: gr.update(active=phase is Phase.SETUP),
+            self.progress: markup.progress(scene),
+            self.status: markup.status(text or markup.status_line(scene)),
+            self.confirm: gr.update(visible=False),
+            self.setup: gr.update(visible=phase is Phase.SETUP, value=self._setup(phase)),
+            **self._show_welcome(phase),
+            self.question: gr.update(visible=phase is Phase.ASK or has_panes, value=markup.question(scene)),
+            self.diptych: gr.update(visible=has_panes),
+            self.left: left,
+            self.right: right,
+            self.stop: gr.update(visible=phase is Phase.ANSWERING, value="Stop"),
+            self.votes: gr.update(visible=phase is Phase.VOTE),
+            self.voted: gr.update(visible=phase is Phase.VOTED),
+            self.undo: gr.update(visible=True),
+            self.reveal: gr.update(visible=self.runtime.study.reveal == "vote"),
+            self.next: gr.update(value="Finish" if scene.last else "Next round"),
+            self.broken: gr.update(visible=phase is Phase.BROKEN),
+            self.why: gr.update(visible=phase in (Phase.VOTE, Phase.VOTED)),
+            self.composer: gr.update(visible=phase is Phase.ASK or follows_up),
+            self.prompt: gr.update(
+                label=f"Follow-up question ({turns_left} left)" if follows_up else "Your question",
+                placeholder="Ask both a follow-up" if follows_up else "Ask about art or AI",
+            ),
+            self.suggestions: gr.update(visible=phase is Phase.ASK, value=self._suggestions(scene)),
+            self.guess: gr.update(visible=phase is Phase.GUESS),
+            self.thanks: gr.update(visible=phase is Phase.THANKS, value=self._thanks(scene)),
+            self.finish: gr.update(visible=in_round or phase is Phase.ASK),
+            self.withdraw: gr.update(visible=scene.tester is not None and phase in (Phase.ASK, Phase.THANKS)),
+        }
+        reasons = [(reason, reason) for reason in self.runtime.study.reasons]
+        updates[self.reasons] = gr.update(choices=reasons, visible=bool(reasons))
+        updates[self.enough] = gr.update(visible=False, value=None)
+        if phase is Phase.VOTED and battle is not None and battle.vote is not None:
+            updates |= self._show_vote(battle.vote)
+        return updates
+
+    def _show_welcome(self, phase: Phase) -> Updates:
+        """The consent with what this study asks beside it."""
+        study = self.runtime.study
+        updates: Updates = {self.welcome: gr.update(visible=phase is Phase.WELCOME)}
+        if phase is not Phase.WELCOME:
+            return updates
+        updates[self.terms] = markup.welcome(study)
+        updates[self.invite] = gr.update(visible=study.access == "invite")
+        updates[self.background] = gr.update(visible=bool(study.background))
+        for component, question in zip(self.background_answers, study.background, strict=False):
+            label = f"{question.text} (if you like)"
+            updates[component] = gr.update(label=label, choices=_options(question), visible=True)
+        return updates
+
+    def _show_vote(self, vote: Vote) -> Updates:
+        """What was said beside a vote, and whether the better answer is good enough."""
+        enough = None if vote.good_enough is None else "yes" if vote.good_enough else "no"
+        label = "Are they good enough?" if vote.choice == "tie" else "Is the better one good enough?"
+        return {
+            self.reasons: gr.update(value=list(vote.reasons)),
+            self.comment: vote.comment,
+            self.enough: gr.update(visible=vote.choice != "both_bad", value=enough, label=label),
+        }
+
+    def _setup(self, phase: Phase) -> str:
+        training = self.runtime.training
+        if phase is not Phase.SETUP:
+            return ""
+        return markup.setup(training.steps() if training else [], self.runtime.failure)
+
+    def _suggestions(self, scene: Scene) -> str:
+        if scene.phase is not Phase.ASK or scene.tester is None:
+            return ""
+        return markup.suggestions(self._blind_test.suggestions(scene.tester.id, PER_CATEGORY))
+
+    def _thanks(self, scene: Scene, guessed_right: bool | None = None) -> str:
+        if scene.phase is not Phase.THANKS or scene.tester is None:
+            return ""
+        tally = last = None
+        if self.runtime.study.reveal != "never" and scene.voted:
+            tally = self._blind_test.tally(scene.tester.id)
+            if scene.battle is not None:
+                last = self._blind_test.reveal(scene.tester.id, scene.battle.id)
+        return markup.thanks(scene, tally, last, guessed_right)
+
+
+def _as_it_came(payload: Any) -> Any:
+    return payload
+
+
+def _options(question: BackgroundQuestion) -> list[tuple[str, str]]:
+    return [*((option, option) for option in question.options), ("No answer", "")]
+
+
+def html(value: str, **options: Any) -> gr.HTML:
+    """HTML as it is, without Gradio's own style and script."""
+    return gr.HTML(value, js_on_load=None, apply_default_css=False, padding=False, **options)

@@ -1,0 +1,198 @@
+"""How long the preparation of data takes, how much memory, and whether either grows faster than the data.
+
+    python benchmarks/preparation.py --data FOLDER
+    python benchmarks/preparation.py --data FOLDER --scales 1 4 16 --out docs/benchmarks-preparation.md
+    python benchmarks/preparation.py --data FOLDER --rows 500 --vocab-size 2000 --scales 1 2    # a quick look
+
+Each scale is prepared in a process of its own with an empty cache, then again with the cache that it left. Scales
+above 1 are made from the same rows with other words in them, so that they are not duplicates. Memory is the sum of what
+all processes hold, looked at ten times a second; pages that they share count more than once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import psutil
+
+from training.corpus.files import find_files
+from training.parallel import default_workers
+
+_ALTERED = re.compile(r"\b(?:[A-Z]\w*|\w{4,}|\d+)\b")
+_SYLLABLES = ("", "ka", "lo", "mi", "nu", "pe", "ra", "so", "ti", "va", "wo", "xi", "yu", "za", "bo", "du")
+_TEXTS = ("question", "answer", "context", "text")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One preparation, as its process told it and as it was seen from outside."""
+
+    wall_seconds: float
+    peak_bytes: int
+    result: dict[str, Any]
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    if options.prepare:
+        print(json.dumps(_prepare(options)))
+        return 0
+    with tempfile.TemporaryDirectory(prefix="diptych-preparation-", dir=options.work) as scratch:
+        lines = list(_report(options, Path(scratch)))
+    text = "\n".join(lines) + "\n"
+    if options.out:
+        options.out.write_text(text, encoding="utf-8")
+    print(text)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="a folder of .jsonl.gz files")
+    parser.add_argument("--scales", type=int, nargs="+", default=[1, 4, 16], metavar="N", help="sizes (1 4 16)")
+    parser.add_argument("--vocab-size", type=int, default=32_000, metavar="N", help="pieces of the tokenizer (32000)")
+    parser.add_argument("--rows", type=int, metavar="N", help="at most N rows of each source, for a quick look")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core, up to 8)")
+    parser.add_argument("--work", type=Path, metavar="FOLDER", help="where the temporary files are")
+    parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the report")
+    parser.add_argument("--prepare", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def _prepare(options: argparse.Namespace) -> dict[str, Any]:
+    """What the measured process does."""
+    from training.prepare import prepare_for_model1
+
+    started = time.monotonic()
+    prepared = prepare_for_model1(
+        (str(options.data),), options.vocab_size, "everything", options.rows, 2000, workers=options.workers
+    )
+    return {
+        "seconds": time.monotonic() - started,
+        "processor_seconds": sum(os.times()[:4]),
+        "stages": prepared.seconds,
+        "reused": prepared.reused,
+        "documents": len(prepared.dataset.train),
+        "tokens": len(prepared.dataset.train.tokens),
+        "read": prepared.cleaning.total_read,
+        "removed": prepared.cleaning.by_reason(),
+        "bytes": sum(file.stat().st_size for file in prepared.folder.rglob("*") if file.is_file()),
+    }
+
+
+def _report(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
+    yield "# Preparation of data"
+    yield ""
+    yield (
+        f"`python benchmarks/preparation.py`: {options.data.name}, vocabulary {options.vocab_size:,}, "
+        f"{options.workers or default_workers()} processes, load {os.getloadavg()[0]:.1f} at the start. "
+        "Seconds are wall-clock; memory is the peak of all processes together."
+    )
+    yield ""
+    yield (
+        "| scale | samples | removed | tokens | clean | tokenizer | tokenise | in all | processor time | memory "
+        "| cache | again |"
+    )
+    yield "|---" * 12 + "|"
+    removed: dict[str, int] = {}
+    for scale in options.scales:
+        data = options.data if scale == 1 else _scaled(options.data, scale, scratch / f"x{scale}")
+        first, second = (_measure(options, data, scratch / "cache") for _ in range(2))
+        result, stages = first.result, first.result["stages"]
+        assert not result["reused"]
+        assert second.result["reused"]
+        removed = removed or result["removed"]
+        yield (
+            f"| {scale}x | {result['read']:,} | {sum(result['removed'].values()):,} | {result['tokens'] / 1e6:.1f}M "
+            f"| {stages['clean']:.1f} s | {stages['tokenizer']:.1f} s | {stages['tokenise']:.1f} s "
+            f"| {first.wall_seconds:.1f} s | {result['processor_seconds']:.1f} s "
+            f"| {first.peak_bytes / 2**20:,.0f} MiB | {result['bytes'] / 2**20:,.0f} MiB "
+            f"| {second.wall_seconds:.2f} s |"
+        )
+        for folder in (scratch / "cache", scratch / f"x{scale}"):
+            shutil.rmtree(folder, ignore_errors=True)
+    yield ""
+    yield (
+        f"Removed at {options.scales[0]}x: "
+        + (", ".join(f"{count:,} {reason}" for reason, count in removed.items()) or "nothing")
+        + ". `in all` and `again`, a second process that finds the cache, include "
+        "the start of Python."
+    )
+
+
+def _measure(options: argparse.Namespace, data: Path, cache: Path) -> Run:
+    command = [sys.executable, __file__, "--prepare", "--data", str(data), "--vocab-size", str(options.vocab_size)]
+    for name in ("rows", "workers"):
+        if getattr(options, name) is not None:
+            command += [f"--{name}", str(getattr(options, name))]
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
+    started = time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        watched, peak = psutil.Process(process.pid), 0
+        while process.poll() is None:
+            peak = max(peak, _resident(watched))
+            time.sleep(0.1)
+        wall = time.monotonic() - started
+        assert process.stdout is not None
+        output = process.stdout.read()
+    if process.returncode:
+        raise SystemExit(f"the preparation of {data} failed")
+    return Run(wall, peak, json.loads(output))
+
+
+def _resident(process: psutil.Process) -> int:
+    total = 0
+    with suppress(psutil.Error):
+        for member in (process, *process.children(recursive=True)):
+            with suppress(psutil.Error):
+                total += member.memory_info().rss
+    return total
+
+
+def _scaled(data: Path, scale: int, folder: Path) -> Path:
+    """The rows of ``data``, and copies of them that say something else; written to ``folder``."""
+    folder.mkdir(parents=True)
+    for path in find_files(data):
+        with gzip.open(folder / path.name, "wt", encoding="utf-8", compresslevel=1) as file:
+            for copy in range(scale):
+                file.writelines(_altered(path, copy))
+    return folder
+
+
+def _altered(path: Path, copy: int) -> Iterator[str]:
+    ending = "".join(_SYLLABLES[int(digit, 16)] for digit in f"{copy:x}")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            if copy:
+                row["id"] = f"{row['id']}-{copy}"
+                for key in _TEXTS:
+                    if key in row:
+                        row[key] = _in_turns(row[key], ending)
+            yield json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _in_turns(text: str, ending: str) -> str:
+    """The text with its longer words and its names changed, but not the speakers of a dialogue."""
+    changed = _ALTERED.sub(lambda word: word[0] + ending, text)
+    return re.sub(rf"^(User|Assistant){ending}:", r"\1:", changed, flags=re.MULTILINE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

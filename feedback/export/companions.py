@@ -1,0 +1,99 @@
+"""Small tables that lie beside ``votes.csv``, whose columns are fixed: guesses, testers, good-enough answers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .rows import hide_formula
+
+_CHUNK = 2000  # rows that are turned into bytes at a time
+
+
+class Companion(NamedTuple):
+    """A table beside ``votes.csv``: its columns as (name, type, unit, meaning), and the SQL that reads it."""
+
+    columns: tuple[tuple[str, str, str, str], ...]
+    sql: str
+
+
+_STUDY = ("study", "text", "", "The study: its name and a hash of its settings and models.")
+_TESTER = ("tester_id", "text", "", "Opaque id of the tester.")
+
+COMPANIONS = {
+    "guesses": Companion(
+        (
+            _STUDY,
+            _TESTER,
+            ("answer", "text", "", "Which side the tester took for Model 1: left_last, right_last or dont_know."),
+            ("left_model", "text", "", "The model on the left of the round that the guess is about."),
+            ("guessed_at", "time", "", "When the guess was saved, UTC, ISO 8601."),
+        ),
+        "SELECT label, code, answer, left_model, guessed_at FROM guesses JOIN testers ON testers.id ="
+        " guesses.tester_id JOIN battles ON battles.id = guesses.battle_id JOIN studies ON studies.id ="
+        " testers.study_id WHERE (:study IS NULL OR testers.study_id = :study) ORDER BY testers.id",
+    ),
+    "testers": Companion(
+        (
+            _STUDY,
+            _TESTER,
+            ("enrolment", "integer", "", "1 for the first tester who consented, 2 for the second, ..."),
+            ("consent_version", "text", "", "Version of the text that the tester agreed to."),
+            ("enrolled_at", "time", "", "When the consent was saved, UTC, ISO 8601."),
+            ("closed_at", "time", "", "When the session ended; empty while it is open."),
+            ("closed_why", "text", "", "quota (all rounds voted), quit, timeout or withdrawn."),
+            ("withdrawn_votes", "integer", "", "Votes that a withdrawal removed."),
+            ("background", "text", "", "Answers on the tester's background as a JSON object, by the question's id."),
+        ),
+        "SELECT label, code, enrolment, consent_version, enrolled_at, testers.closed_at, closed_why, withdrawn_votes,"
+        " NULLIF(background, '{}') FROM testers JOIN studies ON studies.id = testers.study_id"
+        " WHERE (:study IS NULL OR testers.study_id = :study) ORDER BY testers.id",
+    ),
+    "good_enough": Companion(
+        (
+            _STUDY,
+            ("vote_id", "integer", "", "Number of the vote, as in votes.csv."),
+            ("good_enough", "text", "", "yes or no: whether the better answer was good enough in itself."),
+        ),
+        "SELECT label, votes.id, iif(good_enough, 'yes', 'no') FROM votes JOIN studies ON studies.id = votes.study_id"
+        " WHERE good_enough IS NOT NULL AND (:study IS NULL OR votes.study_id = :study) ORDER BY votes.id",
+    ),
+}
+GUESS_COLUMNS = tuple(column[0] for column in COMPANIONS["guesses"].columns)
+
+
+def companion_rows(connection: sqlite3.Connection, name: str, study_id: int | None) -> sqlite3.Cursor:
+    """The rows of a companion, read as they are asked for."""
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    return cursor.execute(COMPANIONS[name].sql, {"study": study_id})
+
+
+def guess_rows(connection: sqlite3.Connection, study_id: int | None) -> list[tuple[Any, ...]]:
+    """One row a tester who guessed; ``left_model`` is the model on the left of the round that the guess is about."""
+    return companion_rows(connection, "guesses", study_id).fetchall()
+
+
+def stream_companion(connection: sqlite3.Connection, name: str, study_id: int | None) -> Iterator[bytes]:
+    """The table as CSV, its header first."""
+    rows = companion_rows(connection, name, study_id)
+    yield _csv([[column[0] for column in COMPANIONS[name].columns]])
+    while chunk := rows.fetchmany(_CHUNK):
+        yield _csv(chunk)
+
+
+def _csv(rows: Iterable[Sequence[Any]]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(
+        [hide_formula(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
+    )
+    return buffer.getvalue().encode()
+
+
+def beside(path: str | Path, name: str) -> Path:
+    """The file of a companion that belongs to an exported ``votes.csv``: ``votes.guesses.csv``."""
+    return Path(path).with_suffix(f".{name}.csv")

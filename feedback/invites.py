@@ -1,0 +1,98 @@
+"""Invite codes: who may enrol in a study that is not open to everybody.  Only a code's hash is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import sqlite3
+from dataclasses import dataclass
+
+from .rules import Refused, clean
+from .study import shown
+
+MAX_USES = 100_000
+MAX_LABEL_CHARS = 80
+
+
+@dataclass(frozen=True)
+class Invite:
+    """An invite as a researcher sees it.
+
+    Attributes:
+        label: the researcher's note.
+        uses: how many testers may enrol with it; None for any number.
+        used: how many did.
+        made_at, revoked_at: times; None while it is valid.
+    """
+
+    id: int
+    label: str
+    uses: int | None
+    used: int
+    made_at: str
+    revoked_at: str | None
+
+    @property
+    def valid(self) -> bool:
+        """Whether somebody can still enrol with it."""
+        return self.revoked_at is None and (self.uses is None or self.used < self.uses)
+
+
+def make_invite(connection: sqlite3.Connection, study_id: int, label: str, uses: int | None, now: str) -> str:
+    """Write down a new invite and return its code, which cannot be had again.
+
+    Raises:
+        Refused: the number of uses is no number from 1 to ``MAX_USES``.
+    """
+    if uses is not None and (type(uses) is not int or not 1 <= uses <= MAX_USES):
+        raise Refused(f"{shown(uses)} uses: an invite is for 1 to {MAX_USES:,} testers, or for any number.")
+    code = secrets.token_urlsafe(9)
+    connection.execute(
+        "INSERT INTO invites (study_id, code, label, uses, made_at) VALUES (?, ?, ?, ?, ?)",
+        [study_id, _hash(code), clean(label, MAX_LABEL_CHARS), uses, now],
+    )
+    return code
+
+
+def read_invites(connection: sqlite3.Connection, study_id: int) -> list[Invite]:
+    """Every invite of a study, the newest first."""
+    rows = connection.execute(
+        "SELECT id, label, uses, used, made_at, revoked_at FROM invites WHERE study_id = ? ORDER BY id DESC", [study_id]
+    )
+    return [Invite(*row) for row in rows]
+
+
+def revoke_invite(connection: sqlite3.Connection, study_id: int, invite_id: int, now: str) -> None:
+    """Make an invite invalid for whoever has not enrolled yet; revoking twice does nothing.
+
+    Raises:
+        Refused: the study has no such invite.
+    """
+    if (
+        connection.execute("SELECT 1 FROM invites WHERE id = ? AND study_id = ?", [invite_id, study_id]).fetchone()
+        is None
+    ):
+        raise Refused(f"Invite {shown(invite_id)} is none of this study's; choose one of the list.")
+    connection.execute("UPDATE invites SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", [now, invite_id])
+
+
+def use_invite(connection: sqlite3.Connection, study_id: int, code: str) -> str:
+    """Count one use of a code and return its hash, which is what a tester's row keeps.
+
+    Raises:
+        Refused: unknown, revoked, or used up.
+    """
+    if not code.strip():
+        raise Refused("This study needs an invite code; type the one that you were sent.")
+    hashed = _hash(code.strip())
+    row = connection.execute("SELECT * FROM invites WHERE study_id = ? AND code = ?", [study_id, hashed]).fetchone()
+    if row is None or row["revoked_at"] is not None:
+        raise Refused("This invite code is not valid; check it for typing errors, or ask for a new one.")
+    if row["uses"] is not None and row["used"] >= row["uses"]:
+        raise Refused("This invite code has been used already; ask for a new one.")
+    connection.execute("UPDATE invites SET used = used + 1 WHERE id = ?", [row["id"]])
+    return hashed
+
+
+def _hash(code: str) -> str:
+    return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()[:16]

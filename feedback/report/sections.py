@@ -1,0 +1,254 @@
+"""The parts that the report and the results page share: plots and tables as HTML, from facts and statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from ..statistics.anytime import closed_prefix
+from ..statistics.bias import side_balance
+from ..statistics.outcomes import SCORES
+from . import figures
+from .wording import interval, number, p_text, percent
+
+if TYPE_CHECKING:
+    from ..statistics import StudyVotes
+    from ..statistics.outcomes import TesterCounts
+    from .facts import Facts
+
+
+def overview(result: dict[str, Any], testers: TesterCounts, alpha: float, looks: Iterable[int]) -> list[str]:
+    """Preference, anytime interval, side and votes per tester: all that a tally by tester can tell."""
+    if not result["n_votes"]:
+        return []
+    totals, plots = result["counts"], []
+    plots.append(
+        figure(
+            figures.preference(result),
+            "Mean over testers of the share preferring Model 1, with its interval (none below 10 testers). A tie and"
+            " “both bad” count half for each.",
+        )
+    )
+    x = testers.means[: closed_prefix(testers.closed)]
+    if len(x) > 1:
+        caption = "This interval stays valid however often one looks; a study may stop when it excludes 50%."
+        plots.append(figure(figures.anytime(x, alpha, looks), caption))
+    shares = [
+        float((votes * scores).sum() / votes.sum()) if votes.sum() else None
+        for votes, scores in zip(testers.counts.sum(axis=0), SCORES, strict=True)
+    ]
+    caption = (
+        "The side: 50% is fair. Sides were drawn by the server, so a leaning to one side adds noise, not an advantage"
+        " for a model."
+    )
+    plots.append(figure(figures.position(result, (shares[0], shares[1])), caption))
+    plots.append(figure(figures.histogram(testers.votes, "votes per tester", whole=True), ""))
+    outcomes = (
+        ("Model 1 better", totals["model1"]),
+        ("Model 2 better", totals["model2"]),
+        ("A tie", totals["tie"]),
+        ("Both bad", totals["both_bad"]),
+    )
+    whole = max(1, sum(totals.values()))
+    return [
+        "<h2>Which model was preferred</h2>",
+        grid(plots),
+        table(("", "votes", "share"), [(name, n, percent(n / whole)) for name, n in outcomes]),
+    ]
+
+
+def subgroups(result: dict[str, Any]) -> list[str]:
+    """The preference without flagged answers, by turns, by background, and whether answers were good enough."""
+    lines: list[tuple[str, dict[str, Any], int | None]] = []
+    if result["n_votes"]:
+        lines.append(("All votes", result["preference"], result["n_votes"]))
+    if (without := result["without_flagged"]) is not None:
+        lines.append(("No answer flagged", without, without["n_votes"]))
+    for entry in result["by_turns"]:
+        lines.append((f"{entry['turns']} turn{'s' * (entry['turns'] != 1)}", entry, entry["n_votes"]))
+    lines += [(f"{e['question']}: {e['answer']}", e, e["n_votes"]) for e in result["by_background"]]
+    parts = []
+    if len(lines) > 1:
+        caption = (
+            "The same votes in parts: without answers that said who wrote them, by the number of questions, by what"
+            " testers said of themselves."
+        )
+        parts = ["<h2>In parts of the votes</h2>", figure(figures.forest(lines, "Preference in parts"), caption)]
+        parts.append(
+            table(
+                ("", "votes", "testers", "prefer Model 1", "interval", "p", "p, adjusted"),
+                [
+                    (
+                        name,
+                        votes,
+                        entry.get("n_testers", result["n_testers"]),
+                        percent(entry["estimate"]),
+                        interval(entry),
+                        p_text(entry["p_value"]),
+                        p_text(entry.get("p_holm")),
+                    )
+                    for name, entry, votes in [
+                        *lines,
+                        *((str(e["category"]), e, e["n_votes"]) for e in result["by_category"]),
+                    ]
+                ],
+            )
+        )
+    if (enough := result["good_enough"]) is not None:
+        rows = [
+            (name, enough[key]["yes"], enough[key]["no"], percent(enough[key]["share"]))
+            for name, key in (("Model 1 won", "model1"), ("Model 2 won", "model2"), ("Neither won", "neither"))
+        ]
+        parts += ["<h2>Was the better answer good enough?</h2>", table(("", "yes", "no", "yes"), rows)]
+    return parts
+
+
+def disturbances(votes: StudyVotes, result: dict[str, Any], facts: Facts) -> list[str]:
+    """Length, guesses, the balance of what was served, leaks and failures."""
+    parts, plots = ["<h2>What else may have moved the votes</h2>"], []
+    if result["n_votes"]:
+        plots.append(
+            figure(
+                figures.length(votes.outcomes, votes.alpha),
+                "The length: the share preferring Model 1 where its answer was relatively short (top) to long"
+                f" (bottom). At equal length the gap is {number(result['length_controlled']['elo_gap'], 0)} Elo"
+                f" points, without that correction {number(result['elo_gap'], 0)}.",
+            )
+        )
+    blinding = result["blinding"]
+    if votes.guesses is not None and len(votes.guesses):
+        right = (votes.guesses["answer"] == "left_last") == (votes.guesses["left_model"] == "model1")
+        known = votes.guesses["answer"] != "dont_know"
+        counts = {
+            "right": int((right & known).sum()),
+            "wrong": int((~right & known).sum()),
+            "don't know": int((~known).sum()),
+        }
+        plots.append(
+            figure(
+                figures.bars(counts, "testers' guesses which model was trained from scratch"),
+                f"The blinding index is {number(blinding['index'], 2)} ({interval(blinding)}), where 0 is blind and 1"
+                " is not.",
+            )
+        )
+    else:
+        parts.append("<p>No tester has been asked yet to guess which model was which.</p>")
+    parts += [grid(plots), _served(facts)]
+    failed = ", ".join(f"{name} {n}" for name, n in sorted(facts.failures.items())) or "none"
+    parts.append(f"<p>Votes on an answer that said who wrote it: {facts.flagged}. Failed answers: {failed}.</p>")
+    return parts
+
+
+def _served(facts: Facts) -> str:
+    """Sides served, and rounds left without a vote, by the side of model1: a difference would be a reason for doubt."""
+    if len(facts.unvoted) < 2:
+        return ""
+    (left_gone, left_all), (right_gone, right_all) = (facts.unvoted[model] for model in ("model1", "model2"))
+    gone = side_balance(left_gone, right_gone, left_all / (left_all + right_all))
+    return (
+        f"<p>Rounds served with Model 1 on the left {left_all:,}, on the right {right_all:,} (exact test: p ="
+        f" {number(side_balance(left_all, right_all))}); left without a vote {left_gone:,} and {right_gone:,} of them"
+        f" (p = {number(gone)}).</p>"
+    )
+
+
+def people(votes: StudyVotes, facts: Facts) -> list[str]:
+    """Time per vote and reasons."""
+    plots = []
+    if facts.vote_seconds:
+        plots.append(figure(figures.histogram(facts.vote_seconds, "seconds to a vote"), ""))
+    if facts.reasons:
+        plots.append(figure(figures.bars(facts.reasons, "times a reason was ticked"), ""))
+    return [grid(plots)] if plots else []
+
+
+def number_table(result: dict[str, Any]) -> str:
+    """Every estimate with its interval and p-value."""
+    rows = [
+        (name, number(result[key]["estimate"]), interval(result[key]), p_text(result[key]["p_value"]))
+        for name, key in (
+            ("Mean over testers (primary)", "preference"),
+            ("Mean over votes", "pooled"),
+            ("Mean over votes, new prompts too", "two_way"),
+        )
+    ]
+    sign, anytime, side = result["sign_test"], result["anytime"], result["position"]
+    rows += [
+        ("Exact sign-flip test", "", "", p_text(result["sign_flip"]["p_value"])),
+        (
+            f"Testers leaning to Model 1 : Model 2 : neither = {sign['model1']} : {sign['model2']} : {sign['none']}",
+            "",
+            interval(sign),
+            p_text(sign["p_value"]),
+        ),
+        (
+            f"Anytime-valid, {anytime['n_closed']} closed testers, e-value {number(anytime['e_value'], 2)}",
+            "",
+            interval(anytime),
+            p_text(anytime["p_value"]),
+        ),
+        ("Left side wins", number(side["left_estimate"]), interval(side), p_text(side["p_value"])),
+        ("Preference, sides evened out", number(side["estimate_adjusted"]), "", ""),
+        ("Gap in Elo points", number(result["elo_gap"], 1), "", ""),
+        ("Gap at equal length, in Elo points", number(result["length_controlled"]["elo_gap"], 1), "", ""),
+        ("Davidson's model: log of the strengths' ratio", number(result["davidson"]["log_ratio"]), "", ""),
+        ("Davidson's model: readiness to call a tie (nu)", number(result["davidson"]["nu"]), "", ""),
+        ("Likeness of one tester's votes (ICC)", number(result["icc"]), "", ""),
+        ("Agreement of testers (Krippendorff's alpha)", number(result["agreement"]["alpha"]), "", ""),
+        (
+            "Blinding, overall index",
+            number(result["blinding"]["index"]),
+            interval(result["blinding"]),
+            p_text(result["blinding"]["p_value"]),
+        ),
+        ("Blinding, James' index", number(result["blinding"]["james"]), "", ""),
+        ("Testers needed for 80% power at this difference", number(result["power"]["testers_needed"]), "", ""),
+        ("Of these still to come", number(result["power"]["testers_to_go"]), "", ""),
+    ]
+    return table(("", "estimate", "interval", "p"), rows)
+
+
+def testers_left_out(result: dict[str, Any]) -> int:
+    """Testers whom the study's rules leave out of the statistics."""
+    return sum(
+        entry["n"]
+        for entry in result["excluded"]
+        if entry["reason"].startswith("testers") and entry["reason"].endswith("(rule of the study)")
+    )
+
+
+def left_out(result: dict[str, Any]) -> str:
+    """What is not counted where, and why."""
+    rows = [(entry["reason"], entry["n"]) for entry in result["excluded"]] or [("nothing", 0)]
+    return table(("", "number"), rows)
+
+
+class Code(str):
+    """Text that is shown as code."""
+
+
+def grid(plots: Sequence[str]) -> str:
+    """Plots beside each other where there is room."""
+    return f'<div class="plots">{"".join(plots)}</div>'
+
+
+def figure(svg: str, caption: str) -> str:
+    """A plot with its caption."""
+    return f"<figure>{svg}{f'<figcaption>{escape(caption)}</figcaption>' if caption else ''}</figure>"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as an HTML table; whole numbers are set as numbers."""
+
+    def cell(value: Any) -> str:
+        if isinstance(value, Code):
+            return f"<td><code>{escape(value)}</code></td>"
+        if isinstance(value, int):
+            return f'<td class="number">{value:,}</td>'
+        return f"<td>{escape(str(value))}</td>"
+
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    lines = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
+    top = f"<thead><tr>{head}</tr></thead>" if any(header) else ""
+    return f'<div class="wide" tabindex="0"><table>{top}<tbody>{lines}</tbody></table></div>'

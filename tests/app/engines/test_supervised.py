@@ -1,0 +1,73 @@
+"""Engines that really die: what is told meanwhile, and that they come back."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from app.engines import EngineError, Sampling
+from app.engines.llama_cpp import LlamaCpp
+from app.engines.openai_server import OpenAIServer
+from app.engines.supervised import Supervised
+from app.rounds import Rounds
+from feedback.blind_test import BlindTest
+from feedback.database import Database
+from feedback.study import Study
+from tests.app.chat_server import MODEL, ChatServer
+from tests.app.serving import wait_until, write_study
+
+QUESTION = [{"role": "user", "content": "What is Impressionism?"}]
+
+
+def ask(engine: Supervised) -> str:
+    return "".join(piece.text for piece in engine.stream(QUESTION, Sampling(4, 0.0, 1.0, 1), threading.Event()))
+
+
+def test_llama_cpp_is_started_again(gguf: Path) -> None:
+    inner = LlamaCpp(gguf)
+    engine = Supervised(inner, "model1")
+    engine.start()
+    before = ask(engine)
+    assert before
+    inner._server = None  # the server object goes, with its threads and its port
+    with pytest.raises(EngineError):
+        engine.fits(QUESTION, 4)
+    wait_until(lambda: engine.health() == {"ok": True, "context": inner._context, "restarts": 1}, 30)
+    assert ask(engine) == before
+    engine.close()
+    assert not engine.health()["ok"]
+
+
+def test_a_killed_server_fails_the_turn_and_its_return_lets_the_round_go_on(tmp_path: Path) -> None:
+    server = ChatServer()
+    engines = {model: Supervised(OpenAIServer(server.base_url, MODEL), model) for model in ("model1", "model2")}
+    for engine in engines.values():
+        engine.start()
+    database = Database(tmp_path / "votes.db")
+    blind_test = BlindTest(
+        database, Study.load(write_study(tmp_path)), {model: engine.describe() for model, engine in engines.items()}
+    )
+    rounds = Rounds(blind_test, engines)
+    tester = blind_test.enrol("1").id
+    battle = rounds.begin(tester, "[die] in the middle")
+    server.close()
+    job = rounds.job(tester)
+    assert job is None or job.done.wait(20)
+    battle = blind_test.battle(tester, battle.id)
+    assert battle.turns[-1].status == "failed"
+    assert not battle.votable
+    wait_until(lambda: not any(engine.health()["ok"] for engine in engines.values()), 20)
+    with pytest.raises(EngineError, match="is being started again"):
+        engines["model1"].fits(QUESTION, 4)
+    rounds.retry(tester, battle)  # accepted, and waits for the engines
+    again = ChatServer(server.server_address[1])
+    job = rounds.job(tester)
+    assert job is not None
+    assert job.done.wait(30)
+    assert [turn.attempt for turn in blind_test.battle(tester, battle.id).turns] == [1, 2]
+    assert all(engine.restarts == 1 for engine in engines.values())
+    rounds.close()
+    database.close()
+    again.close()

@@ -1,0 +1,314 @@
+"""Data sets of the Hub, read through `datasets` from local Parquet files that have their repositories' columns."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.training.corpus.hub_server import hub_server
+from training.corpus import CorpusError, Sample, hub, load, split_of
+from training.corpus.__main__ import main
+from training.corpus.hub.chats import plain
+
+Row = dict[str, Any]
+Turns = list[tuple[str, str]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that stands for the Hub; nothing else of it is reachable."""
+    monkeypatch.setenv(hub.FOLDER_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+def put(folder: Path, name: str, rows: list[Row], features: dict[str, Any] | None = None) -> Path:
+    """Write rows where the repository has them, with the features that its files carry."""
+    import datasets
+
+    source = hub.SOURCES[name]
+    path = folder / source.repository / source.files.replace("*", "00000-of-00001")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = datasets.Dataset.from_list(rows, features=datasets.Features(features) if features else None)
+    table.to_parquet(str(path))
+    return path
+
+
+def read(name: str, **options: Any) -> list[Sample]:
+    return load([name], **options)
+
+
+def turns(sample: Sample) -> Turns:
+    return [(message.role, message.content) for message in sample.messages]
+
+
+def test_squad_has_its_passage_before_the_question_and_admits_what_the_passage_does_not_say(folder: Path) -> None:
+    rows = [
+        {"id": "1", "title": "T", "context": "Goya was born in 1746.", "question": "When was Goya born?",
+         "answers": {"text": ["1746", "in 1746"], "answer_start": [17, 14]}},
+        {"id": "2", "title": "T", "context": "Goya was born in 1746.", "question": "When did Goya die?",
+         "answers": {"text": [], "answer_start": []}},
+    ]  # fmt: skip
+    put(folder, "squad-v2", rows)
+    known, unknown = read("squad-v2")
+    assert turns(known) == [("user", "Goya was born in 1746.\n\nWhen was Goya born?"), ("assistant", "1746")]
+    assert turns(unknown)[0] == ("user", "Goya was born in 1746.\n\nWhen did Goya die?")
+    assert "text" in unknown.answer
+    assert "1746" not in unknown.answer
+    assert (known.source, known.area, known.licence) == ("squad-v2", "general", "CC-BY-SA-4.0")
+    assert known.fact == unknown.fact
+    assert known.id != unknown.id
+
+
+def test_a_conversation_of_openassistant_follows_the_best_ranked_english_replies(folder: Path) -> None:
+    def message(number: str, parent: str | None, role: str, text: str, **other: Any) -> Row:
+        defaults = {"lang": "en", "rank": None, "deleted": False, "user_id": "u", "emojis": {"name": [], "count": []}}
+        keys = {"message_id": number, "parent_id": parent, "message_tree_id": number[0], "role": role, "text": text}
+        return keys | defaults | other
+
+    rows = [
+        message("a", None, "prompter", "Hi"),
+        message("a2", "a", "assistant", "Worse", rank=1),
+        message("a3", "a1", "prompter", "And then?"),
+        message("a1", "a", "assistant", "Best", rank=0),
+        message("a4", "a3", "assistant", "Gone", rank=0, deleted=True),
+        message("a5", "a3", "assistant", "This.", rank=2),
+        message("a6", "a5", "prompter", "Never answered"),
+        message("b", None, "prompter", "Hola", lang="es"),
+        message("b1", "b", "assistant", "Buenas", lang="es"),
+        message("c", None, "prompter", "Nobody answers"),
+    ]
+    put(folder, "openassistant", rows)
+    (chat,) = read("openassistant")
+    assert turns(chat) == [("user", "Hi"), ("assistant", "Best"), ("user", "And then?"), ("assistant", "This.")]
+    assert chat.fact == "row:openassistant:a"
+
+
+def test_both_sides_of_a_persona_chat_are_one_conversation(folder: Path) -> None:
+    def side(*spoken: str) -> Row:
+        return {
+            "personality": ["i like art ."],
+            "utterances": [
+                {"candidates": ["wrong .", spoken[1]], "history": [spoken[0]]},
+                {"candidates": ["no .", spoken[-1]], "history": list(spoken[:-1])},
+            ],
+        }
+
+    said = ("hi , how are you ?", "i'm fine . do n't you paint ?", "yes ( a bit ) .", "nice !")
+    put(folder, "personachat", [side(*said), side("__ SILENCE __", *said[:-1])])
+    first, second = read("personachat")
+    assert turns(first) == [
+        ("user", "Hi, how are you?"), ("assistant", "I'm fine. Don't you paint?"),
+        ("user", "Yes (a bit)."), ("assistant", "Nice!"),
+    ]  # fmt: skip
+    assert turns(second) == [("user", "I'm fine. Don't you paint?"), ("assistant", "Yes (a bit).")]
+    assert first.fact == second.fact
+
+
+def test_daily_dialogues_end_with_the_assistant(folder: Path) -> None:
+    said = ["Say , Jim , it ’ s late . ", "I know . ", "Bye ! "]
+    put(folder, "dailydialog", [{"dialog": said, "act": [1, 2, 3], "emotion": [0, 0, 0]}])
+    (chat,) = read("dailydialog")
+    assert turns(chat) == [("user", "Say, Jim, it’s late."), ("assistant", "I know.")]
+    assert (chat.area, chat.licence) == ("conversation", "CC-BY-NC-SA-4.0")
+
+
+def test_plain_text_stays_as_it_is() -> None:
+    for text in ("It's 3.5 o'clock (or so), isn't it? I'd say \"yes\".", "The Beatles' album cost $5."):
+        assert plain(text) == text
+
+
+WORK: Row = {
+    "image": {"bytes": b"not a picture", "path": None},
+    "title": "Old Trees",
+    "artistName": "R. S. Gifford",
+    "completitionYear": 1883,
+    "genres": ["landscape"],
+    "styles": ["Tonalism", "Realism"],
+    "media": ["oil", "canvas"],
+}
+
+
+def test_works_of_wikiart_become_chats_and_their_pictures_stay_where_they_are(folder: Path) -> None:
+    import datasets
+
+    bare = dict.fromkeys(WORK) | {"title": "A Study", "artistName": "Anna", "genres": [], "styles": [], "media": []}
+    names = {"title": "string", "artistName": "string", "completitionYear": "int64"}
+    features: dict[str, Any] = {"image": datasets.Image()} | {name: datasets.Value(of) for name, of in names.items()}
+    features |= {name: datasets.List(datasets.Value("string")) for name in ("genres", "styles", "media")}
+    put(folder, "wikiart", [WORK, bare, dict(WORK, title="Untitled (3)")], features)
+    full, short = read("wikiart")
+    assert len(full.messages) == 10
+    assert "Old Trees" in full.messages[0].content
+    answers = {message.content for message in full.messages if message.role == "assistant"}
+    assert answers == {
+        "Old Trees is by R. S. Gifford.", "Old Trees was finished in 1883.", "Its style is Tonalism and Realism.",
+        "Its genre is landscape.", "It is made of oil and canvas.",
+    }  # fmt: skip
+    assert turns(short) == [("user", "Who made A Study?"), ("assistant", "A Study is by Anna.")]
+
+
+def test_a_stream_of_the_hub_leaves_out_the_pictures(tmp_path: Path) -> None:
+    """The command as a user types it, against a Hub on this machine whose files are mostly pictures."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    path = put(tmp_path / "hub", "wikiart", [WORK])
+    row = pa.parquet.read_table(path).to_pylist()[0]
+    works = [
+        dict(row, title=f"Work {number}", image={"bytes": os.urandom(20_000), "path": None}) for number in range(400)
+    ]
+    table = pa.Table.from_pylist(works, schema=pa.parquet.read_schema(path))
+    pa.parquet.write_table(table, path, row_group_size=100)
+    assert path.stat().st_size > 8_000_000
+    out = tmp_path / "corpus.jsonl"
+    command = [sys.executable, "-m", "training.corpus", "build", "--data", "wikiart", "--out", str(out)]
+    with hub_server(tmp_path / "hub") as server:
+        here = {"HF_ENDPOINT": server.address, "HF_HOME": str(tmp_path / "home"), hub.FOLDER_VARIABLE: ""}
+        done = subprocess.run(command, env={**os.environ, **here}, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "kept 400 of 400 samples" in done.stdout
+        assert server.sent < 1_000_000
+
+
+def test_captions_of_artbench_name_the_work_by_its_address(folder: Path) -> None:
+    row = {
+        "caption": "The image shows a woman in profile.",
+        "artist": "alphonse-mucha",
+        "url": "https://pictures.example/images/alphonse-mucha/zodiac-1896.jpg",
+    }
+    put(folder, "artbench", [row, dict(row, caption=None), dict(row, url=None)])
+    (sample,) = read("artbench")
+    assert turns(sample) == [
+        ("user", "What does Zodiac (1896) by Alphonse Mucha show?"),
+        ("assistant", "It shows a woman in profile."),
+    ]
+
+
+def test_of_wikipedia_only_articles_about_art_are_taken_and_not_their_sources(folder: Path) -> None:
+    lead = "Berthe Morisot (1841 – 1895) was a French painter."
+    body = ["Life", "She was born in Bourges. " * 20, "She showed her work in Paris. " * 30, "References", "A book."]
+    rows = [
+        {"id": "1", "url": "u", "title": "Berthe Morisot (painter)", "text": "\n\n".join([lead, *body])},
+        {"id": "2", "url": "u", "title": "Judo", "text": "Judo is a martial art, not a painting."},
+        {
+            "id": "3",
+            "url": "u",
+            "title": "Bourges",
+            "text": "Bourges is a city in France.",
+        },
+        {
+            "id": "4",
+            "url": "u",
+            "title": "Fresco (disambiguation)",
+            "text": "Fresco may refer to:\n\nA way of painting",
+        },
+    ]
+    put(folder, "art-wikipedia-simple", rows)
+    first, *prose = read("art-wikipedia-simple")
+    assert turns(first) == [("user", "Tell me about Berthe Morisot."), ("assistant", lead)]
+    assert {message.role for sample in prose for message in sample.messages} == {"text"}
+    assert " ".join(sample.answer for sample in prose).split() == " ".join(body[:3]).split()
+    assert {sample.fact for sample in (first, *prose)} == {"row:art-wikipedia-simple:1"}
+    assert len({split_of(sample) for sample in (first, *prose)}) == 1
+
+
+def test_questions_of_eli5_and_captions_of_coco(folder: Path) -> None:
+    put(
+        folder,
+        "eli5",
+        [{"question": "Why is the sky blue?", "answer": " Light scatters. "}, {"question": "", "answer": "x"}],
+    )
+    assert [turns(sample) for sample in read("eli5")] == [
+        [("user", "Why is the sky blue?"), ("assistant", "Light scatters.")]
+    ]
+    captions = ["A dog runs.", "A dog on grass. ", "A brown dog.", "A dog runs."]
+    put(
+        folder,
+        "coco-captions",
+        [{"image_id": 9, "captions": captions, "license": 4}, {"image_id": 10, "captions": ["One."], "license": 1}],
+    )
+    (sample,) = read("coco-captions")
+    (_, question), (_, answer) = turns(sample)
+    assert question.startswith("Describe the same picture in other words: A ")
+    assert answer in {"A dog runs.", "A dog on grass.", "A brown dog."}
+    assert answer not in question
+
+
+def test_rows_of_the_hub_are_chosen_by_hash_and_mixed_with_other_sources(folder: Path) -> None:
+    path = put(folder, "eli5", [{"question": f"Why {number}?", "answer": "Because."} for number in range(100)])
+    assert (hub.copies("eli5"), hub.copies("squad-v2")) == ([path], [])
+    chosen = read("eli5", max_rows_per_source=10)
+    assert len(chosen) == 10
+    assert {sample.id for sample in chosen} < {sample.id for sample in read("eli5")}
+    both = load(["eli5", "conversation"], max_rows_per_source=10)
+    assert [sample.source for sample in both] == ["eli5"] * 10 + ["conversation"] * 10
+
+
+def test_streams_are_read_as_they_come(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(folder, "eli5", [{"question": f"Why {number}?", "answer": "Because."} for number in range(5)])
+    read_rows = 0
+
+    def counted(rows: Any) -> Iterator[Any]:
+        nonlocal read_rows
+        for row in rows:
+            read_rows += 1
+            yield row["question"], ()
+
+    monkeypatch.setattr(hub, "SOURCES", {"eli5": hub.HubSource(**{**vars(hub.SOURCES["eli5"]), "read": counted})})
+    next(hub.samples("eli5"))
+    assert read_rows == 1
+
+
+def said_of(name: str) -> str:
+    with pytest.raises(CorpusError) as raised:
+        read(name)
+    text = str(raised.value)
+    assert "\n" not in text
+    assert text.startswith(f"{name}: ")
+    assert hub.FOLDER_VARIABLE in text or "folders as they are" in text
+    return text
+
+
+def test_without_a_network_one_line_says_at_once_what_else_there_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(hub.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr("socket.getaddrinfo", _no_network)
+    begun = time.monotonic()
+    text = said_of("squad-v2")
+    assert time.monotonic() - begun < 20  # datasets itself tries for 24 s before it gives up
+    assert "rajpurkar/squad_v2 cannot be reached" in text
+    assert "Use 'embedded' or files of your own" in text
+    assert main(["stats", "--data", "dailydialog"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def _no_network(*arguments: Any, **keywords: Any) -> Any:
+    raise OSError("Name or service not known")
+
+
+def test_a_copy_that_is_not_what_it_should_be_is_named(folder: Path) -> None:
+    path = put(folder, "dailydialog", [{"dialogue": ["Hi"], "act": [1]}])
+    assert "lacks the columns dialog" in said_of("dailydialog")
+    path.write_bytes(b"PAR1 no more")
+    assert "cannot be read" in said_of("dailydialog")
+    path.rename(path.with_name("rows.parquet"))
+    assert "has no files data/train-*.parquet" in said_of("dailydialog")
+
+
+def test_every_data_set_has_a_licence_an_area_and_an_id(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--data", *hub.SOURCES]) == 0  # asks nobody
+    listed = capsys.readouterr().out
+    for name, source in hub.SOURCES.items():
+        assert source.area in ("art", "ai", "conversation", "general")
+        line = next(line for line in listed.splitlines() if line.split()[:1] == [name])
+        assert line.endswith(source.repository)
+        assert source.licence in line
+        assert f"{source.rows:,}" in line

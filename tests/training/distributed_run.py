@@ -1,0 +1,116 @@
+"""Short trainings of tiny models, by one process or by several: what ``torchrun`` starts in the tests."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.training.tiny_bases import tiny_model
+from training.checkpoint import TrainingStates
+from training.device import Compute
+from training.distributed import DistributedTrainer, NoMetrics, Silence, World
+from training.fine_tuning import PackedCausalLM
+from training.model import ModernTransformer
+from training.packing import Documents
+from training.settings import TrainingOptions
+from training.trainer import Trainer
+
+STEPS = 20
+FP32 = Compute(torch.device("cpu"), torch.float32, "for the test")
+
+
+def options(**changes: Any) -> TrainingOptions:
+    """Seven rows a step: they divide neither between two processes nor into micro-batches of two."""
+    settings: dict[str, Any] = {
+        "max_steps": STEPS,
+        "batch_rows": 7,
+        "micro_batch_rows": 2,
+        "row_length": 32,
+        "learning_rate": 5e-3,
+        "clip": 0.5,
+        "evaluations": 2,
+        "save_seconds": None,
+        "compile": "false",
+        "optimizer": "muon",
+    }
+    return TrainingOptions(**(settings | changes))
+
+
+def documents(n: int, seed: int) -> Documents:
+    rng = np.random.default_rng(seed)
+    spans = [[(list(range(s, s + int(rng.integers(3, 20)))), bool(s % 5))] for s in rng.integers(10, 40, n)]
+    return Documents.from_spans(spans, [4 * len(span[0][0]) for span in spans])
+
+
+def make(kind: str, settings: TrainingOptions, world: World | None, states: Path | None = None) -> Trainer:
+    torch.manual_seed(0)
+    model: Any = ModernTransformer(64, 32, 2, 4, 2, 64, 32) if kind == "model1" else PackedCausalLM(tiny_llama())
+    arguments = (model, documents(120, 0), {"held out": documents(30, 1)}, settings, FP32, 3)
+    kept = TrainingStates(states, asdict(settings)) if states else None
+    rest = (Silence(), NoMetrics(), lambda step, scores: None, kept)
+    if world is None or world.size == 1:
+        return Trainer(*arguments, *rest)
+    return DistributedTrainer(*arguments, *rest, world=world)
+
+
+def tiny_llama() -> Any:
+    return tiny_model("llama", 64).train()
+
+
+def steps(trainer: Trainer, n: int) -> list[float]:
+    """Losses of ``n`` steps, which count as those of a run."""
+    losses = []
+    for _ in range(n):
+        batch = next(trainer.batches)
+        losses.append(trainer.step(batch))
+        trainer.outcome.steps += 1
+    return losses
+
+
+def losses(kind: str, settings: TrainingOptions, world: World | None) -> list[float]:
+    """The losses of all steps, and the held-out loss after them."""
+    trainer = make(kind, settings, world)
+    return [*steps(trainer, STEPS), trainer.score(trainer.held_out["held out"]).loss]
+
+
+def halves(settings: TrainingOptions, world: World | None, folder: Path, which: str) -> list[float]:
+    """The first half of a run, saved; or the second, from what was saved."""
+    trainer = make("model1", settings, world, folder)
+    if which == "first":
+        found = steps(trainer, STEPS // 2)
+        trainer.save()
+        return found
+    assert trainer.states is not None
+    state = trainer.states.newest()
+    assert state is not None
+    trainer.restore(state)
+    return steps(trainer, STEPS // 2)
+
+
+def main() -> None:
+    """Everything that two processes have to show, in one start; the first writes what it found."""
+    out = Path(sys.argv[1])
+    found: dict[str, Any] = {}
+    with World.join() as world:
+        for kind in ("model1", "model2"):
+            optimizer = "muon" if kind == "model1" else "adamw"
+            for parallel in ("ddp", "fsdp"):
+                settings = options(parallel=parallel, optimizer=optimizer)
+                found[f"{kind} {parallel}"] = losses(kind, settings, world)
+        found["first half"] = halves(options(parallel="fsdp"), world, out / "by_two", "first")
+        found["second half fsdp"] = halves(options(parallel="fsdp"), world, out / "by_one", "second")
+        found["second half ddp"] = halves(options(parallel="ddp"), world, out / "by_one", "second")
+        if world.is_first:
+            (out / "found.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

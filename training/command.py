@@ -1,0 +1,134 @@
+"""What the two training commands share: their arguments, and what has to be right before a run begins."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from training.checkpoint import Start, TrainingStates, disk_problems
+from training.corpus import CorpusError, sources
+from training.device import Compute, choose_compute
+from training.options import OneLineParser, OptionsError, settings_help, with_settings
+from training.packing import Documents
+from training.plan import DEVICES
+from training.settings import TrainingOptions
+from training.tracking import tracking_problems
+
+Options = TypeVar("Options", bound=TrainingOptions)
+
+DEMO_QUESTIONS = ("What is Impressionism?", "Who painted Guernica?", "What is a neural network?", "Hello!")
+SAMPLE_QUESTIONS = DEMO_QUESTIONS[:2]
+"""Asked at each evaluation; all of them at the end."""
+
+DEFAULT_DATA = {"demo": ("core",), "seed": ("embedded",)}
+"""Two minutes are enough for the core of the embedded corpus: of all of it the demo's model learned no fact exactly."""
+
+
+def build_parser(prog: str, description: str | None, profiles: Mapping[str, TrainingOptions], out: Path) -> Any:
+    """The arguments that both commands have."""
+    parser = OneLineParser(
+        prog=prog,
+        description=description,
+        epilog=settings_help(type(next(iter(profiles.values())))),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--profile", choices=profiles, default="demo", help="a set of settings (default: demo)")
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        metavar="SOURCE[=WEIGHT]",
+        help=f"data sources, and how often an epoch sees each (default: {DEFAULT_DATA})",
+    )
+    parser.add_argument("--out", type=Path, default=out, metavar="DIR", help="where everything is written")
+    parser.add_argument("--max-steps", type=int, metavar="N", help="stop after N optimizer steps")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be repeated"
+    )
+    start = parser.add_mutually_exclusive_group()
+    start.set_defaults(start="new")
+    for name, text in (
+        ("resume", "go on with the unfinished run in --out, if there is one"),
+        ("restart", "leave an unfinished run in --out behind and begin anew"),
+    ):
+        start.add_argument(f"--{name}", dest="start", action="store_const", const=name, help=text)
+    parser.add_argument("--plan", action="store_true", help="print what the run would need, and do nothing else")
+    parser.add_argument("--plan-for", metavar="DEVICE", help=f"the same for another device: {', '.join(DEVICES)}")
+    parser.add_argument(
+        "--find-learning-rate", action="store_true", help="try rates in a short sweep and suggest one; trains nothing"
+    )
+    parser.add_argument(
+        "--report-to", metavar="NAME", help="send the measurements to trackio, tensorboard or wandb as well"
+    )
+    parser.add_argument("--progress", type=Path, metavar="FILE", help="keep the state of the run in FILE, as JSON")
+    return parser
+
+
+def chosen(
+    arguments: argparse.Namespace, profiles: Mapping[str, Options], given: Mapping[str, Any] | None = None
+) -> tuple[Options, tuple[str, ...]]:
+    """Settings and data of a run; ``given`` are settings that have an argument of their own."""
+    given = {"max_steps": arguments.max_steps, "report_to": arguments.report_to} | dict(given or {})
+    settings = [f"{key}={value}" for key, value in given.items() if value is not None]
+    options = with_settings(profiles[arguments.profile], arguments.set + settings)
+    return options, tuple(arguments.data or DEFAULT_DATA[arguments.profile])
+
+
+def configuration(options: TrainingOptions, data: Sequence[str]) -> dict[str, Any]:
+    """What a run is, for its report and to be compared on resume."""
+    return asdict(options) | {"data": list(data)}
+
+
+def begin(
+    options: TrainingOptions, data: Sequence[str], out: Path, start: Start, n_bytes: float = 0.0
+) -> TrainingStates:
+    """Check everything that can be checked before any work, and open the run's states.
+
+    Args:
+        n_bytes: what the run writes at most, where that is known already.
+
+    Raises:
+        OptionsError: every problem at once.
+    """
+    states = TrainingStates(out, configuration(options, data), options.keep_checkpoints)
+    problems = options.problems() + data_problems(data) + tracking_problems(options.report_to)
+    problems += states.problems(start) + disk_problems(out, n_bytes)
+    if problems:
+        raise OptionsError(problems)
+    if start == "restart":
+        states.remove()
+    return states
+
+
+def is_finished(options: TrainingOptions, data: Sequence[str], out: Path) -> bool:
+    """Whether the folder holds the result of this very run, with nothing left to go on with."""
+    states = TrainingStates(out, configuration(options, data))
+    return not states.steps() and states.is_finished()
+
+
+def compute_for(options: TrainingOptions, state: Mapping[str, Any] | None) -> Compute:
+    """Device and number format; a run that goes on keeps its format, whatever a new measurement would choose."""
+    if state is None or options.dtype != "auto":
+        return choose_compute(options.dtype)
+    return replace(choose_compute(state["dtype"]), reason="as before")
+
+
+def data_problems(data: Sequence[str]) -> list[str]:
+    """The names and paths that stand for no data."""
+    problems = []
+    for name in data:
+        try:
+            sources((name,))
+        except CorpusError as error:
+            problems.append(str(error))
+    return problems
+
+
+def describe_cuts(documents: Documents, row_length: int) -> str:
+    """What happens to samples that are longer than a row, for the line that announces the training."""
+    longer = int((documents.lengths > row_length).sum())
+    if not longer:
+        return ""
+    return f"; {longer:,} of {len(documents):,} samples are longer than row_length={row_length} and are read in pieces"

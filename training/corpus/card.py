@@ -1,0 +1,165 @@
+"""The data card: what a corpus or a training was made of, to read (Markdown) and to compute with (JSON)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from training.corpus import hub
+from training.corpus.cleaning import CleaningReport
+from training.corpus.sample import Sample
+from training.corpus.split import SPLITS, Split
+
+
+@dataclass
+class SourceCount:
+    """What a source contributes after cleaning.
+
+    Attributes:
+        samples: by split, each once whatever the weight.
+        areas: samples by area.
+        licences: samples by licence.
+        characters: of all these samples.
+        seen: training samples in an epoch, repeated and left out as the source's weight says.
+        seen_characters: of those.
+    """
+
+    samples: Counter[str] = field(default_factory=Counter)
+    areas: Counter[str] = field(default_factory=Counter)
+    licences: Counter[str] = field(default_factory=Counter)
+    characters: int = 0
+    seen: int = 0
+    seen_characters: int = 0
+
+
+class DataCard:
+    """Counts samples as they pass; then tells what they were."""
+
+    def __init__(self, data: Sequence[str]) -> None:
+        self.data = list(data)
+        self.sources: dict[str, SourceCount] = {}
+        self.cleaning = CleaningReport()
+        self._hash = hashlib.sha256()
+
+    def add(self, sample: Sample, split: Split, copies: int = 1) -> None:
+        """Count a sample that cleaning kept, and how often an epoch has it if it is trained on."""
+        count = self.sources.setdefault(sample.source, SourceCount())
+        characters = sum(len(message.content) for message in sample.messages)
+        count.samples[split] += 1
+        count.areas[sample.area] += 1
+        count.licences[sample.licence] += 1
+        count.characters += characters
+        if split == "train":
+            count.seen += copies
+            count.seen_characters += copies * characters
+        turns = "\x1e".join(f"{message.role}\x1f{message.content}" for message in sample.messages)
+        self._hash.update(f"{sample.id}\x1d{split}\x1d{copies}\x1d{turns}\x1c".encode("utf-8", "surrogatepass"))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON. ``share`` is a source's part of the characters that an epoch trains on."""
+        counts = list(self.sources.values())
+        seen = sum(count.seen_characters for count in counts)
+        names = dict.fromkeys([*self.sources, *self.cleaning.read])
+        return {
+            "data": self.data,
+            "sha256": self._hash.hexdigest(),
+            "samples": sum(count.samples.total() for count in counts),
+            "characters": sum(count.characters for count in counts),
+            "samples_per_epoch": sum(count.seen for count in counts),
+            "splits": _sum(count.samples for count in counts),
+            "areas": _sum(count.areas for count in counts),
+            "removed": self.cleaning.by_reason(),
+            "sources": [self._source(name, seen) for name in names],
+        }
+
+    def _source(self, name: str, seen: int) -> dict[str, Any]:
+        count = self.sources.get(name, SourceCount())
+        kept = count.samples.total()
+        removed = {reason: of[name] for reason, of in self.cleaning.removed.items() if of[name]}
+        return {
+            "name": name,
+            "repository": hub.SOURCES[name].repository if name in hub.SOURCES else None,
+            "licences": sorted(count.licences),
+            "areas": dict(count.areas),
+            "rows": kept + sum(removed.values()),
+            "removed": removed,
+            "samples": kept,
+            "characters": count.characters,
+            "splits": {split: count.samples[split] for split in SPLITS},
+            "samples_per_epoch": count.seen,
+            "share": count.seen_characters / seen if seen else 0.0,
+        }
+
+    def markdown(self) -> str:
+        """The same as a page."""
+        card = self.as_dict()
+        lines = [
+            "# Data card",
+            "",
+            f"`--data {' '.join(self.data)}`: {card['samples']:,} samples, {card['characters']:,} characters; an epoch "
+            f"trains on {card['samples_per_epoch']:,}. SHA-256 of all samples: `{card['sha256']}`.",
+            "",
+            "## Sources",
+            "",
+            "Share: of the characters that an epoch trains on.",
+            "",
+            *_table(
+                ("source", "licence", "areas", "rows", "kept", "characters", "per epoch", "share"),
+                (
+                    (
+                        source["name"] + (f" ({source['repository']})" if source["repository"] else ""),
+                        ", ".join(source["licences"]),
+                        ", ".join(source["areas"]),
+                        f"{source['rows']:,}",
+                        f"{source['samples']:,}",
+                        f"{source['characters']:,}",
+                        f"{source['samples_per_epoch']:,}",
+                        f"{source['share']:.1%}",
+                    )
+                    for source in card["sources"]
+                ),
+            ),
+            "",
+            "## Split and areas",
+            "",
+            *_table(("split", "samples"), _counts(card["splits"])),
+            "",
+            *_table(("area", "samples"), _counts(card["areas"])),
+            "",
+            "## Removed by cleaning",
+            "",
+        ]
+        removed = [
+            (source["name"], reason, f"{count:,}")
+            for source in card["sources"]
+            for reason, count in source["removed"].items()
+        ]
+        lines += _table(("source", "reason", "rows"), removed) if removed else ["Nothing."]
+        return "\n".join(lines) + "\n"
+
+    def write(self, folder: Path, stem: str = "data_card") -> None:
+        """Write ``data_card.json`` and ``data_card.md`` into ``folder``."""
+        (folder / f"{stem}.json").write_text(json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+        (folder / f"{stem}.md").write_text(self.markdown(), "utf-8")
+
+
+def _sum(counters: Iterable[Counter[str]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for counter in counters:
+        total.update(counter)
+    return dict(total)
+
+
+def _counts(counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    for name, count in counts.items():
+        yield name, f"{count:,}"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    ruled = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return [f"| {' | '.join(row)} |" for row in ruled]

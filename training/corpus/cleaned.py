@@ -1,0 +1,152 @@
+"""Samples cleaned and without duplicates, however many: they pass through files, not through memory."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from training.corpus.cleaning import REASONS, CleaningReport, clean
+from training.corpus.duplicates import DuplicateSearch, Fingerprints, fingerprint
+from training.corpus.sample import Sample, digest
+from training.corpus.split import SPLITS, split_of
+from training.parallel import Workers
+
+BATCH = 4096
+"""Samples that one process cleans at a time."""
+
+_ROW = np.dtype([("id", np.uint64), ("fact", np.uint64), ("split", np.uint8), ("source", np.uint16)])
+
+
+@dataclass(frozen=True)
+class CleanedCorpus:
+    """What cleaning left, on disk.
+
+    Attributes:
+        batches: files of pickled lists of samples, as they passed the rules.
+        rows: of every sample in them its ``id`` and ``fact`` as hashes, its ``split`` (a place in ``SPLITS``) and its
+            ``source`` (a place in ``sources``), (N,).
+        removed: which of them are duplicates of an earlier one, (N,) bool.
+        sources: the names of the sources.
+        characters: of all samples in the batches.
+        report: what was removed, duplicates included.
+    """
+
+    batches: list[Path]
+    rows: np.ndarray
+    removed: np.ndarray
+    sources: list[str]
+    characters: int
+    report: CleaningReport
+
+    def __iter__(self) -> Iterator[Sample]:
+        """The samples that are left, in their order."""
+        return (sample for _, sample in self.numbered())
+
+    def numbered(self) -> Iterator[tuple[int, Sample]]:
+        """The same with their places in ``rows``."""
+        for path, rows in self.slices():
+            for number, sample in enumerate(read_batch(path), start=rows.start):
+                if not self.removed[number]:
+                    yield number, sample
+
+    def slices(self) -> Iterator[tuple[Path, slice]]:
+        """Each batch with its place in ``rows``."""
+        start = 0
+        for path in self.batches:
+            stop = start + int(path.stem.rpartition("-")[2])
+            yield path, slice(start, stop)
+            start = stop
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What becomes of one batch of samples."""
+
+    path: Path
+    rows: np.ndarray
+    sources: list[str]
+    characters: int
+    prints: Fingerprints
+    report: CleaningReport
+
+
+@contextmanager
+def cleaned(
+    samples: Iterable[Sample], *, workers: Workers | None = None, folder: Path | None = None
+) -> Iterator[CleanedCorpus]:
+    """Clean ``samples`` into files that are there for the length of the block.
+
+    Args:
+        workers: Processes to share the work with; without them it is done in this one.
+        folder: Where the files are; a temporary folder without it. It needs about four times the size of the text.
+    """
+    place = Path(tempfile.mkdtemp(prefix="diptych-")) if folder is None else folder
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        yield _clean_into(place, samples, workers or Workers(1))
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _clean_into(folder: Path, samples: Iterable[Sample], workers: Workers) -> CleanedCorpus:
+    batches: list[Path] = []
+    sources: dict[str, int] = {}
+    report, characters = CleaningReport(), 0
+    with DuplicateSearch(folder / "duplicates") as search, (folder / "rows").open("wb") as rows:
+        for batch in workers.map(_clean_batch, _tasks(samples, folder)):
+            batches.append(batch.path)
+            batch.rows["source"] = [sources.setdefault(name, len(sources)) for name in batch.sources]
+            rows.write(batch.rows.tobytes())
+            characters += batch.characters
+            search.add(batch.prints)
+            report.add(batch.report)
+        reasons = search.find()
+    shutil.rmtree(folder / "duplicates")
+    table, names = map_array(folder / "rows", _ROW), list(sources)
+    for number, reason in enumerate(REASONS, start=1):
+        report.add_removed(reason, (names[source] for source in table["source"][reasons == number]))
+    return CleanedCorpus(batches, table, reasons != 0, names, characters, report)
+
+
+def _tasks(samples: Iterable[Sample], folder: Path) -> Iterator[tuple[list[Sample], Path]]:
+    waiting = iter(samples)
+    for number in count():
+        batch = list(islice(waiting, BATCH))
+        if not batch:
+            return
+        yield batch, folder / f"batch-{number:06}"
+
+
+def _clean_batch(task: tuple[list[Sample], Path]) -> _Batch:
+    samples, path = task
+    report = CleaningReport()
+    kept = list(clean(samples, report))
+    path = path.with_name(f"{path.name}-{len(kept)}")
+    with path.open("wb") as file:
+        pickle.dump(kept, file, pickle.HIGHEST_PROTOCOL)
+    rows = np.zeros(len(kept), _ROW)
+    rows["id"] = [digest(sample.id) for sample in kept]
+    rows["fact"] = [digest(sample.fact) for sample in kept]
+    rows["split"] = [SPLITS.index(split_of(sample)) for sample in kept]
+    characters = sum(len(message.content) for sample in kept for message in sample.messages)
+    return _Batch(path, rows, [sample.source for sample in kept], characters, fingerprint(kept), report)
+
+
+def read_batch(path: Path) -> list[Sample]:
+    """The samples of one file of ``CleanedCorpus.batches``."""
+    with path.open("rb") as file:
+        return pickle.load(file)
+
+
+def map_array(path: Path, dtype: DTypeLike) -> np.ndarray:
+    """A file of raw numbers, mapped into memory; an empty file cannot be mapped, but is an array as well."""
+    return np.memmap(path, dtype, "r") if path.stat().st_size else np.empty(0, dtype)

@@ -1,0 +1,165 @@
+"""Which rows of files are no use to a model, by a few rules that say how many each removed.
+
+Rows that state facts of the embedded corpus are never removed: they were written with care, in many wordings.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from training.corpus.sample import Sample
+
+LONGEST = 100_000
+"""Characters of the longest sample: what is longer is a dump, not a text, and would fill hundreds of rows."""
+
+_ASCII_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffd]")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>|<!--.{0,300}?-->|&[a-z]{2,8};", re.DOTALL)
+_WORD = re.compile(r"\w")
+_NO_PUNCTUATION = bytes(byte for byte in range(256) if byte >= 128 or chr(byte).isalnum())
+
+
+def _says_nothing(sample: Sample, text: str) -> bool:
+    return _WORD.search(sample.answer) is None or any(not message.content.strip() for message in sample.messages)
+
+
+def _is_too_short(sample: Sample, text: str) -> bool:
+    return sample.messages[0].role == "text" and len(text) < 20
+
+
+def _is_too_long(sample: Sample, text: str) -> bool:
+    return len(text) > LONGEST
+
+
+def _is_not_text(sample: Sample, text: str) -> bool:
+    return _CONTROL.search(text) is not None
+
+
+def _is_markup(sample: Sample, text: str) -> bool:
+    if "<" not in text and "&" not in text:
+        return False
+    return sum(match.end() - match.start() for match in _TAG.finditer(text)) > 0.2 * len(text)
+
+
+def _is_repetitive(sample: Sample, text: str) -> bool:
+    raw = text.encode()
+    return len(raw) >= 300 and len(zlib.compress(raw, 1)) < 0.2 * len(raw)
+
+
+def _is_symbols(sample: Sample, text: str) -> bool:
+    characters = text.encode().translate(None, b" \t\r\n")
+    return len(characters) >= 50 and len(characters.translate(None, _NO_PUNCTUATION)) > 0.5 * len(characters)
+
+
+def _is_other_script(sample: Sample, text: str) -> bool:
+    if text.isascii():
+        return False
+    letters = sum(map(str.isalpha, text))
+    raw = text.encode("ascii", "ignore")
+    return letters >= 20 and len(raw) - len(raw.translate(None, _ASCII_LETTERS)) < 0.7 * letters
+
+
+Rule = Callable[[Sample, str], bool]
+
+RULES: dict[str, Rule] = {
+    "says nothing": _says_nothing,
+    "too short": _is_too_short,
+    "too long": _is_too_long,
+    "not text": _is_not_text,
+    "markup": _is_markup,
+    "repetitive": _is_repetitive,
+    "symbols": _is_symbols,
+    "other script": _is_other_script,
+}
+"""What removes a sample, in this order: each is given the sample and all its text."""
+
+EXACT, NEAR = "exact duplicate", "near duplicate"
+REASONS = (*RULES, EXACT, NEAR)
+"""Every reason for which a sample is removed; duplicates are found by ``training.corpus.duplicates``."""
+
+
+def from_files(sample: Sample) -> bool:
+    """Whether a sample may be removed: those that state facts of the embedded corpus may not."""
+    return sample.fact.startswith("row:")
+
+
+def why_removed(sample: Sample) -> str | None:
+    """The first rule that a sample breaks; None when it is kept."""
+    if not from_files(sample):
+        return None
+    text = "\n".join(message.content for message in sample.messages)
+    return next((name for name, breaks in RULES.items() if breaks(sample, text)), None)
+
+
+@dataclass
+class CleaningReport:
+    """How many samples were read and removed.
+
+    Attributes:
+        read: by source.
+        removed: by reason, then by source; only what happened.
+    """
+
+    read: Counter[str] = field(default_factory=Counter)
+    removed: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def add_removed(self, reason: str, sources: Iterable[str]) -> None:
+        counts = Counter(sources)
+        if counts:
+            self.removed.setdefault(reason, Counter()).update(counts)
+
+    def keeps(self, sample: Sample) -> bool:
+        """Count a sample; whether no rule removes it."""
+        self.read[sample.source] += 1
+        reason = why_removed(sample)
+        if reason is not None:
+            self.add_removed(reason, (sample.source,))
+        return reason is None
+
+    def add(self, other: CleaningReport) -> None:
+        """What another part of the same data came to."""
+        self.read.update(other.read)
+        for reason, counts in other.removed.items():
+            self.removed.setdefault(reason, Counter()).update(counts)
+
+    def removed_from(self, source: str) -> int:
+        return sum(counts[source] for counts in self.removed.values())
+
+    @property
+    def total_read(self) -> int:
+        return sum(self.read.values())
+
+    @property
+    def total_removed(self) -> int:
+        return sum(sum(counts.values()) for counts in self.removed.values())
+
+    def by_reason(self) -> dict[str, int]:
+        """Samples removed, in the order in which the reasons are tried."""
+        return {reason: sum(self.removed[reason].values()) for reason in REASONS if reason in self.removed}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "read": dict(self.read),
+            "removed": {reason: dict(self.removed[reason]) for reason in REASONS if reason in self.removed},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> CleaningReport:
+        return cls(Counter(values["read"]), {reason: Counter(of) for reason, of in values["removed"].items()})
+
+    def __str__(self) -> str:
+        """One line: ``kept 9 of 12 samples; removed 2 exact duplicate, 1 markup``."""
+        kept = f"kept {self.total_read - self.total_removed:,} of {self.total_read:,} samples"
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.by_reason().items())
+        return f"{kept}; removed {reasons}" if reasons else kept
+
+
+def clean(samples: Iterable[Sample], report: CleaningReport) -> Iterator[Sample]:
+    """The samples that no rule removes, one by one; ``report`` is filled as they pass."""
+    return filter(report.keeps, samples)

@@ -1,0 +1,59 @@
+"""Questions and answers of the Hub, and captions of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from training.corpus.hub.rows import Keyed, Row
+from training.corpus.sample import Message, digest
+
+_NOT_IN_TEXT = (
+    "The text does not say.",
+    "The text does not answer that.",
+    "That cannot be told from the text.",
+)
+
+
+def eli5(rows: Iterable[Row]) -> Iterator[Keyed]:
+    """A question of the forum "Explain like I'm five" and its answer."""
+    for row in rows:
+        question, answer = _stripped(row["question"]), _stripped(row["answer"])
+        if question and answer:
+            yield _key(question), (Message("user", question), Message("assistant", answer))
+
+
+def squad(rows: Iterable[Row]) -> Iterator[Keyed]:
+    """A passage of Wikipedia with a question about it.
+
+    The passage stands before the question, for an answer is a piece of that passage and reads oddly without it. A
+    third of the questions look answerable and are not: the answer to them is that the text does not say. All
+    questions about one passage have the same key.
+    """
+    for row in rows:
+        context, question = _stripped(row["context"]), _stripped(row["question"])
+        if not context or not question:
+            continue
+        spans = [span.strip() for span in row["answers"]["text"] if span.strip()]
+        answer = spans[0] if spans else _NOT_IN_TEXT[digest(question) % len(_NOT_IN_TEXT)]
+        yield _key(context), (Message("user", f"{context}\n\n{question}"), Message("assistant", answer))
+
+
+def coco(rows: Iterable[Row]) -> Iterator[Keyed]:
+    """Two people's captions of one photograph, the second as another way to say the first."""
+    for row in rows:
+        captions = list(dict.fromkeys(filter(None, map(_stripped, row["captions"] or ()))))
+        if len(captions) < 2:
+            continue
+        key = str(row["image_id"])
+        first = digest(key) % len(captions)
+        question = f"Describe the same picture in other words: {captions[first]}"
+        answer = captions[(first + 1) % len(captions)]
+        yield key, (Message("user", question), Message("assistant", answer))
+
+
+def _stripped(text: str | None) -> str:
+    return (text or "").strip()
+
+
+def _key(text: str) -> str:
+    return f"{digest(text):016x}"

@@ -1,0 +1,142 @@
+"""The data sets of the Hugging Face Hub that can be trained on: where each is, what is read of it, and its licence.
+
+All are Parquet files, so that no code of theirs is run, and only the columns named here are read: of a data set of
+pictures no picture is downloaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from training.corpus.hub import artworks, chats, questions
+from training.corpus.hub.rows import Keyed, Row
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """One data set.
+
+    Attributes:
+        repository: Its id on the Hub.
+        files: Which files of the repository are read, as a pattern.
+        columns: Which columns of them.
+        read: Turns rows into samples' messages. Samples with the same key stay on one side of the split.
+        rows: How many rows there are, roughly.
+        megabytes: How much is downloaded, roughly.
+    """
+
+    repository: str
+    files: str
+    columns: tuple[str, ...]
+    read: Callable[[Iterable[Row]], Iterator[Keyed]]
+    licence: str
+    area: str
+    rows: int
+    megabytes: int
+
+
+_WIKIPEDIA = ("id", "title", "text")
+
+SOURCES: dict[str, HubSource] = {
+    "wikiart": HubSource(
+        repository="asahi417/wikiart-all",
+        files="data/test-*.parquet",
+        columns=("title", "artistName", "completitionYear", "genres", "styles", "media"),
+        read=artworks.wikiart,
+        licence="not stated (WikiArt's terms)",
+        area="art",
+        rows=63_061,
+        megabytes=50,
+    ),
+    "art-wikipedia": HubSource(
+        repository="wikimedia/wikipedia",
+        files="20231101.en/train-*.parquet",
+        columns=_WIKIPEDIA,
+        read=artworks.art_articles,
+        licence="CC-BY-SA-3.0",
+        area="art",
+        rows=6_407_814,
+        megabytes=11_600,
+    ),
+    "art-wikipedia-simple": HubSource(
+        repository="wikimedia/wikipedia",
+        files="20231101.simple/train-*.parquet",
+        columns=_WIKIPEDIA,
+        read=artworks.art_articles,
+        licence="CC-BY-SA-3.0",
+        area="art",
+        rows=241_787,
+        megabytes=157,
+    ),
+    "artbench": HubSource(
+        repository="alfredplpl/artbench-pd-256x256",
+        files="data/train-*.parquet",
+        columns=("caption", "artist", "url"),
+        read=artworks.artbench,
+        licence="MIT",
+        area="art",
+        rows=46_300,
+        megabytes=40,
+    ),
+    "eli5": HubSource(
+        repository="sentence-transformers/eli5",
+        files="pair/train-*.parquet",
+        columns=("question", "answer"),
+        read=questions.eli5,
+        licence="not stated (Reddit)",
+        area="general",
+        rows=325_475,
+        megabytes=113,
+    ),
+    "squad-v2": HubSource(
+        repository="rajpurkar/squad_v2",
+        files="squad_v2/train-*.parquet",
+        columns=("context", "question", "answers"),
+        read=questions.squad,
+        licence="CC-BY-SA-4.0",
+        area="general",
+        rows=130_319,
+        megabytes=17,
+    ),
+    "openassistant": HubSource(
+        repository="OpenAssistant/oasst2",
+        files="data/train-*.parquet",
+        columns=("message_id", "parent_id", "message_tree_id", "text", "role", "lang", "rank", "deleted"),
+        read=chats.openassistant,
+        licence="Apache-2.0",
+        area="conversation",
+        rows=128_575,
+        megabytes=64,
+    ),
+    "personachat": HubSource(
+        repository="AlekseyKorshuk/persona-chat",
+        files="data/train-*.parquet",
+        columns=("utterances",),
+        read=chats.personachat,
+        licence="not stated",
+        area="conversation",
+        rows=17_878,
+        megabytes=98,
+    ),
+    "dailydialog": HubSource(
+        repository="OpenRL/daily_dialog",
+        files="data/train-*.parquet",
+        columns=("dialog",),
+        read=chats.dailydialog,
+        licence="CC-BY-NC-SA-4.0",
+        area="conversation",
+        rows=11_118,
+        megabytes=4,
+    ),
+    "coco-captions": HubSource(
+        repository="phiyodr/coco2017",
+        files="data/train-*.parquet",
+        columns=("image_id", "captions"),
+        read=questions.coco,
+        licence="CC-BY-4.0",
+        area="general",
+        rows=118_287,
+        megabytes=29,
+    ),
+}

@@ -1,0 +1,174 @@
+"""The bases of ``--base`` as their makers configured them: what they need is known before they are downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from training.bases import BASES, Base, BaseError, source_of, why_not
+from training.device import choose_compute
+from training.fine_tuning import Full, Lora, PackedCausalLM
+from training.plan import DEVICES, Plan, find_device, make_plan, memory_problems
+from training.progress import Progress
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+    from training.train_model2_pretrained import Model2Options
+
+
+@dataclass(frozen=True)
+class KnownBase:
+    """A base's configuration, as its ``config.json`` on the Hub has it, its licence, and whether the chat form's tokens
+    are new to it."""
+
+    model_type: str
+    config: dict[str, Any]
+    licence: str
+    is_new_to_turns: bool = True
+
+
+def _gpt2(width: int, layers: int, heads: int) -> KnownBase:
+    config = {"vocab_size": 50257, "n_positions": 1024, "n_embd": width, "n_layer": layers, "n_head": heads}
+    return KnownBase("gpt2", config, "MIT")
+
+
+_PHI2 = {
+    "vocab_size": 51200,
+    "hidden_size": 2560,
+    "intermediate_size": 10240,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "max_position_embeddings": 2048,
+    "tie_word_embeddings": False,
+}
+_SMOLLM2 = {
+    "vocab_size": 49152,
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "max_position_embeddings": 8192,
+    "tie_word_embeddings": True,
+}
+
+KNOWN: dict[str, KnownBase] = {
+    "smollm2-135m": KnownBase("llama", _SMOLLM2, "Apache-2.0", is_new_to_turns=False),
+    "gpt2": _gpt2(768, 12, 12),
+    "gpt2-medium": _gpt2(1024, 24, 16),
+    "gpt2-large": _gpt2(1280, 36, 20),
+    "gpt2-xl": _gpt2(1600, 48, 25),
+    "phi-2": KnownBase("phi", _PHI2, "MIT"),
+}
+"""From https://huggingface.co/openai-community/gpt2 (and -medium, -large, -xl), https://huggingface.co/microsoft/phi-2
+and https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct."""
+
+FOUR_BIT_BYTES = 0.53
+"""Bytes of a weight in NF4 with its share of the scales (QLoRA, arXiv:2305.14314)."""
+
+
+def config_of(name: str) -> PreTrainedConfig:
+    """The configuration of a base: from the table, a folder, or the Hub.
+
+    Raises:
+        BaseError: as ``load_base`` does.
+    """
+    from transformers import AutoConfig
+
+    if name in KNOWN:
+        return AutoConfig.for_model(KNOWN[name].model_type, **KNOWN[name].config)
+    source = source_of(name, Progress())
+    try:
+        return AutoConfig.from_pretrained(source)
+    except Exception as error:  # transformers raises many kinds
+        raise BaseError(why_not(name, source, error)) from error
+
+
+def builder(options: Model2Options, dtype: torch.dtype) -> tuple[Callable[[int | None], nn.Module], int]:
+    """What makes the base of a run without its weights, whole or with fewer layers, and its number of layers."""
+    from transformers import AutoModelForCausalLM
+
+    config = config_of(options.base)
+    known = KNOWN.get(options.base)
+    new_tokens = 2 if known is None or known.is_new_to_turns else 0
+
+    def build(layers: int | None) -> nn.Module:
+        shape = config.__class__(**(config.to_dict() | ({} if layers is None else {"num_hidden_layers": layers})))
+        model = AutoModelForCausalLM.from_config(shape, dtype=torch.float32)
+        base = Base(options.base, model, None, new_tokens)  # type: ignore[arg-type] # no tokenizer is needed
+        if options.method == "full":
+            Full(base, options.frozen, dtype)
+        else:
+            Lora(base, options.lora_rank, dtype)
+        packed = PackedCausalLM(model)
+        if options.activation_checkpointing:
+            packed.checkpoint_activations()
+        return packed
+
+    return build, int(config.num_hidden_layers)
+
+
+def plan_base(options: Model2Options, n_tokens: int, device: str | None) -> Plan:
+    """The plan of a fine-tuning; the base is not downloaded."""
+
+    build, n_layers = builder(options, find_device(device, options)[1])
+    four_bits = _four_bit_weights if options.method == "qlora" else None
+    return make_plan(build, n_layers, options, n_tokens, device=device, weight_bytes=four_bits)
+
+
+def base_problems(options: Model2Options) -> list[str]:
+    """What stands against fine-tuning a base here: too little memory, told before the base is loaded."""
+    dtype = choose_compute(options.dtype).dtype
+    with torch.device("meta"):
+        model = builder(options, dtype)[0](None)
+    return memory_problems(options, model, lambda: plan_base(options, 0, None))
+
+
+def _four_bit_weights(model: nn.Module) -> float:
+    """Bytes of the weights where the layers' frozen matrices are in 4 bits."""
+    size = 0.0
+    for name, parameter in model.named_parameters():
+        four = not parameter.requires_grad and parameter.dim() == 2 and ".base_layer." in name
+        size += parameter.numel() * (FOUR_BIT_BYTES if four else parameter.element_size())
+    return size
+
+
+def list_bases(options: Model2Options) -> Iterator[str]:
+    """A table of the bases, line by line, with the memory that each method needs on a card of 24 GB."""
+    from dataclasses import replace
+
+    from transformers import AutoModelForCausalLM
+
+    card = DEVICES["rtx-3090-ti"]
+    head = (
+        f"{'base':14}{'parameters':>12}{'download':>10}{'context':>9}  {'licence':11}{'full':>9}{'lora':>9}{'qlora':>9}"
+    )
+    yield f"{head}  fits {card.memory >> 30} GB"
+    for name in BASES:
+        config = config_of(name)
+        with torch.device("meta"):
+            parameters = AutoModelForCausalLM.from_config(config).num_parameters()
+        size = 0.08e9 if BASES[name] is None else parameters * (4.0 if config.model_type == "gpt2" else 2.0)
+        full, lora = (
+            plan_base(replace(options, base=name, method=method), 0, "rtx-3090-ti") for method in ("full", "lora")
+        )
+        build, _ = builder(replace(options, base=name, method="qlora"), torch.bfloat16)
+        with torch.device("meta"):
+            four_bits = _four_bit_weights(build(None))
+        qlora = replace(lora, memory=lora.memory | {"weights": four_bits})  # its step is that of lora
+        plans = {"full": full, "lora": lora, "qlora": qlora}
+        fitting = ", ".join(method for method, plan in plans.items() if plan.fits) or "none"
+        memory = "".join(f"{plan.total / 1e9:>6.1f} GB" for plan in plans.values())
+        yield (
+            f"{name:14}{parameters / 1e6:>11,.1f}M{size / 1e9:>7.2f} GB{config.max_position_embeddings:>9,}  "
+            f"{KNOWN[name].licence:11}{memory}  {fitting}"
+        )
+    yield (
+        f"Memory at {options.micro_batch_rows} rows of {options.row_length} tokens at a time; --plan shows its parts. "
+        "A folder or an id of the Hub (owner/name) is a base too."
+    )

@@ -1,0 +1,88 @@
+"""Work spread over processes, with results in order and few of them in memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import chain, islice
+from types import TracebackType
+from typing import TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+MOST_WORKERS = 8
+
+
+class WorkersError(ValueError):
+    """Work that could not be finished; the message is one line and says what to do."""
+
+
+def default_workers() -> int:
+    """A process for each core that this one may use, up to 8: reading the files keeps no more than that busy."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(MOST_WORKERS, cores))
+
+
+class Workers:
+    """Processes that are started at the first work that is worth it, and end with the block.
+
+    They are spawned, not forked: a fork of a process that has used PyTorch's threads may hang.
+    """
+
+    def __init__(self, count: int | None = None) -> None:
+        self.count = default_workers() if count is None else count
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        """``function`` of each task, in order; a single task is done in this process."""
+        waiting = iter(tasks)
+        first = list(islice(waiting, 2))
+        if self.count == 1 or len(first) < 2:
+            yield from map(function, chain(first, waiting))
+            return
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self.count, multiprocessing.get_context("spawn"), initializer=_begin_worker
+            )
+        running: deque[Future[Result]] = deque()
+        try:
+            for task in chain(first, waiting):
+                running.append(self._pool.submit(function, task))
+                if len(running) > 2 * self.count:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        except BrokenProcessPool as error:
+            raise WorkersError(
+                "a process that shared the work was ended from outside, perhaps for want of memory; close other "
+                "programs and run the command again"
+            ) from error
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the process that started this one, and end with it even if it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,55 @@
+"""Measurements of a run in a tracker of one's own choice, beside ``metrics.jsonl``."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+Listener = Callable[[Mapping[str, Any]], None]
+
+PROJECT = "diptych"
+
+
+def tracking_problems(name: str) -> list[str]:
+    """Whether the tracker's package is missing."""
+    if name == "none" or importlib.util.find_spec(name) is not None:
+        return []
+    return [f"report_to={name} needs a package that is not installed; run `pip install {name}`, or leave report_to out"]
+
+
+@contextlib.contextmanager
+def tracking(name: str, out: Path, config: Mapping[str, Any]) -> Iterator[Listener | None]:
+    """A function that takes each row of ``metrics.jsonl``; None when ``name`` is ``none``.
+
+    TensorBoard's files go to ``logs/`` in ``out``, which also names the run.
+    """
+    if name == "none":
+        yield None
+    elif name == "tensorboard":
+        from torch.utils.tensorboard import SummaryWriter
+
+        with contextlib.closing(SummaryWriter(str(out / "logs"))) as writer:
+
+            def add(row: Mapping[str, Any]) -> None:
+                for key, value in numbers(row).items():
+                    writer.add_scalar(key, value, row["step"])
+                for question, answer in row.get("answers", {}).items():
+                    writer.add_text(question, answer, row["step"])
+
+            yield add
+    else:  # Trackio has the interface of W&B
+        tracker = importlib.import_module(name)
+        tracker.init(project=PROJECT, name=out.name, config=dict(config))
+        try:
+            yield lambda row: tracker.log(numbers(row), step=row["step"])
+        finally:
+            tracker.finish()
+
+
+def numbers(row: Mapping[str, Any]) -> dict[str, float]:
+    """The measurements of a row, without its step and its texts."""
+    return {key: value for key, value in row.items() if key != "step" and isinstance(value, int | float)}
