@@ -1,6 +1,7 @@
 """The statistics of a blind preference study: :func:`summary`, and where its votes come from."""
 
-from .load import StudyVotes, load_study, load_votes, read_csv, read_study_csv
+from .csv_file import read_csv, read_study_csv
+from .load import StudyVotes, load_study, load_votes
 from .outcomes import Outcomes, VotesError
 from .summary import summary
 

@@ -1,0 +1,129 @@
+"""Votes from an exported file, and what lies beside it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..export.companions import beside
+from ..export.rows import TEXT_COLUMNS, reveal_formula
+from ..study import Exclusion
+from .exclusion import exclude, rules_of
+from .load import StudyVotes, of_testers
+from .outcomes import Outcomes, VotesError, truth
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+
+def read_csv(path: str | Path) -> DataFrame:
+    """An exported ``votes.csv``, texts as they were before they were made safe for spreadsheets.
+
+    Raises:
+        VotesError: no file, no CSV, not UTF-8, or truncated.
+    """
+    from pandas import DataFrame
+
+    csv.field_size_limit(2**31 - 1)
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, strict=True)
+            header = next(reader, [])
+            rows = list(reader)
+    except OSError as error:
+        raise VotesError(f"{path}: cannot be read ({error.strerror}); name an exported votes.csv") from None
+    except UnicodeDecodeError:
+        raise VotesError(f"{path}: is not UTF-8; save it as UTF-8") from None
+    except csv.Error as error:
+        raise VotesError(f"{path}: is no complete CSV file ({error}); export it again") from None
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(header):
+            raise VotesError(
+                f"{path}: row {number} has {len(row)} fields where the header has {len(header)}; export it again"
+            )
+    frame = DataFrame(rows, columns=header, dtype=object)
+    for name in TEXT_COLUMNS & set(header):
+        frame[name] = frame[name].map(reveal_formula)
+    return frame
+
+
+def read_study_csv(path: str | Path, label: str | None = None, alpha: float | None = None) -> StudyVotes:
+    """One study's votes from an exported file and the files beside it, as far as they are there.
+
+    Beside it lie the guesses, the testers' backgrounds, the good-enough answers, and the manifest with the study's
+    error rate and its rules of exclusion.
+
+    Raises:
+        VotesError: see :func:`read_csv` and :meth:`Outcomes.from_frame`, or the label is unknown.
+    """
+    votes = read_csv(path)
+    if label is not None:
+        labels = set(votes["study"]) if "study" in votes else set()
+        if label not in labels:
+            raise VotesError(f'study "{label}" is not in {path}; it has {", ".join(sorted(labels)) or "no names"}')
+        votes = votes[votes["study"] == label]
+    only = str(votes["study"].iloc[0]) if "study" in votes and len(votes) else None
+    settings = _settings_beside(path, only)
+    rules = rules_of(settings)
+    try:
+        outcomes = exclude(Outcomes.from_frame(votes, _beside(path)), rules, _too_fast(votes, rules))
+    except VotesError as error:
+        raise VotesError(f"{path}: {error}") from None
+    guesses = read_csv(beside(path, "guesses")) if beside(path, "guesses").exists() else None
+    if guesses is not None and "tester_id" in guesses and "tester_id" in votes:
+        guesses = guesses[guesses["tester_id"].isin(votes["tester_id"])]
+        guesses = of_testers(guesses, outcomes, rules)
+    return StudyVotes(None, only, alpha or float(settings.get("alpha", 0.05)), outcomes, guesses)
+
+
+def _beside(path: str | Path) -> dict[str, Any]:
+    """What lies beside an exported ``votes.csv``: good-enough answers by vote, backgrounds by tester."""
+    found: dict[str, Any] = {}
+    if (file := beside(path, "good_enough")).exists():
+        table = _with_columns(file, "vote_id", "good_enough")
+        found["good_enough"] = dict(zip(table["vote_id"], table["good_enough"], strict=True))
+    if (file := beside(path, "testers")).exists():
+        table = _with_columns(file, "tester_id", "background")
+        try:
+            answers = [json.loads(text) if text else {} for text in table["background"]]
+        except ValueError:
+            raise VotesError(f"{file}: a background is not JSON; export it again") from None
+        found["background"] = dict(zip(table["tester_id"], answers, strict=True))
+    return found
+
+
+def _with_columns(path: Path, *names: str) -> DataFrame:
+    table = read_csv(path)
+    if missing := [name for name in names if name not in table.columns]:
+        raise VotesError(f"{path}: columns {', '.join(missing)} are missing; export it again")
+    return table
+
+
+def _too_fast(votes: DataFrame, rules: Exclusion) -> NDArray[np.bool_] | None:
+    """For each current vote whether it took less than the rules want; None where that cannot be known or is no rule."""
+    from pandas import to_numeric
+
+    if rules.min_vote_seconds <= 0 or "vote_seconds" not in votes.columns:
+        return None
+    current = votes
+    if "superseded" in votes.columns:
+        current = votes[~truth(votes["superseded"], "superseded").to_numpy(bool)]
+    seconds = to_numeric(current["vote_seconds"], errors="coerce").to_numpy(float)
+    return np.asarray(seconds < rules.min_vote_seconds)
+
+
+def _settings_beside(path: str | Path, label: str | None) -> dict[str, Any]:
+    """The study's error rate and rules as the export's manifest has them; empty without one."""
+    manifest = Path(f"{path}.manifest.json")
+    if not manifest.exists():
+        return {}
+    try:
+        studies = json.loads(manifest.read_text(encoding="utf-8"))["studies"]
+        return next((dict(study) for study in studies if study["label"] == label), {})
+    except (OSError, ValueError, KeyError, TypeError):
+        raise VotesError(f"{manifest}: is no manifest of an export; export again, or remove it") from None
