@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -10,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import chain, islice
 from types import TracebackType
 from typing import TypeVar
@@ -63,9 +66,10 @@ class Workers:
         running: deque[Future[Result]] = deque()
         try:
             for task in chain(first, waiting):
-                running.append(self._pool.submit(function, task))
+                running.append(self._pool.submit(partial(_do, function), task))
                 if len(running) > 2 * self.count:
                     yield running.popleft().result()
+                    release_freed_memory()
             while running:
                 yield running.popleft().result()
         except BrokenProcessPool as error:
@@ -73,6 +77,22 @@ class Workers:
                 "a process that shared the work was ended from outside, perhaps for want of memory; close other "
                 "programs and run the command again"
             ) from error
+
+
+def release_freed_memory() -> None:
+    """Give what was freed back to the system, where glibc would keep it.
+
+    Batches of many sizes leave a heap with holes, which grows for as long as there is work.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _do(function: Callable[[Task], Result], task: Task) -> Result:
+    try:
+        return function(task)
+    finally:
+        release_freed_memory()
 
 
 def _begin_worker() -> None:

@@ -32,14 +32,14 @@ from training.corpus.mixing import copies
 from training.corpus.split import SPLITS
 from training.dataset import TokenisedDataset
 from training.documents import ChatForm, Documents, DocumentsWriter, LossOn, tokenise
-from training.parallel import Workers
+from training.parallel import Workers, release_freed_memory
 from training.report import new_folder
 from training.tokenizer import CHAT_FORM, train_tokenizer
 
 VERSION = 1
 """Raised whenever the same data would be prepared differently."""
 
-TOKENIZER_CHARACTERS = 100_000_000
+TOKENIZER_CHARACTERS = 20_000_000
 """A tokenizer is trained on at most about so many characters, chosen by hash: its training holds them in memory."""
 
 KEPT_DAYS = 30
@@ -251,6 +251,7 @@ class _Preparation:
         now = time.monotonic()
         self.seconds[stage], self._since = round(now - self._since, 3), now
         self.say(f"{message} ({self.seconds[stage]:.1f} s)")
+        release_freed_memory()
 
     def _places(self, corpus: CleanedCorpus) -> np.ndarray:
         """Where each sample goes: 0 nowhere, else one more than its place in ``SPLITS``; (N,) uint8."""
