@@ -99,5 +99,5 @@ def test_twenty_thousand_testers_take_seconds_of_work_not_minutes() -> None:
     x = np.random.default_rng(2).binomial(50, 0.51, 20_000) / 50
     began = time.process_time()
     result = anytime(x)
-    assert time.process_time() - began < 5  # measured: 0.1
+    assert time.process_time() - began < 2  # measured: 0.1
     assert result["ci_low"] < x.mean() < result["ci_high"]
