@@ -10,6 +10,7 @@ import resource
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,28 +104,57 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+@dataclass(frozen=True)
+class EnergyUse:
+    """Energy in kWh with its CO2 in kg, and whether a meter told it; None where nothing could tell.
+
+    A sum is known where both parts are, and measured where both parts are; a part of no energy has no ``source``.
+    """
+
+    kwh: float | None = None
+    co2_kg: float | None = None
+    source: Literal["measured", "estimated"] | None = None
+
+    def __add__(self, other: EnergyUse) -> EnergyUse:
+        if self.kwh is None or self.co2_kg is None or other.kwh is None or other.co2_kg is None:
+            return EnergyUse()
+        estimated = "estimated" in (self.source, other.source)
+        source = "estimated" if estimated else self.source or other.source
+        return EnergyUse(self.kwh + other.kwh, self.co2_kg + other.co2_kg, source)
+
+
+NO_ENERGY = EnergyUse(0.0, 0.0)
+
+
 class Energy:
-    """Energy of a run in kWh and its CO2 in kg, from codecarbon, offline."""
+    """Energy of a run from codecarbon, offline; ``earlier`` is that of its parts before it was stopped and went on."""
 
     def __init__(self) -> None:
-        self.kwh: float | None = None
-        self.co2_kg: float | None = None
-        self.source: Literal["measured", "estimated"] | None = None
+        self.earlier = NO_ENERGY
+        self._tracker: Any = None
+        self._now = EnergyUse()
+
+    def so_far(self) -> EnergyUse:
+        """Of the whole run up to now, or to the end of the measurement."""
+        if self._tracker is not None:
+            with _without_output():
+                self._tracker.flush()
+            self._read()
+        return self.earlier + self._now
 
     @contextlib.contextmanager
-    def measure(self, country: str) -> Iterator[Energy]:
+    def measure(self, country: str) -> Iterator[None]:
         """Track the process while the block runs; ``country`` is an ISO 3166 code of three letters.
 
         Where the machine has no meter the figures are codecarbon's estimate from load and processor type, and
         ``source`` says so. A failure of codecarbon leaves the figures ``None`` and never stops a training.
         """
-        tracker = None
         try:
             from codecarbon import OfflineEmissionsTracker
 
             logging.getLogger("codecarbon").setLevel(logging.ERROR)
             with _without_output():
-                tracker = OfflineEmissionsTracker(
+                self._tracker = OfflineEmissionsTracker(
                     country_iso_code=country,
                     save_to_file=False,
                     log_level="error",
@@ -132,24 +162,26 @@ class Energy:
                     allow_multiple_runs=True,
                     measure_power_secs=5,
                 )
-                tracker.start()
+                self._tracker.start()
         except Exception as error:  # any fault of a meter is a missing figure, not a lost training
-            tracker = None
+            self._tracker = None
             print(f"energy is not recorded: {error}", file=sys.stderr)
         try:
-            yield self
+            yield
         finally:
-            if tracker is not None:
-                self._read(tracker)
+            if self._tracker is not None:
+                with _without_output():
+                    self._tracker.stop()
+                self._read()
+                self._tracker = None
 
-    def _read(self, tracker: Any) -> None:
-        with _without_output():
-            tracker.stop()
-        data = tracker.final_emissions_data
-        self.kwh, self.co2_kg = data.energy_consumed, data.emissions
+    def _read(self) -> None:
+        tracker = self._tracker
         modes = [str(getattr(part, "_mode", "")) for part in tracker._hardware]
-        metered = data.gpu_energy > 0 or any(mode in METERED for mode in modes)
-        self.source = "measured" if metered else "estimated"
+        metered = tracker._total_gpu_energy.kWh > 0 or any(mode in METERED for mode in modes)
+        self._now = EnergyUse(
+            tracker._total_energy.kWh, tracker._total_emissions, "measured" if metered else "estimated"
+        )
 
 
 @contextlib.contextmanager
@@ -159,17 +191,21 @@ def _without_output() -> Iterator[None]:
 
 
 def peak_memory_bytes() -> int:
-    """The most memory that this process has held: on the GPU if one is used, else resident."""
-    import torch
-
-    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+    """The most memory that this process has held: on the GPU if PyTorch uses one, else resident."""
+    torch = sys.modules.get("torch")  # where nobody has imported it, it holds nothing on a GPU
+    if torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated()
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux counts in ru_maxrss what the process that started this one held until then
+        for line in status.read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def run_report(
-    outcome: Outcome, scores: Mapping[str, Score], dataset: TokenisedDataset, compute: Compute, energy: Energy
+    outcome: Outcome, scores: Mapping[str, Score], dataset: TokenisedDataset, compute: Compute, energy: EnergyUse
 ) -> dict[str, Any]:
     """What a run reached: the part of the report that is the same for every model. ``scores`` are the best ones."""
     from training.scoring import Score

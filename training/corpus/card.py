@@ -108,7 +108,7 @@ class DataCard:
             "",
             "Share: of the characters that an epoch trains on.",
             "",
-            *_table(
+            *markdown_table(
                 ("source", "licence", "areas", "rows", "kept", "characters", "per epoch", "share"),
                 (
                     (
@@ -127,9 +127,9 @@ class DataCard:
             "",
             "## Split and areas",
             "",
-            *_table(("split", "samples"), _counts(card["splits"])),
+            *markdown_table(("split", "samples"), _counts(card["splits"])),
             "",
-            *_table(("area", "samples"), _counts(card["areas"])),
+            *markdown_table(("area", "samples"), _counts(card["areas"])),
             "",
             "## Removed by cleaning",
             "",
@@ -139,7 +139,7 @@ class DataCard:
             for source in card["sources"]
             for reason, count in source["removed"].items()
         ]
-        lines += _table(("source", "reason", "rows"), removed) if removed else ["Nothing."]
+        lines += markdown_table(("source", "reason", "rows"), removed) if removed else ["Nothing."]
         return "\n".join(lines) + "\n"
 
     def write(self, folder: Path, stem: str = "data_card") -> None:
@@ -160,6 +160,7 @@ def _counts(counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
         yield name, f"{count:,}"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table."""
     ruled = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     return [f"| {' | '.join(row)} |" for row in ruled]

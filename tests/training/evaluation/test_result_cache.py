@@ -1,0 +1,62 @@
+"""Results are measured once, and again when anything has changed that they depend on."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from training.evaluation.result_cache import KEPT_DAYS, ResultCache, data_key
+from training.evaluation.subjects import Unavailable
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "diptych" / "evaluation"
+
+
+def test_a_result_is_measured_once(folder: Path) -> None:
+    measured: list[int] = []
+
+    def measure() -> dict[str, int]:
+        measured.append(1)
+        return {"n": len(measured)}
+
+    assert ResultCache().get("part", {"model": "a"}, measure) == {"n": 1}
+    assert ResultCache().get("part", {"model": "a"}, measure) == {"n": 1}
+    assert ResultCache().get("part", {"model": "b"}, measure) == {"n": 2}
+    assert ResultCache().get("other", {"model": "a"}, measure) == {"n": 3}
+    assert ResultCache(use=False).get("part", {"model": "a"}, measure) == {"n": 4}
+    assert ResultCache().get("part", {"model": "a"}, measure) == {"n": 4}
+    for path in folder.glob("part-*"):
+        path.write_text('{"n": ')  # cut short
+    assert ResultCache().get("part", {"model": "a"}, measure) == {"n": 5}
+    old = time.time() - (KEPT_DAYS + 1) * 86_400
+    for path in folder.glob("*.json"):
+        os.utime(path, (old, old))
+    ResultCache().get("part", {"model": "c"}, measure)
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_what_fails_or_is_no_number_is_not_kept(folder: Path) -> None:
+    def fail() -> None:
+        raise Unavailable("no")
+
+    with pytest.raises(Unavailable):
+        ResultCache().get("part", {}, fail)
+    with pytest.raises(ValueError, match="JSON compliant"):
+        ResultCache().get("part", {}, lambda: float("nan"))
+    assert not list(folder.glob("*"))
+
+
+def test_data_are_told_apart_by_what_their_files_hold(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "one"}\n')
+    before = data_key([str(path)], None)
+    assert before == data_key([str(path)], None) != data_key([str(path)], 5)
+    path.write_text('{"text": "another"}\n')
+    assert data_key([str(path)], None) != before
+    assert data_key(["core"], None) == data_key(("core",), None) != data_key(["art"], None)

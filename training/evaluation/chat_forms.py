@@ -1,0 +1,208 @@
+"""How a model sees a conversation: its chat form in token ids, and which of them say something that can be scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from training.corpus.sample import Sample
+from training.documents import tokenise
+from training.evaluation.subjects import Chat, Unavailable
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from training.tokenizer import Tokenizer
+
+Pair = tuple[list[int], list[int]]
+"""Ids of a context and of what follows it."""
+
+RAW_TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
+"""For a base that has no chat template: what was said, a line a turn. Its answer ends with the line."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A sample in the tokens of a model.
+
+    Attributes:
+        ids: token ids, (N,).
+        answers: which of them are of an answer or end one, (N,) bool.
+        everything: the same for all that is said, (N,) bool.
+        answer_bytes: UTF-8 bytes of the answers' text.
+        all_bytes: of all texts.
+    """
+
+    ids: list[int]
+    answers: np.ndarray
+    everything: np.ndarray
+    answer_bytes: int
+    all_bytes: int
+
+
+class ChatForm(Protocol):
+    """A tokenizer with the chat form that its model was trained with."""
+
+    @property
+    def stop_ids(self) -> tuple[int, ...]:
+        """The tokens that end an answer."""
+        ...
+
+    def prompt(self, conversation: Chat) -> list[int]:
+        """Ids up to where the answer begins."""
+        ...
+
+    def pair(self, context: Chat | str, continuation: str) -> Pair:
+        """Ids of a context, at least one, and of its continuation."""
+        ...
+
+    def documents(self, samples: Sequence[Sample]) -> list[Document]:
+        """Whole samples."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of an answer."""
+        ...
+
+
+class Model1Form:
+    """Model 1's tokenizer: every text is encoded by itself, exactly as in its training."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        from training.tokenizer import END
+
+        self.tokenizer, self.stop_ids = tokenizer, (END,)
+
+    def prompt(self, conversation: Chat) -> list[int]:
+        return self.tokenizer.encode_chat(conversation)
+
+    def pair(self, context: Chat | str, continuation: str) -> Pair:
+        if isinstance(context, str):
+            from training.tokenizer import BEGIN
+
+            before, after = split_pair(self.tokenizer.encode, context, continuation)
+            return [BEGIN, *before], after
+        return self.prompt(context), self.tokenizer.encode(continuation)
+
+    def documents(self, samples: Sequence[Sample]) -> list[Document]:
+        from training.tokenizer import CHAT_FORM
+
+        answers, everything = (
+            tokenise(samples, self.tokenizer.encode_batch, CHAT_FORM, "answers"),
+            tokenise(samples, self.tokenizer.encode_batch, CHAT_FORM, "everything"),
+        )
+        return [
+            Document(
+                answers.tokens[first:last].tolist(),
+                answers.learned[first:last],
+                everything.learned[first:last],
+                int(answers.answer_bytes[i]),
+                int(everything.answer_bytes[i]),
+            )
+            for i, (first, last) in enumerate(zip(answers.offsets[:-1], answers.offsets[1:], strict=True))
+        ]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.tokenizer.decode(ids).strip()
+
+
+class TemplateForm:
+    """A tokenizer of transformers with its chat template.
+
+    A conversation is rendered and encoded whole, as any program does that runs the model. Scored are the tokens of the
+    texts, found by their offsets, and the token that ends a turn where the template has one.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.tokenizer: Any = tokenizer
+        self.begin = self._first_id()
+        self.template = tokenizer.chat_template or RAW_TEMPLATE
+        ends = [] if self.tokenizer.eos_token_id is None else [self.tokenizer.eos_token_id]
+        self.stop_ids: tuple[int, ...] = tuple(ends)
+        self.stop_strings: tuple[str, ...] = () if tokenizer.chat_template else ("\n",)
+
+    def _first_id(self) -> int:
+        """What stands before a text that has nothing before it."""
+        for candidate in (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id, self.tokenizer.pad_token_id):
+            if candidate is not None:
+                return candidate
+        raise Unavailable("its tokenizer has no token that begins or ends a text; add one as bos_token")
+
+    def encode(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def _encode_text(self, text: str) -> list[int]:
+        return self.tokenizer(text)["input_ids"]
+
+    def render(self, conversation: Chat, *, answer_follows: bool) -> str:
+        """The conversation as the model's template writes it."""
+        messages = [{"role": role, "content": content} for role, content in conversation]
+        try:
+            return self.tokenizer.apply_chat_template(
+                messages, chat_template=self.template, add_generation_prompt=answer_follows, tokenize=False
+            )
+        except Exception as error:  # templates raise errors of their own, for roles that they do not know
+            raise Unavailable(f"its chat template cannot write the conversation: {error}") from error
+
+    def prompt(self, conversation: Chat) -> list[int]:
+        return self.encode(self.render(conversation, answer_follows=True))
+
+    def pair(self, context: Chat | str, continuation: str) -> Pair:
+        if not isinstance(context, str):
+            return split_pair(self.encode, self.render(context, answer_follows=True), continuation)
+        # A text begins with what the tokenizer puts before every text, as in the harness; many put nothing there.
+        before, after = split_pair(self._encode_text if context.strip() else self.encode, context, continuation)
+        return before or [self.begin], after
+
+    def documents(self, samples: Sequence[Sample]) -> list[Document]:
+        return [self._document(sample) for sample in samples]
+
+    def _document(self, sample: Sample) -> Document:
+        contents = [message.content for message in sample.messages]
+        is_answer = [message.role != "user" for message in sample.messages]
+        all_bytes = sum(len(content.encode()) for content in contents)
+        answer_bytes = sum(len(c.encode()) for c, answer in zip(contents, is_answer, strict=True) if answer)
+        if sample.messages[0].role == "text":
+            ids = [self.begin, *self.encode(contents[0]), *self.stop_ids[:1]]
+            scored = np.arange(len(ids)) > 0
+            return Document(ids, scored, scored, answer_bytes, all_bytes)
+        text = self.render([(message.role, message.content) for message in sample.messages], answer_follows=False)
+        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        ids, offsets = encoded["input_ids"], np.array(encoded["offset_mapping"])
+        answers, everything = np.zeros(len(ids), bool), np.zeros(len(ids), bool)
+        at = 0
+        for content, answer in zip(contents, is_answer, strict=True):
+            begin, at = _place(text, content, at)
+            first = int(np.argmax(offsets[:, 1] > begin))
+            last = int(np.searchsorted(offsets[:, 0], at))
+            if last < len(ids) and ids[last] in self.stop_ids:
+                last += 1
+            everything[first:last] = True
+            answers[first:last] |= answer
+        return Document(ids, answers, everything, answer_bytes, all_bytes)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+
+def _place(text: str, content: str, after: int) -> tuple[int, int]:
+    """Where a content stands in a rendered conversation; many templates strip it."""
+    for form in (content, content.strip()):
+        if (begin := text.find(form, after)) >= 0:
+            return begin, begin + len(form)
+    raise Unavailable(f"its chat template changes what is said: {content[:40]!r} is not in the conversation it writes")
+
+
+def split_pair(encode: Any, context: str, continuation: str) -> Pair:
+    """Ids of both, encoded as one text; spaces at the end of the context go to the continuation.
+
+    The rule of lm-evaluation-harness (``TemplateLM._encode_pair``): a word's token holds the space before it.
+    """
+    spaces = len(context) - len(context.rstrip())
+    if spaces:
+        continuation, context = context[-spaces:] + continuation, context[:-spaces]
+    before = encode(context)
+    return before, encode(context + continuation)[len(before) :]

@@ -1,0 +1,108 @@
+"""What a training has told of a benchmark's items: their facts, how often their options, and questions word for word.
+
+An item whose question was trained on, with its answer, shows what a model repeats, not what it knows; such items are
+named and reported apart. Rows are those that a run's ``training_report.json`` says it was given, in the order in which
+the training takes them; rows that the training left out as duplicates are counted as given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from training.corpus import split_of, stream
+from training.corpus.sample import Sample
+from training.dataset import spread_over_facts
+from training.evaluation.items import SEEN, UNSEEN, Benchmark, Item, normalised
+
+_WORD = re.compile(r"\w+")
+
+
+def training_samples(config: Mapping[str, Any]) -> Iterator[Sample]:
+    """The samples that a run was given, from the ``config`` of its training report.
+
+    Raises:
+        CorpusError: data that is no longer where it was, in one line.
+    """
+    samples = stream(config.get("data") or ("embedded",), config.get("max_rows_per_source"))
+    train = (sample for sample in samples if split_of(sample) == "train")
+    if config.get("max_samples") is None:
+        return train
+    return iter(spread_over_facts(list(train), config["max_samples"]))
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """What the training samples of a run have of some benchmarks.
+
+    Attributes:
+        facts: facts of the embedded corpus that they state.
+        questions: normalised questions of items that they ask too.
+        counts: of each value among the options, how many training texts hold it, word for word.
+    """
+
+    facts: frozenset[str] = frozenset()
+    questions: frozenset[str] = frozenset()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def is_contaminated(self, item: Item) -> bool:
+        """Whether the item's question was trained on, whatever its case and marks."""
+        return normalised(item.question) in self.questions
+
+    def group(self, item: Item) -> str | None:
+        """The item's group for this run: a fact of the embedded corpus is seen where a training sample states it."""
+        if not item.facts:
+            return item.group
+        return SEEN if self.facts.issuperset(item.facts) else UNSEEN
+
+
+def exposure(benchmarks: Sequence[Benchmark], samples: Iterable[Sample]) -> Exposure:
+    """One pass over the training samples, whatever the number of benchmarks."""
+    items = [item for benchmark in benchmarks for item in benchmark.items]
+    wanted = {normalised(item.question) for item in items}
+    wanted_facts = {fact for item in items for fact in item.facts}
+    phrases = _Phrases(value for item in items for value in item.values)
+    facts: set[str] = set()
+    questions: set[str] = set()
+    counts: Counter[tuple[str, ...]] = Counter()
+    for sample in samples:
+        facts |= wanted_facts.intersection(sample.facts)
+        # Only first questions: later ones leave unsaid what they are about.
+        if sample.messages[0].role == "user" and (asked := normalised(sample.messages[0].content)) in wanted:
+            questions.add(asked)
+        counts.update(phrases.found(sample.answer))
+    return Exposure(frozenset(facts), frozenset(questions), {value: counts[_key(value)] for value in phrases.values})
+
+
+def contamination(items: Sequence[Item], samples: Iterable[Sample]) -> list[str]:
+    """The ids of items whose normalised question is asked in training samples too."""
+    found = exposure([Benchmark("", None, "", tuple(items))], samples)
+    return [item.id for item in items if found.is_contaminated(item)]
+
+
+class _Phrases:
+    """Many phrases that are looked for in many texts at once, by their first word."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self.values = frozenset(values)
+        self._by_first: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+        for value in self.values:
+            if words := _key(value):
+                self._by_first[words[0]].add(words)
+
+    def found(self, text: str) -> set[tuple[str, ...]]:
+        """Which phrases a text holds, each once."""
+        words = _key(text)
+        return {
+            phrase
+            for at, word in enumerate(words)
+            for phrase in self._by_first.get(word, ())
+            if words[at : at + len(phrase)] == phrase
+        }
+
+
+def _key(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(text.casefold()))

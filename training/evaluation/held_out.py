@@ -1,0 +1,117 @@
+"""Held-out bits per byte: how well a model predicts text that it has not been trained on, whatever its tokenizer.
+
+Bits of all scored tokens, the end of a turn among them, over the UTF-8 bytes of the text alone: two models with other
+tokenizers and chat forms are measured on the same text. Nothing is padded into the figure and no label is smoothed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from training.corpus import CorpusError, is_embedded, split_of, stream
+from training.corpus.cleaned import cleaned
+from training.corpus.sample import Sample, digest
+from training.dataset import load_dataset
+from training.evaluation.intervals import DRAWS, paired_ratio_difference, ratio_interval
+from training.evaluation.subjects import DocumentLoss, Likelihood, Subject
+
+PARTS = ("answers", "everything")
+"""What is scored: the answers, as in training on answers, or all that is said, prompts too."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out samples, the same ones for every model; ``available`` says how many of each kind there are."""
+
+    samples: tuple[Sample, ...]
+    available: dict[str, int]
+
+
+def load_held_out(data: Sequence[str], max_rows_per_source: int | None, limit: int | None) -> HeldOut:
+    """At most ``limit`` held-out samples of each kind, those with the smallest hash: a part of what training measured.
+
+    Raises:
+        CorpusError: data that cannot be used, or that hold nothing out.
+    """
+    if is_embedded(data):
+        found = load_dataset(data, max_rows_per_source, max_held_out=2**62).validation
+    else:
+        with cleaned(stream(data, max_rows_per_source)) as corpus:
+            found = [sample for sample in corpus if split_of(sample) != "train"]
+    by_split: dict[str, list[Sample]] = defaultdict(list)
+    for sample in found:
+        by_split[split_of(sample)].append(sample)
+    if not by_split:
+        raise CorpusError(
+            f"{' '.join(data)}: no sample is held out (about 5 of 100 are), so nothing can be measured; name more data"
+        )
+    chosen = [sorted(samples, key=lambda sample: digest(sample.id))[:limit] for samples in by_split.values()]
+    return HeldOut(tuple(sample for part in chosen for sample in part), {k: len(v) for k, v in by_split.items()})
+
+
+def measure(subject: Subject, held_out: HeldOut, *, seed: int = 0, draws: int = DRAWS) -> dict[str, Any]:
+    """Bits per byte over the answers and over everything, as the part ``held_out`` of ``evaluation.json``.
+
+    Its key ``per_sample`` has the nats of every sample, for the paired difference of two models.
+
+    Raises:
+        Unavailable: a server that gives no probabilities, or a model whose losses are not numbers.
+    """
+    samples = held_out.samples
+    losses = subject.document_losses(samples)
+    part: dict[str, Any] = {name: _score(losses, samples, name, seed, draws) for name in PARTS}
+    part["available"] = held_out.available
+    part["per_sample"] = {"ids": [sample.id for sample in samples]} | {
+        name: {
+            "nats": [getattr(loss, name).nats for loss in losses],
+            "bytes": [getattr(loss, name).bytes for loss in losses],
+        }
+        for name in PARTS
+    }
+    return part
+
+
+def _score(losses: Sequence[DocumentLoss], samples: Sequence[Sample], name: str, seed: int, draws: int) -> Any:
+    likelihoods: list[Likelihood] = [getattr(loss, name) for loss in losses]
+
+    def grouped(key: str, of: Callable[[Sample], str]) -> list[dict[str, Any]]:
+        groups: dict[str, list[Likelihood]] = defaultdict(list)
+        for sample, likelihood in zip(samples, likelihoods, strict=True):
+            groups[of(sample)].append(likelihood)
+        return [{key: group} | _bits(groups[group], seed, draws) for group in sorted(groups)]
+
+    nats, tokens = sum(loss.nats for loss in likelihoods), sum(loss.tokens for loss in likelihoods)
+    return {
+        **_bits(likelihoods, seed, draws),
+        "token_perplexity": math.exp(min(nats / tokens, 80.0)) if tokens else None,
+        "token_perplexity_note": "comparable only between models that share a tokenizer",
+        "by_source": grouped("source", lambda sample: sample.source),
+        "by_area": grouped("area", lambda sample: sample.area),
+        "by_split": grouped("split", split_of),
+    }
+
+
+def _bits(likelihoods: Sequence[Likelihood], seed: int, draws: int) -> dict[str, Any]:
+    bits = np.array([loss.nats for loss in likelihoods]) / math.log(2)
+    sizes = np.array([loss.bytes for loss in likelihoods])
+    return {
+        "samples": len(likelihoods),
+        "tokens": sum(loss.tokens for loss in likelihoods),
+        "bytes": int(sizes.sum()),
+        "bits_per_byte": ratio_interval(bits, sizes, seed, draws).as_dict() if sizes.sum() else None,
+    }
+
+
+def difference(a: Mapping[str, Any], b: Mapping[str, Any], name: str, *, seed: int = 0, draws: int = DRAWS) -> Any:
+    """Bits per byte of one model minus another's over the same samples, from their ``per_sample``; None for others."""
+    first, second = a["per_sample"], b["per_sample"]
+    if first["ids"] != second["ids"] or not sum(first[name]["bytes"]):
+        return None
+    ours, theirs = (np.array(one[name]["nats"]) / math.log(2) for one in (first, second))
+    return paired_ratio_difference(ours, theirs, first[name]["bytes"], seed, draws).as_dict()

@@ -1,0 +1,282 @@
+"""One evaluation: which parts of which models, on which data, what comes from the cache, and what cannot be had."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from training.corpus import CorpusError, mixing
+from training.evaluation import answers, held_out
+from training.evaluation.contamination import Exposure, exposure, training_samples
+from training.evaluation.differences import differences
+from training.evaluation.intervals import DRAWS
+from training.evaluation.items import Benchmark, embedded_benchmark, load_benchmark
+from training.evaluation.result_cache import ResultCache, data_key
+from training.evaluation.subjects import Subject, Unavailable, open_subject
+from training.options import OptionsError
+
+if TYPE_CHECKING:
+    from training.evaluation.harness import Tasks
+
+PARTS = ("held-out", "knowledge", "answers", "cost", "tasks")
+DEFAULT_DATA = ("core",)
+SEED = 0
+_SELECTION = ("data", "max_rows_per_source", "max_samples")
+"""What of a run's configuration decides which samples it was given."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured.
+
+    Attributes:
+        data: data sources, or None for those that the models were trained on.
+        benchmarks: files of multiple-choice questions.
+        tasks: of lm-evaluation-harness.
+        parts: some of ``PARTS``.
+        limit: held-out samples of each kind and questions of each benchmark, None for all.
+        use_cache: whether results that are there already are taken.
+    """
+
+    data: tuple[str, ...] | None = None
+    benchmarks: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ("held-out", "knowledge", "answers", "cost")
+    limit: int | None = None
+    use_cache: bool = True
+
+
+class Measurements:
+    """The models of one evaluation and what is measured of them.
+
+    Args:
+        models: name, if it was given one, and spec of each.
+        settings: what is measured.
+        machine: what it is measured on; costs found elsewhere do not count.
+
+    Raises:
+        ValueError: in one line: a model that is not there, two of one name, data or a benchmark that cannot be used.
+    """
+
+    def __init__(
+        self, models: Sequence[tuple[str | None, str]], settings: Settings, machine: Mapping[str, Any]
+    ) -> None:
+        self.settings, self.machine = settings, machine
+        self.files = [load_benchmark(path) for path in settings.benchmarks]
+        self.subjects: list[Subject] = [open_subject(spec, name) for name, spec in models]
+        names = [subject.name for subject in self.subjects]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise OptionsError([f"two models are called {name}; name each, as in {name}-2=SPEC" for name in twice])
+        self.data, self.max_rows, self.data_from = self._choose_data()
+        self._data_key = data_key(self.data, self.max_rows)
+        self.cache = ResultCache(settings.use_cache)
+        self._exposures: dict[str, Exposure] = {}
+
+    def _choose_data(self) -> tuple[tuple[str, ...], int | None, str]:
+        """Sources without their weights, rows of each at most, and who named them: the same for every model."""
+        if self.settings.data is not None:
+            return tuple(name for name, _ in mixing.weights(self.settings.data)), None, "--data"
+        configs = {s.name: config for s in self.subjects if (config := _config(s)) and config.get("data")}
+        if not configs:
+            return DEFAULT_DATA, None, "default"
+        named = [name for config in configs.values() for name, _ in mixing.weights(config["data"])]
+        rows = {config.get("max_rows_per_source") for config in configs.values()}
+        common = rows.pop() if len(rows) == 1 else None
+        return tuple(dict.fromkeys(named)), common, f"training_report.json of {', '.join(configs)}"
+
+    def described(self) -> dict[str, Any]:
+        """The settings as they stand in ``evaluation.json``."""
+        return {
+            "data": list(self.data),
+            "data_from": self.data_from,
+            "max_rows_per_source": self.max_rows,
+            "limit": self.settings.limit,
+            "answers": answers.N_ANSWERS,
+            "max_new_tokens": answers.MAX_NEW_TOKENS,
+            "parts": list(self.settings.parts),
+            "seed": SEED,
+            "dtype": "fp32",
+        }
+
+    @cached_property
+    def held_out(self) -> held_out.HeldOut:
+        return held_out.load_held_out(self.data, self.max_rows, self.settings.limit)
+
+    def run(self) -> dict[str, Any]:
+        """``models`` and ``differences`` of ``evaluation.json``."""
+        models = {}
+        for subject in self.subjects:
+            models[subject.name] = self._measure(subject)
+            subject.close()
+        if "cost" in self.settings.parts:
+            self._measure_costs(models)
+        found = differences(models, seed=SEED)
+        for model in models.values():
+            for part in ("held_out", "answers"):
+                (model.get(part) or {}).pop("per_sample", None)
+        return {"models": models, "differences": found}
+
+    def _measure(self, subject: Subject) -> dict[str, Any]:
+        """Everything of one model but its cost."""
+        missing: list[dict[str, str]] = []
+
+        def part(name: str, measure: Callable[[], Any]) -> Any:
+            if name not in self.settings.parts:
+                return None
+            try:
+                return measure()
+            except Unavailable as error:
+                missing.append({"part": name, "reason": str(error)})
+                return None
+
+        if subject.report is None:
+            missing.append({"part": "training", "reason": "no training_report.json beside its weights"})
+        tasks = part("tasks", lambda: self._tasks(subject)) or []  # first, since a name may be wrong
+        about = self._cached("about", subject, {}, "reading", None, lambda: {"parameters": subject.parameters})
+        return {
+            "name": subject.name,
+            "spec": subject.spec,
+            "kind": subject.kind,
+            "sha256": subject.sha256,
+            "parameters": about["parameters"],
+            "training_report": subject.report,
+            "held_out": part("held-out", lambda: self._held_out(subject)),
+            "knowledge": part("knowledge", lambda: self._knowledge(subject, missing)) or [],
+            "answers": part("answers", lambda: self._answers(subject)),
+            "cost": None,
+            "tasks": tasks,
+            "missing": missing,
+        }
+
+    def _cached(
+        self,
+        part: str,
+        subject: Subject,
+        depends_on: Mapping[str, Any],
+        doing: str,
+        total: int | Callable[[], int] | None,
+        measure: Callable[[], Any],
+    ) -> Any:
+        def with_bar() -> Any:
+            with _progress(subject, f"{subject.name}: {doing}", total() if callable(total) else total):
+                return measure()
+
+        return self.cache.get(part, {"model": subject.sha256, "seed": SEED, "draws": DRAWS, **depends_on}, with_bar)
+
+    def _held_out(self, subject: Subject) -> Any:
+        return self._cached(
+            "held-out",
+            subject,
+            {"data": self._data_key, "limit": self.settings.limit},
+            "held-out text",
+            lambda: len(self.held_out.samples),
+            lambda: held_out.measure(subject, self.held_out, seed=SEED),
+        )
+
+    def _answers(self, subject: Subject) -> Any:
+        return self._cached(
+            "answers",
+            subject,
+            {"data": self._data_key, "limit": self.settings.limit},
+            "answers",
+            lambda: len(answers.questions(self.held_out.samples)),
+            lambda: answers.measure(subject, answers.questions(self.held_out.samples), seed=SEED),
+        )
+
+    @cached_property
+    def _benchmarks(self) -> list[Benchmark]:
+        return [benchmark.limited(self.settings.limit) for benchmark in (embedded_benchmark(), *self.files)]
+
+    def _knowledge(self, subject: Subject, missing: list[dict[str, str]]) -> list[dict[str, Any]]:
+        from training.evaluation import multiple_choice
+
+        config = {key: (_config(subject) or {}).get(key) for key in _SELECTION}
+        seen, stamp = None, None
+        if config["data"]:
+            try:
+                stamp = data_key(config["data"], config["max_rows_per_source"])
+            except CorpusError as error:
+                missing.append({"part": "knowledge: what its training held", "reason": str(error)})
+        else:
+            missing.append({"part": "knowledge: what its training held", "reason": "no report names its data"})
+        found = []
+        for number, sha256 in enumerate(["embedded", *(benchmark.sha256 for benchmark in self.files)]):
+
+            def measure(number: int = number) -> Any:
+                nonlocal seen
+                if stamp is not None and seen is None:
+                    seen = self._exposure(config)
+                return multiple_choice.measure(subject, self._benchmarks[number], seen, seed=SEED)
+
+            depends_on = {"benchmark": sha256, "limit": self.settings.limit, "training": config, "data": stamp}
+            total = lambda number=number: sum(len(item.options) for item in self._benchmarks[number].items)  # noqa: E731
+            doing = f"questions, {'facts of the embedded corpus' if not number else self.files[number - 1].name}"
+            found.append(self._cached("knowledge", subject, depends_on, doing, total, measure))
+            if number:  # the same questions may lie elsewhere now
+                found[-1]["path"] = str(self.files[number - 1].path)
+        return found
+
+    def _exposure(self, config: Mapping[str, Any]) -> Exposure:
+        """What a training has told of the benchmarks' items, read once for all models that had the same data."""
+        key = repr(sorted(config.items()))
+        if key not in self._exposures:
+            self._exposures[key] = exposure(self._benchmarks, training_samples(config))
+        return self._exposures[key]
+
+    @cached_property
+    def _loaded_tasks(self) -> Tasks:
+        from training.evaluation.harness import load_tasks
+
+        return load_tasks(self.settings.tasks, next(iter(self.settings.benchmarks), None))
+
+    def _tasks(self, subject: Subject) -> list[dict[str, Any]]:
+        def measure() -> list[dict[str, Any]]:
+            from training.evaluation import harness
+
+            return harness.measure(subject, self._loaded_tasks, limit=self.settings.limit)
+
+        files = [benchmark.sha256 for benchmark in self.files[:1]]
+        settings = {"tasks": self.settings.tasks, "limit": self.settings.limit, "files": files}
+        return self._cached(
+            "tasks",
+            subject,
+            settings,
+            f"tasks {', '.join(self.settings.tasks)}",
+            None,
+            measure,
+        )
+
+    def _measure_costs(self, models: dict[str, dict[str, Any]]) -> None:
+        """All models in one run, taking turns."""
+        from training.evaluation.cost import measure_costs
+
+        specs = {subject.name: subject.spec for subject in self.subjects}
+        key = {"models": {s.name: [s.spec, s.sha256] for s in self.subjects}, "machine": dict(self.machine)}
+        reports = {subject.name: subject.report for subject in self.subjects}
+        costs = self.cache.get("cost", key | {"reports": reports}, lambda: measure_costs(specs, say=_say))
+        for name, cost in costs.items():
+            models[name]["cost"] = cost
+
+
+def _config(subject: Subject) -> dict[str, Any] | None:
+    config = (subject.report or {}).get("config")
+    return config if isinstance(config, dict) else None
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _progress(subject: Subject, doing: str, total: int | None) -> Iterator[None]:
+    """A bar of the texts that a model has dealt with."""
+    quiet = not sys.stderr.isatty()
+    with tqdm(total=total, desc=doing, unit="text", file=sys.stderr, mininterval=15 if quiet else 0.5) as bar:
+        subject.done = bar.update
+        yield

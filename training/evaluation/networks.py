@@ -1,0 +1,233 @@
+"""The networks behind the models on this machine: states, logits, shared contexts and greedy answers, in fp32.
+
+Everything is computed in fp32. In bf16 a processor with the instructions for it is about three times as fast, but then
+single answers of multiple choice change and no figure agrees with another program's to more than two digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from training.evaluation.chat_forms import ChatForm, Model1Form, TemplateForm
+from training.generation import CheckpointError, load
+from training.model import KeyValueCache, ModernTransformer
+from training.progress import quiet_transformers
+
+ANSWERS_AT_A_TIME = 32
+
+LONGEST_CONTEXT = 4096
+"""Tokens that are read together at most; memory for attention grows with them."""
+
+Generated = tuple[list[int], bool]
+"""An answer's ids without the one that ends it, and whether it ended by itself."""
+
+
+class Network(Protocol):
+    """What is computed with a model; B rows, S tokens, D width of the states, V pieces.
+
+    Attributes:
+        form: the tokenizer and chat form.
+        context: tokens that it can read.
+        parameters: how many, shared ones once.
+    """
+
+    context: int
+    parameters: int
+
+    @property
+    def form(self) -> ChatForm: ...
+
+    def states(self, tokens_BS: Tensor) -> Tensor:
+        """Final states (B, S, D) of rows that may be padded on the right: no token sees what comes after it."""
+        ...
+
+    def read(self, tokens_BS: Tensor) -> tuple[Tensor, Any]:
+        """Final states (B, S, D) of contexts of equal length, and their keys and values."""
+        ...
+
+    def states_after(self, read: Any, contexts_N: Tensor, tokens_NS: Tensor) -> Tensor:
+        """Final states (N, S, D) of rows that each go on after one of the contexts of ``read``, which is used up."""
+        ...
+
+    def logits(self, states_ND: Tensor) -> Tensor:
+        """Logits (N, V) of some states."""
+        ...
+
+    def greedy(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[Generated]:
+        """The likeliest answers."""
+        ...
+
+
+class Model1Network:
+    """Model 1 as it was trained."""
+
+    def __init__(self, path: Path) -> None:
+        model, tokenizer = load(path)
+        self.model: ModernTransformer = model.to(device())
+        self.form = Model1Form(tokenizer)
+        self.context: int = model.config["max_seq_len"]
+        self.parameters = model.n_parameters()
+
+    def states(self, tokens_BS: Tensor) -> Tensor:
+        return self.model.hidden(tokens_BS.to(device()))
+
+    def read(self, tokens_BS: Tensor) -> tuple[Tensor, KeyValueCache]:
+        cache = KeyValueCache(self.model, len(tokens_BS), tokens_BS.shape[1])
+        return self.model.hidden(tokens_BS.to(device()), cache=cache), cache
+
+    def states_after(self, read: KeyValueCache, contexts_N: Tensor, tokens_NS: Tensor) -> Tensor:
+        length = read.keys.shape[3]
+        cache = KeyValueCache(self.model, len(contexts_N), length + tokens_NS.shape[1])
+        cache.keys[..., :length, :] = read.keys[:, contexts_N]
+        cache.values[..., :length, :] = read.values[:, contexts_N]
+        cache.lengths[:] = length
+        return self.model.hidden(tokens_NS.to(device()), cache=cache)
+
+    def logits(self, states_ND: Tensor) -> Tensor:
+        return self.model.output(states_ND)
+
+    def greedy(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[Generated]:
+        from training.decoding import Decoder
+
+        decoder = Decoder(self.model, rows=max(1, min(ANSWERS_AT_A_TIME, len(prompts))))
+        waiting, answers = iter(prompts), []
+        while True:
+            while decoder.free and (prompt := next(waiting, None)):
+                answers.append(decoder.add(prompt, max_new_tokens=max_new_tokens, stop_ids=self.form.stop_ids))
+            if not decoder.running:
+                return [(answer.ids, answer.finished == "stop") for answer in answers]
+            decoder.step()
+
+
+class TransformersNetwork:
+    """A causal language model of transformers, from a folder or from a GGUF that transformers can read.
+
+    Raises:
+        CheckpointError: when transformers cannot load it, in one line.
+    """
+
+    def __init__(self, folder: Path, gguf_file: str | None = None) -> None:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        quiet_transformers()
+        how = {} if gguf_file is None else {"gguf_file": gguf_file}
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, **how)
+            from_pretrained: Any = AutoModelForCausalLM.from_pretrained
+            loaded, info = from_pretrained(folder, dtype=torch.float32, output_loading_info=True, **how)
+        except Exception as error:  # transformers raises many kinds: OSError, ValueError, SafetensorError, KeyError ...
+            reason = " ".join(str(error).split())[:200]
+            raise CheckpointError(
+                f"{folder / (gguf_file or '')}: transformers cannot load it as a causal language model ({reason}); "
+                "check its files, or train and export it again"
+            ) from error
+        if missing := sorted(info["missing_keys"]):  # transformers would go on with random weights
+            raise CheckpointError(
+                f"{folder / (gguf_file or '')}: {len(missing)} of the weights that its config.json names are not there "
+                f"({missing[0]}); put its own files together, or train and export it again"
+            )
+        rows = loaded.get_input_embeddings().weight.shape[0]
+        if len(tokenizer) > rows:
+            raise CheckpointError(
+                f"{folder}: the tokenizer has {len(tokenizer)} tokens and the model {rows}; it is another model's, put "
+                "its own there"
+            )
+        if gguf_file is not None and not tokenizer.chat_template:
+            tokenizer.chat_template = _template_of(folder / gguf_file)
+        self.model: Any = loaded.to(device()).eval()
+        self.tokenizer: Any = tokenizer
+        self.form = TemplateForm(tokenizer)
+        longest = getattr(loaded.config.get_text_config(), "max_position_embeddings", None) or LONGEST_CONTEXT
+        self.context = min(int(longest), LONGEST_CONTEXT)
+        self.parameters = sum(parameter.numel() for parameter in loaded.parameters())
+        self._plain_head = self._has_plain_head()
+
+    @torch.inference_mode()
+    def _has_plain_head(self) -> bool:
+        """Whether logits are the output layer's and nothing else: some families scale or cap them."""
+        probe = torch.arange(4, device=device())[None]
+        head = self.model.get_output_embeddings()
+        if head is None:
+            return False
+        whole = self.model(probe).logits
+        states = self.model.base_model(probe).last_hidden_state
+        return states.shape[-1] == head.weight.shape[-1] and torch.allclose(head(states), whole, rtol=1e-4, atol=1e-4)
+
+    def states(self, tokens_BS: Tensor) -> Tensor:
+        return self._forward(tokens_BS, use_cache=False)[0]
+
+    def _forward(self, tokens_BS: Tensor, **how: Any) -> tuple[Tensor, Any]:
+        tokens = tokens_BS.to(device())
+        if self._plain_head:
+            output = self.model.base_model(tokens, **how)
+            return output.last_hidden_state, output.get("past_key_values")
+        output = self.model(tokens, **how)
+        return output.logits, output.get("past_key_values")
+
+    def read(self, tokens_BS: Tensor) -> tuple[Tensor, Any]:
+        return self._forward(tokens_BS, use_cache=True)
+
+    def states_after(self, read: Any, contexts_N: Tensor, tokens_NS: Tensor) -> Tensor:
+        read.batch_select_indices(contexts_N.to(device()))
+        return self._forward(tokens_NS, past_key_values=read, use_cache=True)[0]
+
+    def logits(self, states_ND: Tensor) -> Tensor:
+        return self.model.get_output_embeddings()(states_ND) if self._plain_head else states_ND
+
+    def greedy(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[Generated]:
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        answers: dict[int, Generated] = {}
+        for start in range(0, len(order), ANSWERS_AT_A_TIME):
+            chosen = order[start : start + ANSWERS_AT_A_TIME]
+            new = self._generate([prompts[i][-max(1, self.context - max_new_tokens) :] for i in chosen], max_new_tokens)
+            answers |= dict(zip(chosen, new, strict=True))
+        return [answers[i] for i in range(len(prompts))]
+
+    def _generate(self, prompts: list[list[int]], max_new_tokens: int) -> list[Generated]:
+        """Prompts padded on the left, so that every answer begins at the same place."""
+        length = max(map(len, prompts))
+        pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
+        tokens = torch.tensor([[pad] * (length - len(ids)) + ids for ids in prompts], device=device())
+        mask = torch.tensor([[0] * (length - len(ids)) + [1] * len(ids) for ids in prompts], device=device())
+        stop_strings = {"stop_strings": list(self.form.stop_strings), "tokenizer": self.tokenizer}
+        output = self.model.generate(
+            input_ids=tokens,
+            attention_mask=mask,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            repetition_penalty=1.0,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+            pad_token_id=pad,
+            eos_token_id=list(self.form.stop_ids) or None,
+            **(stop_strings if self.form.stop_strings else {}),
+        )
+        return [self._cut(ids) for ids in output[:, length:].tolist()]
+
+    def _cut(self, ids: list[int]) -> Generated:
+        """An answer up to its end, without the padding of those that ended before others."""
+        end = next((at for at, token in enumerate(ids) if token in self.form.stop_ids), None)
+        for stop in self.form.stop_strings:
+            at = next((n for n in range(1, len(ids) + 1) if stop in self.tokenizer.decode(ids[:n])), None)
+            end = at if end is None or (at is not None and at < end) else end
+        return (ids, False) if end is None else (ids[:end], True)
+
+
+def device() -> torch.device:
+    """CUDA where there is one, else the processor: MPS rounds too much for figures that are compared."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _template_of(path: Path) -> str | None:
+    """The chat template that a GGUF carries; transformers reads it for some tokenizers only."""
+    from gguf import GGUFReader
+
+    field = GGUFReader(path).get_field("tokenizer.chat_template")
+    return None if field is None else str(field.contents())

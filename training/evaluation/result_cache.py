@@ -1,0 +1,88 @@
+"""Results that were measured already, by a hash of all that they depend on: a second run takes a second or two."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from training.cache import cache_folder
+from training.corpus import source_files, source_name, weighted_sources
+from training.report import replace_text
+
+KEPT_DAYS = 30
+"""Results that no run has used for so long are removed when others are written."""
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_LIBRARIES = ("torch", "transformers", "tokenizers", "sentencepiece", "rouge-score", "sacrebleu", "xllamacpp")
+
+
+class ResultCache:
+    """Results as JSON files in a folder of the cache.
+
+    Args:
+        use: False measures everything again; what is found then takes the place of what was there.
+    """
+
+    def __init__(self, use: bool = True) -> None:
+        self.folder, self.use = cache_folder() / "evaluation", use
+
+    def get(self, part: str, depends_on: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
+        """The result of ``measure``, or the one that it gave when everything in ``depends_on`` was the same.
+
+        What ``measure`` raises is not kept.
+        """
+        key = _hash({"part": part, "code": code_version(), **depends_on})
+        path = self.folder / f"{part}-{key[:32]}.json"
+        if self.use:
+            try:
+                found = json.loads(path.read_text(encoding="utf-8"))
+                os.utime(path)
+                return found
+            except (OSError, ValueError):
+                pass
+        result = measure()
+        self._remove_old()
+        replace_text(path, json.dumps(result, allow_nan=False) + "\n")
+        return result
+
+    def _remove_old(self) -> None:
+        limit = time.time() - KEPT_DAYS * 86_400
+        for path in self.folder.glob("*.json"):
+            if path.stat().st_mtime < limit:
+                path.unlink(missing_ok=True)
+
+
+def data_key(data: tuple[str, ...] | list[str], max_rows_per_source: int | None) -> str:
+    """A hash of what data sources hold, without reading them: names, weights, and files' sizes and times."""
+    sources = [
+        [source_name(source), weight, [_stamp(path) for path in source_files(source)]]
+        for source, weight in weighted_sources(data).items()
+    ]
+    return _hash([sources, max_rows_per_source])
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    stat = path.stat()
+    return str(path.resolve()), stat.st_size, stat.st_mtime_ns
+
+
+@cache
+def code_version() -> str:
+    """A hash of the code that measures, of the embedded corpus and of the libraries' versions."""
+    digest = hashlib.sha256()
+    places = (_PACKAGE.glob("*.py"), (_PACKAGE / "evaluation").glob("*.py"), (_PACKAGE / "corpus").rglob("*"))
+    for path in sorted(path for place in places for path in place if path.suffix in (".py", ".toml")):
+        digest.update(path.name.encode() + path.read_bytes())
+    digest.update(" ".join(version(library) for library in _LIBRARIES).encode())
+    return digest.hexdigest()
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,221 @@
+"""A model that is measured, whatever its format: Model 1, a Hugging Face folder or id, a GGUF, or a server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from training.corpus.sample import Sample
+
+Chat = Sequence[tuple[str, str]]
+"""A conversation: (role, content) from the oldest turn on, the last one the user's."""
+
+
+class Unavailable(Exception):
+    """A part that this kind of model cannot give; the message is the reason, and becomes an entry of ``missing``."""
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """How likely a model finds a text.
+
+    Attributes:
+        nats: −log p of the text given what stands before it.
+        tokens: predictions that were scored.
+        bytes: UTF-8 bytes of the text alone.
+        greedy: whether the text is what the model would have said itself, token by token the likeliest.
+    """
+
+    nats: float
+    tokens: int
+    bytes: int
+    greedy: bool = False
+
+
+@dataclass(frozen=True)
+class DocumentLoss:
+    """The losses of one sample: over its answers alone, and over everything that is said in it, prompts too."""
+
+    answers: Likelihood
+    everything: Likelihood
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, how many tokens it has, and whether it stopped by itself, before it was cut off."""
+
+    text: str
+    tokens: int
+    stopped: bool
+
+
+class Subject(Protocol):
+    """What every kind of model can be asked.
+
+    Attributes:
+        name: ``model1``, ``model2``, the NAME of NAME=SPEC, or the name of the folder or file.
+        spec: what the user named.
+        kind: ``model1`` (.pt), ``transformers`` (folder or id of the Hub), ``gguf`` or ``openai``.
+        sha256: of weights and tokenizer (of a server: of address and model): the key of cached results.
+        parameters: how many, where that is known.
+        report: the ``training_report.json`` beside the checkpoint, if there is one.
+        done: told of each number of texts that are done, for a progress bar; set it to be told.
+    """
+
+    name: str
+    spec: str
+    kind: str
+    report: dict[str, Any] | None
+    done: Callable[[int], object]
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def parameters(self) -> int | None: ...
+
+    def loglikelihoods(self, pairs: Sequence[tuple[Chat | str, str]]) -> list[Likelihood]:
+        """Of each continuation after its context, without the token that ends a turn.
+
+        A context is a conversation, which is put in the model's own chat form up to where the answer begins, or raw
+        text. What several pairs have in common is computed once.
+
+        Raises:
+            Unavailable: a server that gives no probabilities.
+        """
+        ...
+
+    def document_losses(self, samples: Sequence[Sample]) -> list[DocumentLoss]:
+        """Of each sample, in the model's own chat form; the tokens that end a turn are scored, roles are not.
+
+        Raises:
+            Unavailable: a server that gives no probabilities.
+        """
+        ...
+
+    def answers(self, conversations: Sequence[Chat], max_new_tokens: int) -> list[Answer]:
+        """The likeliest answer to each conversation.
+
+        Raises:
+            Unavailable: a server that does not answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the memory of the weights; they are loaded again when they are needed."""
+        ...
+
+
+FORMS = "a .pt, a checkpoint folder, a .gguf, an id of the Hub (owner/name), or openai:BASE_URL#MODEL"
+# What a checkpoint folder may hold, best first, and what kind of model that is.
+IN_FOLDER = {
+    "config.json": "transformers",
+    "art_ai_best.pt": "model1",
+    "final/config.json": "transformers",
+    "hf/config.json": "transformers",
+    "model.gguf": "gguf",
+}
+
+
+def open_subject(spec: str, name: str | None = None) -> Subject:
+    """The model that ``spec`` names; its weights are loaded when they are needed.
+
+    Raises:
+        CheckpointError: one line that says what is wrong with it and what to do.
+    """
+    if spec.startswith("openai:"):
+        from training.evaluation.server import ServerModel
+
+        return ServerModel(spec, name)
+    from training.evaluation.local import GGUFModel, LocalModel
+
+    kind, path = locate(spec)
+    return (GGUFModel if kind == "gguf" else LocalModel)(spec, kind, path, name or _name_of(path))
+
+
+def locate(spec: str) -> tuple[str, Path]:
+    """The kind of model that ``spec`` names on this machine or the Hub, and its file or folder.
+
+    Raises:
+        CheckpointError: when it is none, or holds none.
+    """
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        for name, kind in IN_FOLDER.items():
+            found = path / name
+            if found.is_file():
+                return kind, found.parent if name.endswith("config.json") else found
+        raise _error(f"{spec} holds none of {', '.join(IN_FOLDER)}; train the model first, or give {FORMS}")
+    if path.is_file():
+        kinds = {".pt": "model1", ".gguf": "gguf"}
+        if path.suffix not in kinds:
+            raise _error(f"{spec} is not a model; give {FORMS}")
+        return kinds[path.suffix], path
+    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", spec) and path.suffix not in (".pt", ".gguf"):
+        return "transformers", _from_hub(spec)
+    raise _error(f"{spec} does not exist; train the model first, or give {FORMS}")
+
+
+def _from_hub(repository: str) -> Path:
+    """The files of a model of the Hub, downloaded if they are not in its cache."""
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+    try:
+        folder = Path(snapshot_download(repository, allow_patterns=patterns))
+    except Exception as error:  # unknown, gated, offline: each has a class of its own
+        reason = " ".join(str(error).split())[:160]
+        raise _error(
+            f"{repository} is no file or folder here, and the Hub does not give it ({reason}); train the model first, "
+            f"or give {FORMS}"
+        ) from error
+    return folder
+
+
+def _error(message: str) -> ValueError:
+    from training.generation import CheckpointError  # imports PyTorch, which a second evaluation does without
+
+    return CheckpointError(message)
+
+
+def _name_of(path: Path) -> str:
+    """``model1`` or ``model2`` where the training report says so, else the name of the folder or file."""
+    report = read_report(path)
+    if report and report.get("model") in ("model1", "model2"):
+        return str(report["model"])
+    return path.parent.name if path.name in ("final", "hf", "model.gguf", "art_ai_best.pt") else path.stem
+
+
+def read_report(path: Path) -> dict[str, Any] | None:
+    """The ``training_report.json`` of the training that wrote a file or folder; None without a readable one."""
+    for folder in (path, path.parent) if path.is_dir() else (path.parent, path.parent.parent):
+        file = folder / "training_report.json"
+        if file.is_file():
+            try:
+                report = json.loads(file.read_text(encoding="utf-8"))
+            except ValueError:
+                return None
+            return report if isinstance(report, dict) else None
+    return None
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 over a model's file, and the tokenizer beside it, or over all files of its folder with their names."""
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        files = [file for file in files if file.suffix not in (".md", ".png")]
+    else:
+        files = [path, path.parent / "tokenizer.model"] if path.suffix == ".pt" else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            digest.update(file.name.encode() + b"\0")
+            with file.open("rb") as content:
+                while block := content.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()
