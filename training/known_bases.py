@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from training.bases import BASES, Base, BaseError, source_of, why_not
+from training.checkpoint import disk_problems
 from training.device import choose_compute
-from training.fine_tuning import Full, Lora, PackedCausalLM
+from training.fine_tuning import Full, Lora, PackedCausalLM, check_packing
 from training.plan import DEVICES, Plan, find_device, make_plan, memory_problems
-from training.progress import Progress
+from training.progress import Progress, quiet_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -72,7 +74,7 @@ FOUR_BIT_BYTES = 0.53
 """Bytes of a weight in NF4 with its share of the scales (QLoRA, arXiv:2305.14314)."""
 
 
-def config_of(name: str) -> PreTrainedConfig:
+def config_of(name: str, *, trust_remote_code: bool = False) -> PreTrainedConfig:
     """The configuration of a base: from the table, a folder, or the Hub.
 
     Raises:
@@ -80,26 +82,41 @@ def config_of(name: str) -> PreTrainedConfig:
     """
     from transformers import AutoConfig
 
+    quiet_transformers()
     if name in KNOWN:
         return AutoConfig.for_model(KNOWN[name].model_type, **KNOWN[name].config)
     source = source_of(name, Progress())
     try:
-        return AutoConfig.from_pretrained(source)
+        return AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
     except Exception as error:  # transformers raises many kinds
         raise BaseError(why_not(name, source, error)) from error
 
 
-def builder(options: Model2Options, dtype: torch.dtype) -> tuple[Callable[[int | None], nn.Module], int]:
+def parameters_of(name: str) -> int:
+    """How many parameters a base has, counted without its weights."""
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config_of(name)).num_parameters()
+
+
+def builder(options: Model2Options, dtype: torch.dtype) -> tuple[Callable[[int | None], PackedCausalLM], int]:
     """What makes the base of a run without its weights, whole or with fewer layers, and its number of layers."""
     from transformers import AutoModelForCausalLM
 
-    config = config_of(options.base)
+    config = config_of(options.base, trust_remote_code=options.trust_remote_code)
     known = KNOWN.get(options.base)
     new_tokens = 2 if known is None or known.is_new_to_turns else 0
 
-    def build(layers: int | None) -> nn.Module:
+    def build(layers: int | None) -> PackedCausalLM:
         shape = config.__class__(**(config.to_dict() | ({} if layers is None else {"num_hidden_layers": layers})))
-        model = AutoModelForCausalLM.from_config(shape, dtype=torch.float32)
+        try:
+            model = AutoModelForCausalLM.from_config(
+                shape, dtype=torch.float32, trust_remote_code=options.trust_remote_code
+            )
+        except ValueError as error:  # what transformers says names all classes that would do
+            raise BaseError(f"{options.base} is a {config.model_type}, no causal language model; name one") from error
+        check_packing(model, options.base)
         base = Base(options.base, model, None, new_tokens)  # type: ignore[arg-type] # no tokenizer is needed
         if options.method == "full":
             Full(base, options.frozen, dtype)
@@ -121,12 +138,21 @@ def plan_base(options: Model2Options, n_tokens: int, device: str | None) -> Plan
     return make_plan(build, n_layers, options, n_tokens, device=device, weight_bytes=four_bits)
 
 
-def base_problems(options: Model2Options) -> list[str]:
-    """What stands against fine-tuning a base here: too little memory, told before the base is loaded."""
+def base_problems(options: Model2Options, out: Path) -> list[str]:
+    """What stands against fine-tuning a base here, told before it is loaded: what it is, its context, memory, disk."""
     dtype = choose_compute(options.dtype).dtype
-    with torch.device("meta"):
-        model = builder(options, dtype)[0](None)
-    return memory_problems(options, model, lambda: plan_base(options, 0, None))
+    try:
+        build, _ = builder(options, dtype)
+        with torch.device("meta"):
+            model = build(None)
+    except BaseError as error:
+        return [str(error)]
+    context = model.model.config.max_position_embeddings
+    if options.row_length > context:
+        return [f"row_length={options.row_length} exceeds the {context} tokens that {options.base} reads; lower it"]
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    size = options.bytes_to_write(sum(p.numel() for p in model.parameters()), trainable)
+    return memory_problems(options, model, lambda: plan_base(options, 0, None)) + disk_problems(out, size)
 
 
 def _four_bit_weights(model: nn.Module) -> float:
@@ -142,17 +168,13 @@ def list_bases(options: Model2Options) -> Iterator[str]:
     """A table of the bases, line by line, with the memory that each method needs on a card of 24 GB."""
     from dataclasses import replace
 
-    from transformers import AutoModelForCausalLM
-
     card = DEVICES["rtx-3090-ti"]
     head = (
         f"{'base':14}{'parameters':>12}{'download':>10}{'context':>9}  {'licence':11}{'full':>9}{'lora':>9}{'qlora':>9}"
     )
     yield f"{head}  fits {card.memory >> 30} GB"
     for name in BASES:
-        config = config_of(name)
-        with torch.device("meta"):
-            parameters = AutoModelForCausalLM.from_config(config).num_parameters()
+        config, parameters = config_of(name), parameters_of(name)
         size = 0.08e9 if BASES[name] is None else parameters * (4.0 if config.model_type == "gpt2" else 2.0)
         full, lora = (
             plan_base(replace(options, base=name, method=method), 0, "rtx-3090-ti") for method in ("full", "lora")

@@ -1,0 +1,163 @@
+"""Both models side by side, in a report to hand in: size, training, quality, art knowledge, cost, sustainability, user
+testing, all bases, ten answers of each, and what can be said in two minutes.
+
+Every figure traces to a file, which is copied beside the report. What is missing is measured first; what cannot be
+measured is named."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.comparison.evidence import (
+    EVALUATION,
+    FOLDERS,
+    WEIGHTS,
+    Comparison,
+    ComparisonError,
+    Document,
+    Missing,
+    is_changed,
+    load,
+    parse_json,
+    read_json,
+)
+from training.comparison.report import assemble, unwritable, write
+from training.options import OneLineParser, run_command
+
+ROOT = Path(__file__).resolve().parents[1]
+DATABASE = ROOT / "feedback" / "diptych.db"
+"""Where the app keeps its votes."""
+OUT = Path("checkpoints/comparison")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = OneLineParser(prog="python -m training.compare", description=__doc__)
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="NAME=SPEC",
+        help="models to measure, as `training.evaluate` takes them; model1 and model2 are compared, others join the"
+        " table of bases (default: the two checkpoints)",
+    )
+    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="where the report goes (%(default)s)")
+    parser.add_argument(
+        "--evaluation", type=Path, default=EVALUATION, metavar="FILE", help="what was measured (%(default)s)"
+    )
+    parser.add_argument(
+        "--no-evaluate", action="store_true", help="measure nothing; what is not in the evaluation is named missing"
+    )
+    votes = parser.add_mutually_exclusive_group()
+    votes.add_argument(
+        "--db", type=Path, metavar="PATH", help="the database of votes (feedback/diptych.db, if it is there)"
+    )
+    votes.add_argument(
+        "--stats", type=Path, metavar="FILE", help="statistics of votes, from `python -m feedback stats --json FILE`"
+    )
+    parser.add_argument("--study", metavar="LABEL", help="the study, when the database has votes of several")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the report. Returns 0, or 2 after one line on stderr about a user's mistake."""
+    return run_command(_compare, build_parser(), argv)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / ".writable").touch()
+        (arguments.out / ".writable").unlink()
+    except OSError as error:
+        raise unwritable(arguments.out, error) from error
+    statistics = user_test(arguments.db, arguments.stats, arguments.study)
+    if not arguments.no_evaluate and (arguments.models or is_incomplete(arguments.evaluation)):
+        evaluate(arguments.models or trained(), arguments.evaluation)
+    comparison = load(arguments.evaluation, statistics=statistics)
+    report = assemble(comparison)
+    write(report, arguments.out)
+    _announce(comparison, arguments.out)
+    return 0
+
+
+def is_incomplete(evaluation: Path) -> bool:
+    """Whether a trained model is not in the evaluation, or was trained again since.
+
+    Raises:
+        ComparisonError: there is neither an evaluation nor a model; one line.
+    """
+    measured = read_json("evaluation.json", evaluation)
+    there = [spec.partition("=")[0] for spec in trained()]
+    if not measured:
+        if not there:
+            load(evaluation)  # it tells in one line what is not there
+        return True
+    models = measured.at("models")
+    reports = {name: read_json(name, FOLDERS[name] / "training_report.json") for name in there}
+    return any(not models.at(name) or is_changed(models.at(name), reports[name]) for name in there)
+
+
+def trained() -> list[str]:
+    """The two checkpoints that are there, as NAME=SPEC."""
+    weights = {name: folder / WEIGHTS[name] for name, folder in FOLDERS.items()}
+    return [f"{name}={path}" for name, path in weights.items() if path.exists()]
+
+
+def evaluate(models: Sequence[str], evaluation: Path) -> None:
+    """Measure in a process of its own, whose memory is then free again; what was measured before is not repeated.
+
+    Raises:
+        ComparisonError: it failed, after it said why.
+    """
+    command = [sys.executable, "-m", "training.evaluate", *models, "--json", str(evaluation)]
+    code = subprocess.run(command).returncode
+    if code:
+        raise ComparisonError(
+            f"`python -m training.evaluate` ended with {code}, for the reason above; --no-evaluate makes a report"
+            " without it"
+        )
+
+
+def user_test(database: Path | None, statistics: Path | None, study: str | None) -> Document | Missing:
+    """The statistics of the user test, from a file, or from the database by the command that computes them.
+
+    Raises:
+        ComparisonError: what was named is not there or cannot be read; one line.
+    """
+    if statistics is not None:
+        found = read_json("statistics.json", statistics)
+        if not found or "n_votes" not in found.content:
+            raise ComparisonError(
+                f"--stats {statistics}: {'has no key n_votes' if found else 'there is no such file'}; write it with"
+                " `python -m feedback stats --json FILE`"
+            )
+        return found
+    if not (database or DATABASE).is_file():
+        if database is not None:
+            raise ComparisonError(f"--db {database}: there is no such file; name the database that the app writes")
+        return Missing(None, "user testing", f"no database of votes at {DATABASE.relative_to(ROOT)}")
+    path = (database or DATABASE).resolve()
+    command = [sys.executable, "-m", "feedback", "stats", "--db", str(path), "--json", "-"]
+    command += ["--study", study] if study else []
+    done = subprocess.run(command, cwd=ROOT, capture_output=True)
+    if done.returncode:
+        reason = done.stderr.decode().strip().splitlines()[-1].removeprefix("python -m feedback: ")
+        if database is not None or study is not None:
+            raise ComparisonError(reason)
+        return Missing(None, "user testing", reason)
+    return parse_json("statistics.json", done.stdout, None)
+
+
+def _announce(comparison: Comparison, out: Path) -> None:
+    print(f"{out / 'report.html'}, report.md and report.json are written")
+    for entry in comparison.missing:
+        whose = "" if entry.model is None else f"Model {entry.model[-1]}, "
+        print(f"missing: {whose}{entry.part}: {entry.reason}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

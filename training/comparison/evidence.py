@@ -1,0 +1,309 @@
+"""The files that a comparison rests on, read and checked; what is not there is named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from training.comparison.values import Show, Source, Status, Value, ends, shown
+
+VERSION = 1
+"""Of ``evaluation.json``."""
+ROOT = Path(__file__).resolve().parents[2]
+EVALUATION = Path("checkpoints/evaluation.json")
+FOLDERS = {"model1": Path("checkpoints/art_ai_model"), "model2": Path("checkpoints/model2_pretrained")}
+"""Where the trainings write, unless told otherwise."""
+TITLES = {"model1": "Model 1", "model2": "Model 2"}
+PARTS = {"held_out": "held-out", "knowledge": "knowledge", "answers": "answers", "cost": "cost"}
+"""Of a model in ``evaluation.json``, with their names there among what is missing."""
+WEIGHTS = {"model1": "art_ai_best.pt", "model2": "final"}
+
+
+class ComparisonError(ValueError):
+    """A comparison that cannot be made: one line with the value, the rule and the remedy."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A JSON file, or a part of one; a file that is not there is one without content.
+
+    Attributes:
+        name: its name among the report's sources.
+        path: where it was read; None when it came from a command, or is not there.
+        content: what was read; None when it is not there.
+        raw: the bytes of the whole file.
+        prefix: the keys from the file's top to this part.
+    """
+
+    name: str
+    path: Path | None = None
+    content: Any = None
+    raw: bytes = b""
+    prefix: tuple[str | int, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.content is not None
+
+    def at(self, *keys: str | int) -> Document:
+        """A part; one without content where a key is missing."""
+        content = self.content
+        for key in keys:
+            try:
+                content = content[key]
+            except (KeyError, IndexError, TypeError):
+                content = None
+        return replace(self, content=content, prefix=(*self.prefix, *keys))
+
+    def items(self) -> Iterator[Document]:
+        """The parts of a list."""
+        for place in range(len(self.content) if isinstance(self.content, list) else 0):
+            yield self.at(place)
+
+    def find(self, **fields: Any) -> Document:
+        """The first part of a list with these fields."""
+        for part in self.items():
+            if isinstance(part.content, dict) and all(
+                part.content.get(name) == value for name, value in fields.items()
+            ):
+                return part
+        return replace(self, content=None)
+
+    def value(self, *keys: str | int, show: Show = str, status: Status = "") -> Value | None:
+        """The value at these keys; None where there is none, or it is no finite number."""
+        part = self.at(*keys)
+        if part.content is None or not _is_finite(part.content):
+            return None
+        pointer = "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in part.prefix)
+        return Value(part.content, shown(part.content, show), (Source(self.name, pointer),), status, show=show)
+
+
+def _is_finite(raw: Any) -> bool:
+    if isinstance(raw, dict):
+        middle = raw.get("estimate", raw.get("median"))
+        return middle is not None and all(map(_is_finite, (middle, *(ends(raw) or ()))))
+    return not isinstance(raw, float) or math.isfinite(raw)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A part that is not there: of which model (None: of the comparison), and why."""
+
+    model: str | None
+    part: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ModelEvidence:
+    """What is known of one of the two models.
+
+    Attributes:
+        name: ``model1`` or ``model2``.
+        title: as the report calls it.
+        folder: where its training wrote.
+        measured: its part of ``evaluation.json``.
+        report: its ``training_report.json``.
+        card: its ``data_card.json``.
+        metrics: rows of its ``metrics.jsonl``.
+        architecture: the ``config.json`` of its Hugging Face form.
+    """
+
+    name: str
+    title: str
+    folder: Path
+    measured: Document
+    report: Document
+    card: Document
+    metrics: Document
+    architecture: Document
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both models and all that is known of them.
+
+    Attributes:
+        evaluation: ``evaluation.json``; without content when nothing was measured.
+        models: Model 1 and Model 2, the one that is absent too.
+        statistics: of the user test, as ``python -m feedback stats --json`` writes them.
+        missing: what is not there, and why.
+    """
+
+    evaluation: Document
+    models: tuple[ModelEvidence, ModelEvidence]
+    statistics: Document
+    missing: tuple[Missing, ...] = field(default=())
+
+    @property
+    def differences(self) -> Document:
+        """Model 1 minus Model 2, paired; without content where other models were compared, or one was changed since."""
+        found = self.evaluation.at("differences")
+        is_theirs = found.at("models").content in (None, list(TITLES)) and all(model.measured for model in self.models)
+        return found if is_theirs else replace(found, content=None)
+
+    def documents(self) -> list[Document]:
+        """Every file that was read, whole."""
+        found = [self.evaluation, self.statistics]
+        for model in self.models:
+            found += [model.report, model.card, model.metrics, model.architecture]
+        return list({document.name: document for document in found if document.raw}.values())
+
+
+def load(
+    evaluation: Path = EVALUATION,
+    folders: Mapping[str, Path] = FOLDERS,
+    statistics: Document | Missing | None = None,
+) -> Comparison:
+    """Read what there is about both models.
+
+    Args:
+        evaluation: the file that ``python -m training.evaluate`` writes; it may be absent.
+        folders: the models' folders; where the evaluation measured others, those are read.
+        statistics: of the user test, or why there are none.
+
+    Raises:
+        ComparisonError: neither model is there, or a file cannot be read as what it should be; one line.
+    """
+    measured = read_json("evaluation.json", evaluation)
+    missing = [] if measured else [Missing(None, "evaluation", f"{evaluation} does not exist")]
+    if measured:
+        _check_evaluation(measured)
+    models = []
+    for name in TITLES:
+        model, absent = _model(name, measured, folders[name])
+        models.append(model)
+        missing += absent
+    if not any(model.measured or model.report for model in models):
+        raise ComparisonError(_nothing(measured, folders))
+    if isinstance(statistics, Missing):
+        missing.append(statistics)
+        statistics = None
+    return Comparison(measured, (models[0], models[1]), statistics or Document("statistics.json"), tuple(missing))
+
+
+def _nothing(evaluation: Document, folders: Mapping[str, Path]) -> str:
+    """What to do where neither model is there."""
+    where = f"neither {' nor '.join(str(folders[name]) for name in TITLES)} has a trained model"
+    if others := ", ".join(evaluation.at("models").content or ()):
+        return f"{where}, and {evaluation.path} has measured {others}; name two of them model1=SPEC and model2=SPEC"
+    return f"{where}; train both with `make app`, or see docs/training.md"
+
+
+def _model(name: str, evaluation: Document, folder: Path) -> tuple[ModelEvidence, list[Missing]]:
+    """All that there is of a model, and what there is not."""
+    measured = evaluation.at("models", name)
+    if measured:
+        spec = Path(str(measured.at("spec").content))
+        found = next((path for path in (spec, ROOT / spec) if path.exists()), None)
+        # What stands in the usual folder may be another model.
+        folder = _folder_of(found) if found else spec / "nothing"
+    report = read_json(f"{name}/training_report.json", folder / "training_report.json")
+    is_old = is_changed(measured, report)
+    model = ModelEvidence(
+        name,
+        TITLES[name],
+        folder,
+        measured=replace(measured, content=None) if is_old else measured,
+        report=report or measured.at("training_report"),
+        card=read_json(f"{name}/data_card.json", folder / "data_card.json"),
+        metrics=_read_metrics(f"{name}/metrics.jsonl", folder / "metrics.jsonl"),
+        architecture=_architecture(name, folder),
+    )
+    return model, [Missing(name, part, reason) for part, reason in _absent(model, evaluation, is_old)]
+
+
+def _absent(model: ModelEvidence, evaluation: Document, is_old: bool) -> Iterator[tuple[str, str]]:
+    """What there is not of a model, and why, each once."""
+    if not model.measured and not model.report:
+        yield "everything", f"no model in {model.folder}"
+        return
+    if is_old:
+        yield "evaluation", "it was trained again after it had been measured"
+    elif evaluation and not model.measured:
+        yield "evaluation", "evaluation.json has no measurement of it"
+    files = {"training_report.json": model.report, "data_card.json": model.card, "metrics.jsonl": model.metrics}
+    yield from ((name, f"no {name} beside its weights") for name, document in files.items() if not document)
+    listed = [*model.measured.at("missing").items(), *model.measured.at("cost", "missing").items()]
+    told = dict.fromkeys((str(entry.at("part").content), str(entry.at("reason").content)) for entry in listed)
+    yield from told
+    for key, name in PARTS.items():
+        if model.measured and not model.measured.at(key).content and not any(part.startswith(name) for part, _ in told):
+            yield name, "it was not asked for when the model was measured"
+
+
+def is_changed(measured: Document, report: Document) -> bool:
+    """Whether a model was trained again after it had been measured: its report is no longer the one of then."""
+    then = measured.at("training_report")
+    return bool(report and then and report.content != then.content)
+
+
+def _architecture(name: str, folder: Path) -> Document:
+    """The shape of a model: of Model 1 in its exported form, of Model 2 beside its weights."""
+    places = [folder / below / "config.json" for below in ("hf", "final", "")]
+    return read_json(f"{name}/config.json", next((place for place in places if place.is_file()), places[0]))
+
+
+def _folder_of(spec: Path) -> Path:
+    """The folder that a training wrote a model into."""
+    return spec.parent if spec.is_file() or spec.resolve().name == "final" else spec
+
+
+def read_json(name: str, path: Path) -> Document:
+    """A JSON file, without content when it is not there.
+
+    Raises:
+        ComparisonError: it is there and no JSON; one line.
+    """
+    try:
+        raw = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return Document(name)
+    except OSError as error:
+        raise ComparisonError(f"{path}: cannot be read ({error.strerror})") from error
+    return parse_json(name, raw, path)
+
+
+def parse_json(name: str, raw: bytes, path: Path | None) -> Document:
+    """The JSON object in ``raw``.
+
+    Raises:
+        ComparisonError: it is none; one line.
+    """
+    try:
+        content = json.loads(raw)
+    except ValueError as error:
+        raise ComparisonError(f"{path or name}: not JSON ({error}); make it again, or name another file") from error
+    if not isinstance(content, dict):
+        raise ComparisonError(f"{path or name}: a JSON object was expected; make it again, or name another file")
+    return Document(name, path, content, raw)
+
+
+def _read_metrics(name: str, path: Path) -> Document:
+    from training.report import read_metrics
+
+    rows = read_metrics(path)
+    return Document(name, path, rows, path.read_bytes()) if rows else Document(name)
+
+
+def _check_evaluation(document: Document) -> None:
+    version = document.content.get("version")
+    if version != VERSION:
+        raise ComparisonError(
+            f"{document.path}: version {version!r}, and this program reads version {VERSION}; measure again with"
+            " `python -m training.evaluate`"
+        )
+    models = document.content.get("models")
+    if not isinstance(models, dict) or not all(isinstance(entry, dict) for entry in models.values()):
+        raise ComparisonError(
+            f'{document.path}: has no object "models"; measure again with `python -m training.evaluate`'
+        )
+
+
+def sha256(raw: bytes) -> str:
+    """Of a file's bytes."""
+    return hashlib.sha256(raw).hexdigest()
