@@ -103,47 +103,50 @@ def fixed_sample(studies: int, generator: np.random.Generator) -> Iterator[Row]:
     """Coverage of the primary and of the pooled interval.
 
     Five times as many studies as elsewhere: at 2,000 the simulation's own error (0.55 points) is wider than the
-    distance between these intervals and their targets.  The table shows that error; a target allows for none.
+    distance between these intervals and their targets.  Fifty times as many for 12 testers of unequal diligence,
+    where CR3 covers 93.2%, a fifth of a point from its target.  The table shows the error; a target allows for none.
     """
-    studies *= 5
-    for votes in (equal_votes, skewed_votes):
-        for testers, theta in ((12, 0.5), (12, 0.65), (24, 0.35), (40, 0.5), (40, 0.6), (100, 0.5)):
-            mu = intercept(theta)
-            hits = np.zeros(3)
-            for _ in range(studies):
-                counts = votes(generator, testers)
-                ties = generator.binomial(counts, TIES)
-                wins = generator.binomial(counts - ties, special.expit(mu + SPREAD * generator.normal(size=testers)))
-                sums = wins + ties / 2
-                primary, cr3 = mean_of_testers(sums / counts), pooled(sums, counts)
-                low, high = vote_level(
-                    np.repeat([1.0, 0.5, 0.0], [wins.sum(), ties.sum(), (counts - ties - wins).sum()])
-                )
-                hits += [
-                    covers(primary["ci_low"], primary["ci_high"], theta),
-                    covers(cr3["ci_low"], cr3["ci_high"], theta),
-                    covers(low, high, theta),
-                ]
-            ours, theirs, naive = hits / studies * 100
-            setting = f"{testers} testers, theta {theta}, {votes.__name__.replace('_', ' ')}"
-            yield Row(
-                f"Coverage, tester mean: {setting}",
-                ours,
-                "93.5-96.5",
-                93.5 <= ours <= 96.5,
-                "votes as independent",
-                naive,
-                error=error(ours, studies),
-            )
-            yield Row(
-                f"Coverage, pooled CR3: {setting}",
-                theirs,
-                ">= 93",
-                theirs >= 93,
-                "votes as independent",
-                naive,
-                error=error(theirs, studies),
-            )
+    cells = [
+        (votes, *cell)
+        for votes in (equal_votes, skewed_votes)
+        for cell in ((12, 0.5), (12, 0.65), (24, 0.35), (40, 0.5), (40, 0.6), (100, 0.5))
+    ]
+    for (votes, testers, theta), draws in zip(cells, generator.spawn(len(cells)), strict=True):
+        number = studies * (50 if votes is skewed_votes and testers == 12 else 5)
+        mu = intercept(theta)
+        hits = np.zeros(3)
+        for _ in range(number):
+            counts = votes(draws, testers)
+            ties = draws.binomial(counts, TIES)
+            wins = draws.binomial(counts - ties, special.expit(mu + SPREAD * draws.normal(size=testers)))
+            sums = wins + ties / 2
+            primary, cr3 = mean_of_testers(sums / counts), pooled(sums, counts)
+            low, high = vote_level(np.repeat([1.0, 0.5, 0.0], [wins.sum(), ties.sum(), (counts - ties - wins).sum()]))
+            hits += [
+                covers(primary["ci_low"], primary["ci_high"], theta),
+                covers(cr3["ci_low"], cr3["ci_high"], theta),
+                covers(low, high, theta),
+            ]
+        ours, theirs, naive = hits / number * 100
+        setting = f"{testers} testers, theta {theta}, {votes.__name__.replace('_', ' ')}"
+        yield Row(
+            f"Coverage, tester mean: {setting}",
+            ours,
+            "93.5-96.5",
+            93.5 <= ours <= 96.5,
+            "votes as independent",
+            naive,
+            error=error(ours, number),
+        )
+        yield Row(
+            f"Coverage, pooled CR3: {setting}",
+            theirs,
+            ">= 93",
+            theirs >= 93,
+            "votes as independent",
+            naive,
+            error=error(theirs, number),
+        )
 
 
 def new_prompts(studies: int, generator: np.random.Generator) -> Iterator[Row]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import signal
@@ -19,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,10 @@ from feedback.battles import CHOICES
 from feedback.blind_test import Answer, BlindTest
 from feedback.database import Database
 from feedback.export import FORMATS
+from feedback.statistics import load_study
+from feedback.statistics.outcomes import Outcomes
+from feedback.statistics.preference import pooled
+from feedback.statistics.ratings import elo_gap
 from feedback.study import Study
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -162,9 +168,9 @@ def in_fresh_process(path: Path, code: str) -> dict[str, float]:
         "from feedback.export import stream\n"
         f"database = Database({str(path)!r})\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        f"began = time.perf_counter()\n{code}\n"
-        "print(json.dumps({'seconds': time.perf_counter() - began, 'megabytes':"
-        " (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}))"
+        f"began, worked = time.perf_counter(), time.process_time()\n{code}\n"
+        "print(json.dumps({'seconds': time.perf_counter() - began, 'cpu_seconds': time.process_time() - worked,"
+        " 'megabytes': (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}))"
     )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     result: dict[str, float] = json.loads(output)
@@ -185,23 +191,46 @@ def reading(path: Path, votes: int) -> Iterator[dict[str, Any]]:
 
 
 def rivals(path: Path, votes: int) -> Iterator[dict[str, Any]]:
-    """evalica's and FastChat's Bradley-Terry on the same votes, already in memory: one rating, no interval."""
+    """The rating gap, in arena points, of votes in memory: ours with its interval, evalica's and FastChat's without."""
     import evalica
     import pandas as pd
 
-    rows = Database(path).connection.execute("SELECT left_model, choice FROM votes WHERE superseded = 0").fetchall()
+    database = Database(path)
+    outcomes = load_study(database).outcomes
+    yield {"what": "our Elo gap and its interval", "votes": votes, **rated(lambda: our_gap(outcomes))}
+    rows = database.connection.execute("SELECT left_model, choice FROM votes WHERE superseded = 0").fetchall()
     xs = [row[0] for row in rows]
     ys = ["model2" if x == "model1" else "model1" for x in xs]
     winners = {"left": evalica.Winner.X, "right": evalica.Winner.Y}
     ws = [winners.get(row[1], evalica.Winner.Draw) for row in rows]
-    yield {
-        "what": "evalica bradley_terry",
-        "votes": votes,
-        "seconds": seconds(lambda: evalica.bradley_terry(xs, ys, ws)),
-    }
+
+    def evalica_gap() -> float:
+        scores = evalica.bradley_terry(xs, ys, ws).scores
+        return 400 * math.log10(scores["model1"] / scores["model2"])
+
+    yield {"what": "evalica bradley_terry", "votes": votes, **rated(evalica_gap)}
     names = {"left": "model_a", "right": "model_b"}
     battles = pd.DataFrame({"model_a": xs, "model_b": ys, "winner": [names.get(row[1], "tie") for row in rows]})
-    yield {"what": "FastChat compute_bt", "votes": votes, "seconds": seconds(lambda: compute_bt(battles))}
+
+    def fastchat_gap() -> float:
+        ratings = compute_bt(battles)
+        return ratings["model1"] - ratings["model2"]
+
+    yield {"what": "FastChat compute_bt", "votes": votes, **rated(fastchat_gap)}
+
+
+def our_gap(outcomes: Outcomes) -> float:
+    """The pooled share, its CR3 interval, and both as arena points."""
+    testers = replace(outcomes).testers  # counted anew: the counts of an Outcomes are kept
+    estimate = pooled(testers.sums, testers.votes)
+    gap, *_ = (elo_gap(estimate[name]) for name in ("estimate", "ci_low", "ci_high"))
+    assert gap is not None
+    return gap
+
+
+def rated(rate: Callable[[], float]) -> dict[str, float]:
+    """A rating gap and the seconds it takes."""
+    return {"seconds": seconds(rate), "gap": rate()}
 
 
 def writing(writers: int, votes_each: int = 50) -> dict[str, Any]:
@@ -274,9 +303,11 @@ def shown(row: dict[str, Any]) -> str:
         f"{row[key]:{form}} {unit}"
         for key, form, unit in (
             ("seconds", "9.3f", "s"),
+            ("cpu_seconds", "9.3f", "s of CPU"),
             ("rows_per_second", "11,.0f", "a second"),
             ("megabytes", "7.0f", "MB"),
             ("lost", "d", "lost"),
+            ("gap", ".2f", "points"),
         )
         if key in row
     ]
@@ -286,9 +317,12 @@ def shown(row: dict[str, Any]) -> str:
 def markdown(results: list[dict[str, Any]]) -> str:
     """The results as a Markdown table under the machine's description."""
     machine, *rows = results
-    lines = [", ".join(map(str, machine.values())), "", "| what | votes | seconds | a second | MB | lost |"]
-    lines.append("|---|---|---|---|---|---|")
-    forms = (("votes", ","), ("seconds", ".3f"), ("rows_per_second", ",.0f"), ("megabytes", ".0f"), ("lost", "d"))
+    lines = [", ".join(map(str, machine.values())), ""]
+    lines += ["| what | votes | seconds | of CPU | a second | MB | lost | gap |", "|---|---|---|---|---|---|---|---|"]
+    forms = (
+        ("votes", ","), ("seconds", ".3f"), ("cpu_seconds", ".3f"), ("rows_per_second", ",.0f"), ("megabytes", ".0f"),
+        ("lost", "d"), ("gap", ".2f"),
+    )  # fmt: skip
     lines += [
         f"| {row['what']} | " + " | ".join(format(row[key], form) if key in row else "" for key, form in forms) + " |"
         for row in rows
@@ -325,6 +359,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "v.db"
             synthesise(path, votes, max(100, min(20_000, votes // 50))).database.close()
+            os.sync()  # or the disk would go on writing while we measure
             for row in (*reading(path, votes), *rivals(path, votes)):
                 take(row)
     if arguments.out:

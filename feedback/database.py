@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -17,6 +18,14 @@ DEFAULT_PATH = Path(__file__).resolve().parent / "diptych.db"
 
 class DatabaseError(RuntimeError):
     """The database cannot be used: one line that says why and what to do."""
+
+
+class _Connection(sqlite3.Connection):
+    """A thread's connection, closed when nobody has it any more: a server's threads come and go."""
+
+    def __del__(self) -> None:
+        with suppress(sqlite3.ProgrammingError):  # it was never opened
+            self.close()
 
 
 class Database:
@@ -38,7 +47,7 @@ class Database:
         self.readonly = readonly
         self._local = threading.local()
         self._write_lock = threading.Lock()
-        self._connections: list[sqlite3.Connection] = []
+        self._connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
         with _explained(self.path):
             if not readonly:
                 self.connection.execute("PRAGMA journal_mode = WAL")
@@ -47,11 +56,11 @@ class Database:
     @property
     def connection(self) -> sqlite3.Connection:
         """This thread's connection, in autocommit mode; write only inside :meth:`transaction`."""
-        connection = getattr(self._local, "connection", None)
+        connection: _Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             with _explained(self.path):
                 connection = self._local.connection = self._connect()
-                self._connections.append(connection)
+                self._connections.add(connection)
         return connection
 
     @contextmanager
@@ -110,20 +119,25 @@ class Database:
 
     def close(self) -> None:
         """Close every connection; the object cannot be used again."""
-        for connection in self._connections:
+        for connection in list(self._connections):
             connection.close()
-        self._connections.clear()
         self._local = threading.local()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> _Connection:
         # Threads keep to their own connection; only close() and a snapshot handed on cross, and those never overlap.
-        connection = sqlite3.connect(
-            self._uri(), uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        connection: _Connection = sqlite3.connect(
+            self._uri(),
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=_Connection,
         )
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE cannot get round the delete triggers
         connection.execute("PRAGMA synchronous = FULL")  # a vote is on the disk before the page says so
+        connection.execute("PRAGMA cache_size = -512")  # KiB; a busy app has a hundred connections
         connection.execute("PRAGMA secure_delete = ON")  # what a tester withdraws is overwritten
         return connection
 
@@ -175,11 +189,14 @@ def _explained(path: Path) -> Iterator[None]:
 def restore(source: str | Path, target: str | Path) -> Path | None:
     """Put a backup in the place of a database, which is kept beside it; returns where, or None if there was none.
 
-    The backup may be of an older version: it is migrated when it is opened.  A damaged database is set aside as it is.
+    A backup of an older version is migrated, as when any database is opened.  A damaged database is set aside as it is.
 
     Raises:
-        DatabaseError: the backup is damaged or none of ours, or the database is in use or cannot be written.
+        DatabaseError: the backup is damaged, none of ours or of a newer version, or the database is in use or cannot
+            be written; the database is then as it was.
     """
+    from .schema import VERSIONS
+
     source, target = Path(source), Path(target)
     if not source.is_file():
         raise DatabaseError(f"{source}: does not exist; name a backup with --from")
@@ -192,9 +209,16 @@ def restore(source: str | Path, target: str | Path) -> Path | None:
             raise DatabaseError(
                 f"{source}: is {'damaged' if ours else 'no database of Diptych'}; name another backup with --from"
             )
+        names = {name for (name,) in backup.execute("SELECT name FROM _sqlite_migrations")}
+        if newer := names.difference(VERSIONS):
+            raise DatabaseError(
+                f"{source}: was written by a newer version (schema {min(newer)!r}); update Diptych, or name another"
+                " backup with --from"
+            )
         kept = _set_aside(target) if target.exists() else None
         with _explained(target), closing(sqlite3.connect(target, timeout=BUSY_SECONDS)) as database:
             backup.backup(database)
+    Database(target).close()  # migrates
     return kept
 
 
@@ -230,6 +254,8 @@ def remedy(message: str, path: Path) -> str:
         return f"is locked by another program for over {BUSY_SECONDS} s; close that program and try again"
     if "full" in lowered:
         return "cannot grow, the disk is full; free some space and try again"
+    if "i/o error" in lowered:
+        return "cannot be read or written; check the disk, the space and the quota that are left on it"
     if "not a database" in lowered or "malformed" in lowered or "corrupt" in lowered:
         return "is corrupt or no SQLite database; restore a backup or name another file with --db"
     return f"SQLite says: {message}"

@@ -24,6 +24,11 @@ class Companion(NamedTuple):
 _STUDY = ("study", "text", "", "The study: its name and a hash of its settings and models.")
 _TESTER = ("tester_id", "text", "", "Opaque id of the tester.")
 
+_OF_TESTERS = (
+    " JOIN studies ON studies.id = testers.study_id WHERE (:study IS NULL OR testers.study_id = :study)"
+    " ORDER BY testers.id"
+)
+
 COMPANIONS = {
     "guesses": Companion(
         (
@@ -34,8 +39,7 @@ COMPANIONS = {
             ("guessed_at", "time", "", "When the guess was saved, UTC, ISO 8601."),
         ),
         "SELECT label, code, answer, left_model, guessed_at FROM guesses JOIN testers ON testers.id ="
-        " guesses.tester_id JOIN battles ON battles.id = guesses.battle_id JOIN studies ON studies.id ="
-        " testers.study_id WHERE (:study IS NULL OR testers.study_id = :study) ORDER BY testers.id",
+        " guesses.tester_id JOIN battles ON battles.id = guesses.battle_id" + _OF_TESTERS,
     ),
     "testers": Companion(
         (
@@ -50,8 +54,7 @@ COMPANIONS = {
             ("background", "text", "", "Answers on the tester's background as a JSON object, by the question's id."),
         ),
         "SELECT label, code, enrolment, consent_version, enrolled_at, testers.closed_at, closed_why, withdrawn_votes,"
-        " NULLIF(background, '{}') FROM testers JOIN studies ON studies.id = testers.study_id"
-        " WHERE (:study IS NULL OR testers.study_id = :study) ORDER BY testers.id",
+        " NULLIF(background, '{}') FROM testers" + _OF_TESTERS,
     ),
     "good_enough": Companion(
         (

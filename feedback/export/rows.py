@@ -15,6 +15,7 @@ class Column(NamedTuple):
     unit: str
     meaning: str
     sql: str
+    one_turn: str = ""  # a simpler SQL for votes after one question, which most are
 
 
 def _both(name: str, unit: str, meaning: str, many: str, kind: str) -> list[Column]:
@@ -33,6 +34,7 @@ def _both(name: str, unit: str, meaning: str, many: str, kind: str) -> list[Colu
                 unit,
                 meaning.format(side),
                 f"CASE votes.turns WHEN 1 THEN {alias}.{name} ELSE (SELECT {many} FROM ({turns})) END",
+                f"{alias}.{name}",
             )
         )
     return columns
@@ -80,6 +82,7 @@ def _codebook() -> list[Column]:
             "CASE votes.turns WHEN 1 THEN prompts.text ELSE (SELECT group_concat(prompt, char(10, 10)) FROM (SELECT"
             " prompt FROM turns t WHERE t.battle_id = votes.battle_id AND t.status = 'complete' AND t.number <="
             " votes.turns ORDER BY t.number)) END",
+            "prompts.text",
         ),
         Column("turns", "integer", "", "Questions answered before the vote.", "votes.turns"),
         Column("left_model", "text", "", "The model on the left: model1 or model2.", "votes.left_model"),
@@ -135,7 +138,8 @@ FROM votes CROSS JOIN battles ON battles.id = votes.battle_id
     CROSS JOIN studies ON studies.id = votes.study_id
     CROSS JOIN turns t1 ON t1.battle_id = votes.battle_id AND t1.number = 1 AND t1.status = 'complete'
     CROSS JOIN answers la ON la.turn_id = t1.id AND la.model = votes.left_model
-    CROSS JOIN answers ra ON ra.turn_id = t1.id AND ra.model <> votes.left_model
+    CROSS JOIN answers ra ON ra.turn_id = t1.id
+        AND ra.model = CASE votes.left_model WHEN 'model1' THEN 'model2' ELSE 'model1' END
 WHERE (:study IS NULL OR votes.study_id = :study)
 """
 
@@ -159,37 +163,43 @@ _SELECT = f"SELECT {', '.join(f'{column.sql} AS {column.name}' for column in COD
 # Texts that anybody may have written; what is in the other columns neither needs quotes nor begins a formula.
 _FREE_TEXT = ("study", "category", "prompt", "comment", "left_text", "right_text")
 _STARTS = ", ".join(str(ord(character)) for character in FORMULA_STARTS)
+_QUOTE = b"\xff"  # stands for the quotes around a text until those inside are doubled: no UTF-8 holds this byte
 
 
-def _csv_cell(column: Column) -> tuple[str, str]:
+def _csv_cell(column: Column, sql: str) -> tuple[bytes, str]:
     """How SQLite prints a column as a CSV field, and the value to print."""
     if column.name == "reasons":  # a JSON list or nothing
-        return '"%w"', f"ifnull({column.sql}, '')"
-    if column.name in _FREE_TEXT:  # %w doubles quotes
-        return '"%w"', f"iif(unicode({column.sql}) IN ({_STARTS}), char(39) || {column.sql}, {column.sql})"
+        return _QUOTE + b"%s" + _QUOTE, f"ifnull({sql}, '')"
+    if column.name in _FREE_TEXT:  # the first test, which most texts pass, is there for speed alone
+        guarded = f"WHEN unicode({sql}) IN ({_STARTS}) THEN char(39) || {sql}"
+        return _QUOTE + b"%s" + _QUOTE, f"CASE WHEN {sql} >= 'A' AND {sql} < '{{' THEN {sql} {guarded} ELSE {sql} END"
     if column.type == "number":  # printed with 15 digits, which a number of few decimals needs at most
-        few = f"CAST({column.sql} * 1e6 AS INTEGER) / 1e6"
-        return "%s", f"iif({few} IS {column.sql}, {column.sql}, printf('%!.17g', {column.sql}))"
-    return "%s", column.sql
+        few = f"CAST({sql} * 1e6 AS INTEGER) / 1e6"
+        return b"%s", f"iif({few} IS {sql}, {sql}, printf('%!.17g', {sql}))"
+    return b"%s", sql
 
 
-def csv_lines(connection: sqlite3.Connection, study_id: int | None, rows: int) -> Iterator[str]:
-    """The votes as lines of CSV, so many at a time; texts are made safe as by :func:`hide_formula`.
+def csv_lines(connection: sqlite3.Connection, study_id: int | None, rows: int) -> Iterator[bytes]:
+    """The votes as lines of CSV in UTF-8, so many at a time; texts are made safe as by :func:`hide_formula`.
 
-    SQLite joins, quotes and prints: to make Python objects of each field would take four times as long.
+    SQLite joins and prints: to make Python objects of each field would take four times as long.
     """
-    formats, values = zip(*map(_csv_cell, CODEBOOK), strict=True)
-    line = f"printf('{','.join(formats)}' || char(10), {', '.join(values)})"
-    select = f"SELECT group_concat({line}, '') {_FROM} AND votes.id > :after AND votes.id <= :upto"
-    last = "SELECT MAX(id) FROM (SELECT id FROM votes WHERE id > ? ORDER BY id LIMIT ?)"
+    formats = [_csv_cell(column, column.sql)[0] for column in CODEBOOK]
+    one_turn, any_turns = (
+        f"printf(CAST(:line AS TEXT), {', '.join(_csv_cell(column, sql)[1] for column, sql in columns)})"
+        for columns in (
+            [(column, column.one_turn or column.sql) for column in CODEBOOK],
+            [(column, column.sql) for column in CODEBOOK],
+        )
+    )
     cursor = connection.cursor()
     cursor.row_factory = None
-    after = 0
-    while (upto := cursor.execute(last, [after, rows]).fetchone()[0]) is not None:
-        text = cursor.execute(select, {"study": study_id, "after": after, "upto": upto}).fetchone()[0]
-        if text:
-            yield text
-        after = upto
+    cursor.execute(
+        f"SELECT CAST(CASE votes.turns WHEN 1 THEN {one_turn} ELSE {any_turns} END AS BLOB) {_FROM} ORDER BY votes.id",
+        {"study": study_id, "line": b",".join(formats) + b"\n"},
+    )
+    while chunk := cursor.fetchmany(rows):
+        yield b"".join([line for (line,) in chunk]).replace(b'"', b'""').replace(_QUOTE, b'"')
 
 
 def vote_rows(connection: sqlite3.Connection, study_id: int | None) -> sqlite3.Cursor:

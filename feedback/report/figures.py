@@ -39,8 +39,11 @@ STYLE = """
 @media print { .plot, .plot * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
 WIDTH, TOP, BOTTOM = 400, 24, 40  # CSS pixels: a phone shows them one to one
+LABELS = 170  # room for the names at the left of a plot
 PATH_POINTS = 40
+LINEAR_UP_TO = 60  # testers
 _MOST_BARS = 12
+WIDEST_BAR = 56
 
 
 def preference(result: dict[str, Any]) -> str:
@@ -54,9 +57,9 @@ def forest(
     lines: Sequence[tuple[str, dict[str, Any], int | None]], title: str, lead: bool = True, ends: bool = True
 ) -> str:
     """Estimates with their intervals below each other; ``lines`` are label, entry and votes, the first may lead."""
-    left, right = 150, WIDTH - 14
+    left, right = LABELS, WIDTH - 22
     height = TOP + 26 * len(lines) + BOTTOM
-    parts = _share_axis(left, right, TOP, height - BOTTOM)
+    parts = share_axis(left, right, TOP, height - BOTTOM)
     for place, (label, entry, votes) in enumerate(lines):
         y = TOP + 26 * place + 13
         short = label if len(label) <= 20 else label[:19] + "…"
@@ -73,11 +76,11 @@ def forest(
             ends_at = [left + (right - left) * min(1.0, max(0.0, bound)) for bound in (low, high)]
             shapes += f'<line class="bar" x1="{ends_at[0]:.1f}" x2="{ends_at[1]:.1f}" y1="{y}" y2="{y}"/>'
         shapes += f'<circle class="dot" cx="{left + (right - left) * entry["estimate"]:.1f}" cy="{y}" r="5"/>'
-        parts.append(_mark(tip, shapes, "mark lead" if lead and place == 0 and len(lines) > 1 else "mark"))
+        parts.append(mark(tip, shapes, "mark lead" if lead and place == 0 and len(lines) > 1 else "mark"))
     if ends:
         parts.append(f'<text x="{left}" y="{height - 6}" class="faint">← Model 2</text>')
         parts.append(f'<text x="{right}" y="{height - 6}" class="faint end">Model 1 →</text>')
-    return _svg(title, height, parts)
+    return svg(title, height, parts)
 
 
 def anytime(x: NDArray[np.float64], alpha: float, looks: Iterable[int]) -> str:
@@ -87,7 +90,14 @@ def anytime(x: NDArray[np.float64], alpha: float, looks: Iterable[int]) -> str:
     mean = (np.cumsum(x) / np.arange(1, len(x) + 1))[steps - 1]
     left, right, height = 44, WIDTH - 14, 240
     floor = height - BOTTOM
-    across = left + (right - left) * (steps - 1) / max(1, len(x) - 1)
+    is_log = len(x) > LINEAR_UP_TO  # where most of the way is walked early, so that it can be seen
+
+    def along(testers: Any) -> Any:
+        """Where so many testers are on the axis."""
+        share = np.log(testers) / np.log(len(x)) if is_log else (testers - 1) / max(1, len(x) - 1)
+        return left + (right - left) * share
+
+    across = along(steps)
 
     def up(share: Any) -> Any:
         return floor - (floor - TOP) * share
@@ -98,26 +108,28 @@ def anytime(x: NDArray[np.float64], alpha: float, looks: Iterable[int]) -> str:
         for s in np.linspace(0, 1, 5)
     ]
     edge = [*zip(across, up(high), strict=True), *zip(across[::-1], up(low)[::-1], strict=True)]
-    parts.append(f'<polygon class="band" points="{_points(edge)}"/>')
+    parts.append(f'<polygon class="band" points="{points(edge)}"/>')
     parts.append(f'<line class="fair" x1="{left}" x2="{right}" y1="{up(0.5):.1f}" y2="{up(0.5):.1f}"/>')
-    parts.append(f'<polyline class="mean" points="{_points(zip(across, up(mean), strict=True))}"/>')
+    parts.append(f'<polyline class="mean" points="{points(zip(across, up(mean), strict=True))}"/>')
     seen = sorted({number for number in looks if 0 < number <= len(x)})
     for number in [seen[int(place)] for place in np.linspace(0, len(seen) - 1, min(len(seen), 60))]:
-        at = left + (right - left) * (number - 1) / max(1, len(x) - 1)
+        at = along(number)
         parts.append(f'<line class="look" x1="{at:.1f}" x2="{at:.1f}" y1="{floor - 8}" y2="{floor}"/>')
     borders = np.concatenate([[left], (across[1:] + across[:-1]) / 2, [right]])
     for place, (n, a, b, m) in enumerate(zip(steps, low, high, mean, strict=True)):
         tip = f"{n:,} testers: {m:.1%} ({a:.1%} to {b:.1%})"
         wide = f'x="{borders[place]:.1f}" width="{borders[place + 1] - borders[place]:.1f}"'
         dot = f'<circle class="dot" cx="{across[place]:.1f}" cy="{up(m):.1f}" r="2"/>'
-        parts.append(_mark(tip, f'<rect class="hit" {wide} y="{TOP}" height="{floor - TOP}"/>{dot}'))
+        parts.append(mark(tip, f'<rect class="hit" {wide} y="{TOP}" height="{floor - TOP}"/>{dot}'))
+    powers = [10**power for power in range(1, 9) if 10**power < 0.5 * len(x)] if is_log else []
+    parts += [f'<text x="{along(n):.1f}" y="{floor + 16}" class="faint middle">{n:,}</text>' for n in powers]
     parts += [
         f'<text x="{left}" y="{floor + 16}" class="faint">1</text>',
         f'<text x="{right}" y="{floor + 16}" class="faint end">{len(x):,}</text>',
         f'<text x="{(left + right) / 2}" y="{height - 6}" class="faint middle">testers whose session is over,'
         " by enrolment (ticks: looks)</text>",
     ]
-    return _svg("Anytime-valid interval of the share preferring Model 1", height, parts)
+    return svg("Anytime-valid interval of the share preferring Model 1", height, parts)
 
 
 def position(result: dict[str, Any], shares: tuple[float | None, float | None]) -> str:
@@ -162,6 +174,7 @@ def histogram(values: Sequence[float] | NDArray[Any], label: str, whole: bool = 
     parts = [f'<line class="axis" x1="{left}" x2="{right}" y1="{floor}" y2="{floor}"/>']
     parts.append(f'<text x="{left - 6}" y="{TOP + 8}" class="faint end">{highest:,}</text>')
     width = (right - left) / len(counts)
+    wide = min(WIDEST_BAR, max(1, width - 2))
     for place, n in enumerate(counts):
         a, b = edges[place], edges[place + 1]
         span = f"{a + 0.5:g}" if whole and b - a == 1 else f"{a + 0.5:g}-{b - 0.5:g}" if whole else f"{a:.1f}-{b:.1f}"
@@ -170,17 +183,17 @@ def histogram(values: Sequence[float] | NDArray[Any], label: str, whole: bool = 
         x = left + place * width
         box = (
             f'<rect class="hit" x="{x:.1f}" y="{TOP}" width="{width:.1f}" height="{floor - TOP}"/>'
-            f'<rect class="box" x="{x + 1:.1f}" y="{floor - tall:.1f}" width="{max(1, width - 2):.1f}"'
+            f'<rect class="box" x="{x + (width - wide) / 2:.1f}" y="{floor - tall:.1f}" width="{wide:.1f}"'
             f' height="{tall:.1f}" rx="1.5"/>'
         )
-        parts.append(_mark(f"{span}{more} {label}: {n:,}", box))
+        parts.append(mark(f"{span}{more} {label}: {n:,}", box))
     ends = (edges[0] + 0.5, edges[-1] - 0.5) if whole else (edges[0], edges[-1])
-    parts += [
-        f'<text x="{left}" y="{floor + 16}" class="faint">{ends[0]:.3g}</text>',
-        f'<text x="{right}" y="{floor + 16}" class="faint end">{ends[1]:.3g}</text>',
-        f'<text x="{(left + right) / 2}" y="{height - 6}" class="faint middle">{escape(label)}</text>',
-    ]
-    return _svg(f"Spread of {label}", height, parts)
+    below: list[tuple[float, str, float]] = [(left, "", ends[0]), (right, " end", ends[1])]
+    if len(counts) == 1 and whole:
+        below = [((left + right) / 2, " middle", ends[0])]
+    parts += [f'<text x="{x}" y="{floor + 16}" class="faint{how}">{end:.3g}</text>' for x, how, end in below]
+    parts.append(f'<text x="{(left + right) / 2}" y="{height - 6}" class="faint middle">{escape(label)}</text>')
+    return svg(f"Spread of {label}", height, parts)
 
 
 def bars(counts: dict[str, int], label: str) -> str:
@@ -189,7 +202,7 @@ def bars(counts: dict[str, int], label: str) -> str:
     shown = [(name, counts[name]) for name in names[:_MOST_BARS]]
     if rest := sum(counts[name] for name in names[_MOST_BARS:]):
         shown.append((f"{len(names) - _MOST_BARS} others", rest))
-    left, right, highest = 150, WIDTH - 60, max([1, *counts.values()])
+    left, right, highest = LABELS, WIDTH - 60, max([1, *counts.values()])
     height = TOP + 26 * len(shown) + 24
     parts = []
     for place, (name, n) in enumerate(shown):
@@ -201,12 +214,12 @@ def bars(counts: dict[str, int], label: str) -> str:
             f'<text x="{left + wide + 6:.1f}" y="{y + 17}">{n:,}</text>'
             f'<text x="{left - 10}" y="{y + 17}" class="end">{escape(short)}</text>'
         )
-        parts.append(_mark(f"{name}: {n:,}", shapes))
+        parts.append(mark(f"{name}: {n:,}", shapes))
     parts.append(f'<text x="{WIDTH / 2}" y="{height - 6}" class="faint middle">{escape(label)}</text>')
-    return _svg(label, height, parts)
+    return svg(label, height, parts)
 
 
-def _share_axis(left: float, right: float, top: float, floor: float) -> list[str]:
+def share_axis(left: float, right: float, top: float, floor: float) -> list[str]:
     """Lines and labels from 0 to 100%, the middle dashed."""
     parts = []
     for share in (0, 0.25, 0.5, 0.75, 1):
@@ -217,7 +230,7 @@ def _share_axis(left: float, right: float, top: float, floor: float) -> list[str
     return parts
 
 
-def _mark(tip: str, shapes: str, kind: str = "mark") -> str:
+def mark(tip: str, shapes: str, kind: str = "mark") -> str:
     """Shapes that show their numbers in the top line when they are hovered, tapped or focused."""
     text = escape(tip if len(tip) <= 62 else tip[:61] + "…")
     return (
@@ -226,11 +239,11 @@ def _mark(tip: str, shapes: str, kind: str = "mark") -> str:
     )
 
 
-def _points(pairs: Iterable[tuple[float, float]]) -> str:
+def points(pairs: Iterable[tuple[float, float]]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in pairs)
 
 
-def _svg(title: str, height: float, parts: list[str]) -> str:
+def svg(title: str, height: float, parts: list[str]) -> str:
     return (
         f'<svg class="plot" viewBox="0 0 {WIDTH} {height:g}" role="list" aria-label="{escape(title)}"'
         f' xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'

@@ -24,7 +24,7 @@ figcaption { color: #4a4a55; font-size: .9rem; }
 .plots figure { margin: 0; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #e6e6ea; vertical-align: top; }
-td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.wide td:first-child { min-width: 6rem; } td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 code { overflow-wrap: anywhere; font-size: .85em; }
 @media print { body { max-width: none; padding: 0; font-size: 11pt; } h2 { break-after: avoid; }
                figure, tr { break-inside: avoid; } .headline { border: 1px solid #8a8a94; } }
@@ -45,8 +45,7 @@ def page(votes: StudyVotes, result: dict[str, Any], facts: Facts, now: str) -> s
         "<h2>Who took part</h2>",
         table(("", "testers"), [*facts.flow, ("Left out by the study's rules", testers_left_out(result))]),
         *people(votes, facts),
-        "<h2>All statistics</h2>",
-        number_table(result),
+        *(["<h2>All statistics</h2>", number_table(result)] if result["n_votes"] else []),
         "<h2>Left out, and why</h2>",
         left_out(result),
         *_study(facts, votes.alpha),

@@ -13,6 +13,8 @@ from . import figures
 from .wording import interval, number, p_text, percent
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from ..statistics import StudyVotes
     from ..statistics.outcomes import TesterCounts
     from .facts import Facts
@@ -22,18 +24,22 @@ def overview(result: dict[str, Any], testers: TesterCounts, alpha: float, looks:
     """Preference, anytime interval, side and votes per tester: all that a tally by tester can tell."""
     if not result["n_votes"]:
         return []
-    totals, plots = result["counts"], []
-    plots.append(
-        figure(
-            figures.preference(result),
-            "Mean over testers of the share preferring Model 1, with its interval (none below 10 testers). A tie and"
-            " “both bad” count half for each.",
-        )
+    caption = (
+        "Mean over testers of the share preferring Model 1, with its interval (none below 10 testers). A tie and"
+        " “both bad” count half for each."
     )
+    plots = [figure(figures.preference(result), caption)]
     x = testers.means[: closed_prefix(testers.closed)]
     if len(x) > 1:
         caption = "This interval stays valid however often one looks; a study may stop when it excludes 50%."
         plots.append(figure(figures.anytime(x, alpha, looks), caption))
+    plots.append(_sides(result, testers))
+    plots.append(figure(figures.histogram(testers.votes, "votes per tester", whole=True), ""))
+    return ["<h2>Which model was preferred</h2>", grid(plots), _verdicts(result["counts"])]
+
+
+def _sides(result: dict[str, Any], testers: TesterCounts) -> str:
+    """How often the left side won, and Model 1 on either side."""
     shares = [
         float((votes * scores).sum() / votes.sum()) if votes.sum() else None
         for votes, scores in zip(testers.counts.sum(axis=0), SCORES, strict=True)
@@ -42,8 +48,11 @@ def overview(result: dict[str, Any], testers: TesterCounts, alpha: float, looks:
         "The side: 50% is fair. Sides were drawn by the server, so a leaning to one side adds noise, not an advantage"
         " for a model."
     )
-    plots.append(figure(figures.position(result, (shares[0], shares[1])), caption))
-    plots.append(figure(figures.histogram(testers.votes, "votes per tester", whole=True), ""))
+    return figure(figures.position(result, (shares[0], shares[1])), caption)
+
+
+def _verdicts(totals: dict[str, int]) -> str:
+    """Votes by verdict, with their shares."""
     outcomes = (
         ("Model 1 better", totals["model1"]),
         ("Model 2 better", totals["model2"]),
@@ -51,11 +60,7 @@ def overview(result: dict[str, Any], testers: TesterCounts, alpha: float, looks:
         ("Both bad", totals["both_bad"]),
     )
     whole = max(1, sum(totals.values()))
-    return [
-        "<h2>Which model was preferred</h2>",
-        grid(plots),
-        table(("", "votes", "share"), [(name, n, percent(n / whole)) for name, n in outcomes]),
-    ]
+    return table(("", "votes", "share"), [(name, n, percent(n / whole)) for name, n in outcomes])
 
 
 def subgroups(result: dict[str, Any]) -> list[str]:
@@ -75,33 +80,38 @@ def subgroups(result: dict[str, Any]) -> list[str]:
             " testers said of themselves."
         )
         parts = ["<h2>In parts of the votes</h2>", figure(figures.forest(lines, "Preference in parts"), caption)]
-        parts.append(
-            table(
-                ("", "votes", "testers", "prefer Model 1", "interval", "p", "p, adjusted"),
-                [
-                    (
-                        name,
-                        votes,
-                        entry.get("n_testers", result["n_testers"]),
-                        percent(entry["estimate"]),
-                        interval(entry),
-                        p_text(entry["p_value"]),
-                        p_text(entry.get("p_holm")),
-                    )
-                    for name, entry, votes in [
-                        *lines,
-                        *((str(e["category"]), e, e["n_votes"]) for e in result["by_category"]),
-                    ]
-                ],
-            )
+        categories = [(str(e["category"]), e, e["n_votes"]) for e in result["by_category"]]
+        parts.append(_group_table([*lines, *categories], result["n_testers"]))
+    return parts + _good_enough(result["good_enough"])
+
+
+def _group_table(lines: Iterable[tuple[str, dict[str, Any], int | None]], everybody: int) -> str:
+    """The preference in each part of the votes, with both p-values."""
+    header = ("", "votes", "testers", "prefer Model 1", "interval", "p", "p, adjusted")
+    rows = [
+        (
+            name,
+            votes,
+            entry.get("n_testers", everybody),
+            percent(entry["estimate"]),
+            interval(entry),
+            p_text(entry["p_value"]),
+            p_text(entry.get("p_holm")),
         )
-    if (enough := result["good_enough"]) is not None:
-        rows = [
-            (name, enough[key]["yes"], enough[key]["no"], percent(enough[key]["share"]))
-            for name, key in (("Model 1 won", "model1"), ("Model 2 won", "model2"), ("Neither won", "neither"))
-        ]
-        parts += ["<h2>Was the better answer good enough?</h2>", table(("", "yes", "no", "yes"), rows)]
-    return parts
+        for name, entry, votes in lines
+    ]
+    return table(header, rows)
+
+
+def _good_enough(enough: dict[str, Any] | None) -> list[str]:
+    """Whether the better answer was good enough in itself; nothing where nobody was asked."""
+    if enough is None:
+        return []
+    rows = [
+        (name, enough[key]["yes"], enough[key]["no"], percent(enough[key]["share"]))
+        for name, key in (("Model 1 won", "model1"), ("Model 2 won", "model2"), ("Neither won", "neither"))
+    ]
+    return ["<h2>Was the better answer good enough?</h2>", table(("", "yes", "no", "yes"), rows)]
 
 
 def disturbances(votes: StudyVotes, result: dict[str, Any], facts: Facts) -> list[str]:
@@ -116,22 +126,8 @@ def disturbances(votes: StudyVotes, result: dict[str, Any], facts: Facts) -> lis
                 f" points, without that correction {number(result['elo_gap'], 0)}.",
             )
         )
-    blinding = result["blinding"]
     if votes.guesses is not None and len(votes.guesses):
-        right = (votes.guesses["answer"] == "left_last") == (votes.guesses["left_model"] == "model1")
-        known = votes.guesses["answer"] != "dont_know"
-        counts = {
-            "right": int((right & known).sum()),
-            "wrong": int((~right & known).sum()),
-            "don't know": int((~known).sum()),
-        }
-        plots.append(
-            figure(
-                figures.bars(counts, "testers' guesses which model was trained from scratch"),
-                f"The blinding index is {number(blinding['index'], 2)} ({interval(blinding)}), where 0 is blind and 1"
-                " is not.",
-            )
-        )
+        plots.append(_guesses(votes.guesses, result["blinding"]))
     else:
         parts.append("<p>No tester has been asked yet to guess which model was which.</p>")
     parts += [grid(plots), _served(facts)]
@@ -140,16 +136,35 @@ def disturbances(votes: StudyVotes, result: dict[str, Any], facts: Facts) -> lis
     return parts
 
 
+def _guesses(guesses: DataFrame, blinding: dict[str, Any]) -> str:
+    """How many testers guessed right and wrong."""
+    right = (guesses["answer"] == "left_last") == (guesses["left_model"] == "model1")
+    known = guesses["answer"] != "dont_know"
+    counts = {
+        "right": int((right & known).sum()),
+        "wrong": int((~right & known).sum()),
+        "don't know": int((~known).sum()),
+    }
+    caption = (
+        f"The blinding index is {number(blinding['index'], 2)} ({interval(blinding)}), where 0 is blind and 1 is not."
+    )
+    return figure(figures.bars(counts, "testers' guesses which model was trained from scratch"), caption)
+
+
 def _served(facts: Facts) -> str:
     """Sides served, and rounds left without a vote, by the side of model1: a difference would be a reason for doubt."""
     if len(facts.unvoted) < 2:
         return ""
     (left_gone, left_all), (right_gone, right_all) = (facts.unvoted[model] for model in ("model1", "model2"))
     gone = side_balance(left_gone, right_gone, left_all / (left_all + right_all))
+    unvoted = (
+        "none was left without a vote"
+        if not left_gone + right_gone
+        else f"left without a vote {left_gone:,} and {right_gone:,} of them (p = {number(gone)})"
+    )
     return (
         f"<p>Rounds served with Model 1 on the left {left_all:,}, on the right {right_all:,} (exact test: p ="
-        f" {number(side_balance(left_all, right_all))}); left without a vote {left_gone:,} and {right_gone:,} of them"
-        f" (p = {number(gone)}).</p>"
+        f" {number(side_balance(left_all, right_all))}); {unvoted}.</p>"
     )
 
 
@@ -165,48 +180,41 @@ def people(votes: StudyVotes, facts: Facts) -> list[str]:
 
 def number_table(result: dict[str, Any]) -> str:
     """Every estimate with its interval and p-value."""
-    rows = [
-        (name, number(result[key]["estimate"]), interval(result[key]), p_text(result[key]["p_value"]))
-        for name, key in (
-            ("Mean over testers (primary)", "preference"),
-            ("Mean over votes", "pooled"),
-            ("Mean over votes, new prompts too", "two_way"),
-        )
-    ]
-    sign, anytime, side = result["sign_test"], result["anytime"], result["position"]
-    rows += [
-        ("Exact sign-flip test", "", "", p_text(result["sign_flip"]["p_value"])),
-        (
-            f"Testers leaning to Model 1 : Model 2 : neither = {sign['model1']} : {sign['model2']} : {sign['none']}",
-            "",
-            interval(sign),
-            p_text(sign["p_value"]),
-        ),
-        (
-            f"Anytime-valid, {anytime['n_closed']} closed testers, e-value {number(anytime['e_value'], 2)}",
-            "",
-            interval(anytime),
-            p_text(anytime["p_value"]),
-        ),
-        ("Left side wins", number(side["left_estimate"]), interval(side), p_text(side["p_value"])),
-        ("Preference, sides evened out", number(side["estimate_adjusted"]), "", ""),
-        ("Gap in Elo points", number(result["elo_gap"], 1), "", ""),
-        ("Gap at equal length, in Elo points", number(result["length_controlled"]["elo_gap"], 1), "", ""),
-        ("Davidson's model: log of the strengths' ratio", number(result["davidson"]["log_ratio"]), "", ""),
-        ("Davidson's model: readiness to call a tie (nu)", number(result["davidson"]["nu"]), "", ""),
-        ("Likeness of one tester's votes (ICC)", number(result["icc"]), "", ""),
-        ("Agreement of testers (Krippendorff's alpha)", number(result["agreement"]["alpha"]), "", ""),
-        (
-            "Blinding, overall index",
-            number(result["blinding"]["index"]),
-            interval(result["blinding"]),
-            p_text(result["blinding"]["p_value"]),
-        ),
-        ("Blinding, James' index", number(result["blinding"]["james"]), "", ""),
-        ("Testers needed for 80% power at this difference", number(result["power"]["testers_needed"]), "", ""),
-        ("Of these still to come", number(result["power"]["testers_to_go"]), "", ""),
-    ]
-    return table(("", "estimate", "interval", "p"), rows)
+    return table(("", "estimate", "interval", "p"), [*_with_intervals(result), *_without_intervals(result)])
+
+
+def _with_intervals(result: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    sign, anytime = result["sign_test"], result["anytime"]
+    leaning = f"Testers leaning to Model 1 : Model 2 : neither = {sign['model1']} : {sign['model2']} : {sign['none']}"
+    closed = f"Anytime-valid, {anytime['n_closed']} closed testers, e-value {number(anytime['e_value'], 2)}"
+    side, blinding = result["position"], result["blinding"]
+    entries = (
+        ("Mean over testers (primary)", result["preference"], result["preference"]["estimate"]),
+        ("Mean over votes", result["pooled"], result["pooled"]["estimate"]),
+        ("Mean over votes, new prompts too", result["two_way"], result["two_way"]["estimate"]),
+        (leaning, sign, ""),
+        (closed, anytime, ""),
+        ("Left side wins", side, side["left_estimate"]),
+        ("Blinding, overall index", blinding, blinding["index"]),
+    )
+    return [(name, number(value), interval(entry), p_text(entry["p_value"])) for name, entry, value in entries]
+
+
+def _without_intervals(result: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    numbers = (
+        ("Preference, sides evened out", number(result["position"]["estimate_adjusted"])),
+        ("Gap in Elo points", number(result["elo_gap"], 1)),
+        ("Gap at equal length, in Elo points", number(result["length_controlled"]["elo_gap"], 1)),
+        ("Davidson's model: log of the strengths' ratio", number(result["davidson"]["log_ratio"])),
+        ("Davidson's model: readiness to call a tie (nu)", number(result["davidson"]["nu"])),
+        ("Likeness of one tester's votes (ICC)", number(result["icc"])),
+        ("Agreement of testers (Krippendorff's alpha)", number(result["agreement"]["alpha"])),
+        ("Blinding, James' index", number(result["blinding"]["james"])),
+        ("Testers needed for 80% power at this difference", number(result["power"]["testers_needed"])),
+        ("Of these still to come", number(result["power"]["testers_to_go"])),
+    )
+    exact = ("Exact sign-flip test", "", "", p_text(result["sign_flip"]["p_value"]))
+    return [exact, *((name, value, "", "") for name, value in numbers)]
 
 
 def testers_left_out(result: dict[str, Any]) -> int:
@@ -220,8 +228,8 @@ def testers_left_out(result: dict[str, Any]) -> int:
 
 def left_out(result: dict[str, Any]) -> str:
     """What is not counted where, and why."""
-    rows = [(entry["reason"], entry["n"]) for entry in result["excluded"]] or [("nothing", 0)]
-    return table(("", "number"), rows)
+    rows = [(entry["reason"], entry["n"]) for entry in result["excluded"]]
+    return table(("", "number"), rows) if rows else "<p>Nothing is left out.</p>"
 
 
 class Code(str):

@@ -75,15 +75,19 @@ def length_controlled(outcomes: Outcomes) -> dict[str, float | None]:
 
 def _logistic(feature: Any, target: Any) -> tuple[float, float] | None:
     """Intercept and slope of a logistic regression with targets in [0, 1], by Newton's method; None if it diverges."""
-    design = np.column_stack([np.ones_like(feature), feature])
-    beta = np.zeros(2)
+    from scipy import special
+
+    beta = np.array([logit(float(target.mean())), 0.0])
     for _ in range(50):
-        probability = 1 / (1 + np.exp(-np.clip(design @ beta, -500, 500)))
+        probability = special.expit(beta[0] + beta[1] * feature)
         weight = probability * (1 - probability)
-        information = design.T @ (design * weight[:, None])
+        weighted = weight * feature
+        slope = weighted.sum()
+        information = np.array([[weight.sum(), slope], [slope, weighted @ feature]])
         if np.linalg.det(information) <= 1e-12 * len(feature):
             return None
-        step = np.linalg.solve(information, design.T @ (target - probability))
+        residual = target - probability
+        step = np.linalg.solve(information, np.array([residual.sum(), residual @ feature]))
         beta += step
         if np.max(np.abs(step)) < 1e-12:
             return float(beta[0]), float(beta[1])
@@ -101,11 +105,11 @@ def agreement(outcomes: Outcomes) -> float | None:
 
     if not len(outcomes.choice):
         return None
-    prompts, prompt = np.unique(outcomes.prompt, return_inverse=True)
-    first = np.unique(outcomes.tester * len(prompts) + prompt, return_index=True)[1]
-    model1_won = outcomes.score[first] > 0.5
-    verdict = np.where(outcomes.choice[first] >= 2, outcomes.choice[first], np.where(model1_won, 0, 1))
-    counts = np.bincount(prompt[first] * 4 + verdict, minlength=len(prompts) * 4).reshape(-1, 4)
+    order, cells = outcomes.cells
+    first = order[cells]
+    choice, prompt = outcomes.choice[first], outcomes.prompt[first]
+    verdict = np.where(choice >= 2, choice, np.where(outcomes.score[first] > 0.5, 0, 1))
+    counts = np.bincount(prompt * 4 + verdict, minlength=(int(prompt.max()) + 1) * 4).reshape(-1, 4)
     paired = counts[counts.sum(axis=1) >= 2]
     if np.count_nonzero(paired.sum(axis=0)) < 2:
         return None

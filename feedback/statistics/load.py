@@ -13,7 +13,7 @@ from ..battles import CHOICES
 from ..export.companions import GUESS_COLUMNS, guess_rows
 from ..export.rows import COLUMNS, vote_rows
 from ..study import Exclusion
-from .exclusion import NOTHING, exclude, keep_testers, of_votes, rules_of
+from .exclusion import NOTHING, exclude, keep_testers, left_out, of_votes, rules_of
 from .outcomes import Outcomes, TesterCounts, VotesError
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ _FIELDS = {
     "turns": "turns",
     "flagged": "leak_flag",
 }
+# Bits that a field of a vote is expected to take, and whether all lengths and turns take no more.
+_WIDTHS = {"model1_left": 1, "choice": 2, "left_chars": 13, "right_chars": 13, "turns": 4, "flagged": 1}
+_WIDTHS |= {"too_fast": 1, "good_enough": 2}
+_FITS = "ifnull(MAX(left_chars | right_chars | (turns << 9)) < 8192, 1)"
 
 
 @dataclass(frozen=True)
@@ -120,10 +124,10 @@ def load_outcomes(connection: sqlite3.Connection, study_id: int, rules: Exclusio
         fields["good_enough"] = "ifnull(good_enough + 1, 0)"
     if rules.min_vote_seconds > 0:
         fields["too_fast"] = f"ifnull(vote_seconds < {rules.min_vote_seconds!r}, 0)"
-    votes = _columns(cursor, study_id, fields, _INDEXED if fields == _FIELDS else _BY_ID)
+    votes = _vote_columns(cursor, study_id, fields, _INDEXED if fields == _FIELDS else _BY_ID)
     cells = votes["tester"] << 32 | votes["prompt"]
     if fields == _FIELDS and (cells[1:] == cells[:-1]).any():
-        votes = _columns(cursor, study_id, fields, _BY_ID)  # agreement takes the first vote of a doubled cell
+        votes = _vote_columns(cursor, study_id, fields, _BY_ID)  # agreement takes the first vote of a doubled cell
     testers = _Testers.of_study(cursor, study_id)
     tester, found = testers.places(votes["tester"])
     prompts, prompt = _distinct(votes["prompt"])
@@ -167,13 +171,14 @@ class _Testers:
     backgrounds: tuple[str | None, ...]
 
     @classmethod
-    def of_study(cls, cursor: sqlite3.Cursor, study_id: int) -> _Testers:
+    def of_study(cls, cursor: sqlite3.Cursor, study_id: int, texts: bool = True) -> _Testers:
+        """``texts``: whether codes and backgrounds are needed."""
+        more = ", code, NULLIF(background, '{}')" if texts else ""
         rows = cursor.execute(
-            "SELECT id, closed_at IS NOT NULL, code, NULLIF(background, '{}') FROM testers WHERE study_id = ?"
-            " ORDER BY enrolment",
-            [study_id],
+            f"SELECT id, closed_at IS NOT NULL{more} FROM testers WHERE study_id = ? ORDER BY enrolment", [study_id]
         ).fetchall()
-        keys, closed, codes, backgrounds = zip(*rows, strict=True) if rows else ((), (), (), ())
+        keys, closed, *told = zip(*rows, strict=True) if rows else ((), ())
+        codes, backgrounds = told or ((), ())
         return cls(np.array(keys, np.int64), np.array(closed, bool), codes, backgrounds)
 
     def places(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], bool]:
@@ -195,24 +200,40 @@ def _distinct(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
     return np.flatnonzero(present), (np.cumsum(present) - 1)[keys]
 
 
-def _columns(
+def _vote_columns(
     cursor: sqlite3.Cursor, study_id: int, fields: dict[str, str], source: str
 ) -> dict[str, NDArray[np.int64]]:
-    """Columns of the current votes, each as an array; all values are whole numbers from 0.
+    """The fields of the current votes, read once where lengths and turns are as small as most are, else again."""
+    testers, prompts = cursor.execute("SELECT (SELECT MAX(id) FROM testers), (SELECT MAX(id) FROM prompts)").fetchone()
+    widths = _WIDTHS | {"tester": int(testers or 1).bit_length(), "prompt": int(prompts or 1).bit_length()}
+    columns, fits = _columns(cursor, fields, widths, source, [study_id], _FITS)
+    if not fits:
+        chars, turns = cursor.execute(
+            f"SELECT MAX(left_chars | right_chars), MAX(turns) {_INDEXED}", [study_id]
+        ).fetchone()
+        widths |= dict.fromkeys(("left_chars", "right_chars"), chars.bit_length()) | {"turns": turns.bit_length()}
+        columns, _ = _columns(cursor, fields, widths, source, [study_id])
+    return columns
+
+
+def _columns(
+    cursor: sqlite3.Cursor,
+    fields: dict[str, str],
+    widths: dict[str, int],
+    source: str,
+    parameters: Any,
+    also: str = "NULL",
+) -> tuple[dict[str, NDArray[np.int64]], Any]:
+    """Columns of ``source``, each as an array, and the value of ``also``.
+
+    All values of the columns are whole numbers from 0 of at most so many bits.
 
     SQLite packs several small numbers into one and writes them as one text that numpy parses: what a million rows
     cost is the objects that Python would make of them.
     """
-    testers, prompts, left, right, turns = cursor.execute(
-        "SELECT (SELECT MAX(id) FROM testers), (SELECT MAX(id) FROM prompts), MAX(left_chars), MAX(right_chars),"
-        f" MAX(turns) {_INDEXED}",
-        [study_id],
-    ).fetchone()
-    largest = {"tester": testers, "prompt": prompts, "left_chars": left, "right_chars": right, "turns": turns}
-    widths = {name: max(1, int(largest.get(name, 3) or 0).bit_length()) for name in fields}
     packs: list[list[str]] = [[]]  # names, at most 62 bits together
-    for name, width in widths.items():
-        if sum(widths[other] for other in packs[-1]) + width > 62:
+    for name in fields:
+        if sum(widths[other] for other in packs[-1]) + widths[name] > 62:
             packs.append([])
         packs[-1].append(name)
     expressions = []
@@ -220,22 +241,15 @@ def _columns(
         expression = fields[pack[0]]
         for name in pack[1:]:
             expression = f"(({expression}) << {widths[name]} | {fields[name]})"
-        expressions.append(expression)
+        expressions.append(f"group_concat({expression}, ' ')")
+    *texts, besides = cursor.execute(f"SELECT {', '.join(expressions)}, {also} {source}", parameters).fetchone()
     columns: dict[str, NDArray[np.int64]] = {}
-    for pack, rest in zip(packs, _numbers(cursor, expressions, source, [study_id]), strict=True):
+    for pack, text in zip(packs, texts, strict=True):
+        rest = np.fromstring(text or "", np.int64, sep=" ")
         for name in reversed(pack):
             columns[name] = rest & ((1 << widths[name]) - 1)
-            rest = rest >> widths[name]
-    return columns
-
-
-def _numbers(
-    cursor: sqlite3.Cursor, expressions: list[str], source: str, parameters: list[Any]
-) -> list[NDArray[np.int64]]:
-    """Each expression's values over the rows of ``source``, in their order."""
-    columns = ", ".join(f"group_concat({expression}, ' ')" for expression in expressions)
-    texts = cursor.execute(f"SELECT {columns} {source}", parameters).fetchone()
-    return [np.fromstring(text or "", np.int64, sep=" ") for text in texts]
+            rest >>= widths[name]
+    return columns, besides
 
 
 def load_counts(connection: sqlite3.Connection, study: sqlite3.Row) -> tuple[TesterCounts, dict[str, TesterCounts]]:
@@ -248,6 +262,19 @@ def load_counts(connection: sqlite3.Connection, study: sqlite3.Row) -> tuple[Tes
         name: outcomes.testers_within(outcomes.category == place) for place, name in enumerate(outcomes.categories)
     }
     return replace(outcomes.testers, excluded=outcomes.excluded), categories
+
+
+def excluded_testers(connection: sqlite3.Connection, study_id: int, rules: Exclusion) -> dict[str, str]:
+    """The opaque id of each tester whom a rule on testers leaves out, with the wording of the first that does."""
+    if rules.min_votes == NOTHING.min_votes and rules.max_same_side == NOTHING.max_same_side:
+        return {}
+    of_single_votes = replace(rules, min_votes=NOTHING.min_votes, max_same_side=NOTHING.max_same_side)
+    outcomes = load_outcomes(connection, study_id, of_single_votes)
+    return {
+        outcomes.tester_ids[place]: wording
+        for wording, mask in left_out(outcomes.testers, rules)
+        for place in np.flatnonzero(mask)
+    }
 
 
 def load_tally(
@@ -263,32 +290,23 @@ def load_tally(
         row[0]
         for row in cursor.execute("SELECT DISTINCT category FROM prompts WHERE study_id = ? ORDER BY 1", [study_id])
     ]
-    codes = " ".join(f"WHEN ? THEN {code}" for code in range(len(names)))
-    category = f"CASE category {codes} END" if names else "0"
+    codes = " ".join(f"WHEN :category{code} THEN {code}" for code in range(len(names)))
     counters = [f"{side}_{choice}" for side in "lr" for choice in CHOICES]
-    bits = max(1, _rounds(cursor, study_id).bit_length())
-    packed = [_packed(counters[start : start + 4], bits) for start in (0, 4)]
-    source = "FROM tallies WHERE study_id = ?"
-    key, place, *sides = _numbers(cursor, ["tester_id", category, *packed], source, [*names, study_id])
-    testers = _Testers.of_study(cursor, study_id)
-    tester, _ = testers.places(key)
+    fields = {"tester": "tester_id", "category": f"CASE category {codes} END" if names else "0"}
+    fields |= {counter: counter for counter in counters}
+    newest, rounds = cursor.execute(
+        "SELECT (SELECT MAX(id) FROM testers), (SELECT rounds FROM studies WHERE id = ?)", [study_id]
+    ).fetchone()
+    widths = dict.fromkeys(counters, int(rounds or 1).bit_length())  # no tester votes more often
+    widths |= {"tester": int(newest or 1).bit_length(), "category": max(1, len(names)).bit_length()}
+    parameters = {"study": study_id} | {f"category{code}": name for code, name in enumerate(names)}
+    tally, _ = _columns(cursor, fields, widths, "FROM tallies WHERE study_id = :study", parameters)
+    testers = _Testers.of_study(cursor, study_id, texts=False)
+    tester, _ = testers.places(tally["tester"])
     counts = np.zeros((len(testers.keys), max(1, len(names)), 8), np.int64)
-    for number in range(8):
-        counts[tester, place, number] = sides[number // 4] >> bits * (3 - number % 4) & ((1 << bits) - 1)
+    for number, counter in enumerate(counters):
+        counts[tester, tally["category"], number] = tally[counter]
     return _kept(counts, testers.closed, names, rules)
-
-
-def _rounds(cursor: sqlite3.Cursor, study_id: int) -> int:
-    """The most that a counter of the tally can hold: a tester's votes."""
-    row = cursor.execute("SELECT rounds FROM studies WHERE id = ?", [study_id]).fetchone()
-    return int(row[0]) if row else 1
-
-
-def _packed(columns: list[str], bits: int) -> str:
-    expression = columns[0]
-    for column in columns[1:]:
-        expression = f"(({expression}) << {bits} | {column})"
-    return expression
 
 
 def _kept(

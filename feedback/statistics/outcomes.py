@@ -149,6 +149,16 @@ class Outcomes:
         """(N,) 1 where model1 won, 0 where model2 won, 1/2 for a tie and for both bad."""
         return np.asarray(SCORES[(~self.model1_left).astype(np.int64), self.choice])
 
+    @cached_property
+    def cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(N,) places of the votes by tester and prompt, and (C,) where in these each pair of them begins.
+
+        Within a pair the votes keep their order.
+        """
+        key = self.tester * (int(self.prompt.max(initial=0)) + 1) + self.prompt
+        order = np.argsort(key, kind="stable")  # in no time where they are in this order already
+        return order, np.flatnonzero(np.diff(key[order], prepend=-1))
+
     def testers_within(self, votes: NDArray[np.bool_]) -> TesterCounts:
         """Some of the votes (N,) counted by tester; testers without any drop out."""
         counts = np.bincount(self._cells[votes], minlength=len(self.closed) * 8).reshape(-1, 2, 4)

@@ -88,14 +88,18 @@ def two_way(outcomes: Outcomes, alpha: float = 0.05) -> dict[str, Any]:
         return t_estimate(None, None, 0, alpha, method)
     estimate = float(outcomes.score.mean())
     residual = outcomes.score - estimate
-    cells = np.unique(outcomes.tester * (int(outcomes.prompt.max()) + 1) + outcomes.prompt, return_inverse=True)[1]
-    prompts = np.unique(outcomes.prompt, return_inverse=True)[1]
-    groups = [len(outcomes.closed), int(prompts.max()) + 1, int(cells.max()) + 1]
+    order, cells = outcomes.cells
+    groups = [len(outcomes.closed), int(np.count_nonzero(np.bincount(outcomes.prompt))), len(cells)]
     if min(groups) < 2:
         return t_estimate(estimate, None, 0, alpha, method)
+    sums = (
+        np.bincount(outcomes.tester, residual),
+        np.bincount(outcomes.prompt, residual),
+        np.add.reduceat(residual[order], cells),
+    )
     by_tester, by_prompt, by_cell = (
-        count / (count - 1) * float(np.sum(np.bincount(labels, residual, count) ** 2)) / n**2
-        for labels, count in zip((outcomes.tester, prompts, cells), groups, strict=True)
+        count / (count - 1) * float(np.sum(deviations**2)) / n**2
+        for deviations, count in zip(sums, groups, strict=True)
     )
     variance = max(by_tester + by_prompt - by_cell, by_tester, by_prompt)
     result = t_estimate(estimate, float(np.sqrt(variance)), min(groups[:2]) - 1, alpha, method)

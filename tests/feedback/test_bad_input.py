@@ -159,3 +159,33 @@ def test_a_backup_made_in_use_is_restored_in_place(
     assert main(["check", "--db", str(db)]) == 0
     if not damage:
         assert open_test(kept).progress(tester) == (3, 12)
+
+
+def test_a_backup_of_an_older_schema_is_migrated_as_it_is_restored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import sqlite3
+
+    db, copy = tmp_path / "v.db", tmp_path / "copy.db"
+    test = open_test(db)
+    tester = test.enrol("1").id
+    vote_for(test, tester, ["model1", "tie"])
+    test.database.backup(copy)
+    test.database.close()
+    with sqlite3.connect(copy) as backup:  # as the version before the last migration left it
+        backup.execute("DROP INDEX votes_good_enough")
+        backup.execute("DELETE FROM _sqlite_migrations WHERE name = 'good_enough'")
+    assert main(["restore", "--db", str(db), "--from", str(copy)]) == 0
+    assert main(["check", "--db", str(db)]) == 0
+    assert open_test(db).progress(tester) == (2, 12)
+    with sqlite3.connect(copy) as backup:  # and one of a version to come
+        backup.execute("INSERT INTO _sqlite_migrations SELECT 99, migration_set, 'later', applied_at FROM"
+                       " _sqlite_migrations LIMIT 1")  # fmt: skip
+    kept = sorted(tmp_path.glob("v.db.backup-*"))
+    capsys.readouterr()
+    assert main(["restore", "--db", str(db), "--from", str(copy)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert all(word in error for word in ("copy.db", "newer version", "later", "--from")), error
+    assert sorted(tmp_path.glob("v.db.backup-*")) == kept
+    assert open_test(db).progress(tester) == (2, 12)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -354,3 +356,14 @@ while True:
     kept = {row[0] for row in Database(tmp_path / "v.db").connection.execute("SELECT id FROM votes")}
     assert set(saved) <= kept
     assert len(kept) <= len(saved) + 1
+
+
+def test_a_thread_that_ends_leaves_no_connection_behind(tmp_path: Path) -> None:
+    database = Database(tmp_path / "v.db")
+    for _ in range(5):
+        thread = threading.Thread(target=lambda: database.connection.execute("SELECT 1"))
+        thread.start()
+        thread.join()
+    gc.collect()
+    assert len(database._connections) == 1, "this thread's own"
+    database.close()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from feedback.blind_test import BlindTest
 from feedback.export import FORMATS, ExportError, stream, write
 from feedback.export.companions import COMPANIONS
-from feedback.export.rows import COLUMNS, FORMULA_STARTS, hide_formula, reveal_formula
+from feedback.export.rows import _FREE_TEXT, COLUMNS, FORMULA_STARTS, hide_formula, reveal_formula
 from feedback.statistics import load_study, load_votes, read_csv, read_study_csv, summary
 from feedback.study import Exclusion
 from tests.feedback.protocol import answer_turn, answered, choice_for, open_test, vote_for
@@ -302,6 +302,22 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
         replace_file(tmp_path / "f", chunks())
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
     assert (tmp_path / "f").read_text() == "old"
+
+
+def test_the_csv_is_byte_for_byte_what_pythons_writer_makes_of_the_rows(study: BlindTest) -> None:
+    """SQLite prints the file; here the same by the ``csv`` module, cell by cell."""
+    quoted = [name in (*_FREE_TEXT, "reasons") for name in COLUMNS]
+    wanted = io.StringIO()
+    for row in [COLUMNS, *load_votes(study.database).astype(object).itertuples(index=False)]:
+        cells = []
+        for cell, in_quotes in zip(row, quoted, strict=True):
+            empty = cell is None or cell != cell
+            text = "" if empty else hide_formula(cell) if isinstance(cell, str) else repr(cell)
+            is_text = in_quotes and row is not COLUMNS
+            csv.writer(buffer := io.StringIO(), quoting=csv.QUOTE_ALL, lineterminator="").writerow([text])
+            cells.append(buffer.getvalue() if is_text else text)
+        wanted.write(",".join(cells) + "\n")
+    assert exported(study, "csv").decode() == wanted.getvalue()
 
 
 def test_numbers_of_the_csv_read_back_to_the_last_digit(blind_test: BlindTest, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special
 
-from feedback.statistics.anytime import anytime, closed_prefix, e_values, interval, log_capital, lower_bound
+from feedback.statistics.anytime import anytime, closed_prefix, e_values, interval, log_capital, lower_bound, peak
 from feedback.statistics.outcomes import Outcomes
 from tests.feedback.protocol import VECTORS, dataset_d
 
@@ -101,3 +101,14 @@ def test_twenty_thousand_testers_take_seconds_of_work_not_minutes() -> None:
     result = anytime(x)
     assert time.process_time() - began < 2  # measured: 0.1
     assert result["ci_low"] < x.mean() < result["ci_high"]
+
+
+@pytest.mark.parametrize("lean", [0.3, 0.5, 0.55])
+@pytest.mark.parametrize("m", [0.2, 0.5, 0.54])
+def test_the_peak_by_blocks_is_that_of_the_whole_path(lean: float, m: float) -> None:
+    for testers in (1, 70, 2_001):
+        x = np.random.default_rng(testers).binomial(8, lean, testers) / 8
+        path = log_capital(x, m)
+        most, place = peak(x, m)
+        assert most == pytest.approx(path.max(), abs=1e-9)
+        assert path[place] == pytest.approx(path.max(), abs=1e-9)

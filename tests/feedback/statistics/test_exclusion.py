@@ -10,7 +10,7 @@ from feedback.blind_test import BlindTest
 from feedback.export import write
 from feedback.report import write_report
 from feedback.statistics import VotesError, load_study, read_study_csv, summary
-from feedback.statistics.load import load_tally
+from feedback.statistics.load import excluded_testers, load_tally
 from feedback.study import Exclusion, Study, StudyError
 from tests.feedback.protocol import answered, document, open_test, vote_for
 
@@ -55,6 +55,18 @@ def test_database_csv_page_report_and_manifest_agree(study: BlindTest, tmp_path:
     html = write_report(study.database, tmp_path)[0].read_text()
     assert "votes given in less than 2 s (rule of the study)" in html
     assert "Left out by the study&#x27;s rules" in html
+
+
+def test_the_testers_who_are_left_out_are_told_with_their_rule(study: BlindTest) -> None:
+    marks = excluded_testers(study.database.connection, study.study_id, Exclusion(**RULES))
+    kept = set(load_study(study.database).outcomes.tester_ids)
+    assert sorted(marks.values()) == [
+        "testers who chose the same side in over 90% of their choices of a side",
+        "testers with fewer than 3 votes",
+    ]
+    assert len(kept) == 11
+    assert not kept & marks.keys()
+    assert excluded_testers(study.database.connection, study.study_id, Exclusion(min_vote_seconds=2)) == {}
 
 
 def test_rules_on_testers_work_on_the_tally(tmp_path: Path) -> None:
