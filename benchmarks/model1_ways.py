@@ -28,8 +28,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.documents import Documents
 from training.model import ModernTransformer
-from training.packing import Batch, Documents, PackedBatches, all_batches
+from training.packing import Batch, PackedBatches, all_batches
 from training.scoring import score
 
 PAD = 3  # training.tokenizer.PAD, whose module needs sentencepiece, which an environment for litgpt may lack

@@ -1,267 +1,227 @@
 """Fine-tuning of SmolLM2-135M: Diptych beside TRL's SFTTrainer and transformers' Trainer, alternating in one run.
 
-    pip install trl==1.16.0
-    python benchmarks/model2_training.py --data FOLDER --seconds 120 --seeds 3 --out docs/benchmarks-model2.md
+    python benchmarks/model2_training.py --data FOLDER --seconds 60 --seeds 3 --out docs/benchmarks-model2.md
 
-All ways fine-tune every weight on the same question-and-answer rows in the same chat form, with the loss on answers,
-AdamW (fused), the same peak rate on a cosine, bf16 where the processor has it, and as many real tokens a step:
+Every way fine-tunes all weights on the same question-and-answer rows in the same chat form, with the loss on answers:
 
-- Diptych: packed rows, no attention across samples, the output layer only where there is a label.
-- SFTTrainer: best-fit packing without padding (`packing=True`, strategy `bfd`), `loss_type="chunked_nll"`.
+- Diptych: packed rows, no attention across samples.
+- SFTTrainer: best-fit packing without padding (`packing=True`, strategy `bfd`), its fused output layer.
 - Trainer: one sample a row, padded to the longest of its batch.
 
-Each runs in a process of its own, so that peak memory is its own; every process scores the same held-out answers with
-the same code before it ends. A pilot of six steps tells transformers' schedule how many there will be.
+Each measurement is a process of its own (`model2_ways.py`), so that its peak memory is its own; the ways take turns. A
+pilot first finds the fastest settings of the other two on this machine. Every result is appended to `--results` as it
+comes; the same command goes on after the last one, and the report is written from that file. With three seeds of 60
+seconds it takes about 15 minutes on two cores; `--quick` shows within two that all works.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
+from model1_training import Results
+from model1_ways import write_rows
+from model2_ways import CANDIDATES, Job
 
-from training.bases import Base, load_base
-from training.dataset import Dataset, load_dataset
+from training.bases import load_base
+from training.dataset import load_dataset
 from training.device import choose_compute
-from training.fine_tuning import PackedCausalLM
-from training.packing import Documents, all_batches, tokenise
-from training.progress import Progress, quiet_transformers
-from training.report import Metrics, peak_memory_bytes
-from training.scoring import Score, score
-from training.train_model2_pretrained import Model2Options, make_trainer
+from training.documents import tokenise
 
-ROW_LENGTH, ROWS = 256, 4
-RATE, WARMUP = 3e-4, 0.1
-WAYS = ("diptych", "sft", "padded")
-NAMES = {"diptych": "Diptych", "sft": "TRL SFTTrainer, packed", "padded": "transformers Trainer, padded"}
+NAMES = {"ours": "Diptych", "sft": "TRL SFTTrainer, packed", "padded": "transformers Trainer, padded"}
+SPEED_TARGETS = {"sft": 1.0, "padded": 2.0}
+PILOT_SECONDS = 6.0
+
+Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Result:
-    """One way with one seed."""
-
-    way: str
-    seed: int
-    seconds: float
-    tokens: int
-    peak_memory: int
-    before: float
-    after: float
-
-    @property
-    def speed(self) -> float:
-        return self.tokens / self.seconds
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a child process is told."""
-
-    way: str
-    seed: int
-    seconds: float
-    data: tuple[str, ...]
-    max_rows: int
-
-    def dataset(self) -> Dataset:
-        """Questions with answers only; held-out ones too."""
-        whole = load_dataset(self.data, self.max_rows, 400)
-        held_out = {kind: [s for s in samples if s.question] for kind, samples in whole.held_out.items()}
-        return Dataset([s for s in whole.train if s.question], {k: v for k, v in held_out.items() if v})
+def prepare(arguments: argparse.Namespace) -> Path:
+    """The tokenised questions and answers, made once for the same data."""
+    arguments.results.parent.mkdir(parents=True, exist_ok=True)
+    key = sha256(repr((arguments.data, arguments.max_rows_per_source, arguments.base)).encode()).hexdigest()[:12]
+    path = arguments.results.parent / f"model2-{key}.npz"
+    if not path.is_file():
+        dataset = load_dataset(arguments.data, arguments.max_rows_per_source, 150)
+        chats = [[s for s in samples if s.question] for samples in (dataset.train, dataset.validation)]
+        if not all(chats):
+            sys.exit(f"{' '.join(arguments.data)}: no questions to train on, or none held out; name more --data")
+        base = load_base(arguments.base)
+        documents = [tokenise(samples, base.encode_batch, base.chat_form(), "answers") for samples in chats]
+        write_rows(path, *documents)
+    return path
 
 
-def held_out_score(base: Base, documents: Documents) -> Score:
-    compute, model = choose_compute(), PackedCausalLM(base.model).eval()
-
-    def loss_sum(batch: Any) -> torch.Tensor:
-        with compute.autocast():
-            return model.loss(batch.tokens, batch.labels, batch.documents)
-
-    batches = all_batches(documents, ROW_LENGTH, ROWS, base.pad_id)
-    return score(loss_sum, batches, int(documents.answer_bytes.sum()))
-
-
-def run_diptych(job: Job, base: Base, dataset: Dataset) -> tuple[float, int]:
-    """Seconds and tokens of our loop."""
-    options = Model2Options(
-        row_length=ROW_LENGTH, batch_rows=ROWS, micro_batch_rows=ROWS, learning_rate=RATE, warmup=WARMUP,
-        epochs=1e9, max_seconds=job.seconds, evaluations=1, seed=job.seed,
-    )  # fmt: skip
-    silent = Dataset(dataset.train, {})
-    with tempfile.TemporaryDirectory() as folder, Progress() as progress:
-        metrics = Metrics(Path(folder) / "metrics.jsonl")
-        trainer = make_trainer(base, silent, options, choose_compute(), progress, metrics, lambda step, scores: None)
-        outcome = trainer.run()
-    return outcome.seconds, outcome.tokens
-
-
-def rows_of(documents: Documents) -> Iterator[dict[str, list[int]]]:
-    """Ids and labels of each sample as transformers wants them: not shifted, at most ROW_LENGTH long."""
-    for first, stop in zip(documents.offsets[:-1], documents.offsets[1:], strict=True):
-        part = slice(first, min(stop, first + ROW_LENGTH))
-        ids, learned = documents.tokens[part].tolist(), documents.learned[part].tolist()
-        yield {"input_ids": ids, "labels": [i if k else -100 for i, k in zip(ids, learned, strict=True)]}
-
-
-def run_transformers(job: Job, base: Base, dataset: Dataset) -> tuple[float, int]:
-    """Seconds and tokens of SFTTrainer or Trainer: a pilot sets the number of steps, then the run itself."""
-    from datasets import Dataset as Rows
-
-    documents = tokenise(dataset.train, base.encode_batch, base.chat_form(), "answers")
-    rows = Rows.from_list(list(rows_of(documents))).shuffle(seed=job.seed)
-    weights = {name: tensor.clone() for name, tensor in base.model.state_dict().items()}
-    pilot_seconds, pilot_steps, _ = _train(job, base, rows, documents, max_steps=6, deadline=None)
-    base.model.load_state_dict(weights)
-    # The pilot's time is not charged: what is compared is training, not the guess of its length.
-    steps = max(1, round(job.seconds / (pilot_seconds / pilot_steps)))
-    seconds, _, tokens = _train(job, base, rows, documents, max_steps=steps, deadline=job.seconds)
-    return seconds, tokens
-
-
-def _train(
-    job: Job, base: Base, rows: Any, documents: Documents, *, max_steps: int, deadline: float | None
-) -> tuple[float, int, int]:
-    from transformers import DataCollatorForSeq2Seq, Trainer, TrainerCallback, TrainingArguments
-
-    class Clock(TrainerCallback):
-        """Times the steps, and stops at the deadline."""
-
-        began = ended = 0.0
-
-        def on_train_begin(self, *_: Any, **__: Any) -> None:
-            self.began = time.monotonic()
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.ended = time.monotonic()
-            if deadline and self.ended - self.began >= deadline:
-                control.should_training_stop = True
-
-    samples = max(1, round(ROW_LENGTH * ROWS / float(documents.lengths.mean())))
-    common: dict[str, Any] = {
-        "per_device_train_batch_size": ROWS if job.way == "sft" else samples,
-        "max_steps": max_steps,
-        "learning_rate": RATE,
-        "lr_scheduler_type": "cosine",
-        "warmup_steps": round(WARMUP * max_steps),
-        "weight_decay": 0.0,
-        "max_grad_norm": 1.0,
-        "adam_beta2": 0.95,
-        "optim": "adamw_torch_fused",
-        "bf16": choose_compute().dtype_name == "bf16",
-        "use_cpu": not torch.cuda.is_available(),
-        "gradient_checkpointing": False,
-        "include_num_input_tokens_seen": "non_padding",
-        "save_strategy": "no",
-        "logging_strategy": "no",
-        "report_to": "none",
-        "disable_tqdm": True,
-        "seed": job.seed,
-    }
-    clock = Clock()
+def child(job: Job, tuning: bool = False) -> Row:
+    """Run one way in a process of its own; an error is a result too, with the last line that it printed."""
+    script, limit = Path(__file__).with_name("model2_ways.py"), 900 + 2 * job.seconds
     with tempfile.TemporaryDirectory() as folder:
-        if job.way == "sft":
-            from trl import SFTConfig, SFTTrainer
-
-            arguments = SFTConfig(
-                folder, packing=True, packing_strategy="bfd", max_length=ROW_LENGTH, loss_type="chunked_nll", **common
-            )
-            trainer: Any = SFTTrainer(
-                base.model, arguments, train_dataset=rows, processing_class=base.tokenizer, callbacks=[clock]
-            )
-        else:
-            collator = DataCollatorForSeq2Seq(base.tokenizer, padding=True, label_pad_token_id=-100)
-            trainer = Trainer(
-                base.model, TrainingArguments(folder, **common), data_collator=collator, train_dataset=rows,
-                processing_class=base.tokenizer, callbacks=[clock],
-            )  # fmt: skip
-        trainer.train()
-        state = trainer.state
-    return clock.ended - clock.began, state.global_step, int(state.num_input_tokens_seen)
+        path = Path(folder) / "job.json"
+        path.write_text(json.dumps({"job": asdict(job), "tuning": tuning}), encoding="utf-8")
+        try:
+            done = subprocess.run([sys.executable, script, path], capture_output=True, text=True, timeout=limit)
+        except subprocess.TimeoutExpired:
+            return {"error": f"not done after {limit:.0f} s"}
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        return {"error": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]}
+    return dict(json.loads(lines[-1]))
 
 
-def run_job(job: Job) -> Result:
-    """One way in this process."""
-    quiet_transformers()
-    torch.manual_seed(job.seed)
-    base, dataset = load_base("smollm2-135m"), job.dataset()
-    held_out = tokenise(dataset.validation, base.encode_batch, base.chat_form(), "answers")
-    before = held_out_score(base, held_out).bits_per_byte
-    run = run_diptych if job.way == "diptych" else run_transformers
-    seconds, tokens = run(job, base, dataset)
-    after = held_out_score(base, held_out).bits_per_byte
-    return Result(job.way, job.seed, seconds, tokens, peak_memory_bytes(), before, after)
+def setting(job: Job) -> Row:
+    """Of the whole report."""
+    compute = choose_compute()
+    return {
+        "machine": f"{platform.machine()}, {compute.name}", "dtype": compute.dtype_name, "torch": torch.__version__,
+        "tokens_a_step": job.row_length * job.batch_rows, "row_length": job.row_length,
+    }  # fmt: skip
 
 
-def spread(values: list[float], form: str) -> str:
-    """Mean and range."""
-    mean = format(statistics.mean(values), form)
-    return mean if len(values) == 1 else f"{mean} ({format(min(values), form)} to {format(max(values), form)})"
-
-
-def render(results: list[Result], seconds: float) -> str:
-    """The report."""
-    ours = statistics.mean(r.speed for r in results if r.way == "diptych")
-    lines = [
-        "# Fine-tuning of Model 2: measured",
-        "",
-        f"SmolLM2-135M, every weight, question-and-answer rows, {ROW_LENGTH * ROWS:,} tokens a step, "
-        f"{seconds:.0f} s of training each, {choose_compute().name}, {choose_compute().dtype_name}; mean and range "
-        "over the seeds, the ways alternating. Written by `benchmarks/model2_training.py`.",
-        "",
-        "| way | useful tokens/s | Diptych is faster by | peak memory (GB) | held-out answers, bits per byte |",
-        "|---|---|---|---|---|",
-    ]
-    for way in WAYS:
-        mine = [r for r in results if r.way == way]
-        if mine:
-            speeds = [r.speed for r in mine]
-            memory, after = max(r.peak_memory for r in mine) / 1e9, spread([r.after for r in mine], ".3f")
-            ratio = ours / statistics.mean(speeds)
-            lines.append(f"| {NAMES[way]} | {spread(speeds, ',.0f')} | {ratio:.2f} | {memory:.2f} | {after} |")
-    return "\n".join([*lines, "", f"The base before any training: {results[0].before:.3f} bits per byte.", ""])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", nargs="+", default=["embedded"])
-    parser.add_argument("--seconds", type=float, default=120)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
-    parser.add_argument("--max-rows-per-source", type=int, default=2000)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--job", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.job:
-        print("RESULT " + json.dumps(asdict(run_job(Job(**json.loads(arguments.job))))))
-        return
-    results = []
+def jobs(job: Job, arguments: argparse.Namespace) -> Iterator[tuple[Row, Job]]:
+    """The measurements, seed by seed, the ways taking turns."""
     for seed in range(1, arguments.seeds + 1):
         for way in arguments.ways:
-            job = Job(way, seed, arguments.seconds, tuple(arguments.data), arguments.max_rows_per_source)
-            command = [sys.executable, __file__, "--job", json.dumps(asdict(job))]
-            done = subprocess.run(command, check=False, capture_output=True, text=True)
-            line = next((line for line in done.stdout.splitlines() if line.startswith("RESULT ")), None)
-            if line is None:
-                sys.exit(f"{way}, seed {seed}: failed\n{done.stderr[-3000:]}")
-            results.append(Result(**json.loads(line.removeprefix("RESULT "))))
-            print(results[-1], file=sys.stderr)
-    report = render(results, arguments.seconds)
-    print(report)
+            yield {"kind": "run", "way": way, "seed": seed, "time": job.seconds}, replace(job, way=way, seed=seed)
+
+
+def measure(arguments: argparse.Namespace, results: Results) -> list[Row]:
+    """Everything that is not in the results yet; all results on these rows."""
+    job = Job("ours", str(prepare(arguments)), arguments.seconds, arguments.base)
+    if arguments.quick:
+        job = replace(job, batch_rows=1)
+    these = {"rows": Path(job.rows).stem}
+
+    def found() -> list[Row]:
+        return [row for row in results.rows if row["rows"] == these["rows"]]
+
+    results.get(these | {"kind": "setting"}, lambda: setting(job))
+    job = replace(job, bf16=_first(found(), "setting")["dtype"] == "bf16")
+    results.get(these | {"kind": "base"}, lambda: child(replace(job, seconds=0)))
+    for way in filter(CANDIDATES.__contains__, arguments.ways):
+        pilot = replace(job, way=way, seconds=min(PILOT_SECONDS, job.seconds))
+        results.get(these | {"kind": "pilot", "way": way}, lambda pilot=pilot: child(pilot, tuning=True))
+    chosen = {row["way"]: row["settings"] for row in found() if row["kind"] == "pilot" and "settings" in row}
+    for key, one in jobs(job, arguments):
+        one = replace(one, settings=chosen.get(one.way, {}))
+        results.get(these | key, lambda one=one: child(one))
+    return found()
+
+
+def _first(rows: list[Row], kind: str) -> Row:
+    return next(row for row in rows if row["kind"] == kind)
+
+
+def _spread(values: list[float], form: str) -> str:
+    """The mean, and the least and largest where there are several."""
+    mean = format(statistics.mean(values), form)
+    return mean if len(values) == 1 else f"{mean} ({min(values):{form}} to {max(values):{form}})"
+
+
+def report(rows: list[Row]) -> str:
+    """All that was measured, and each target with how far it is."""
+    about, failed = _first(rows, "setting"), [row for row in rows if "error" in row]
+    runs: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["kind"] == "run" and "error" not in row:
+            runs.setdefault(row["way"], []).append(row)
+    seconds = " and ".join(sorted({f"{row['time']:g}" for found in runs.values() for row in found}))
+    parts = [
+        "# Benchmarks of Model 2's fine-tuning",
+        f"Written by `benchmarks/model2_training.py`. SmolLM2-135M, every weight, question-and-answer rows, about "
+        f"{about['tokens_a_step']:,} tokens a step (packed in rows of {about['row_length']}), {seconds} s of training "
+        f"each, {about['machine']}, {about['dtype']}, PyTorch {about['torch']}. Mean, least and largest over seeds. "
+        "Every measurement is a process of its own, the ways take turns, each one's learning rate follows the clock. "
+        "A useful token is one of a sample, not padding.",
+        _table(runs, rows),
+        "\n".join(_targets(runs)),
+        "\n".join(_pilots(rows)),
+        "\n".join(f"- {row['kind']} {row.get('way', '')} failed: {row['error']}" for row in failed),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _table(runs: dict[str, list[Row]], rows: list[Row]) -> str:
+    lines = [
+        "| way | useful tokens/s | peak memory (GB) | held-out answers, bits per byte |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| the base, untrained | | | {row['bits_per_byte']:.3f} |" for row in rows if row["kind"] == "base"]
+    for way, found in runs.items():
+        speed = _spread([row["useful_per_second"] for row in found], ",.0f")
+        memory = _spread([row["peak_bytes"] / 1e9 for row in found], ".2f")
+        bits = _spread([row["bits_per_byte"] for row in found], ".3f")
+        lines.append(f"| {NAMES[way]} | {speed} | {memory} | {bits} |")
+    return "\n".join(lines)
+
+
+def _targets(runs: dict[str, list[Row]]) -> Iterator[str]:
+    """Speed, memory and quality beside each of the others, by seed."""
+    mine = {row["seed"]: row for row in runs.get("ours", [])}
+    for way, least in SPEED_TARGETS.items():
+        pairs = [(mine[row["seed"]], row) for row in runs.get(way, []) if row["seed"] in mine]
+        if not pairs:
+            continue
+        speed = [our["useful_per_second"] / their["useful_per_second"] for our, their in pairs]
+        memory = [our["peak_bytes"] / their["peak_bytes"] for our, their in pairs]
+        bits = [our["bits_per_byte"] - their["bits_per_byte"] for our, their in pairs]
+        for what, values, form, met in (
+            (f"useful tokens/s, at least {least:g} times", speed, ".2f", statistics.mean(speed) >= least),
+            ("peak memory, at most 1.00 times", memory, ".2f", statistics.mean(memory) <= 1),
+            ("bits per byte, no more", bits, "+.3f", statistics.mean(bits) <= 0),
+        ):
+            yield f"- {NAMES[way]}: {what}: {_spread(values, form)}: {'met' if met else 'missed'}"
+
+
+def _pilots(rows: list[Row]) -> Iterator[str]:
+    """Which settings the others were given, and what else was tried."""
+    for row in rows:
+        if row["kind"] == "pilot" and "settings" in row:
+            tried = ", ".join(f"{_words(t['settings'])} {t['useful_per_second']:,.0f}" for t in row["tried"])
+            yield f"- {NAMES[row['way']]} was given {_words(row['settings'])}. Useful tokens/s in the pilot: {tried}."
+
+
+def _words(settings: Row) -> str:
+    rows = settings.get("accumulated", 1)
+    return settings["attention"] + ("" if rows == 1 else " with a row at a time")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", nargs="+", default=["embedded"], help="data sources, as for training")
+    parser.add_argument("--base", default="smollm2-135m", help="a name, a folder or an id of the Hub")
+    parser.add_argument("--seconds", type=float, default=60, help="of training for each measurement (default: 60)")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--ways", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--max-rows-per-source", type=int, default=1000)
+    parser.add_argument("--quick", action="store_true", help="a few short steps of each way, to see that all works")
+    parser.add_argument("--results", type=Path, default=Path("logs/benchmarks/model2.jsonl"))
+    parser.add_argument("--out", type=Path, help="the report, as Markdown")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = build_parser().parse_args(argv)
+    if arguments.quick:
+        arguments.seconds, arguments.seeds, arguments.max_rows_per_source = 3.0, 1, 40
+    rows = measure(arguments, Results(arguments.results))
+    text = report(rows)
+    print(text)
     if arguments.out:
-        arguments.out.write_text(report, encoding="utf-8")
+        arguments.out.write_text(text, encoding="utf-8")
+    return 0 if not any("error" in row for row in rows) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,8 +5,9 @@
     python benchmarks/preparation.py --data FOLDER --rows 500 --vocab-size 2000 --scales 1 2    # a quick look
 
 Each scale is prepared in a process of its own with an empty cache, then again with the cache that it left. Scales
-above 1 are made from the same rows with other words in them, so that they are not duplicates. Memory is the sum of what
-all processes hold, looked at ten times a second; pages that they share count more than once.
+above 1 are made from the same rows with other words in them, so that they are not duplicates. Memory is that of all
+processes together, looked at five times a second, each page that they share counted once. What is mapped from files
+(code and data) is told apart: the kernel takes it back whenever something else needs the memory.
 """
 
 from __future__ import annotations
@@ -34,9 +35,20 @@ import psutil
 from training.corpus.files import find_files
 from training.parallel import default_workers
 
-_ALTERED = re.compile(r"\b(?:[A-Z]\w*|\w{4,}|\d+)\b")
-_SYLLABLES = ("", "ka", "lo", "mi", "nu", "pe", "ra", "so", "ti", "va", "wo", "xi", "yu", "za", "bo", "du")
+_ALTERED = re.compile(r"^(?:User|Assistant):|\b(?:[A-Z]\w*|\w{4,}|\d+)\b", re.MULTILINE)
 _TEXTS = ("question", "answer", "context", "text")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that processes hold as their own, and bytes of files that are mapped."""
+
+    own: int = 0
+    mapped: int = 0
+
+    def most(self, other: Memory) -> Memory:
+        """The larger of each, which need not be of the same moment."""
+        return Memory(max(self.own, other.own), max(self.mapped, other.mapped))
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class Run:
     """One preparation, as its process told it and as it was seen from outside."""
 
     wall_seconds: float
-    peak_bytes: int
+    peak: Memory
     result: dict[str, Any]
 
 
@@ -102,14 +114,14 @@ def _report(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
     yield (
         f"`python benchmarks/preparation.py`: {options.data.name}, vocabulary {options.vocab_size:,}, "
         f"{options.workers or default_workers()} processes, load {os.getloadavg()[0]:.1f} at the start. "
-        "Seconds are wall-clock; memory is the peak of all processes together."
+        "Seconds are wall-clock; memory is the peak of all processes together, apart from what they map from files."
     )
     yield ""
     yield (
         "| scale | samples | removed | tokens | clean | tokenizer | tokenise | in all | processor time | memory "
-        "| cache | again |"
+        "| mapped | cache | again |"
     )
-    yield "|---" * 12 + "|"
+    yield "|---" * 13 + "|"
     removed: dict[str, int] = {}
     for scale in options.scales:
         data = options.data if scale == 1 else _scaled(options.data, scale, scratch / f"x{scale}")
@@ -122,8 +134,8 @@ def _report(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
             f"| {scale}x | {result['read']:,} | {sum(result['removed'].values()):,} | {result['tokens'] / 1e6:.1f}M "
             f"| {stages['clean']:.1f} s | {stages['tokenizer']:.1f} s | {stages['tokenise']:.1f} s "
             f"| {first.wall_seconds:.1f} s | {result['processor_seconds']:.1f} s "
-            f"| {first.peak_bytes / 2**20:,.0f} MiB | {result['bytes'] / 2**20:,.0f} MiB "
-            f"| {second.wall_seconds:.2f} s |"
+            f"| {first.peak.own / 2**20:,.0f} MiB | {first.peak.mapped / 2**20:,.0f} MiB "
+            f"| {result['bytes'] / 2**20:,.0f} MiB | {second.wall_seconds:.2f} s |"
         )
         for folder in (scratch / "cache", scratch / f"x{scale}"):
             shutil.rmtree(folder, ignore_errors=True)
@@ -144,10 +156,10 @@ def _measure(options: argparse.Namespace, data: Path, cache: Path) -> Run:
     environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
     started = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        watched, peak = psutil.Process(process.pid), 0
+        watched, peak = psutil.Process(process.pid), Memory()
         while process.poll() is None:
-            peak = max(peak, _resident(watched))
-            time.sleep(0.1)
+            peak = peak.most(_memory(watched))
+            time.sleep(0.2)
         wall = time.monotonic() - started
         assert process.stdout is not None
         output = process.stdout.read()
@@ -156,42 +168,73 @@ def _measure(options: argparse.Namespace, data: Path, cache: Path) -> Run:
     return Run(wall, peak, json.loads(output))
 
 
-def _resident(process: psutil.Process) -> int:
-    total = 0
+def _memory(process: psutil.Process) -> Memory:
+    own = mapped = 0
     with suppress(psutil.Error):
         for member in (process, *process.children(recursive=True)):
-            with suppress(psutil.Error):
-                total += member.memory_info().rss
-    return total
+            with suppress(psutil.Error, OSError):
+                sizes = _sizes(member.pid)
+                own, mapped = own + sizes["Pss_Anon"], mapped + sizes["Pss_File"] + sizes["Pss_Shmem"]
+    return Memory(own, mapped)
+
+
+def _sizes(pid: int) -> dict[str, int]:
+    """Bytes of a process by kind, a shared page as its share (Linux's proportional set size)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    return {name.rstrip(":"): 1024 * int(size) for name, size, *_ in map(str.split, lines)}
 
 
 def _scaled(data: Path, scale: int, folder: Path) -> Path:
     """The rows of ``data``, and copies of them that say something else; written to ``folder``."""
     folder.mkdir(parents=True)
+    words = _Words(data)
     for path in find_files(data):
         with gzip.open(folder / path.name, "wt", encoding="utf-8", compresslevel=1) as file:
             for copy in range(scale):
-                file.writelines(_altered(path, copy))
+                for row in _rows(path):
+                    if copy:
+                        row |= {"id": f"{row['id']}-{copy}"}
+                        row |= {key: words.other(row[key], copy / scale) for key in _TEXTS if key in row}
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
     return folder
 
 
-def _altered(path: Path, copy: int) -> Iterator[str]:
-    ending = "".join(_SYLLABLES[int(digit, 16)] for digit in f"{copy:x}")
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            if copy:
-                row["id"] = f"{row['id']}-{copy}"
+        yield from map(json.loads, lines)
+
+
+class _Words:
+    """The words of some data, each of which has others of its kind: names, numbers, longer words.
+
+    A text becomes another by giving each word the place of one further on, so a larger corpus has no more words.
+    """
+
+    def __init__(self, data: Path) -> None:
+        found: dict[str, set[str]] = {}
+        for path in find_files(data):
+            for row in _rows(path):
                 for key in _TEXTS:
-                    if key in row:
-                        row[key] = _in_turns(row[key], ending)
-            yield json.dumps(row, ensure_ascii=False) + "\n"
+                    for word in _ALTERED.findall(row.get(key, "")):
+                        found.setdefault(self._kind(word), set()).add(word)
+        self.lists = {kind: sorted(words) for kind, words in found.items()}
+        self.places = {word: place for words in self.lists.values() for place, word in enumerate(words)}
 
+    @staticmethod
+    def _kind(word: str) -> str:
+        return "number" if word.isdigit() else "name" if word[0].isupper() else "word"
 
-def _in_turns(text: str, ending: str) -> str:
-    """The text with its longer words and its names changed, but not the speakers of a dialogue."""
-    changed = _ALTERED.sub(lambda word: word[0] + ending, text)
-    return re.sub(rf"^(User|Assistant){ending}:", r"\1:", changed, flags=re.MULTILINE)
+    def other(self, text: str, share: float) -> str:
+        """The text with words that stand further on by this share of their list; speakers of a dialogue stay."""
+
+        def replaced(found: re.Match[str]) -> str:
+            word = found[0]
+            if word.endswith(":"):
+                return word
+            words = self.lists[self._kind(word)]
+            return words[(self.places[word] + round(share * len(words))) % len(words)]
+
+        return _ALTERED.sub(replaced, text)
 
 
 if __name__ == "__main__":

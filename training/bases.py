@@ -95,21 +95,18 @@ class Base:
         model: weights in fp32.
         tokenizer: with the chat template, the turns' tokens and a padding token that is none of them.
         new_tokens: how many tokens the chat form brought that the model has not been trained on.
+        trust_remote_code: whether the base may run the code that it brings.
     """
 
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     new_tokens: int
+    trust_remote_code: bool = False
 
     @property
     def pad_id(self) -> int:
         return self.tokenizer.pad_token_id
-
-    @property
-    def context(self) -> int:
-        """Tokens that the model can read."""
-        return self.model.config.max_position_embeddings
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of texts alone; what looks like a turn's token in a text is plain text."""
@@ -151,7 +148,7 @@ def load_base(
         model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=trust_remote_code, **how)
     except Exception as error:  # transformers raises many kinds: OSError, ValueError, SafetensorError, KeyError ...
         raise BaseError(why_not(name, source, error)) from error
-    return Base(name, model, tokenizer, prepare_for_chat(model, tokenizer))
+    return Base(name, model, tokenizer, prepare_for_chat(model, tokenizer), trust_remote_code)
 
 
 def four_bit_config() -> Any:

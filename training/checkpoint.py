@@ -84,7 +84,7 @@ class TrainingStates:
         """Whether ``out`` holds the result of a run with this configuration."""
         with contextlib.suppress(OSError, ValueError, KeyError):
             report = json.loads((self.out / "training_report.json").read_text(encoding="utf-8"))
-            return (self.out / "model.gguf").is_file() and not differences(report["config"], self.config)
+            return not differences(report["config"], self.config)  # it is written when all else is
         return False
 
     def newest(self) -> dict[str, Any] | None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from training.checkpoint import Start, TrainingStates, disk_problems
+from training.checkpoint import Start, TrainingStates
 from training.corpus import CorpusError, sources
 from training.device import Compute, choose_compute
+from training.distributed import World
+from training.documents import Documents
+from training.learning_rate_finder import find_learning_rate
 from training.options import OneLineParser, OptionsError, settings_help, with_settings
-from training.packing import Documents
 from training.plan import DEVICES
 from training.settings import TrainingOptions
 from training.tracking import tracking_problems
@@ -82,24 +85,65 @@ def configuration(options: TrainingOptions, data: Sequence[str]) -> dict[str, An
 
 
 def begin(
-    options: TrainingOptions, data: Sequence[str], out: Path, start: Start, n_bytes: float = 0.0
+    options: Options, data: Sequence[str], out: Path, start: Start, room: Callable[[Options, Path], list[str]]
 ) -> TrainingStates:
     """Check everything that can be checked before any work, and open the run's states.
 
     Args:
-        n_bytes: what the run writes at most, where that is known already.
+        room: what stands against a model of these settings, of which each alone is possible: its base, too little
+            memory or disk.
 
     Raises:
         OptionsError: every problem at once.
     """
     states = TrainingStates(out, configuration(options, data), options.keep_checkpoints)
-    problems = options.problems() + data_problems(data) + tracking_problems(options.report_to)
-    problems += states.problems(start) + disk_problems(out, n_bytes)
+    problems = options.problems()
+    problems += data_problems(data) + tracking_problems(options.report_to) + states.problems(start)
+    problems += [] if options.problems() else room(options, out)
     if problems:
         raise OptionsError(problems)
     if start == "restart":
         states.remove()
     return states
+
+
+def carry_out(
+    arguments: argparse.Namespace,
+    options: Options,
+    data: tuple[str, ...],
+    room: Callable[[Options, Path], list[str]],
+    set_up: Callable[..., Any],
+    train: Callable[..., dict[str, Any]],
+    tell: Callable[[dict[str, Any]], None],
+) -> None:
+    """Find a learning rate, or train and tell what came of it; alone or as one of several processes.
+
+    Args:
+        room: as for ``begin``.
+        set_up: makes what has a ``trainer``, from options, data, a folder, progress and states.
+        train: trains, and returns the report; an empty one in all processes but the first.
+        tell: prints what the report says of this model beside its size and speed.
+    """
+    out: Path = arguments.out
+    with World.join() as world, world.progress(arguments.progress) as progress:
+        if arguments.find_learning_rate:
+            with tempfile.TemporaryDirectory() as scratch:
+                folder = Path(scratch)
+                setup = set_up(options, data, folder, progress, begin(options, data, folder, "new", room))
+                print(find_learning_rate(setup.trainer, out))
+            return
+        if arguments.start == "resume" and is_finished(options, data, out):
+            print(f"{out} holds this run already, finished; name another --out, or leave --resume out, to train again")
+            return
+        report = train(options, data, out, progress, arguments.start, world)
+        if world.is_first:
+            print(
+                f"{report['model'].replace('model', 'Model ')}: {report['parameters'] / 1e6:.1f}M parameters, "
+                f"{report['tokens']:,} tokens in {report['train_seconds']:.0f} s "
+                f"({report['tokens_per_second']:,.0f} tokens/s)"
+            )
+            tell(report)
+            progress.stage("done", f"written to {out}")
 
 
 def is_finished(options: TrainingOptions, data: Sequence[str], out: Path) -> bool:

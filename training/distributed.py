@@ -13,7 +13,7 @@ import contextlib
 import datetime
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -23,12 +23,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from training.checkpoint import Interruption
+from training.checkpoint import Interruption, TrainingStates
 from training.device import memory_bytes
+from training.documents import Documents
 from training.options import OptionsError
-from training.packing import Batch, Documents, all_batches
+from training.packing import Batch, all_batches
 from training.progress import Progress, Stage
-from training.report import Energy, Metrics
+from training.report import NO_ENERGY, EnergyUse, Metrics
 from training.scoring import Score
 from training.shards import SHARDS, split_state, whole
 from training.trainer import Trainer
@@ -103,13 +104,21 @@ class World:
         self.total(0.0)
 
     def in_turn(self, make: Callable[[], T]) -> T:
-        """What ``make`` gives: first in the first process, which leaves files behind that the others then find."""
-        if self.is_first:
+        """What ``make`` gives: first in the first process, which leaves files behind that the others then find.
+
+        Where it fails there, the others end without a word: the first one says why.
+        """
+        if not self.is_first:
+            if not self.agree(True):
+                raise SystemExit(2)
+            return make()
+        done = False
+        try:
             made = make()
-            self.wait()
-            return made
-        self.wait()
-        return make()
+            done = True
+        finally:
+            self.agree(done)
+        return made
 
     def progress(self, path: Path | None) -> Progress:
         """What the user sees, and what ``--progress`` writes: from the first process alone."""
@@ -122,12 +131,13 @@ class World:
         """The loop, for one process or for several; arguments as for ``Trainer``."""
         return Trainer(*arguments) if self.size == 1 else DistributedTrainer(*arguments, world=self)
 
-    def add_up(self, energy: Energy) -> None:
+    def add_up(self, energy: EnergyUse) -> EnergyUse:
         """The energy of all processes, where each could tell its own."""
-        if self.size > 1 and self.total(energy.kwh is None)[0] == 0:
-            assert energy.kwh is not None
-            assert energy.co2_kg is not None
-            energy.kwh, energy.co2_kg = self.total(energy.kwh, energy.co2_kg)
+        if self.size == 1:
+            return energy
+        unknown, estimated = self.total(energy.kwh is None, energy.source == "estimated")
+        kwh, co2_kg = self.total(energy.kwh or 0.0, energy.co2_kg or 0.0)
+        return EnergyUse() if unknown else EnergyUse(kwh, co2_kg, "estimated" if estimated else energy.source)
 
     def share(self, batch: Batch, pad_id: int) -> Batch:
         """This process's rows of the global batch, with empty rows where the last have none to take."""
@@ -193,7 +203,7 @@ def parallelise(model: Any, parallel: Parallel, device: torch.device) -> nn.Modu
     module = LossModule(model)
     if parallel == "ddp":
         ids = [torch.cuda.current_device()] if device.type == "cuda" else None
-        return nn.parallel.DistributedDataParallel(module, device_ids=ids, broadcast_buffers=False)
+        return nn.parallel.DistributedDataParallel(module, device_ids=ids, forward_sync_buffers=False)
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
@@ -273,30 +283,32 @@ class DistributedTrainer(Trainer):
 
     # -- saving and going on ---------------------------------------------------------------------------------------
 
-    def save(self) -> None:
-        if self.states is None:
-            return
-        if self.parallel == "ddp":
-            if self.world.is_first:
-                super().save()
-            self.world.wait()
-        else:
-            self._save_shards()
-        self._saved_at = time.monotonic()
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        if not self.world.is_first:  # what was saved is the energy of all processes
+            self.energy.earlier = NO_ENERGY
 
-    def _save_shards(self) -> None:
+    def _energy_so_far(self) -> EnergyUse:
+        return self.world.add_up(super()._energy_so_far())
+
+    def _write_state(self, states: TrainingStates) -> None:
+        if self.parallel == "fsdp":
+            self._write_shards(states)
+        elif self.world.is_first:
+            super()._write_state(states)
+        self.world.wait()
+
+    def _write_shards(self, states: TrainingStates) -> None:
         """A state whose tensors every process writes its share of."""
         import torch.distributed.checkpoint as dcp
 
-        assert self.states is not None
         rest, tensors = split_state(self.state())
         with contextlib.ExitStack() as stack:
             folder: Any = None
             if self.world.is_first:
-                folder = stack.enter_context(self.states.writing(self.outcome.steps))
+                folder = stack.enter_context(states.writing(self.outcome.steps))
                 torch.save(rest, folder / "state.pt")
             folder = self.world.agree(folder)
             dcp.save(tensors, checkpoint_id=folder / SHARDS)
         if self.world.is_first:
-            self.states.forget(self.outcome.best_step)
-        self.world.wait()
+            states.forget(self.outcome.best_step)

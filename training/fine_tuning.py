@@ -7,13 +7,14 @@ same packed rows, attention and optimizer, since it computes all logits (SmolLM2
 from __future__ import annotations
 
 import importlib.util
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from training.bases import Base, load_base
+from training.bases import Base, BaseError, load_base
 from training.loss import cross_entropy_sum
 from training.model import PLAIN_ATTENTION_UP_TO, attention_mask
 from training.report import new_folder
@@ -21,6 +22,21 @@ from training.shards import is_first, whole_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+def check_packing(model: PreTrainedModel, name: str) -> None:
+    """A model that reads packed rows takes each token's position, and has its layers in one list.
+
+    Raises:
+        BaseError: for another.
+    """
+    takes = inspect.signature(model.base_model.forward).parameters
+    if "position_ids" in takes and any(isinstance(part, nn.ModuleList) for part in model.base_model.children()):
+        return
+    raise BaseError(
+        f"{name} is a {model.config.model_type}, which cannot read several samples in a row; use a model of the "
+        "families Llama, GPT-2, Phi, Qwen or Mistral"
+    )
 
 
 class PackedCausalLM(nn.Module):
@@ -193,7 +209,7 @@ class QLora(Lora):
     def finish(self, out: Path) -> None:
         from peft import PeftModel
 
-        whole = load_base(self.base.name)
+        whole = load_base(self.base.name, trust_remote_code=self.base.trust_remote_code)
         adapted: Any = PeftModel.from_pretrained(whole.model, out / "adapter")
         adapted.merge_and_unload()
         save_final(whole, out / "final")

@@ -7,6 +7,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import os
 import shlex
 import sys
 import textwrap
@@ -135,7 +136,8 @@ def run_command(main: Callable[[argparse.Namespace], int | None], parser: argpar
         print("stopped", file=sys.stderr)
         return 130
     except Stopped as stop:
-        print(f"{parser.prog}: {stop}; go on with: {resume_command(parser.prog, argv)}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # of several processes one tells it
+            print(f"{parser.prog}: {stop}; go on with: {resume_command(parser.prog, argv)}", file=sys.stderr)
         return stop.exit_code
     except (ValueError, OSError) as error:
         if arguments.debug:
@@ -146,7 +148,10 @@ def run_command(main: Callable[[argparse.Namespace], int | None], parser: argpar
 
 def resume_command(prog: str, argv: Sequence[str] | None) -> str:
     """The command line that goes on with this run, to be copied."""
-    words = sys.orig_argv if argv is None else [prog, *argv]
+    words = list(sys.orig_argv) if argv is None else [prog, *argv]
+    if argv is None and "LOCAL_WORLD_SIZE" in os.environ:  # started by torchrun, of whose options this one is known
+        started = (word for word in words[1:] if word != "-u")
+        words = ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], *started]
     return shlex.join([word for word in words if word not in ("--resume", "--restart")] + ["--resume"])
 
 

@@ -13,10 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.documents import Documents, LossOn, tokenise
+from training.documents import Documents
 from training.loss import IGNORE_INDEX
-
-__all__ = ["Batch", "Documents", "LossOn", "PackedBatches", "all_batches", "assemble", "pack", "tokenise"]
 
 BUFFER_DOCUMENTS = 4096
 WINDOW_DOCUMENTS = 16 * BUFFER_DOCUMENTS

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from training.device import DType
+from training.documents import Documents, LossOn
 from training.options import OptionsError
-from training.packing import Documents, LossOn
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import argparse
 import os
 import shutil
 import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,30 +24,30 @@ if __name__ == "__main__":  # run as a file: make the repository's packages impo
 import torch
 from torch import Tensor
 
-from training.checkpoint import Start, TrainingStates
+from training.checkpoint import Start, TrainingStates, disk_problems
 from training.command import (
     DEMO_QUESTIONS,
     SAMPLE_QUESTIONS,
     begin,
     build_parser,
+    carry_out,
     chosen,
     compute_for,
     configuration,
     describe_cuts,
-    is_finished,
 )
 from training.corpus import is_embedded
 from training.dataset import Dataset, TokenisedDataset, load_dataset, tokenise_dataset
 from training.distributed import World
+from training.evaluation.model_card import write_cards
 from training.export import export_gguf, export_hf
 from training.generation import MODEL1_FOLDER, complete, generate
-from training.learning_rate_finder import find_learning_rate
 from training.model import ModernTransformer, config_problems
 from training.options import OneLineParser, OptionsError, run_command
 from training.plan import Plan, estimate_tokens, make_plan, memory_problems
 from training.prepare import prepare_for_model1
 from training.progress import Progress
-from training.report import Energy, draw_curves, run_report, write_report
+from training.report import draw_curves, run_report, write_report
 from training.scoring import Score
 from training.settings import TrainingOptions
 from training.shards import whole_weights
@@ -183,12 +182,11 @@ def shape_of(options: Model1Options) -> ModernTransformer:
         return ModernTransformer(**options.model_config())
 
 
-def bytes_to_write(options: Model1Options) -> int:
-    """What the run writes at most; 0 where the shape is impossible, which is told elsewhere."""
-    if config_problems(options.model_config()):
-        return 0
-    parameters = shape_of(options).n_parameters()
-    return options.bytes_to_write(parameters, parameters)
+def room_problems(options: Model1Options, out: Path) -> list[str]:
+    """Too little memory or disk for the run."""
+    shape = shape_of(options)
+    size = options.bytes_to_write(shape.n_parameters(), shape.n_parameters())
+    return memory_problems(options, shape, lambda: plan(options, 0)) + disk_problems(out, size)
 
 
 def prepare_data(
@@ -300,18 +298,15 @@ def train_model1(
 
     Of several processes the first one writes; the others return an empty report.
     """
-    states = begin(options, data, out, start, bytes_to_write(options))
-    if problems := memory_problems(options, shape_of(options), lambda: plan(options, 0)):
-        raise OptionsError(problems)
+    states = begin(options, data, out, start, room_problems)
     run = set_up(options, data, out, progress, states, states.newest() if start == "resume" else None, world)
     trainer = run.trainer
     report_to = options.report_to if world.is_first else "none"
-    with tracking(report_to, out, states.config) as listener, Energy().measure(options.country) as energy:
+    with tracking(report_to, out, states.config) as listener, trainer.energy.measure(options.country):
         trainer.metrics.listener = listener
         outcome = trainer.run()
     if not trainer.held_out:
         trainer.on_best(outcome.steps, {})
-    world.add_up(energy)
     if not world.is_first:
         return {}
     best_path = out / "art_ai_best.pt"
@@ -324,7 +319,7 @@ def train_model1(
         "parameters": model.n_parameters(),
         "trainable_parameters": model.n_parameters(),
         "size_bytes": best_path.stat().st_size,
-        **run_report(outcome, outcome.best, run.dataset, trainer.compute, energy),
+        **run_report(outcome, outcome.best, run.dataset, trainer.compute, trainer.energy_used),
         "seed": options.seed,
         "config": configuration(options, data),
     }
@@ -332,6 +327,7 @@ def train_model1(
     draw_curves(out, f"Model 1, {model.n_parameters() / 1e6:.1f}M parameters, from scratch")
     write_report(out, report)
     run.dataset.write_card(out)
+    write_cards(out)
     states.remove()
     return report
 
@@ -348,29 +344,13 @@ def parser() -> OneLineParser:
 
 def run(arguments: argparse.Namespace) -> None:
     options, data = chosen(arguments, PROFILES)
-    out: Path = arguments.out
     if arguments.plan or arguments.plan_for:
         options.check()
         bytes_per_token = 3.4 if options.vocab_size < 16_000 else 4.2
         print(plan(options, estimate_tokens(data, options, bytes_per_token), arguments.plan_for).describe())
         return
-    with World.join() as world, world.progress(arguments.progress) as progress:
-        if arguments.find_learning_rate:
-            with tempfile.TemporaryDirectory() as scratch:
-                folder = Path(scratch)
-                setup = set_up(options, data, folder, progress, begin(options, data, folder, "new"))
-                print(find_learning_rate(setup.trainer, out))
-            return
-        if arguments.start == "resume" and is_finished(options, data, out):
-            print(f"{out} holds this run already, finished; name another --out, or leave --resume out, to train again")
-            return
-        report = train_model1(options, data, out, progress, arguments.start, world)
-        if not world.is_first:
-            return
-        print(
-            f"Model 1: {report['parameters'] / 1e6:.1f}M parameters, {report['tokens']:,} tokens in "
-            f"{report['train_seconds']:.0f} s ({report['tokens_per_second']:,.0f} tokens/s)"
-        )
+
+    def tell(report: dict[str, Any]) -> None:
         if report["val_loss"] is not None:
             expected = EXPECTED_PERPLEXITY.get(arguments.profile)
             beside = f" (expected {expected[0]}-{expected[1]})" if expected else ""
@@ -379,8 +359,9 @@ def run(arguments: argparse.Namespace) -> None:
                 f"{report['val_bits_per_byte']:.3f} bits per byte"
             )
         for question in DEMO_QUESTIONS:
-            print(f"  {question}\n    {complete(out / 'art_ai_best.pt', question)}")
-        progress.stage("done", f"written to {out}")
+            print(f"  {question}\n    {complete(arguments.out / 'art_ai_best.pt', question)}")
+
+    carry_out(arguments, options, data, room_problems, set_up, train_model1, tell)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,32 +22,33 @@ if __name__ == "__main__":  # run as a file: make the repository's packages impo
 import torch
 
 from training.bases import BASES, Base, load_base
-from training.checkpoint import Start, TrainingStates, disk_problems
+from training.checkpoint import Start, TrainingStates
 from training.command import (
     DEMO_QUESTIONS,
     SAMPLE_QUESTIONS,
     begin,
     build_parser,
+    carry_out,
     chosen,
     compute_for,
     configuration,
     describe_cuts,
-    is_finished,
 )
 from training.corpus import is_embedded
 from training.dataset import TokenisedDataset, load_dataset, spread_over_facts, tokenise_dataset
 from training.device import Compute
 from training.distributed import World
+from training.evaluation.model_card import write_cards
 from training.export import export_gguf
 from training.fine_tuning import Full, Lora, PackedCausalLM, QLora, four_bit_problems
 from training.generation import MODEL2_FOLDER, generate
+from training.gguf_format import FAMILIES
 from training.known_bases import base_problems, list_bases, plan_base
-from training.learning_rate_finder import find_learning_rate
-from training.options import OneLineParser, OptionsError, run_command
+from training.options import OneLineParser, run_command
 from training.plan import estimate_tokens
 from training.prepare import Recipe, prepare
 from training.progress import Progress
-from training.report import Energy, draw_curves, read_metrics, run_report, write_report
+from training.report import draw_curves, read_metrics, run_report, write_report
 from training.scoring import Score
 from training.settings import TrainingOptions
 from training.tracking import tracking
@@ -90,13 +90,6 @@ class Model2Options(TrainingOptions):
         if self.method == "qlora":
             problems += four_bit_problems()
         return problems
-
-    def check_base(self, base: Base) -> None:
-        """Raises OptionsError where the settings do not fit the base."""
-        if self.row_length > base.context:
-            raise OptionsError(
-                [f"row_length={self.row_length} exceeds the {base.context} tokens that {base.name} reads; lower it"]
-            )
 
 
 PROFILES = {
@@ -167,7 +160,6 @@ def set_up(
     four_bits, remote = options.method == "qlora", options.trust_remote_code
     torch.manual_seed(options.seed)  # tokens that are new to the base start at random
     base = world.in_turn(lambda: load_base(options.base, progress, four_bits=four_bits, trust_remote_code=remote))
-    options.check_base(base)
     torch.manual_seed(options.seed)
     method = make_method(base, options, compute)
     model = PackedCausalLM(base.model)
@@ -197,8 +189,6 @@ def set_up(
     setup = Setup(dataset, base, method, trainer)
     if state is not None:
         trainer.restore(state)
-    elif problems := disk_problems(out, options.bytes_to_write(base.model.num_parameters(), setup.trainable)):
-        raise OptionsError(problems)
     return setup
 
 
@@ -214,9 +204,7 @@ def train_model2(
 
     Of several processes the first one writes; the others return an empty report.
     """
-    states = begin(options, data, out, start)
-    if problems := base_problems(options):
-        raise OptionsError(problems)
+    states = begin(options, data, out, start, base_problems)
     run = set_up(options, data, out, progress, states, states.newest() if start == "resume" else None, world)
     base, trainer = run.base, run.trainer
     report_to = options.report_to if world.is_first else "none"
@@ -229,11 +217,10 @@ def train_model2(
             f"{len(trainer.batches.documents.tokens):,} tokens, {trainer.compute.name}, {trainer.compute.dtype_name} "
             f"({trainer.compute.reason}){describe_cuts(trainer.batches.documents, options.row_length)}",
         )
-        with Energy().measure(options.country) as energy:
+        with trainer.energy.measure(options.country):
             outcome = trainer.run()
     if not trainer.held_out:
         trainer.on_best(outcome.steps, {})
-    world.add_up(energy)
     if not world.is_first:
         return {}
     progress.stage("export", f"writing {out}")
@@ -246,18 +233,28 @@ def train_model2(
         "parameters": base.model.num_parameters(),
         "trainable_parameters": trained,
         "size_bytes": sum(file.stat().st_size for file in (out / "final").glob("*.safetensors")),
-        **run_report(outcome, outcome.best, run.dataset, trainer.compute, energy),
+        **run_report(outcome, outcome.best, run.dataset, trainer.compute, trainer.energy_used),
         "base_val_loss": before.get("loss"),
         "base_val_bits_per_byte": before.get("bits_per_byte"),
         "seed": options.seed,
         "config": configuration(options, data),
     }
-    export_gguf(out / "final", out / "model.gguf", options.gguf)
+    write_gguf(base, out, options, progress)
     draw_curves(out, f"Model 2, {report['parameters'] / 1e6:.0f}M parameters, fine-tuned ({options.method})")
     write_report(out, report)
     run.dataset.write_card(out)
+    write_cards(out)
     states.remove()
     return report
+
+
+def write_gguf(base: Base, out: Path, options: Model2Options, progress: Progress) -> None:
+    """``model.gguf``, of the families that can be written; without it the app reads ``final/`` with PyTorch."""
+    if base.model.config.model_type in FAMILIES:
+        export_gguf(out / "final", out / "model.gguf", options.gguf)
+    else:
+        (out / "model.gguf").unlink(missing_ok=True)  # that of an older run
+        progress.say(f"model.gguf is not written: {base.name} is none of {', '.join(FAMILIES)}; final/ is all there is")
 
 
 def make_method(base: Base, options: Model2Options, compute: Compute) -> Full | Lora:
@@ -295,7 +292,6 @@ def parser() -> OneLineParser:
 
 def run(arguments: argparse.Namespace) -> None:
     options, data = chosen(arguments, PROFILES, {"base": arguments.base, "method": arguments.method})
-    out: Path = arguments.out
     if arguments.list_bases:
         for line in list_bases(options):
             print(line, flush=True)
@@ -304,37 +300,23 @@ def run(arguments: argparse.Namespace) -> None:
         options.check()
         print(plan_base(options, estimate_tokens(data, options, 4.2), arguments.plan_for).describe())
         return
-    with World.join() as world, world.progress(arguments.progress) as progress:
-        if arguments.find_learning_rate:
-            with tempfile.TemporaryDirectory() as scratch:
-                folder = Path(scratch)
-                setup = set_up(options, data, folder, progress, begin(options, data, folder, "new"))
-                print(find_learning_rate(setup.trainer, out))
-            return
-        if arguments.start == "resume" and is_finished(options, data, out):
-            print(f"{out} holds this run already, finished; name another --out, or leave --resume out, to train again")
-            return
-        report = train_model2(options, data, out, progress, arguments.start, world)
-        if not world.is_first:
-            return
-        print(
-            f"Model 2: {report['parameters'] / 1e6:.1f}M parameters, {report['tokens']:,} tokens in "
-            f"{report['train_seconds']:.0f} s ({report['tokens_per_second']:,.0f} tokens/s)"
-        )
+
+    def tell(report: dict[str, Any]) -> None:
         if report["val_loss"] is not None:
             print(
                 f"held-out answers: {report['base_val_bits_per_byte']:.3f} bits per byte before, "
                 f"{report['val_bits_per_byte']:.3f} after (perplexity {report['val_perplexity']:.1f})"
             )
-        show_answers(out / "final")
-        progress.stage("done", f"written to {out}")
+        show_answers(arguments.out / "final", options.trust_remote_code)
+
+    carry_out(arguments, options, data, base_problems, set_up, train_model2, tell)
 
 
-def show_answers(final: Path) -> None:
+def show_answers(final: Path, trust_remote_code: bool) -> None:
     """Ask the saved model, which proves that it loads."""
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(final)
+    model = AutoModelForCausalLM.from_pretrained(final, trust_remote_code=trust_remote_code)
     for question in DEMO_QUESTIONS:
         print(f"  {question}\n    {generate(model, question, max_new_tokens=80)}")
 

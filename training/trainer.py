@@ -15,11 +15,12 @@ from torch import Tensor
 from training.checkpoint import Interruption, StateError, TrainingStates, random_states, restore_random_states
 from training.compilation import choose_compilation
 from training.device import Compute
+from training.documents import Documents
 from training.optimizer import build_optimizers, cosine_with_warmup, set_learning_rate, warmup_stable_decay
 from training.options import Stopped
-from training.packing import Batch, Documents, PackedBatches, all_batches
+from training.packing import Batch, PackedBatches, all_batches
 from training.progress import Progress
-from training.report import Metrics
+from training.report import NO_ENERGY, Energy, EnergyUse, Metrics
 from training.scoring import Score, score
 from training.settings import TrainingOptions
 from training.shards import complete_state, whole
@@ -113,6 +114,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.dtype == torch.float16)
         self.max_steps = options.steps(documents)
         self.outcome = Outcome()
+        self.energy, self.energy_used = Energy(), NO_ENERGY
         self._saved_at = time.monotonic()
         self._fingerprint = ""
 
@@ -135,6 +137,7 @@ class Trainer:
         elif outcome.steps < self.max_steps:
             outcome.stopped = "time"
         outcome.epochs = outcome.tokens / max(1, len(self.batches.documents.tokens))
+        self.energy_used = self._energy_so_far()
         return outcome
 
     def _advance(self, started: float) -> None:
@@ -282,8 +285,15 @@ class Trainer:
     def save(self) -> None:
         """Write the state of the run, if it keeps any."""
         if self.states is not None:
-            self.states.save(self.outcome.steps, self.state(), self.outcome.best_step)
+            self.energy_used = self._energy_so_far()
+            self._write_state(self.states)
             self._saved_at = time.monotonic()
+
+    def _write_state(self, states: TrainingStates) -> None:
+        states.save(self.outcome.steps, self.state(), self.outcome.best_step)
+
+    def _energy_so_far(self) -> EnergyUse:
+        return self.energy.so_far()
 
     def state(self) -> dict[str, Any]:
         """All that decides how the run goes on, in tensors and plain types."""
@@ -295,6 +305,7 @@ class Trainer:
             "epoch": self.batches.epoch,
             "position": self.batches.position,
             "outcome": asdict(self.outcome),
+            "energy": asdict(self.energy_used),
             "fingerprint": self.fingerprint(),
             "dtype": self.compute.dtype_name,
         }
@@ -325,6 +336,7 @@ class Trainer:
         self.scaler.load_state_dict(state["scaler"])
         self.batches.seek(state["epoch"], state["position"])
         self.outcome = Outcome.from_dict(state["outcome"])
+        self.energy.earlier = EnergyUse(**state.get("energy", {}))
         restore_random_states(state["random"])
         if self.outcome.best_step == self.outcome.steps:
             self.on_best(self.outcome.steps, self.outcome.best)

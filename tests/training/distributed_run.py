@@ -17,9 +17,9 @@ from tests.training.tiny_bases import tiny_model
 from training.checkpoint import TrainingStates
 from training.device import Compute
 from training.distributed import DistributedTrainer, NoMetrics, Silence, World
+from training.documents import Documents
 from training.fine_tuning import PackedCausalLM
 from training.model import ModernTransformer
-from training.packing import Documents
 from training.settings import TrainingOptions
 from training.trainer import Trainer
 

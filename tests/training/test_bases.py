@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
 from huggingface_hub import constants
+from transformers import AutoConfig
 
 from tests.training.tiny_bases import FAMILIES, as_chat, byte_pairs, save_tiny_base, tiny_model
 from training import bases
 from training.bases import TURN, TURN_END, Base, BaseError, load_base, smollm2_gguf
 from training.export import export_gguf
+from training.known_bases import base_problems
 from training.progress import Progress
+from training.train_model2_pretrained import Model2Options
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -89,13 +96,45 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     one_line(error.value)
 
 
-def test_a_model_with_its_own_code_is_refused(tmp_path: Path) -> None:
+OWN_CODE = """
+from transformers import GPT2Config, GPT2LMHeadModel
+
+class Mine(GPT2Config):
+    model_type = "mine"
+
+class MineForCausalLM(GPT2LMHeadModel):
+    config_class = Mine
+"""
+
+
+def test_a_model_with_its_own_code_is_refused_unless_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
     folder = save_tiny_base("gpt2", tmp_path / "own")
-    config = {"model_type": "mine", "auto_map": {"AutoConfig": "code.Mine", "AutoModelForCausalLM": "code.Mine"}}
+    config = json.loads((folder / "config.json").read_text())
+    config |= {
+        "model_type": "mine",
+        "auto_map": {"AutoConfig": "code.Mine", "AutoModelForCausalLM": "code.MineForCausalLM"},
+    }
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "code.py").write_text("raise SystemExit('this must never run')")
-    with pytest.raises(BaseError, match="brings its own code, which is not run here"):
+    (folder / "code.py").write_text(OWN_CODE)
+    refused = Model2Options(base=str(folder))
+    asked = replace(refused, trust_remote_code=True)
+    with pytest.raises(BaseError, match="brings its own code, which is not run here") as error:
         load_base(str(folder))
+    assert base_problems(refused, tmp_path) == [str(error.value)]
+    assert not (tmp_path / "modules").exists()
+    assert base_problems(asked, tmp_path) == []
+    assert type(load_base(str(folder), trust_remote_code=True).model).__name__ == "MineForCausalLM"
+
+
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [("t5", "is a t5, no causal language model"), ("bloom", "is a bloom, which cannot read several samples in a row")],
+)
+def test_what_cannot_be_trained_here_is_told_before_it_is_loaded(family: str, expected: str, tmp_path: Path) -> None:
+    AutoConfig.for_model(family).save_pretrained(tmp_path)
+    (problem,) = base_problems(Model2Options(base=str(tmp_path), frozen=0.5), tmp_path)
+    assert expected in problem
 
 
 def test_the_tokenizer_of_a_larger_model_is_refused(tmp_path: Path) -> None:
@@ -111,6 +150,41 @@ def test_offline_says_where_to_put_the_files(name: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(BaseError, match=r"go online, or put .* into a folder and name it: --base FOLDER") as error:
         load_base(name)
+    one_line(error.value)
+
+
+@pytest.fixture
+def gated_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A Hub on this machine that answers as the real one does before a licence is accepted."""
+
+    class Refusal(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(403)
+            self.send_header("X-Error-Code", "GatedRepo")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+        yield
+        server.shutdown()
+
+
+@pytest.mark.usefixtures("gated_hub")
+def test_a_gated_model_is_told_from_a_missing_one() -> None:
+    with pytest.raises(BaseError, match="someone/gated is gated; accept its licence on the Hub, run `hf auth") as error:
+        load_base("someone/gated")
     one_line(error.value)
 
 

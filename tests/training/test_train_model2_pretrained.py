@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.trained import ROOT, Run
@@ -29,7 +30,7 @@ ANSWERS = {
     "What is art?": "Art is what people make to be looked at.",
     "Hello!": "Hello, ask me about art.",
 }
-CARD = {"data_card.json", "data_card.md"}
+CARD = {"README.md", "data_card.json", "data_card.md"}
 FILES = {"final", "model.gguf", "training_curves.png", "metrics.jsonl", "training_report.json", *CARD}
 
 
@@ -100,9 +101,16 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     assert main([*command, *parts]) == 2
     assert main([*command, *parts, "--resume", "--set", "row_length=64"]) == 2
     assert "row_length was 128 and is 64" in capsys.readouterr().err
+    state = torch.load(tmp_path / "parts" / "resume" / "step-00000005" / "state.pt")
     assert main([*command, *parts, "--resume"]) == 0
     for file in ("adapter/adapter_model.safetensors", "final/model.safetensors"):
         assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "parts" / file).read_bytes()
+    whole, report = (json.loads((tmp_path / run / "training_report.json").read_text()) for run in ("whole", "parts"))
+    assert report["tokens"] == whole["tokens"]
+    assert report["train_seconds"] > state["outcome"]["seconds"]
+    assert report["energy_kwh"] > state["energy"]["kwh"] > 0  # of both parts
+    assert report["co2_kg"] > state["energy"]["co2_kg"] > 0
+    assert report["energy_source"] == state["energy"]["source"] == whole["energy_source"]
     assert not (tmp_path / "parts" / "resume").exists()
     assert main([*command, *parts, "--resume"]) == 0
     assert "holds this run already, finished" in capsys.readouterr().out

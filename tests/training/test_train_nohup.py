@@ -64,6 +64,9 @@ def test_it_runs_on_tells_how_to_watch_and_stop_it_and_refuses_a_second(folder: 
         assert "['--max-steps', '7', '--resume']" in (folder / lines["log"]).read_text()
         assert "go on:   bash train_nohup.sh model1 --max-steps 7\n" in started.stdout
         assert lines["watch"] == f"tail -f {lines['log']}"
+        os.killpg(pid, signal.SIGHUP)  # the terminal is closed
+        time.sleep(0.2)
+        assert running(pid)
         for again in ("model1", "both"):
             second = nohup(folder, again)
             assert second.returncode == 2

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,9 @@ from training.corpus.sample import Sample, digest
 from training.corpus.split import SPLITS, split_of
 from training.parallel import Workers
 
-BATCH = 4096
-"""Samples that one process cleans at a time."""
+BATCH, BATCH_CHARACTERS = 4096, 1_500_000
+"""Samples that one process cleans at a time: so many, or as many as first reach so many characters. Samples of some
+sources are a hundred times as long as those of others."""
 
 _ROW = np.dtype([("id", np.uint64), ("fact", np.uint64), ("split", np.uint8), ("source", np.uint16)])
 
@@ -118,12 +119,17 @@ def _clean_into(folder: Path, samples: Iterable[Sample], workers: Workers) -> Cl
 
 
 def _tasks(samples: Iterable[Sample], folder: Path) -> Iterator[tuple[list[Sample], Path]]:
-    waiting = iter(samples)
-    for number in count():
-        batch = list(islice(waiting, BATCH))
-        if not batch:
-            return
-        yield batch, folder / f"batch-{number:06}"
+    numbers = count()
+    batch: list[Sample] = []
+    characters = 0
+    for sample in samples:
+        batch.append(sample)
+        characters += sum(len(message.content) for message in sample.messages)
+        if len(batch) == BATCH or characters >= BATCH_CHARACTERS:
+            yield batch, folder / f"batch-{next(numbers):06}"
+            batch, characters = [], 0
+    if batch:
+        yield batch, folder / f"batch-{next(numbers):06}"
 
 
 def _clean_batch(task: tuple[list[Sample], Path]) -> _Batch:
