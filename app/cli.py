@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app import logs
-from app.demo_training import CHECKPOINTS, ROOT, DemoTraining, short_path
+from app.child import ROOT, short_path
+from app.demo_training import CHECKPOINTS, DemoTraining
 from app.engines import EngineError
 from app.engines.spec import FORMS, MODELS, open_engine
 from app.limits import ADDRESS_LIMIT, TESTER_LIMIT, Limits
@@ -116,6 +117,9 @@ def _serve(arguments: argparse.Namespace) -> int:
     else:
         runtime.open()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault(
+        "MPLBACKEND", "agg"
+    )  # else Gradio loads pyplot, to see which one there is, at the first click
     import uvicorn  # late, since Gradio takes seconds to load and the mistakes above should not
 
     from app.server import build

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,15 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from app.child import LOGS, ROOT, Child, short_path
+
 CHECKPOINTS = {"model1": ROOT / "checkpoints" / "art_ai_model", "model2": ROOT / "checkpoints" / "model2_pretrained"}
 COMMANDS = {
     "model1": [sys.executable, "-m", "training.train_art_ai_model", "--profile", "demo", "--resume"],
     "model2": [sys.executable, "-m", "training.train_model2_pretrained", "--profile", "demo", "--resume"],
 }
-GUARD = [sys.executable, "-m", "app.guard"]
 TITLES = {"model1": "A model from scratch", "model2": "A pretrained model"}
-LOGS = ROOT / "logs"
 STAGES = {
     "tokenizer": "Learning its vocabulary",
     "corpus": "Preparing the texts",
@@ -32,7 +28,6 @@ STAGES = {
     "export": "Saving it",
     "done": "Ready",
 }
-GRACE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -66,16 +61,15 @@ class DemoTraining:
         self._logs = logs or LOGS
         self._states = dict.fromkeys(self.missing, "waiting")
         self._folder = tempfile.TemporaryDirectory(prefix="diptych-")
-        self._child: subprocess.Popen[bytes] | None = None
-        self._closed = False
+        self._child = Child()
 
     def run(self) -> bool:
         """Train everything; whether it worked. `failure` says in one line what went wrong and where to read on."""
         for model in self.missing:
             self._states[model] = "running"
             log = self._logs / f"demo-{model}-{time.strftime('%Y%m%d-%H%M%S')}.log"
-            code = self._train(model, log)
-            if self._closed:
+            code = self._child.run([*self._commands[model], "--progress", str(self._progress_file(model))], log)
+            if self._child.closed:
                 return False
             if code != 0:
                 self._states[model] = "failed"
@@ -85,18 +79,6 @@ class DemoTraining:
                 return False
             self._states[model] = "done"
         return True
-
-    def _train(self, model: str, log: Path) -> int:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        command = [*GUARD, *self._commands[model], "--progress", str(self._progress_file(model))]
-        with log.open("wb") as output:
-            # A group of its own, so that the child's workers end with it; Ctrl-C reaches only this process. The pipe
-            # closes with this process, however it ends, and then the guard ends the group.
-            self._child = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
-            )
-        with self._child:  # closes the pipe at the end
-            return self._child.wait()
 
     def steps(self) -> list[Step]:
         """How far each model is, in the order of training."""
@@ -129,25 +111,9 @@ class DemoTraining:
 
     def close(self) -> None:
         """End the child and everything that it started."""
-        self._closed = True
-        child = self._child
-        if child is not None and child.poll() is None:
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                try:
-                    os.killpg(child.pid, number)
-                    child.wait(GRACE_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    continue
-                except ProcessLookupError:
-                    break
+        self._child.close()
         self._folder.cleanup()
 
 
 def _number(value: Any, kind: type[int] | type[float]) -> Any:
     return kind(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def short_path(path: Path) -> str:
-    """`path` from the repository's root where it lies below, as a user would type it."""
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -27,12 +27,12 @@ def as_key(value: Any) -> int:
 
 
 def as_facts(value: Any) -> dict[str, Any]:
-    """What the page's script says (`reduced`, `seconds`, `time`, `invite`), as far as it has the right types."""
+    """What the page's script says (`seconds`, `time`, `invite`), as far as it has the right types."""
     try:
         facts = json.loads(as_text(value)[:500] or "{}")
     except ValueError:
         return {}
     if not isinstance(facts, dict):
         return {}
-    kinds = {"reduced": (bool,), "seconds": (int, float), "time": (str,), "invite": (str,)}
+    kinds = {"seconds": (int, float), "time": (str,), "invite": (str,)}
     return {name: facts[name] for name, allowed in kinds.items() if type(facts.get(name)) in allowed}

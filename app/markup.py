@@ -107,6 +107,12 @@ def welcome(study: Study) -> str:
     )
 
 
+CLOSED = (
+    '<h1>This study is closed.</h1><p class="lead">Nobody can begin any more, and nothing is stored. '
+    "Thank you for your interest.</p>"
+)
+
+
 def question(scene: Scene) -> str:
     """The heading above the panes, or above the prompt box."""
     if scene.phase is Phase.ASK:
@@ -125,18 +131,15 @@ SWITCH = (
 )
 
 
-def panes(battle: Battle, phase: Phase, partial: tuple[str, str] | None = None) -> tuple[str, str]:
-    """Both panes. `partial` is what the replay shows of the newest answers at this step."""
-    turns = list(battle.complete_turns)
+def panes(battle: Battle, phase: Phase) -> tuple[str, str]:
+    """Both panes, left and right."""
     sides = []
-    for side, (letter, model) in enumerate((("A", battle.left_model), ("B", battle.right_model))):
-        parts = []
-        for turn in turns:
-            newest = partial is not None and turn is turns[-1]
-            text = partial[side] if partial is not None and newest else turn.answers[model].text
-            parts.append(_follow_up(turn.number, turn.prompt) + _answer(text, growing=newest))
-        latest = battle.turns[-1] if battle.turns else None
-        if phase is Phase.ANSWERING and partial is None and latest is not None:
+    latest = battle.turns[-1] if battle.turns else None
+    for letter, model in (("A", battle.left_model), ("B", battle.right_model)):
+        parts = [
+            _follow_up(turn.number, turn.prompt) + _answer(turn.answers[model].text) for turn in battle.complete_turns
+        ]
+        if phase is Phase.ANSWERING and latest is not None:
             parts.append(_follow_up(latest.number, latest.prompt) + _WRITING)
         if phase is Phase.BROKEN:
             parts.append(_follow_up(latest.number, latest.prompt) if latest else "")
@@ -157,8 +160,8 @@ def _follow_up(number: int, text: str) -> str:
     return f'<p class="asked" dir="auto">{escape(text)}</p>' if number > 1 else ""
 
 
-def _answer(text: str, growing: bool) -> str:
-    return f'<div class="answer{" growing" if growing else ""}" dir="auto">{escape(text)}</div>'
+def _answer(text: str) -> str:
+    return f'<div class="answer" dir="auto">{escape(text)}</div>'
 
 
 def suggestions(prompts: Sequence[Prompt]) -> str:

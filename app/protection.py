@@ -7,7 +7,16 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 1 << 20
-CLOSED_PATHS = ("/gradio_api/upload", "/admin/gradio_api/upload")  # no component takes files
+# No component takes files, the testers' page asks directly while a queue would keep whatever anybody joins, and a deep
+# link writes to the disk.
+CLOSED_PATHS = (
+    "/gradio_api/upload",
+    "/gradio_api/queue",
+    "/gradio_api/call",
+    "/gradio_api/deep_link",
+    "/admin/gradio_api/upload",
+    "/admin/gradio_api/deep_link",
+)
 
 HEADERS = {
     # Gradio builds its templates with `new Function` and its styles inline; nothing may come from another host.
@@ -31,7 +40,7 @@ class Protection:
             await self.app(scope, receive, send)
             return
         if scope["path"].removeprefix(scope.get("root_path", "")).startswith(CLOSED_PATHS):
-            await PlainTextResponse("Uploads are closed.", 404)(scope, receive, send)
+            await PlainTextResponse("There is nothing here.", 404)(scope, receive, send)
             return
         if _declared_length(scope) > MAX_BODY_BYTES:
             await PlainTextResponse(f"The request is larger than {MAX_BODY_BYTES} bytes.", 413)(scope, receive, send)

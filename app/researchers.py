@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterator
 from html import escape
@@ -9,11 +10,13 @@ from typing import Any
 
 import gradio as gr
 from fastapi import APIRouter, HTTPException
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from app.chat_lab import lay_out_chat_lab
 from app.live import live_html
 from app.markup import BRAND
+from app.model_files import COMPARISON
+from app.models_tab import REPORTS, lay_out_models
 from app.results import ResultsTab
 from app.runtime import Runtime
 from app.study_tab import lay_out_invites, lay_out_study
@@ -59,6 +62,8 @@ class ResearchersPage:
                 timer = gr.Timer(LIVE_SECONDS, active=False)
             with gr.Tab("Votes", id="votes") as votes_tab:
                 lay_out_votes(votes_tab, self.runtime, functools.partial(_log, self.runtime))
+            with gr.Tab("Models", id="models") as models_tab:
+                models_timer = lay_out_models(models_tab, self.runtime)
             with gr.Tab("Study", id="study") as study_tab:
                 lay_out_study(study_tab, self.runtime)
             with gr.Tab("Invites", id="invites") as invites_tab:
@@ -70,10 +75,11 @@ class ResearchersPage:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         live_tab.select(self._live, None, [live, timer], **quiet)
         timer.tick(lambda: live_html(self.runtime), None, live, **quiet)
-        for tab in (results_tab, votes_tab, study_tab, invites_tab, lab_tab, downloads_tab):
-            tab.select(lambda: gr.update(active=False), None, timer, **quiet)
-        for tab in (live_tab, votes_tab, study_tab, invites_tab, lab_tab, downloads_tab):
-            tab.select(lambda: gr.update(active=False), None, results_timer, **quiet)
+        tabs = (results_tab, live_tab, votes_tab, models_tab, study_tab, invites_tab, lab_tab, downloads_tab)
+        for own, follower in ((results_tab, results_timer), (live_tab, timer), (models_tab, models_timer)):
+            for tab in tabs:  # what follows one tab rests while another is open
+                if tab is not own:
+                    tab.select(lambda: gr.update(active=False), None, follower, **quiet)
         results_tab.select(lambda: gr.update(active=True), None, results_timer, **quiet)
 
     def _live(self) -> tuple[str, Any]:
@@ -120,6 +126,15 @@ def export_routes(runtime: Runtime) -> APIRouter:
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         kind = "application/json" if what.endswith("json") else "text/markdown; charset=utf-8"
         return Response(content, media_type=kind, headers=headers)
+
+    @router.get("/admin/comparison/{name}")
+    def comparison(name: str) -> FileResponse:
+        path = runtime.evaluation.results / COMPARISON / name
+        if name not in REPORTS or not path.is_file():
+            raise HTTPException(404, "There is no such file; make the comparison in the tab Models first.")
+        with contextlib.suppress(VotesError):  # without votes there is nothing to be seen of them
+            _log(runtime, f"comparison {name}")
+        return FileResponse(path, media_type=REPORTS[name], filename=name, headers={"Cache-Control": "no-store"})
 
     return router
 

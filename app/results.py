@@ -96,11 +96,15 @@ class ResultsTab:
         looks = database.connection.execute(
             "SELECT DISTINCT testers_closed FROM looks WHERE study_id = ?", [study["id"]]
         ).fetchall()
+        head = f'<style>{figures.STYLE}</style><p class="over">{escape(study["label"])} · {escape(self._live())}</p>'
+        if not result["n_votes"] and not result["excluded"]:
+            return f"{head}<h1>No votes yet.</h1><p>The first one appears here by itself.</p>"
         go = result["power"]["testers_to_go"]
-        more = "" if go is None else f"<p>Expected to be still needed at this difference: {go:,} testers.</p>"
+        more = (
+            "" if not go else f"<p>Expected to be still needed at this difference: {go:,} tester{'s' * (go != 1)}.</p>"
+        )
         return (
-            f'<style>{figures.STYLE}</style><p class="over">{escape(study["label"])} · {escape(self._live())}</p>'
-            f"<h1>{escape(headline(result, alpha))}</h1>{_always(result)}{more}"
+            f"{head}<h1>{_unbroken(escape(headline(result, alpha)))}</h1>{_always(result)}{more}"
             + "".join(sections.overview(result, testers, alpha, [row[0] for row in looks]))
             + "<h2>Left out, and why</h2>"
             + sections.left_out(result)
@@ -146,6 +150,11 @@ class ResultsTab:
             return "The models are being prepared."
         down = [model for model in ("model1", "model2") if health[model] != "ok"]
         return f"Not answering: {', '.join(down)}." if down else "Both models are ready."
+
+
+def _unbroken(sentence: str) -> str:
+    """The interval's hyphen as one at which no line ends."""
+    return sentence.replace("-", "\N{NON-BREAKING HYPHEN}")
 
 
 def _always(result: dict[str, Any]) -> str:

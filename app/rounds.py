@@ -1,4 +1,4 @@
-"""The answering of rounds: a worker for each turn that outlives the page which asked, and the replay in lock-step.
+"""The answering of rounds: a worker for each turn that outlives the page which asked.
 
 Both models answer at the same time and to the end before a word of either is shown. A worker belongs to the tester,
 not to a page: closing or reloading the page changes nothing, and the truth is in the database.
@@ -7,12 +7,10 @@ not to a page: closing or reloading the page changes nothing, and the truth is i
 from __future__ import annotations
 
 import logging
-import math
-import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
@@ -27,25 +25,30 @@ MAX_WAITING = 200
 TURN_SECONDS = 240.0  # after so long a turn has failed, whatever the engines say
 REVIVAL_SECONDS = 20.0  # a turn that comes while an engine is being started again waits so long for it
 REVIVAL_POLL_SECONDS = 0.2
-REPLAY_STEPS = 36
-STEP_SECONDS = 0.05
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Job:
-    """One turn on its way. `cancel` ends both models; `stopped` says that it was the tester's wish."""
+    """One turn on its way. `cancel` ends both models; `stopped` says that it was the tester's wish.
+
+    `done` has its result, None, as soon as the turn's end is in the database; it cannot be cancelled.
+    """
 
     tester_id: str
     turn: Turn
     messages: list[tuple[str, dict[str, str]]]  # each earlier question with both answers
     cancel: threading.Event = field(default_factory=threading.Event)
-    done: threading.Event = field(default_factory=threading.Event)
+    done: Future[None] = field(default_factory=Future)
     stopped: bool = False
     running: bool = False
     place: int = 0  # how many turns wait in front of this one
+    told: int = 0  # the place that the page has been told
     future: Future[None] | None = None
+
+    def __post_init__(self) -> None:
+        self.done.set_running_or_notify_cancel()
 
 
 class Rounds:
@@ -115,13 +118,20 @@ class Rounds:
         return job.place
 
     def heal(self, tester_id: str, battle: Battle) -> Battle:
-        """The battle; a pending turn that no worker is on (it could not write its end) is given up first."""
+        """The battle; a pending turn that no worker is on (it could not write its end) is given up first.
+
+        Where that cannot be written either it stays as it is, so that a full disk keeps nobody from reading.
+        """
         with self._lock:
-            if battle.turns and battle.turns[-1].status == "pending" and tester_id not in self._jobs:
-                battle = self.blind_test.battle(tester_id, battle.id)  # it may have ended since it was read
-                if battle.turns[-1].status == "pending":
+            if not battle.turns or battle.turns[-1].status != "pending" or tester_id in self._jobs:
+                return battle
+            battle = self.blind_test.battle(tester_id, battle.id)  # it may have ended since it was read
+            if battle.turns[-1].status == "pending":
+                try:
                     self.blind_test.fail_turn(battle.turns[-1].id, "both", "interrupted")
-                    battle = self.blind_test.battle(tester_id, battle.id)
+                except DatabaseError as error:
+                    log.error("%s", error)
+                battle = self.blind_test.battle(tester_id, battle.id)
         return battle
 
     def close(self) -> None:
@@ -177,7 +187,7 @@ class Rounds:
             with self._lock:
                 self._jobs.pop(job.tester_id, None)
                 self._count()
-            job.done.set()
+            job.done.set_result(None)
 
     def _answer_or_fail(self, job: Job, started: float) -> None:
         try:
@@ -290,17 +300,3 @@ def _messages(exchanges: list[tuple[str, dict[str, str]]], model: str, text: str
 def _stopped(answer: Answer) -> Answer:
     """The same answer as part of a stopped turn: also a model that had ended by then is not to be told apart."""
     return Answer(answer.text, answer.tokens, answer.seconds, answer.first_token_seconds, "cancelled", answer.leak_flag)
-
-
-# -- the replay -----------------------------------------------------------------------------------------------------
-
-
-def replay(left: str, right: str, steps: int = REPLAY_STEPS) -> Iterator[tuple[str, str]]:
-    """Both texts growing together in `steps` equal steps, from their first words to their ends at once."""
-    for step in range(1, steps + 1):
-        yield _beginning(left, step / steps), _beginning(right, step / steps)
-
-
-def _beginning(text: str, share: float) -> str:
-    words = re.findall(r"\s*\S+", text)
-    return "".join(words[: math.ceil(share * len(words))])

@@ -12,6 +12,7 @@ from app.demo_training import DemoTraining
 from app.engines import EngineError
 from app.engines.spec import MODELS, open_engine
 from app.engines.supervised import Supervised
+from app.evaluation_run import EvaluationRun
 from app.limits import Limits
 from app.rounds import Rounds
 from feedback.blind_test import BlindTest
@@ -30,6 +31,7 @@ class Runtime:
         specs: the SPEC of `model1` and `model2`.
         training: trains what is missing; None when nothing is.
         limits: how often one tester and one address may ask.
+        evaluation: measures the models when a researcher asks for it.
     """
 
     def __init__(
@@ -39,12 +41,14 @@ class Runtime:
         specs: Mapping[str, str],
         training: DemoTraining | None = None,
         limits: Limits | None = None,
+        evaluation: EvaluationRun | None = None,
     ) -> None:
         self.study = study
         self.database = database
         self.specs = dict(specs)
         self.training = training
         self.limits = limits or Limits()
+        self.evaluation = evaluation or EvaluationRun(self.specs, database.path)
         self.engines: dict[str, Supervised] = {}
         self.rounds: Rounds | None = None
         self.failure = ""  # one line for the page when the models cannot be had
@@ -130,6 +134,7 @@ class Runtime:
         """End the training, the answers on their way and the engines; close the database."""
         if self.training is not None:
             self.training.close()
+        self.evaluation.close()
         if self.rounds is not None:
             self.rounds.close()
         for engine in self.engines.values():

@@ -11,8 +11,11 @@ import gradio as gr
 from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from prometheus_client import generate_latest
+from starlette.middleware.gzip import GZipMiddleware
 
 from app import metrics
+from app.assets import Assets
+from app.light_blocks import lighten
 from app.login import Login
 from app.protection import Protection
 from app.researchers import ResearchersPage, export_routes
@@ -33,6 +36,8 @@ def build(runtime: Runtime, password: str, root_path: str = "") -> FastAPI:
         runtime.close()
 
     server = FastAPI(title="Diptych", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    server.add_middleware(GZipMiddleware, minimum_size=10_000, compresslevel=5)  # pages, which Gradio sends as they are
+    server.add_middleware(Assets)
     server.add_middleware(Protection)
     login = Login(password, root_path)
 
@@ -70,6 +75,7 @@ def build(runtime: Runtime, password: str, root_path: str = "") -> FastAPI:
         server, TestersPage(runtime).blocks, "/", head=_style("style.css") + f"<script>{_read('testers.js')}</script>",
         favicon_path=str(HERE / "favicon.svg"), **common,
     )  # fmt: skip
+    lighten(server)
     return server
 
 

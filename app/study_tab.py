@@ -108,7 +108,8 @@ def study_html(runtime: Runtime) -> str:
         "Hash of the settings": study.hash[:16],
         "SHA-256 of the secret": blind_test.secret_sha256[:16] if blind_test else "–",
         "Votes of each tester": str(study.rounds),
-        "Reveal": {"end": "at the end", "vote": "after each vote", "never": "never"}[study.reveal],
+        "Reveal": {"end": "at the end", "vote": "after each vote", "never": "never"}[study.reveal]
+        + (", then a card of each model" if study.show_models else ""),
         "Who may take part": {"open": "whoever has the link", "invite": "with an invite code"}[study.access],
         "Left out of the statistics": "; ".join(text for text in excluded if text) or "nothing",
         "Questions": f"{len(study.prompts)} in {len({prompt.category for prompt in study.prompts})} categories",

@@ -1,4 +1,4 @@
-// The testers' page in the browser: keys for the votes, suggestions, the A/B switch, and where the focus goes.
+// The testers' page in the browser: keys for the votes, the replay, suggestions, the A/B switch, where the focus goes.
 (() => {
   const root = document.documentElement;
   const find = (id) => document.getElementById(id);
@@ -8,7 +8,6 @@
   // What the server cannot know by itself; sent with each event.
   window.diptych = {
     client: () => JSON.stringify({
-      reduced: matchMedia("(prefers-reduced-motion: reduce)").matches,
       seconds: readableSince ? Math.round(performance.now() - readableSince) / 1000 : undefined,
       time: new Date().toISOString(),
       invite: new URLSearchParams(location.search).get("invite")?.slice(0, 100) ?? undefined,
@@ -48,9 +47,57 @@
     }
     const choice = root.dataset.phase === "vote" && event.target.closest("#votes button");
     if (choice && vote?.button !== choice.id) keep(choice.id);
+    if (event.target.closest("#show-all") && root.dataset.phase === "replay") finish("vote");
     const pane = event.target.closest(".switch button")?.dataset.pane;
     if (pane) showPane(pane);
   });
+
+  // Both answers come whole and are shown growing, word by word, in equal steps with one start and one end; so nothing
+  // tells how fast a model wrote. Until then whatever arrives is held back, also when one pane is filled before the other.
+  const STEPS = 36;
+  const STEP_MS = 50;
+  const WAITING = ["ask", "answering", "broken"]; // the phases that a pair of new answers ends
+  let known = 0; // answers in each pane that were there before
+  let held = []; // the new pair: {element, words}
+  let timer = 0;
+
+  const hold = () => {
+    const panes = ["left", "right"].map((side) => [...document.querySelectorAll(`#answer-${side} .answer`)]);
+    if (!WAITING.includes(root.dataset.phase)) known = panes[0].length;
+    known = Math.min(known, panes[0].length);
+    for (const element of panes.flatMap((answers) => answers.slice(known))) {
+      if (held.some((one) => one.element === element)) continue;
+      held.push({ element, words: element.textContent.match(/\s*\S+/g) ?? [] });
+      element.textContent = "";
+    }
+  };
+
+  const show = (share) => {
+    for (const { element, words } of held) {
+      element.textContent = words.slice(0, Math.ceil(share * words.length)).join("");
+      element.classList.toggle("growing", share < 1);
+    }
+  };
+
+  const finish = (phase) => {
+    clearInterval(timer);
+    show(1);
+    held = [];
+    enter(phase);
+  };
+
+  const replay = (phase) => {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return finish(phase);
+    root.dataset.phase = "replay";
+    const started = performance.now();
+    const step = () => {
+      const share = (1 + Math.floor((performance.now() - started) / STEP_MS)) / STEPS;
+      if (share < 1) show(share);
+      else finish(phase);
+    };
+    step();
+    timer = setInterval(step, STEP_MS);
+  };
 
   const showPane = (pane) => {
     root.dataset.pane = pane;
@@ -88,9 +135,24 @@
     document.querySelector(".asked-first")?.classList.toggle("long", document.querySelector(".asked-first").textContent.length > 140);
   };
 
-  new MutationObserver(() => {
+  let told; // the phase that the server told last
+  let late = 0;
+
+  const turnTo = (phase, how) => {
+    told = phase;
+    how(phase);
+  };
+
+  const follow = () => {
     annotate();
+    if (root.dataset.phase !== "replay") hold();
     const phase = find("phase")?.dataset.phase;
-    if (phase && phase !== root.dataset.phase) enter(phase);
-  }).observe(root, { childList: true, subtree: true });
+    clearTimeout(late);
+    if (!phase || phase === told) return;
+    if (phase !== "vote" || !WAITING.includes(root.dataset.phase)) turnTo(phase, finish);
+    else if (held.length >= 2) turnTo(phase, replay);
+    else late = setTimeout(() => turnTo(phase, finish), 500); // a tab that was out of date: there is nothing new
+  };
+
+  new MutationObserver(follow).observe(root, { childList: true, subtree: true });
 })();

@@ -2,30 +2,38 @@
 
 The page is a view: every handler asks `BlindTest` or `Rounds` to act and then shows the scene that the database tells.
 Nothing is trusted that comes from the browser; its arguments may be of any type, since anybody can post to them.
+
+Every event is one plain request. While answers are on their way the page's timer asks for news, and that request is
+held until there is some. Both answers then come whole and at once; the page's script shows them in equal steps.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import logging
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import Callable
 from typing import Any
 
+import anyio
 import gradio as gr
 
 from app import markup, metrics
 from app.engines import EngineError
 from app.inputs import as_facts, as_key, as_text, as_texts, as_yes_or_no
 from app.light_blocks import LightBlocks
-from app.rounds import STEP_SECONDS, replay
+from app.rounds import Job
 from app.runtime import Runtime
 from app.scenes import Phase, Scene, find_scene
 from app.testers_layout import TestersLayout, Updates
 from feedback.blind_test import Battle, Refused
 from feedback.database import DatabaseError
 
-POLL_SECONDS = 0.1
+HOLD_SECONDS = 20.0  # so long a request waits for news; proxies end one that is silent for 60
+QUEUE_SECONDS = 0.5  # how often a place in the queue is looked at
+SETUP_SECONDS = 1.5  # how often the page shows how far a training is
 VOTE_KEPT = "The database cannot be written at the moment. Your vote is kept on this page and tried again."
 NOT_SAVED = "The database cannot be written at the moment, so nothing was saved. Please try again."
 
@@ -37,7 +45,6 @@ class TestersPage(TestersLayout):
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
-        self._hurried: set[str] = set()  # testers who do not want to watch the replay to its end
         with LightBlocks(title="Diptych", analytics_enabled=False, fill_width=True) as self.blocks:
             self.lay_out()
             self._connect()
@@ -49,15 +56,13 @@ class TestersPage(TestersLayout):
         self._outputs = [component for component in components if component not in (self.blocks, self.client)]
         self._outputs += self.background_answers
         client = "(...args) => [...args.slice(0, -1), window.diptych ? window.diptych.client() : '']"
-        # Events that follow an answer go through Gradio's queue, since they last; all others are plain requests.
-        lasting: dict[str, Any] = {"concurrency_limit": None, "js": client}
         quick: dict[str, Any] = {"queue": False, "js": client}
-        self._on(self.blocks.load, self._load, [self.token, self.client], **lasting)
-        self._on(self.timer.tick, self._tick, [self.token, self.client], **lasting)
+        self._on(self.blocks.load, self._load, [self.token, self.client], **quick)
+        self._on(self.timer.tick, self._tick, [self.token, self.client], **quick)
         ask = [self.token, self.key, self.prompt, self.client]
-        self._on(self.send.click, self._send, ask, **lasting)
-        self._on(self.prompt.submit, self._send, ask, **lasting)
-        self._on(self.retry.click, self._retry, [self.token, self.key, self.client], **lasting)
+        self._on(self.send.click, self._send, ask, **quick)
+        self._on(self.prompt.submit, self._send, ask, **quick)
+        self._on(self.retry.click, self._retry, [self.token, self.key, self.client], **quick)
         enrol = [self.token, self.consent, self.invite, *self.background_answers, self.client]
         self._on(self.start.click, self._start, enrol, **quick)
         self._on(self.stop.click, self._stop, [self.token, self.client], **quick)
@@ -78,21 +83,51 @@ class TestersPage(TestersLayout):
             self._on(button.click, functools.partial(self._guess, answer), [self.token, self.client], **quick)
 
     def _on(self, event: Callable[..., Any], handler: Callable[..., Any], inputs: list[Any], **options: Any) -> None:
-        event(
-            handler, inputs, self._outputs, api_visibility="private", show_progress="hidden", api_name=None, **options
-        )
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "api_name": None}
+        event(self._told(handler), inputs, self._outputs, **quiet, **options)
+
+    def _told(self, handler: Callable[..., Any]) -> Callable[..., Any]:
+        """A handler that says why what was asked for was refused or could not be done, and leaves the page as it is."""
+        if inspect.iscoroutinefunction(handler):
+            return handler
+
+        @functools.wraps(handler)
+        def handle(*arguments: Any) -> Updates:
+            try:
+                updates: Updates = handler(*arguments)
+            except (Refused, DatabaseError, EngineError) as error:
+                return self._say(_reason(error))
+            return updates
+
+        return handle
 
     # -- handlers -----------------------------------------------------------------------------------------------
 
-    async def _load(self, token: Any, client: Any) -> AsyncIterator[Updates]:
-        yield {self.invite: as_facts(client).get("invite", "")}
-        async for updates in self._follow(as_text(token), client):
-            yield updates
+    def _load(self, token: Any, client: Any) -> Updates:
+        updates = self._show(self._scene(as_text(token)))
+        code = as_facts(client).get("invite", "")  # from the link
+        return {**updates, self.invite: {**updates.get(self.invite, gr.update()), "value": code}}
 
-    async def _tick(self, token: Any, client: Any) -> AsyncIterator[Updates]:
-        """While the models are prepared: how far they are, then the test itself."""
-        async for updates in self._follow(as_text(token), client):
-            yield updates
+    async def _tick(self, token: Any, client: Any) -> Updates:
+        """News of a training or of answers on their way, held back until there are some."""
+        tester_id = as_text(token)
+        rounds = self.runtime.rounds
+        if rounds is None:
+            await asyncio.sleep(SETUP_SECONDS)
+        elif job := rounds.job(tester_id):
+            await self._wait(job)
+            if not job.done.done():
+                return self._say(f"Waiting: {job.told} before you." if job.told else markup.WRITING)
+        return await anyio.to_thread.run_sync(self._told(lambda: self._show(self._scene(tester_id))))
+
+    async def _wait(self, job: Job) -> None:
+        """Until the turn has ended or has another place in the queue, but no longer than a request may last."""
+        ended = asyncio.wrap_future(job.done)
+        deadline = time.monotonic() + HOLD_SECONDS
+        while not job.done.done() and job.place == job.told and (left := deadline - time.monotonic()) > 0:
+            await asyncio.wait([ended], timeout=left if job.running else QUEUE_SECONDS)
+        job.told = job.place
+        ended.cancel()
 
     def _start(
         self, token: Any, consent: Any, invite: Any, first: Any, second: Any, client: Any, request: gr.Request
@@ -108,17 +143,12 @@ class TestersPage(TestersLayout):
             for question, answer in zip(study.background, map(as_text, (first, second)), strict=False)
             if answer
         }
-        try:
-            self.runtime.limits.check(_address(request))
-            self.runtime.limits.count(_address(request))  # a wrong invite code counts as well
-            tester = self._blind_test.enrol(study.consent_version, answers, as_text(invite))
-        except (Refused, DatabaseError) as error:
-            return self._say(_reason(error))
+        self.runtime.limits.check(_address(request))
+        self.runtime.limits.count(_address(request))  # a wrong invite code counts as well
+        tester = self._blind_test.enrol(study.consent_version, answers, as_text(invite))
         return {**self._show(self._scene(tester.id)), self.token: tester.id}
 
-    async def _send(
-        self, token: Any, key: Any, prompt: Any, client: Any, request: gr.Request
-    ) -> AsyncIterator[Updates]:
+    def _send(self, token: Any, key: Any, prompt: Any, client: Any, request: gr.Request) -> Updates:
         tester_id, text = as_text(token), as_text(prompt)
 
         def ask() -> None:
@@ -128,39 +158,32 @@ class TestersPage(TestersLayout):
             else:
                 self._rounds.begin(tester_id, text)
 
-        async for updates in self._ask(tester_id, key, ask, client, _address(request)):
-            yield updates
+        return self._ask(tester_id, key, ask, _address(request))
 
-    async def _retry(self, token: Any, key: Any, client: Any, request: gr.Request) -> AsyncIterator[Updates]:
+    def _retry(self, token: Any, key: Any, client: Any, request: gr.Request) -> Updates:
         tester_id = as_text(token)
+        return self._ask(
+            tester_id,
+            key,
+            lambda: self._rounds.retry(tester_id, self._own(self._scene(tester_id), key)),
+            _address(request),
+        )
 
-        def ask() -> None:
-            self._rounds.retry(tester_id, self._own(self._scene(tester_id), key))
-
-        async for updates in self._ask(tester_id, key, ask, client, _address(request)):
-            yield updates
-
-    async def _ask(
-        self, tester_id: str, key: Any, ask: Callable[[], None], client: Any, address: str
-    ) -> AsyncIterator[Updates]:
+    def _ask(self, tester_id: str, key: Any, ask: Callable[[], None], address: str) -> Updates:
         try:
             self.runtime.limits.check(address, tester_id)
-            await asyncio.to_thread(ask)
+            ask()
             self.runtime.limits.count(address, tester_id)
         except (Refused, DatabaseError, EngineError) as error:
-            scene = await asyncio.to_thread(self._scene, tester_id)
+            scene = self._scene(tester_id)
             # The text stays in its box. A page that shows another round than the tester is in is brought up to date.
-            yield self._say(_reason(error)) if scene.key == key else self._show(scene, _reason(error))
-            return
-        yield {self.prompt: "", self.reasons: [], self.comment: ""}
-        async for updates in self._follow(tester_id, client):
-            yield updates
+            return self._say(_reason(error)) if scene.key == key else self._show(scene, _reason(error))
+        return {**self._show(self._scene(tester_id)), self.prompt: "", self.reasons: [], self.comment: ""}
 
     def _stop(self, token: Any, client: Any) -> Updates:
-        tester_id = as_text(token)
-        if self.runtime.rounds and not self.runtime.rounds.stop(tester_id):
-            self._hurried.add(tester_id)
-        return {self.stop: gr.skip()}  # the event that follows the answers shows the rest
+        if self.runtime.rounds:
+            self.runtime.rounds.stop(as_text(token))
+        return {self.stop: gr.skip()}  # the request that waits for the answers shows the rest
 
     def _vote(self, choice: str, token: Any, key: Any, reasons: Any, comment: Any, client: Any) -> Updates:
         tester_id, facts = as_text(token), as_facts(client)
@@ -191,26 +214,20 @@ class TestersPage(TestersLayout):
     def _judge(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Any) -> Updates:
         """Whether the better answer is good enough, saved as soon as it is said."""
         tester_id = as_text(token)
-        try:
+        scene = self._scene(tester_id)
+        if scene.phase is Phase.VOTED and scene.key == key:
+            self._explain(scene, as_texts(reasons), as_text(comment), as_yes_or_no(enough))
             scene = self._scene(tester_id)
-            if scene.phase is Phase.VOTED and scene.key == key:
-                self._explain(scene, as_texts(reasons), as_text(comment), as_yes_or_no(enough))
-            scene = self._scene(tester_id)
-        except (Refused, DatabaseError) as error:
-            return self._say(_reason(error))
         return self._say(markup.status_line(scene)) if scene.key == key else self._show(scene)
 
     def _next(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Any) -> Updates:
         tester_id = as_text(token)
-        try:
-            scene = self._scene(tester_id)
-            if scene.phase is Phase.VOTED:
-                self._explain(scene, as_texts(reasons), as_text(comment), as_yes_or_no(enough))
-                if scene.last:
-                    self._blind_test.close(tester_id, "quota")
-            scene = self._scene(tester_id, moved_on=True)
-        except (Refused, DatabaseError) as error:
-            return self._say(_reason(error))
+        scene = self._scene(tester_id)
+        if scene.phase is Phase.VOTED:
+            self._explain(scene, as_texts(reasons), as_text(comment), as_yes_or_no(enough))
+            if scene.last:
+                self._blind_test.close(tester_id, "quota")
+        scene = self._scene(tester_id, moved_on=True)
         return {**self._show(scene), self.reasons: [], self.comment: "", self.prompt: ""}
 
     def _explain(self, scene: Scene, reasons: list[str], comment: str, enough: bool | None) -> None:
@@ -224,10 +241,7 @@ class TestersPage(TestersLayout):
 
     def _reveal(self, token: Any, key: Any, client: Any) -> Updates:
         """Where the study shows the models after each vote: show them, after which the vote stays."""
-        try:
-            sides = self._blind_test.reveal(as_text(token), as_key(key))
-        except (Refused, DatabaseError) as error:
-            return self._say(_reason(error))
+        sides = self._blind_test.reveal(as_text(token), as_key(key))
         text = f"A was {markup.NAMES[sides['left']]}, B was {markup.NAMES[sides['right']]}."
         return {**self._say(text), self.undo: gr.update(visible=False), self.reveal: gr.update(visible=False)}
 
@@ -254,19 +268,16 @@ class TestersPage(TestersLayout):
         if self.runtime.rounds:
             self.runtime.rounds.stop(tester_id)
         if what == "withdraw":
-            updates = self._act(token, self._blind_test.withdraw, "Your data has been deleted.")
-            return {**updates, self.token: "", self.confirm: gr.update(visible=False), self.consent: False}
-        updates = self._act(token, lambda tester_id: self._blind_test.close(tester_id, "quit"))
-        return {**updates, self.confirm: gr.update(visible=False)}
+            self._blind_test.withdraw(tester_id)
+            return {**self._show(self._scene(""), "Your data has been deleted."), self.token: "", self.consent: False}
+        self._blind_test.close(tester_id, "quit")
+        return self._show(self._scene(tester_id))
 
     def _guess(self, answer: str, token: Any, client: Any) -> Updates:
         tester_id = as_text(token)
-        try:
-            battle = self._blind_test.voted_battle(tester_id)
-            self._blind_test.guess(tester_id, answer)
-            scene = self._scene(tester_id)
-        except (Refused, DatabaseError) as error:
-            return self._say(_reason(error))
+        battle = self._blind_test.voted_battle(tester_id)
+        self._blind_test.guess(tester_id, answer)
+        scene = self._scene(tester_id)
         right = None
         if battle is not None and answer != "dont_know":
             right = (battle.left_model if answer == "left_last" else battle.right_model) == "model1"
@@ -280,38 +291,6 @@ class TestersPage(TestersLayout):
         except (Refused, DatabaseError) as error:
             done = _reason(error)
         return self._show(self._scene(tester_id), done)
-
-    # -- following an answer ------------------------------------------------------------------------------------
-
-    async def _follow(self, tester_id: str, client: Any) -> AsyncIterator[Updates]:
-        """Show the scene; where answers are on their way, wait for both, replay them together, ask for the vote."""
-        scene = await asyncio.to_thread(self._scene, tester_id)
-        yield self._show(scene)
-        if scene.job is None or self.runtime.rounds is None:
-            return
-        place = 0
-        while not scene.job.done.is_set():
-            await asyncio.sleep(POLL_SECONDS)
-            if place != (place := self.runtime.rounds.place(scene.job)):
-                yield self._say(f"Waiting: {place} before you." if place else markup.WRITING)
-        scene = await asyncio.to_thread(self._scene, tester_id)
-        if scene.phase is Phase.VOTE and scene.battle is not None and not as_facts(client).get("reduced"):
-            async for updates in self._replay(tester_id, scene.battle):
-                yield updates
-        yield self._show(await asyncio.to_thread(self._scene, tester_id))
-
-    async def _replay(self, tester_id: str, battle: Battle) -> AsyncIterator[Updates]:
-        """Both answers grow in equal steps with one start and one end; a stop shows them whole."""
-        answers = battle.turns[-1].answers
-        self._hurried.discard(tester_id)
-        yield {self.stop: gr.update(value="Show all")}
-        for partial in replay(answers[battle.left_model].text, answers[battle.right_model].text):
-            if tester_id in self._hurried:
-                break
-            left, right = markup.panes(battle, Phase.ANSWERING, partial)
-            yield {self.left: left, self.right: right}
-            await asyncio.sleep(STEP_SECONDS)
-        self._hurried.discard(tester_id)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app import markup
+from app.models_tab import compact_html
 from app.rounds import Rounds
 from app.runtime import Runtime
 from app.scenes import Phase, Scene
@@ -14,6 +15,7 @@ from feedback.blind_test import BlindTest, Refused, Vote
 from feedback.study import MAX_BACKGROUND, BackgroundQuestion
 
 PER_CATEGORY = 2
+TICK_SECONDS = 0.2  # between one request for news and the next
 Updates = dict[Any, Any]
 
 
@@ -31,7 +33,7 @@ class TestersLayout:
         self.token = gr.BrowserState("", storage_key="diptych", secret="diptych")
         self.key = gr.Textbox("", visible=False)  # the round that the page shows, so that a stale tab is found out
         self.client = gr.Textbox("", visible=False)  # filled by the page's script: reduced motion, seconds, clock
-        self.timer = gr.Timer(1.5, active=self.runtime.rounds is None)
+        self.timer = gr.Timer(TICK_SECONDS, active=False)
         with gr.Row(elem_id="masthead"):
             html(markup.BRAND)
             self.progress = html("", elem_id="progress")
@@ -78,6 +80,7 @@ class TestersLayout:
         with gr.Column(elem_id="dock"):
             self.status = html("", elem_id="status")
             self.stop = gr.Button("Stop", elem_id="stop", visible=False)
+            gr.Button("Show all", elem_id="show-all")  # the script's own: the style shows it in a replay alone
             with gr.Row(elem_id="votes", visible=False) as self.votes:
                 self.choices = {
                     choice: gr.Button(text, elem_id=f"vote-{choice.replace('_', '-')}")
@@ -137,7 +140,7 @@ class TestersLayout:
         follows_up = phase is Phase.VOTE and turns_left > 0
         updates: Updates = {
             self.key: scene.key,
-            self.timer: gr.update(active=phase is Phase.SETUP),
+            self.timer: gr.update(active=phase in (Phase.SETUP, Phase.ANSWERING)),
             self.progress: markup.progress(scene),
             self.status: markup.status(text or markup.status_line(scene)),
             self.confirm: gr.update(visible=False),
@@ -147,7 +150,7 @@ class TestersLayout:
             self.diptych: gr.update(visible=has_panes),
             self.left: left,
             self.right: right,
-            self.stop: gr.update(visible=phase is Phase.ANSWERING, value="Stop"),
+            self.stop: gr.update(visible=phase is Phase.ANSWERING),
             self.votes: gr.update(visible=phase is Phase.VOTE),
             self.voted: gr.update(visible=phase is Phase.VOTED),
             self.undo: gr.update(visible=True),
@@ -179,9 +182,11 @@ class TestersLayout:
         updates: Updates = {self.welcome: gr.update(visible=phase is Phase.WELCOME)}
         if phase is not Phase.WELCOME:
             return updates
-        updates[self.terms] = markup.welcome(study)
-        updates[self.invite] = gr.update(visible=study.access == "invite")
-        updates[self.background] = gr.update(visible=bool(study.background))
+        begins = not self._blind_test.closed
+        updates[self.terms] = markup.welcome(study) if begins else markup.CLOSED
+        updates[self.invite] = gr.update(visible=begins and study.access == "invite")
+        updates[self.background] = gr.update(visible=begins and bool(study.background))
+        updates |= {component: gr.update(visible=begins) for component in (self.consent, self.start)}
         for component, question in zip(self.background_answers, study.background, strict=False):
             label = f"{question.text} (if you like)"
             updates[component] = gr.update(label=label, choices=_options(question), visible=True)
@@ -211,12 +216,13 @@ class TestersLayout:
     def _thanks(self, scene: Scene, guessed_right: bool | None = None) -> str:
         if scene.phase is not Phase.THANKS or scene.tester is None:
             return ""
-        tally = last = None
+        tally, last, told = None, None, ""
         if self.runtime.study.reveal != "never" and scene.voted:
             tally = self._blind_test.tally(scene.tester.id)
             if scene.battle is not None:
                 last = self._blind_test.reveal(scene.tester.id, scene.battle.id)
-        return markup.thanks(scene, tally, last, guessed_right)
+            told = compact_html(self.runtime) if self.runtime.study.show_models else ""
+        return markup.thanks(scene, tally, last, guessed_right) + told
 
 
 def _as_it_came(payload: Any) -> Any:

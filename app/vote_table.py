@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from app.results import WINNERS
+from feedback.statistics.load import excluded_testers
 from feedback.study import Exclusion
 
 SHOWN = 200  # the newest; all are in the downloads
@@ -118,7 +119,8 @@ def vote_table(connection: sqlite3.Connection, study_id: int, filters: Filters, 
     ).fetchall()
     turns = _conversations(connection, [row["battle_id"] for row in rows])
     head = "".join(f"<th scope='col'>{title}</th>" for title in TITLES)
-    body = "".join(_row(vote, turns.get(vote["battle_id"], []), rules) for vote in rows)
+    excluded = excluded_testers(connection, study_id, rules)
+    body = "".join(_row(vote, turns.get(vote["battle_id"], []), rules, excluded.get(vote["code"], "")) for vote in rows)
     rest = f" The newest {SHOWN} are shown; the downloads have all." if found > SHOWN else ""
     note = f"<p class='hint'>{found:,} vote{'s' * (found != 1)}; a question opens to its conversation.{rest}</p>"
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -132,7 +134,7 @@ def _conversations(connection: sqlite3.Connection, battles: Sequence[int]) -> di
     return {battle: list(group) for battle, group in groupby(rows, key=lambda row: row["battle_id"])}
 
 
-def _row(vote: sqlite3.Row, answers: list[sqlite3.Row], rules: Exclusion) -> str:
+def _row(vote: sqlite3.Row, answers: list[sqlite3.Row], rules: Exclusion, excluded: str) -> str:
     marks = {
         "replaced or taken back": vote["superseded"],
         "names itself": vote["leak_flag"],
@@ -140,6 +142,7 @@ def _row(vote: sqlite3.Row, answers: list[sqlite3.Row], rules: Exclusion) -> str
         "not good enough": vote["good_enough"] == 0,
         "excluded: too fast": (vote["vote_seconds"] or rules.min_vote_seconds) < rules.min_vote_seconds,
         "excluded: flagged": rules.flagged_answers and vote["leak_flag"],
+        f"excluded: {excluded}": excluded,
     }
     why = [*json.loads(vote["reasons"]), vote["comment"], *(name for name, on in marks.items() if on)]
     cells = (

@@ -10,20 +10,19 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx
-from gradio_client.utils import apply_diff
 
-CLIENT = {"reduced": False, "seconds": 5.0, "time": "2026-01-01T00:00:00.000Z"}
-API = "/gradio_api"
+from app.testers_layout import TICK_SECONDS
+
+CLIENT = json.dumps({"seconds": 5.0, "time": "2026-01-01T00:00:00.000Z"})
 
 
 class Page:
     """One tester's page; `http` is shared by all pages of a process."""
 
-    def __init__(self, http: httpx.AsyncClient, config: dict[str, Any], reduced: bool = False) -> None:
+    def __init__(self, http: httpx.AsyncClient, config: dict[str, Any]) -> None:
         self._http = http
         self._session = secrets.token_hex(6)
         self._functions = {
@@ -34,9 +33,8 @@ class Page:
         self.key = self._functions[self._ids["vote-left"], "click"]["inputs"][1]  # the component that keeps the round
         self.values = {c["id"]: c["props"].get("value") for c in config["components"]}
         self.visible = {c["id"]: c["props"].get("visible", True) for c in config["components"]}
-        self._client = json.dumps({**CLIENT, "reduced": reduced})
-        self.changes = 0  # events of the server that have come
-        self.on_change: Callable[[], None] = lambda: None
+        self._timer = next(c["id"] for c in config["components"] if c["type"] == "timer")
+        self.active = False  # whether the page's timer runs
 
     @property
     def token(self) -> str:
@@ -60,43 +58,23 @@ class Page:
         await self._trigger(next(f for (_, event), f in self._functions.items() if event == "load"))
 
     async def click(self, element: str) -> float:
-        """Click, wait for the end of what follows; seconds."""
+        """Click and wait for what follows; seconds."""
         started = time.monotonic()
         await self._trigger(self._functions[self._ids[element], "click"])
         return time.monotonic() - started
 
+    async def follow(self) -> None:
+        """Ask for news as the page's timer does, until it is switched off."""
+        while self.active:
+            await asyncio.sleep(TICK_SECONDS)
+            await self._trigger(self._functions[self._timer, "tick"])
+
     async def _trigger(self, function: dict[str, Any]) -> None:
         data = [self.values[number] for number in function["inputs"]]
-        data[-1] = self._client  # filled by the page's script
+        data[-1] = CLIENT  # filled by the page's script
         body = {"data": data, "fn_index": function["id"], "session_hash": self._session, "event_data": None}
-        outputs = function["outputs"]
-        if function["queue"] is False:
-            response = await self._http.post(f"{API}/run/predict", json=body)
-            self._apply(outputs, response.raise_for_status().json()["data"])
-            return
-        joined = await self._http.post(f"{API}/queue/join", json=body)
-        await self._follow(joined.raise_for_status().json()["event_id"], outputs)
-
-    async def _follow(self, event_id: str, outputs: list[int]) -> None:
-        shown: list[Any] | None = None
-        query = {"session_hash": self._session}
-        async with self._http.stream("GET", f"{API}/queue/data", params=query) as stream:
-            async for line in stream.aiter_lines():
-                if not line.startswith("data:"):
-                    continue
-                event = json.loads(line[len("data:") :])
-                if event["msg"] == "close_stream":
-                    return
-                if event.get("event_id") != event_id or "output" not in event:
-                    continue
-                data = event["output"].get("data")
-                if event["msg"] == "process_completed":
-                    if not event["success"]:
-                        raise RuntimeError(f"the page's event failed: {event['output']}")
-                elif shown is not None:
-                    data = [apply_diff(old, new) for old, new in zip(shown, data, strict=True)]
-                shown = data
-                self._apply(outputs, data)
+        response = await self._http.post("/gradio_api/run/predict", json=body)
+        self._apply(function["outputs"], response.raise_for_status().json()["data"])
 
     def _apply(self, outputs: list[int], data: list[Any]) -> None:
         for number, value in zip(outputs, data, strict=True):
@@ -105,10 +83,10 @@ class Page:
                     self.values[number] = value["value"]
                 if "visible" in value:
                     self.visible[number] = value["visible"]
+                if number == self._timer:
+                    self.active = value.get("active", self.active)
             else:
                 self.values[number] = value
-        self.changes += 1
-        self.on_change()
 
 
 async def read_config(http: httpx.AsyncClient) -> dict[str, Any]:
@@ -129,24 +107,18 @@ async def enter(page: Page) -> None:
 def client(url: str) -> httpx.AsyncClient:
     """Connections for hundreds of pages."""
     return httpx.AsyncClient(
-        base_url=url, timeout=httpx.Timeout(300, connect=30), limits=httpx.Limits(max_connections=None)
+        base_url=url,
+        timeout=httpx.Timeout(300, connect=30),
+        limits=httpx.Limits(max_connections=None, keepalive_expiry=2),
     )
 
 
 async def ask(page: Page, question: str) -> float:
-    """Ask and wait until both answers can be voted on; seconds."""
-    page.set("prompt", question)
-    ready = asyncio.Event()
-
-    def look() -> None:
-        if page.shows("votes"):
-            ready.set()
-
+    """Ask and wait until both answers are there; seconds."""
     started = time.monotonic()
-    page.visible[page._ids["votes"]] = False
-    page.on_change = look
+    page.set("prompt", question)
     await page.click("send")
-    page.on_change = lambda: None
-    if not ready.is_set():
+    await page.follow()
+    if not page.shows("votes"):
         raise RuntimeError(f"no vote is asked for: {page.text('status')}")
     return time.monotonic() - started

@@ -86,7 +86,7 @@ class Ours:
         before = self._tokens()
         async with client(self._app.url) as http:
             config = await read_config(http)
-            pages = [Page(http, config, reduced=True) for _ in range(testers)]
+            pages = [Page(http, config) for _ in range(testers)]
             for page in pages:
                 await enter(page)
             seconds = await asyncio.gather(*(ask(page, QUESTIONS[n % 10]) for n, page in enumerate(pages)))

@@ -137,7 +137,7 @@ class Database:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE cannot get round the delete triggers
         connection.execute("PRAGMA synchronous = FULL")  # a vote is on the disk before the page says so
-        connection.execute("PRAGMA cache_size = -512")  # KiB; a busy app has a hundred connections
+        connection.execute("PRAGMA cache_size = -256")  # KiB; a busy app has a hundred connections
         connection.execute("PRAGMA secure_delete = ON")  # what a tester withdraws is overwritten
         return connection
 

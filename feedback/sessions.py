@@ -7,13 +7,13 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import Any
 
 from .assignment import MODELS
 from .battles import Tester, read_tester, timestamp
-from .database import Database
+from .database import Database, DatabaseError
 from .invites import Invite, make_invite, read_invites, revoke_invite, use_invite
 from .registry import register, remove_tester
 from .rules import Refused, checked_background, shown
@@ -139,7 +139,8 @@ class Sessions:
 
     def tester(self, tester_id: str) -> Tester | None:
         """The tester who holds this token, or None for one that is unknown, withdrawn or of another study."""
-        self.close_expired()
+        with suppress(DatabaseError):  # a full disk keeps nobody from reading; every write closes them first as well
+            self.close_expired()
         row = self._find(self.database.connection, tester_id)
         return read_tester(row, tester_id) if row else None
 

@@ -99,6 +99,7 @@ class Study:
         access: who may take part: ``open`` (whoever has the link) or ``invite`` (with a code).
         background: questions on the tester's background, at most ``MAX_BACKGROUND``.
         exclusion: which votes and testers the statistics leave out.
+        show_models: whether a tester, once the models are revealed, also sees a card of each of them.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Study:
     access: str = "open"
     background: tuple[BackgroundQuestion, ...] = ()
     exclusion: Exclusion = Exclusion()
+    show_models: bool = False
 
     @classmethod
     def load(cls, path: str | Path) -> Study:
@@ -159,6 +161,8 @@ class Study:
         values["prompts"] = reader.entries("prompts", _PROMPT_RULES, Prompt)
         values["background"] = reader.entries("background", _BACKGROUND_RULES, BackgroundQuestion, MAX_BACKGROUND)
         values["exclusion"] = reader.exclusion()
+        if values["show_models"] and values["reveal"] == "never":
+            reader.problems.append('show_models = true needs a reveal; set reveal = "end" or "vote", or leave it out')
         reader.reject_unknown()
         if reader.problems:
             raise StudyError(f"{source}: " + "; ".join(reader.problems))
@@ -197,7 +201,12 @@ class Study:
         return hashlib.sha256(bank.encode()).hexdigest()
 
 
-_LATER: dict[str, Any] = {"access": "open", "background": (), "exclusion": asdict(Exclusion())}
+_LATER: dict[str, Any] = {
+    "access": "open",
+    "background": (),
+    "exclusion": asdict(Exclusion()),
+    "show_models": False,
+}
 
 
 def _toml_table(header: str, values: dict[str, Any]) -> str:
@@ -228,6 +237,10 @@ def _whole(low: int, high: int, default: int) -> _Rule:
     return _Rule(
         lambda value: type(value) is int and low <= value <= high, f"a whole number from {low} to {high}", default
     )
+
+
+def _flag(default: bool) -> _Rule:
+    return _Rule(lambda value: isinstance(value, bool), "true or false", default)
 
 
 def _number(low: float, high: float, default: float, *, above: bool = False) -> _Rule:
@@ -266,6 +279,7 @@ _RULES = {
     "top_p": _number(0, 1, 0.9, above=True),
     "access": _Rule(lambda value: value in ACCESS, "one of " + ", ".join(ACCESS), "open"),
     "reasons": _Rule(_is_texts, "a list of different texts of 1 to 80 characters", []),
+    "show_models": _flag(False),
 }
 
 _PROMPT_RULES = {
@@ -291,7 +305,7 @@ _BACKGROUND_RULES = {
 
 _EXCLUSION_RULES = {
     "min_vote_seconds": _number(0, 3600, 0.0),
-    "flagged_answers": _Rule(lambda value: isinstance(value, bool), "true or false", False),
+    "flagged_answers": _flag(False),
     "min_votes": _whole(0, 1000, 0),
     "max_same_side": _number(0.5, 1, 1.0),
 }

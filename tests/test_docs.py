@@ -33,7 +33,7 @@ MADE_BY_USE = ("feedback/diptych.db",)
 # Put together here, so that this file does not hold them itself.
 FORBIDDEN = ("/wo" "rk/", "/tm" "p/w", "pypi" ".org", "debian" ".org", "npm" "js", "files.python" "hosted")  # fmt: skip
 # Programs of others that a command may begin with, and options of others that a text may name.
-OTHER_PROGRAMS = {"cd", "cp", "curl", "git", "pip", "source", "tail", "torchrun"}
+OTHER_PROGRAMS = {"cd", "cp", "curl", "git", "lm_eval", "pip", "source", "tail", "torchrun"}
 OTHER_OPTIONS = {"--no-deps", "--nnodes", "--nproc-per-node", "--rdzv-endpoint"}
 
 Command = tuple[str, ...]
@@ -190,7 +190,8 @@ def test_packages_import_what_the_architecture_allows(package: str, others: set[
     assert {(file, name) for file, name in found if name in others} == set()
     if package == "app":
         in_process = {file for file, name in found if name == "training"}
-        assert in_process == {"app/engines/pytorch.py"}
+        tab = {"app/model_cards.py", "app/model_files.py", "app/models_tab.py"}
+        assert in_process == {"app/engines/pytorch.py", *tab}
 
 
 def imports(file: Path) -> Iterator[str]:
@@ -274,7 +275,8 @@ def test_the_study_shown_is_one(tmp_path: Path) -> None:
     defaults = {row[0]: row[2] for row in rows("study.md", "setting", "values", "when left out")}
     for name, default in defaults.items():
         if default not in ("required", "none"):
-            assert str(getattr(study, name)).removesuffix(".0") == default
+            value = getattr(study, name)
+            assert (str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")) == default
 
 
 def test_the_records_shown_are_some(tmp_path: Path) -> None:
@@ -286,7 +288,13 @@ def test_the_records_shown_are_some(tmp_path: Path) -> None:
 
 # -- packages -------------------------------------------------------------------------------------------------------
 
-IMPORT_NAMES = {"protobuf": "google.protobuf", "prometheus-client": "prometheus_client", "sqlite-utils": "sqlite_utils"}
+IMPORT_NAMES = {
+    "lm-eval": "lm_eval",
+    "protobuf": "google.protobuf",
+    "prometheus-client": "prometheus_client",
+    "rouge-score": "rouge_score",
+    "sqlite-utils": "sqlite_utils",
+}
 
 
 def required() -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ STUDY = """
 name = "Test study"
 rounds = 2
 reveal = "{reveal}"
+show_models = true
 max_turns = 2
 max_new_tokens = 48
 temperature = 0.7
@@ -82,7 +85,7 @@ class App:
         environment = {**os.environ, "DIPTYCH_ADMIN_PASSWORD": PASSWORD, "PYTHONPATH": str(ROOT)}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self._command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             try:
                 httpx.get(f"{self.url}/healthz", timeout=5)
@@ -91,6 +94,7 @@ class App:
                 if self._process.poll() is not None:
                     break
                 time.sleep(0.1)
+        self.stop()
         raise AssertionError(f"the app did not start:\n{self.log.read_text()}")
 
     @property
@@ -114,12 +118,22 @@ class App:
             except subprocess.TimeoutExpired:
                 self.kill()
 
+    @contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """The kernel refuses every byte that the app writes into a file, as when a disk or a quota is used up."""
+        soft, hard = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            yield
+        finally:
+            resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (soft, hard))
+
     def rows(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
         with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as connection:
             return connection.execute(query, arguments).fetchall()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something to become true; fail when it does not."""
     deadline = time.monotonic() + seconds
     while not condition():

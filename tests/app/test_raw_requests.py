@@ -69,7 +69,7 @@ class TestRawRequests:
         visitor.consent()
         visitor.type("[hold] Tell me everything.")
         visitor.page.wait_for_selector("#stop")
-        token = json.loads(next(r for r in reversed(requests) if "queue/join" in r.url).post_data)["data"][0]
+        token = json.loads(next(r for r in reversed(requests) if "run/predict" in r.url).post_data)["data"][0]
         battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
         call("vote-left", token, str(battle), [], "", "")
         assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", battle) == [(0,)]

@@ -142,6 +142,9 @@ def test_a_researcher_begins_another_study_invites_a_tester_and_closes_it(
                 ("By invitation", 1),
             ]
             assert researcher.problems == []
+            with Visitor(browser, running.url) as late:
+                late.page.wait_for_selector("text=This study is closed")
+                assert late.page.locator("#start, #consent").count() == 0, "nothing to agree to any more"
     finally:
         running.stop()
 
@@ -181,11 +184,15 @@ def test_the_filters_find_votes_and_only_those(tmp_path: Path) -> None:
     assert categories(test.database.connection, test.study_id)[-1] == "own"
     table = vote_table(test.database.connection, test.study_id, Filters(text="fine"), Exclusion(min_vote_seconds=1))
     assert "excluded: too fast" in table
+    test.close(tester.id, "quit")
+    table = vote_table(test.database.connection, test.study_id, Filters(), Exclusion(min_votes=5))
+    assert table.count("excluded: testers with fewer than 5 votes") == 5, "each row of theirs, the superseded one too"
     assert "&lt;b&gt;art" in table
 
 
 def test_without_login_nothing_is_shown(app: App) -> None:
-    for path in ("admin/config", "admin/gradio_api/info", "admin/export/csv", "admin/export/sqlite"):
+    paths = ("admin/config", "admin/gradio_api/info", "admin/export/csv", "admin/export/sqlite")
+    for path in (*paths, "admin/comparison/report.html"):
         assert httpx.get(f"{app.url}/{path}").status_code == 401, path
     page = httpx.get(f"{app.url}/admin/", headers={"Accept": "text/html"})
     assert page.status_code == 303
@@ -202,6 +209,7 @@ def test_every_format_downloads(app: App) -> None:
         assert response.content, name
         assert "attachment" in response.headers["content-disposition"]
     assert httpx.get(f"{app.url}/admin/export/xls", auth=ADMIN).status_code == 404
+    assert httpx.get(f"{app.url}/admin/comparison/evaluation.json", auth=ADMIN).status_code == 404
 
 
 def test_a_script_logs_in_and_out(app: App) -> None:

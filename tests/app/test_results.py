@@ -41,7 +41,7 @@ def test_the_tab_follows_the_votes_and_logs_each_new_sight(
     shown, top, details = tab.refresh(shown)
     votes = load_study(test.database)
     result = summary(votes.outcomes, votes.guesses, alpha=votes.alpha)
-    assert headline(result, votes.alpha) in unescape(top)
+    assert headline(result, votes.alpha) in unescape(top).replace("\N{NON-BREAKING HYPHEN}", "-")
     assert f"From {result['n_votes']} votes." in details
     for entry in result["excluded"]:
         assert entry["reason"] in unescape(top)

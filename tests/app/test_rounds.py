@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from app.engines import Engine
 from app.engines.openai_server import OpenAIServer
-from app.rounds import Rounds, replay
+from app.rounds import Rounds
 from feedback.blind_test import BlindTest, Refused
 from feedback.database import Database
 from feedback.study import Study
@@ -39,8 +38,8 @@ def enrol(rounds: Rounds) -> str:
 
 
 def wait(rounds: Rounds, tester: str) -> None:
-    job = rounds.job(tester)
-    assert job is None or job.done.wait(15)
+    if job := rounds.job(tester):
+        job.done.result(15)
 
 
 def test_a_question_of_the_bank_is_recognised_by_its_text(rounds: Rounds) -> None:
@@ -157,15 +156,3 @@ def test_a_turn_that_lost_its_worker_is_given_up(rounds: Rounds) -> None:
     rounds.blind_test.start_turn(tester, battle.id, "Hello?")
     battle = rounds.heal(tester, rounds.blind_test.battle(tester, battle.id))
     assert battle.turns[-1].status == "failed"
-
-
-@pytest.mark.parametrize(("left", "right"), [("one", "a b c d e f g h i j"), ("a b c", "x " * 400), ("same", "same")])
-def test_both_answers_grow_together(left: str, right: str) -> None:
-    steps = list(replay(left, right, 12))
-    assert len(steps) == 12
-    assert all(steps[0]), "both have begun at the first step"
-    assert steps[-1] == (left.rstrip(), right.rstrip()), "both are whole at the last"
-    for (left_before, right_before), (left_after, right_after) in itertools.pairwise(steps):
-        assert left_after.startswith(left_before)
-        assert right_after.startswith(right_before)
-    assert left.startswith(steps[5][0])

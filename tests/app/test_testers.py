@@ -2,17 +2,21 @@
 
 The twelve things that a blind test must hold, and where each is checked (here unless a file is named):
 
- 1. nothing sent before the vote names a model: `test_nothing_that_the_browser_receives_tells_the_sides`
- 2. one slow engine is not seen: `test_the_panes_grow_in_lock_step_though_one_engine_is_slow`
- 3. one vote, however it is clicked or sent: `test_a_double_click_a_then_b_and_a_replay_leave_one_vote`
+ 1. nothing sent before the vote names a model: `test_nothing_that_the_browser_receives_tells_the_sides` in
+    tests/app/test_blindness.py
+ 2. one slow engine is not seen: `test_the_panes_grow_in_lock_step_though_one_engine_is_slow` there
+ 3. one vote, however it is clicked or sent: `test_a_double_click_a_then_b_and_a_replay_leave_one_vote` in
+    tests/app/test_votes_kept.py
  4. raw calls for rounds that are unfinished, failed, foreign or voted: tests/app/test_raw_requests.py
- 5. reload and restart: `test_reload_in_mid_answer_resumes_the_same_round`, `test_a_kill_loses_no_vote_...`
- 6. `kill -9` after "Saved": `test_a_kill_loses_no_vote_and_a_restart_resumes_the_round`
- 7. an engine that dies: `test_a_model_that_dies_gives_one_neutral_error_no_vote_and_a_retry`
+ 5. reload and restart: `test_reload_in_mid_answer_resumes_the_same_round`, `test_a_kill_loses_no_vote_...` in
+    tests/app/test_votes_kept.py
+ 6. `kill -9` after "Saved": `test_a_kill_loses_no_vote_and_a_restart_resumes_the_round` there
+ 7. an engine that dies: `test_a_model_that_dies_gives_one_neutral_error_no_vote_and_a_retry` in
+    tests/app/test_blindness.py
  8. stop: `test_stop_ends_both_within_two_seconds_and_is_stored`
  9. 200 rounds in balance: `test_two_hundred_rounds_...` in tests/feedback/test_assignment.py
 10. a tie is not both bad, corrections keep the old row: `test_a_tie_is_never_both_bad` in
-    tests/feedback/test_blind_test.py, `test_undo_keeps_the_old_row`
+    tests/feedback/test_blind_test.py, `test_undo_keeps_the_old_row` in tests/app/test_votes_kept.py
 11. a phone in the dark by keyboard, axe-core: `test_a_phone_in_the_dark_by_keyboard_alone`,
     tests/app/test_accessibility.py
 12. no network, five testers: `test_five_testers_without_a_network_vote_at_once_while_both_models_write`
@@ -20,23 +24,18 @@ The twelve things that a blind test must hold, and where each is checked (here u
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import time
-from contextlib import ExitStack, closing
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
-from tests.app.chat_server import ANSWER, MODEL, ChatServer
+from tests.app.chat_server import ANSWER, ChatServer
 from tests.app.serving import App, wait_until
 from tests.app.visitor import Visitor
-from tests.app.wiretap import Wiretap
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Request
+    from playwright.sync_api import Browser, Page
 
 
 def test_a_whole_session_from_consent_to_thanks(visitor: Visitor, app: App) -> None:
@@ -92,111 +91,6 @@ def test_a_whole_session_from_consent_to_thanks(visitor: Visitor, app: App) -> N
     assert visitor.problems == []
 
 
-def test_nothing_that_the_browser_receives_tells_the_sides(
-    browser: Browser, app: App, gguf: Path, chat_server: ChatServer
-) -> None:
-    """Every byte up to the vote: page, `/config`, `/info`, event streams, headers, cookies; and what is stored."""
-    wire = Wiretap(app.port)
-    secrets = [
-        "model1",
-        "model2",
-        "Model 1",
-        "Model 2",
-        "left_model",
-        gguf.name,
-        str(gguf),
-        MODEL,
-        chat_server.base_url,
-    ]
-    foreign: list[str] = []
-    with Visitor(browser, "about:blank") as visitor:
-        page = visitor.page
-        page.on("request", lambda request: foreign.append(request.url) if wire.url not in request.url else None)
-        page.goto(wire.url)
-        visitor.consent()
-        visitor.ask("What is Impressionism?")
-        visitor.ask("[name] And who began it?")
-        visitor.vote("right")
-        for path in ("config", "gradio_api/info", "gradio_api/startup-events"):
-            page.evaluate("path => fetch(path).then((response) => response.text())", path)
-        kept = json.dumps([page.evaluate("({...localStorage, ...sessionStorage})"), visitor.context.cookies()])
-        assert ANSWER[-30:] in wire.received, "the wire carries the answers"
-        everything = wire.received + kept + page.content()
-        assert [secret for secret in secrets if secret in everything] == []
-        assert foreign == [], "no request leaves the app"
-        page.click("#finish")
-        page.click("#confirm-yes")
-        page.click("#guess-unknown")
-        page.wait_for_selector("#thanks")
-        assert "Model 1" in wire.received, "the reveal shows what the wire would have carried"
-    wire.close()
-
-
-def test_the_panes_grow_in_lock_step_though_one_engine_is_slow(browser: Browser, app: App) -> None:
-    with Visitor(browser, app.url, reduced_motion="no-preference") as visitor:
-        visitor.consent()
-        visitor.page.evaluate(_WATCH)
-        visitor.ask("[slow] What is Impressionism?")
-        seen = visitor.page.evaluate("window.seen")
-    sql = "SELECT seconds FROM answers WHERE turn_id = (SELECT MAX(id) FROM turns) ORDER BY model"
-    [[quick], [slow]] = app.rows(sql)
-    assert slow > 2, "the second model was held back"
-    assert quick < slow
-    left, right = seen["answer-left"], seen["answer-right"]
-    assert len(left) > 10
-    assert len(right) > 10
-    assert abs(left[0] - right[0]) < 100, "both begin at once"
-    assert abs(left[-1] - right[-1]) < 100, "both end at once"
-
-
-_WATCH = """
-window.seen = {"answer-left": [], "answer-right": []};
-new MutationObserver(() => {
-  for (const id of Object.keys(window.seen)) {
-    const text = [...document.querySelectorAll(`#${id} .answer`)].map((e) => e.className + e.textContent).join();
-    if (text && window["last" + id] !== text) { window["last" + id] = text; window.seen[id].push(performance.now()); }
-  }
-}).observe(document.body, {childList: true, subtree: true, characterData: true});
-"""
-
-
-def test_a_double_click_a_then_b_and_a_replay_leave_one_vote(visitor: Visitor, app: App) -> None:
-    visitor.consent()
-    visitor.ask("What is Impressionism?")
-    sent: list[Request] = []
-    visitor.page.on("request", lambda request: sent.append(request))
-    visitor.page.evaluate(
-        """() => { const a = document.getElementById('vote-left'), b = document.getElementById('vote-right');
-                   a.click(); a.click(); setTimeout(() => b.click(), 30); }"""
-    )
-    visitor.page.wait_for_selector("#next-round")
-    time.sleep(0.5)
-    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
-    votes = [request for request in sent if "/run/predict" in request.url]
-    assert votes, "the vote went over the wire"
-    for request in votes * 2:
-        again = httpx.post(request.url, content=request.post_data_buffer, headers={"Content-Type": "application/json"})
-        assert again.status_code == 200
-    assert app.rows("SELECT choice, superseded FROM votes WHERE battle_id = ?", battle) == [("left", 0)]
-    assert visitor.status == "Saved: A is better."
-
-
-def test_a_locked_database_is_told_and_the_vote_is_kept_and_sent_again(visitor: Visitor, app: App) -> None:
-    visitor.consent()
-    visitor.ask("What is Impressionism?")
-    visitor.page.check("#reasons input >> nth=1")
-    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
-    with closing(sqlite3.connect(app.database, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        visitor.page.click("#vote-right")
-        visitor.wait_for_status("Your vote is kept on this page")
-        other.execute("ROLLBACK")
-    visitor.page.wait_for_selector("#next-round")
-    votes = app.rows("SELECT choice, reasons, superseded FROM votes WHERE battle_id = ?", battle)
-    assert votes == [("right", '["More accurate"]', 0)]
-    assert visitor.status == "Saved: B is better."
-
-
 def test_the_second_question_is_saved_with_the_vote(visitor: Visitor, app: App) -> None:
     visitor.consent()
     visitor.ask("What is Impressionism?")
@@ -216,7 +110,9 @@ def test_the_second_question_is_saved_with_the_vote(visitor: Visitor, app: App) 
     assert visitor.page.locator("#good-enough").count() == 0, "neither is"
 
 
-def test_five_testers_without_a_network_vote_at_once_while_both_models_write(browser: Browser, app: App) -> None:
+def test_five_testers_without_a_network_vote_at_once_while_both_models_write(
+    browser: Browser, app: App, chat_server: ChatServer
+) -> None:
     with ExitStack() as stack:
         visitors = [stack.enter_context(Visitor(browser, "about:blank")) for _ in range(5)]
         cut: list[str] = []
@@ -237,23 +133,12 @@ def test_five_testers_without_a_network_vote_at_once_while_both_models_write(bro
             milliseconds.append(response.value.request.timing["responseEnd"])
             visitor.page.click("#next-round")
             visitor.page.wait_for_selector("#suggestions .chip")
-            visitor.type("[slow] Who painted Guernica?")
+            visitor.type("[hold] Who painted Guernica?")
             visitor.page.wait_for_selector(".writing", state="attached")
         assert sorted(milliseconds)[2] < 300, milliseconds
         assert cut == [], "nothing was asked of another host"
         assert app.rows("SELECT COUNT(*) FROM turns WHERE status = 'pending'")[0][0] >= 2, "the models were writing"
-
-
-def test_undo_keeps_the_old_row(visitor: Visitor, app: App) -> None:
-    visitor.consent()
-    visitor.ask("What is Impressionism?")
-    visitor.vote("tie")
-    visitor.page.click("#undo-vote")
-    visitor.wait_for_vote()
-    visitor.vote("right")
-    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
-    votes = app.rows("SELECT choice, superseded FROM votes WHERE battle_id = ? ORDER BY id", battle)
-    assert votes == [("tie", 1), ("right", 0)]
+        chat_server.gate.set()
 
 
 def test_keys_vote_only_on_readable_answers_and_not_while_typing(
@@ -310,30 +195,6 @@ def test_a_blank_or_endless_question_is_refused_and_kept(visitor: Visitor, app: 
     assert app.rows("SELECT COUNT(*) FROM battles") == battles
 
 
-def test_a_model_that_dies_gives_one_neutral_error_no_vote_and_a_retry(visitor: Visitor, app: App) -> None:
-    visitor.consent()
-    visitor.type("[die] What is Impressionism?")
-    visitor.page.wait_for_selector("#retry", timeout=30_000)
-    assert "Something went wrong" in visitor.status
-    assert visitor.page.inner_text("#answer-left").replace("A", "") == visitor.page.inner_text("#answer-right").replace(
-        "B", ""
-    )
-    assert visitor.page.locator("#vote-left").count() == 0
-    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
-    failures = "SELECT model FROM failures JOIN turns ON turns.id = turn_id WHERE battle_id = ?"
-    assert app.rows(failures, battle) == [("model2",)]
-    assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", battle) == [(0,)]
-    visitor.page.click("#retry")
-    attempts = "SELECT attempt, status FROM turns WHERE battle_id = ?"
-    wait_until(lambda: app.rows(attempts, battle) == [(1, "failed"), (2, "failed")])
-    visitor.page.wait_for_selector("#retry")
-    visitor.page.click("#other-question")
-    visitor.page.wait_for_selector("#suggestions .chip")
-    assert app.rows("SELECT status FROM battles WHERE id = ?", battle) == [("abandoned",)]
-    visitor.ask("What is Impressionism?")
-    visitor.vote("left")
-
-
 def test_stop_ends_both_within_two_seconds_and_is_stored(visitor: Visitor, app: App, chat_server: ChatServer) -> None:
     visitor.consent()
     visitor.type("[hold] Tell me everything.")
@@ -351,93 +212,17 @@ def test_stop_ends_both_within_two_seconds_and_is_stored(visitor: Visitor, app: 
     wait_until(lambda: chat_server.streaming == 0, 2)  # the model's server has been told
 
 
-def test_reload_in_mid_answer_resumes_the_same_round(visitor: Visitor, app: App, chat_server: ChatServer) -> None:
-    visitor.consent()
-    visitor.type("[hold] Tell me everything.")
-    visitor.page.wait_for_selector("#stop")
-    before = app.rows("SELECT id, left_model FROM battles ORDER BY id DESC LIMIT 1")
-    visitor.page.reload()
-    visitor.page.wait_for_selector("#stop")
-    assert ANSWER[:10] not in visitor.page.inner_text("#diptych"), "nothing is shown before both are ready"
-    chat_server.gate.set()
-    visitor.wait_for_vote()
-    assert ANSWER in visitor.page.inner_text("#diptych")
-    assert app.rows("SELECT id, left_model FROM battles ORDER BY id DESC LIMIT 1") == before
-    visitor.vote("tie")
-
-
-def test_a_second_tab_that_is_out_of_date_cannot_act_on_another_round(visitor: Visitor, app: App) -> None:
-    visitor.consent()
-    asking = visitor.open()
-    asking.wait_for_selector("#prompt textarea")
-    visitor.ask("What is Impressionism?")
-    voting = visitor.open()
-    voting.wait_for_selector("#vote-left")
-    asking.fill("#prompt textarea", "Another question?")
-    asking.click("#send")
-    asking.wait_for_selector("#vote-left")
-    assert "This page showed another round" in asking.inner_text("#status")
-    visitor.vote("left")
-    visitor.page.click("#next-round")
-    visitor.page.wait_for_selector("#suggestions .chip")
-    visitor.ask("Who painted Guernica?")
-    voting.click("#vote-right")
-    voting.wait_for_function("document.querySelector('#question').innerText.includes('Guernica')")
-    tester = app.rows("SELECT tester_id FROM battles ORDER BY id DESC LIMIT 1")[0][0]
-    assert app.rows("SELECT choice FROM votes WHERE tester_id = ?", tester) == [("left",)]
-
-
-def test_a_model_that_names_itself_is_flagged_not_changed(visitor: Visitor, app: App) -> None:
-    visitor.consent()
-    visitor.ask("[name] Hello!")
-    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
-    sql = (
-        "SELECT text, leak_flag FROM answers JOIN turns ON turns.id = turn_id WHERE battle_id = ? AND model = 'model2'"
-    )
-    assert app.rows(sql, battle) == [("Hello, I am SmolLM, a model trained by Hugging Face.", 1)]
-
-
 def test_markup_of_models_and_testers_is_shown_as_text(visitor: Visitor) -> None:
     visitor.consent()
     visitor.page.on("dialog", lambda dialog: pytest.fail("a script ran"))
-    visitor.ask("[markup] <script>alert(2)</script><h1>big</h1>")
+    foreign: list[str] = []
+    visitor.page.on("request", lambda request: foreign.append(request.url) if visitor.url not in request.url else None)
+    visitor.ask("[markup] <script>alert(2)</script><h1>big</h1> ![x](https://example.org/x.png) 🎨 \u202eback")
     text = visitor.page.inner_text("#diptych")
     assert "<b>bold</b> <img src=x onerror=alert(1)> ${7*7} {{this}} strong & done" in text
     assert visitor.page.locator("#diptych img, #question script").count() == 0
-    assert "<h1>big</h1>" in visitor.page.inner_text("#question")
-
-
-def test_a_kill_loses_no_vote_and_a_restart_resumes_the_round(
-    browser: Browser, tmp_path: Path, chat_server: ChatServer
-) -> None:
-    running = App(tmp_path, chat_server.spec, chat_server.spec, reveal="vote").start()
-    try:
-        with Visitor(browser, running.url) as voter, Visitor(browser, running.url) as asker:
-            asker.consent()
-            voter.consent()
-            voter.ask("What is Impressionism?")
-            asker.type("[hold] Tell me everything.")
-            asker.page.wait_for_selector("#stop")
-            voter.vote("left")
-            running.kill()
-            assert running.rows("SELECT choice FROM votes") == [("left",)]
-            sides = running.rows("SELECT id, left_model FROM battles ORDER BY id")
-            running.start()
-            chat_server.gate.set()
-            asker.page = asker.open()
-            asker.page.click("#retry")
-            asker.wait_for_vote()
-            assert running.rows("SELECT id, left_model FROM battles ORDER BY id") == sides
-            attempts = running.rows("SELECT attempt, status FROM turns WHERE battle_id = ?", sides[-1][0])
-            assert attempts == [(1, "failed"), (2, "complete")]
-            voter.page = voter.open()
-            voter.page.wait_for_selector("#next-round")
-            assert voter.status == "Saved: A is better."
-            voter.page.click("#reveal")  # this study shows the models after each vote
-            voter.wait_for_status("A was Model")
-            assert voter.page.locator("#undo-vote").count() == 0, "and then the vote stays"
-    finally:
-        running.stop()
+    assert "<h1>big</h1> ![x](https://example.org/x.png) 🎨" in visitor.page.inner_text("#question")
+    assert foreign == [], "no image is fetched"
 
 
 def test_a_phone_in_the_dark_by_keyboard_alone(browser: Browser, app: App) -> None:

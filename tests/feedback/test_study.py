@@ -72,6 +72,8 @@ category = "art"
         ({"background": [{"id": "a", "text": "?", "options": ["x", "y"]}] * 2}, ["background 2", "unique"]),
         ({"background": [{}, {}, {}]}, ["3 questions", "at most 2"]),
         ({"seed": 3}, ["seed is not a setting"]),
+        ({"show_models": 1}, ["show_models = 1", "true or false"]),
+        ({"show_models": True, "reveal": "never"}, ["show_models", "needs a reveal"]),
     ],
 )
 def test_a_broken_setting_is_named_with_its_value_and_rule(change: dict[str, Any], words: list[str]) -> None:
@@ -118,5 +120,7 @@ def test_a_setting_that_came_later_leaves_other_studies_as_they_were() -> None:
     plain = Study.from_document(document())
     assert "access" not in plain.canonical
     assert "background" not in plain.canonical
+    assert "show_models" not in Study.from_document(document(show_models=False)).canonical
+    assert Study.from_document(document(show_models=True)).hash != plain.hash
     assert Study.from_document(document(access="open", background=[])).hash == plain.hash
     assert Study.from_document(document(access="invite")).hash != plain.hash

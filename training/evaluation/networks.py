@@ -1,7 +1,7 @@
 """The networks behind the models on this machine: states, logits, shared contexts and greedy answers, in fp32.
 
-Everything is computed in fp32. In bf16 a processor with the instructions for it is about three times as fast, but then
-single answers of multiple choice change and no figure agrees with another program's to more than two digits.
+Everything is computed in fp32. bf16 is several times as fast where a processor has instructions for it, but keeps three
+digits: options that are about equally likely could change places, and no figure would agree with another program's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from training.evaluation.chat_forms import ChatForm, Model1Form, TemplateForm
+from training.evaluation.products import use_faster_products
 from training.generation import CheckpointError, load
 from training.model import KeyValueCache, ModernTransformer
 from training.progress import quiet_transformers
@@ -69,6 +70,7 @@ class Model1Network:
     def __init__(self, path: Path) -> None:
         model, tokenizer = load(path)
         self.model: ModernTransformer = model.to(device())
+        use_faster_products(self.model)
         self.form = Model1Form(tokenizer)
         self.context: int = model.config["max_seq_len"]
         self.parameters = model.n_parameters()
@@ -140,6 +142,7 @@ class TransformersNetwork:
         if gguf_file is not None and not tokenizer.chat_template:
             tokenizer.chat_template = _template_of(folder / gguf_file)
         self.model: Any = loaded.to(device()).eval()
+        use_faster_products(self.model)
         self.tokenizer: Any = tokenizer
         self.form = TemplateForm(tokenizer)
         longest = getattr(loaded.config.get_text_config(), "max_position_embeddings", None) or LONGEST_CONTEXT

@@ -53,8 +53,8 @@ def test_a_killed_server_fails_the_turn_and_its_return_lets_the_round_go_on(tmp_
     tester = blind_test.enrol("1").id
     battle = rounds.begin(tester, "[die] in the middle")
     server.close()
-    job = rounds.job(tester)
-    assert job is None or job.done.wait(20)
+    if job := rounds.job(tester):
+        job.done.result(20)
     battle = blind_test.battle(tester, battle.id)
     assert battle.turns[-1].status == "failed"
     assert not battle.votable
@@ -65,7 +65,7 @@ def test_a_killed_server_fails_the_turn_and_its_return_lets_the_round_go_on(tmp_
     again = ChatServer(server.server_address[1])
     job = rounds.job(tester)
     assert job is not None
-    assert job.done.wait(30)
+    job.done.result(30)
     assert [turn.attempt for turn in blind_test.battle(tester, battle.id).turns] == [1, 2]
     assert all(engine.restarts == 1 for engine in engines.values())
     rounds.close()

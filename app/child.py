@@ -1,0 +1,66 @@
+"""A command as a child process that never outlives the app."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LOGS = ROOT / "logs"
+GUARD = [sys.executable, "-m", "app.guard"]
+GRACE_SECONDS = 3.0
+
+
+class Child:
+    """Runs one command after the other, from the repository's root, until it is closed."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self, command: Sequence[str], log: Path) -> int:
+        """Run `command` to its end, its output in the file `log`; its exit code, or -1 when this was closed before."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output, self._lock:
+            if self.closed:
+                return -1
+            # A group of its own, so that the child's workers end with it; Ctrl-C reaches only this process. The pipe
+            # closes with this process, however it ends, and then the guard ends the group.
+            self._process = subprocess.Popen(
+                [*GUARD, *command],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        with self._process:  # closes the pipe at the end
+            return self._process.wait()
+
+    def close(self) -> None:
+        """End the command and everything that it started."""
+        with self._lock:
+            self.closed = True
+            process = self._process
+        if process is None or process.poll() is not None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(process.pid, number)
+                process.wait(GRACE_SECONDS)
+                return
+            except subprocess.TimeoutExpired:
+                continue
+            except ProcessLookupError:
+                return
+
+
+def short_path(path: Path) -> str:
+    """`path` from the repository's root where it lies below, as a user would type it."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

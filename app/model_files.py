@@ -1,0 +1,138 @@
+"""Which files tell of the models that answer, and whether the last evaluation was of these very models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from app.child import ROOT
+from app.demo_training import CHECKPOINTS
+from app.engines.spec import MODELS
+from training.comparison import Comparison, ComparisonError, load
+from training.comparison.evidence import Missing
+
+RESULTS = CHECKPOINTS["model1"].parent
+"""Where the evaluation and the comparison are kept, unless a test says otherwise."""
+EVALUATION = "evaluation.json"
+COMPARISON = "comparison"
+REPORT = "training_report.json"
+# The weights within a training's folder, best for measuring first.
+WEIGHTS = ("art_ai_best.pt", "final", "hf", "model.gguf")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of both models, and what is not.
+
+    Attributes:
+        comparison: all that their files tell; None where there are none.
+        absent: what is missing as a whole, in sentences.
+        is_evaluated: whether the last evaluation was of these two models as they are now.
+    """
+
+    comparison: Comparison | None
+    absent: tuple[str, ...]
+    is_evaluated: bool
+
+
+def read_models(specs: Mapping[str, str], results: Path = RESULTS) -> Known:
+    """All that the files tell of the models that answer as `specs` say; cheap enough for each look at a page."""
+    specs = {model: settled(spec) for model, spec in specs.items()}
+    evaluation = results / EVALUATION
+    problem = why_not_of_these(specs, evaluation)
+    nowhere = results / "nothing"
+    folders: dict[str, Path] = {model: home(specs.get(model, "")) or nowhere for model in MODELS}
+    untold: dict[str, str] = {model: _untold(specs.get(model, "")) for model in MODELS if folders[model] is nowhere}
+    absent = [problem] if problem else []
+    absent += [f"{NAMES[model]} {reason}" for model, reason in untold.items()]
+    for source in (nowhere / EVALUATION,) if problem else (evaluation, nowhere / EVALUATION):
+        try:
+            comparison = load(source, folders)
+        except ComparisonError as error:
+            if source is evaluation or len(untold) < len(MODELS):
+                absent.append(f"{error}.")
+            continue
+        told = tuple(_in_words(entry, untold, absent) for entry in comparison.missing)
+        return Known(replace(comparison, missing=told), tuple(absent), source is evaluation)
+    return Known(None, tuple(absent), False)
+
+
+def _in_words(entry: Missing, untold: Mapping[str, str], absent: Sequence[str]) -> Missing:
+    """An entry with our reason instead of the name of a file that is not there."""
+    reason = untold.get(entry.model) if entry.model else next(iter(absent), None)
+    if entry.part not in ("evaluation", "everything") or reason is None:
+        return entry
+    return replace(entry, reason=reason.rstrip("."))
+
+
+NAMES = {"model1": "Model 1", "model2": "Model 2"}
+
+
+def _untold(spec: str) -> str:
+    if spec.startswith("openai:"):
+        return "answers from a server, which does not tell how it was trained."
+    return "has no training report beside its file, so how it was trained is not known."
+
+
+def home(spec: str) -> Path | None:
+    """The folder with the training's report: the SPEC itself, or the one above it (of `hf`, `final` or a file)."""
+    if not spec or spec.startswith("openai:"):
+        return None
+    path = _path(spec)
+    return next((folder for folder in (path, path.parent) if (folder / REPORT).is_file()), None)
+
+
+def settled(spec: str) -> str:
+    """A SPEC that means the same from every folder."""
+    return spec if not spec or spec.startswith("openai:") else str(Path(spec).expanduser().resolve())
+
+
+def _path(spec: str) -> Path:
+    """Of a SPEC; what the evaluation was told is seen from the repository's root."""
+    return (ROOT / Path(spec).expanduser()).resolve()
+
+
+def to_measure(spec: str) -> str:
+    """The SPEC for `training.evaluate`: of a training's folder its full weights, else what the app itself opens."""
+    spec = settled(spec)
+    if spec.startswith("openai:"):
+        return spec
+    path = Path(spec)
+    return str(next((path / name for name in WEIGHTS if (path / name).exists()), path))
+
+
+def why_not_of_these(specs: Mapping[str, str], evaluation: Path) -> str:
+    """Why `evaluation.json` does not tell of the models that answer; empty where it does."""
+    try:
+        models = json.loads(evaluation.read_text(encoding="utf-8"))["models"]
+        entries = {model: models.get(model) for model in MODELS}
+    except FileNotFoundError:
+        return "The models have not been evaluated yet."
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return "The last evaluation cannot be read; evaluate anew."
+    for model in MODELS:
+        entry = entries[model]
+        if not isinstance(entry, dict):
+            return f"The last evaluation did not measure {NAMES[model]}; evaluate anew."
+        if _identity(str(entry.get("spec", ""))) != _identity(specs.get(model, "")):
+            return f"The last evaluation was of another {NAMES[model]}; evaluate anew."
+        if entry.get("training_report") not in (None, _report(specs.get(model, ""))):
+            return f"{NAMES[model]} was trained again since the last evaluation; evaluate anew."
+    return ""
+
+
+def _identity(spec: str) -> Any:
+    if spec.startswith("openai:"):
+        return spec
+    return home(spec) or _path(spec)
+
+
+def _report(spec: str) -> Any:
+    folder = home(spec)
+    try:
+        return json.loads((folder / REPORT).read_text(encoding="utf-8")) if folder else None
+    except (OSError, ValueError):
+        return None

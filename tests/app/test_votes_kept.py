@@ -1,0 +1,163 @@
+"""No vote is lost, counted twice or given to another round, whatever happens to the page, the server or the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from tests.app.chat_server import ANSWER, ChatServer
+from tests.app.serving import App
+from tests.app.visitor import Visitor
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Request
+
+
+def test_a_double_click_a_then_b_and_a_replay_leave_one_vote(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    visitor.ask("What is Impressionism?")
+    sent: list[Request] = []
+    visitor.page.on("request", lambda request: sent.append(request))
+    visitor.page.evaluate(
+        """() => { const a = document.getElementById('vote-left'), b = document.getElementById('vote-right');
+                   a.click(); a.click(); setTimeout(() => b.click(), 30); }"""
+    )
+    visitor.page.wait_for_selector("#next-round")
+    time.sleep(0.5)
+    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    votes = [request for request in sent if "/run/predict" in request.url]
+    assert votes, "the vote went over the wire"
+    for request in votes * 2:
+        again = httpx.post(request.url, content=request.post_data_buffer, headers={"Content-Type": "application/json"})
+        assert again.status_code == 200
+    assert app.rows("SELECT choice, superseded FROM votes WHERE battle_id = ?", battle) == [("left", 0)]
+    assert visitor.status == "Saved: A is better."
+
+
+def test_a_locked_database_is_told_and_the_vote_is_kept_and_sent_again(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    visitor.ask("What is Impressionism?")
+    visitor.page.check("#reasons input >> nth=1")
+    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    with closing(sqlite3.connect(app.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        visitor.page.click("#vote-right")
+        visitor.wait_for_status("Your vote is kept on this page")
+        other.execute("ROLLBACK")
+    visitor.page.wait_for_selector("#next-round")
+    votes = app.rows("SELECT choice, reasons, superseded FROM votes WHERE battle_id = ?", battle)
+    assert votes == [("right", '["More accurate"]', 0)]
+    assert visitor.status == "Saved: B is better."
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost_or_counted_twice(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    page, question = visitor.page, "What is Impressionism?"
+    battles = app.rows("SELECT COUNT(*) FROM battles")
+    with app.full_disk():
+        visitor.type(question)
+        visitor.wait_for_status("nothing was saved")
+        assert page.input_value("#prompt textarea") == question
+        assert app.rows("SELECT COUNT(*) FROM battles") == battles
+    page.click("#send")
+    visitor.wait_for_vote()
+    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    votes = "SELECT choice, superseded FROM votes WHERE battle_id = ?"
+    with app.full_disk():
+        page.click("#vote-tie")
+        visitor.wait_for_status("Your vote is kept on this page")
+        assert app.rows(votes, battle) == []
+    page.wait_for_selector("#next-round")  # the page has tried again by itself
+    assert app.rows(votes, battle) == [("tie", 0)]
+    with app.full_disk():
+        page.click("#finish")
+        page.click("#confirm-yes")
+        visitor.wait_for_status("nothing was saved")
+    page.click("#confirm-yes")
+    page.wait_for_selector("#guess-unknown")
+
+
+def test_undo_keeps_the_old_row(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    visitor.ask("What is Impressionism?")
+    visitor.vote("tie")
+    visitor.page.click("#undo-vote")
+    visitor.wait_for_vote()
+    visitor.vote("right")
+    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    votes = app.rows("SELECT choice, superseded FROM votes WHERE battle_id = ? ORDER BY id", battle)
+    assert votes == [("tie", 1), ("right", 0)]
+
+
+def test_reload_in_mid_answer_resumes_the_same_round(visitor: Visitor, app: App, chat_server: ChatServer) -> None:
+    visitor.consent()
+    visitor.type("[hold] Tell me everything.")
+    visitor.page.wait_for_selector("#stop")
+    before = app.rows("SELECT id, left_model FROM battles ORDER BY id DESC LIMIT 1")
+    visitor.page.reload()
+    visitor.page.wait_for_selector("#stop")
+    assert ANSWER[:10] not in visitor.page.inner_text("#diptych"), "nothing is shown before both are ready"
+    chat_server.gate.set()
+    visitor.wait_for_vote()
+    assert ANSWER in visitor.page.inner_text("#diptych")
+    assert app.rows("SELECT id, left_model FROM battles ORDER BY id DESC LIMIT 1") == before
+    visitor.vote("tie")
+
+
+def test_a_second_tab_that_is_out_of_date_cannot_act_on_another_round(visitor: Visitor, app: App) -> None:
+    visitor.consent()
+    asking = visitor.open()
+    asking.wait_for_selector("#prompt textarea")
+    visitor.ask("What is Impressionism?")
+    voting = visitor.open()
+    voting.wait_for_selector("#vote-left")
+    asking.fill("#prompt textarea", "Another question?")
+    asking.click("#send")
+    asking.wait_for_selector("#vote-left")
+    assert "This page showed another round" in asking.inner_text("#status")
+    visitor.vote("left")
+    visitor.page.click("#next-round")
+    visitor.page.wait_for_selector("#suggestions .chip")
+    visitor.ask("Who painted Guernica?")
+    voting.click("#vote-right")
+    voting.wait_for_function("document.querySelector('#question').innerText.includes('Guernica')")
+    tester = app.rows("SELECT tester_id FROM battles ORDER BY id DESC LIMIT 1")[0][0]
+    assert app.rows("SELECT choice FROM votes WHERE tester_id = ?", tester) == [("left",)]
+
+
+def test_a_kill_loses_no_vote_and_a_restart_resumes_the_round(
+    browser: Browser, tmp_path: Path, chat_server: ChatServer
+) -> None:
+    running = App(tmp_path, chat_server.spec, chat_server.spec, reveal="vote").start()
+    try:
+        with Visitor(browser, running.url) as voter, Visitor(browser, running.url) as asker:
+            asker.consent()
+            voter.consent()
+            voter.ask("What is Impressionism?")
+            asker.type("[hold] Tell me everything.")
+            asker.page.wait_for_selector("#stop")
+            voter.vote("left")
+            running.kill()
+            assert running.rows("SELECT choice FROM votes") == [("left",)]
+            sides = running.rows("SELECT id, left_model FROM battles ORDER BY id")
+            running.start()
+            chat_server.gate.set()
+            asker.page = asker.open()
+            asker.page.click("#retry")
+            asker.wait_for_vote()
+            assert running.rows("SELECT id, left_model FROM battles ORDER BY id") == sides
+            attempts = running.rows("SELECT attempt, status FROM turns WHERE battle_id = ?", sides[-1][0])
+            assert attempts == [(1, "failed"), (2, "complete")]
+            voter.page = voter.open()
+            voter.page.wait_for_selector("#next-round")
+            assert voter.status == "Saved: A is better."
+            voter.page.click("#reveal")  # this study shows the models after each vote
+            voter.wait_for_status("A was Model")
+            assert voter.page.locator("#undo-vote").count() == 0, "and then the vote stays"
+    finally:
+        running.stop()
