@@ -23,14 +23,21 @@ class LinearCrossEntropy(torch.autograd.Function):
     Args of ``apply``:
         states_ND: final states.
         weight_VD: the output layer.
-        labels_N: an id for each state, or −100 where nothing is learned.
+        labels_N: an id for each state; those of other places are not read.
+        places_L: where there is something to learn.
         label_smoothing: share of the target spread evenly over the vocabulary.
         chunk_size: positions at a time.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, states_ND: Tensor, weight_VD: Tensor, labels_N: Tensor, label_smoothing: float, chunk_size: int
+        ctx: Any,
+        states_ND: Tensor,
+        weight_VD: Tensor,
+        labels_N: Tensor,
+        places_L: Tensor,
+        label_smoothing: float,
+        chunk_size: int,
     ) -> Tensor:
         weight = weight_VD.to(states_ND.dtype)
         training = any(ctx.needs_input_grad[:2])
@@ -41,7 +48,7 @@ class LinearCrossEntropy(torch.autograd.Function):
         chunk = states_ND.new_empty(chunk_size, states_ND.shape[1])
         scores = states_ND.new_empty(chunk_size, weight.shape[0])
         exact = scores.new_empty(2, *scores.shape, dtype=torch.float32)
-        for places in (labels_N != IGNORE_INDEX).nonzero()[:, 0].split(chunk_size):
+        for places in places_L.split(chunk_size):
             n = len(places)
             states, low, logits, probabilities = chunk[:n], scores[:n], exact[0, :n], exact[1, :n]
             labels = labels_N[places, None]
@@ -68,16 +75,20 @@ class LinearCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
         grad_states, grad_weight = ctx.saved_tensors
         if grad_weight is not None:
             grad_weight = grad_weight * grad_output
-        return grad_states * grad_output, grad_weight, None, None, None
+        return grad_states * grad_output, grad_weight, None, None, None, None
 
 
 def cross_entropy_sum(
     states: Tensor, weight_VD: Tensor, labels: Tensor, *, label_smoothing: float = 0.0, chunk_size: int = 512
 ) -> Tensor:
     """Sum (nats) over the positions whose label is not −100; ``states`` (..., D), ``labels`` (...)."""
+    labels_N = labels.flatten()
+    places_L = (labels_N != IGNORE_INDEX).nonzero()[:, 0]
     with torch.autocast(states.device.type, enabled=False):
-        return LinearCrossEntropy.apply(states.flatten(0, -2), weight_VD, labels.flatten(), label_smoothing, chunk_size)
+        return LinearCrossEntropy.apply(
+            states.flatten(0, -2), weight_VD, labels_N, places_L, label_smoothing, chunk_size
+        )

@@ -142,9 +142,10 @@ def _pretend_storage(model: nn.Module) -> None:
 def _pass(model: Any, rows: int, options: TrainingOptions, dtype: torch.dtype) -> None:
     """Forward and backward pass of a micro-batch in which every token is learned."""
     tokens = torch.zeros(rows, options.row_length, dtype=torch.long)
+    labels, places = tokens.flatten(), torch.arange(tokens.numel())
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
         states = model.hidden(tokens, tokens).to(dtype).flatten(0, 1)
-    loss = LinearCrossEntropy.apply(states, output_weight(model), tokens.flatten(), options.label_smoothing, 512)
+    loss = LinearCrossEntropy.apply(states, output_weight(model), labels, places, options.label_smoothing, 512)
     loss.backward()
 
 

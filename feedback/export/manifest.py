@@ -44,7 +44,7 @@ class Manifest:
 # Which votes have no row, by format; the tabular formats keep them all.
 _DROPPED = {"dpo": ("superseded", "tie", "both_bad"), "kto": ("superseded", "tie"), "arena": ("superseded",)}
 _REASONS = {
-    "superseded": "votes superseded by a correction",
+    "superseded": "votes superseded by a correction or by added reasons",
     "tie": "ties: neither answer is preferred",
     "both_bad": "both bad: neither answer is preferred",
 }

@@ -236,7 +236,7 @@ def excluded(testers: TesterCounts, superseded: int, by_rules: tuple[tuple[str, 
     return [
         {"reason": reason, "n": n}
         for reason, n in (
-            ("votes superseded by a correction", superseded),
+            ("votes superseded by a correction or by added reasons", superseded),
             *((f"{reason} (rule of the study)", n) for reason, n in by_rules),
             (
                 "testers not yet in the anytime interval: their session, or one enrolled before, is open",

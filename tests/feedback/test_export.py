@@ -242,7 +242,7 @@ def test_manifest_and_codebook_describe_the_file(study: BlindTest, tmp_path: Pat
     rows = {"dpo": 14, "kto": 30, "arena": 16, "guesses": 1, "testers": 2, "good_enough": 0}
     assert manifest.rows == rows.get(name, 17)
     dropped = {entry["reason"].split(":")[0]: entry["n"] for entry in manifest.dropped}
-    corrections = {"votes superseded by a correction": 1}
+    corrections = {"votes superseded by a correction or by added reasons": 1}
     assert dropped == {
         "dpo": corrections | {"ties": 1, "both bad": 1},
         "kto": corrections | {"ties": 1},

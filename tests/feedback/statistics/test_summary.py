@@ -219,7 +219,7 @@ def test_superseded_votes_do_not_count_and_are_told() -> None:
     votes = dataset_d().assign(superseded=0)
     doubled = pd.concat([votes, votes.head(3).assign(superseded=1, vote_id=[900, 901, 902], choice="tie")])
     result = summary(doubled)
-    assert {"reason": "votes superseded by a correction", "n": 3} in result["excluded"]
+    assert {"reason": "votes superseded by a correction or by added reasons", "n": 3} in result["excluded"]
     result["excluded"] = []
     assert_same(result, summary(votes))
 
