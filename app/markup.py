@@ -188,8 +188,9 @@ def thanks(scene: Scene, tally: dict[str, int] | None, last: dict[str, str] | No
     """The end: the tester's own tally and who was who, where the study shows it."""
     voted, rounds = scene.voted, scene.rounds
     heading = "Thank you." if voted else "Thank you for looking in."
-    text = f"You voted on {voted} of {rounds} rounds." if voted != rounds else f"You voted on all {rounds} rounds."
-    parts = [f'<h1>{heading}</h1><p class="lead">{text}</p>']
+    everything = f"all {rounds} rounds" if rounds > 1 else "the only round"
+    text = everything if voted == rounds else f"{voted} of {rounds} rounds"
+    parts = [f'<h1>{heading}</h1><p class="lead">You voted on {text}.</p>']
     if tally is not None and voted:
         parts.append(_tally(tally))
         if last is not None:
