@@ -63,13 +63,13 @@ class Trained:
 
 
 def ours(job: Job, base: Base, documents: Documents) -> Trained:
-    """This repository's loop, as `train_model2_pretrained` runs it, a row at a time: it needs the least memory so."""
+    """This repository's loop, as `train_model2_pretrained` runs it."""
     from training.fine_tuning import Full
     from training.train_model2_pretrained import Model2Options
     from training.trainer import Trainer
 
     options = Model2Options(
-        row_length=job.row_length, batch_rows=job.batch_rows, micro_batch_rows=1, warmup=WARM_UP,
+        row_length=job.row_length, batch_rows=job.batch_rows, micro_batch_rows=job.batch_rows, warmup=WARM_UP,
         learning_rate=job.learning_rate, epochs=1e9, max_seconds=job.seconds, evaluations=1, seed=job.seed,
         compile="false",
     )  # fmt: skip
