@@ -151,8 +151,12 @@ def test_too_little_disk_is_told(tmp_path: Path) -> None:
 
 
 def test_an_interruption_waits_once(tmp_path: Path) -> None:
-    with Interruption() as interruption:
-        signal.raise_signal(signal.SIGINT)
-        assert interruption.number == signal.SIGINT
-        with pytest.raises(KeyboardInterrupt):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts with & ignores Ctrl-C
+    try:
+        with Interruption() as interruption:
             signal.raise_signal(signal.SIGINT)
+            assert interruption.number == signal.SIGINT
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
