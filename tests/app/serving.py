@@ -85,7 +85,7 @@ class App:
         environment = {**os.environ, "DIPTYCH_ADMIN_PASSWORD": PASSWORD, "PYTHONPATH": str(ROOT)}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self._command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 40
         while time.monotonic() < deadline:
             try:
                 httpx.get(f"{self.url}/healthz", timeout=5)
@@ -133,7 +133,7 @@ class App:
             return connection.execute(query, arguments).fetchall()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
     """Wait for something to become true; fail when it does not."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-ANSWER_MS = 90_000
+ANSWER_MS = 30_000
 
 
 class Visitor:
@@ -16,7 +16,7 @@ class Visitor:
 
     def __init__(self, browser: Browser, url: str, **options: Any) -> None:
         self.context = browser.new_context(**{"reduced_motion": "reduce", **options})
-        self.context.set_default_timeout(60_000)
+        self.context.set_default_timeout(10_000)
         self.url = url
         self.problems: list[str] = []
         self.page = self.open()
