@@ -112,6 +112,11 @@ CLOSED = (
     "Thank you for your interest.</p>"
 )
 
+WITHDRAWN = (
+    '<h1>Your data has been deleted.</h1><p class="lead">Your questions, votes and comments are gone, and the '
+    'answers; only a count is kept. Thank you for your time.</p><p><a href="">Back to the start</a></p>'
+)
+
 
 def question(scene: Scene) -> str:
     """The heading above the panes, or above the prompt box."""

@@ -131,14 +131,14 @@ def _dot(model: str, x: float, y: float) -> str:
 
 
 def _legend(series: Sequence[Series]) -> str:
-    """The lines' names at the upper right, inside the plot, above each other."""
+    """The lines' names above the plot, beside each other, where they cover no line."""
     parts = []
     for number, line in enumerate(series):
-        y = TOP + 14 + 18 * number
+        x, y = LEFT + 116 * number, TOP - 10
         parts.append(
-            f'<line class="line {_kind(line)}" x1="{RIGHT - 104}" x2="{RIGHT - 80}" y1="{y - 4}" y2="{y - 4}"/>'
-            + (_dot(line.model, RIGHT - 92, y - 4) if line.has_dots else "")
-            + f'<text x="{RIGHT - 70}" y="{y}">{escape(line.name)}</text>'
+            f'<line class="line {_kind(line)}" x1="{x}" x2="{x + 24}" y1="{y - 4}" y2="{y - 4}"/>'
+            + (_dot(line.model, x + 12, y - 4) if line.has_dots else "")
+            + f'<text x="{x + 34}" y="{y}">{escape(line.name)}</text>'
         )
     return "".join(parts)
 

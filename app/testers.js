@@ -135,6 +135,28 @@
     document.querySelector(".asked-first")?.classList.toggle("long", document.querySelector(".asked-first").textContent.length > 140);
   };
 
+  // A question in between takes the focus, which brings it into sight, and gives it back.
+  let asker = null;
+  const interrupt = () => {
+    const asked = Boolean(find("confirm-no")?.checkVisibility());
+    if (asked === Boolean(asker)) return;
+    if (asked) {
+      asker = document.activeElement;
+      requestAnimationFrame(() => find("confirm-no")?.focus());
+    } else {
+      if (asker.isConnected) asker.focus({ preventScroll: true });
+      asker = null;
+    }
+  };
+
+  // Before a round the status line stands at the end of the page, which a phone does not show.
+  let said = "";
+  const bringIntoSight = () => {
+    const line = document.querySelector("#status p");
+    if (line && line.textContent !== said && root.dataset.phase === "welcome") line.scrollIntoView({ block: "nearest" });
+    said = line?.textContent ?? "";
+  };
+
   let told; // the phase that the server told last
   let late = 0;
 
@@ -145,6 +167,8 @@
 
   const follow = () => {
     annotate();
+    interrupt();
+    bringIntoSight();
     if (root.dataset.phase !== "replay") hold();
     const phase = find("phase")?.dataset.phase;
     clearTimeout(late);

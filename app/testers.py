@@ -269,7 +269,7 @@ class TestersPage(TestersLayout):
             self.runtime.rounds.stop(tester_id)
         if what == "withdraw":
             self._blind_test.withdraw(tester_id)
-            return {**self._show(self._scene(""), "Your data has been deleted."), self.token: "", self.consent: False}
+            return {**self._show(self._scene("")), **self._show_withdrawn(), self.token: ""}
         self._blind_test.close(tester_id, "quit")
         return self._show(self._scene(tester_id))
 

@@ -192,6 +192,12 @@ class TestersLayout:
             updates[component] = gr.update(label=label, choices=_options(question), visible=True)
         return updates
 
+    def _show_withdrawn(self) -> Updates:
+        """In the place of the consent: that nothing is left of a tester, on the page neither."""
+        updates: Updates = {part: gr.update(visible=False) for part in (self.background, self.invite, self.start)}
+        updates |= {component: gr.update(value=None) for component in self.background_answers}
+        return {**updates, self.consent: gr.update(visible=False, value=False), self.terms: markup.WITHDRAWN}
+
     def _show_vote(self, vote: Vote) -> Updates:
         """What was said beside a vote, and whether the better answer is good enough."""
         enough = None if vote.good_enough is None else "yes" if vote.good_enough else "no"

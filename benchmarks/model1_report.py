@@ -12,6 +12,7 @@ NAMES = {
     "ours (compiled)": "Diptych, torch.compile",
     "trainer": "transformers' Trainer (SDPA)",
     "trainer (eager)": "transformers' Trainer (eager)",
+    "trainer (compiled)": "transformers' Trainer (SDPA, torch.compile)",
     "litgpt": "litgpt pretrain",
     "coursework": "the coursework's way (padded to 512, fp32)",
 }
@@ -130,18 +131,39 @@ def _quality(rows: list[Row]) -> str:
     for seconds in sorted({row["time"] for row in rows if row["kind"] == "quality"}):
         lines = []
         for way, found in _of(rows, kind="quality", time=seconds).items():
+            memory = f"{_median(found, 'peak_bytes') / 1e9:.2f}"
             bits = [_best_bits(row) for row in found]
             deviation = f"{statistics.stdev(bits):.4f}" if len(bits) > 1 else "-"
             tokens = _median(found, "useful_tokens") / 1e6
-            lines.append([NAMES.get(way, way), str(len(bits)), f"{tokens:.2f}M", _spread(bits, ".4f"), deviation])
-        head = ["way", "seeds", "tokens", "bits per byte", "standard deviation"]
+            name = NAMES.get(way, way).removesuffix(" (SDPA)")
+            lines.append([name, str(len(bits)), f"{tokens:.2f}M", _spread(bits, ".4f"), deviation, memory])
+        head = ["way", "seeds", "tokens", "bits per byte", "standard deviation", "peak memory, GB"]
         texts.append(
             f"## Held-out bits per byte after {seconds:.0f} s, 6M\n\n{_table(head, lines)}\n\n"
             "The clock starts after the first steps, so that compiling costs nobody anything. Every model is scored by "
             "the same code twice, each document alone and rows in which a token sees what is before it; the better "
             "counts. Bytes are those of the texts, the form's own tokens count as bits only."
         )
-    return "\n\n".join(texts)
+    return "\n\n".join(texts + _tuning(rows))
+
+
+def _tuning(rows: list[Row]) -> list[str]:
+    """What was tried for the others, and what each was given."""
+    tried: dict[str, list[Row]] = _of(rows, kind="tuning")
+    return [
+        f"{NAMES[way].removesuffix(' (SDPA)')} was tuned in runs of {found[0]['time']:.0f} s, bits per byte: "
+        + "; ".join(f"{_words(row)} {_best_bits(row):.4f}" for row in found)
+        + f". It was given {_words(next(row for row in rows if row['kind'] == 'quality' and row['way'] == way))}."
+        for way, found in tried.items()
+    ]
+
+
+def _words(row: Row) -> str:
+    """Settings of another's way."""
+    options = row["options"]
+    attention = options.get("attention", "sdpa") if row["way"] == "trainer" else ""
+    parts = [attention, "compiled" if options.get("compile") else "", f"rate {row['learning_rate']:g}"]
+    return " ".join(part for part in parts if part)
 
 
 def _best_bits(row: Row) -> float:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import platform
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +74,13 @@ CASES = {
 }
 QUALITY = {"learning_rate": 4e-3, "adamw_learning_rate": 1e-2, "compile": "true"}
 """Settings of ours at equal time; all else are the demo profile's. litgpt compiles too."""
-BASELINE_RATES = {"trainer": 2e-3, "litgpt": 2e-3}
+TRAINER_SETTINGS: dict[str, dict[str, Any]] = {
+    "trainer": {},
+    "trainer (eager)": {"attention": "eager"},
+    "trainer (compiled)": {"compile": True},
+}
+RATES = (4e-3, 2e-3, 8e-3)
+"""Of the others' AdamW at equal time: the first for the choice of settings, all with the settings chosen."""
 
 
 class Results:
@@ -162,14 +170,15 @@ def speed_jobs(arguments: argparse.Namespace, paths: dict[str, Path]) -> Iterato
             job = Job("ours", case.shape, str(paths["all"]), case.row_length, case.batch_rows, steps=case.steps)
             if arguments.quick:
                 job = replace(job, steps=2)
-            for way in arguments.ways:
-                key = {"kind": "speed", "size": size, "rows": "all", "way": way, "round": round_number}
-                yield key, replace(job, way=way, options=case.ours if way == "ours" else {})
-                if way == "ours" and not arguments.quick:  # as litgpt is; long runs do so by themselves where it pays
-                    yield key | {"way": "ours (compiled)"}, replace(job, options=case.ours | {"compile": "true"})
-            if size == "6M" and not arguments.quick:
-                eager = {"kind": "speed", "size": size, "rows": "all", "way": "trainer (eager)", "round": round_number}
-                yield eager, replace(job, way="trainer", options={"attention": "eager"})
+            key = {"kind": "speed", "size": size, "rows": "all", "round": round_number}
+            yield key | {"way": "ours"}, replace(job, options=case.ours)
+            if not arguments.quick:  # as litgpt is; long runs do so by themselves where it pays
+                yield key | {"way": "ours (compiled)"}, replace(job, options=case.ours | {"compile": "true"})
+            for way, options in TRAINER_SETTINGS.items():
+                if way == "trainer" or not arguments.quick:
+                    yield key | {"way": way}, replace(job, way="trainer", options=options)
+            for way in arguments.extra:
+                yield key | {"way": way}, replace(job, way=way)
             if size == "6M":
                 key = {"kind": "speed", "size": size, "rows": "qa", "way": "ours", "round": round_number}
                 yield key, replace(job, rows=str(paths["qa"]))
@@ -179,19 +188,39 @@ def speed_jobs(arguments: argparse.Namespace, paths: dict[str, Path]) -> Iterato
                 yield key | {"way": "coursework"}, padded
 
 
-def quality_jobs(arguments: argparse.Namespace, paths: dict[str, Path]) -> Iterator[tuple[dict[str, Any], Job]]:
-    """Equal time for every way, seed by seed."""
+def tuned(job: Job, way: str, arguments: argparse.Namespace, results: Results) -> dict[str, Any]:
+    """Settings and rate of another's way: the best after ``--tune`` seconds, first of its settings, then of rates."""
+
+    def bits(rate: float, options: dict[str, Any]) -> float:
+        key = {"kind": "tuning", "way": way, "learning_rate": rate, "options": options, "time": arguments.tune}
+        trial = replace(job, way=way, seconds=arguments.tune, learning_rate=rate, options=options)
+        results.get(key, lambda: child(trial, arguments.python(way)))
+        found = next(row for row in results.rows if all(row.get(name) == value for name, value in key.items()))
+        return min(found["bits_per_byte"].values()) if "error" not in found else math.inf
+
+    candidates = list(TRAINER_SETTINGS.values()) if way == "trainer" else [{}]
+    options = min(candidates, key=lambda options: bits(RATES[0], options))
+    return {"options": options, "learning_rate": min(RATES, key=lambda rate: bits(rate, options))}
+
+
+def quality_jobs(
+    arguments: argparse.Namespace, paths: dict[str, Path], results: Results
+) -> Iterator[tuple[dict[str, Any], Job]]:
+    """Equal time for every way, seed by seed, after the others were tuned."""
     case = CASES["6M"]
+    job = Job(
+        "ours", case.shape, str(paths["all"]), case.row_length, case.batch_rows, seconds=arguments.quality,
+        options=dict(QUALITY),
+    )  # fmt: skip
+    others = {way: tuned(job, way, arguments, results) for way in ("trainer", *arguments.extra)}
+    changes = dict(setting.split("=", 1) for setting in arguments.set)
+    own = {"options": QUALITY | {name: json.loads(value) for name, value in changes.items()}}
     for seed in range(1, arguments.seeds + 1):
-        for way in arguments.ways:
-            changes = dict(setting.split("=", 1) for setting in arguments.set) if way == "ours" else {}
-            named = ", ".join([way, *(f"{name}={value}" for name, value in changes.items())])
-            key = {"kind": "quality", "size": "6M", "way": named, "seed": seed, "time": arguments.quality}
-            yield key, Job(
-                way, case.shape, str(paths["all"]), case.row_length, case.batch_rows, seed=seed,
-                seconds=arguments.quality, learning_rate=BASELINE_RATES.get(way, 1e-3),
-                options=QUALITY | {name: json.loads(value) for name, value in changes.items()} if way == "ours" else {},
-            )  # fmt: skip
+        key = {"kind": "quality", "size": "6M", "seed": seed, "time": arguments.quality}
+        named = ", ".join(["ours", *(f"{name}={value}" for name, value in changes.items())])
+        yield key | {"way": named}, replace(job, seed=seed, **own)
+        for way, settings in others.items():
+            yield key | {"way": way} | settings, replace(job, way=way, seed=seed, **settings)
 
 
 def measure_setting(arguments: argparse.Namespace, results: Results, paths: dict[str, Path]) -> None:
@@ -227,6 +256,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--quality", type=float, metavar="SECONDS", help="bits per byte after so many seconds")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
+        "--tune", type=float, default=60, metavar="SECONDS",
+        help="before --quality, for each setting and rate of the others' (default: 60)",
+    )  # fmt: skip
+    parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of ours for --quality"
     )
     parser.add_argument("--quick", action="store_true", help="a few steps of the smallest size, to see that all works")
@@ -240,7 +273,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
-    arguments.ways = ["ours", "trainer", *arguments.extra]
     if "litgpt" in arguments.extra:
         found = subprocess.run([arguments.litgpt_python, "-c", "import litgpt.pretrain"], capture_output=True)
         if found.returncode:
@@ -248,14 +280,14 @@ def main(argv: list[str] | None = None) -> int:
             return 2
     if arguments.quick:
         arguments.sizes, arguments.rounds, arguments.seeds, arguments.speed = ["6M"], 1, 1, True
+    arguments.python = lambda way: arguments.litgpt_python if way == "litgpt" else sys.executable
     paths = prepare(arguments)
     results = Results(arguments.results)
     measure_setting(arguments, results, paths)
-    jobs = list(speed_jobs(arguments, paths)) if arguments.speed else []
-    jobs += quality_jobs(arguments, paths) if arguments.quality else []
-    for key, job in jobs:
-        python = arguments.litgpt_python if job.way == "litgpt" else sys.executable
-        results.get(key, lambda job=job, python=python: child(job, python))
+    speed = speed_jobs(arguments, paths) if arguments.speed else ()
+    quality = quality_jobs(arguments, paths, results) if arguments.quality else ()
+    for key, job in chain(quality, speed):
+        results.get(key, lambda job=job: child(job, arguments.python(job.way)))
     text = report(results.rows)
     print(text)
     if arguments.out:

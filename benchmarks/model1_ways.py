@@ -164,6 +164,7 @@ def hugging_face(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatc
         arguments = TrainingArguments(
             folder, bf16=True, use_cpu=True, max_steps=10**9, per_device_train_batch_size=job.batch_rows,
             max_grad_norm=1.0, logging_strategy="no", save_strategy="no", report_to=[], disable_tqdm=True,
+            torch_compile=job.options.get("compile", False),
         )  # fmt: skip
         trainer = Packed(
             model, arguments, train_dataset=Rows(), callbacks=[End()],

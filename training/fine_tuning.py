@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from training.bases import Base, BaseError, load_base
 from training.loss import cross_entropy_sum
-from training.model import PLAIN_ATTENTION_UP_TO, attention_mask
+from training.model import PLAIN_ATTENTION_UP_TO, RMSNorm, attention_mask, plain_attention
 from training.report import new_folder
 from training.shards import is_first, whole_weights
 
@@ -49,6 +49,8 @@ class PackedCausalLM(nn.Module):
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         self.model = model
+        use_packed_attention(model)
+        use_own_norms(model)
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -62,7 +64,6 @@ class PackedCausalLM(nn.Module):
         """Final states (B, S, D); positions start anew in each document."""
         length = tokens_BS.shape[1]
         probe = torch.empty(0, device=tokens_BS.device, dtype=compute_dtype(tokens_BS.device))
-        self._choose_attention(tokens_BS.device, length)
         return self.model.base_model(
             input_ids=tokens_BS,
             attention_mask=attention_mask(torch.arange(length), length, documents_BS, probe),
@@ -82,12 +83,60 @@ class PackedCausalLM(nn.Module):
             states_BSD = torch.cat([states_BSD, torch.ones_like(states_BSD[..., :1])], dim=-1)
         return cross_entropy_sum(states_BSD, weight_VD, labels_BS, label_smoothing=label_smoothing)
 
-    def _choose_attention(self, device: torch.device, length: int) -> None:
-        """Plain matrix products for short rows on a processor: a step takes 0.77 of the time of SDPA's."""
-        plain = device.type == "cpu" and length <= PLAIN_ATTENTION_UP_TO
-        chosen = "eager" if plain else "sdpa"
-        if self.model.config._attn_implementation != chosen:
-            self.model.set_attn_implementation(chosen)
+
+def use_packed_attention(model: PreTrainedModel) -> None:
+    """Let the model's layers call ``packed_attention``, through transformers' own register of attention functions."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    AttentionInterface.register(packed_attention.__name__, packed_attention)
+    AttentionMaskInterface.register(packed_attention.__name__, sdpa_mask)
+    model.set_attn_implementation(packed_attention.__name__)
+
+
+def packed_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **more: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """Model 1's plain matrix products for short rows on a processor, else PyTorch's fused attention.
+
+    Args:
+        query: (B, H, S, E); ``key`` and ``value`` (B, K, S, E).
+        attention_mask: what is added to the scores.
+
+    Returns:
+        (B, S, H, E), and no weights: transformers' own plain attention keeps those of every layer twice, in fp32 and in
+        the products' format, and a copy of the keys and values for each query head, 15 of 57 MB a layer of
+        SmolLM2-135M with 4 rows of 256.
+    """
+    short = query.device.type == "cpu" and 1 < query.shape[2] == key.shape[2] <= PLAIN_ATTENTION_UP_TO
+    if short and attention_mask is not None and attention_mask.dtype.is_floating_point:
+        return plain_attention(query, key, value, attention_mask, dropout, scaling).transpose(1, 2), None
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **more)
+
+
+SAME_NORMS = ("LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm")
+"""Classes of transformers that compute what ``RMSNorm`` does."""
+
+
+def use_own_norms(model: PreTrainedModel) -> None:
+    """Put Model 1's RMSNorm in place of transformers', which keeps two tensors in fp32 and returns a third; names of
+    weights stay."""
+    for parent in list(model.modules()):
+        for name, norm in parent.named_children():
+            if type(norm).__name__ in SAME_NORMS:
+                theirs: Any = norm
+                own = RMSNorm(theirs.weight.shape[0], theirs.variance_epsilon)
+                own.weight = theirs.weight
+                setattr(parent, name, own)
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:

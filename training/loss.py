@@ -77,9 +77,10 @@ class LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
         grad_states, grad_weight = ctx.saved_tensors
+        # In place: each is used once, and that of the output layer is as large as the layer.
         if grad_weight is not None:
-            grad_weight = grad_weight * grad_output
-        return grad_states * grad_output, grad_weight, None, None, None, None
+            grad_weight.mul_(grad_output)
+        return grad_states.mul_(grad_output), grad_weight, None, None, None, None
 
 
 def cross_entropy_sum(

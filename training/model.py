@@ -29,6 +29,9 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(dim))
 
     def forward(self, x_BSD: Tensor) -> Tensor:
+        if x_BSD.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+            # The residual stream of transformers' layers is in fp32; what comes out of here is read by products alone.
+            x_BSD = x_BSD.to(torch.get_autocast_dtype("cpu"))
         weight_D = self.weight.to(x_BSD.dtype)
         if x_BSD.device.type == "cpu" and torch.is_grad_enabled() and not torch.compiler.is_compiling():
             return ProcessorRMSNorm.apply(x_BSD, weight_D, self.eps)
@@ -153,11 +156,16 @@ class Attention(nn.Module):
         return self.wo(attended.transpose(1, 2).reshape(batch, length, -1))
 
 
-def plain_attention(q_BHSE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor, mask: Tensor, dropout: float) -> Tensor:
-    """Attention as two batched matrix products; ``mask`` is added to the scores, (S, S) or (B, 1, S, S)."""
+def plain_attention(
+    q_BHSE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor, mask: Tensor, dropout: float, scale: float | None = None
+) -> Tensor:
+    """Attention as two batched matrix products; ``mask`` is added to the scores, (S, S) or (B, 1, S, S).
+
+    ``scale`` is that of the scores before, by default one over the square root of E.
+    """
     batch, heads, length, width = q_BHSE.shape
     kv_heads = k_BKSE.shape[1]
-    q = (q_BHSE * width**-0.5).reshape(batch, kv_heads, -1, width)
+    q = (q_BHSE * (width**-0.5 if scale is None else scale)).reshape(batch, kv_heads, -1, width)
     scores = (q @ k_BKSE.transpose(-1, -2)).view(batch, heads, length, length).add_(mask)
     weights = F.dropout(scores.softmax(-1), dropout).view(batch, kv_heads, -1, length)
     return (weights @ v_BKSE).view(batch, heads, length, width)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from training.options import OptionsError
 
 Listener = Callable[[Mapping[str, Any]], None]
 
@@ -25,7 +28,11 @@ def tracking_problems(name: str) -> list[str]:
 def tracking(name: str, out: Path, config: Mapping[str, Any]) -> Iterator[Listener | None]:
     """A function that takes each row of ``metrics.jsonl``; None when ``name`` is ``none``.
 
-    TensorBoard's files go to ``logs/`` in ``out``, which also names the run.
+    TensorBoard's files go to ``logs/`` in ``out``, which also names the run, and W&B's to ``wandb/`` in it unless
+    ``WANDB_DIR`` names another folder.
+
+    Raises:
+        OptionsError: when the tracker does not start, as W&B without a login.
     """
     if name == "none":
         yield None
@@ -43,7 +50,13 @@ def tracking(name: str, out: Path, config: Mapping[str, Any]) -> Iterator[Listen
             yield add
     else:  # Trackio has the interface of W&B
         tracker = importlib.import_module(name)
-        tracker.init(project=PROJECT, name=out.name, config=dict(config))
+        folder = {"dir": str(out)} if name == "wandb" and "WANDB_DIR" not in os.environ else {}
+        try:
+            tracker.init(project=PROJECT, name=out.name, config=dict(config), **folder)
+        except Exception as error:  # each tracker has errors of its own
+            offline = "set WANDB_MODE=offline or " if name == "wandb" else ""
+            reason = str(error).rstrip(". \n")
+            raise OptionsError([f"report_to={name} does not start: {reason}; {offline}leave report_to out"]) from error
         try:
             yield lambda row: tracker.log(numbers(row), step=row["step"])
         finally:

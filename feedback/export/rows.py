@@ -91,7 +91,7 @@ def _codebook() -> list[Column]:
             "text",
             "",
             "The model on the right.",
-            "CASE votes.left_model WHEN 'model1' THEN 'model2' ELSE 'model1' END",
+            "ra.model",
         ),
         Column("choice", "text", "", "What the tester chose: left, right, tie or both_bad.", "votes.choice"),
         Column(
@@ -99,8 +99,7 @@ def _codebook() -> list[Column]:
             "text",
             "",
             "The choice by model: model1, model2, tie or both_bad.",
-            "CASE WHEN choice IN ('tie', 'both_bad') THEN choice WHEN (choice = 'left') = (votes.left_model ="
-            " 'model1') THEN 'model1' ELSE 'model2' END",
+            "CASE choice WHEN 'left' THEN votes.left_model WHEN 'right' THEN ra.model ELSE choice END",
         ),
         Column(
             "reasons", "text", "", "Reasons ticked, as a JSON list; empty when none.", "NULLIF(votes.reasons, '[]')"
@@ -172,7 +171,9 @@ def _csv_cell(column: Column, sql: str) -> tuple[bytes, str]:
         return _QUOTE + b"%s" + _QUOTE, f"ifnull({sql}, '')"
     if column.name in _FREE_TEXT:  # the first test, which most texts pass, is there for speed alone
         guarded = f"WHEN unicode({sql}) IN ({_STARTS}) THEN char(39) || {sql}"
-        return _QUOTE + b"%s" + _QUOTE, f"CASE WHEN {sql} >= 'A' AND {sql} < '{{' THEN {sql} {guarded} ELSE {sql} END"
+        return _QUOTE + b"%s" + _QUOTE, f"CASE WHEN {sql} BETWEEN 'A' AND '{{' THEN {sql} {guarded} ELSE {sql} END"
+    if column.type in ("integer", "flag"):  # none of them is ever NULL
+        return b"%d", sql
     if column.type == "number":  # printed with 15 digits, which a number of few decimals needs at most
         few = f"CAST({sql} * 1e6 AS INTEGER) / 1e6"
         return b"%s", f"iif({few} IS {sql}, {sql}, printf('%!.17g', {sql}))"

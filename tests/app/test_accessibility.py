@@ -38,7 +38,10 @@ def test_each_page_of_a_tester(browser: Browser, app: App, options: dict) -> Non
         must_be_accessible(page, "consent")
         visitor.consent()
         must_be_accessible(page, "question")
+        page.evaluate(_LISTEN)
         visitor.ask("What is Impressionism?")
+        assert page.evaluate("window.heard") == ["Both answers are being written.", "Which answer is better?"]
+        assert page.evaluate(_ELSE_SPEAKING) == [], "the growing words are not read out"
         must_be_accessible(page, "answers")
         visitor.vote("left")
         must_be_accessible(page, "voted")
@@ -51,6 +54,18 @@ def test_each_page_of_a_tester(browser: Browser, app: App, options: dict) -> Non
         page.click("#guess-left")
         page.wait_for_selector("#thanks")
         must_be_accessible(page, "thanks")
+
+
+_ELSE_SPEAKING = """() => [...document.querySelectorAll("[aria-live], [role=alert], [role=log]")]
+  .filter((one) => one.id !== "status" && one.textContent.trim()).map((one) => one.outerHTML)"""
+_LISTEN = """() => {
+  const status = document.getElementById("status");
+  window.heard = [];
+  new MutationObserver(() => {
+    const text = status.innerText.trim();
+    if (text && text !== window.heard.at(-1)) window.heard.push(text);
+  }).observe(status, {childList: true, subtree: true, characterData: true});
+}"""
 
 
 @pytest.mark.parametrize("options", [PHONE_DARK, DESK_LIGHT], ids=["phone-dark", "desk-light"])

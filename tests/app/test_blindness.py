@@ -122,6 +122,9 @@ def test_a_model_that_dies_gives_one_neutral_error_no_vote_and_a_retry(visitor: 
     failures = "SELECT model FROM failures JOIN turns ON turns.id = turn_id WHERE battle_id = ?"
     assert app.rows(failures, battle) == [("model2",)]
     assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", battle) == [(0,)]
+    log = app.log.read_text(encoding="utf-8")
+    assert "model2 failed" in log
+    assert "Impressionism" not in log, "the log has no words of testers or of models"
     visitor.page.click("#retry")
     attempts = "SELECT attempt, status FROM turns WHERE battle_id = ?"
     wait_until(lambda: app.rows(attempts, battle) == [(1, "failed"), (2, "failed")])

@@ -38,7 +38,9 @@ def voted(browser: Browser, app: App) -> str:
     return str(app.rows(sql)[0][0])
 
 
-def test_a_vote_reaches_the_page_and_the_csv(browser: Browser, app: App, voted: str) -> None:
+def test_a_vote_reaches_the_page_and_the_csv(
+    browser: Browser, app: App, voted: str, one_chat_server: ChatServer
+) -> None:
     looks = app.rows("SELECT COUNT(*) FROM looks")[0][0]
     votes = app.rows("SELECT COUNT(*) FROM votes WHERE superseded = 0")[0][0]
     with Visitor(browser, f"{app.url}/admin") as visitor:
@@ -62,11 +64,18 @@ def test_a_vote_reaches_the_page_and_the_csv(browser: Browser, app: App, voted: 
             page.click("text=CSV")
         text = download.value.path().read_text(encoding="utf-8")
         page.click("role=tab[name='Chat lab']")
+        battles = app.rows("SELECT COUNT(*) FROM battles")
+        page.fill("#lab-system textarea", "Be brief.")
+        page.fill("#lab-max-tokens input[type=number]", "5")
         page.fill("#lab-prompt textarea", "Hello!")
         page.click("#lab-send")
         page.wait_for_function(
             "document.querySelectorAll('#lab-model1 .bot, #lab-model2 .bot').length >= 2", timeout=20_000
         )
+        asked = one_chat_server.requests[-1]
+        assert [message["content"] for message in asked["messages"]] == ["Be brief.", "Hello!"]
+        assert asked["max_tokens"] == 5
+        assert app.rows("SELECT COUNT(*) FROM battles") == battles, "nothing of the lab is stored"
         assert visitor.problems == []
     [vote] = [row for row in csv.DictReader(io.StringIO(text)) if row["tester_id"] == voted]
     assert vote["choice"] == "right"
@@ -229,6 +238,8 @@ def test_health_and_metrics_tell_no_secret(app: App) -> None:
     assert metrics.headers["content-type"].startswith("text/plain")
     assert re.search(r"^diptych_votes_total \d", metrics.text, re.M)
     assert "model1" not in metrics.text, "counts by model would tell which answer was whose"
+    for name in ("turns_waiting", "tokens_per_second", "first_token_seconds_count", "answers_total", "failures_total"):
+        assert re.search(rf"^diptych_{name} \d", metrics.text, re.M), name
 
 
 def test_what_the_app_refuses_from_anybody(app: App) -> None:

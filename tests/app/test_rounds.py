@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from app.engines import Engine
 from app.engines.openai_server import OpenAIServer
 from app.rounds import Rounds
+from app.runtime import Runtime
+from app.testers import TestersPage
 from feedback.blind_test import BlindTest, Refused
 from feedback.database import Database
 from feedback.study import Study
@@ -129,6 +132,26 @@ def test_who_waits_is_served_in_turn_and_told_the_place(rounds: Rounds, chat_ser
         wait(rounds, tester)
     battles = [rounds.blind_test.last_battle(tester) for tester in (first, waiting[0], *waiting[2:])]
     assert {battle.turns[-1].status for battle in battles if battle} == {"complete"}
+
+
+def test_both_models_write_at_once_and_who_waits_reads_the_place(rounds: Rounds, chat_server: ChatServer) -> None:
+    testers = [enrol(rounds) for _ in range(4)]
+    runtime = Runtime(rounds.blind_test.study, rounds.blind_test.database, {})
+    runtime.rounds = rounds
+    page = TestersPage(runtime)
+    rounds.begin(testers[0], "[hold] story")
+    wait_until(lambda: chat_server.streaming == 2)
+    for tester in testers[1:]:
+        rounds.begin(tester, "[hold] story")
+    job = rounds.job(testers[3])
+    assert job is not None
+    wait_until(lambda: rounds.place(job) == 1)  # two workers, and one turn in front of this one
+    assert asyncio.run(page._tick(testers[3], ""))[page.status] == "<p>Waiting: 1 before you.</p>"
+    rounds.stop(testers[2])
+    assert asyncio.run(page._tick(testers[3], ""))[page.status] == "<p>Both answers are being written.</p>"
+    chat_server.gate.set()
+    for tester in testers:
+        wait(rounds, tester)
 
 
 def test_a_full_queue_refuses_before_anything_is_stored(rounds: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:

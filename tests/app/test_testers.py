@@ -8,8 +8,8 @@ The twelve things that a blind test must hold, and where each is checked (here u
  3. one vote, however it is clicked or sent: `test_a_double_click_a_then_b_and_a_replay_leave_one_vote` in
     tests/app/test_votes_kept.py
  4. raw calls for rounds that are unfinished, failed, foreign or voted: tests/app/test_raw_requests.py
- 5. reload and restart: `test_reload_in_mid_answer_resumes_the_same_round`, `test_a_kill_loses_no_vote_...` in
-    tests/app/test_votes_kept.py
+ 5. reload and restart: `test_reload_in_mid_answer_resumes_the_same_round`, `test_reload_in_mid_replay_...`,
+    `test_a_kill_loses_no_vote_...` in tests/app/test_votes_kept.py
  6. `kill -9` after "Saved": `test_a_kill_loses_no_vote_and_a_restart_resumes_the_round` there
  7. an engine that dies: `test_a_model_that_dies_gives_one_neutral_error_no_vote_and_a_retry` in
     tests/app/test_blindness.py
@@ -84,7 +84,14 @@ def test_a_whole_session_from_consent_to_thanks(visitor: Visitor, app: App) -> N
     page.reload()
     page.wait_for_selector("#thanks")
     page.click("#withdraw")
+    page.wait_for_function("document.activeElement.id === 'confirm-no'")  # so the question is in sight
+    page.click("#confirm-no")
+    page.wait_for_function("document.activeElement.id === 'withdraw'")
+    page.click("#withdraw")
     page.click("#confirm-yes")
+    page.wait_for_selector("text=Your data has been deleted")
+    assert page.locator("#start").count() == 0
+    page.click("text=Back to the start")
     page.wait_for_selector("#start")
     assert app.rows("SELECT closed_why FROM testers WHERE id = ?", tester) == [("withdrawn",)]
     assert app.rows("SELECT COUNT(*) FROM votes WHERE tester_id = ?", tester) == [(0,)]

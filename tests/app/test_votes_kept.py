@@ -12,7 +12,7 @@ import httpx
 
 from tests.app.chat_server import ANSWER, ChatServer
 from tests.app.serving import App
-from tests.app.visitor import Visitor
+from tests.app.visitor import ANSWER_MS, Visitor
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Request
@@ -107,6 +107,41 @@ def test_reload_in_mid_answer_resumes_the_same_round(visitor: Visitor, app: App,
     assert ANSWER in visitor.page.inner_text("#diptych")
     assert app.rows("SELECT id, left_model FROM battles ORDER BY id DESC LIMIT 1") == before
     visitor.vote("tie")
+
+
+def test_reload_in_mid_replay_shows_the_same_round_whole(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url, reduced_motion="no-preference") as visitor:
+        page = visitor.page
+        visitor.consent()
+        page.evaluate(_RELOAD_IN_REPLAY)
+        with page.expect_navigation(timeout=ANSWER_MS):
+            visitor.type("What is Impressionism?")
+        assert page.evaluate("sessionStorage.seen") == "2,0", "both answers were growing, and there was no vote yet"
+        sides = app.rows("SELECT id, left_model, status FROM battles ORDER BY id DESC LIMIT 1")
+        page.wait_for_selector("#votes", state="visible")
+        assert page.evaluate(_GROWING_AND_VOTES) == [0, 4], "whole, and then votes"
+        battle, left_model, _ = sides[0]
+        right_model = {"model1": "model2", "model2": "model1"}[left_model]
+        sql = "SELECT text FROM answers JOIN turns ON turns.id = turn_id WHERE battle_id = ? AND model = ?"
+        assert visitor.answers() == tuple(app.rows(sql, battle, model)[0][0] for model in (left_model, right_model))
+        assert app.rows("SELECT id, left_model, status FROM battles ORDER BY id DESC LIMIT 1") == sides
+        page.evaluate("['left', 'left', 'right'].forEach((side) => document.getElementById(`vote-${side}`).click())")
+        page.wait_for_selector("#next-round")
+        assert visitor.status == "Saved: A is better."
+        assert app.rows("SELECT choice, superseded FROM votes WHERE battle_id = ?", battle) == [("left", 0)]
+        assert visitor.problems == []
+
+
+_GROWING_AND_VOTES = """() => [document.querySelectorAll("#panes .growing").length,
+  [...document.querySelectorAll("#votes button")].filter((one) => one.checkVisibility() && !one.disabled).length]"""
+_RELOAD_IN_REPLAY = f"""() => {{
+  const look = setInterval(() => {{
+    if (!document.querySelector("#panes .growing")) return;
+    clearInterval(look);
+    sessionStorage.seen = ({_GROWING_AND_VOTES})();
+    location.reload();
+  }}, 20);
+}}"""
 
 
 def test_a_second_tab_that_is_out_of_date_cannot_act_on_another_round(visitor: Visitor, app: App) -> None:

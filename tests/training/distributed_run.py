@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +15,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.training.tiny_bases import tiny_model
+from tests.training.tiny_bases import save_tiny_base, tiny_model
+from training import train_art_ai_model, train_model2_pretrained
 from training.checkpoint import TrainingStates
 from training.device import Compute
 from training.distributed import DistributedTrainer, NoMetrics, Silence, World
@@ -95,6 +98,68 @@ def halves(settings: TrainingOptions, world: World | None, folder: Path, which: 
     return steps(trainer, STEPS // 2)
 
 
+IN_COMMON = {
+    "evaluations": 1,
+    "sample_tokens": 0,
+    "dtype": "fp32",
+    "max_seconds": "none",
+    "row_length": 32,
+    "batch_rows": 5,
+    "micro_batch_rows": 2,
+}
+SMALL = {"dim": 32, "n_layers": 1, "n_heads": 2, "n_kv_heads": 1, "ffn_dim": 32, "vocab_size": 300, "max_seq_len": 64}
+
+
+def write_inputs(out: Path) -> None:
+    """Questions to learn from, and a base to fine-tune."""
+    rows = [{"question": f"Who made work {n}?", "answer": f"Degas made it in 1{n:03}."} for n in range(300)]
+    (out / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    save_tiny_base("llama", out / "base")
+
+
+def arguments(out: Path, run: str, max_steps: int, **settings: Any) -> list[str]:
+    """Those of a training command, whose folder is ``run`` in ``out``."""
+    values = (f"{key}={value}" for key, value in (IN_COMMON | settings).items())
+    words = [word for value in values for word in ("--set", value)]
+    return ["--data", str(out / "quiz.jsonl"), "--out", str(out / run), "--max-steps", str(max_steps), *words]
+
+
+def model1_arguments(out: Path, run: str) -> list[str]:
+    return arguments(out, run, 40, **SMALL, dropout=0.1, save_steps=2)
+
+
+def model2_arguments(out: Path, run: str) -> list[str]:
+    base = ["--base", str(out / "base")]
+    return [*base, *arguments(out, run, 8, frozen=0, max_samples="none", learning_rate=0.01)]
+
+
+def stop_at_5(progress: Silence, step: int, *values: Any, **more: Any) -> None:
+    """In place of ``Silence.step``: in a process that shows nothing SIGTERM arrives, and in no other."""
+    if step == 5:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def commands(out: Path) -> list[int]:
+    """Both commands to their end, Model 1's also from where it was stopped, Model 2's stopped and resumed.
+
+    Their exit codes.
+    """
+    show = Silence.step
+    runs: list[tuple[Any, list[str], Any]] = [
+        (train_art_ai_model, model1_arguments(out, "model1_whole"), show),
+        (train_art_ai_model, [*model1_arguments(out, "model1_stopped"), "--resume"], show),
+        (train_model2_pretrained, model2_arguments(out, "model2_whole"), show),
+        (train_model2_pretrained, model2_arguments(out, "model2_stopped"), stop_at_5),
+        (train_model2_pretrained, [*model2_arguments(out, "model2_stopped"), "--resume"], show),
+    ]
+    codes = []
+    for number, (command, words, step) in enumerate(runs, 1):
+        os.environ["TORCHELASTIC_RESTART_COUNT"] = str(number)  # so that each meets in a place of its own
+        Silence.step = step  # type: ignore[method-assign]
+        codes.append(command.main(words))
+    return codes
+
+
 def main() -> None:
     """Everything that two processes have to show, in one start; the first writes what it found."""
     out = Path(sys.argv[1])
@@ -108,8 +173,10 @@ def main() -> None:
         found["first half"] = halves(options(parallel="fsdp"), world, out / "by_two", "first")
         found["second half fsdp"] = halves(options(parallel="fsdp"), world, out / "by_one", "second")
         found["second half ddp"] = halves(options(parallel="ddp"), world, out / "by_one", "second")
-        if world.is_first:
-            (out / "found.json").write_text(json.dumps(found))
+        first = world.is_first
+    found["exit codes"] = commands(out)
+    if first:
+        (out / "found.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

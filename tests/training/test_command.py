@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from tests.training.tiny_bases import save_tiny_base
 from tests.training.tiny_run import counting
 from training import train_art_ai_model, train_model2_pretrained
+from training.bases import load_base
 from training.checkpoint import TrainingStates
 from training.command import describe_cuts
 from training.options import OptionsError
@@ -34,7 +37,10 @@ def refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...,
     return run
 
 
-def test_all_problems_of_model1_are_told_at_once(refusal: Callable[..., str]) -> None:
+def test_all_problems_of_model1_are_told_at_once(
+    refusal: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)  # as if it were not installed
     giant = [word for key in ("dim=65536", "n_heads=64", "n_kv_heads=64", "n_layers=8") for word in ("--set", key)]
     line = refusal(train_art_ai_model.main, "--data", "no/such/place", "--report-to", "wandb", *giant)
     for part in ("no/such/place: no such file", "pip install wandb", "the run needs about", "the run writes up to"):
@@ -106,6 +112,32 @@ def test_the_seed_profile_tells_the_perplexity_expected_beside_the_one_reached(
     assert train_art_ai_model.main(command) == 0
     reached = json.loads((tmp_path / "out" / "training_report.json").read_text())["val_perplexity"]
     assert f"held out: perplexity {reached:.1f} (expected 15-20)" in capsys.readouterr().out
+
+
+def test_a_plan_for_a_card_tells_each_part_and_what_to_change(quiz: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["--profile", "seed", "--data", quiz, "--plan-for", "rtx-3090-ti"]
+    assert train_art_ai_model.main(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    parts = "parameters tokens steps memory weights gradients optimizer activations time"
+    assert [line.split()[0] for line in lines if line.split()[0] in parts] == parts.split()
+    assert lines[0] == "parameters   285,762,560"
+    assert lines[-1] == "fits"
+    assert train_art_ai_model.main([*command, "--set", "micro_batch_rows=64"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("does not fit; try --set micro_batch_rows=32 or --set activation_checkpointing=true")
+
+
+def test_both_models_hold_the_same_samples_out(quiz: str, tmp_path: Path) -> None:
+    base = load_base(str(save_tiny_base("llama", tmp_path / "base")))
+    options = Model1Options(vocab_size=300)
+    one, tokenizer = train_art_ai_model.prepare_data(options, (quiz,), tmp_path / "tokenizer.model", Progress())
+    two = train_model2_pretrained.prepare_data(Model2Options(), (quiz,), base, Progress())
+    assert one.held_out.keys() == two.held_out.keys()
+    for kind in one.held_out:
+        texts = tokenizer.decode(one.held_out[kind].tokens.tolist()), base.tokenizer.decode(two.held_out[kind].tokens)
+        asked = [sorted(re.findall(r"work (\d+)", text)) for text in texts]
+        assert asked[0] == asked[1]
+        assert len(asked[0]) == len(one.held_out[kind]) > 0
 
 
 def test_the_table_of_bases_tells_size_licence_and_what_fits(

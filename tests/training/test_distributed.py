@@ -6,28 +6,57 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.trained import ROOT
-from tests.training.distributed_run import STEPS, halves, losses, options
+from tests.training.distributed_run import STEPS, halves, losses, model1_arguments, options, write_inputs
 
 TOLERANCE = 1e-4
 
 
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """What two processes found, after a run of one had saved its first half."""
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
+    """Model 1's command under torchrun, which SIGTERM reaches early: its folder, exit code and errors."""
     out = tmp_path_factory.mktemp("two")
+    write_inputs(out)
+    command = [*LAUNCH, "-m", "training.train_art_ai_model", *model1_arguments(out, "model1_stopped")]
+    with (out / "errors.txt").open("w") as errors:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment(out), stdout=errors, stderr=errors)
+    try:
+        for _ in range(12_000):
+            if process.poll() is not None or any((out / "model1_stopped" / "resume").glob("step-*")):
+                break
+            time.sleep(0.01)
+        process.terminate()
+        code = process.wait(timeout=60)
+    finally:
+        process.kill()
+    return out, code, (out / "errors.txt").read_text()
+
+
+def environment(out: Path) -> dict[str, str]:
+    """One thread a process, and a cache of their own."""
+    return os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(out / "cache")}
+
+
+@pytest.fixture(scope="module")
+def found(stopped: tuple[Path, int, str]) -> tuple[Path, dict[str, Any]]:
+    """What two processes found, after a run of one had saved its first half."""
+    out = stopped[0]
     halves(options(), None, out / "by_one", "first")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [*command, "tests/training/distributed_run.py", str(out)],
+        [*LAUNCH, "tests/training/distributed_run.py", str(out)],
         cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=environment(out),
         capture_output=True,
         text=True,
         timeout=120,
@@ -60,3 +89,29 @@ def test_what_two_processes_saved_one_goes_on_with(found: Any, alone: list[float
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_what_one_process_saved_two_go_on_with(found: Any, alone: list[float], parallel: str) -> None:
     np.testing.assert_allclose(found[1][f"second half {parallel}"], alone[STEPS // 2 : STEPS], atol=TOLERANCE)
+
+
+def test_sigterm_under_torchrun_saves_and_tells_how_to_go_on(stopped: tuple[Path, int, str]) -> None:
+    out, code, errors = stopped
+    assert code != 0
+    (told,) = [line for line in errors.splitlines() if "go on with: " in line]
+    step = int(told.split("stopped at step ")[1].split(" of 40, saved")[0])
+    assert 2 <= step < 40
+    assert (out / "model1_stopped" / "resume" / f"step-{step:08d}").is_dir()
+    command = "torchrun --nproc-per-node 2 -m training.train_art_ai_model --data "
+    assert command in told
+    assert told.endswith(" --resume")
+
+
+def test_a_run_that_goes_on_has_the_weights_of_one_that_never_stopped(found: Any) -> None:
+    """Of two processes each, through the commands of both models, bit for bit."""
+    out, values = found
+    assert values["exit codes"] == [0, 0, 0, 143, 0]
+    whole, resumed = (torch.load(out / f"model1_{run}" / "art_ai_best.pt") for run in ("whole", "stopped"))
+    assert whole["step"] == resumed["step"] == 40
+    for name, weights in whole["model_state_dict"].items():
+        assert torch.equal(weights, resumed["model_state_dict"][name]), name
+    tuned = [(out / f"model2_{run}" / "final" / "model.safetensors").read_bytes() for run in ("whole", "stopped")]
+    assert tuned[0] == tuned[1]
+    assert tuned[0] != (out / "base" / "model.safetensors").read_bytes()
+    assert not any((out / f"model{number}_stopped" / "resume").exists() for number in (1, 2))

@@ -52,20 +52,53 @@ def model(request: pytest.FixtureRequest) -> PreTrainedModel:
     return tiny_model(request.param, 600)
 
 
-@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("plain_up_to", [256, 0])
+@pytest.mark.parametrize("training", [False, True])
 def test_packed_rows_equal_documents_alone(
-    model: PreTrainedModel, attention: str, monkeypatch: pytest.MonkeyPatch
+    model: PreTrainedModel, plain_up_to: int, training: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if attention == "sdpa":
-        monkeypatch.setattr("training.fine_tuning.PLAIN_ATTENTION_UP_TO", 0)
+    monkeypatch.setattr("training.fine_tuning.PLAIN_ATTENTION_UP_TO", plain_up_to)
     tokens, _, documents = packed()
     with torch.no_grad():
-        states = PackedCausalLM(model).hidden(tokens, documents)
-        assert model.config._attn_implementation == attention
-        logits = model.get_output_embeddings()(states)
-        for row, place in alone():
-            expected = model(tokens[row : row + 1, place]).logits[0]
-            torch.testing.assert_close(logits[row, place], expected, atol=1e-4, rtol=1e-4)
+        expected = [model(tokens[row : row + 1, place]).logits[0] for row, place in alone()]
+    with torch.set_grad_enabled(training):
+        logits = model.get_output_embeddings()(PackedCausalLM(model).hidden(tokens, documents))
+    for (row, place), of_one in zip(alone(), expected, strict=True):
+        torch.testing.assert_close(logits[row, place], of_one, atol=1e-4, rtol=1e-4)
+
+
+def test_answers_stay_those_of_transformers(model: PreTrainedModel) -> None:
+    """Attention with a cache and padding on the left, after the layers were made to read packed rows."""
+    prompts = torch.randint(1, 600, (2, 9), generator=torch.Generator().manual_seed(3))
+    mask = torch.ones_like(prompts)
+    mask[1, :4] = 0
+    asked = {"attention_mask": mask, "max_new_tokens": 12, "do_sample": False, "pad_token_id": 0}
+    expected = model.generate(prompts, **asked)
+    PackedCausalLM(model)
+    assert model.generate(prompts, **asked).tolist() == expected.tolist()
+
+
+def test_what_the_backward_pass_keeps_of_a_layer() -> None:
+    """Less than transformers' own layers keep with their plain attention: no scores in fp32, no copies of keys."""
+    kept = {}
+    for way in ("transformers", "ours"):
+        model = tiny_model("llama", 600)
+        tokens = torch.ones(2, 128, dtype=torch.long)
+        sizes: dict[int, int] = {}
+
+        def keep(tensor: torch.Tensor, sizes: dict[int, int] = sizes) -> torch.Tensor:
+            sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16):
+            if way == "ours":
+                states = PackedCausalLM(model).hidden(tokens, torch.zeros_like(tokens))
+            else:
+                model.set_attn_implementation("eager")
+                states = model.base_model(tokens).last_hidden_state
+        kept[way] = sum(sizes.values())
+        assert states.requires_grad
+    assert kept["ours"] < 0.6 * kept["transformers"]
 
 
 def test_the_loss_is_that_of_all_logits(model: PreTrainedModel) -> None:

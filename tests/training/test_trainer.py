@@ -22,7 +22,6 @@ from training.packing import Batch
 from training.report import read_metrics
 from training.scoring import Score
 from training.settings import TrainingOptions
-from training.tracking import tracking, tracking_problems
 from training.trainer import MAX_SKIPPED, Trainer, TrainingError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -131,23 +130,6 @@ def test_sample_answers_stand_beside_the_scores(tmp_path: Path) -> None:
     tiny_trainer(tmp_path, asked, answers=lambda: {"What is art?": "Art."}).run()
     rows = [row for row in read_metrics(tmp_path / "metrics.jsonl") if "val_loss" in row]
     assert [row["answers"] for row in rows] == [{"What is art?": "Art."}] * 3
-
-
-def test_a_tracker_gets_the_measurements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "pip install wandb" in tracking_problems("wandb")[0]
-    assert tracking_problems("none") == tracking_problems("trackio") == []
-    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
-    run = tiny_trainer(tmp_path, replace(OPTIONS, max_steps=6))
-    with tracking("trackio", tmp_path / "my_model", {"seed": 1}) as listener:
-        run.metrics.listener = listener
-        run.run()
-    (database,) = (tmp_path / "trackio").glob("*.db")
-    with closing(sqlite3.connect(database)) as connection:
-        logged = [json.loads(row[0]) for row in connection.execute("SELECT metrics FROM metrics ORDER BY step")]
-    written = read_metrics(tmp_path / "metrics.jsonl")
-    assert [row["val_loss"] for row in logged if "val_loss" in row] == [
-        row["val_loss"] for row in written if "val_loss" in row
-    ]
 
 
 def test_measuring_a_step_changes_nothing(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -96,15 +97,15 @@ def saved_run(folder: Path, options: TrainingOptions, progress: Progress | None 
 
 
 def run_with_stops(folder: Path, options: TrainingOptions, stops: tuple[int, ...]) -> tuple[Trainer, Outcome]:
-    """A run that SIGTERM ends after each of these steps and that then goes on."""
-    for stop in stops:
+    """A run that SIGTERM, Ctrl-C and so on end after each of these steps and that then goes on."""
+    for stop, number in zip(stops, cycle((signal.SIGTERM, signal.SIGINT)), strict=False):
 
-        def terminate(step: int, stop: int = stop) -> None:
+        def terminate(step: int, stop: int = stop, number: signal.Signals = number) -> None:
             if step == stop:
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), number)
 
         with pytest.raises(Stopped) as stopped:
             saved_run(folder, options, Watched(terminate)).run()
-        assert stopped.value.exit_code == 143
+        assert stopped.value.exit_code == 128 + number
     trainer = saved_run(folder, options)
     return trainer, trainer.run()

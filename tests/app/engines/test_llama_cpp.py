@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app.engines import EngineError, Sampling
+from app.engines import Engine, EngineError, Sampling
 from app.engines.llama_cpp import CONTEXT, LlamaCpp
+from app.engines.openai_server import OpenAIServer
 
 QUESTION = [{"role": "user", "content": "What is Impressionism?"}]
 
@@ -23,7 +24,7 @@ def engine(gguf: Path) -> Iterator[LlamaCpp]:
     engine.close()
 
 
-def answer(engine: LlamaCpp, sampling: Sampling) -> tuple[str, int, str]:
+def answer(engine: Engine, sampling: Sampling) -> tuple[str, int, str]:
     pieces = list(engine.stream(QUESTION, sampling, threading.Event()))
     return "".join(piece.text for piece in pieces), sum(piece.tokens for piece in pieces), pieces[-1].finish
 
@@ -38,6 +39,17 @@ def test_an_answer_comes_in_pieces_and_says_why_it_ended(engine: LlamaCpp) -> No
 def test_a_seed_repeats_an_answer(engine: LlamaCpp) -> None:
     assert answer(engine, Sampling(12, 1.0, 1.0, 5)) == answer(engine, Sampling(12, 1.0, 1.0, 5))
     assert answer(engine, Sampling(12, 0.0, 1.0, 1)) == answer(engine, Sampling(12, 0.0, 1.0, 2)), "0 is greedy"
+
+
+def test_its_own_http_server_answers_an_openai_spec_the_same(engine: LlamaCpp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real server behind `openai:`, with its key; temperature 0, so that both ways must give the same words."""
+    assert engine._http is not None
+    monkeypatch.setenv("OPENAI_API_KEY", engine._http.headers["Authorization"].removeprefix("Bearer "))
+    remote = OpenAIServer(f"{str(engine._http.base_url).rstrip('/')}/v1", "model")
+    remote.start()
+    sampling = Sampling(24, 0.0, 1.0, 3)
+    assert answer(remote, sampling) == answer(engine, sampling)
+    remote.close()
 
 
 def test_several_conversations_at_once(engine: LlamaCpp) -> None:
