@@ -23,7 +23,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from training.checkpoint import Interruption, TrainingStates
+from training.checkpoint import Interruption, TrainingStates, random_states, restore_random_states
 from training.device import memory_bytes
 from training.documents import Documents
 from training.options import OptionsError
@@ -84,6 +84,13 @@ class World:
         values = [value]
         dist.broadcast_object_list(values, src=0)
         return values[0]
+
+    def all(self, value: T) -> list[T]:
+        """Every process's value, by rank, in all of them."""
+        values: list[Any] = [value] * self.size
+        if self.size > 1:
+            dist.all_gather_object(values, value)
+        return values
 
     def total(self, *values: float) -> list[float]:
         """The sums over all processes."""
@@ -235,6 +242,7 @@ class DistributedTrainer(Trainer):
         if self.parallel == "fsdp":
             self.answers = None  # a sharded model answers only in all processes at once
         self.rank = world.rank
+        self._random_of_all: list[dict[str, Any]] = []
 
     def backward(self, batch: Batch) -> Tensor:
         n_labels = max(1, batch.n_labels)
@@ -285,13 +293,22 @@ class DistributedTrainer(Trainer):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
+        random = state.get("random_of_all", [])
+        if len(random) == self.world.size:
+            restore_random_states(random[self.rank])
+        elif not self.world.is_first:  # saved by another number of processes: numbers of its own, for its own dropout
+            torch.manual_seed(self.options.seed + self.rank + self.world.size * self.outcome.steps)
         if not self.world.is_first:  # what was saved is the energy of all processes
             self.energy.earlier = NO_ENERGY
 
     def _energy_so_far(self) -> EnergyUse:
         return self.world.add_up(super()._energy_so_far())
 
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"random_of_all": self._random_of_all}
+
     def _write_state(self, states: TrainingStates) -> None:
+        self._random_of_all = self.world.all(random_states())  # every process draws a dropout of its own
         if self.parallel == "fsdp":
             self._write_shards(states)
         elif self.world.is_first:

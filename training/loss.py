@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 
 IGNORE_INDEX = -100
+ROWS = 64
+"""Positions are counted up to a multiple of this: oneDNN compiles and keeps a kernel for each size of a product that it
+meets, three of some 0.7 MB for each new number of labels, which made a run's memory grow with every step."""
 
 
 class LinearCrossEntropy(torch.autograd.Function):
@@ -50,13 +53,16 @@ class LinearCrossEntropy(torch.autograd.Function):
         exact = scores.new_empty(2, *scores.shape, dtype=torch.float32)
         for places in places_L.split(chunk_size):
             n = len(places)
-            states, low, logits, probabilities = chunk[:n], scores[:n], exact[0, :n], exact[1, :n]
+            rows = min(chunk_size, -(-n // ROWS) * ROWS)
+            states, low, logits, probabilities = chunk[:rows], scores[:rows], exact[0, :rows], exact[1, :rows]
             labels = labels_N[places, None]
-            torch.index_select(states_ND, 0, places, out=states)
+            torch.index_select(states_ND, 0, places, out=chunk[:n])
+            states[n:] = 0
             torch.mm(states, weight.T, out=low)
             logits.copy_(low)
             # The softmax is one fused pass, where logsumexp is four; the likeliest piece gives the normaliser back.
             torch.softmax(logits, -1, out=probabilities)
+            logits, probabilities = logits[:n], probabilities[:n]
             log_normaliser = logits.amax(-1, keepdim=True) - probabilities.amax(-1, keepdim=True).log()
             nll = log_normaliser - (1 - label_smoothing) * logits.gather(1, labels)
             total += nll.sum()
@@ -66,10 +72,11 @@ class LinearCrossEntropy(torch.autograd.Function):
                 if label_smoothing:
                     probabilities.sub_(uniform)
                 probabilities.scatter_add_(1, labels, torch.full_like(nll, label_smoothing - 1))
-                grad_logits = low.copy_(probabilities)
+                low[:n] = probabilities
+                low[n:] = 0
                 if grad_weight is not None:
-                    grad_weight += grad_logits.T @ states
-                grad_states.index_copy_(0, places, torch.mm(grad_logits, weight, out=states))
+                    grad_weight += low.T @ states
+                grad_states.index_copy_(0, places, torch.mm(low, weight, out=states)[:n])
         if training:
             ctx.save_for_backward(grad_states, grad_weight)
         return total

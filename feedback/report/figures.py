@@ -146,16 +146,15 @@ def position(result: dict[str, Any], shares: tuple[float | None, float | None]) 
 
 
 def length(outcomes: Outcomes, alpha: float) -> str:
-    """Model1's share by how much longer its answer was, in five groups of equal size, with intervals over testers."""
+    """Model1's share by how much longer its answer was, in fifths (equal lengths stay together), with intervals."""
     total = np.maximum(outcomes.model1_chars + outcomes.model2_chars, 1)
     difference = (outcomes.model1_chars - outcomes.model2_chars) / total
     lines: list[tuple[str, dict[str, Any], int | None]] = []
-    for group in np.array_split(np.argsort(difference, kind="stable"), 5):
-        if len(group):
-            within = np.zeros(len(difference), bool)
-            within[group] = True
-            entry = category_estimate(outcomes.testers_within(within), alpha)
-            lines.append((f"{difference[group].mean():+.0%} in length", entry, entry["n_votes"]))
+    fifth = np.searchsorted(np.unique(np.quantile(difference, (0.2, 0.4, 0.6, 0.8))), difference)
+    for group in np.unique(fifth):
+        within = fifth == group
+        entry = category_estimate(outcomes.testers_within(within), alpha)
+        lines.append((f"{difference[within].mean():+.0%} in length", entry, entry["n_votes"]))
     return forest(lines, "Share preferring Model 1 by the relative length of its answers", lead=False)
 
 
@@ -169,8 +168,8 @@ def histogram(values: Sequence[float] | NDArray[Any], label: str, whole: bool = 
     else:
         edges = np.linspace(0, max(top, 1e-9), min(20, max(5, len(numbers) // 3)) + 1)
     counts, edges = np.histogram(np.minimum(numbers, edges[-1]), edges)
-    left, right, height = 44, WIDTH - 14, 190
-    floor, highest = height - BOTTOM, max(1, int(counts.max()))
+    right, height, highest = WIDTH - 14, 190, max(1, int(counts.max()))
+    floor, left = height - BOTTOM, max(44, 10 + 9 * len(f"{highest:,}"))
     parts = [f'<line class="axis" x1="{left}" x2="{right}" y1="{floor}" y2="{floor}"/>']
     parts.append(f'<text x="{left - 6}" y="{TOP + 8}" class="faint end">{highest:,}</text>')
     width = (right - left) / len(counts)

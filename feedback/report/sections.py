@@ -111,7 +111,7 @@ def _good_enough(enough: dict[str, Any] | None) -> list[str]:
         (name, enough[key]["yes"], enough[key]["no"], percent(enough[key]["share"]))
         for name, key in (("Model 1 won", "model1"), ("Model 2 won", "model2"), ("Neither won", "neither"))
     ]
-    return ["<h2>Was the better answer good enough?</h2>", table(("", "yes", "no", "yes"), rows)]
+    return ["<h2>Was the better answer good enough?</h2>", table(("", "yes", "no", "share of yes"), rows)]
 
 
 def disturbances(votes: StudyVotes, result: dict[str, Any], facts: Facts) -> list[str]:
@@ -122,8 +122,7 @@ def disturbances(votes: StudyVotes, result: dict[str, Any], facts: Facts) -> lis
             figure(
                 figures.length(votes.outcomes, votes.alpha),
                 "The length: the share preferring Model 1 where its answer was relatively short (top) to long"
-                f" (bottom). At equal length the gap is {number(result['length_controlled']['elo_gap'], 0)} Elo"
-                f" points, without that correction {number(result['elo_gap'], 0)}.",
+                f" (bottom). {_gaps(result['length_controlled']['elo_gap'], result['elo_gap'])}",
             )
         )
     if votes.guesses is not None and len(votes.guesses):
@@ -134,6 +133,14 @@ def disturbances(votes: StudyVotes, result: dict[str, Any], facts: Facts) -> lis
     failed = ", ".join(f"{name} {n}" for name, n in sorted(facts.failures.items())) or "none"
     parts.append(f"<p>Votes on an answer that said who wrote it: {facts.flagged}. Failed answers: {failed}.</p>")
     return parts
+
+
+def _gaps(at_equal_length: float | None, plain: float | None) -> str:
+    """The rating gap with and without the correction for length, or that there is none."""
+    if at_equal_length is None:
+        return "These votes do not tell the gap at equal length."
+    corrected, raw = number(at_equal_length, 0), number(plain, 0)
+    return f"At equal length the gap is {corrected} Elo points, without that correction {raw}."
 
 
 def _guesses(guesses: DataFrame, blinding: dict[str, Any]) -> str:
@@ -185,8 +192,10 @@ def number_table(result: dict[str, Any]) -> str:
 
 def _with_intervals(result: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     sign, anytime = result["sign_test"], result["anytime"]
-    leaning = f"Testers leaning to Model 1 : Model 2 : neither = {sign['model1']} : {sign['model2']} : {sign['none']}"
-    closed = f"Anytime-valid, {anytime['n_closed']} closed testers, e-value {number(anytime['e_value'], 2)}"
+    sides = " : ".join(f"{sign[side]:,}" for side in ("model1", "model2", "none"))
+    leaning = f"Testers leaning to Model 1 : Model 2 : neither = {sides}"
+    testers = f"{anytime['n_closed']:,} closed tester{'s' * (anytime['n_closed'] != 1)}"
+    closed = f"Anytime-valid, {testers}, e-value {number(anytime['e_value'], 2)}"
     side, blinding = result["position"], result["blinding"]
     entries = (
         ("Mean over testers (primary)", result["preference"], result["preference"]["estimate"]),

@@ -55,7 +55,7 @@ def number(value: Any, digits: int = 3) -> str:
 
 def p_text(value: float | None) -> str:
     """A p-value as the tables show it; one that rounds to nothing as a bound."""
-    return "< 0.001" if value is not None and value < 0.001 else number(value)
+    return "<\N{NO-BREAK SPACE}0.001" if value is not None and value < 0.001 else number(value)
 
 
 def interval(entry: dict[str, Any], low: str = "ci_low", high: str = "ci_high") -> str:

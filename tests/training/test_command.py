@@ -37,9 +37,7 @@ def refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...,
     return run
 
 
-def test_all_problems_of_model1_are_told_at_once(
-    refusal: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_problems_of_model1_are_told_at_once(refusal: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)  # as if it were not installed
     giant = [word for key in ("dim=65536", "n_heads=64", "n_kv_heads=64", "n_layers=8") for word in ("--set", key)]
     line = refusal(train_art_ai_model.main, "--data", "no/such/place", "--report-to", "wandb", *giant)

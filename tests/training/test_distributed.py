@@ -20,12 +20,13 @@ from tests.training.distributed_run import STEPS, halves, losses, model1_argumen
 TOLERANCE = 1e-4
 
 
+Stopped = tuple[Path, int, list[str], str]
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
 @pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
-    """Model 1's command under torchrun, which SIGTERM reaches early: its folder, exit code and errors."""
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
+    """Model 1's command under torchrun, which SIGTERM reaches early: its folder, exit code, states and errors."""
     out = tmp_path_factory.mktemp("two")
     write_inputs(out)
     command = [*LAUNCH, "-m", "training.train_art_ai_model", *model1_arguments(out, "model1_stopped")]
@@ -40,7 +41,8 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
         code = process.wait(timeout=60)
     finally:
         process.kill()
-    return out, code, (out / "errors.txt").read_text()
+    saved = sorted(path.name for path in (out / "model1_stopped" / "resume").glob("step-*"))
+    return out, code, saved, (out / "errors.txt").read_text()
 
 
 def environment(out: Path) -> dict[str, str]:
@@ -49,7 +51,7 @@ def environment(out: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def found(stopped: tuple[Path, int, str]) -> tuple[Path, dict[str, Any]]:
+def found(stopped: Stopped) -> tuple[Path, dict[str, Any]]:
     """What two processes found, after a run of one had saved its first half."""
     out = stopped[0]
     halves(options(), None, out / "by_one", "first")
@@ -91,13 +93,13 @@ def test_what_one_process_saved_two_go_on_with(found: Any, alone: list[float], p
     np.testing.assert_allclose(found[1][f"second half {parallel}"], alone[STEPS // 2 : STEPS], atol=TOLERANCE)
 
 
-def test_sigterm_under_torchrun_saves_and_tells_how_to_go_on(stopped: tuple[Path, int, str]) -> None:
-    out, code, errors = stopped
+def test_sigterm_under_torchrun_saves_and_tells_how_to_go_on(stopped: Stopped) -> None:
+    _, code, saved, errors = stopped
     assert code != 0
     (told,) = [line for line in errors.splitlines() if "go on with: " in line]
     step = int(told.split("stopped at step ")[1].split(" of 40, saved")[0])
     assert 2 <= step < 40
-    assert (out / "model1_stopped" / "resume" / f"step-{step:08d}").is_dir()
+    assert f"step-{step:08d}" in saved
     command = "torchrun --nproc-per-node 2 -m training.train_art_ai_model --data "
     assert command in told
     assert told.endswith(" --resume")
