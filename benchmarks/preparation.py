@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="a folder of .jsonl.gz files")
     parser.add_argument("--scales", type=int, nargs="+", default=[1, 4, 16], metavar="N", help="sizes (1 4 16)")
     parser.add_argument("--vocab-size", type=int, default=32_000, metavar="N", help="pieces of the tokenizer (32000)")
-    parser.add_argument("--rows", type=int, metavar="N", help="at most N rows of each source, for a quick look")
+    parser.add_argument("--rows", type=int, metavar="N", help="the first N rows of each source at 1x")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core, up to 8)")
     parser.add_argument("--work", type=Path, metavar="FOLDER", help="where the temporary files are")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the report")
@@ -93,7 +94,7 @@ def _prepare(options: argparse.Namespace) -> dict[str, Any]:
 
     started = time.monotonic()
     prepared = prepare_for_model1(
-        (str(options.data),), options.vocab_size, "everything", options.rows, 2000, workers=options.workers
+        (str(options.data),), options.vocab_size, "everything", None, 2000, workers=options.workers
     )
     return {
         "seconds": time.monotonic() - started,
@@ -112,7 +113,9 @@ def _report(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
     yield "# Preparation of data"
     yield ""
     yield (
-        f"`python benchmarks/preparation.py`: {options.data.name}, vocabulary {options.vocab_size:,}, "
+        f"`python benchmarks/preparation.py`: {options.data.name}, "
+        f"{f'the first {options.rows:,} rows' if options.rows else 'all rows'} of each source, "
+        f"vocabulary {options.vocab_size:,}, "
         f"{options.workers or default_workers()} processes, load {os.getloadavg()[0]:.1f} at the start. "
         "Seconds are wall-clock; memory is the peak of all processes together, apart from what they map from files."
     )
@@ -124,7 +127,8 @@ def _report(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
     yield "|---" * 13 + "|"
     removed: dict[str, int] = {}
     for scale in options.scales:
-        data = options.data if scale == 1 else _scaled(options.data, scale, scratch / f"x{scale}")
+        whole = scale == 1 and options.rows is None
+        data = options.data if whole else _scaled(options.data, scale, options.rows, scratch / f"x{scale}")
         first, second = (_measure(options, data, scratch / "cache") for _ in range(2))
         result, stages = first.result, first.result["stages"]
         assert not result["reused"]
@@ -150,9 +154,8 @@ def _report(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
 
 def _measure(options: argparse.Namespace, data: Path, cache: Path) -> Run:
     command = [sys.executable, __file__, "--prepare", "--data", str(data), "--vocab-size", str(options.vocab_size)]
-    for name in ("rows", "workers"):
-        if getattr(options, name) is not None:
-            command += [f"--{name}", str(getattr(options, name))]
+    if options.workers is not None:
+        command += ["--workers", str(options.workers)]
     environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
     started = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
@@ -184,14 +187,14 @@ def _sizes(pid: int) -> dict[str, int]:
     return {name.rstrip(":"): 1024 * int(size) for name, size, *_ in map(str.split, lines)}
 
 
-def _scaled(data: Path, scale: int, folder: Path) -> Path:
-    """The rows of ``data``, and copies of them that say something else; written to ``folder``."""
+def _scaled(data: Path, scale: int, limit: int | None, folder: Path) -> Path:
+    """The first ``limit`` rows of each file of ``data``, and copies that say something else; written to ``folder``."""
     folder.mkdir(parents=True)
-    words = _Words(data)
+    words = _Words(data, limit)
     for path in find_files(data):
         with gzip.open(folder / path.name, "wt", encoding="utf-8", compresslevel=1) as file:
             for copy in range(scale):
-                for row in _rows(path):
+                for row in _rows(path, limit):
                     if copy:
                         row |= {"id": f"{row['id']}-{copy}"}
                         row |= {key: words.other(row[key], copy / scale) for key in _TEXTS if key in row}
@@ -199,9 +202,9 @@ def _scaled(data: Path, scale: int, folder: Path) -> Path:
     return folder
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, limit: int | None) -> Iterator[dict[str, Any]]:
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
+        yield from map(json.loads, islice(lines, limit))
 
 
 class _Words:
@@ -210,10 +213,10 @@ class _Words:
     A text becomes another by giving each word the place of one further on, so a larger corpus has no more words.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, limit: int | None) -> None:
         found: dict[str, set[str]] = {}
         for path in find_files(data):
-            for row in _rows(path):
+            for row in _rows(path, limit):
                 for key in _TEXTS:
                     for word in _ALTERED.findall(row.get(key, "")):
                         found.setdefault(self._kind(word), set()).add(word)

@@ -90,7 +90,8 @@ def test_what_the_backward_pass_keeps_of_a_layer() -> None:
             sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
             return tensor
 
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16):
+        kept_by = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+        with kept_by, torch.autocast("cpu", torch.bfloat16):
             if way == "ours":
                 states = PackedCausalLM(model).hidden(tokens, torch.zeros_like(tokens))
             else:
