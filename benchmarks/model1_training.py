@@ -79,7 +79,7 @@ TRAINER_SETTINGS: dict[str, dict[str, Any]] = {
     "trainer (eager)": {"attention": "eager"},
     "trainer (compiled)": {"compile": True},
 }
-RATES = (4e-3, 2e-3, 8e-3)
+RATES = (4e-3, 2e-3, 1e-3, 8e-3)
 """Of the others' AdamW at equal time: the first for the choice of settings, all with the settings chosen."""
 
 
