@@ -173,7 +173,11 @@ def speed_jobs(arguments: argparse.Namespace, paths: dict[str, Path]) -> Iterato
             key = {"kind": "speed", "size": size, "rows": "all", "round": round_number}
             yield key | {"way": "ours"}, replace(job, options=case.ours)
             if not arguments.quick:  # as litgpt is; long runs do so by themselves where it pays
-                yield key | {"way": "ours (compiled)"}, replace(job, options=case.ours | {"compile": "true"})
+                compiled = case.ours | {"compile": "true"}
+                yield key | {"way": "ours (compiled)"}, replace(job, options=compiled)
+                if "optimizer" not in case.ours:  # the others'
+                    options = compiled | {"optimizer": "adamw"}
+                    yield key | {"way": "ours (AdamW, compiled)"}, replace(job, options=options)
             for way, options in TRAINER_SETTINGS.items():
                 if way == "trainer" or not arguments.quick:
                     yield key | {"way": way}, replace(job, way="trainer", options=options)
