@@ -22,7 +22,11 @@ h1 { font-size: 1.5rem; line-height: 1.3; margin: 0 0 .25rem; } h2 { font-size: 
 figcaption { color: #4a4a55; font-size: .9rem; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 1rem 2rem; }
 .plots figure { margin: 0; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .92rem; }
+.wide { overflow-x: auto; background: linear-gradient(90deg, #fff 40%, #fff0) 0 0 / 3rem 100% no-repeat local,
+  linear-gradient(270deg, #fff 40%, #fff0) 100% 0 / 3rem 100% no-repeat local,
+  linear-gradient(90deg, #0003, #0000) 0 0 / .75rem 100% no-repeat scroll,
+  linear-gradient(270deg, #0003, #0000) 100% 0 / .75rem 100% no-repeat scroll; }
+table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #e6e6ea; vertical-align: top; }
 .wide td:first-child { min-width: 6rem; } td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 code { overflow-wrap: anywhere; font-size: .85em; }
