@@ -9,8 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from peft import PeftModel
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from tests.training.tiny_bases import FAMILIES, byte_pairs, save_tiny_base, tiny_model
 from training.bases import Base, load_base
@@ -202,7 +203,10 @@ def test_lora_ends_in_an_ordinary_model_and_an_adapter(family: str, kept: str, t
     """The best weights, not the last, are merged; PEFT gives the same from the adapter's folder."""
     base = load_base(str(save_tiny_base(family, tmp_path / "base")))
     names = set(base.model.state_dict())
+    linear = {n for n, part in layers_of(base.model).named_modules() if isinstance(part, nn.Linear | Conv1D)}
     method = Lora(base, 4, torch.float32)
+    beside = (n for n, _ in layers_of(base.model).named_modules())
+    assert {n.removesuffix(".lora_A.default") for n in beside if n.endswith(".lora_A.default")} == linear
     tokens, labels, documents = packed()
     wrapped = PackedCausalLM(base.model)
     optimizer = torch.optim.AdamW([p for p in wrapped.parameters() if p.requires_grad], lr=0.02)
