@@ -262,6 +262,9 @@ def main() -> None:
     arguments = parser.parse_args()
     ggufs = [folder / "model.gguf" for folder in (arguments.model1, arguments.model2)]
     folders = [arguments.model1 / "hf", arguments.model2 / "final"]
+    for path in (*ggufs, *folders):
+        if not path.exists():
+            parser.error(f"{path}: not there; train both models first (make app), or name others: --model1, --model2")
     with tempfile.TemporaryDirectory() as folder:
         ways: list[Any] = []
         try:
