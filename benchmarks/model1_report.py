@@ -136,7 +136,7 @@ def _quality(rows: list[Row]) -> str:
             bits = [_best_bits(row) for row in found]
             deviation = f"{statistics.stdev(bits):.4f}" if len(bits) > 1 else "-"
             tokens = _median(found, "useful_tokens") / 1e6
-            name = NAMES.get(way, way).removesuffix(" (SDPA)")
+            name = _name(way)
             lines.append([name, str(len(bits)), f"{tokens:.2f}M", _spread(bits, ".4f"), deviation, memory])
         head = ["way", "seeds", "tokens", "bits per byte", "standard deviation", "peak memory, GB"]
         texts.append(
@@ -148,11 +148,16 @@ def _quality(rows: list[Row]) -> str:
     return "\n\n".join(texts + _tuning(rows))
 
 
+def _name(way: str) -> str:
+    """Of a way whose settings were chosen for it."""
+    return NAMES.get(way, way).removesuffix(" (SDPA)")
+
+
 def _tuning(rows: list[Row]) -> list[str]:
     """What was tried for the others, and what each was given."""
     tried: dict[str, list[Row]] = _of(rows, kind="tuning")
     return [
-        f"{NAMES[way].removesuffix(' (SDPA)')} was tuned in runs of {found[0]['time']:.0f} s, bits per byte: "
+        f"{_name(way)} was tuned in runs of {found[0]['time']:.0f} s, bits per byte: "
         + "; ".join(f"{_words(row)} {_best_bits(row):.4f}" for row in found)
         + f". It was given {_words(next(row for row in rows if row['kind'] == 'quality' and row['way'] == way))}."
         for way, found in tried.items()

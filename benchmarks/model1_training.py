@@ -192,13 +192,18 @@ def speed_jobs(arguments: argparse.Namespace, paths: dict[str, Path]) -> Iterato
                 yield key | {"way": "coursework"}, padded
 
 
+def interpreter(way: str, arguments: argparse.Namespace) -> str:
+    """The Python that has what a way needs."""
+    return str(arguments.litgpt_python) if way == "litgpt" else sys.executable
+
+
 def tuned(job: Job, way: str, arguments: argparse.Namespace, results: Results) -> dict[str, Any]:
     """Settings and rate of another's way: the best after ``--tune`` seconds, first of its settings, then of rates."""
 
     def bits(rate: float, options: dict[str, Any]) -> float:
         key = {"kind": "tuning", "way": way, "learning_rate": rate, "options": options, "time": arguments.tune}
         trial = replace(job, way=way, seconds=arguments.tune, learning_rate=rate, options=options)
-        results.get(key, lambda: child(trial, arguments.python(way)))
+        results.get(key, lambda: child(trial, interpreter(way, arguments)))
         found = next(row for row in results.rows if all(row.get(name) == value for name, value in key.items()))
         return min(found["bits_per_byte"].values()) if "error" not in found else math.inf
 
@@ -284,14 +289,13 @@ def main(argv: list[str] | None = None) -> int:
             return 2
     if arguments.quick:
         arguments.sizes, arguments.rounds, arguments.seeds, arguments.speed = ["6M"], 1, 1, True
-    arguments.python = lambda way: arguments.litgpt_python if way == "litgpt" else sys.executable
     paths = prepare(arguments)
     results = Results(arguments.results)
     measure_setting(arguments, results, paths)
     speed = speed_jobs(arguments, paths) if arguments.speed else ()
     quality = quality_jobs(arguments, paths, results) if arguments.quality else ()
     for key, job in chain(quality, speed):
-        results.get(key, lambda job=job: child(job, arguments.python(job.way)))
+        results.get(key, lambda job=job: child(job, interpreter(job.way, arguments)))
     text = report(results.rows)
     print(text)
     if arguments.out:

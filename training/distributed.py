@@ -85,7 +85,7 @@ class World:
         dist.broadcast_object_list(values, src=0)
         return values[0]
 
-    def all(self, value: T) -> list[T]:
+    def gather(self, value: T) -> list[T]:
         """Every process's value, by rank, in all of them."""
         values: list[Any] = [value] * self.size
         if self.size > 1:
@@ -242,7 +242,7 @@ class DistributedTrainer(Trainer):
         if self.parallel == "fsdp":
             self.answers = None  # a sharded model answers only in all processes at once
         self.rank = world.rank
-        self._random_of_all: list[dict[str, Any]] = []
+        self._random_by_rank: list[dict[str, Any]] = []
 
     def backward(self, batch: Batch) -> Tensor:
         n_labels = max(1, batch.n_labels)
@@ -293,7 +293,7 @@ class DistributedTrainer(Trainer):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
-        random = state.get("random_of_all", [])
+        random = state.get("random_by_rank", [])
         if len(random) == self.world.size:
             restore_random_states(random[self.rank])
         elif not self.world.is_first:  # saved by another number of processes: numbers of its own, for its own dropout
@@ -305,10 +305,10 @@ class DistributedTrainer(Trainer):
         return self.world.add_up(super()._energy_so_far())
 
     def state(self) -> dict[str, Any]:
-        return super().state() | {"random_of_all": self._random_of_all}
+        return super().state() | {"random_by_rank": self._random_by_rank}
 
     def _write_state(self, states: TrainingStates) -> None:
-        self._random_of_all = self.world.all(random_states())  # every process draws a dropout of its own
+        self._random_by_rank = self.world.gather(random_states())  # every process draws a dropout of its own
         if self.parallel == "fsdp":
             self._write_shards(states)
         elif self.world.is_first:

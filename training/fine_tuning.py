@@ -84,8 +84,17 @@ class PackedCausalLM(nn.Module):
         return cross_entropy_sum(states_BSD, weight_VD, labels_BS, label_smoothing=label_smoothing)
 
 
+PLAIN_FAMILIES = ("gpt2", "llama", "mistral", "phi", "qwen2", "qwen3")
+"""Model types whose attention is no more than softmax(QK)V; others cap scores (Gemma 2) or add sinks (GPT-OSS)."""
+
+
 def use_packed_attention(model: PreTrainedModel) -> None:
-    """Let the model's layers call ``packed_attention``, through transformers' own register of attention functions."""
+    """Let the model's layers call ``packed_attention``, through transformers' own register of attention functions.
+
+    Families that it does not know keep what transformers has chosen for them.
+    """
+    if model.config.model_type not in PLAIN_FAMILIES:
+        return
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 

@@ -49,6 +49,17 @@ def test_a_report_of_any_size_is_one_file_that_needs_no_network(tmp_path: Path, 
     assert [look["kind"] for look in looks] == ["report"]
 
 
+def test_answers_of_one_length_are_one_group(tmp_path: Path) -> None:
+    test = open_test(tmp_path / "v.db")
+    for _ in range(3):
+        tester = test.enrol("1").id
+        for _ in range(4):
+            test.vote(tester, answered(test, tester, chars=(20, 30)).id, "left")
+        test.close(tester, "quit")
+    assert main(["report", "--db", str(tmp_path / "v.db"), "--out", str(tmp_path)]) == 0
+    assert re.findall(r"([+-]\d+%) in length<", (tmp_path / "report.html").read_text()) == ["-20%"]
+
+
 def test_text_of_testers_and_settings_is_escaped(tmp_path: Path) -> None:
     nasty = "<img src=x onerror=alert(1)>"
     test = open_test(

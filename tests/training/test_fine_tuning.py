@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,24 @@ import torch
 import torch.nn.functional as F
 from peft import PeftModel
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from tests.training.tiny_bases import FAMILIES, byte_pairs, save_tiny_base, tiny_model
 from training.bases import Base, load_base
-from training.fine_tuning import Full, Lora, PackedCausalLM, layers_of, positions_within, save_final, store_in
-from training.loss import IGNORE_INDEX
+from training.fine_tuning import (
+    SAME_NORMS,
+    Full,
+    Lora,
+    PackedCausalLM,
+    layers_of,
+    positions_within,
+    save_final,
+    store_in,
+    use_own_norms,
+)
+from training.loss import IGNORE_INDEX, cross_entropy_sum
+from training.model import RMSNorm
 
 LENGTHS = ((7, 20, 5), (30, 1))
 PAD_ID = 0
@@ -101,6 +113,59 @@ def test_what_the_backward_pass_keeps_of_a_layer() -> None:
         kept[way] = sum(sizes.values())
         assert states.requires_grad
     assert kept["ours"] < 0.6 * kept["transformers"]
+
+
+def test_a_family_with_attention_of_its_own_keeps_it() -> None:
+    """Gemma 2 caps its scores, which plain attention would leave out without a word."""
+    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    torch.manual_seed(2)
+    model = Gemma2ForCausalLM(
+        Gemma2Config(vocab_size=600, num_key_value_heads=1, head_dim=16, attn_logit_softcapping=0.01, **sizes)
+    )
+    tokens, _, documents = packed()
+    with torch.no_grad():
+        expected = [model(tokens[row : row + 1, place]).logits[0] for row, place in alone()]
+        found = model.get_output_embeddings()(PackedCausalLM(model).hidden(tokens, documents))
+    cap = model.config.final_logit_softcapping
+    for (row, place), of_one in zip(alone(), expected, strict=True):
+        torch.testing.assert_close(cap * torch.tanh(found[row, place] / cap), of_one, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", SAME_NORMS)
+def test_own_norms_compute_what_they_replace(name: str) -> None:
+    family = name.removesuffix("RMSNorm").lower()
+    module = importlib.import_module(f"transformers.models.{family}.modeling_{family}")
+    parent = nn.Sequential(getattr(module, name)(48, eps=1e-3))
+    nn.init.normal_(parent[0].weight)
+    states = 0.05 * torch.randn(3, 7, 48)
+    expected = parent(states)
+    use_own_norms(parent)
+    assert isinstance(parent[0], RMSNorm)
+    torch.testing.assert_close(parent(states), expected)
+
+
+@pytest.mark.parametrize("n_labels", [1, 63, 64, 65, 200])
+def test_products_of_the_loss_have_few_sizes(n_labels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """oneDNN keeps a kernel for each size, so that a run whose labels differ in number would grow with every step."""
+    rows, product = [], torch.mm
+
+    def counted(first: Tensor, *others: Tensor, **more: Any) -> Tensor:
+        rows.append(len(first))
+        return product(first, *others, **more)
+
+    monkeypatch.setattr(torch, "mm", counted)
+    states, weight = torch.randn(300, 16, requires_grad=True), torch.randn(50, 16, requires_grad=True)
+    labels = torch.full((300,), IGNORE_INDEX)
+    labels[torch.randperm(300)[:n_labels]] = 7
+    found = cross_entropy_sum(states, weight, labels, label_smoothing=0.1, chunk_size=128)
+    expected = F.cross_entropy(states @ weight.T, labels, label_smoothing=0.1, reduction="sum")
+    torch.testing.assert_close(found, expected)
+    for mine, theirs in zip(
+        torch.autograd.grad(found, (states, weight)), torch.autograd.grad(expected, (states, weight)), strict=True
+    ):
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
+    assert len(rows) == 2 * -(-n_labels // 128)
+    assert {n % 64 for n in rows} == {0}
 
 
 def test_the_loss_is_that_of_all_logits(model: PreTrainedModel) -> None:
