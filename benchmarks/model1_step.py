@@ -4,7 +4,7 @@
 
 Prints milliseconds, forward and backward, as the least of several alternating runs (other programs only ever add), for:
 cross-entropy over a vocabulary (ours: `training/loss.py`), attention on short rows (ours: `plain_attention` in
-`training/model.py`), RMSNorm (ours: `ProcessorRMSNorm`), Muon (ours: `training/muon.py`), and the whole step of the
+`training/attention.py`), RMSNorm (ours: `CpuRMSNorm`), Muon (ours: `training/muon.py`), and the whole step of the
 demo model with all but Muon and with none of them; at last the parts of a step. `model1_training.py` compares with
 other programs.
 """
@@ -25,9 +25,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import training.model
-from training.device import choose_compute
+from training.attention import plain_attention
+from training.compute import choose_compute
 from training.loss import cross_entropy_sum
-from training.model import ModernTransformer, ProcessorRMSNorm, RMSNorm, plain_attention
+from training.model import CpuRMSNorm, ModernTransformer, RMSNorm
 from training.muon import BatchedMuon
 from training.optimizer import build_optimizers
 from training.train_art_ai_model import PROFILES
@@ -91,7 +92,7 @@ def rms_norm(dtype: torch.dtype, n: int = 2048, dim: int = 256) -> None:
     report(
         f"RMSNorm, {n} x {dim}",
         {
-            "ours": lambda: ProcessorRMSNorm.apply(states, weight, 1e-5).backward(grad),
+            "ours": lambda: CpuRMSNorm.apply(states, weight, 1e-5).backward(grad),
             "F.rms_norm": lambda: F.rms_norm(states, (dim,), weight, 1e-5).backward(grad),
         },
     )

@@ -34,8 +34,8 @@ import torch
 from model1_report import report
 from model1_ways import Job, read_rows, write_rows
 
+from training.compute import choose_compute
 from training.dataset import load_dataset
-from training.device import choose_compute
 from training.documents import Documents, tokenise
 from training.model import ModernTransformer
 from training.tokenizer import train_tokenizer

@@ -93,9 +93,16 @@ class StampedBatches(PackedBatches):
         return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, (done - warm_up) / (1 - warm_up))))
 
 
+def bf16_pays() -> bool:
+    """Whether the peers run in bf16: each in the format that is the faster on this machine."""
+    from training.compute import choose_compute
+
+    return choose_compute().dtype == torch.bfloat16
+
+
 def ours(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatches]:
     """This repository's loop with its own settings, as `train_art_ai_model` runs it."""
-    from training.device import choose_compute
+    from training.compute import choose_compute
     from training.progress import Progress
     from training.report import Metrics
     from training.train_art_ai_model import Model1Options
@@ -124,7 +131,7 @@ def ours(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatches]:
 
 
 def hugging_face(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatches]:
-    """transformers' Llama with its Trainer: bf16, packed rows, SDPA, fused AdamW, nothing logged or saved."""
+    """transformers' Llama with its Trainer: packed rows, SDPA, fused AdamW, bf16 where it is the faster."""
     from torch.optim.lr_scheduler import LambdaLR
     from torch.utils.data import DataLoader, IterableDataset
     from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainerCallback, TrainingArguments
@@ -162,7 +169,7 @@ def hugging_face(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatc
     optimizer = torch.optim.AdamW(groups, lr=job.learning_rate, betas=(0.9, 0.95), fused=True)
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            folder, bf16=True, use_cpu=True, max_steps=10**9, per_device_train_batch_size=job.batch_rows,
+            folder, bf16=bf16_pays(), use_cpu=True, max_steps=10**9, per_device_train_batch_size=job.batch_rows,
             max_grad_norm=1.0, logging_strategy="no", save_strategy="no", report_to=[], disable_tqdm=True,
             torch_compile=job.options.get("compile", False),
         )  # fmt: skip
@@ -176,7 +183,7 @@ def hugging_face(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatc
 
 
 def litgpt(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatches]:
-    """litgpt's own `pretrain.main`: bf16-mixed, torch.compile, AdamW, packed rows.
+    """litgpt's own `pretrain.main`: bf16-mixed where bf16 is the faster, torch.compile, AdamW, packed rows.
 
     Two things are put in its place: the course of the learning rate, which litgpt knows over steps only, and `fit`, to
     keep the weights.
@@ -221,7 +228,7 @@ def litgpt(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatches]:
 
     pretrain.fit = keep_and_fit
     pretrain.get_lr = lambda peak, *_: peak * batches.multiplier()
-    fabric = lightning.Fabric(devices=1, accelerator="cpu", precision="bf16-mixed")
+    fabric = lightning.Fabric(devices=1, accelerator="cpu", precision="bf16-mixed" if bf16_pays() else "32-true")
     settings = {"lr": job.learning_rate, "betas": (0.9, 0.95), "weight_decay": 0.1, "fused": True}
     with tempfile.TemporaryDirectory() as folder, _until_finished():
         pretrain.main(

@@ -37,8 +37,8 @@ from model1_ways import write_rows
 from model2_ways import CANDIDATES, Job
 
 from training.bases import load_base
+from training.compute import choose_compute
 from training.dataset import load_dataset
-from training.device import choose_compute
 from training.documents import tokenise
 
 NAMES = {"ours": "Diptych", "sft": "TRL SFTTrainer, packed", "padded": "transformers Trainer, padded"}

@@ -25,7 +25,7 @@ import torch
 from model1_ways import peak_memory, read_rows
 
 from training.bases import Base, load_base
-from training.device import choose_compute
+from training.compute import choose_compute
 from training.documents import Documents
 from training.fine_tuning import PackedCausalLM
 from training.optimizer import cosine_with_warmup

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from filelock import FileLock
 
 from training.cache import cache_folder
+from training.compute import EXACT, STORED
 from training.documents import ChatForm
 from training.gguf_format import llama_from_gguf
 from training.progress import Progress, quiet_transformers
@@ -140,9 +140,9 @@ def load_base(
 
     quiet_transformers()
     source = source_of(name, progress or Progress())
-    how: dict[str, Any] = {"dtype": "float32"}
+    how: dict[str, Any] = {"dtype": EXACT}
     if four_bits:
-        how = {"dtype": torch.bfloat16, "quantization_config": four_bit_config(), "device_map": {"": 0}}
+        how = {"dtype": STORED, "quantization_config": four_bit_config(), "device_map": {"": 0}}
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
         model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=trust_remote_code, **how)
@@ -159,7 +159,7 @@ def four_bit_config() -> Any:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype=STORED,
     )
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from training.checkpoint import Start, TrainingStates
+from training.compute import Compute, choose_compute
 from training.corpus import CorpusError, sources
-from training.device import Compute, choose_compute
 from training.distributed import World
 from training.documents import Documents
 from training.learning_rate_finder import find_learning_rate

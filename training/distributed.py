@@ -24,7 +24,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from training.checkpoint import Interruption, TrainingStates, random_states, restore_random_states
-from training.device import memory_bytes
+from training.compute import memory_bytes
 from training.documents import Documents
 from training.options import OptionsError
 from training.packing import Batch, all_batches
@@ -230,7 +230,7 @@ class DistributedTrainer(Trainer):
 
     def __init__(self, model: Any, *arguments: Any, world: World) -> None:
         options, compute = arguments[2], arguments[3]
-        if compute.dtype == torch.float16:
+        if compute.needs_scaler:
             raise OptionsError(["dtype=fp16 is for one process; use bf16 or fp32 under torchrun"])
         self.world = world
         self.parallel = world.agree(choose_parallel(options.parallel, model, compute.device))

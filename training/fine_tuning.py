@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from training.attention import PLAIN_ATTENTION_UP_TO, plain_attention
 from training.bases import Base, BaseError, load_base
+from training.compute import EXACT, STORED
 from training.loss import cross_entropy_sum
-from training.model import PLAIN_ATTENTION_UP_TO, RMSNorm, attention_mask, plain_attention
+from training.model import RMSNorm, attention_mask
+from training.products import use_fast_products
 from training.report import new_folder
 from training.shards import is_first, whole_weights
 
@@ -51,6 +54,7 @@ class PackedCausalLM(nn.Module):
         self.model = model
         use_packed_attention(model)
         use_own_norms(model)
+        use_fast_products(model)
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -150,7 +154,7 @@ def use_own_norms(model: PreTrainedModel) -> None:
 
 def compute_dtype(device: torch.device) -> torch.dtype:
     """The number format of matrix products in the present context."""
-    return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else torch.float32
+    return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else EXACT
 
 
 def positions_within(documents_BS: Tensor) -> Tensor:
@@ -290,9 +294,9 @@ def save_final(base: Base, folder: Path) -> None:
     whole = whole_weights(base.model)
     if not is_first():
         return
-    weights = {name: tensor.detach().to("cpu", torch.bfloat16) for name, tensor in whole.items()}
+    weights = {name: tensor.detach().to("cpu", STORED) for name, tensor in whole.items()}
     with new_folder(folder) as partial:
         base.model.save_pretrained(partial, state_dict=weights)
-        base.model.config.dtype = torch.bfloat16  # save_pretrained writes that of the weights in memory
+        base.model.config.dtype = STORED  # save_pretrained writes that of the weights in memory
         base.model.config.save_pretrained(partial)
         base.tokenizer.save_pretrained(partial)

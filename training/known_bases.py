@@ -12,7 +12,7 @@ from torch import nn
 
 from training.bases import BASES, Base, BaseError, source_of, why_not
 from training.checkpoint import disk_problems
-from training.device import choose_compute
+from training.compute import EXACT, STORED, choose_compute
 from training.fine_tuning import Full, Lora, PackedCausalLM, check_packing
 from training.plan import DEVICES, Plan, find_device, make_plan, memory_problems
 from training.progress import Progress, quiet_transformers
@@ -111,9 +111,7 @@ def builder(options: Model2Options, dtype: torch.dtype) -> tuple[Callable[[int |
     def build(layers: int | None) -> PackedCausalLM:
         shape = config.__class__(**(config.to_dict() | ({} if layers is None else {"num_hidden_layers": layers})))
         try:
-            model = AutoModelForCausalLM.from_config(
-                shape, dtype=torch.float32, trust_remote_code=options.trust_remote_code
-            )
+            model = AutoModelForCausalLM.from_config(shape, dtype=EXACT, trust_remote_code=options.trust_remote_code)
         except ValueError as error:  # what transformers says names all classes that would do
             raise BaseError(f"{options.base} is a {config.model_type}, no causal language model; name one") from error
         check_packing(model, options.base)
@@ -179,7 +177,7 @@ def list_bases(options: Model2Options) -> Iterator[str]:
         full, lora = (
             plan_base(replace(options, base=name, method=method), 0, "rtx-3090-ti") for method in ("full", "lora")
         )
-        build, _ = builder(replace(options, base=name, method="qlora"), torch.bfloat16)
+        build, _ = builder(replace(options, base=name, method="qlora"), STORED)
         with torch.device("meta"):
             four_bits = _four_bit_weights(build(None))
         qlora = replace(lora, memory=lora.memory | {"weights": four_bits})  # its step is that of lora

@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from training.compute import EXACT
+from training.products import grad_input, grad_weight, output
+
 IGNORE_INDEX = -100
 ROWS = 64
 """Positions are counted up to a multiple of this: oneDNN compiles and keeps a kernel for each size of a product that it
@@ -44,25 +47,24 @@ class LinearCrossEntropy(torch.autograd.Function):
     ) -> Tensor:
         weight = weight_VD.to(states_ND.dtype)
         training = any(ctx.needs_input_grad[:2])
-        total = torch.zeros((), dtype=torch.float32, device=states_ND.device)
+        total = torch.zeros((), dtype=EXACT, device=states_ND.device)
         grad_states = torch.zeros_like(states_ND) if training else None
-        grad_weight = torch.zeros_like(weight_VD) if ctx.needs_input_grad[1] else None  # a frozen layer needs none
+        grad_of_weight = torch.zeros_like(weight_VD) if ctx.needs_input_grad[1] else None  # a frozen layer needs none
         uniform = label_smoothing / weight.shape[0]
         chunk = states_ND.new_empty(chunk_size, states_ND.shape[1])
-        scores = states_ND.new_empty(chunk_size, weight.shape[0])
-        exact = scores.new_empty(2, *scores.shape, dtype=torch.float32)
+        exact = states_ND.new_empty(2, chunk_size, weight.shape[0], dtype=EXACT)
         for places in places_L.split(chunk_size):
             n = len(places)
             rows = min(chunk_size, -(-n // ROWS) * ROWS)
-            states, low, logits, probabilities = chunk[:rows], scores[:rows], exact[0, :rows], exact[1, :rows]
+            states, soft = chunk[:rows], exact[1, :rows]
             labels = labels_N[places, None]
             torch.index_select(states_ND, 0, places, out=chunk[:n])
             states[n:] = 0
-            torch.mm(states, weight.T, out=low)
-            logits.copy_(low)
+            low = output(states, weight)
+            logits = low if low.dtype == EXACT else exact[0, :rows].copy_(low)
             # The softmax is one fused pass, where logsumexp is four; the likeliest piece gives the normaliser back.
-            torch.softmax(logits, -1, out=probabilities)
-            logits, probabilities = logits[:n], probabilities[:n]
+            torch.softmax(logits, -1, out=soft)
+            logits, probabilities = logits[:n], soft[:n]
             log_normaliser = logits.amax(-1, keepdim=True) - probabilities.amax(-1, keepdim=True).log()
             nll = log_normaliser - (1 - label_smoothing) * logits.gather(1, labels)
             total += nll.sum()
@@ -72,22 +74,22 @@ class LinearCrossEntropy(torch.autograd.Function):
                 if label_smoothing:
                     probabilities.sub_(uniform)
                 probabilities.scatter_add_(1, labels, torch.full_like(nll, label_smoothing - 1))
-                low[:n] = probabilities
-                low[n:] = 0
-                if grad_weight is not None:
-                    grad_weight += low.T @ states
-                grad_states.index_copy_(0, places, torch.mm(low, weight, out=states)[:n])
+                soft[n:] = 0
+                grad_logits = soft if low.dtype == EXACT else low.copy_(soft)
+                if grad_of_weight is not None:
+                    grad_of_weight += grad_weight(grad_logits, states)
+                grad_states.index_copy_(0, places, grad_input(grad_logits, weight)[:n])
         if training:
-            ctx.save_for_backward(grad_states, grad_weight)
+            ctx.save_for_backward(grad_states, grad_of_weight)
         return total
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
-        grad_states, grad_weight = ctx.saved_tensors
+        grad_states, grad_of_weight = ctx.saved_tensors
         # In place: each is used once, and that of the output layer is as large as the layer.
-        if grad_weight is not None:
-            grad_weight.mul_(grad_output)
-        return grad_states.mul_(grad_output), grad_weight, None, None, None, None
+        if grad_of_weight is not None:
+            grad_of_weight.mul_(grad_output)
+        return grad_states.mul_(grad_output), grad_of_weight, None, None, None, None
 
 
 def cross_entropy_sum(

@@ -8,17 +8,25 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from training.compute import EXACT
 from training.muon import BatchedMuon
 
 
 def build_optimizers(
-    model: nn.Module, *, kind: str, learning_rate: float, adamw_learning_rate: float | None, weight_decay: float
+    model: nn.Module,
+    *,
+    kind: str,
+    learning_rate: float,
+    adamw_learning_rate: float | None,
+    weight_decay: float,
+    dtype: torch.dtype = EXACT,
 ) -> list[Optimizer]:
     """AdamW for everything, or Muon (Jordan 2024) for the hidden matrices and AdamW for the rest.
 
     Embeddings, the output layer and norms are not matrices between hidden states: Muon's orthogonal steps are not
     meant for them. ``match_rms_adamw`` (arXiv:2502.16982) gives Muon's steps the size of AdamW's, so that one range of
-    learning rates serves both. Norms are not decayed. Frozen parameters get no state.
+    learning rates serves both. Norms are not decayed. Frozen parameters get no state. ``dtype`` is
+    that of Muon's products.
     """
     hidden, decayed, rest = [], [], []
     for name, parameter in model.named_parameters():
@@ -38,7 +46,9 @@ def build_optimizers(
     optimizers: list[Optimizer] = [torch.optim.AdamW(adamw_groups, lr=adamw_rate, betas=(0.9, 0.95), fused=True)]
     if kind == "muon":
         optimizers.append(
-            BatchedMuon(hidden, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+            BatchedMuon(
+                hidden, dtype=dtype, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+            )
         )
     for optimizer in optimizers:
         for group in optimizer.param_groups:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from training.device import choose_compute, memory_bytes
+from training.compute import EXACT, choose_compute, gpu_dtype, memory_bytes
 from training.loss import LinearCrossEntropy
 from training.options import OptionsError
 
@@ -143,7 +143,7 @@ def _pass(model: Any, rows: int, options: TrainingOptions, dtype: torch.dtype) -
     """Forward and backward pass of a micro-batch in which every token is learned."""
     tokens = torch.zeros(rows, options.row_length, dtype=torch.long)
     labels, places = tokens.flatten(), torch.arange(tokens.numel())
-    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+    with torch.autocast("cpu", dtype, enabled=dtype != EXACT):
         states = model.hidden(tokens, tokens).to(dtype).flatten(0, 1)
     loss = LinearCrossEntropy.apply(states, output_weight(model), labels, places, options.label_smoothing, 512)
     loss.backward()
@@ -332,8 +332,7 @@ def find_device(name: str | None, options: TrainingOptions) -> tuple[Device, tor
     if name is not None:
         if name not in DEVICES:
             raise OptionsError([f"--plan-for {name!r} is not known; choose {', '.join(DEVICES)}"])
-        formats = {"fp32": torch.float32, "fp16": torch.float16}
-        return DEVICES[name], formats.get(options.dtype, torch.bfloat16)
+        return DEVICES[name], gpu_dtype(options.dtype)
     compute = choose_compute(options.dtype)
     is_gpu = compute.device.type == "cuda"
     found = Device(

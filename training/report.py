@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from training.compute import Compute
     from training.dataset import TokenisedDataset
-    from training.device import Compute
     from training.scoring import Score
     from training.trainer import Outcome
 

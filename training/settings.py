@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from training.device import DType
+from training.compute import DType
 from training.documents import Documents, LossOn
 from training.options import OptionsError
 

@@ -34,9 +34,9 @@ from training.command import (
     configuration,
     describe_cuts,
 )
+from training.compute import Compute
 from training.corpus import is_embedded
 from training.dataset import TokenisedDataset, load_dataset, spread_over_facts, tokenise_dataset
-from training.device import Compute
 from training.distributed import World
 from training.evaluation.model_card import write_cards
 from training.export import export_gguf

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from training.checkpoint import Interruption, StateError, TrainingStates, random_states, restore_random_states
 from training.compilation import choose_compilation
-from training.device import Compute
+from training.compute import Compute
 from training.documents import Documents
 from training.optimizer import build_optimizers, cosine_with_warmup, set_learning_rate, warmup_stable_decay
 from training.options import Stopped
@@ -110,8 +110,9 @@ class Trainer:
             learning_rate=options.learning_rate,
             adamw_learning_rate=options.adamw_learning_rate,
             weight_decay=options.weight_decay,
+            dtype=compute.optimizer_dtype,
         )
-        self.scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.dtype == torch.float16)
+        self.scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.needs_scaler)
         self.max_steps = options.steps(documents)
         self.outcome = Outcome()
         self.energy, self.energy_used = Energy(), NO_ENERGY

@@ -168,11 +168,11 @@ class HuggingFace(_Batched):
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
+        from training.compute import serving_dtype
+
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(self.path)
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                self.path, dtype=torch.float32 if _device(torch) == "cpu" else "auto"
-            )
+            model: Any = AutoModelForCausalLM.from_pretrained(self.path, dtype=serving_dtype(_device(torch)))
         except Exception as error:  # transformers raises many kinds for a broken folder
             raise EngineError(f"{self.path}: transformers cannot load it ({_one_line(error)})") from error
         if not self._tokenizer.chat_template:

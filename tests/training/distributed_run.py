@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.training.tiny_bases import save_tiny_base, tiny_model
 from training import train_art_ai_model, train_model2_pretrained
 from training.checkpoint import TrainingStates
-from training.device import Compute
+from training.compute import Compute
 from training.distributed import DistributedTrainer, NoMetrics, Silence, World
 from training.documents import Documents
 from training.fine_tuning import PackedCausalLM

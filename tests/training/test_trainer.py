@@ -11,7 +11,7 @@ import torch
 
 from tests.training.tiny_run import OPTIONS, Watched, saved_run, tiny_trainer
 from training.compilation import choose_compilation, measure
-from training.device import Compute
+from training.compute import Compute
 from training.documents import Documents
 from training.learning_rate_finder import find_learning_rate
 from training.optimizer import warmup_stable_decay

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from training.checkpoint import TrainingStates
-from training.device import Compute
+from training.compute import Compute
 from training.documents import Documents
 from training.model import ModernTransformer
 from training.options import Stopped

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from training.compute import EXACT
 from training.evaluation.subjects import Unavailable
 
 FORMULA = (
@@ -97,7 +98,7 @@ def _build(report: Mapping[str, Any], folder: Path) -> Any:
         options = replace(options, base=str(folder / "final"))
     options = replace(options, method="lora" if options.method == "qlora" else options.method)
     with torch.device("meta"):
-        return builder(options, torch.float32)[0](None).model
+        return builder(options, EXACT)[0](None).model
 
 
 def _with_known(options: Any, config: Mapping[str, Any]) -> Any:

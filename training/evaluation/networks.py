@@ -13,10 +13,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from training.compute import EXACT
 from training.evaluation.chat_forms import ChatForm, Model1Form, TemplateForm
-from training.evaluation.products import use_faster_products
 from training.generation import CheckpointError, load
 from training.model import KeyValueCache, ModernTransformer
+from training.products import use_fast_products
 from training.progress import quiet_transformers
 
 ANSWERS_AT_A_TIME = 32
@@ -70,7 +71,6 @@ class Model1Network:
     def __init__(self, path: Path) -> None:
         model, tokenizer = load(path)
         self.model: ModernTransformer = model.to(device())
-        use_faster_products(self.model)
         self.form = Model1Form(tokenizer)
         self.context: int = model.config["max_seq_len"]
         self.parameters = model.n_parameters()
@@ -121,7 +121,7 @@ class TransformersNetwork:
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, **how)
             from_pretrained: Any = AutoModelForCausalLM.from_pretrained
-            loaded, info = from_pretrained(folder, dtype=torch.float32, output_loading_info=True, **how)
+            loaded, info = from_pretrained(folder, dtype=EXACT, output_loading_info=True, **how)
         except Exception as error:  # transformers raises many kinds: OSError, ValueError, SafetensorError, KeyError ...
             reason = " ".join(str(error).split())[:200]
             raise CheckpointError(
@@ -142,7 +142,7 @@ class TransformersNetwork:
         if gguf_file is not None and not tokenizer.chat_template:
             tokenizer.chat_template = _template_of(folder / gguf_file)
         self.model: Any = loaded.to(device()).eval()
-        use_faster_products(self.model)
+        use_fast_products(self.model)
         self.tokenizer: Any = tokenizer
         self.form = TemplateForm(tokenizer)
         longest = getattr(loaded.config.get_text_config(), "max_position_embeddings", None) or LONGEST_CONTEXT

@@ -216,14 +216,15 @@ class Transformers:
             self._encode = lambda text: tokenizer.encode_batch([text])[0]
             return to_llama(model)
         found: Any = self._library.AutoTokenizer.from_pretrained(self.source)
-        dtype = self._torch.float32 if self.device == "cpu" else "auto"
+        from training.compute import serving_dtype
+
         self._encode = lambda text: found(text, add_special_tokens=False)["input_ids"]
         self._encode_chat = self._encode
         if found.chat_template:
             self._encode_chat = lambda question: found.apply_chat_template(
                 [{"role": "user", "content": question}], add_generation_prompt=True, return_dict=True
             )["input_ids"]
-        return self._library.AutoModelForCausalLM.from_pretrained(self.source, dtype=dtype)
+        return self._library.AutoModelForCausalLM.from_pretrained(self.source, dtype=serving_dtype(self.device))
 
     def ask(self, questions: Sequence[str], tokens: int) -> list[Timing]:
         firsts: dict[str, float] = {}
