@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 
 PLAIN_ATTENTION_UP_TO = 256
 """Up to here plain matrix products beat PyTorch's fused attention on a CPU (`benchmarks/model1_step.py`). Beyond, the
@@ -30,6 +31,8 @@ def attention_spans(mask: Tensor) -> list[Span]:
             what a token attends to begins no later for those after it, as with packed documents.
     """
     length = mask.shape[-1]
+    if isinstance(mask, FakeTensor):  # a plan, which counts what one document over the whole row would take
+        return [(start, min(start + BLOCK, length), 0) for start in range(0, length, BLOCK)]
     # The first place that the first query of each block attends to, the least over the rows.
     first = mask.reshape(-1, length, length)[:, ::BLOCK].argmax(-1).amin(0).tolist()
     step = BLOCK // 2
@@ -93,6 +96,8 @@ class BlockAttention(torch.autograd.Function):
 @torch.compiler.disable  # what is computed depends on the documents
 def block_attention(q_BHSE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor, mask: Tensor, scale: float) -> Tensor:
     """``BlockAttention`` over what the mask leaves."""
+    if torch.is_autocast_enabled("cpu"):  # the backward pass has no autocast; layers of others rotate in fp32
+        q_BHSE, k_BKSE, v_BKSE = (x.to(torch.get_autocast_dtype("cpu")) for x in (q_BHSE, k_BKSE, v_BKSE))
     attended: Tensor = BlockAttention.apply(q_BHSE, k_BKSE, v_BKSE, mask, attention_spans(mask), scale)
     return attended
 

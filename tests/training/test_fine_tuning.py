@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+import training.loss
 from tests.training.tiny_bases import FAMILIES, byte_pairs, save_tiny_base, tiny_model
 from training.bases import Base, load_base
 from training.fine_tuning import (
@@ -147,13 +148,15 @@ def test_own_norms_compute_what_they_replace(name: str) -> None:
 @pytest.mark.parametrize("n_labels", [1, 63, 64, 65, 200])
 def test_products_of_the_loss_have_few_sizes(n_labels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """oneDNN keeps a kernel for each size, so that a run whose labels differ in number would grow with every step."""
-    rows, product = [], torch.mm
+    by_kind = {"output": [], "grad_input": [], "grad_weight": []}
+    for kind, sizes in by_kind.items():
+        product = getattr(training.loss, kind)
 
-    def counted(first: Tensor, *others: Tensor, **more: Any) -> Tensor:
-        rows.append(len(first))
-        return product(first, *others, **more)
+        def counted(first: Tensor, other: Tensor, product: Any = product, sizes: list[int] = sizes) -> Tensor:
+            sizes.append(len(first))
+            return product(first, other)
 
-    monkeypatch.setattr(torch, "mm", counted)
+        monkeypatch.setattr(training.loss, kind, counted)
     states, weight = torch.randn(300, 16, requires_grad=True), torch.randn(50, 16, requires_grad=True)
     labels = torch.full((300,), IGNORE_INDEX)
     labels[torch.randperm(300)[:n_labels]] = 7
@@ -164,8 +167,9 @@ def test_products_of_the_loss_have_few_sizes(n_labels: int, monkeypatch: pytest.
         torch.autograd.grad(found, (states, weight)), torch.autograd.grad(expected, (states, weight)), strict=True
     ):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
-    assert len(rows) == 2 * -(-n_labels // 128)
-    assert {n % 64 for n in rows} == {0}
+    for sizes in by_kind.values():
+        assert len(sizes) == -(-n_labels // 128)
+        assert {n % 64 for n in sizes} == {0}
 
 
 def test_the_loss_is_that_of_all_logits(model: PreTrainedModel) -> None:
