@@ -6,6 +6,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from training.threads import spin_briefly
+
 if TYPE_CHECKING:
     from training.generation import generate
     from training.model import ModernTransformer
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["ModernTransformer", "generate"]
 
 _HOME = {"ModernTransformer": "training.model", "generate": "training.generation"}
+
+spin_briefly()  # here, since PyTorch must not be loaded before
 
 
 def __getattr__(name: str) -> Any:

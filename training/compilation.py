@@ -65,6 +65,11 @@ def measure(trainer: Trainer, repeats: int = 3) -> float:
     return min(times[1:])
 
 
+def is_compiled(model: Any) -> bool:
+    """Whether the layers of a model with ``layers`` are compiled, for the number of threads of that moment."""
+    return any(getattr(layer, "_compiled_call_impl", None) is not None for layer in model.layers)
+
+
 def _undo(layers: list[Any]) -> None:
     for layer in layers:
         layer._compiled_call_impl = None

@@ -228,6 +228,8 @@ class DistributedTrainer(Trainer):
         OptionsError: for what several processes cannot do.
     """
 
+    follows_cores = False
+
     def __init__(self, model: Any, *arguments: Any, world: World) -> None:
         options, compute = arguments[2], arguments[3]
         if compute.needs_scaler:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 if __name__ == "__main__":  # run as a file: make the repository's packages importable
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import training  # noqa: F401 - before PyTorch, whose threads it tells how to wait
 
 import torch
 

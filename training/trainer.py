@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from training.checkpoint import Interruption, StateError, TrainingStates, random_states, restore_random_states
-from training.compilation import choose_compilation
+from training.compilation import choose_compilation, is_compiled
 from training.compute import Compute
 from training.documents import Documents
 from training.optimizer import build_optimizers, cosine_with_warmup, set_learning_rate, warmup_stable_decay
@@ -24,6 +24,7 @@ from training.report import NO_ENERGY, Energy, EnergyUse, Metrics
 from training.scoring import Score, score
 from training.settings import TrainingOptions
 from training.shards import complete_state, whole
+from training.threads import FreeCores
 
 MAX_SKIPPED = 20
 
@@ -85,6 +86,8 @@ class Trainer:
 
     rank = 0
     """Of this process among those that train together."""
+    follows_cores = True
+    """Whether the number of threads may follow what other programs leave; several processes must add up alike."""
 
     def __init__(
         self,
@@ -124,9 +127,11 @@ class Trainer:
         if not outcome.steps:
             torch.manual_seed(options.seed + self.rank)
         choose_compilation(self)
+        on_cores = self.compute.device.type == "cpu" and not is_compiled(self.model)
+        self.cores = FreeCores(follow=on_cores and self.follows_cores)
         self._saved_at = time.monotonic()
         started = self._saved_at - outcome.wall_seconds
-        with Interruption() as interruption:
+        with Interruption() as interruption, self.cores:
             while self.done < 1 and outcome.evaluations_without_gain < options.patience:
                 self._advance(started)
                 if (number := self._interrupted(interruption)) is not None:
@@ -150,9 +155,12 @@ class Trainer:
         loss = self.step(batch)
         outcome.steps += 1
         outcome.tokens += int((batch.documents >= 0).sum())
-        outcome.seconds += time.monotonic() - step_started
+        step_seconds = time.monotonic() - step_started
+        outcome.seconds += step_seconds
         outcome.wall_seconds = self._wall_seconds(started)
         self._show(loss, rate)
+        if told := self.cores.after_step(step_seconds):
+            self.progress.say(told)
         if self.done >= min(1.0, (outcome.evaluations + 1) / self.options.evaluations):
             self._evaluate()
 

@@ -14,9 +14,11 @@ import httpx
 from app.engines import CONTEXT, EngineError, Message, Piece, Sampling
 from app.engines.checksum import file_sha256
 from app.engines.relay import Emit, relay
+from training.threads import spin_briefly
 
 SLOTS = 8  # conversations decoded together in one batch
 SMALL_BYTES = 50_000_000
+FEW_CORES = 2  # on so few no model gets more than half (docs/experiments.md, 2026-11-28)
 HEALTH_SECONDS = 5.0  # a server object that does not answer a health check for so long is dead
 PROMPT_BATCH = 128  # tokens read between two looks at `cancel`
 
@@ -35,6 +37,7 @@ class LlamaCpp:
 
     def start(self) -> None:
         """Load the file. Raises EngineError when it is missing, cut short or not a GGUF."""
+        spin_briefly()  # OpenMP reads it when llama.cpp is loaded
         import xllamacpp
 
         self.close()
@@ -57,11 +60,11 @@ class LlamaCpp:
 
     def _parameters(self, xllamacpp: Any, key: str) -> Any:
         # Two models answer at the same time. One conversation decodes on half of the cores. Several together, and
-        # prompts, take all of them, but for a small model: it is done early, and more threads would only wait for each
-        # other. Threads that spin while they wait (poll > 0) would take the cores from the other model.
+        # prompts, take all of them, but for a small model, which is done early, and but for two cores, where threads
+        # that share one with a second program, or with the other model, would make each other wait at every operation.
         cores = os.cpu_count() or 2
         half = max(1, cores // 2)
-        together = half if self.path.stat().st_size < SMALL_BYTES else cores
+        together = half if cores <= FEW_CORES or self.path.stat().st_size < SMALL_BYTES else cores
         parameters = xllamacpp.CommonParams()
         parameters.model.path = str(self.path)
         parameters.model_alias = {"model"}
@@ -70,7 +73,7 @@ class LlamaCpp:
         parameters.n_batch = parameters.n_ubatch = PROMPT_BATCH
         for cpu, threads in ((parameters.cpuparams, half), (parameters.cpuparams_batch, together)):
             cpu.n_threads = threads
-            cpu.poll = 0
+            cpu.poll = 0  # of no effect where llama.cpp is built with OpenMP, whose threads wait as `spin_briefly` says
         parameters.fit_params = False
         parameters.cache_ram_mib = 0
         parameters.warmup = False

@@ -28,7 +28,8 @@ EngineName = Literal["llama.cpp", "transformers", "openai"]
 CONTEXT, SLOTS = 2048, 8
 """Tokens of a conversation, and conversations decoded together, as in the app."""
 SMALL_BYTES = 50_000_000
-"""Below this size of a GGUF the app gives several conversations no more threads than one."""
+FEW_CORES = 2
+"""Below this size of a GGUF, or on so few cores, the app gives several conversations no more threads than one."""
 LEAST_TOKENS, WARM_UP_TOKENS = 8, 8
 ANSWER_SECONDS = 4.0
 """A slow model's answers are cut so that one takes no longer than this."""
@@ -104,7 +105,8 @@ class LlamaCpp:
         self._library, self.path = xllamacpp, path
         cores = os.cpu_count() or 2
         self.threads = max(1, cores // 2)
-        self.threads_together = self.threads if path.stat().st_size < SMALL_BYTES else cores
+        few = cores <= FEW_CORES or path.stat().st_size < SMALL_BYTES
+        self.threads_together = self.threads if few else cores
 
     def parameters(self) -> Any:
         """llama.cpp's settings; a test holds them equal to the app's."""
