@@ -44,10 +44,10 @@ CALM = 0.15  # cores: a turn counts in which programs that are not of the benchm
 LONG_SPIN = "300000"  # GNU OpenMP's default, said aloud so that ours leaves it alone
 LOADS = {
     "quiet": "nothing else",
-    "one": "one core busy, another session",
     "same": "every core busy, our session",
     "other": "every core busy, one other session",
     "each": "every core busy, a session for each",
+    "one": "one core busy, another session",
 }
 BUSY = """
 import os, sys

@@ -48,9 +48,10 @@ class FreeCores:
     """Follows what other programs leave of the cores: ``after_step`` between the steps of a ``with`` block.
 
     While threads often wait for a core, fewer are tried, and kept if steps are faster: one thread on a free core beats
-    two of which one has to share its own. They are tried once, and later where there is a sign of threads that wait for
-    each other: an idle core, or more processor time a step than was once enough. They become more again when a core
-    is idle, or when the fewer have to wait for cores as well, since each brings a share of the machine.
+    two of which one has to share its own. They are tried where there is a sign of threads that wait for each other: an
+    idle core, or more processor time a step than was once enough; and once where the run has not been undisturbed yet.
+    They become more again when a core is idle, or when the fewer have to wait for cores as well, since each brings a
+    share of the machine.
 
     ``most`` threads is what PyTorch has chosen. Nothing is followed where that is one, or where the user has chosen it
     (``OMP_NUM_THREADS``): another number of threads adds up in another order, so only a run with a fixed number or on a
@@ -67,7 +68,7 @@ class FreeCores:
         self._steps: list[float] = []
         self._left: tuple[int, float] | None = None  # while fewer are tried: how many there were, and a step's seconds
         self._next_try, self._pause = 0.0, PAUSE_SECONDS
-        self._least = math.inf  # processor seconds of a step
+        self._least, self._knows_least = math.inf, False  # processor seconds of a step
         self._told = False
 
     def __enter__(self) -> FreeCores:
@@ -107,15 +108,16 @@ class FreeCores:
         used = use.own * step
         wasted, self._least = used > 1.25 * self._least, min(self._least, used)
         if self._left is not None:
-            (before, its_step), self._left = self._left, None
+            (before, its_step), self._left, self._knows_least = self._left, None, True
             faster = step < 0.95 * its_step
             self._pause = PAUSE_SECONDS if faster else min(2 * self._pause, LONGEST_PAUSE)
             self._next_try = now + self._pause
             return self.threads if faster else before
         waiting = use.own < 0.85 * self.threads
+        self._knows_least = self._knows_least or not waiting
         if self.threads < self.most and (waiting or use.idle > 0.5):
             return min(self.most, self.threads + max(1, int(use.idle + 0.5)))
-        worth_a_try = wasted or use.idle > 0.25 or not self._next_try
+        worth_a_try = wasted or use.idle > 0.25 or not self._knows_least
         if self.threads > 1 and waiting and use.others > 0.25 and worth_a_try and now >= self._next_try:
             self._left = self.threads, step
             return max(1, min(self.threads - 1, int(use.own + use.idle + 0.25)))

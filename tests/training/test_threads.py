@@ -73,7 +73,9 @@ def test_fewer_threads_are_tried_and_kept_only_if_they_are_faster(two_threads: N
     cores = FreeCores()
     assert cores.next(QUIET, 1.0, 0.0) == 2
     assert cores.next(Use(1.2, 0.0, 0.8), 1.6, 1.0) == 2, "nobody else is to blame for an idle core"
-    assert cores.next(SHARED, 2.0, 2.0) == 1
+    assert cores.next(SHARED, 2.0, 1.5) == 2, "as much processor time a step as when nothing disturbed"
+    cores = FreeCores()
+    assert cores.next(SHARED, 2.0, 2.0) == 1, "it has never been undisturbed"
     cores.threads = 1
     assert cores.next(Use(0.6, 1.4, 0.0), 3.0, 4.0) == 2, "slower"
     cores.threads, now = 2, 4.0
