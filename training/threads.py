@@ -66,7 +66,7 @@ class FreeCores:
         self.follow = follow and self.most > 1 and "OMP_NUM_THREADS" not in os.environ
         self._start: tuple[float, ...] | None = None
         self._steps: list[float] = []
-        self._left: tuple[int, float] | None = None  # while fewer are tried: how many there were, and a step's seconds
+        self._left: tuple[int, float, float] | None = None  # while fewer are tried: the threads, step and use before
         self._next_try, self._pause = 0.0, PAUSE_SECONDS
         self._least, self._knows_least = math.inf, False  # processor seconds of a step
         self._told = False
@@ -106,10 +106,12 @@ class FreeCores:
     def next(self, use: Use, step: float, now: float) -> int:
         """How many threads to go on with, after a while in which a step took so many seconds."""
         used = use.own * step
-        wasted, self._least = used > 1.25 * self._least, min(self._least, used)
+        wasted, self._least = used > 1.35 * self._least, min(self._least, used)
         if self._left is not None:
-            (before, its_step), self._left, self._knows_least = self._left, None, True
+            (before, its_step, its_used), self._left, self._knows_least = self._left, None, True
             faster = step < 0.95 * its_step
+            if not faster:
+                self._least = its_used  # so this is no waste
             self._pause = PAUSE_SECONDS if faster else min(2 * self._pause, LONGEST_PAUSE)
             self._next_try = now + self._pause
             return self.threads if faster else before
@@ -119,7 +121,7 @@ class FreeCores:
             return min(self.most, self.threads + max(1, int(use.idle + 0.5)))
         worth_a_try = wasted or use.idle > 0.25 or not self._knows_least
         if self.threads > 1 and waiting and use.others > 0.25 and worth_a_try and now >= self._next_try:
-            self._left = self.threads, step
+            self._left = self.threads, step, used
             return max(1, min(self.threads - 1, int(use.own + use.idle + 0.25)))
         return self.threads
 

@@ -66,7 +66,7 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-QUIET, SHARED = Use(1.95, 0.05, 0.0), Use(1.0, 1.0, 0.0)
+QUIET, SHARED, UNEVEN = Use(1.95, 0.05, 0.0), Use(1.0, 1.0, 0.0), Use(0.9, 0.8, 0.3)
 
 
 def test_fewer_threads_are_tried_and_kept_only_if_they_are_faster(two_threads: None) -> None:
@@ -81,13 +81,14 @@ def test_fewer_threads_are_tried_and_kept_only_if_they_are_faster(two_threads: N
     cores.threads, now = 2, 4.0
     assert cores.next(Use(0.9, 1.1, 0.0), 2.0, 1000.0) == 2, "no more processor time a step than one thread took"
     for pause in (2 * PAUSE_SECONDS, 4 * PAUSE_SECONDS, 8 * PAUSE_SECONDS, LONGEST_PAUSE, LONGEST_PAUSE):
-        assert cores.next(SHARED, 2.5, now + pause - 1) == 2
+        assert cores.next(UNEVEN, 2.5, now + pause - 1) == 2
         now += pause
-        assert cores.next(SHARED, 2.5, now) == 1, "tried again after a pause, which grows"
+        assert cores.next(UNEVEN, 2.5, now) == 1, "tried again after a pause, which grows"
         cores.threads = 1
         assert cores.next(Use(0.75, 1.25, 0.0), 2.4, now) == 2, "hardly faster"
         cores.threads = 2
-    assert cores.next(SHARED, 2.5, now + LONGEST_PAUSE) == 1
+    assert cores.next(SHARED, 2.5, now + LONGEST_PAUSE) == 2, "fewer were slower with as much time a step"
+    assert cores.next(SHARED, 3.5, now + LONGEST_PAUSE) == 1, "and may be faster with more"
     cores.threads = 1
     assert cores.next(Use(1.0, 1.0, 0.0), 1.0, now) == 1, "faster"
     assert cores.next(Use(1.0, 1.0, 0.0), 1.0, now + 1000) == 1
