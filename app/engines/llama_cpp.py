@@ -14,10 +14,10 @@ import httpx
 from app.engines import CONTEXT, EngineError, Message, Piece, Sampling
 from app.engines.checksum import file_sha256
 from app.engines.relay import Emit, relay
-from training.threads import spin_briefly
 
 SLOTS = 8  # conversations decoded together in one batch
 SMALL_BYTES = 50_000_000
+SPINS = "10000"  # turns of OpenMP's waiting loop before a thread sleeps, as in `training/threads.py`
 FEW_CORES = 2  # on so few no model gets more than half (docs/experiments.md, 2026-11-28)
 HEALTH_SECONDS = 5.0  # a server object that does not answer a health check for so long is dead
 PROMPT_BATCH = 128  # tokens read between two looks at `cancel`
@@ -37,7 +37,8 @@ class LlamaCpp:
 
     def start(self) -> None:
         """Load the file. Raises EngineError when it is missing, cut short or not a GGUF."""
-        spin_briefly()  # OpenMP reads it when llama.cpp is loaded
+        if "OMP_WAIT_POLICY" not in os.environ:  # OpenMP reads both when llama.cpp is loaded
+            os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
         import xllamacpp
 
         self.close()
@@ -73,7 +74,7 @@ class LlamaCpp:
         parameters.n_batch = parameters.n_ubatch = PROMPT_BATCH
         for cpu, threads in ((parameters.cpuparams, half), (parameters.cpuparams_batch, together)):
             cpu.n_threads = threads
-            cpu.poll = 0  # of no effect where llama.cpp is built with OpenMP, whose threads wait as `spin_briefly` says
+            cpu.poll = 0  # of no effect where llama.cpp is built with OpenMP, whose threads wait as `SPINS` says
         parameters.fit_params = False
         parameters.cache_ram_mib = 0
         parameters.warmup = False
