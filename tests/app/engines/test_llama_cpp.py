@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import xllamacpp
 
 from app.engines import Engine, EngineError, Sampling
-from app.engines.llama_cpp import CONTEXT, LlamaCpp
+from app.engines.llama_cpp import CONTEXT, SMALL_BYTES, LlamaCpp
 from app.engines.openai_server import OpenAIServer
 
 QUESTION = [{"role": "user", "content": "What is Impressionism?"}]
@@ -85,6 +86,22 @@ def test_what_is_recorded_does_not_depend_on_the_folder(engine: LlamaCpp, gguf: 
     assert described["source"] == gguf.name
     assert len(described["sha256"]) == 64
     assert engine.health()["ok"] is True
+
+
+@pytest.mark.parametrize(
+    ("cores", "size", "threads"), [(1, SMALL_BYTES, (1, 1)), (2, 1000, (1, 1)), (2, SMALL_BYTES, (1, 1)),
+                                   (8, 1000, (4, 4)), (8, SMALL_BYTES, (4, 8))],
+)  # fmt: skip
+def test_threads_for_one_conversation_and_for_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, size: int, threads: tuple[int, int]
+) -> None:
+    """On two cores one each, so that no thread waits for another at every operation."""
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    path = tmp_path / "model.gguf"
+    with path.open("wb") as file:
+        file.truncate(size)
+    found = LlamaCpp(path)._parameters(xllamacpp, "key")
+    assert (found.cpuparams.n_threads, found.cpuparams_batch.n_threads) == threads
 
 
 def test_a_file_that_is_no_model(tmp_path: Path, gguf: Path) -> None:
