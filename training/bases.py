@@ -17,6 +17,7 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from training.compute import EXACT, STORED
 from training.documents import ChatForm
 from training.gguf_format import llama_from_gguf
 from training.progress import Progress, quiet_transformers
+from training.prompts import ChatTokenizer, encodable, guarded_template, special_ids
 from training.report import new_folder
 
 if TYPE_CHECKING:
@@ -76,7 +78,19 @@ class BaseEncoder:
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
             return []
-        return self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        texts = [encodable(text) for text in texts]
+        found = self.tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        special = self._special
+        if any(not special.isdisjoint(ids) for ids in found):
+            chat = ChatTokenizer(self.tokenizer)
+            found = [
+                ids if special.isdisjoint(ids) else chat.plain(text) for text, ids in zip(texts, found, strict=True)
+            ]
+        return found
+
+    @cached_property
+    def _special(self) -> frozenset[int]:
+        return special_ids(self.tokenizer)
 
     @property
     def sha256(self) -> str:
@@ -185,7 +199,8 @@ def prepare_for_chat(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
         tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
     else:
         tokenizer.pad_token = spare[0]
-    tokenizer.chat_template = CHAT_TEMPLATE
+    special_tokens = tokenizer.convert_ids_to_tokens(sorted(special_ids(tokenizer)))
+    tokenizer.chat_template = guarded_template(CHAT_TEMPLATE, "message['content']", special_tokens)
     if len(tokenizer) > rows:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=True)
     for config in (model.config, model.generation_config):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from training.model import KeyValueCache, ModernTransformer
+from training.prompts import fit
 from training.tokenizer import END, Tokenizer
 
 HALF_CHARACTER = "\N{REPLACEMENT CHARACTER}"
@@ -94,18 +95,14 @@ class Decoder:
     ) -> Answer:
         """Read a prompt; its answer grows with each ``step``.
 
-        A prompt that leaves no room for an answer loses its oldest tokens; the first one is kept, since it marks the
-        beginning.
+        A prompt that leaves no room for an answer loses its oldest tokens (``training.prompts.fit``).
 
         Raises:
             RuntimeError: when no row is free.
         """
         if not self.free:
             raise RuntimeError(f"all {self.n_rows} rows are taken; take a step until one is free")
-        room = max(1, self.model.config["max_seq_len"] - max_new_tokens)
-        ids = list(prompt)
-        if len(ids) > room:
-            ids = ids[:1] + ids[len(ids) - room + 1 :]
+        ids, max_new_tokens = fit(prompt, self.model.config["max_seq_len"], max_new_tokens)
         device = self.model.tok_embeddings.weight.device
         generator = torch.Generator(device).manual_seed(seed) if seed is not None else None
         answer = Answer(

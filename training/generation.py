@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import torch
 
 from training.decoding import Answer, Decoder, TextPieces, penalise, sample, stream_ids
 from training.model import ModernTransformer
+from training.prompts import ChatTokenizer, fit
 from training.tokenizer import END, Tokenizer
 
 if TYPE_CHECKING:
@@ -176,12 +178,18 @@ def _from_transformers(
     sampling: dict[str, Any],
 ) -> list[str]:
     """Prompts padded on the left, so that every answer begins at the same place."""
-    chats = [[{"role": role, "content": content} for role, content in messages] for messages in conversations]
-    inputs = tokenizer.apply_chat_template(
-        chats, add_generation_prompt=True, return_tensors="pt", return_dict=True, padding=True,
-        tokenizer_kwargs={"padding_side": "left"},
-    ).to(model.device)  # fmt: skip
     settings: dict[str, Any] = {"max_new_tokens": 160, "temperature": 0.0} | sampling
+    chat, context = ChatTokenizer(tokenizer), context_of(model)
+    chats = [[{"role": role, "content": content} for role, content in messages] for messages in conversations]
+    prompts = [fit(chat.prompt(messages), context, settings["max_new_tokens"]) for messages in chats]
+    rooms = {room for _, room in prompts}
+    if len(rooms) > 1:  # of a long prompt and a long answer, each gets what it gets alone
+        alone = ([messages] for messages in conversations)
+        return [_from_transformers(model, tokenizer, one, stop, seed, sampling)[0] for one in alone]
+    settings["max_new_tokens"] = rooms.pop()
+    inputs = tokenizer.pad({"input_ids": [ids for ids, _ in prompts]}, padding_side="left", return_tensors="pt").to(
+        model.device
+    )
     settings["do_sample"] = settings["temperature"] > 0
     if not settings["do_sample"]:
         settings = {key: value for key, value in settings.items() if key not in ("temperature", "top_p", "top_k")}
@@ -195,6 +203,11 @@ def _from_transformers(
         output = model.generate(**inputs, pad_token_id=tokenizer.pad_token_id, **settings)  # type: ignore[operator]
     texts = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     return [min((text.split(end)[0] for end in strings), key=len, default=text).strip() for text in texts]
+
+
+def context_of(model: PreTrainedModel) -> int:
+    """Tokens that a model of transformers can read; where it does not say, as many as there are."""
+    return getattr(model.config.get_text_config(), "max_position_embeddings", None) or sys.maxsize
 
 
 def generate(

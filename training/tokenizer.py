@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import sentencepiece
 
 from training.documents import ChatForm
+from training.prompts import encodable, guarded_template
 
 if TYPE_CHECKING:
     from transformers import LlamaTokenizer
@@ -25,11 +26,13 @@ PIECES = ("<unk>", "<s>", "<|end|>", "<pad>", "<|user|>", "<|assistant|>")
 
 CHAT_FORM = ChatForm(begin=[BEGIN], before={"user": [USER], "assistant": [ASSISTANT], "text": []}, end=[END], after=[])
 
-CHAT_TEMPLATE = (
+CHAT_TEMPLATE = guarded_template(
     "{{ bos_token }}{% for message in messages %}"
     "{% if message['role'] == 'assistant' %}<|assistant|>{% else %}<|user|>{% endif %}"
     "{{ message['content'] }}<|end|>{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}",
+    "message['content']",
+    PIECES,
 )
 """The chat form in Jinja, for transformers and llama.cpp. A system turn is read as the user's."""
 
@@ -71,10 +74,10 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Ids of ``text`` alone, without any token of the chat form."""
-        return self.processor.encode(text)
+        return self.processor.encode(encodable(text))
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        return self.processor.encode(list(texts), num_threads=os.cpu_count() or 1)
+        return self.processor.encode(list(map(encodable, texts)), num_threads=os.cpu_count() or 1)
 
     def decode(self, ids: Sequence[int]) -> str:
         return self.processor.decode([i for i in ids if i != PAD])
@@ -93,9 +96,11 @@ class Tokenizer:
 
         vocabulary = {self.processor.id_to_piece(i): i for i in range(len(self))}
         scores = {piece: self.processor.get_score(i) for piece, i in vocabulary.items()}
+        # No merge may end in a piece that no text has: with "<s" among the others, "<s>" would come of typed letters.
+        spoken = {piece: i for piece, i in vocabulary.items() if i >= len(PIECES) and not self.processor.is_byte(i)}
         tokenizer = LlamaTokenizer(
             vocab=vocabulary,
-            merges=generate_merges(vocabulary, scores),
+            merges=generate_merges(spoken, scores),
             unk_token=PIECES[UNKNOWN],
             bos_token=PIECES[BEGIN],
             eos_token=PIECES[END],

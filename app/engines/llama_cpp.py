@@ -14,6 +14,7 @@ import httpx
 from app.engines import CONTEXT, EngineError, Message, Piece, Sampling
 from app.engines.checksum import file_sha256
 from app.engines.relay import Emit, relay
+from training.prompts import llama_cpp_prompt
 
 SLOTS = 8  # conversations decoded together in one batch
 SMALL_BYTES = 50_000_000
@@ -88,14 +89,18 @@ class LlamaCpp:
         """Yield the answer token by token. Raises EngineError."""
         if self._server is None:
             raise EngineError(f"{self.path}: not started")
-        request = self.request(messages, sampling)
         server = self._server  # a new start during the answer does not change it
-        return relay(lambda emit: self._answer(server, request, emit, cancel), cancel)
+        return relay(lambda emit: self._answer(server, self.request(messages, sampling), emit, cancel), cancel)
 
     def request(self, messages: list[Message], sampling: Sampling) -> dict[str, Any]:
-        """What llama.cpp is asked, in OpenAI's form with its own additions."""
+        """What llama.cpp is asked, in OpenAI's form with its own additions.
+
+        Its chat endpoint would take a typed special token for the real one: a conversation with one goes as token ids.
+        """
+        ids = llama_cpp_prompt(self._post, messages)
+        conversation: dict[str, Any] = {"messages": messages} if ids is None else {"prompt": ids}
         return {
-            "messages": messages,
+            **conversation,
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -122,7 +127,8 @@ class LlamaCpp:
             return not emit(piece)
 
         try:
-            server.handle_chat_completions(request, receive)
+            ask = server.handle_chat_completions if "messages" in request else server.handle_completions
+            ask(request, receive)
         except Exception as failure:  # whatever the binding raises, the object is not to be trusted any more
             self._broken = server is self._server
             raise EngineError(f"{self.path}: llama.cpp broke ({failure})") from failure
@@ -134,8 +140,10 @@ class LlamaCpp:
 
     def fits(self, messages: list[Message], max_new_tokens: int) -> bool:
         """Whether prompt and answer have room, counted with the model's own template and tokenizer."""
-        prompt = self._post("/apply-template", {"messages": messages})["prompt"]
-        tokens = self._post("/tokenize", {"content": prompt, "add_special": True, "parse_special": True})["tokens"]
+        tokens = llama_cpp_prompt(self._post, messages)
+        if tokens is None:
+            prompt = self._post("/apply-template", {"messages": messages})["prompt"]
+            tokens = self._post("/tokenize", {"content": prompt, "add_special": True, "parse_special": True})["tokens"]
         return len(tokens) + max_new_tokens <= self._context
 
     def _get(self, path: str) -> Any:
@@ -177,7 +185,7 @@ def _piece(event: dict[str, Any], tokens_before: int) -> Piece:
     """One streaming event of llama.cpp, without anything that names the model."""
     choice = event["choices"][0]
     if not choice["finish_reason"]:
-        text = choice["delta"].get("content") or ""
+        text = (choice["delta"].get("content") if "delta" in choice else choice["text"]) or ""
         return Piece(text, 1 if text else 0)
     # One event can carry more than one token; the total is known only at the end.
     total = int(event.get("timings", {}).get("predicted_n", tokens_before))

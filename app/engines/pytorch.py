@@ -19,6 +19,7 @@ from typing import Any
 from app.engines import CONTEXT, EngineError, Message, Piece, Sampling
 from app.engines.checksum import file_sha256
 from app.engines.relay import POLL_SECONDS, Emit, relay
+from training.prompts import ChatTokenizer
 
 SLOTS_CPU, SLOTS_GPU = 8, 32  # conversations decoded together
 PAGE_TOKENS = 128  # of the paged key-value cache
@@ -172,6 +173,7 @@ class HuggingFace(_Batched):
 
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(self.path)
+            self._chat = ChatTokenizer(self._tokenizer)
             model: Any = AutoModelForCausalLM.from_pretrained(self.path, dtype=serving_dtype(_device(torch)))
         except Exception as error:  # transformers raises many kinds for a broken folder
             raise EngineError(f"{self.path}: transformers cannot load it ({_one_line(error)})") from error
@@ -182,8 +184,7 @@ class HuggingFace(_Batched):
         return model
 
     def _encode(self, messages: list[Message]) -> list[int]:
-        encoded = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
-        return list(encoded["input_ids"])
+        return self._chat.prompt(messages)
 
     def _decode(self, ids: list[int]) -> str:
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))

@@ -11,6 +11,7 @@ import numpy as np
 from training.corpus.sample import Sample
 from training.documents import tokenise
 from training.evaluation.subjects import Chat, Unavailable
+from training.prompts import ChatTokenizer, conversation_ids, encodable, holds_special, parts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -112,14 +113,16 @@ class Model1Form:
 class TemplateForm:
     """A tokenizer of transformers with its chat template.
 
-    A conversation is rendered and encoded whole, as any program does that runs the model. Scored are the tokens of the
-    texts, found by their offsets, and the token that ends a turn where the template has one.
+    A conversation is rendered and encoded whole, as any program does that runs the model, but for special tokens that
+    somebody typed in it: those stay text. Scored are the tokens of the texts, found by their offsets, and the token
+    that ends a turn where the template has one.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer: Any = tokenizer
         self.begin = self._first_id()
         self.template = tokenizer.chat_template or RAW_TEMPLATE
+        self._chat = ChatTokenizer(tokenizer, self.template)
         ends = [] if self.tokenizer.eos_token_id is None else [self.tokenizer.eos_token_id]
         self.stop_ids: tuple[int, ...] = tuple(ends)
         self.stop_strings: tuple[str, ...] = () if tokenizer.chat_template else ("\n",)
@@ -132,27 +135,41 @@ class TemplateForm:
         raise Unavailable("its tokenizer has no token that begins or ends a text; add one as bos_token")
 
     def encode(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        """Ids of a text in which nothing stands for a special token."""
+        return self._chat.plain(text)
 
     def _encode_text(self, text: str) -> list[int]:
-        return self.tokenizer(text)["input_ids"]
+        return self.tokenizer(encodable(text), split_special_tokens=True)["input_ids"]
 
     def render(self, conversation: Chat, *, answer_follows: bool) -> str:
         """The conversation as the model's template writes it."""
         messages = [{"role": role, "content": content} for role, content in conversation]
+        return self._render(messages, [content for _, content in conversation], answer_follows)
+
+    def _render(self, messages: Sequence[dict[str, str]], contents: Sequence[str], answer_follows: bool) -> str:
         try:
-            return self.tokenizer.apply_chat_template(
-                messages, chat_template=self.template, add_generation_prompt=answer_follows, tokenize=False
-            )
+            return self._chat.render(messages, contents, answer_follows=answer_follows)
         except Exception as error:  # templates raise errors of their own, for roles that they do not know
             raise Unavailable(f"its chat template cannot write the conversation: {error}") from error
 
+    def _typed_special(self, contents: Sequence[str]) -> bool:
+        return any(holds_special(self._chat.encode, content, self._chat.special) for content in contents)
+
     def prompt(self, conversation: Chat) -> list[int]:
-        return self.encode(self.render(conversation, answer_follows=True))
+        messages = [{"role": role, "content": content} for role, content in conversation]
+        return conversation_ids(
+            lambda contents: self._render(messages, contents, True),
+            self._chat.encode,
+            [encodable(content) for _, content in conversation],
+            self._chat.special,
+        )
 
     def pair(self, context: Chat | str, continuation: str) -> Pair:
         if not isinstance(context, str):
-            return split_pair(self.encode, self.render(context, answer_follows=True), continuation)
+            if self._typed_special([*(content for _, content in context), continuation]):
+                return self.prompt(context), self.encode(continuation)
+            rendered = self.render(context, answer_follows=True)
+            return split_pair(lambda text: self._chat.encode(text, special=True), rendered, continuation)
         # A text begins with what the tokenizer puts before every text, as in the harness; many put nothing there.
         before, after = split_pair(self._encode_text if context.strip() else self.encode, context, continuation)
         return before or [self.begin], after
@@ -169,6 +186,8 @@ class TemplateForm:
             ids = [self.begin, *self.encode(contents[0]), *self.stop_ids[:1]]
             scored = np.arange(len(ids)) > 0
             return Document(ids, scored, scored, answer_bytes, all_bytes)
+        if self._typed_special(contents):
+            return self._document_in_parts(sample, is_answer, answer_bytes, all_bytes)
         text = self.render([(message.role, message.content) for message in sample.messages], answer_follows=False)
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         ids, offsets = encoded["input_ids"], np.array(encoded["offset_mapping"])
@@ -183,6 +202,26 @@ class TemplateForm:
             everything[first:last] = True
             answers[first:last] |= answer
         return Document(ids, answers, everything, answer_bytes, all_bytes)
+
+    def _document_in_parts(self, sample: Sample, is_answer: list[bool], answer_bytes: int, all_bytes: int) -> Document:
+        """A conversation in which a special token was typed: each message is encoded by itself, as plain text."""
+        messages = [{"role": message.role, "content": message.content} for message in sample.messages]
+        contents = [encodable(message.content) for message in sample.messages]
+        ids: list[int] = []
+        answers: list[bool] = []
+        everything: list[bool] = []
+        said_before: int | None = None
+        for text, said_by in parts(lambda said: self._render(messages, said, False), contents, range(len(contents))):
+            new = self._chat.encode(text, special=True) if said_by is None else self.encode(text)
+            scored = [said_by is not None] * len(new)
+            if said_before is not None and new and new[0] in self.stop_ids:
+                scored[0] = True
+            speaker = said_by if said_by is not None else said_before
+            ids += new
+            everything += scored
+            answers += [flag and speaker is not None and is_answer[speaker] for flag in scored]
+            said_before = said_by
+        return Document(ids, np.array(answers, bool), np.array(everything, bool), answer_bytes, all_bytes)
 
     def decode(self, ids: Sequence[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=True).strip()

@@ -10,8 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from training.corpus.sample import Sample
 from training.evaluation.subjects import Answer, Chat, DocumentLoss, Likelihood, Unavailable, checksum, read_report
+from training.prompts import encodable, llama_cpp_prompt
 
 if TYPE_CHECKING:
     from training.evaluation.likelihood import Done
@@ -20,8 +23,11 @@ if TYPE_CHECKING:
 SLOTS = 8
 """Answers that llama.cpp gives at the same time."""
 
-CONTEXT = 1024
-"""Tokens of question and answer for each of them."""
+LONGEST_CONTEXT = 4096
+"""Tokens of question and answer for each of them at most, as for the networks in memory."""
+
+TEMPLATE_TOKENS = 64
+"""More than a chat template puts around a message."""
 
 
 class LocalModel:
@@ -100,29 +106,47 @@ class GGUFModel(LocalModel):
 
         from training.generation import CheckpointError
 
+        # A token has a byte at least, so a conversation never has more of them than bytes.
+        lengths = [[len(encodable(text).encode()) + TEMPLATE_TOKENS for _, text in chat] for chat in conversations]
+        needed = max(map(sum, lengths), default=0)
+        room, key = min(LONGEST_CONTEXT, needed + max_new_tokens), secrets.token_hex(16)
         try:
-            server = xllamacpp.Server(self._parameters(xllamacpp))
+            server = xllamacpp.Server(self._parameters(xllamacpp, room, key))
         except RuntimeError as error:
             raise CheckpointError(
                 f"{self.path}: llama.cpp cannot load it (cut short, or not a GGUF model); train or export it again"
             ) from error
+        authorised = {"Authorization": f"Bearer {key}"}
+        with httpx.Client(base_url=server.listening_address, headers=authorised, timeout=60) as client:
 
-        def answer(conversation: Chat) -> Answer:
-            messages = [{"role": role, "content": content} for role, content in conversation]
-            request = {"messages": messages, "max_tokens": max_new_tokens, "temperature": 0.0, "stream": False}
-            reply = server.handle_chat_completions(request)
-            if "choices" not in reply:
-                raise Unavailable(f"llama.cpp does not answer: {reply}")
-            self.done(1)
-            return answer_of(reply)
+            def post(path: str, body: dict[str, Any]) -> Any:
+                return client.post(path, json=body).raise_for_status().json()
 
-        with ThreadPoolExecutor(SLOTS) as threads:
-            return list(threads.map(answer, conversations))
+            trained = client.get("/v1/models").raise_for_status().json()["data"][0]["meta"]["n_ctx_train"]
+            context = min(LONGEST_CONTEXT, int(trained))
 
-    def _parameters(self, xllamacpp: Any) -> Any:
+            def answer(conversation: Chat) -> Answer:
+                messages = [{"role": role, "content": content} for role, content in conversation]
+                settings: dict[str, Any] = {"max_tokens": max_new_tokens, "temperature": 0.0, "stream": False}
+                ids = llama_cpp_prompt(post, messages, context, max_new_tokens)
+                if ids is None:
+                    reply = server.handle_chat_completions({"messages": messages, **settings})
+                else:
+                    settings["max_tokens"] = min(max_new_tokens, context - len(ids))
+                    reply = server.handle_completions({"prompt": ids, **settings})
+                if "choices" not in reply:
+                    raise Unavailable(f"llama.cpp does not answer: {reply}")
+                self.done(1)
+                return answer_of(reply)
+
+            with ThreadPoolExecutor(SLOTS) as threads:
+                return list(threads.map(answer, conversations))
+
+    def _parameters(self, xllamacpp: Any, room: int, key: str) -> Any:
+        """What llama.cpp is started with: ``room`` tokens for each answer with its question."""
         parameters = xllamacpp.CommonParams()
         parameters.model.path = str(self.path)
-        parameters.n_parallel, parameters.n_ctx = SLOTS, SLOTS * CONTEXT
+        parameters.n_parallel, parameters.n_ctx = SLOTS, SLOTS * room
         for cpu in (parameters.cpuparams, parameters.cpuparams_batch):
             cpu.n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
             cpu.poll = 0
@@ -132,13 +156,14 @@ class GGUFModel(LocalModel):
         parameters.verbosity = 0
         parameters.ui = False
         parameters.endpoint_slots = False
-        parameters.api_keys = [secrets.token_hex(16)]  # it also listens on a loopback port, closed to others by this
+        parameters.api_keys = [key]  # it also listens on a loopback port, closed to others by this
         return parameters
 
 
 def answer_of(reply: dict[str, Any]) -> Answer:
-    """The answer in a reply of the form of OpenAI's chat completions."""
+    """The answer in a reply of the form of OpenAI's chat completions, or of its completions."""
     choice = reply["choices"][0]
     stopped = choice.get("finish_reason") == "stop"
     tokens = int((reply.get("usage") or {}).get("completion_tokens") or 0)
-    return Answer((choice["message"].get("content") or "").strip(), tokens - (stopped and tokens > 0), stopped)
+    text = choice["message"].get("content") if "message" in choice else choice["text"]
+    return Answer((text or "").strip(), tokens - (stopped and tokens > 0), stopped)

@@ -19,6 +19,7 @@ from training.generation import CheckpointError, load
 from training.model import KeyValueCache, ModernTransformer
 from training.products import use_fast_products
 from training.progress import quiet_transformers
+from training.prompts import fit
 
 ANSWERS_AT_A_TIME = 32
 
@@ -187,7 +188,8 @@ class TransformersNetwork:
         answers: dict[int, Generated] = {}
         for start in range(0, len(order), ANSWERS_AT_A_TIME):
             chosen = order[start : start + ANSWERS_AT_A_TIME]
-            new = self._generate([prompts[i][-max(1, self.context - max_new_tokens) :] for i in chosen], max_new_tokens)
+            fitting = [fit(prompts[i], self.context, max_new_tokens) for i in chosen]
+            new = self._generate([ids for ids, _ in fitting], min(room for _, room in fitting))
             answers |= dict(zip(chosen, new, strict=True))
         return [answers[i] for i in range(len(prompts))]
 
