@@ -62,14 +62,13 @@ def load_dataset(data: Sequence[str], max_rows_per_source: int | None, max_held_
     train: list[Sample] = []
     held_out: dict[str, list[Sample]] = {"new_wording": [], "new_fact": []}
     weights: dict[str, float] = {}
-    samples = stream(data, max_rows_per_source, weights)
+    samples = stream(data, max_rows_per_source, weights, card.cleaning)
     if is_embedded(data):
-        kept = list(clean(samples, card.cleaning))
+        kept = [(sample, split_of(sample)) for sample in clean(samples, card.cleaning)]
     else:
-        with cleaned(samples) as corpus:
-            kept, card.cleaning = list(corpus), corpus.report
-    for sample in kept:
-        split = split_of(sample)
+        with cleaned(samples, card.cleaning) as corpus:
+            kept, card.across = list(corpus.with_splits()), corpus.across
+    for sample, split in kept:
         copies = mixing.copies(sample, weights[sample.source])
         card.add(sample, split, copies)
         if split == "train":

@@ -25,7 +25,7 @@ from typing import Any
 from training.evaluation.intervals import DRAWS
 from training.evaluation.measurements import PARTS, Measurements, Settings
 from training.evaluation.summary_table import table
-from training.options import OneLineParser, OptionsError, run_command
+from training.options import MOST, OneLineParser, OptionsError, run_command
 from training.report import replace_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -128,8 +128,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         OptionsError: every problem at once.
     """
     problems = []
-    if arguments.limit < 0:
-        problems.append(f"--limit {arguments.limit} must be at least 1, or 0 for all")
+    if not 0 <= arguments.limit <= MOST:
+        problems.append(f"--limit {arguments.limit} must be at least 1 and at most {MOST}, or 0 for all")
     parts = tuple(arguments.parts or (part for part in PARTS if part != "tasks" or arguments.tasks))
     if "tasks" in parts and not arguments.tasks:
         problems.append("--parts tasks needs --tasks TASK; name one, such as arc_easy")

@@ -18,6 +18,12 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 T = TypeVar("T")
 
+MOST = 10**12
+"""More rows, samples or steps than anybody has."""
+
+BEYOND_USE = 1_000_000
+"""A range that reaches so far has no upper limit that means anything to a user."""
+
 
 class OptionsError(ValueError):
     """One or more settings that cannot be; the message is one line that names each, the rule and the remedy."""
@@ -33,6 +39,65 @@ class Stopped(Exception):
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)
         self.exit_code = 128 + number
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """The numbers that a setting may have, declared beside it: ``dropout: Annotated[float, Range(0, 1, below=True)]``.
+
+    Attributes:
+        low, high: the least and the greatest.
+        above: whether ``low`` itself is too little.
+        below: whether ``high`` itself is too much.
+    """
+
+    low: float
+    high: float
+    above: bool = False
+    below: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        """NaN is in no range."""
+        return (self.low < value if self.above else self.low <= value) and (
+            value < self.high if self.below else value <= self.high
+        )
+
+    @property
+    def least(self) -> str:
+        return f"{'above' if self.above else 'at least'} {_plain(self.low)}"
+
+    def __str__(self) -> str:
+        return f"{self.least} and {'below' if self.below else 'at most'} {_plain(self.high)}"
+
+    def rule(self, value: float) -> str:
+        """What a value that is not in the range has to be; a limit that only bounds mistakes is told when it is met."""
+        return self.least if value <= self.low and self.high >= BEYOND_USE else str(self)
+
+
+def _plain(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
+
+
+@cache
+def ranges_of(cls: type) -> dict[str, Range]:
+    """The range of each setting that has one; a subclass that gives a setting another default leaves its range."""
+    found: dict[str, Range] = {}
+    for base in reversed(cls.__mro__):
+        for name, hint in get_type_hints(base, include_extras=True).items():
+            for declared in getattr(hint, "__metadata__", ()):
+                if isinstance(declared, Range):
+                    found[name] = declared
+    return found
+
+
+def range_problems(options: Any) -> list[str]:
+    """A sentence for each setting that is out of its range; a setting that is None is left out."""
+    cls: type = type(options)
+    return [
+        f"{name}={value} must be {allowed.rule(value)}"
+        for name, allowed in ranges_of(cls).items()
+        if (value := getattr(options, name)) is not None and value not in allowed
+    ]
 
 
 @cache
@@ -57,10 +122,11 @@ def field_docs(cls: type) -> dict[str, str]:
 
 def settings_help(cls: type) -> str:
     """Every setting with its default and meaning, for the end of ``--help``."""
-    docs = field_docs(cls)
+    docs, ranges = field_docs(cls), ranges_of(cls)
     lines = ["settings for --set KEY=VALUE (defaults of the profile named first may differ):"]
     for field in dataclasses.fields(cls):
-        lines.append(f"  {field.name} (default {field.default}): {docs.get(field.name, '')}")
+        allowed = f"; {ranges[field.name]}" if field.name in ranges else ""
+        lines.append(f"  {field.name} (default {field.default}{allowed}): {docs.get(field.name, '')}")
     return "\n".join(lines)
 
 

@@ -36,7 +36,7 @@ from training.parallel import Workers, release_freed_memory
 from training.report import new_folder
 from training.tokenizer import CHAT_FORM, train_tokenizer
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same data would be prepared differently."""
 
 TOKENIZER_CHARACTERS = 20_000_000
@@ -149,6 +149,8 @@ def prepare(
         if found is not None:
             os.utime(folder / _INDEX)
             say(f"prepared data found in {folder}: {found.cleaning}")
+            if warning := found.cleaning.warning():
+                say(warning)
             return found
         try:
             with new_folder(folder) as unfinished:
@@ -221,15 +223,18 @@ class _Preparation:
 
     def run(self, make_encoder: MakeEncoder) -> None:
         work = self.folder / "work"
-        samples = stream(self.recipe.data, self.recipe.max_rows_per_source, self.weights)
-        with self.workers, cleaned(samples, workers=self.workers, folder=work / "cleaned") as corpus:
-            self._done("clean", str(corpus.report))
+        report = CleaningReport()
+        samples = stream(self.recipe.data, self.recipe.max_rows_per_source, self.weights, report)
+        with self.workers, cleaned(samples, report, workers=self.workers, folder=work / "cleaned") as corpus:
+            self._done("clean", str(report))
+            if warning := report.warning():
+                self.say(warning)
             places = self._places(corpus)
             card = DataCard(self.recipe.data)
             texts = self._texts(corpus, places, card)
             encoder = make_encoder(texts, self.folder / "tokenizer.model")
             deque(texts, maxlen=0)  # the card counts every sample, whether the encoder's maker read it or not
-            card.cleaning = corpus.report
+            card.cleaning, card.across = corpus.report, corpus.across
             card.write(self.folder)
             self._done("tokenizer", f"tokenizer of {len(encoder):,} pieces")
             (work / "encoder").write_bytes(pickle.dumps(encoder))

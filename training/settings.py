@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from training.compute import DType
+from training.countries import country_problem
 from training.documents import Documents, LossOn
-from training.options import OptionsError
+from training.options import MOST, OptionsError, Range, range_problems
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
     """What both trainings have in common: the data's limits, the optimizer and its course, and what is kept."""
 
-    max_rows_per_source: int | None = None
+    max_rows_per_source: Annotated[int | None, Range(1, MOST)] = None
     """At most so many rows of each data source, chosen by hash"""
-    max_held_out: int = 400
+    max_held_out: Annotated[int, Range(0, MOST)] = 400
     """At most so many held-out samples of each kind are scored"""
     loss_on: LossOn = "answers"
     """What is learned: answers (and prose), or everything, the questions included"""
-    row_length: int = 128
+    row_length: Annotated[int, Range(2, 1_048_576)] = 128
     """Tokens of a packed training row"""
-    batch_rows: int = 16
+    batch_rows: Annotated[int, Range(1, 1_048_576)] = 16
     """Rows of an optimizer step"""
-    micro_batch_rows: int = 16
+    micro_batch_rows: Annotated[int, Range(1, 1_048_576)] = 16
     """Rows at a time; smaller needs less memory"""
     activation_checkpointing: bool = False
     """Compute the layers' activations again in the backward pass: about a third slower, far less memory"""
@@ -33,71 +34,58 @@ class TrainingOptions:
     """Compile the layers: auto measures whether it pays where a run is long enough to earn the compilation back"""
     parallel: Literal["auto", "ddp", "fsdp"] = "auto"
     """Under torchrun: ddp has the whole model in each process, fsdp a share of it; auto takes ddp where it fits"""
-    epochs: float = 1.0
+    epochs: Annotated[float, Range(0, 1e6, above=True)] = 1.0
     """Passes over the data, unless max_steps or max_seconds ends it sooner"""
-    max_steps: int | None = None
+    max_steps: Annotated[int | None, Range(1, MOST)] = None
     """Optimizer steps at most"""
-    max_seconds: float | None = None
+    max_seconds: Annotated[float | None, Range(0, 1e9, above=True)] = None
     """Seconds of training at most; the learning rate's course follows whichever limit is nearer"""
     optimizer: Literal["muon", "adamw"] = "adamw"
     """Muon for the hidden matrices and AdamW for the rest, or AdamW for all"""
-    learning_rate: float = 3e-4
+    learning_rate: Annotated[float, Range(0, 10)] = 3e-4
     """Peak rate; with muon that of the hidden matrices"""
-    adamw_learning_rate: float | None = None
+    adamw_learning_rate: Annotated[float | None, Range(0, 10)] = None
     """Peak rate of what muon leaves to AdamW: embeddings, output layer, norms (none: learning_rate)"""
-    weight_decay: float = 0.0
+    weight_decay: Annotated[float, Range(0, 100)] = 0.0
     """Decoupled decay of matrices"""
     schedule: Literal["cosine", "wsd"] = "cosine"
     """After the warm-up: a cosine, or the peak rate until the last share of the run (warm-up, stable, decay)"""
-    warmup: float = 0.1
+    warmup: Annotated[float, Range(0, 1, below=True)] = 0.1
     """Share of the run in which the rate rises"""
-    decay: float = 0.2
+    decay: Annotated[float, Range(0, 1)] = 0.2
     """Share of the run in which the rate of wsd falls"""
-    floor: float = 0.0
+    floor: Annotated[float, Range(0, 1)] = 0.0
     """Share of the peak rate at the end"""
-    clip: float = 1.0
+    clip: Annotated[float, Range(0, 1e9, above=True)] = 1.0
     """Largest norm of the gradient"""
-    label_smoothing: float = 0.0
+    label_smoothing: Annotated[float, Range(0, 1, below=True)] = 0.0
     """Share of each target spread over the vocabulary in training; never in evaluation"""
-    evaluations: int = 4
+    evaluations: Annotated[int, Range(1, 1_000_000)] = 4
     """How often the held-out samples are scored"""
-    sample_tokens: int = 24
+    sample_tokens: Annotated[int, Range(0, 65_536)] = 24
     """Length in tokens of the answers to fixed questions at each evaluation (0: none)"""
-    patience: int = 3
+    patience: Annotated[int, Range(1, 1_000_000)] = 3
     """Stop after so many evaluations without a better loss"""
-    save_seconds: float | None = 300.0
+    save_seconds: Annotated[float | None, Range(0, 1e9, above=True)] = 300.0
     """Seconds between saved training states, from which --resume goes on (none: by steps alone)"""
-    save_steps: int | None = None
+    save_steps: Annotated[int | None, Range(1, MOST)] = None
     """Optimizer steps between saved training states"""
-    keep_checkpoints: int = 2
+    keep_checkpoints: Annotated[int, Range(1, 10_000)] = 2
     """How many of the newest training states stay, beside the best"""
     dtype: DType = "auto"
     """Number format of matrix products: auto, bf16, fp16 or fp32"""
-    seed: int = 1
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 1
     """Seed of the order of samples, and of weights that start at random"""
     country: str = "GBR"
-    """ISO 3166 code of the country whose electricity mix turns energy into CO2"""
+    """ISO 3166 code, of three letters, of the country whose electricity mix turns energy into CO2"""
     report_to: Literal["none", "trackio", "tensorboard", "wandb"] = "none"
     """Where the numbers of metrics.jsonl go as well; the package must be installed"""
 
     def problems(self) -> list[str]:
         """Everything that cannot be, one sentence each (empty when all is well)."""
-        positive = "row_length batch_rows micro_batch_rows epochs evaluations patience clip keep_checkpoints"
-        problems = [
-            f"{key}={getattr(self, key)} must be above 0" for key in positive.split() if getattr(self, key) <= 0
-        ]
-        problems += [
-            f"{key}={getattr(self, key)} must be at least 0"
-            for key in ("learning_rate", "sample_tokens")
-            if getattr(self, key) < 0
-        ]
-        for key in ("max_steps", "save_steps"):
-            if (value := getattr(self, key)) is not None and value < 1:
-                problems.append(f"{key}={value} must be at least 1")
-        if self.save_seconds is not None and self.save_seconds <= 0:
-            problems.append(f"save_seconds={self.save_seconds} must be above 0")
-        if not 0 <= self.label_smoothing < 1:
-            problems.append(f"label_smoothing={self.label_smoothing} must be at least 0 and below 1")
+        problems = range_problems(self)
+        if country := country_problem(self.country):
+            problems.append(country)
         if self.schedule == "wsd" and not 0 < self.decay <= 1 - self.warmup:
             problems.append(f"decay={self.decay} must be above 0 and leave room for warmup={self.warmup}")
         return problems

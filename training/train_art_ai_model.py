@@ -16,7 +16,7 @@ import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 if __name__ == "__main__":  # run as a file: make the repository's packages importable
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -44,7 +44,7 @@ from training.evaluation.model_card import write_cards
 from training.export import export_gguf, export_hf
 from training.generation import MODEL1_FOLDER, complete, generate
 from training.model import ModernTransformer, config_problems
-from training.options import OneLineParser, OptionsError, run_command
+from training.options import OneLineParser, OptionsError, Range, ranges_of, run_command
 from training.plan import Plan, estimate_tokens, make_plan, memory_problems
 from training.prepare import prepare_for_model1
 from training.progress import Progress
@@ -61,25 +61,25 @@ from training.trainer import Trainer
 class Model1Options(TrainingOptions):
     """Everything that decides Model 1: its shape, and its training, with other defaults than those in common."""
 
-    vocab_size: int = 4096
+    vocab_size: Annotated[int, Range(300, 1_048_576)] = 4096
     """Pieces of the tokenizer, which is trained on the data"""
-    dim: int = 320
+    dim: Annotated[int, Range(2, 131_072)] = 320
     """Width of the model"""
-    n_layers: int = 5
+    n_layers: Annotated[int, Range(1, 10_000)] = 5
     """Number of layers"""
-    n_heads: int = 5
+    n_heads: Annotated[int, Range(1, 65_536)] = 5
     """Query heads; divides dim"""
-    n_kv_heads: int = 1
+    n_kv_heads: Annotated[int, Range(1, 65_536)] = 1
     """Key and value heads; divides n_heads"""
-    ffn_dim: int = 896
+    ffn_dim: Annotated[int, Range(1, 1_048_576)] = 896
     """Width inside the feed-forward layers"""
-    max_seq_len: int = 512
+    max_seq_len: Annotated[int, Range(2, 1_048_576)] = 512
     """Longest conversation in tokens"""
-    dropout: float = 0.0
+    dropout: Annotated[float, Range(0, 1, below=True)] = 0.0
     """Share of activations dropped in training"""
-    rope_theta: float = 10_000.0
+    rope_theta: Annotated[float, Range(1, 1e12)] = 10_000.0
     """Base of the rotary frequencies"""
-    norm_eps: float = 1e-5
+    norm_eps: Annotated[float, Range(0, 1, above=True)] = 1e-5
     """Added under the root of RMSNorm"""
     tie_embeddings: bool = True
     """Whether the output layer is the embedding"""
@@ -111,11 +111,13 @@ class Model1Options(TrainingOptions):
         return {key: getattr(self, key) for key in keys}
 
     def problems(self) -> list[str]:
-        problems = config_problems(self.model_config()) + super().problems()
+        problems = super().problems()
+        shape = self.model_config()
+        cls: type = type(self)
+        if all(shape[name] in allowed for name, allowed in ranges_of(cls).items() if name in shape):
+            problems += config_problems(shape)
         if self.row_length > self.max_seq_len:
             problems.append(f"row_length={self.row_length} exceeds max_seq_len={self.max_seq_len}; lower one")
-        if self.vocab_size < 300:
-            problems.append(f"vocab_size={self.vocab_size} must be at least 300: 256 bytes and the chat's pieces")
         return problems
 
 

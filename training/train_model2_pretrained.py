@@ -14,7 +14,7 @@ import argparse
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 if __name__ == "__main__":  # run as a file: make the repository's packages importable
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -45,7 +45,7 @@ from training.fine_tuning import Full, Lora, PackedCausalLM, QLora, four_bit_pro
 from training.generation import MODEL2_FOLDER, generate
 from training.gguf_format import FAMILIES
 from training.known_bases import base_problems, list_bases, plan_base
-from training.options import OneLineParser, run_command
+from training.options import MOST, OneLineParser, Range, run_command
 from training.plan import estimate_tokens
 from training.prepare import Recipe, prepare
 from training.progress import Progress
@@ -68,11 +68,11 @@ class Model2Options(TrainingOptions):
     """Run the code that the base brings; read it first, since it may do anything that you may"""
     method: Method = "full"
     """full: the weights themselves; lora: small matrices beside them; qlora: the same over a base of 4 bits"""
-    frozen: float = 0.0
+    frozen: Annotated[float, Range(0, 1, below=True)] = 0.0
     """Share of the layers, from the lowest, that stay as they are, and the embedding with them (full only)"""
-    lora_rank: int = 16
+    lora_rank: Annotated[int, Range(1, 65_536)] = 16
     """Rank of the matrices that lora puts beside each linear layer"""
-    max_samples: int | None = None
+    max_samples: Annotated[int | None, Range(1, MOST)] = None
     """Train on at most so many samples, one of each fact before a second of any"""
     gguf: Literal["f16", "q8_0"] = "q8_0"
     """Numbers in model.gguf"""
@@ -82,12 +82,8 @@ class Model2Options(TrainingOptions):
 
     def problems(self) -> list[str]:
         problems = super().problems()
-        if not 0 <= self.frozen < 1:
-            problems.append(f"frozen={self.frozen} must be at least 0 and below 1")
         if self.method != "full" and self.parallel == "fsdp":
             problems.append(f"parallel=fsdp is for method=full; use parallel=ddp with method={self.method}")
-        if self.lora_rank < 1:
-            problems.append(f"lora_rank={self.lora_rank} must be at least 1")
         if self.method == "qlora":
             problems += four_bit_problems()
         return problems

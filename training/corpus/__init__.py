@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from training.corpus import core, embedded, files, hub, mixing
+from training.corpus.cleaning import CleaningReport
 from training.corpus.sample import CorpusError, Message, Sample
 from training.corpus.split import Split, split_of
 
@@ -48,13 +49,21 @@ def load(data: Sequence[str] = ("embedded",), *, max_rows_per_source: int | None
 
 
 def stream(
-    data: Sequence[str], max_rows_per_source: int | None = None, weights: dict[str, float] | None = None
+    data: Sequence[str],
+    max_rows_per_source: int | None = None,
+    weights: dict[str, float] | None = None,
+    report: CleaningReport | None = None,
 ) -> Iterator[Sample]:
-    """The same samples one by one; ``weights`` is given the weight of each ``Sample.source`` when it is met."""
+    """The same samples one by one.
+
+    Args:
+        weights: is given the weight of each ``Sample.source`` when it is met.
+        report: is told of the rows of files that cannot be read.
+    """
     if max_rows_per_source is not None and max_rows_per_source < 1:
         raise CorpusError(f"max_rows_per_source = {max_rows_per_source}: must be at least 1")
     for source, weight in weighted_sources(data).items():
-        for sample in iter_source(source, max_rows_per_source):
+        for sample in iter_source(source, max_rows_per_source, report):
             if weights is not None:
                 weights[sample.source] = weight
             yield sample
@@ -106,10 +115,10 @@ def source_files(source: Source) -> list[Path]:
     return hub.copies(source) if source in hub.SOURCES else []
 
 
-def iter_source(source: Source, max_rows: int | None = None) -> Iterator[Sample]:
+def iter_source(source: Source, max_rows: int | None = None, report: CleaningReport | None = None) -> Iterator[Sample]:
     """The samples of one entry of ``sources``: one by one, or at most ``max_rows`` of them, chosen by hash."""
     if isinstance(source, Path):
-        rows = files.iter_samples(source)
+        rows = files.iter_samples(source, report)
     elif source in hub.SOURCES:
         rows = hub.samples(source)
     else:

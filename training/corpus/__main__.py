@@ -22,6 +22,7 @@ from training.corpus import (
 )
 from training.corpus.card import DataCard
 from training.corpus.cleaned import cleaned
+from training.corpus.cleaning import CleaningReport
 from training.corpus.files import FORMATS
 
 
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 on success, 2 on a user's mistake."""
     options = _parser().parse_args(arguments)
     try:
+        _check(options)
         options.run(options)
     except ValueError as error:
         if options.debug:
@@ -94,7 +96,7 @@ def _list(options: argparse.Namespace) -> None:
     if here:
         print(f"{'source':<32} {'samples':>9} {'words':>11}  {'areas':<24} licence")
     for source in here:
-        samples = list(iter_source(source, _max_rows(options)))
+        samples = list(iter_source(source, options.max_rows))
         areas = ", ".join(sorted({sample.area for sample in samples}))
         licences = ", ".join(sorted({sample.licence for sample in samples}))
         print(f"{source_name(source):<32} {len(samples):>9,} {_words(samples):>11,}  {areas:<24} {licences}")
@@ -121,15 +123,15 @@ def _build(options: argparse.Namespace) -> None:
     except OSError as error:
         raise CorpusError(f"{out}: cannot be written ({error.strerror}); choose another place with --out") from error
     print(f"wrote {count:,} samples to {out}; {card.cleaning}")
+    _warn(card.cleaning)
 
 
 def _lines(options: argparse.Namespace, card: DataCard) -> Iterator[str]:
     """Each sample once, whatever its weight: that counts when a training reads the source."""
     weights: dict[str, float] = {}
-    with cleaned(stream(options.data, _max_rows(options), weights)) as corpus:
-        card.cleaning = corpus.report
-        for sample in corpus:
-            split = split_of(sample)
+    with cleaned(stream(options.data, options.max_rows, weights, card.cleaning), card.cleaning) as corpus:
+        card.across = corpus.across
+        for sample, split in corpus.with_splits():
             card.add(sample, split, mixing.copies(sample, weights[sample.source]))
             yield json.dumps({**sample.as_row(), "split": split}, ensure_ascii=False)
 
@@ -137,13 +139,11 @@ def _lines(options: argparse.Namespace, card: DataCard) -> Iterator[str]:
 def _prepare(options: argparse.Namespace) -> None:
     from training.prepare import prepare_for_model1  # SentencePiece and numpy are of no use to the other commands
 
-    if options.workers is not None and options.workers < 1:
-        raise CorpusError(f"--workers {options.workers}: must be at least 1")
     prepared = prepare_for_model1(
         tuple(options.data),
         options.vocab_size,
         options.loss_on,
-        _max_rows(options),
+        options.max_rows,
         options.max_held_out,
         workers=options.workers,
         say=lambda message: print(message, flush=True),
@@ -168,7 +168,8 @@ def _write_whole(path: Path, lines: Iterable[str]) -> int:
 
 
 def _stats(options: argparse.Namespace) -> None:
-    everything = list(stream(options.data, _max_rows(options)))
+    report = CleaningReport()
+    everything = list(stream(options.data, options.max_rows, None, report))
     answers = [sample.answer for sample in everything]
     pairs = {(sample.question, sample.answer) for sample in everything if sample.question}
     _print_counts("source", Counter(sample.source for sample in everything))
@@ -179,12 +180,31 @@ def _stats(options: argparse.Namespace) -> None:
     print(f"words                           {_words(everything):>11,}")
     print(f"mean words of a sample          {_words(everything) / len(everything):>11.1f}")
     print(f"mean words of an answer         {sum(len(text.split()) for text in answers) / len(answers):>11.1f}")
+    if report.removed:
+        print(f"rows that are not read: {report.told()}")
+    report.read.update(sample.source for sample in everything)
+    _warn(report)
 
 
-def _max_rows(options: argparse.Namespace) -> int | None:
-    if options.max_rows is not None and options.max_rows < 1:
-        raise CorpusError(f"--max-rows {options.max_rows}: must be at least 1")
-    return options.max_rows
+def _warn(report: CleaningReport) -> None:
+    if warning := report.warning():
+        print(warning, file=sys.stderr)
+
+
+_MOST = 10**12
+_RANGES = {"max_rows": (1, _MOST), "vocab_size": (300, 1_048_576), "max_held_out": (0, _MOST), "workers": (1, 1024)}
+"""The least and the greatest value of each option that is a number."""
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raises CorpusError with every number that is out of its range."""
+    problems = [
+        f"--{name.replace('_', '-')} {value}: must be at least {least} and at most {most}"
+        for name, (least, most) in _RANGES.items()
+        if (value := getattr(options, name, None)) is not None and not least <= value <= most
+    ]
+    if problems:
+        raise CorpusError("; ".join(problems))
 
 
 def _print_counts(title: str, counts: Counter[str]) -> None:

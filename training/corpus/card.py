@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from training.corpus import hub
+from training.corpus.cleaned import AcrossSplit
 from training.corpus.cleaning import CleaningReport
 from training.corpus.sample import Sample
 from training.corpus.split import SPLITS, Split
@@ -44,6 +45,7 @@ class DataCard:
         self.data = list(data)
         self.sources: dict[str, SourceCount] = {}
         self.cleaning = CleaningReport()
+        self.across = AcrossSplit()
         self._hash = hashlib.sha256()
 
     def add(self, sample: Sample, split: Split, copies: int = 1) -> None:
@@ -74,6 +76,9 @@ class DataCard:
             "splits": _sum(count.samples for count in counts),
             "areas": _sum(count.areas for count in counts),
             "removed": self.cleaning.by_reason(),
+            "first_unread": self.cleaning.first,
+            "warning": self.cleaning.warning() or None,
+            "across_split": asdict(self.across),
             "sources": [self._source(name, seen) for name in names],
         }
 
@@ -98,9 +103,11 @@ class DataCard:
     def markdown(self) -> str:
         """The same as a page."""
         card = self.as_dict()
+        across = card["across_split"]
         lines = [
             "# Data card",
             "",
+            *([f"**{card['warning']}**", ""] if card["warning"] else []),
             f"`--data {' '.join(self.data)}`: {card['samples']:,} samples, {card['characters']:,} characters; an epoch "
             f"trains on {card['samples_per_epoch']:,}. SHA-256 of all samples: `{card['sha256']}`.",
             "",
@@ -131,6 +138,10 @@ class DataCard:
             "",
             *markdown_table(("area", "samples"), _counts(card["areas"])),
             "",
+            f"Across the split {across['near_duplicates']:,} near duplicates were removed; "
+            f"{across['asked_again']:,} rows that ask what is held out went there; {across['same_words']:,} held-out "
+            "questions have the words of one that is trained on.",
+            "",
             "## Removed by cleaning",
             "",
         ]
@@ -140,6 +151,9 @@ class DataCard:
             for reason, count in source["removed"].items()
         ]
         lines += markdown_table(("source", "reason", "rows"), removed) if removed else ["Nothing."]
+        if card["first_unread"]:
+            lines += ["", "The first row that could not be read, by reason:", ""]
+            lines += markdown_table(("reason", "file and line"), card["first_unread"].items())
         return "\n".join(lines) + "\n"
 
     def write(self, folder: Path, stem: str = "data_card") -> None:

@@ -14,17 +14,43 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
-from training.corpus.cleaning import REASONS, CleaningReport, clean
+from training.corpus.cleaning import REASONS, CleaningReport, clean, from_files
 from training.corpus.duplicates import DuplicateSearch, Fingerprints, fingerprint
+from training.corpus.forms import normalised_question
 from training.corpus.sample import Sample, digest
-from training.corpus.split import SPLITS, split_of
+from training.corpus.split import SPLITS, Split, split_of
 from training.parallel import Workers
 
 BATCH, BATCH_CHARACTERS = 4096, 1_500_000
 """Samples that one process cleans at a time: so many, or as many as first reach so many characters. Samples of some
 sources are a hundred times as long as those of others."""
 
-_ROW = np.dtype([("id", np.uint64), ("fact", np.uint64), ("split", np.uint8), ("source", np.uint16)])
+_ROW = np.dtype(
+    [
+        ("id", np.uint64),
+        ("fact", np.uint64),
+        ("split", np.uint8),
+        ("source", np.uint16),
+        ("asked", np.uint64),
+        ("words", np.uint64),
+        ("file", bool),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class AcrossSplit:
+    """What training and held-out samples have in common.
+
+    Attributes:
+        near_duplicates: samples that were removed since they are near duplicates of one on the other side.
+        asked_again: rows that went to the held-out side since a held-out sample asks the same after the same turns.
+        same_words: held-out samples whose question has the same words, in any order, as one that is trained on.
+    """
+
+    near_duplicates: int = 0
+    asked_again: int = 0
+    same_words: int = 0
 
 
 @dataclass(frozen=True)
@@ -34,11 +60,13 @@ class CleanedCorpus:
     Attributes:
         batches: files of pickled lists of samples, as they passed the rules.
         rows: of every sample in them its ``id`` and ``fact`` as hashes, its ``split`` (a place in ``SPLITS``) and its
-            ``source`` (a place in ``sources``), (N,).
+            ``source`` (a place in ``sources``), whether it is of a ``file``, and hashes of what is ``asked`` before its
+            answer and of the ``words`` of its question (0 for prose), (N,).
         removed: which of them are duplicates of an earlier one, (N,) bool.
         sources: the names of the sources.
         characters: of all samples in the batches.
         report: what was removed, duplicates included.
+        across: what the two sides of the split have in common.
     """
 
     batches: list[Path]
@@ -47,6 +75,7 @@ class CleanedCorpus:
     sources: list[str]
     characters: int
     report: CleaningReport
+    across: AcrossSplit
 
     def __iter__(self) -> Iterator[Sample]:
         """The samples that are left, in their order."""
@@ -58,6 +87,10 @@ class CleanedCorpus:
             for number, sample in enumerate(read_batch(path), start=rows.start):
                 if not self.removed[number]:
                     yield number, sample
+
+    def with_splits(self) -> Iterator[tuple[Sample, Split]]:
+        """The same with the side of the split on which each is."""
+        return ((sample, SPLITS[self.rows["split"][number]]) for number, sample in self.numbered())
 
     def slices(self) -> Iterator[tuple[Path, slice]]:
         """Each batch with its place in ``rows``."""
@@ -82,26 +115,31 @@ class _Batch:
 
 @contextmanager
 def cleaned(
-    samples: Iterable[Sample], *, workers: Workers | None = None, folder: Path | None = None
+    samples: Iterable[Sample],
+    report: CleaningReport | None = None,
+    *,
+    workers: Workers | None = None,
+    folder: Path | None = None,
 ) -> Iterator[CleanedCorpus]:
     """Clean ``samples`` into files that are there for the length of the block.
 
     Args:
+        report: What the reading of ``samples`` counts, and the cleaning goes on with.
         workers: Processes to share the work with; without them it is done in this one.
         folder: Where the files are; a temporary folder without it. It needs about four times the size of the text.
     """
     place = Path(tempfile.mkdtemp(prefix="diptych-")) if folder is None else folder
     place.mkdir(parents=True, exist_ok=True)
     try:
-        yield _clean_into(place, samples, workers or Workers(1))
+        yield _clean_into(place, samples, CleaningReport() if report is None else report, workers or Workers(1))
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _clean_into(folder: Path, samples: Iterable[Sample], workers: Workers) -> CleanedCorpus:
+def _clean_into(folder: Path, samples: Iterable[Sample], report: CleaningReport, workers: Workers) -> CleanedCorpus:
     batches: list[Path] = []
     sources: dict[str, int] = {}
-    report, characters = CleaningReport(), 0
+    characters = 0
     with DuplicateSearch(folder / "duplicates") as search, (folder / "rows").open("wb") as rows:
         for batch in workers.map(_clean_batch, _tasks(samples, folder)):
             batches.append(batch.path)
@@ -112,10 +150,32 @@ def _clean_into(folder: Path, samples: Iterable[Sample], workers: Workers) -> Cl
             report.add(batch.report)
         reasons = search.find()
     shutil.rmtree(folder / "duplicates")
-    table, names = map_array(folder / "rows", _ROW), list(sources)
+    table, names = np.array(map_array(folder / "rows", _ROW)), list(sources)
     for number, reason in enumerate(REASONS, start=1):
         report.add_removed(reason, (names[source] for source in table["source"][reasons == number]))
-    return CleanedCorpus(batches, table, reasons != 0, names, characters, report)
+    removed = reasons != 0
+    near = sum(int((table["split"][a] != table["split"][b]).sum()) for a, b in search.near)
+    again = _asked_again(table, removed)
+    table["split"][again] = SPLITS.index("new_fact")
+    across = AcrossSplit(near, int(again.sum()), _same_words(table, removed))
+    return CleanedCorpus(batches, table, removed, names, characters, report, across)
+
+
+def _asked_again(rows: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    """Which training rows of files ask what a held-out sample asks, (N,) bool.
+
+    The split goes by a row's own id where it has one, so two rows with one question may fall on two sides.
+    """
+    training = rows["split"] == 0
+    held_out = np.unique(rows["asked"][~training & ~removed & (rows["asked"] != 0)])
+    return training & ~removed & rows["file"] & np.isin(rows["asked"], held_out)
+
+
+def _same_words(rows: np.ndarray, removed: np.ndarray) -> int:
+    """How many held-out samples of files ask with the words of a question that is trained on."""
+    training = rows["split"] == 0
+    trained = np.unique(rows["words"][training & ~removed & (rows["words"] != 0)])
+    return int(np.isin(rows["words"][~training & ~removed & rows["file"]], trained).sum())
 
 
 def _tasks(samples: Iterable[Sample], folder: Path) -> Iterator[tuple[list[Sample], Path]]:
@@ -142,9 +202,26 @@ def _clean_batch(task: tuple[list[Sample], Path]) -> _Batch:
     rows = np.zeros(len(kept), _ROW)
     rows["id"] = [digest(sample.id) for sample in kept]
     rows["fact"] = [digest(sample.fact) for sample in kept]
+    rows["file"] = [from_files(sample) for sample in kept]
+    rows["asked"] = [_asked(sample) for sample in kept]
+    rows["words"] = [_words(sample) for sample in kept]
     rows["split"] = [SPLITS.index(split_of(sample)) for sample in kept]
     characters = sum(len(message.content) for sample in kept for message in sample.messages)
     return _Batch(path, rows, [sample.source for sample in kept], characters, fingerprint(kept), report)
+
+
+def _asked(sample: Sample) -> int:
+    """A hash of all that is said before the answer, whatever its case and marks; 0 for prose."""
+    if len(sample.messages) < 2:
+        return 0
+    return digest("\x1e".join(normalised_question(message.content) for message in sample.messages[:-1])) or 1
+
+
+def _words(sample: Sample) -> int:
+    """A hash of the set of words of the question; 0 for prose and for a question after other turns."""
+    if len(sample.messages) != 2:
+        return 0
+    return digest(" ".join(sorted(set(normalised_question(sample.question).split())))) or 1
 
 
 def read_batch(path: Path) -> list[Sample]:

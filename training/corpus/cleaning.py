@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from training.corpus import forms
 from training.corpus.sample import Sample
 
 LONGEST = 100_000
@@ -82,6 +83,12 @@ EXACT, NEAR = "exact duplicate", "near duplicate"
 REASONS = (*RULES, EXACT, NEAR)
 """Every reason for which a sample is removed; duplicates are found by ``training.corpus.duplicates``."""
 
+WHY = (*forms.REASONS, *REASONS)
+"""Every reason why a row is not learned from, those for which it is not even read first."""
+
+WARN_ABOVE = 0.05
+"""Share of the rows of files that may be dropped without a warning."""
+
 
 def from_files(sample: Sample) -> bool:
     """Whether a sample may be removed: those that state facts of the embedded corpus may not."""
@@ -103,10 +110,18 @@ class CleaningReport:
     Attributes:
         read: by source.
         removed: by reason, then by source; only what happened.
+        first: the file and line of the first row that could not be read, by reason.
     """
 
     read: Counter[str] = field(default_factory=Counter)
     removed: dict[str, Counter[str]] = field(default_factory=dict)
+    first: dict[str, str] = field(default_factory=dict)
+
+    def add_unread(self, reason: str, source: str, place: str) -> None:
+        """Count a row that cannot be read, and where it stands."""
+        self.read[source] += 1
+        self.add_removed(reason, (source,))
+        self.first.setdefault(reason, place)
 
     def add_removed(self, reason: str, sources: Iterable[str]) -> None:
         counts = Counter(sources)
@@ -124,6 +139,7 @@ class CleaningReport:
     def add(self, other: CleaningReport) -> None:
         """What another part of the same data came to."""
         self.read.update(other.read)
+        self.first = other.first | self.first
         for reason, counts in other.removed.items():
             self.removed.setdefault(reason, Counter()).update(counts)
 
@@ -140,24 +156,45 @@ class CleaningReport:
 
     def by_reason(self) -> dict[str, int]:
         """Samples removed, in the order in which the reasons are tried."""
-        return {reason: sum(self.removed[reason].values()) for reason in REASONS if reason in self.removed}
+        return {reason: sum(self.removed[reason].values()) for reason in WHY if reason in self.removed}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {
             "read": dict(self.read),
-            "removed": {reason: dict(self.removed[reason]) for reason in REASONS if reason in self.removed},
+            "removed": {reason: dict(self.removed[reason]) for reason in WHY if reason in self.removed},
+            "first": self.first,
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CleaningReport:
-        return cls(Counter(values["read"]), {reason: Counter(of) for reason, of in values["removed"].items()})
+        removed = {reason: Counter(of) for reason, of in values["removed"].items()}
+        return cls(Counter(values["read"]), removed, dict(values.get("first", {})))
 
     def __str__(self) -> str:
         """One line: ``kept 9 of 12 samples; removed 2 exact duplicate, 1 markup``."""
         kept = f"kept {self.total_read - self.total_removed:,} of {self.total_read:,} samples"
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.by_reason().items())
-        return f"{kept}; removed {reasons}" if reasons else kept
+        return f"{kept}; removed {self.told()}" if self.removed else kept
+
+    def told(self) -> str:
+        """What was removed: ``2 exact duplicate, 1 unknown role (first: chats.jsonl, line 3)``."""
+        return ", ".join(
+            f"{count:,} {reason}" + (f" (first: {self.first[reason]})" if reason in self.first else "")
+            for reason, count in self.by_reason().items()
+        )
+
+    def warning(self) -> str:
+        """A line that cannot be missed where much of a source was dropped; else nothing."""
+        much = [
+            f"{dropped:,} of {read:,} rows of {source} ({dropped / read:.0%})"
+            for source, read in self.read.items()
+            if (dropped := self.removed_from(source)) > WARN_ABOVE * read
+        ]
+        if not much:
+            return ""
+        return (
+            f"WARNING: nothing is learned from {'; '.join(much)}: {self.told()}. Look at these rows before you train."
+        )
 
 
 def clean(samples: Iterable[Sample], report: CleaningReport) -> Iterator[Sample]:

@@ -137,6 +137,8 @@ class DuplicateSearch:
         self._near = [(folder / f"near-{i:02}").open("w+b") for i in range(_PARTITIONS)]
         self._signatures = (folder / "signatures").open("w+b")
         self._rows = 0
+        self.near: list[tuple[np.ndarray, np.ndarray]] = []
+        """Pairs of rows of which the later is removed as a near duplicate of the earlier, once they are found."""
 
     def add(self, prints: Fingerprints) -> None:
         """The fingerprints of the next rows."""
@@ -158,6 +160,7 @@ class DuplicateSearch:
         for earlier, later in _pairs(self._near, removed):
             alike = (signatures[earlier] == signatures[later]).mean(axis=1) >= SIMILAR
             removed[later[alike]] = REASONS.index(NEAR) + 1
+            self.near.append((earlier[alike], later[alike]))
         return removed
 
     def __enter__(self) -> DuplicateSearch:

@@ -1,35 +1,45 @@
-"""Samples from files of one's own: JSON lines, CSV, Parquet and plain text, compressed or not.
+"""Samples from files of one's own: JSON, CSV, Parquet and plain text, compressed or not.
 
-Rows hold ``id``, ``question``, ``answer`` and ``topic``, with optional ``context`` (the turns before, a line
-each, the assistant's last); or ``id``, ``text`` and ``topic``; or ``messages`` as ``build`` writes them.
+What a row of them may say is in ``training.corpus.forms``.
 """
 
 from __future__ import annotations
 
-import bz2
-import codecs
-import csv
-import gzip
 import heapq
-import io
-import json
 import lzma
 import re
-import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from training.corpus.prose import paragraphs, pieces
-from training.corpus.sample import CorpusError, Message, Role, Sample, digest, sample_id
+from training.corpus.cleaning import CleaningReport
+from training.corpus.forms import (
+    COLUMNS,
+    NO_ANSWER,
+    UNKNOWN_ROLE,
+    Unreadable,
+    is_known,
+    messages_of,
+    normalised_question,
+    text_of,
+    with_plain_names,
+)
+from training.corpus.readers import (
+    FORMATS,
+    READERS,
+    Row,
+    encoding_problem,
+    format_of,
+    open_text,
+    reader_of,
+    uncompressed_name,
+)
+from training.corpus.sample import CorpusError, Message, Sample, digest, sample_id
 
-Row = dict[str, Any]
+__all__ = ["FORMATS", "find_files", "iter_samples", "pick_samples", "source_name"]
 
-COLUMNS = "question and answer, text, or messages"
 _AREAS = ("art", "ai", "conversation")
-_SPEAKERS: dict[str, Role] = {"User": "user", "Assistant": "assistant"}
-_TURN = re.compile(r"^(User|Assistant): ?", re.MULTILINE)
 
 
 def find_files(path: Path) -> list[Path]:
@@ -40,41 +50,74 @@ def find_files(path: Path) -> list[Path]:
             "'python -m training.corpus list' shows"
         )
     if path.is_file():
-        _reader_of(path)
+        reader_of(path)
         return [path]
-    found = sorted(file for file in path.rglob("*") if file.is_file() and _format_of(file) in _READERS)
+    found = sorted(
+        file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path)) and _is_data(file)
+    )
     if not found:
-        raise CorpusError(f"{path}: no data files in this folder; it needs one of {', '.join(_READERS)}")
+        raise CorpusError(f"{path}: no data files in this folder; it needs one of {', '.join(READERS)}")
     return found
+
+
+def _is_hidden(file: Path) -> bool:
+    """Whether a system or a notebook put a file there: ``._chats.jsonl``, ``.ipynb_checkpoints/chats.jsonl``."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in file.parts)
+
+
+def _is_data(file: Path) -> bool:
+    """Whether a file of a folder is meant: no ``.json`` but a list, since settings and cards are ``.json`` too."""
+    if format_of(file) != ".json":
+        return format_of(file) in READERS
+    try:
+        with open_text(file) as content:
+            return content.read(512).lstrip().startswith("[")
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
+        return False
 
 
 def source_name(path: Path) -> str:
     """The name of a file without its format: ``art_books`` for ``art_books.jsonl.gz``."""
-    inner = _uncompressed_name(path)
-    return inner[: len(inner) - len(_format_of(path))]
+    inner = uncompressed_name(path)
+    return inner[: len(inner) - len(format_of(path))]
 
 
-def iter_samples(path: Path) -> Iterator[Sample]:
-    """The samples of one file, row by row.
+def iter_samples(path: Path, report: CleaningReport | None = None) -> Iterator[Sample]:
+    """The samples of one file, row by row; ``report`` counts the rows that cannot be read.
 
     Raises:
         CorpusError: The file cannot be read, or none of its rows can be used.
     """
-    source, usable = source_name(path), False
+    source, usable, columns = source_name(path), False, set[str]()
+    unread = CleaningReport()
     try:
         if not path.stat().st_size:
             raise CorpusError(f"{path}: the file is empty; leave it out or write it again")
-        for row in _reader_of(path)(path):
-            sample = _sample_of(row, source)
-            if sample is not None:
-                usable = True
-                yield sample
+        for number, row in reader_of(path)(path):
+            try:
+                sample = _sample_of(row, source, columns)
+            except Unreadable as reason:
+                for counts in filter(None, (unread, report)):
+                    counts.add_unread(str(reason), source, f"{path}, line {number}")
+                continue
+            usable = True
+            yield sample
     except UnicodeDecodeError as error:
-        raise CorpusError(f"{path}: {_encoding_problem(path, error)}") from error
-    except (OSError, EOFError, csv.Error, zlib.error, lzma.LZMAError) as error:
+        raise CorpusError(f"{path}: {encoding_problem(path, error)}") from error
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise CorpusError(f"{path}: cannot be read ({error}); check that the file is whole") from error
     if not usable:
-        raise CorpusError(f"{path}: no usable rows; it is empty or lacks the columns {COLUMNS}")
+        raise CorpusError(f"{path}: no usable rows; {_why_none(unread, columns)}")
+
+
+def _why_none(unread: CleaningReport, columns: set[str]) -> str:
+    """What a file has in the place of usable rows."""
+    if not unread.total_read:
+        return f"it is empty or lacks the columns {COLUMNS}"
+    if columns and not is_known(columns):
+        named = ", ".join(sorted(columns)[:20])
+        return f"it has the columns {named} and lacks the columns {COLUMNS} (docs/data.md lists all forms); rename them"
+    return f"{unread.told()}; docs/data.md lists the forms that are read"
 
 
 def pick_samples(samples: Iterable[Sample], max_rows: int | None) -> list[Sample]:
@@ -88,180 +131,58 @@ def pick_samples(samples: Iterable[Sample], max_rows: int | None) -> list[Sample
     return [sample for _, _, sample in sorted(heapq.nsmallest(max_rows, keyed), key=lambda item: item[1])]
 
 
-def _sample_of(row: Row, source: str) -> Sample | None:
-    messages = _messages_of(row)
-    if messages is None:
-        return None
-    own_id = _text(row, "id")
+def _sample_of(row: Row | Unreadable, source: str, columns: set[str]) -> Sample:
+    """The sample of a row, whose names ``columns`` collects. Raises Unreadable."""
+    if isinstance(row, Unreadable):
+        raise row
+    row = with_plain_names(row)
+    columns.update(row)
+    own_id = _label(row, "id")
     if row.get("fact") and row.get("messages"):  # a line that build wrote stays what it was
-        source, identity = _text(row, "source") or source, own_id or sample_id(source, messages)
+        messages = _built(row["messages"])
+        source, identity = _label(row, "source") or source, own_id or sample_id(source, messages)
     else:
+        messages = messages_of(row)
         identity = sample_id(source, messages)
-    # Rows of one id say the same thing, and "x_qa" files repeat the text of "x": they stay on one side.
-    fact = re.sub(r"_qa:", ":", own_id, count=1) if own_id else identity
-    area = _text(row, "topic").partition("/")[0]
+    area = _label(row, "topic").partition("/")[0]
     return Sample(
         id=identity,
         source=source,
-        area=_text(row, "area") or (area if area in _AREAS else "general"),
-        fact=_text(row, "fact") or f"row:{fact}",
+        area=_label(row, "area") or (area if area in _AREAS else "general"),
+        fact=_label(row, "fact") or _fact(own_id, identity, messages),
         messages=messages,
-        licence=_text(row, "licence") or _text(row, "license") or "not stated",
+        licence=_label(row, "licence") or _label(row, "license") or "not stated",
     )
 
 
-def _messages_of(row: Row) -> tuple[Message, ...] | None:
-    if isinstance(row.get("messages"), (list, tuple)):
-        return _given_messages(row["messages"])
-    question, answer = _text(row, "question"), _text(row, "answer")
-    if question and answer:
-        return (*_context_messages(_text(row, "context")), Message("user", question), Message("assistant", answer))
-    text = _text(row, "text")
-    if not text:
-        return None
-    return _dialogue(text) or (Message("text", text),)
+def _fact(own_id: str, identity: str, messages: Sequence[Message]) -> str:
+    """What decides on which side of the split a row is.
+
+    Rows of one id say the same thing, and "x_qa" files repeat the text of "x": they stay on one side. So do rows
+    without an id that ask the same question, whatever their answers, case and marks.
+    """
+    if own_id:
+        return "row:" + re.sub(r"_qa:", ":", own_id, count=1)
+    if len(messages) < 2:
+        return f"row:{identity}"
+    return f"row:question-{digest(normalised_question(messages[-2].content)):016x}"
 
 
-def _given_messages(turns: Iterable[Any]) -> tuple[Message, ...] | None:
+def _built(turns: Iterable[Any]) -> tuple[Message, ...]:
+    """Messages as ``build`` wrote them."""
     messages = []
     for turn in turns:
-        if not isinstance(turn, dict) or turn.get("role") not in ("user", "assistant", "text"):
-            return None
-        messages.append(Message(turn["role"], str(turn.get("content", ""))))
-    return tuple(messages) if messages and messages[-1].role != "user" else None
+        if not isinstance(turn, Mapping) or turn.get("role") not in ("user", "assistant", "text"):
+            raise Unreadable(UNKNOWN_ROLE)
+        messages.append(Message(turn["role"], text_of(turn.get("content"))))
+    if not messages or messages[-1].role == "user":
+        raise Unreadable(NO_ANSWER)
+    return tuple(messages)
 
 
-def _context_messages(context: str) -> Iterator[Message]:
-    lines = [line for line in context.splitlines() if line.strip()]
-    if len(lines) % 2:
-        lines = lines[1:]  # a chat starts with its user
-    for index, line in enumerate(lines):
-        yield Message("assistant" if index % 2 else "user", line)
-
-
-def _dialogue(text: str) -> tuple[Message, ...] | None:
-    """The turns of a text of ``User:`` and ``Assistant:`` lines, from the first user to the last assistant."""
-    if not _TURN.match(text):
-        return None
-    parts = _TURN.split(text)[1:]
-    turns: list[Message] = []
-    for speaker, content in zip(parts[::2], parts[1::2], strict=True):
-        role, content = _SPEAKERS[speaker], content.strip()
-        if turns and turns[-1].role == role:
-            turns[-1] = Message(role, f"{turns[-1].content}\n{content}")
-        elif turns or role == "user":
-            turns.append(Message(role, content))
-    if turns and turns[-1].role == "user":
-        turns.pop()
-    return tuple(turns) or None
-
-
-def _text(row: Row, column: str) -> str:
-    value = row.get(column)
-    return str(value).strip() if value is not None and value == value else ""  # NaN is unequal to itself
-
-
-def _read_jsonl(path: Path) -> Iterator[Row]:
-    with _open_text(path) as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise CorpusError(
-                    f"{path}: line {number} is not JSON ({error.msg}); write one object a line"
-                ) from error
-            if not isinstance(row, dict):
-                raise CorpusError(f"{path}: line {number} is not an object; write one object a line")
-            yield row
-
-
-def _read_csv(path: Path) -> Iterator[Row]:
-    csv.field_size_limit(sys.maxsize)
-    with _open_text(path) as lines:
-        yield from csv.DictReader(lines)
-
-
-def _read_parquet(path: Path) -> Iterator[Row]:
+def _label(row: Row, column: str) -> str:
+    """An id, an area or the like; nothing where there is none that can be written in a line."""
     try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise CorpusError(
-            f"{path}: Parquet needs pyarrow; run pip install pyarrow, or convert to JSON lines"
-        ) from error
-    try:
-        with pyarrow.parquet.ParquetFile(path) as table:
-            for batch in table.iter_batches():
-                yield from batch.to_pylist()
-    except pyarrow.ArrowInvalid as error:
-        raise CorpusError(f"{path}: not a Parquet file; check that it is whole") from error
-
-
-def _read_text(path: Path) -> Iterator[Row]:
-    with _open_text(path) as lines:
-        for piece in pieces(paragraphs(lines)):
-            if "\0" in piece:
-                raise CorpusError(f"{path}: holds binary data, not text; name text, or one of {', '.join(_READERS)}")
-            yield {"text": piece}
-
-
-def _open_text(path: Path) -> IO[str]:
-    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig")
-
-
-def _open_bytes(path: Path) -> IO[bytes]:
-    return _COMPRESSIONS.get(path.suffix.lower(), open)(path, "rb")
-
-
-def _open_zstd(path: Path, _: str) -> Any:
-    import pyarrow
-
-    return io.BufferedReader(pyarrow.CompressedInputStream(pyarrow.OSFile(str(path)), "zstd"))
-
-
-def _encoding_problem(path: Path, error: UnicodeDecodeError) -> str:
-    """What the bytes are, as far as they tell, and what to do."""
-    with _open_bytes(path) as file:
-        start = file.read(512)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and len(start) > 4:
-        return "is UTF-16, not UTF-8; convert it with iconv -f UTF-16 -t UTF-8"
-    if b"\0" in start:
-        return f"holds binary data, not text; name text, or one of {', '.join(_READERS)}"
-    byte = error.object[error.start]
-    return f"is not UTF-8 (byte 0x{byte:02x}); convert it, for instance with iconv -f WINDOWS-1252 -t UTF-8"
-
-
-_READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
-    ".jsonl": _read_jsonl,
-    ".csv": _read_csv,
-    ".parquet": _read_parquet,
-    ".txt": _read_text,
-}
-
-_COMPRESSIONS: dict[str, Callable[[Path, str], Any]] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-    ".zst": _open_zstd,
-}
-
-FORMATS = f"{', '.join(_READERS)}; all but .parquet also with {', '.join(_COMPRESSIONS)}"
-
-
-def _uncompressed_name(path: Path) -> str:
-    return path.stem if path.suffix.lower() in _COMPRESSIONS else path.name
-
-
-def _format_of(path: Path) -> str:
-    return Path(_uncompressed_name(path)).suffix.lower()
-
-
-def _reader_of(path: Path) -> Callable[[Path], Iterator[Row]]:
-    reader = _READERS.get(_format_of(path))
-    if reader is None:
-        raise CorpusError(f"{path}: the format is not known; use one of {FORMATS}")
-    if reader is _read_parquet and path.suffix.lower() in _COMPRESSIONS:
-        raise CorpusError(f"{path}: Parquet compresses itself and is not read from within {path.suffix}; unpack it")
-    return reader
+        return " ".join(text_of(row.get(column)).split())
+    except Unreadable:
+        return ""

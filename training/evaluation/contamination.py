@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from training.corpus import split_of, stream
+from training.corpus.forms import normalised_question as normalised
 from training.corpus.sample import Sample
 from training.dataset import spread_over_facts
-from training.evaluation.items import SEEN, UNSEEN, Benchmark, Item, normalised
+from training.evaluation.items import SEEN, UNSEEN, Benchmark, Item
 
 _WORD = re.compile(r"\w+")
 

@@ -17,12 +17,17 @@ import numpy as np
 from training.corpus import CorpusError, is_embedded, split_of, stream
 from training.corpus.cleaned import cleaned
 from training.corpus.sample import Sample, digest
+from training.corpus.split import NEW_FACT_SHARE, NEW_WORDING_SHARE
 from training.dataset import load_dataset
 from training.evaluation.intervals import DRAWS, paired_ratio_difference, ratio_interval
 from training.evaluation.subjects import DocumentLoss, Likelihood, Subject
 
 PARTS = ("answers", "everything")
 """What is scored: the answers, as in training on answers, or all that is said, prompts too."""
+
+
+class NothingHeldOut(CorpusError):
+    """Data so few that the split leaves none to measure on."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,8 @@ def load_held_out(data: Sequence[str], max_rows_per_source: int | None, limit: i
     """At most ``limit`` held-out samples of each kind, those with the smallest hash: a part of what training measured.
 
     Raises:
-        CorpusError: data that cannot be used, or that hold nothing out.
+        CorpusError: data that cannot be used.
+        NothingHeldOut: data of which nothing is held out.
     """
     if is_embedded(data):
         found = load_dataset(data, max_rows_per_source, max_held_out=2**62).validation
@@ -48,8 +54,10 @@ def load_held_out(data: Sequence[str], max_rows_per_source: int | None, limit: i
     for sample in found:
         by_split[split_of(sample)].append(sample)
     if not by_split:
-        raise CorpusError(
-            f"{' '.join(data)}: no sample is held out (about 5 of 100 are), so nothing can be measured; name more data"
+        raise NothingHeldOut(
+            f"{' '.join(data)}: no sample is held out (about {NEW_FACT_SHARE:.0%} of the questions of files are, and "
+            f"of the embedded corpus {NEW_WORDING_SHARE:.0%} of the samples besides), so nothing can be measured on "
+            "held-out text; name more data"
         )
     chosen = [sorted(samples, key=lambda sample: digest(sample.id))[:limit] for samples in by_split.values()]
     return HeldOut(tuple(sample for part in chosen for sample in part), {k: len(v) for k, v in by_split.items()})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +13,7 @@ from typing import Any
 from training.corpus import core, embedded, split_of
 from training.corpus.sample import Sample, digest
 from training.evaluation.alternatives import alternatives, kind_of
+from training.prompts import encodable
 
 SEEN = "seen fact, new wording"
 UNSEEN = "unseen fact"
@@ -75,11 +74,6 @@ class Benchmark:
             return self
         chosen = {item.id for item in sorted(self.items, key=lambda item: digest(item.id))[:n]}
         return _benchmark(self.name, self.path, [item for item in self.items if item.id in chosen])
-
-
-def normalised(text: str) -> str:
-    """Words alone: the same for texts that differ in case, marks, accents' encoding or spaces."""
-    return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
 
 
 @cache
@@ -165,6 +159,8 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise BenchmarkError(f"{path}, line {number}: not JSON ({error.msg}); write {FORM}") from error
+        except (ValueError, RecursionError) as error:  # a number of too many digits, or brackets too deep
+            raise BenchmarkError(f"{path}, line {number}: cannot be read ({error}); write {FORM}") from error
         if not isinstance(row, dict):
             raise BenchmarkError(f"{path}, line {number}: not an object; write {FORM}")
         yield number, row
@@ -176,6 +172,8 @@ def _item(row: dict[str, Any], where: str) -> Item:
         raise BenchmarkError(f"{where}: question = {question!r} must be a text; write {FORM}")
     if not isinstance(options, list) or not all(isinstance(option, str) and option.strip() for option in options):
         raise BenchmarkError(f"{where}: options = {options!r} must be a list of texts; write {FORM}")
+    if any(encodable(text) != text for text in (question, *options)):
+        raise BenchmarkError(f"{where}: holds half a character (a lone surrogate); write it again")
     if len(options) < 2:
         raise BenchmarkError(f"{where}: an item has {len(options)} options and must have 2 or more; add wrong answers")
     twice = next((option for i, option in enumerate(options) if option.strip() in map(str.strip, options[:i])), None)

@@ -131,7 +131,7 @@ class Measurements:
                 return None
             try:
                 return measure()
-            except Unavailable as error:
+            except (Unavailable, held_out.NothingHeldOut) as error:
                 missing.append({"part": name, "reason": str(error)})
                 return None
 

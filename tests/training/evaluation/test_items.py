@@ -55,6 +55,9 @@ def test_a_file_gives_items_with_groups_kinds_and_any_number_of_options(tmp_path
         ((ROW | {"answer_index": 2},), "answer_index = 2 must be a whole number from 0 to 1"),
         ((ROW | {"answer_index": True},), "answer_index = True"),
         ((ROW, ROW), "line 2: the id"),
+        (('{"question": ' + "9" * 5000 + "}",), "line 1: cannot be read"),
+        (("[" * 200_000,), "line 1: cannot be read"),
+        ((r'{"question": "\ud83d?", "options": ["a", "b"], "answer_index": 0}',), "line 1: holds half a character"),
     ],
 )
 def test_a_file_that_is_no_benchmark_is_named_with_its_line_and_the_rule(

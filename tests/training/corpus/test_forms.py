@@ -1,0 +1,360 @@
+"""Every form in which chats are exported is read, and what cannot be read is counted with its file and line."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from training.corpus import CorpusError, Sample, forms, load, stream
+from training.corpus.__main__ import main
+from training.corpus.cleaning import CleaningReport
+from training.dataset import load_dataset
+
+USER, GOYA = {"role": "user", "content": "Who was it?"}, {"role": "assistant", "content": "Goya."}
+MONET = {"role": "assistant", "content": "Monet."}
+PLAIN = [("user", "Who was it?"), ("assistant", "Goya.")]
+WEBUI = {
+    "history": {
+        "currentId": "b",
+        "messages": {
+            "a": {"id": "a", "parentId": None, "role": "user", "content": "Who was it?"},
+            "x": {"id": "x", "parentId": "a", "role": "assistant", "content": "Monet."},
+            "b": {
+                "id": "b",
+                "parentId": "a",
+                "role": "assistant",
+                "content": '<details type="reasoning" done="true">\n<summary>Thought</summary>\n</details>\nGoya.',
+            },
+        },
+    }
+}
+
+
+def said(value: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": value}
+
+
+def asked(*parts: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(parts)}
+
+
+READ: dict[str, tuple[Any, list[tuple[str, str]]]] = {
+    "messages": ({"messages": [USER, GOYA]}, PLAIN),
+    "parts": ({"messages": [asked({"type": "text", "text": "Who was it?", "image": None}), GOYA]}, PLAIN),
+    "system": (
+        {"messages": [{"role": "system", "content": "Be brief."}, USER, GOYA]},
+        [("user", "Be brief.\n\nWho was it?"), ("assistant", "Goya.")],
+    ),
+    "developer": ({"messages": [{"role": "developer", "content": ""}, USER, GOYA]}, PLAIN),
+    "tools": (
+        {
+            "messages": [
+                USER,
+                {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "find"}}]},
+                {"role": "tool", "content": "Found: Goya"},
+                GOYA,
+            ]
+        },
+        [("user", "Who was it?\n\nFound: Goya"), ("assistant", "Goya.")],
+    ),
+    "greeting first": ({"messages": [{"role": "assistant", "content": "Welcome!"}, USER, GOYA]}, PLAIN),
+    "question last": ({"messages": [USER, GOYA, {"role": "user", "content": "Thanks"}]}, PLAIN),
+    "sharegpt": (
+        {"conversations": [{"from": "human", "value": "Who was it?"}, {"from": "gpt", "value": "Goya."}]},
+        PLAIN,
+    ),
+    "sharegpt system": (
+        {
+            "system": "Be brief.",
+            "conversations": [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "Goya."}],
+        },
+        [("user", "Be brief.\n\nWho?"), ("assistant", "Goya.")],
+    ),
+    "sharegpt tools": (
+        {
+            "conversations": [
+                {"from": "human", "value": "Who was it?"},
+                {"from": "function_call", "value": "{}"},
+                {"from": "observation", "value": "Goya"},
+                {"from": "gpt", "value": "Goya."},
+            ]
+        },
+        [("user", "Who was it?\n\nGoya"), ("assistant", "Goya.")],
+    ),
+    "messages as JSON": ({"messages": json.dumps([USER, GOYA])}, PLAIN),
+    "alpaca": ({"instruction": "Who was it?", "input": "", "output": "Goya."}, PLAIN),
+    "alpaca input": (
+        {"instruction": "Translate.", "input": "Guten Tag", "output": "Good day"},
+        [("user", "Translate.\n\nGuten Tag"), ("assistant", "Good day")],
+    ),
+    "alpaca history": (
+        {"instruction": "When?", "input": "", "output": "1800", "history": [["Who?", "Goya."]]},
+        [("user", "Who?"), ("assistant", "Goya."), ("user", "When?"), ("assistant", "1800")],
+    ),
+    "dolly": (
+        {"instruction": "Who painted it?", "context": "Goya painted it.", "response": "Goya."},
+        [("user", "Who painted it?\n\nGoya painted it."), ("assistant", "Goya.")],
+    ),
+    "prompt and completion": ({"prompt": "Who was it?", "completion": "Goya."}, PLAIN),
+    "conversational": ({"prompt": [USER], "completion": [GOYA]}, PLAIN),
+    "preference": ({"prompt": "Who was it?", "chosen": "Goya.", "rejected": "Monet."}, PLAIN),
+    "conversational preference": ({"prompt": [USER], "chosen": [GOYA], "rejected": [MONET]}, PLAIN),
+    "implicit prompt": ({"chosen": [USER, GOYA], "rejected": [USER, MONET]}, PLAIN),
+    "anthropic": (
+        {"chosen": "\n\nHuman: Who was it?\n\nAssistant: Goya.", "rejected": "\n\nHuman: Who?\n\nAssistant: No."},
+        PLAIN,
+    ),
+    "unpaired": ({"prompt": [USER], "completion": [GOYA], "label": True}, PLAIN),
+    "arena": ({"conversation_a": [USER, MONET], "conversation_b": [USER, GOYA], "winner": "model_b"}, PLAIN),
+    "open webui": ({"id": "1", "title": "t", "chat": WEBUI}, PLAIN),
+    "open webui list": ({"chat": {"messages": [USER, GOYA]}}, PLAIN),
+    "open webui rating": ({"data": {"rating": 1}, "snapshot": {"chat": {"chat": WEBUI}}}, PLAIN),
+    "header": ({" Question": "Who was it?", "ANSWER ": "Goya."}, PLAIN),
+    "response": ({"query": "Who was it?", "response": "Goya."}, PLAIN),
+    "number": ({"question": "When?", "answer": 1937}, [("user", "When?"), ("assistant", "1937")]),
+    "decimal": ({"question": "Pi?", "answer": 3.5}, [("user", "Pi?"), ("assistant", "3.5")]),
+    "text": ({"text": "A page about Goya and his time."}, [("text", "A page about Goya and his time.")]),
+}
+
+UNREAD: dict[str, tuple[str, Any]] = {
+    "null": (forms.NO_TEXT, {"messages": [USER, {"role": "assistant", "content": None}]}),
+    "null question": (forms.NO_TEXT, {"messages": [{"role": "user", "content": None}, GOYA]}),
+    "null value": (
+        forms.NO_TEXT,
+        {"conversations": [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": None}]},
+    ),
+    "null answer": (forms.NO_ANSWER, {"question": "Who?", "answer": None}),
+    "empty answer": (forms.NO_ANSWER, {"instruction": "Who?", "input": "", "output": " "}),
+    "no question": (forms.NO_QUESTION, {"question": "", "answer": "Goya."}),
+    "prompt only": (forms.NO_ANSWER, {"prompt": [USER]}),
+    "question only": (forms.NO_ANSWER, {"messages": [USER]}),
+    "picture": (
+        forms.MEDIA,
+        {"messages": [asked({"type": "text", "text": "See"}, {"type": "image_url", "image_url": {}}), GOYA]},
+    ),
+    "bare picture": (
+        forms.MEDIA,
+        {"messages": [asked({"text": "See", "image": base64.b64encode(b"x" * 90).decode()}), GOYA]},
+    ),
+    "list": (forms.NOT_TEXT, {"question": "Who?", "answer": ["Goya", "Monet"]}),
+    "object": (forms.NOT_TEXT, {"question": "Who?", "answer": {"text": "Goya"}}),
+    "flag": (forms.NOT_TEXT, {"question": "Was it?", "answer": True}),
+    "object in a part": (forms.NOT_TEXT, {"messages": [USER, {"role": "assistant", "content": [{"text": {"a": 1}}]}]}),
+    "object for a content": (forms.NOT_TEXT, {"messages": [USER, {"role": "assistant", "content": {"a": 1}}]}),
+    "list question": (forms.NOT_TEXT, {"prompt": ["Who?"], "completion": "Goya."}),
+    "list text": (forms.NOT_TEXT, {"text": ["Goya"]}),
+    "turn of another kind": (forms.NOT_TEXT, {"messages": ["Who?", "Goya."]}),
+    "tool object": (forms.NOT_TEXT, {"messages": [USER, {"role": "tool", "content": {"a": 1}}, GOYA]}),
+    "python in a cell": (forms.NOT_TEXT, {"messages": "[{'role': 'user', 'content': 'Who?'}]"}),
+    "role": (forms.UNKNOWN_ROLE, {"messages": [{"role": "narrator", "content": "Once"}, USER, GOYA]}),
+    "bad by label": (forms.RATED_BAD, {"prompt": [USER], "completion": [MONET], "label": False}),
+    "bad by rating": (forms.RATED_BAD, {"data": {"rating": -1}, "snapshot": {"chat": {"chat": WEBUI}}}),
+    "bad by note": (forms.RATED_BAD, {"chat": {"messages": [USER, MONET | {"annotation": {"rating": -1}}]}}),
+    "tie": (forms.NO_WINNER, {"conversation_a": [USER, MONET], "conversation_b": [USER, GOYA], "winner": "tie"}),
+    "surrogate": (forms.SURROGATE, {"question": "Who?", "answer": "Goya \ud83d"}),
+    "surrogate in a turn": (forms.SURROGATE, {"messages": [USER, {"role": "assistant", "content": "\udc00"}]}),
+    "columns": (forms.NO_COLUMNS, {"title": "Saturn", "year": 1823}),
+}
+
+
+def write(path: Path, rows: list[Any]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def messages(sample: Sample) -> list[tuple[str, str]]:
+    return [(message.role, message.content) for message in sample.messages]
+
+
+@pytest.mark.parametrize("form", READ)
+def test_a_form_is_read(form: str, tmp_path: Path) -> None:
+    row, expected = READ[form]
+    (sample,) = load([write(tmp_path / "a.jsonl", [row])])
+    assert messages(sample) == expected
+
+
+@pytest.mark.parametrize("what", UNREAD)
+def test_what_cannot_be_read_is_counted_by_its_reason_and_place(what: str, tmp_path: Path) -> None:
+    reason, row = UNREAD[what]
+    path = write(tmp_path / "a.jsonl", [{"question": "Who?", "answer": "Goya."}, row, row])
+    report = CleaningReport()
+    assert len(list(stream([path], report=report))) == 1
+    assert report.by_reason() == {reason: 2}
+    assert report.first == {reason: f"{path}, line 2"}
+    assert report.read == {"a": 2}, "the rows that are read are counted where they are cleaned"
+
+
+def test_the_same_forms_are_read_from_json_and_parquet(tmp_path: Path) -> None:
+    rows = [row for row, _ in READ.values()]
+    expected = [messages for _, messages in READ.values()]
+    for name, text in (
+        ("list.json", json.dumps(rows, indent=1)),
+        ("inside.json", json.dumps({"version": 1, "data": rows})),
+        ("lines.json", "".join(json.dumps(row) + "\n" for row in rows)),
+        ("long.json", "[" + ",".join(json.dumps(row) + " " * 70_000 for row in rows) + "]"),
+    ):
+        (tmp_path / name).write_text(text)
+        assert [messages(sample) for sample in load([str(tmp_path / name)])] == expected, name
+    for form in ("messages", "sharegpt", "conversational preference", "alpaca history", "implicit prompt"):
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist([READ[form][0]]), tmp_path / "a.parquet")
+        assert [messages(sample) for sample in load([str(tmp_path / "a.parquet")])] == [READ[form][1]]
+
+
+def test_a_folder_s_settings_are_no_data(tmp_path: Path) -> None:
+    write(tmp_path / "chats.jsonl", [READ["messages"][0]])
+    (tmp_path / "export.json").write_text(json.dumps([READ["open webui"][0]]))
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    (tmp_path / "._chats.jsonl").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    for hidden in (".ipynb_checkpoints", "__MACOSX"):
+        (tmp_path / hidden).mkdir()
+        write(tmp_path / hidden / "chats.jsonl", [READ["messages"][0]])
+    assert [sample.source for sample in load([str(tmp_path)])] == ["chats", "export"]
+
+
+def test_bytes_are_text_or_nothing(tmp_path: Path) -> None:
+    rows = [{"question": b"Who?", "answer": "Dal\u00ed".encode()}, {"question": b"Who?", "answer": b"\xff\xd8\xff"}]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    report = CleaningReport()
+    (sample,) = stream([str(tmp_path / "a.parquet")], report=report)
+    assert messages(sample) == [("user", "Who?"), ("assistant", "Dal\u00ed")]
+    assert report.by_reason() == {forms.BYTES: 1}
+
+
+def test_numbers_are_learned_as_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    digits = "7" * 5000
+    answers = [digits, "3.10", "1e400", "-0.50"]
+    path.write_text("".join(f'{{"question": "Number {i}?", "answer": {a}}}\n' for i, a in enumerate(answers)))
+    assert [sample.answer for sample in load([str(path)])] == [digits, "3.10", "1E+400", "-0.50"]
+    rows = [{"question": "When?", "answer": 1937.0}, {"question": "Else?", "answer": None}]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    assert [sample.answer for sample in load([str(tmp_path / "a.parquet")])] == ["1937"]
+
+
+def test_deep_nesting_is_one_row_less(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    good = json.dumps({"question": "Who?", "answer": "Goya."})
+    path.write_text(f'{good}\n{{"question": {"[" * 200_000}{"]" * 200_000}}}\n')
+    report = CleaningReport()
+    assert len(list(stream([str(path)], report=report))) == 1
+    assert report.first == {forms.NESTED: f"{path}, line 2"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        ('"Why, because\nWhen?,now\nWhose?,"mine, and yours"\n', 3),
+        ('"Why, because\nWhen?,now\n', 3),
+        ('Why?,because\n"He said "yes"",so\n', 4),
+    ],
+)
+def test_a_quote_that_is_not_closed_is_named_and_swallows_nothing(tmp_path: Path, rows: str, line: int) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"question,answer\nWho?,Goya\n{rows}")
+    with pytest.raises(CorpusError, match=re.escape(f"{path}: line {line} opens a quote that is not closed")):
+        load([str(path)])
+
+
+def test_tables_of_other_countries_and_rows_of_another_length(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('Question;Answer\nWho, then?;"Goya;\nof Spain"\na;b;c\nWhen?;1800\n')
+    report = CleaningReport()
+    found = [messages(sample) for sample in stream([str(path)], report=report)]
+    assert found == [
+        [("user", "Who, then?"), ("assistant", "Goya;\nof Spain")],
+        [("user", "When?"), ("assistant", "1800")],
+    ]
+    assert report.first == {forms.CELLS: f"{path}, line 4"}
+
+
+def test_a_file_without_known_columns_names_those_that_it_has(tmp_path: Path) -> None:
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["Title", "Year"], ["Saturn", "1823"]])
+    with pytest.raises(CorpusError, match="it has the columns title, year and lacks the columns question and answer"):
+        load([str(tmp_path / "a.csv")])
+    with pytest.raises(CorpusError, match=r"no usable rows; 1 unknown role \(first: .*b.jsonl, line 1\)"):
+        load([write(tmp_path / "b.jsonl", [UNREAD["role"][1]])])
+
+
+def test_what_was_dropped_is_told_on_the_screen_and_in_the_card(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows: list[Any] = [{"question": f"Who was number {i}?", "answer": f"Painter {i}."} for i in range(90)]
+    path = write(tmp_path / "chats.jsonl", [*rows, *[UNREAD["role"][1]] * 4])
+    out = tmp_path / "out" / "corpus.jsonl"
+    assert main(["build", "--data", path, "--out", str(out)]) == 0
+    shown = capsys.readouterr()
+    assert f"kept 90 of 94 samples; removed 4 unknown role (first: {path}, line 91)" in shown.out
+    assert "WARNING" not in shown.err, "4 of 94 rows are few"
+    path = write(tmp_path / "chats.jsonl", [*rows, *[UNREAD["role"][1]] * 10])
+    assert main(["build", "--data", path, "--out", str(out)]) == 0
+    shown = capsys.readouterr()
+    assert shown.err.startswith(
+        "WARNING: nothing is learned from 10 of 100 rows of chats (10%): 10 unknown role (first:"
+    )
+    card = json.loads((out.parent / "corpus.data_card.json").read_text())
+    assert card["removed"] == {"unknown role": 10}
+    assert card["first_unread"] == {"unknown role": f"{path}, line 91"}
+    assert card["sources"][0]["rows"] == 100
+    page = (out.parent / "corpus.data_card.md").read_text()
+    assert page.index("**WARNING: nothing is learned from 10 of 100") < page.index("## Sources")
+    assert f"| unknown role | {path}, line 91 |" in page
+    dataset = load_dataset([path], None, 10)
+    assert dataset.card.cleaning.by_reason() == {"unknown role": 10}
+
+
+def two_answers(n: int, **more: Any) -> list[dict[str, Any]]:
+    """Questions with two answers each, asked with and without care."""
+    rows = []
+    for i in range(n):
+        rows.append({"question": f"Who painted picture number {i}?", "answer": f"It was painted by A{i}."})
+        rows.append({"question": f"who  painted Picture number {i}", "answer": f"Someone called B{i} did that one."})
+    return [row | {key: make(i) for key, make in more.items()} for i, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("with_ids", [False, True])
+def test_one_question_is_on_one_side_of_the_split(with_ids: bool, tmp_path: Path) -> None:
+    rows = two_answers(1500, id=lambda i: f"n{i}") if with_ids else two_answers(1500)
+    dataset = load_dataset([write(tmp_path / "a.jsonl", rows)], None, 10_000)
+    trained = {forms.normalised_question(sample.question) for sample in dataset.train}
+    held_out = [forms.normalised_question(sample.question) for sample in dataset.validation]
+    assert 20 < len(held_out) < 200
+    assert not trained.intersection(held_out)
+    again = dataset.card.across.asked_again
+    assert again > 20 if with_ids else again == 0
+
+
+def test_what_is_alike_across_the_split_is_counted(tmp_path: Path) -> None:
+    rows = two_answers(1500)
+    for i in range(0, 3000, 2):
+        rows[i + 1]["question"] = f"Picture number {i // 2}: who painted?"
+    path = write(tmp_path / "a.jsonl", rows)
+    dataset = load_dataset([path], None, 10_000)
+    trained = {frozenset(forms.normalised_question(sample.question).split()) for sample in dataset.train}
+    alike = [s for s in dataset.validation if frozenset(forms.normalised_question(s.question).split()) in trained]
+    assert dataset.card.across.same_words == len(alike) > 20
+    dataset.card.write(tmp_path)
+    assert json.loads((tmp_path / "data_card.json").read_text())["across_split"]["same_words"] == len(alike)
+    assert f"{len(alike)} held-out questions have the words" in (tmp_path / "data_card.md").read_text()
+
+
+def test_the_examples_of_the_documentation_are_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "data.md").read_text()
+    for ending in ("jsonl", "csv", "txt"):
+        language = {"jsonl": "json", "txt": "text"}.get(ending, ending)
+        (block,) = re.findall(rf"```{language}\n(.*?)```", page.partition("Two rows of each form:")[2], re.DOTALL)
+        (tmp_path / f"a.{ending}").write_text(block)
+        found = load([str(tmp_path / f"a.{ending}")])
+        if ending == "jsonl":
+            assert len(found) == len(block.splitlines()) == 18
+            assert {sample.answer for sample in found[:-4]} <= {
+                "Picasso did.", "In 1937.", "Picasso.", "Pablo Picasso",
+            }  # fmt: skip

@@ -1,0 +1,358 @@
+"""What a row of a file says: the forms in which chats, questions and prose are kept, and why a row cannot be read.
+
+Read are the forms of this project, of TRL, Axolotl and Open WebUI, and of the data sets that were made for them
+(Alpaca, Dolly, ShareGPT, FastChat's battles). ``docs/data.md`` has an example of each.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from training.corpus.sample import Message, Role
+
+Row = Mapping[str, Any]
+
+COLUMNS = "question and answer, text, or messages"
+"""The plainest forms, for the line that refuses a file; all of them are in ``docs/data.md``."""
+
+
+class Unreadable(Exception):
+    """A row of which nothing can be learned; the message is the reason, in a few words."""
+
+
+NO_COLUMNS = "no known columns"
+NO_ANSWER = "no answer"
+NO_QUESTION = "no question"
+NO_TEXT = "no text"
+NOT_TEXT = "not text but a list, an object or a flag"
+MEDIA = "picture, sound or file"
+UNKNOWN_ROLE = "unknown role"
+RATED_BAD = "rated bad"
+NO_WINNER = "no winner"
+SURROGATE = "half a character (lone surrogate)"
+BYTES = "bytes that are no text"
+NESTED = "nested too deep"
+CELLS = "more cells than columns"
+
+REASONS = (
+    NO_COLUMNS, NO_ANSWER, NO_QUESTION, NO_TEXT, NOT_TEXT, MEDIA, UNKNOWN_ROLE, RATED_BAD, NO_WINNER, SURROGATE, BYTES,
+    NESTED, CELLS,
+)  # fmt: skip
+"""Why rows are not read."""
+
+_QUESTIONS = ("question", "query", "instruction", "prompt", "input", "user", "human")
+_ANSWERS = ("answer", "response", "output", "completion", "chosen", "assistant", "bot")
+_CHATS = ("messages", "conversations", "conversation", "dialog", "dialogue")
+_ROLES: dict[str, str] = {
+    **dict.fromkeys(("user", "human", "prompter", "question", "input"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt", "bing", "bard", "answer", "output"), "assistant"),
+    **dict.fromkeys(("system", "developer"), "system"),
+    **dict.fromkeys(("tool", "function", "observation", "ipython", "function_response", "tool_response"), "tool"),
+    **dict.fromkeys(("function_call", "tool_call", "function-call"), "call"),
+    "text": "text",
+}
+_SPEAKERS: dict[str, Role] = {"User": "user", "Assistant": "assistant"}
+_TURN = re.compile(r"^(User|Assistant): ?", re.MULTILINE)
+# What Open WebUI writes into an answer: what a model thought, and the tools that it called.
+_DETAILS = re.compile(r"<details type=\"(?:reasoning|tool_calls|code_interpreter)\".*?</details>\s*", re.DOTALL)
+
+
+def with_plain_names(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """The row under lower-case names without blanks around them: ``Question`` is ``question``."""
+    plain: dict[str, Any] = {}
+    for name, value in row.items():
+        plain.setdefault(str(name).strip().lower(), value)
+    return plain
+
+
+def text_of(value: Any) -> str:
+    """A value of a row as the text that it is; nothing for null.
+
+    Raises:
+        Unreadable: a list, an object, a flag or bytes: their Python form is nothing that anybody wrote.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bytes):  # Parquet's text without the mark that it is text
+        try:
+            value = value.decode()
+        except UnicodeDecodeError as error:
+            raise Unreadable(BYTES) from error
+    if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, Decimal) and value.is_nan()):
+        return ""
+    if isinstance(value, float) and value.is_integer():  # a table's whole numbers beside an empty cell
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal | date):
+        raise Unreadable(NOT_TEXT)
+    text = str(value).strip()
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise Unreadable(SURROGATE)
+    return text
+
+
+def messages_of(row: Row) -> tuple[Message, ...]:
+    """The chat or the prose that a row holds.
+
+    Raises:
+        Unreadable: the reason why nothing can be learned of it.
+    """
+    for form in (_battle, _preference, _chat, _open_webui, _pair, _prose):
+        messages = form(row)
+        if messages is not None:
+            return messages
+    if any(_is_given(row.get(name)) for name in _ANSWERS):
+        raise Unreadable(NO_QUESTION)
+    asked = any(name in row for name in (*_QUESTIONS, *_ANSWERS))
+    raise Unreadable(NO_ANSWER if asked else NO_TEXT if is_known(row) else NO_COLUMNS)
+
+
+def is_known(columns: Iterable[str]) -> bool:
+    """Whether rows with these columns may be readable."""
+    return not set(columns).isdisjoint((*_QUESTIONS, *_ANSWERS, *_CHATS, "chat", "snapshot", "text", "conversation_a"))
+
+
+def _battle(row: Row) -> tuple[Message, ...] | None:
+    """FastChat's battles: the winner's conversation."""
+    if "conversation_a" not in row or "conversation_b" not in row:
+        return None
+    winner = {"model_a": "conversation_a", "model_b": "conversation_b"}.get(str(row.get("winner")))
+    if winner is None:
+        raise Unreadable(NO_WINNER)
+    return turns_of(row[winner])
+
+
+def _preference(row: Row) -> tuple[Message, ...] | None:
+    """TRL's preferences: the chosen one; and its unpaired rows, whose answer is good or not."""
+    if str(row.get("label")).lower() in ("false", "0") and ("completion" in row or "response" in row):
+        raise Unreadable(RATED_BAD)
+    rating = row.get("data")
+    if isinstance(rating, Mapping) and _is_bad(rating.get("rating")):
+        raise Unreadable(RATED_BAD)
+    chosen = row.get("chosen")
+    if _is_chat(chosen):
+        return turns_of([*_as_turns(row.get("prompt")), *(chosen or ())])
+    if isinstance(chosen, str) and not any(_is_given(row.get(name)) for name in _QUESTIONS):
+        return _dialogue(re.sub(r"^Human:", "User:", chosen.strip(), flags=re.MULTILINE))  # as Anthropic's are
+    return None
+
+
+def _is_bad(rating: Any) -> bool:
+    return isinstance(rating, int | float | Decimal) and not isinstance(rating, bool) and rating < 0
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and value == value and (not isinstance(value, str) or bool(value.strip()))
+
+
+def _is_chat(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(turn, Mapping) for turn in value)
+
+
+def _as_turns(value: Any) -> list[Any]:
+    """A prompt as the turns that it is: those given, or one of the user."""
+    if _is_chat(value):
+        return list(value)
+    text = text_of(value)
+    return [{"role": "user", "content": text}] if text else []
+
+
+def _chat(row: Row) -> tuple[Message, ...] | None:
+    for name in _CHATS:
+        turns = row.get(name)
+        if isinstance(turns, str) and turns.lstrip().startswith("[{"):  # a table whose cells are JSON
+            try:
+                turns = json.loads(turns)
+            except ValueError as error:
+                raise Unreadable(NOT_TEXT) from error
+        if isinstance(turns, list | tuple):
+            system = text_of(row.get("system"))
+            return turns_of([{"role": "system", "content": system}, *turns] if system else turns)
+    if _is_chat(row.get("prompt")) or _is_chat(row.get("completion")):  # TRL, conversational
+        return turns_of([*_as_turns(row.get("prompt")), *_as_answer(row.get("completion"))])
+    return None
+
+
+def _as_answer(value: Any) -> list[Any]:
+    if not _is_given(value):
+        return []
+    return list(value) if _is_chat(value) else [{"role": "assistant", "content": value}]
+
+
+def _open_webui(row: Row) -> tuple[Message, ...] | None:
+    """An exported chat, or the chat of an exported rating: the branch of it that was open last."""
+    chat: Any = row.get("chat") or row.get("snapshot")
+    while isinstance(chat, Mapping) and isinstance(chat.get("chat"), Mapping):
+        chat = chat["chat"]
+    if not isinstance(chat, Mapping):
+        return None
+    history = chat.get("history")
+    if isinstance(history, Mapping) and isinstance(history.get("messages"), Mapping) and history.get("currentId"):
+        return turns_of(_branch(history["messages"], history["currentId"]))
+    turns = chat.get("messages")
+    return turns_of(turns) if isinstance(turns, list | tuple) else None
+
+
+def _branch(messages: Mapping[str, Any], last: Any) -> list[Any]:
+    """The messages from the first to ``last``, each of which names the one before."""
+    found: list[Any] = []
+    while last in messages and len(found) < len(messages) and isinstance(messages[last], Mapping):
+        found.append(messages[last])
+        last = messages[last].get("parentId")
+    return found[::-1]
+
+
+def turns_of(turns: Iterable[Any]) -> tuple[Message, ...]:
+    """A chat from turns of ``role`` and ``content``, or of ``from`` and ``value``.
+
+    What a system turn says stands before the user's next words, and what a tool said after the user's last: both models
+    know two speakers only. A call of a tool says nothing. The chat begins with the user and ends with the assistant.
+
+    Raises:
+        Unreadable: a turn that cannot be read, or no answer to any question.
+    """
+    chat: list[Message] = []
+    waiting = ""  # of the system, for the user's next turn
+    for turn in turns:
+        role, content = _turn(turn)
+        if role == "text":
+            return (Message("text", content),)
+        if role == "system":
+            waiting = "\n\n".join(filter(None, (waiting, content)))
+        elif role == "user":
+            _say(chat, "user", "\n\n".join(filter(None, (waiting, content))))
+            waiting = ""
+        elif role == "tool" and chat:
+            _say(chat, "user", content)
+        elif role == "assistant" and chat:  # a greeting before any question answers nothing
+            _say(chat, "assistant", content)
+    while chat and chat[-1].role == "user":
+        chat.pop()
+    if not chat:
+        raise Unreadable(NO_ANSWER)
+    return tuple(chat)
+
+
+def _say(chat: list[Message], role: Role, content: str) -> None:
+    if chat and chat[-1].role == role:
+        content = f"{chat.pop().content}\n\n{content}"
+    chat.append(Message(role, content))
+
+
+def _turn(turn: Any) -> tuple[str, str]:
+    """Role and content of one turn; a call of a tool has the role ``call``."""
+    if not isinstance(turn, Mapping):
+        raise Unreadable(NOT_TEXT)
+    given = next((turn[key] for key in ("role", "from", "speaker") if turn.get(key) is not None), None)
+    role = _ROLES.get(str(given).strip().lower())
+    if role is None:
+        raise Unreadable(UNKNOWN_ROLE)
+    annotation = turn.get("annotation")
+    if isinstance(annotation, Mapping) and _is_bad(annotation.get("rating")):
+        raise Unreadable(RATED_BAD)
+    value = next((turn[key] for key in ("content", "value", "text") if turn.get(key) is not None), None)
+    content = "\n".join(map(_part, value)) if isinstance(value, list | tuple) else text_of(value)
+    if role == "assistant":
+        content = _DETAILS.sub("", content).strip()
+        if not content and (turn.get("tool_calls") or turn.get("function_call")):
+            return "call", ""
+    if not content and role not in ("call", "system"):
+        raise Unreadable(NO_TEXT)
+    return role, content
+
+
+def _part(part: Any) -> str:
+    """One part of a message that is written as a list."""
+    if isinstance(part, str):
+        return text_of(part)
+    if not isinstance(part, Mapping):
+        raise Unreadable(NOT_TEXT)
+    if part.get("type") not in (None, "text", "input_text", "output_text"):
+        raise Unreadable(MEDIA)
+    media = [name for name in ("image", "image_url", "audio", "video", "file") if part.get(name) is not None]
+    if media:
+        raise Unreadable(MEDIA)
+    return text_of(part.get("text") if part.get("text") is not None else part.get("content"))
+
+
+def _pair(row: Row) -> tuple[Message, ...] | None:
+    """A question and its answer under the names that people give them."""
+    found = _pair_names(row)
+    if found is None:
+        return None
+    asked, answered = found
+    answer, question = text_of(row[answered]), text_of(row[asked])
+    if not answer or not question:
+        raise Unreadable(NO_ANSWER if question else NO_QUESTION)
+    before: list[Message] = []
+    if asked == "instruction":  # Alpaca's input and Dolly's context belong to what is asked
+        more = [text_of(row.get(name)) for name in ("input", "context")]
+        question = "\n\n".join([question, *filter(None, more)])
+    else:
+        before += _context_messages(text_of(row.get("context")))
+    before = [*_history(row.get("history")), *before]
+    system = text_of(row.get("system") if row.get("system") is not None else row.get("system_prompt"))
+    chat = [*before, Message("user", question), Message("assistant", answer)]
+    if system:
+        chat[0] = Message("user", f"{system}\n\n{chat[0].content}")
+    return tuple(chat)
+
+
+def _pair_names(row: Row) -> tuple[str, str] | None:
+    """The columns of question and answer: of the first question that has an answer beside it."""
+    asked = [name for name in _QUESTIONS if _is_given(row.get(name))]
+    answered = [name for name in _ANSWERS if _is_given(row.get(name))]
+    return (asked[0], answered[0]) if asked and answered else None
+
+
+def _history(pairs: Any) -> list[Message]:
+    """Earlier questions and answers, a pair each, as LLaMA-Factory has them."""
+    if not isinstance(pairs, list | tuple):
+        return []
+    if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+        raise Unreadable(NOT_TEXT)
+    speakers: tuple[Role, Role] = ("user", "assistant")
+    return [Message(role, text_of(said)) for pair in pairs for role, said in zip(speakers, pair, strict=True)]
+
+
+def _context_messages(context: str) -> Sequence[Message]:
+    lines = [line for line in context.splitlines() if line.strip()]
+    if len(lines) % 2:
+        lines = lines[1:]  # a chat starts with its user
+    return [Message("assistant" if index % 2 else "user", line) for index, line in enumerate(lines)]
+
+
+def _prose(row: Row) -> tuple[Message, ...] | None:
+    text = text_of(row.get("text"))
+    if not text:
+        return None
+    return _dialogue(text) or (Message("text", text),)
+
+
+def _dialogue(text: str) -> tuple[Message, ...] | None:
+    """The turns of a text of ``User:`` and ``Assistant:`` lines, from the first user to the last assistant."""
+    if not _TURN.match(text):
+        return None
+    parts = _TURN.split(text)[1:]
+    turns: list[Message] = []
+    for speaker, content in zip(parts[::2], parts[1::2], strict=True):
+        role, content = _SPEAKERS[speaker], content.strip()
+        if turns and turns[-1].role == role:
+            turns[-1] = Message(role, f"{turns[-1].content}\n{content}")
+        elif turns or role == "user":
+            turns.append(Message(role, content))
+    if turns and turns[-1].role == "user":
+        turns.pop()
+    return tuple(turns) or None
+
+
+def normalised_question(question: str) -> str:
+    """A question without case, marks and forms of letters: "WHO painted  it" is "Who painted it?"."""
+    words = re.findall(r"\w+", unicodedata.normalize("NFKC", question).casefold())
+    return " ".join(words) or " ".join(question.split())

@@ -1,0 +1,218 @@
+"""Rows of data files, each with the line where it begins: JSON, CSV, Parquet and text, compressed or not."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import csv
+import gzip
+import io
+import json
+import lzma
+import re
+import sys
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any
+
+from training.corpus.forms import CELLS, NESTED, Unreadable, is_known, with_plain_names
+from training.corpus.prose import paragraphs, pieces
+from training.corpus.sample import CorpusError
+
+Row = dict[str, Any]
+Numbered = tuple[int, Row | Unreadable]
+"""A row with the line (of a table its number) where it begins, or why nothing can be read there."""
+
+
+def _read_jsonl(path: Path) -> Iterator[Numbered]:
+    with open_text(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield number, _parsed(line, f"{path}: line {number}")
+
+
+class _Decoder(json.JSONDecoder):
+    """Reads numbers as they are written: Python's own have at most 4,300 digits, and 3.10 would become 3.1."""
+
+    def __init__(self) -> None:
+        super().__init__(parse_int=_whole_number, parse_float=Decimal)
+
+
+def _whole_number(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) < 4000 else Decimal(digits)
+
+
+_DECODER = _Decoder()
+
+
+def _parsed(text: str, place: str) -> Row | Unreadable:
+    """A row of JSON; what is no JSON at all means a damaged file."""
+    try:
+        row = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise CorpusError(f"{place} is not JSON ({error.msg}); write one object a line") from error
+    except RecursionError:
+        return Unreadable(NESTED)
+    if not isinstance(row, dict):
+        raise CorpusError(f"{place} is not an object; write one object a line")
+    return row
+
+
+def _read_json(path: Path) -> Iterator[Numbered]:
+    """A list of objects, as Open WebUI and Alpaca have it, one object that holds such a list, or objects in a row."""
+    with open_text(path) as file:
+        for number, row in _values(file, path):
+            if not isinstance(row, dict):
+                raise CorpusError(f"{path}: line {number} is not an object; write a list of objects")
+            yield from ((number, inner) for inner in _inside(row))
+
+
+def _values(file: IO[str], path: Path) -> Iterator[tuple[int, Any]]:
+    """The values of a list or of a row of values, one by one, so that no more than one is held in memory.
+
+    The text is read in pieces, and a value that does not end in one waits for more.
+    """
+    text, at, line, size, in_list = "", 0, 1, 1 << 16, None
+    while True:
+        passed = _BETWEEN.match(text, at)
+        line, at = line + text.count("\n", at, passed.end() if passed else at), passed.end() if passed else at
+        if in_list is None and text[at : at + 1] == "[":
+            in_list, at = True, at + 1
+            continue
+        if in_list and text[at : at + 1] == "]":
+            return
+        problem = "it ends too early"
+        if at < len(text):
+            try:
+                value, end = _DECODER.raw_decode(text, at)
+            except json.JSONDecodeError as error:
+                problem = error.msg
+            except RecursionError as error:
+                raise CorpusError(f"{path}: line {line} is {NESTED}; leave it out") from error
+            else:
+                in_list = bool(in_list)
+                yield line, value
+                line, at = line + text.count("\n", at, end), end
+                continue
+        more = file.read(size)
+        if not more:
+            if in_list or text[at:].strip():
+                raise CorpusError(f"{path}: line {line} is not JSON ({problem}); check that the file is whole")
+            return
+        text, at, size = text[at:] + more, 0, min(size * 2, 1 << 24)
+
+
+_BETWEEN = re.compile(r"[\s,]+")
+
+
+def _inside(row: Row) -> list[Row]:
+    """The rows of an object that holds a list of them under one of the usual names, else the object."""
+    if not is_known(with_plain_names(row)):
+        for name in ("data", "rows", "train", "examples"):
+            if isinstance(row.get(name), list) and all(isinstance(item, dict) for item in row[name]):
+                return list(row[name])
+    return [row]
+
+
+def _read_csv(path: Path) -> Iterator[Numbered]:
+    csv.field_size_limit(sys.maxsize)
+    with open_text(path) as lines:
+        header = lines.readline()
+        separator = max(",;\t", key=header.count)  # Excel writes what the machine's language has
+        rows = csv.DictReader(chain([header], lines), delimiter=separator, strict=True)
+        number = 2
+        try:
+            for row in rows:
+                yield number, Unreadable(CELLS) if None in row else row
+                number = rows.line_num + 1
+        except csv.Error as error:
+            raise CorpusError(
+                f"{path}: line {number} opens a quote that is not closed where the cell ends ({error}); close it, and "
+                "write a quote inside a cell twice"
+            ) from error
+
+
+def _read_parquet(path: Path) -> Iterator[Numbered]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise CorpusError(
+            f"{path}: Parquet needs pyarrow; run pip install pyarrow, or convert to JSON lines"
+        ) from error
+    try:
+        with pyarrow.parquet.ParquetFile(path) as table:
+            yield from enumerate(chain.from_iterable(batch.to_pylist() for batch in table.iter_batches()), start=1)
+    except pyarrow.ArrowInvalid as error:
+        raise CorpusError(f"{path}: not a Parquet file; check that it is whole") from error
+
+
+def _read_text(path: Path) -> Iterator[Numbered]:
+    with open_text(path) as lines:
+        for number, piece in enumerate(pieces(paragraphs(lines)), start=1):
+            if "\0" in piece:
+                raise CorpusError(f"{path}: holds binary data, not text; name text, or one of {', '.join(READERS)}")
+            yield number, {"text": piece}
+
+
+def open_text(path: Path) -> IO[str]:
+    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig")
+
+
+def _open_bytes(path: Path) -> IO[bytes]:
+    return _COMPRESSIONS.get(path.suffix.lower(), open)(path, "rb")
+
+
+def _open_zstd(path: Path, _: str) -> Any:
+    import pyarrow
+
+    return io.BufferedReader(pyarrow.CompressedInputStream(pyarrow.OSFile(str(path)), "zstd"))
+
+
+def encoding_problem(path: Path, error: UnicodeDecodeError) -> str:
+    """What the bytes are, as far as they tell, and what to do."""
+    with _open_bytes(path) as file:
+        start = file.read(512)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and len(start) > 4:
+        return "is UTF-16, not UTF-8; convert it with iconv -f UTF-16 -t UTF-8"
+    if b"\0" in start:
+        return f"holds binary data, not text; name text, or one of {', '.join(READERS)}"
+    byte = error.object[error.start]
+    return f"is not UTF-8 (byte 0x{byte:02x}); convert it, for instance with iconv -f WINDOWS-1252 -t UTF-8"
+
+
+READERS: dict[str, Callable[[Path], Iterator[Numbered]]] = {
+    ".jsonl": _read_jsonl,
+    ".csv": _read_csv,
+    ".parquet": _read_parquet,
+    ".txt": _read_text,
+    ".json": _read_json,
+}
+
+_COMPRESSIONS: dict[str, Callable[[Path, str], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".zst": _open_zstd,
+}
+
+FORMATS = f"{', '.join(READERS)}; all but .parquet also with {', '.join(_COMPRESSIONS)}"
+
+
+def uncompressed_name(path: Path) -> str:
+    return path.stem if path.suffix.lower() in _COMPRESSIONS else path.name
+
+
+def format_of(path: Path) -> str:
+    return Path(uncompressed_name(path)).suffix.lower()
+
+
+def reader_of(path: Path) -> Callable[[Path], Iterator[Numbered]]:
+    reader = READERS.get(format_of(path))
+    if reader is None:
+        raise CorpusError(f"{path}: the format is not known; use one of {FORMATS}")
+    if reader is _read_parquet and path.suffix.lower() in _COMPRESSIONS:
+        raise CorpusError(f"{path}: Parquet compresses itself and is not read from within {path.suffix}; unpack it")
+    return reader
