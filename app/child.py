@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / "logs"
 GUARD = [sys.executable, "-m", "app.guard"]
 GRACE_SECONDS = 3.0
+TAIL_BYTES = 4096  # of a log, in which its last line stands
 
 
 class Child:
@@ -64,3 +66,15 @@ class Child:
 def short_path(path: Path) -> str:
     """`path` from the repository's root where it lies below, as a user would type it."""
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def last_line(log: Path) -> str:
+    """The newest line of a log in which a progress bar writes over itself; an error's, without its bar."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in re.split(r"[\r\n]+", text)]
+    return next((line for line in reversed(lines) if line), "")

@@ -16,6 +16,7 @@ from app.child import ROOT, short_path
 from app.demo_training import CHECKPOINTS, DemoTraining
 from app.engines import EngineError
 from app.engines.spec import FORMS, MODELS, open_engine
+from app.gate import shortfall_of
 from app.limits import ADDRESS_LIMIT, TESTER_LIMIT, Limits
 from app.runtime import Runtime
 from feedback.database import DEFAULT_PATH, Database, DatabaseError
@@ -105,13 +106,14 @@ def _serve(arguments: argparse.Namespace) -> int:
     listening = _listen(arguments.host, arguments.port)
     database = Database(arguments.db)
     specs: dict[str, str] = {model: getattr(arguments, model) or str(CHECKPOINTS[model]) for model in MODELS}
-    missing = [model for model in MODELS if getattr(arguments, model) is None and not _is_trained(model)]
+    missing = [model for model in MODELS if _has_to_be_trained(model, getattr(arguments, model), specs[model])]
     for model in MODELS:
         if model not in missing:
             open_engine(specs[model], model)  # a wrong SPEC is told now, not after minutes of training
 
     limits = Limits(arguments.tester_limit, arguments.address_limit)
-    runtime = Runtime(study, database, specs, DemoTraining(missing) if missing else None, limits)
+    training = DemoTraining(missing, check=lambda model: shortfall_of(specs[model], model)) if missing else None
+    runtime = Runtime(study, database, specs, training, limits)
     if missing:
         runtime.train_then_open()
     else:
@@ -138,6 +140,22 @@ def _serve(arguments: argparse.Namespace) -> int:
     finally:
         runtime.close()  # once more, for a server that never came to serve: a decoding thread would keep the process
     return 0
+
+
+def _has_to_be_trained(model: str, asked: str | None, spec: str) -> bool:
+    """Whether a model that nobody named is missing, or has not learned enough to be tested.
+
+    Raises:
+        UsageError: one that was named has not.
+    """
+    if asked is None and not _is_trained(model):
+        return True
+    why = shortfall_of(spec, model)
+    if why and asked is not None:
+        raise UsageError(f"--{model} {asked}: {why}; go on with its training by --resume, or name another model")
+    if why:
+        print(f"{why}; its training goes on.", file=sys.stderr)
+    return bool(why)
 
 
 def _is_trained(model: str) -> bool:

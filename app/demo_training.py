@@ -1,17 +1,23 @@
-"""The demo pair, trained in child processes while the page shows how far they are."""
+"""The demo pair, trained in child processes while the page shows how far they are.
+
+A training that is killed goes on by itself, once; one that fails, or whose model has not learned enough, waits until
+somebody says so. All go on from the state that they saved last.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
+import math
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.child import LOGS, ROOT, Child, short_path
+from app.child import LOGS, ROOT, Child, last_line, short_path
 
 CHECKPOINTS = {"model1": ROOT / "checkpoints" / "art_ai_model", "model2": ROOT / "checkpoints" / "model2_pretrained"}
 COMMANDS = {
@@ -28,11 +34,22 @@ STAGES = {
     "export": "Saving it",
     "done": "Ready",
 }
+MOST_CHARS = 300  # of a log's last line on the page
+KILLED = (128 + 6, 128 + 7, 128 + 9, 128 + 11)
+"""Exit codes of a process that the system ended (SIGABRT, SIGBUS, SIGKILL, SIGSEGV), as where memory runs out."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Step:
-    """How far the training of one model is; `state` is waiting, running, done or failed."""
+    """How far the training of one model is; `state` is waiting, running, done, failed or weak.
+
+    Attributes:
+        seconds_left: until the training ends, by its pace; `seconds_at_most` by its limit.
+        looks: seconds and held-out bits per byte of each score on the way to `target`.
+        answer: what the model says by now to `question`.
+    """
 
     title: str
     state: str
@@ -41,6 +58,11 @@ class Step:
     steps: int = 0
     loss: float | None = None
     seconds_left: float | None = None
+    seconds_at_most: float | None = None
+    looks: Sequence[tuple[float, float]] = ()
+    target: float | None = None
+    question: str = ""
+    answer: str = ""
 
 
 class DemoTraining:
@@ -50,35 +72,68 @@ class DemoTraining:
         missing: which of `model1` and `model2` to train.
         commands: the command of each, to which `--progress FILE` is added.
         logs: the folder for one log a run; `logs/` unless given.
+        check: says of a trained model in a sentence why it must not be tested; nothing where it may.
     """
 
     def __init__(
-        self, missing: Sequence[str], commands: Mapping[str, Sequence[str]] = COMMANDS, logs: Path | None = None
+        self,
+        missing: Sequence[str],
+        commands: Mapping[str, Sequence[str]] = COMMANDS,
+        logs: Path | None = None,
+        check: Callable[[str], str] = lambda model: "",
     ) -> None:
         self.missing = list(missing)
         self.failure = ""
         self._commands = commands
         self._logs = logs or LOGS
+        self._check = check
         self._states = dict.fromkeys(self.missing, "waiting")
         self._folder = tempfile.TemporaryDirectory(prefix="diptych-")
         self._child = Child()
 
     def run(self) -> bool:
-        """Train everything; whether it worked. `failure` says in one line what went wrong and where to read on."""
+        """Train everything that is not ready yet, from the saved states; whether it worked. `failure` says in one line
+        what went wrong and where to read on."""
+        self.failure = ""
         for model in self.missing:
+            if self._states[model] == "done":
+                continue
             self._states[model] = "running"
-            log = self._logs / f"demo-{model}-{time.strftime('%Y%m%d-%H%M%S')}.log"
-            code = self._child.run([*self._commands[model], "--progress", str(self._progress_file(model))], log)
+            self.failure = self._train(model)
             if self._child.closed:
                 return False
-            if code != 0:
+            if not self.failure and (why := self._check(model)):
+                self._states[model], self.failure = "weak", why
+                return False
+            if self.failure:
                 self._states[model] = "failed"
-                self.failure = (
-                    f"The training of {model} ended with exit code {code}; read {short_path(log)}, then start again"
-                )
                 return False
             self._states[model] = "done"
         return True
+
+    def _train(self, model: str) -> str:
+        """Run a model's command, once more if it was killed; what went wrong, or nothing."""
+        for attempt in range(2):
+            output = self._logs / f"demo-{model}-{time.strftime('%Y%m%d-%H%M%S')}.log"
+            code = self._child.run([*self._commands[model], "--progress", str(self._progress_file(model))], output)
+            if code == 0 or self._child.closed:
+                return ""
+            code = 128 - code if code < 0 else code  # as the guard tells it, which may be killed as well
+            if code in KILLED and attempt == 0:
+                log.warning(
+                    "the training of %s was killed by signal %d; it goes on from the state that it saved last",
+                    model, code - 128,
+                )  # fmt: skip
+                continue
+            break
+        if code in KILLED:
+            return (
+                f"The training of {model} was killed by signal {code - 128}, twice, as happens where memory runs out; "
+                f"read {short_path(output)}"
+            )
+        reason = last_line(output).replace(f"{ROOT}/", "")[:MOST_CHARS].rstrip(".")
+        said = f": {reason}" if reason else ""
+        return f"The training of {model} ended with exit code {code}{said} (read {short_path(output)})"
 
     def steps(self) -> list[Step]:
         """How far each model is, in the order of training."""
@@ -86,9 +141,15 @@ class DemoTraining:
 
     def _step(self, model: str) -> Step:
         state, title = self._states[model], TITLES[model]
+        progress = {} if state == "waiting" else self._read(model)
+        told: dict[str, Any] = {
+            "looks": _pairs(progress.get("looks")),
+            "target": _number(progress.get("target"), float),
+            "question": str(progress.get("question") or ""),
+            "answer": str(progress.get("answer") or ""),
+        }
         if state != "running":
-            return Step(title, state)
-        progress = self._read(model)
+            return Step(title, state, **told)
         return Step(
             title,
             state,
@@ -97,6 +158,8 @@ class DemoTraining:
             _number(progress.get("steps"), int) or 0,
             _number(progress.get("loss"), float),
             _number(progress.get("seconds_left"), float),
+            _number(progress.get("seconds_at_most"), float),
+            **told,
         )
 
     def _read(self, model: str) -> dict[str, Any]:
@@ -116,4 +179,13 @@ class DemoTraining:
 
 
 def _number(value: Any, kind: type[int] | type[float]) -> Any:
-    return kind(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return kind(value) if is_number else None
+
+
+def _pairs(value: Any) -> list[tuple[float, float]]:
+    """The scores of a progress file, which may be of another version."""
+    pairs = value if isinstance(value, list) else []
+    pairs = [pair for pair in pairs if isinstance(pair, list) and len(pair) == 2]
+    found = [(_number(seconds, float), _number(score, float)) for seconds, score in pairs]
+    return [(seconds, score) for seconds, score in found if seconds is not None and score]

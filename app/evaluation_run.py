@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.child import LOGS, Child, short_path
+from app.child import LOGS, Child, last_line, short_path
 from app.model_files import COMPARISON, EVALUATION, RESULTS, to_measure
 
-TAIL_BYTES = 4096
 MOST_CHARS = 100  # of a line of the log on the page
 _BAR = re.compile(r"(?P<what>[^|]*?)\s*(?P<percent>\d{1,3})%\|")
 
@@ -89,7 +88,7 @@ class EvaluationRun:
                 self._progress = Progress("stopped", "Stopped; what was measured before is unchanged.")
                 return
             if code != 0:
-                text = f"{title} ended with exit code {code}: {_last_line(log)} (the log is {short_path(log)})"
+                text = f"{title} ended with exit code {code}: {last_line(log)} (the log is {short_path(log)})"
                 self._progress = Progress("failed", text)
                 return
         self._progress = Progress("done", "Done: both models were measured and compared.")
@@ -100,7 +99,7 @@ class EvaluationRun:
         progress = self._progress
         if progress.state != "running":
             return progress
-        line = _last_line(self._log)
+        line = last_line(self._log)
         bar = _BAR.match(line)
         what = (bar["what"] if bar else line)[:MOST_CHARS].strip(" :")
         return Progress(
@@ -116,15 +115,3 @@ class EvaluationRun:
             "Measuring both models": [sys.executable, "-m", "training.evaluate", *models, "--json", evaluation],
             "Writing the comparison": [sys.executable, "-m", *compare],
         }
-
-
-def _last_line(log: Path) -> str:
-    """The newest line of a log in which a progress bar writes over itself; an error's, without its bar."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - TAIL_BYTES))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    lines = [line.strip() for line in re.split(r"[\r\n]+", text)]
-    return next((line for line in reversed(lines) if line), "")

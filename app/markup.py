@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from app.demo_training import Step
 from app.scenes import Phase, Scene
 from feedback.blind_test import Battle
 from feedback.study import Prompt, Study
@@ -56,43 +55,6 @@ def status_line(scene: Scene) -> str:
 
 
 _SAVED = {"left": "A is better", "right": "B is better", "tie": "equally good", "both_bad": "both are bad"}
-
-
-def setup(steps: Sequence[Step], failure: str) -> str:
-    """How far the training of the missing models is."""
-    if failure:
-        problem = f'<p class="problem">{escape(failure)}.</p>'
-        return f'<section class="card"><h1>The models could not be prepared</h1>{problem}</section>'
-    body = "".join(_setup_step(step) for step in steps) if steps else "<p>Loading the models.</p>"
-    return (
-        '<section class="card"><h1>Preparing the two models</h1><p class="lead">This happens once, on this machine. '
-        f"The test opens on this page by itself.</p>{body}</section>"
-    )
-
-
-def _setup_step(step: Step) -> str:
-    share = 100 if step.state == "done" else round(100 * step.step / step.steps) if step.steps else 0
-    if step.state == "running":
-        facts = [step.stage]
-        if step.steps and step.stage == "Training":
-            facts.append(f"step {step.step:,} of {step.steps:,}")
-        if step.loss is not None:
-            facts.append(f"loss {step.loss:.2f}")
-        if step.seconds_left is not None:
-            facts.append(_time_left(step.seconds_left))
-    else:
-        facts = [{"waiting": "Waiting", "done": "Ready", "failed": "Failed"}[step.state]]
-    return (
-        f'<div class="setup-step {step.state}"><h2>{escape(step.title)}</h2><p>{escape(" · ".join(facts))}</p>'
-        f'<div class="bar" role="progressbar" aria-label="{escape(step.title)}" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{share}"><i style="width:{share}%"></i></div></div>'
-    )
-
-
-def _time_left(seconds: float) -> str:
-    if seconds < 60:
-        return f"about {max(5, 5 * round(seconds / 5))} s left"
-    return f"about {round(seconds / 60)} min left"
 
 
 def welcome(study: Study) -> str:

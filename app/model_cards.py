@@ -18,6 +18,7 @@ from training.comparison.headings import answering_energy, parameters, trained_c
 from training.comparison.quality import benchmarks, bits, knowledge
 from training.comparison.values import Value, decimal, duration, large, one_place, size, whole
 from training.evaluation.energy import everyday_energy
+from training.verdict import ending_in_words, share_in_words
 
 Line = tuple[str, Text | None]
 """A label and what stands beside it, a sentence in which each figure is a value; None where nothing is known."""
@@ -94,6 +95,7 @@ def _all_lines(model: ModelEvidence) -> list[Line]:
             "Learned from",
             _either(say("{} tokens in {} steps", _tokens(model), report.value("steps", show=whole)), _tokens(model)),
         ),
+        ("Training ended", _ended(report)),
         ("Training time", _training(report)),
         ("Energy of the training", _energy(model)),
         ("In everyday terms", _everyday(model)),
@@ -142,6 +144,13 @@ def _data(model: ModelEvidence) -> Text | None:
 def _training(report: Document) -> Text | None:
     took, device = report.value("train_seconds", show=duration), report.value("device")
     return _either(say("{} on {}, {}", took, device, report.value("dtype")), took)
+
+
+def _ended(report: Document) -> Text | None:
+    by = report.value("ended_by", show=ending_in_words)
+    return _either(
+        say("by {} at {} of its plan", by, report.value("plan_share", show=share_in_words)), say("by {}", by)
+    )
 
 
 def _energy(model: ModelEvidence) -> Text | None:

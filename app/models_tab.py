@@ -40,26 +40,31 @@ def lay_out_models(tab: gr.Tab, runtime: Runtime) -> gr.Timer:
     with gr.Row(elem_id="models-run"):
         begin = gr.Button("Evaluate and compare", variant="primary", elem_id="models-evaluate")
         stop = gr.Button("Stop", elem_id="models-stop", visible=False)
+        go_on = gr.Button("Go on training", variant="primary", elem_id="models-go-on", visible=False)
     told = _html("models-progress")
     comparison = _html("models-comparison")
     timer = gr.Timer(SECONDS, active=False)
-    outputs = [overview, begin, stop, told, comparison, timer]
+    outputs = [overview, begin, stop, go_on, told, comparison, timer]
 
     def show() -> tuple[Any, ...]:
         overview, comparison = models_html(runtime)
-        begin, stop, told, timer = run_updates(runtime, run.progress)
-        return overview, begin, stop, told, comparison, timer
+        begin, stop, go_on, told, timer = run_updates(runtime, run.progress)
+        return overview, begin, stop, go_on, told, comparison, timer
 
     def follow() -> tuple[Any, ...]:
         progress = run.progress
-        if progress.state != "running":  # what it has written is to be seen
+        if progress.state != "running" and not _is_preparing(runtime):  # what was written is to be seen
             return show()
-        begin, stop, told, timer = run_updates(runtime, progress)
-        return gr.skip(), begin, stop, told, gr.skip(), timer
+        begin, stop, go_on, told, timer = run_updates(runtime, progress)
+        return gr.skip(), begin, stop, go_on, told, gr.skip(), timer
 
     def start() -> tuple[Any, ...]:
         if not _hindrance(runtime):
             run.start(runtime.blind_test.label if runtime.blind_test else None)
+        return follow()
+
+    def take_up() -> tuple[Any, ...]:
+        runtime.go_on()
         return follow()
 
     def end() -> tuple[Any, ...]:
@@ -71,6 +76,7 @@ def lay_out_models(tab: gr.Tab, runtime: Runtime) -> gr.Timer:
     timer.tick(follow, None, outputs, **quiet)
     begin.click(start, None, outputs, **quiet)
     stop.click(end, None, outputs, **quiet)
+    go_on.click(take_up, None, outputs, **quiet)
     return timer
 
 
@@ -153,15 +159,22 @@ def _reports(runtime: Runtime) -> str:
     return f'<p class="reports">{" ".join(links)}</p><p class="hint">{note}</p>'
 
 
-def run_updates(runtime: Runtime, progress: Progress) -> tuple[Any, Any, str, Any]:
-    """How the button, the stop, the line of progress and the timer are at this moment."""
+def run_updates(runtime: Runtime, progress: Progress) -> tuple[Any, Any, Any, str, Any]:
+    """How the button, the stop, the button of a training that stands still, the line of progress and the timer are."""
     running = progress.state == "running"
     hindrance = _hindrance(runtime)
-    begin = gr.update(visible=not running, interactive=not hindrance)
-    return begin, gr.update(visible=running), _told(progress, hindrance), gr.update(active=running)
+    begin = gr.update(visible=not running and not runtime.can_go_on, interactive=not hindrance)
+    told, follows = _told(progress, hindrance), gr.update(active=running or _is_preparing(runtime))
+    return begin, gr.update(visible=running), gr.update(visible=runtime.can_go_on), told, follows
+
+
+def _is_preparing(runtime: Runtime) -> bool:
+    return runtime.rounds is None and not runtime.failure
 
 
 def _hindrance(runtime: Runtime) -> str:
+    if runtime.failure:
+        return f"{runtime.failure}." + (" It can go on from its saved state." if runtime.can_go_on else "")
     if runtime.rounds is None:
         return "The models are being prepared; they can be evaluated once they answer."
     return runtime.evaluation.lacks()

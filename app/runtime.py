@@ -13,6 +13,7 @@ from app.engines import EngineError
 from app.engines.spec import MODELS, open_engine
 from app.engines.supervised import Supervised
 from app.evaluation_run import EvaluationRun
+from app.gate import shortfall_of
 from app.limits import Limits
 from app.rounds import Rounds
 from feedback.blind_test import BlindTest
@@ -52,6 +53,7 @@ class Runtime:
         self.engines: dict[str, Supervised] = {}
         self.rounds: Rounds | None = None
         self.failure = ""  # one line for the page when the models cannot be had
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     @property
@@ -60,7 +62,11 @@ class Runtime:
         return self.rounds.blind_test if self.rounds else None
 
     def open(self) -> None:
-        """Load both models and open the test. Raises EngineError or DatabaseError."""
+        """Load both models and open the test. Raises EngineError, as for a model that has not learned, or
+        DatabaseError."""
+        for model in MODELS:
+            if why := shortfall_of(self.specs[model], model):
+                raise EngineError(why)
         for model in MODELS:
             self.engines[model] = Supervised(open_engine(self.specs[model], model), model)
             self.engines[model].start()
@@ -97,19 +103,34 @@ class Runtime:
 
     def train_then_open(self) -> None:
         """Train what is missing in a child process, then open the test; returns at once."""
+        self.failure = ""
         self._thread = threading.Thread(target=self._train_then_open, name="setup", daemon=True)
         self._thread.start()
 
     def _train_then_open(self) -> None:
-        if self.training is not None and not self.training.run():
-            self.failure = self.training.failure
-            log.error(self.failure)
-            return
         try:
-            self.open()
+            if self.training is not None and not self.training.run():
+                self.failure = self.training.failure
+            else:
+                self.open()
         except (EngineError, DatabaseError) as error:
             self.failure = str(error)
+        except OSError as error:  # no log can be written, no process started
+            self.failure = f"The models cannot be prepared: {error.strerror or error}"
+        if self.failure:
             log.error(self.failure)
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the preparation of the models stands still and can be taken up where it stopped."""
+        return bool(self.failure) and self.training is not None and self.rounds is None
+
+    def go_on(self) -> None:
+        """Take up a preparation that stands still; returns at once, and does nothing where there is none."""
+        with self._lock:
+            if self.can_go_on:
+                log.info("the preparation of the models goes on")
+                self.train_then_open()
 
     def health(self) -> dict[str, str]:
         """What `/healthz` says: `status` is ok, training or down; no path and no name of a model."""

@@ -11,6 +11,7 @@ from app.models_tab import compact_html
 from app.rounds import Rounds
 from app.runtime import Runtime
 from app.scenes import Phase, Scene
+from app.waiting import waiting
 from feedback.blind_test import BlindTest, Refused, Vote
 from feedback.study import MAX_BACKGROUND, BackgroundQuestion
 
@@ -212,7 +213,7 @@ class TestersLayout:
         training = self.runtime.training
         if phase is not Phase.SETUP:
             return ""
-        return markup.setup(training.steps() if training else [], self.runtime.failure)
+        return waiting(training.steps() if training else [], self.runtime.failure, self.runtime.can_go_on)
 
     def _suggestions(self, scene: Scene) -> str:
         if scene.phase is not Phase.ASK or scene.tester is None:

@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 from training.report import replace_text
+from training.verdict import is_cut_short, shortfall
 
 Start = Literal["new", "resume", "restart"]
 """How a command treats an unfinished run in its folder: refuses it, goes on with it, or leaves it behind."""
@@ -32,6 +33,7 @@ Start = Literal["new", "resume", "restart"]
 MAY_CHANGE = (
     *("learning_rate", "adamw_learning_rate", "clip", "patience", "micro_batch_rows", "activation_checkpointing"),
     *("compile", "save_seconds", "save_steps", "keep_checkpoints", "sample_tokens", "report_to", "country", "parallel"),
+    "usable_bits_per_byte",
 )
 """Settings that may differ on resume: they do not move the run's course or order. A lower rate is the remedy after a
 loss that was no number."""
@@ -81,10 +83,12 @@ class TrainingStates:
         return {}
 
     def is_finished(self) -> bool:
-        """Whether ``out`` holds the result of a run with this configuration."""
+        """Whether ``out`` holds the result of a run with this configuration that has nothing more to do."""
         with contextlib.suppress(OSError, ValueError, KeyError):
             report = json.loads((self.out / "training_report.json").read_text(encoding="utf-8"))
-            return not differences(report["config"], self.config)  # it is written when all else is
+            # It is written when all else is.
+            has_more_to_do = is_cut_short(report) or bool(shortfall(report))
+            return not has_more_to_do and not differences(report["config"], self.config)
         return False
 
     def newest(self) -> dict[str, Any] | None:
@@ -147,7 +151,7 @@ class TrainingStates:
             older = self.steps()
             kept = f"the state of step {older[-1]} is whole" if older else "there is none before it"
             raise StateError(
-                f"the state of step {step} cannot be written to {self.folder}: {_reason(error)}; {kept}; make room "
+                f"the state of step {step} cannot be written to {self.folder}: {reason_of(error)}; {kept}; make room "
                 "and go on with --resume"
             ) from error
 
@@ -242,7 +246,7 @@ def _force_to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """The system's own words, which PyTorch may have wrapped."""
     causes: Sequence[BaseException | None] = (error, error.__cause__, error.__context__)
     words = (cause.strerror for cause in causes if isinstance(cause, OSError))

@@ -19,6 +19,7 @@ from training.options import OneLineParser, OptionsError, settings_help, with_se
 from training.plan import DEVICES
 from training.settings import TrainingOptions
 from training.tracking import tracking_problems
+from training.verdict import ending, in_words, is_cut_short, score_of, shortfall
 
 Options = TypeVar("Options", bound=TrainingOptions)
 
@@ -143,7 +144,21 @@ def carry_out(
                 f"({report['tokens_per_second']:,.0f} tokens/s)"
             )
             tell(report)
+            print(conclusion(report, out))
             progress.stage("done", f"written to {out}")
+
+
+def conclusion(report: Mapping[str, Any], out: Path) -> str:
+    """How the training ended; where more of it would help, how to go on."""
+    said = ending(report)
+    if score := score_of(report):
+        said += f": {score[1]:.3f} bits per byte on {in_words(score[0])}"
+    if (target := report["config"]["target_bits_per_byte"]) is not None:
+        said += f", its target is {target:g}"
+    name = report["model"].replace("model", "Model ")
+    weak = f"\n{name} {why}" if (why := shortfall(report)) else ""
+    more = f"\nits state is kept in {out / 'resume'}; go on with --resume" if is_cut_short(report) else ""
+    return f"{said}{weak}{more}"
 
 
 def is_finished(options: TrainingOptions, data: Sequence[str], out: Path) -> bool:

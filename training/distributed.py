@@ -170,6 +170,9 @@ class Silence(Progress):
     def say(self, message: str) -> None:
         pass
 
+    def look(self, *scores: Any) -> None:
+        pass
+
     def step(self, *state: Any, **more: Any) -> None:
         pass
 
@@ -316,6 +319,9 @@ class DistributedTrainer(Trainer):
         elif self.world.is_first:
             super()._write_state(states)
         self.world.wait()
+
+    def _keep_state(self) -> None:
+        self.save()  # a disk that one process finds full ends them all
 
     def _write_shards(self, states: TrainingStates) -> None:
         """A state whose tensors every process writes its share of."""

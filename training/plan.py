@@ -228,8 +228,14 @@ class Plan:
             f"time         {duration(self.seconds)}, at {self.device.flops / 1e12:.2f} TFLOP/s of which "
             f"{self.mfu:.0%} are assumed to be used ({self.device.source})",
         ]
+        if self.options.target_bits_per_byte is not None:
+            target = f"target_bits_per_byte={self.options.target_bits_per_byte:g}"
+            lines.append(f"             it ends sooner when its held-out score reaches {target}")
         if self.options.max_seconds is not None and self.seconds > self.options.max_seconds:
-            lines.append(f"             max_seconds={self.options.max_seconds:g} ends it sooner")
+            lines.append(
+                f"             max_seconds={self.options.max_seconds:g} ends it sooner, at about "
+                f"{self.options.max_seconds / self.seconds:.0%} of its plan"
+            )
         lines.append("fits" if self.fits else f"does not fit; try --set {' or --set '.join(self.remedies())}")
         return "\n".join(lines)
 

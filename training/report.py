@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from training.compute import Compute
     from training.dataset import TokenisedDataset
+    from training.outcome import Outcome
     from training.scoring import Score
-    from training.trainer import Outcome
 
 REPORT_KEYS = [
     "model",
@@ -217,6 +217,9 @@ def run_report(
         "epochs": round(outcome.epochs, 3),
         "steps": outcome.steps,
         "stopped_by": outcome.stopped,
+        "ended_by": outcome.stopped,
+        "planned_steps": outcome.planned_steps,
+        "plan_share": min(1.0, outcome.steps / outcome.planned_steps),
         "train_seconds": round(outcome.seconds, 2),
         "tokens_per_second": round(outcome.tokens_per_second, 1),
         "peak_memory_bytes": peak_memory_bytes(),

@@ -40,6 +40,16 @@ class TrainingOptions:
     """Optimizer steps at most"""
     max_seconds: Annotated[float | None, Range(0, 1e9, above=True)] = None
     """Seconds of training at most; the learning rate's course follows whichever limit is nearer"""
+    target_bits_per_byte: Annotated[float | None, Range(0, 1e3, above=True)] = None
+    """Train until the held-out score is this or less, within the limits above (none: to the limits)"""
+    fall_within: Annotated[float, Range(1, 1e6)] = 2.0
+    """The rate of wsd begins to fall when the score is so many times the target"""
+    looks: Annotated[int, Range(1, 1_000_000)] = 24
+    """With a target: how often, over the whole plan, a part of the held-out samples is scored on the way"""
+    look_samples: Annotated[int, Range(1, MOST)] = 100
+    """How many samples such a look scores"""
+    usable_bits_per_byte: Annotated[float | None, Range(0, 1e3, above=True)] = None
+    """The app opens no model to testers that scores more than this on held-out text (none: it opens any)"""
     optimizer: Literal["muon", "adamw"] = "adamw"
     """Muon for the hidden matrices and AdamW for the rest, or AdamW for all"""
     learning_rate: Annotated[float, Range(0, 10)] = 3e-4
@@ -61,7 +71,7 @@ class TrainingOptions:
     label_smoothing: Annotated[float, Range(0, 1, below=True)] = 0.0
     """Share of each target spread over the vocabulary in training; never in evaluation"""
     evaluations: Annotated[int, Range(1, 1_000_000)] = 4
-    """How often the held-out samples are scored"""
+    """How often the held-out samples are scored; with a target where it seems reached, and at the end"""
     sample_tokens: Annotated[int, Range(0, 65_536)] = 24
     """Length in tokens of the answers to fixed questions at each evaluation (0: none)"""
     patience: Annotated[int, Range(1, 1_000_000)] = 3
@@ -98,7 +108,8 @@ class TrainingOptions:
     def bytes_to_write(self, parameters: int, trainable: int) -> int:
         """What a run writes at most: its states, of three fp32 numbers a weight, and the model in all its forms."""
         on_the_clock = self.save_steps or (self.save_seconds or math.inf) < (self.max_seconds or math.inf)
-        states = self.keep_checkpoints + 2 if on_the_clock else 1  # beside those kept the best, and the one in work
+        best = self.evaluations > 1 and self.target_bits_per_byte is None  # it may be none of the newest
+        states = self.keep_checkpoints + 1 + best if on_the_clock else 1  # and the one in work
         return 12 * trainable * states + 10 * parameters
 
     def steps(self, documents: Documents) -> int:

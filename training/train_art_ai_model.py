@@ -42,7 +42,7 @@ from training.dataset import Dataset, TokenisedDataset, load_dataset, tokenise_d
 from training.distributed import World
 from training.evaluation.model_card import write_cards
 from training.export import export_gguf, export_hf
-from training.generation import MODEL1_FOLDER, complete, generate
+from training.generation import MODEL1_FOLDER, complete, generate_batch
 from training.model import ModernTransformer, config_problems
 from training.options import OneLineParser, OptionsError, Range, ranges_of, run_command
 from training.plan import Plan, estimate_tokens, make_plan, memory_problems
@@ -55,6 +55,7 @@ from training.shards import whole_weights
 from training.tokenizer import CHAT_FORM, PAD, Tokenizer, train_tokenizer
 from training.tracking import tracking
 from training.trainer import Trainer
+from training.verdict import USABLE_BITS_PER_BYTE
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,12 @@ class Model1Options(TrainingOptions):
     """Added under the root of RMSNorm"""
     tie_embeddings: bool = True
     """Whether the output layer is the embedding"""
-    epochs: float = 2.3
-    max_seconds: float | None = 135.0
+    epochs: float = 3.0
+    max_seconds: float | None = 1200.0
+    target_bits_per_byte: float | None = 0.10
+    usable_bits_per_byte: float | None = USABLE_BITS_PER_BYTE
+    schedule: Literal["cosine", "wsd"] = "wsd"
+    save_seconds: float | None = 60.0
     optimizer: Literal["muon", "adamw"] = "muon"
     learning_rate: float = 4e-3
     adamw_learning_rate: float | None = 2e-3
@@ -140,6 +145,10 @@ PROFILES = {
         micro_batch_rows=8,
         epochs=5.0,
         max_seconds=None,
+        target_bits_per_byte=None,
+        usable_bits_per_byte=None,
+        schedule="cosine",
+        save_seconds=300.0,
         learning_rate=1e-3,
         adamw_learning_rate=3e-4,
         evaluations=50,
@@ -273,7 +282,9 @@ def set_up(
             tokenizer.move(out / "tokenizer.model")
 
     def answers() -> dict[str, str]:
-        return {q: generate(model, q, tokenizer, max_new_tokens=options.sample_tokens) for q in SAMPLE_QUESTIONS}
+        asked = [[("user", question)] for question in SAMPLE_QUESTIONS]
+        told = generate_batch(model, tokenizer, asked, max_new_tokens=options.sample_tokens)
+        return dict(zip(SAMPLE_QUESTIONS, told, strict=True))
 
     metrics = world.metrics(out / "metrics.jsonl", state["outcome"]["steps"] if state else None)
     progress.stage(
@@ -331,7 +342,8 @@ def train_model1(
     write_report(out, report)
     run.dataset.write_card(out)
     write_cards(out)
-    states.remove()
+    if not trainer.is_cut_short:
+        states.remove()
     return report
 
 

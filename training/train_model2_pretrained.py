@@ -54,6 +54,7 @@ from training.scoring import Score
 from training.settings import TrainingOptions
 from training.tracking import tracking
 from training.trainer import Trainer
+from training.verdict import USABLE_BITS_PER_BYTE
 
 Method = Literal["full", "lora", "qlora"]
 
@@ -98,7 +99,15 @@ PROFILES = {
         learning_rate=6e-4,
         sample_tokens=0,  # the only evaluation is the last, and the saved model is asked right after it
         max_held_out=120,
-        max_seconds=105.0,
+        max_seconds=1200.0,
+        target_bits_per_byte=0.45,
+        usable_bits_per_byte=USABLE_BITS_PER_BYTE,
+        schedule="wsd",
+        fall_within=1.15,
+        looks=8,
+        look_samples=40,
+        save_seconds=180.0,
+        keep_checkpoints=1,
     ),
     "seed": Model2Options(
         row_length=512,
@@ -241,7 +250,8 @@ def train_model2(
     write_report(out, report)
     run.dataset.write_card(out)
     write_cards(out)
-    states.remove()
+    if not trainer.is_cut_short:
+        states.remove()
     return report
 
 

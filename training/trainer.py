@@ -1,4 +1,5 @@
-"""The training loop of both models: packed batches, accumulation by valid tokens, a schedule over steps or seconds."""
+"""The training loop of both models: packed batches, accumulation by valid tokens, scores, states; see ``Course`` for
+its learning rate and its end."""
 
 from __future__ import annotations
 
@@ -6,18 +7,29 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
-from training.checkpoint import Interruption, StateError, TrainingStates, random_states, restore_random_states
+from training.checkpoint import (
+    Interruption,
+    StateError,
+    TrainingStates,
+    random_states,
+    reason_of,
+    restore_random_states,
+)
 from training.compilation import choose_compilation, is_compiled
 from training.compute import Compute
+from training.course import Course
 from training.documents import Documents
-from training.optimizer import build_optimizers, cosine_with_warmup, set_learning_rate, warmup_stable_decay
+from training.optimizer import build_optimizers, set_learning_rate
 from training.options import Stopped
+from training.outcome import Outcome
 from training.packing import Batch, PackedBatches, all_batches
 from training.progress import Progress
 from training.report import NO_ENERGY, Energy, EnergyUse, Metrics
@@ -31,44 +43,6 @@ MAX_SKIPPED = 20
 
 class TrainingError(ValueError):
     """A training that cannot go on; the message is one line and says what to do."""
-
-
-@dataclass
-class Outcome:
-    """What a training reached; ``seconds`` are those of the optimizer's steps, without evaluation.
-
-    ``best`` are the scores of the weights that were kept, those of ``best_step``; ``skipped`` counts the steps in which
-    fp16's gradients overflowed.
-    """
-
-    steps: int = 0
-    tokens: int = 0
-    epochs: float = 0.0
-    seconds: float = 0.0
-    wall_seconds: float = 0.0
-    stopped: str = "steps"
-    scores: dict[str, Score] = field(default_factory=dict)
-    best: dict[str, Score] = field(default_factory=dict)
-    best_step: int | None = None
-    evaluations: int = 0
-    evaluations_without_gain: int = 0
-    skipped: int = 0
-    skipped_in_a_row: int = 0
-
-    @property
-    def tokens_per_second(self) -> float:
-        return self.tokens / self.seconds if self.seconds else 0.0
-
-    @property
-    def best_loss(self) -> float:
-        """Held-out loss that a better one has to beat: that of the first kind."""
-        return next(iter(self.best.values())).loss if self.best else math.inf
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Outcome:
-        """The inverse of ``asdict``."""
-        scores = {key: {kind: Score(**s) for kind, s in values[key].items()} for key in ("scores", "best")}
-        return cls(**(dict(values) | scores))
 
 
 class Trainer:
@@ -117,7 +91,9 @@ class Trainer:
         )
         self.scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.needs_scaler)
         self.max_steps = options.steps(documents)
-        self.outcome = Outcome()
+        self.outcome = Outcome(planned_steps=self.max_steps)
+        self.course = Course(options, self.max_steps, self.outcome.decided)
+        self._looked_at = _spread(next(iter(held_out.values())), options.look_samples) if held_out else None
         self.energy, self.energy_used = Energy(), NO_ENERGY
         self._saved_at = time.monotonic()
         self._fingerprint = ""
@@ -132,24 +108,25 @@ class Trainer:
         self._saved_at = time.monotonic()
         started = self._saved_at - outcome.wall_seconds
         with Interruption() as interruption, self.cores:
-            while self.done < 1 and outcome.evaluations_without_gain < options.patience:
+            if not outcome.steps and options.target_bits_per_byte is not None:
+                self._look()
+            while not (end := self._end()):
                 self._advance(started)
                 if (number := self._interrupted(interruption)) is not None:
                     self._stop(number)
-                elif self._save_is_due() and self.done < 1:
+                elif self._save_is_due() and not self._end():
                     self.save()
-        if outcome.evaluations_without_gain >= options.patience:
-            outcome.stopped = "patience"
-        elif outcome.steps < self.max_steps:
-            outcome.stopped = "time"
+        outcome.stopped = end
+        if self.is_cut_short:
+            self._keep_state()
         outcome.epochs = outcome.tokens / max(1, len(self.batches.documents.tokens))
         self.energy_used = self._energy_so_far()
         return outcome
 
     def _advance(self, started: float) -> None:
         """One step, with what is due after it."""
-        outcome, multiplier = self.outcome, self._multiplier()
-        rate = set_learning_rate(self.optimizers, multiplier)
+        outcome = self.outcome
+        rate = set_learning_rate(self.optimizers, self.course.multiplier(outcome.steps, outcome.wall_seconds))
         step_started = time.monotonic()
         batch = next(self.batches)
         loss = self.step(batch)
@@ -161,7 +138,8 @@ class Trainer:
         self._show(loss, rate)
         if told := self.cores.after_step(step_seconds):
             self.progress.say(told)
-        if self.done >= min(1.0, (outcome.evaluations + 1) / self.options.evaluations):
+        is_near = self.course.is_look_due(outcome.steps) and self.course.is_near(outcome.steps, self._look())
+        if is_near or self.course.is_fall_over(outcome.steps) or self._evaluation_is_due():
             self._evaluate()
 
     def step(self, batch: Batch) -> float:
@@ -227,6 +205,42 @@ class Trainer:
         rows = all_batches(documents, self.options.row_length, self.options.micro_batch_rows, self.pad_id)
         return score(self._loss_sum, rows, int(documents.answer_bytes.sum()))
 
+    def _evaluation_is_due(self) -> bool:
+        """Whether all held-out samples are to be scored, whatever the target: at even distances, or at the end."""
+        evaluations = self.options.evaluations if self.options.target_bits_per_byte is None else 1
+        return self.behind >= min(1.0, (self.outcome.evaluations + 1) / evaluations)
+
+    def _look(self) -> float:
+        """Score some held-out samples on the way to the target and ask the fixed questions; the bits per byte."""
+        outcome = self.outcome
+        if self._looked_at is None:
+            return math.inf
+        found = self.score(self._looked_at)
+        self.course.look(outcome.steps, outcome.wall_seconds, found.bits_per_byte)
+        self._tell(found, f"{len(self._looked_at)} of {next(iter(self.held_out))}", samples=len(self._looked_at))
+        return found.bits_per_byte
+
+    def _tell(self, found: Score, of_what: str, **more: Any) -> None:
+        """Write down a score, with the answers to the fixed questions, and show both."""
+        outcome = self.outcome
+        answers = {"answers": self.answers()} if self.answers and self.options.sample_tokens else {}
+        self.metrics.write(
+            step=outcome.steps,
+            seconds=outcome.seconds,
+            val_loss=found.loss,
+            val_bits_per_byte=found.bits_per_byte,
+            **more,
+            **answers,
+        )
+        self.progress.say(
+            f"step {outcome.steps}: held-out loss {found.loss:.3f}, perplexity {found.perplexity:.1f}, "
+            f"{found.bits_per_byte:.3f} bits per byte ({of_what})"
+        )
+        for question, answer in answers.get("answers", {}).items():
+            self.progress.say(f"  {question}  {answer}")
+        looks = [(look.seconds, look.bits_per_byte) for look in outcome.decided.looks]
+        self.progress.look(looks, self.options.target_bits_per_byte, answers.get("answers", {}))
+
     def _evaluate(self) -> None:
         """Score the held-out sets, keep the weights if they are the best, and ask the fixed questions."""
         outcome = self.outcome
@@ -235,51 +249,68 @@ class Trainer:
         if not outcome.scores:
             return
         name, first = next(iter(outcome.scores.items()))
-        answers = {"answers": self.answers()} if self.answers and self.options.sample_tokens else {}
-        self.metrics.write(
-            step=outcome.steps,
-            seconds=outcome.seconds,
-            val_loss=first.loss,
-            val_bits_per_byte=first.bits_per_byte,
-            **answers,
-        )
-        self.progress.say(
-            f"step {outcome.steps}: held-out loss {first.loss:.3f}, perplexity {first.perplexity:.1f}, "
-            f"{first.bits_per_byte:.3f} bits per byte ({name})"
-        )
-        for question, answer in answers.get("answers", {}).items():
-            self.progress.say(f"  {question}  {answer}")
+        self._tell(first, name)
+        if self.course.is_fall_over(outcome.steps) and not self.has_reached_target:
+            self.course.rise_again(outcome.steps, first.bits_per_byte)  # before a state is saved, to be a part of it
         if first.loss < outcome.best_loss:
             outcome.best, outcome.best_step, outcome.evaluations_without_gain = outcome.scores, outcome.steps, 0
             # First the state, then the weights: a run that goes on from it keeps them again, so they always agree.
-            if self._save_seconds_passed(share=0.1) and self.done < 1:
+            if self._save_seconds_passed(share=0.1) and not self._end():
                 self.save()
-            self.on_best(outcome.steps, outcome.scores)
+            self._keep_weights()
         else:
             outcome.evaluations_without_gain += 1
+
+    def _keep_weights(self) -> None:
+        """Hand the weights to whoever writes them; where that fails, as on a full disk, the saved states stay."""
+        try:
+            self.on_best(self.outcome.steps, self.outcome.scores)
+        except (OSError, RuntimeError, SafetensorError) as error:  # PyTorch's writer and that of safetensors
+            raise StateError(
+                f"the weights of step {self.outcome.steps} cannot be written: {reason_of(error)}; make room and go on "
+                "with --resume"
+            ) from error
 
     # -- the course ------------------------------------------------------------------------------------------------
 
     @property
-    def done(self) -> float:
-        """The share of the run that lies behind, from 0 to 1: of steps or of seconds, whichever is larger."""
-        by_steps = self.outcome.steps / self.max_steps
-        by_time = self.outcome.wall_seconds / self.options.max_seconds if self.options.max_seconds else 0.0
-        return max(by_steps, by_time)
+    def behind(self) -> float:
+        """The share of the run's limits that lies behind, from 0 to 1."""
+        return self.course.behind(self.outcome.steps, self.outcome.wall_seconds)
 
-    def _multiplier(self) -> float:
-        """That of the peak learning rate."""
-        options = self.options
-        if options.schedule == "wsd":
-            return warmup_stable_decay(self.done, warmup=options.warmup, decay=options.decay, floor=options.floor)
-        return cosine_with_warmup(self.done, warmup=options.warmup, floor=options.floor)
+    @property
+    def has_reached_target(self) -> bool:
+        """Whether the last scores of all held-out samples say so."""
+        target = self.options.target_bits_per_byte
+        return target is not None and bool(self.outcome.scores) and self._first_score.bits_per_byte <= target
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether a run with a target ended with its limit of seconds, so that more of them would help."""
+        return self.options.target_bits_per_byte is not None and self.outcome.stopped == "time"
+
+    @property
+    def _first_score(self) -> Score:
+        """The last score of the kind that decides."""
+        return next(iter(self.outcome.scores.values()), Score(math.inf, 1, 1))
+
+    def _end(self) -> str:
+        """What ends the run here; nothing while it goes on."""
+        if self.has_reached_target:
+            return "target"
+        if self.outcome.evaluations_without_gain >= self.options.patience:
+            return "patience"
+        if self.behind < 1:
+            return ""
+        return "steps" if self.outcome.steps >= self.max_steps else "time"
 
     def _show(self, loss: float, rate: float) -> None:
-        outcome, done = self.outcome, max(self.done, 1e-9)
-        steps = max(outcome.steps, round(outcome.steps / done))
-        left = outcome.wall_seconds * (1 - done) / done
+        outcome = self.outcome
+        steps_left, left = self.course.left(outcome.steps, outcome.wall_seconds)
+        steps = outcome.steps + steps_left
         best = None if math.isinf(outcome.best_loss) else outcome.best_loss
-        self.progress.step(outcome.steps, steps, loss, outcome.tokens_per_second, left, best)
+        at_most = self.course.until_limit(outcome.wall_seconds)
+        self.progress.step(outcome.steps, steps, loss, outcome.tokens_per_second, left, best, at_most)
         if outcome.steps == 1 or outcome.steps % 10 == 0:
             self.metrics.write(
                 step=outcome.steps,
@@ -313,7 +344,7 @@ class Trainer:
             "random": random_states(),
             "epoch": self.batches.epoch,
             "position": self.batches.position,
-            "outcome": asdict(self.outcome),
+            "outcome": self.outcome.as_dict(),
             "energy": asdict(self.energy_used),
             "fingerprint": self.fingerprint(),
             "dtype": self.compute.dtype_name,
@@ -345,11 +376,28 @@ class Trainer:
         self.scaler.load_state_dict(state["scaler"])
         self.batches.seek(state["epoch"], state["position"])
         self.outcome = Outcome.from_dict(state["outcome"])
+        self.outcome.planned_steps = self.max_steps
+        self.course = Course(self.options, self.max_steps, self.outcome.decided)
+        if self.outcome.stopped == "time":
+            self._go_on_after_time()
         self.energy.earlier = EnergyUse(**state.get("energy", {}))
         restore_random_states(state["random"])
         if self.outcome.best_step == self.outcome.steps:
             self.on_best(self.outcome.steps, self.outcome.best)
         self.progress.say(f"going on from step {self.outcome.steps} of {self.max_steps}")
+
+    def _go_on_after_time(self) -> None:
+        """From the state that a run left when its seconds were used up: as many again, from a rate that rises anew."""
+        outcome = self.outcome
+        self.course.go_on(outcome.steps, outcome.wall_seconds)
+        outcome.stopped, outcome.evaluations, outcome.evaluations_without_gain = "steps", 0, 0
+
+    def _keep_state(self) -> None:
+        """Save the state of a run that ended before its target. Its result is to be had even on a full disk."""
+        try:
+            self.save()
+        except StateError as error:
+            self.progress.say(str(error))
 
     def fingerprint(self) -> str:
         """A hash of the tokens that are learned and scored, and of the weights that stay as they are."""
@@ -384,3 +432,10 @@ class Trainer:
         self.save()
         saved = "saved" if self.states is not None else "not saved"
         raise Stopped(number, f"stopped at step {self.outcome.steps} of {self.max_steps}, {saved}")
+
+
+def _spread(documents: Documents, most: int) -> Documents:
+    """At most so many of the documents, at even distances."""
+    if len(documents) <= most:
+        return documents
+    return documents.select(np.linspace(0, len(documents) - 1, most).round().astype(np.int64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -69,6 +70,16 @@ def test_a_model_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture
     spec = spec.format(**names)
     line = fails(capsys, "--port", "0", "--db", tmp_path / "votes.db", "--model1", spec, "--model2", spec)
     assert told in line
+
+
+def test_a_model_that_has_not_learned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = {"val": {"new_wording": {"bits_per_byte": 2.49}}, "ended_by": "time", "plan_share": 0.04}
+    (tmp_path / "training_report.json").write_text(json.dumps(report | {"config": {"data": ["core"]}}))
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    for spec in (tmp_path, tmp_path / "model.gguf"):
+        line = fails(capsys, "--port", "0", "--db", tmp_path / "votes.db", "--model1", spec)
+        assert f"--model1 {spec}: Model 1 has not learned enough to be tested: 2.49 bits per byte" in line
+        assert "(ended by time at 4% of its plan); go on with its training by --resume" in line
 
 
 def test_a_wrong_option_and_the_help() -> None:

@@ -1,7 +1,8 @@
-"""The training of missing checkpoints: a child process, its progress on the page, its end and its failure."""
+"""The training of missing checkpoints: a child process, its progress on the page, its end, and how it goes on."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,19 +12,27 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
+import pytest
+
 from app.demo_training import DemoTraining
-from tests.app.serving import ROOT, App, wait_until
+from tests.app.serving import PASSWORD, ROOT, App, wait_until
+from tests.app.test_accessibility import PHONE_DARK, must_be_accessible
 from tests.app.visitor import Visitor
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+    from tests.app.chat_server import ChatServer
 
 # Stands for a training command: what it writes is what the real ones promise to write.
 TRAINING = """
 import json, os, pathlib, sys, time
 progress = pathlib.Path(sys.argv[sys.argv.index("--progress") + 1])
 state = {"stage": "train", "message": "training", "step": 40, "steps": 80, "loss": 3.25, "val_loss": None,
-         "tokens_per_second": 9000.0, "seconds_left": 90.0, "updated": time.time()}
+         "tokens_per_second": 9000.0, "seconds_left": 100.0, "seconds_at_most": 1100.0, "updated": time.time(),
+         "looks": [[0.0, 2.99], [9.0, 1.62], [31.0, 0.7]], "target": 0.1,
+         "question": "What is Impressionism?", "answer": "of <b>of</b> of"}
 partial = progress.with_suffix(".partial")
 partial.write_text(json.dumps(state))
 os.replace(partial, progress)
@@ -54,6 +63,62 @@ def test_a_failure_names_the_log(tmp_path: Path) -> None:
     [log] = tmp_path.glob("*.log")
     assert str(log) in training.failure
     assert "no disk space" in log.read_text()
+    assert "exit code 1: no disk space (read" in training.failure
+    training.close()
+
+
+def test_what_failed_is_taken_up_again_and_what_is_done_is_not(tmp_path: Path) -> None:
+    fails_once = "pathlib.Path({0!r}).exists() or (pathlib.Path({0!r}).touch(), sys.exit('no room'))"
+    commands = {
+        "model1": command(f"open({str(tmp_path / 'ran')!r}, 'a').write('once ')"),
+        "model2": command(fails_once.format(str(tmp_path / "tried"))),
+    }
+    training = DemoTraining(["model1", "model2"], commands, tmp_path)
+    assert not training.run()
+    assert "no room" in training.failure
+    assert training.run()
+    assert training.failure == ""
+    assert (tmp_path / "ran").read_text() == "once "
+    training.close()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_killed_training_goes_on_once_by_itself(times: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    code = f"""
+        lives = pathlib.Path({str(tmp_path / "lives")!r})
+        lives.write_text(lives.read_text() + "x" if lives.exists() else "x")
+        if len(lives.read_text()) <= {times}:
+            os.kill(os.getpid(), 9)
+    """
+    training = DemoTraining(["model1"], {"model1": command(code)}, tmp_path)
+    assert training.run() == (times == 1)
+    assert "model1 was killed by signal 9; it goes on" in caplog.text
+    assert ("was killed by signal 9, twice" in training.failure) == (times == 2)
+    training.close()
+
+
+def test_a_model_that_has_not_learned_stops_the_preparation_until_it_has(tmp_path: Path) -> None:
+    shortfalls = {"model1": ["Model 1 has not learned enough", ""], "model2": [""]}
+    commands = {model: command("") for model in shortfalls}
+    training = DemoTraining(list(shortfalls), commands, tmp_path, check=lambda model: shortfalls[model].pop(0))
+    assert not training.run()
+    assert training.failure == "Model 1 has not learned enough"
+    assert [step.state for step in training.steps()] == ["weak", "waiting"]
+    assert training.steps()[0].answer == "of <b>of</b> of", "what it could say stays to be seen"
+    assert training.run()
+    training.close()
+
+
+def test_a_progress_file_of_another_version_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    spoil = """
+        state["looks"], state["target"], state["answer"], state["seconds_left"] = [1, [2], "ab", [3, "x"]], "?", 7, None
+        progress.write_text(json.dumps(state))
+        sys.exit(1)
+    """
+    training = DemoTraining(["model1"], {"model1": command(spoil)}, tmp_path)
+    assert not training.run()
+    (step,) = training.steps()
+    assert (list(step.looks), step.target, step.answer) == ([], None, "7")
     training.close()
 
 
@@ -137,11 +202,91 @@ def test_the_page_shows_progress_and_opens_by_itself(browser: Browser, tmp_path:
             text = page.inner_text("#setup-progress")
             assert "loss 3.25" in text
             assert "about 2 min left" in text
+            assert "at most 19 min" in text
             assert "Waiting" in text
+            assert "0.70 bits per byte; the goal is 0.10" in text
+            assert "What it answers right now to “What is Impressionism?”" in text
+            assert "of <b>of</b> of" in text, "as it is, and no markup"
+            said = page.get_attribute("#setup-progress svg", "aria-label")
+            assert said == (
+                "Score on unseen wordings: 0.70 bits per byte; the goal is 0.10. It began at 2.99. 3 scores so far."
+            )
+            must_be_accessible(page, "waiting")
+            with Visitor(browser, running.url, **PHONE_DARK) as phone:
+                phone.page.wait_for_selector("#setup-progress svg")
+                must_be_accessible(phone.page, "waiting on a phone")
             gate.touch()
             page.wait_for_selector("#start", timeout=30_000)
             visitor.consent()
             visitor.ask("What is Impressionism?")
             visitor.vote("left")
+    finally:
+        running.stop()
+
+
+# The real command of Model 1 on a model and a text that are tiny, with the limit that a file names.
+TRAIN = """
+import sys
+from pathlib import Path
+from training.train_art_ai_model import main
+sys.exit(main([*sys.argv[1:], "--set", "usable_bits_per_byte=" + Path({limit!r}).read_text()]))
+"""
+TINY = (
+    "dim=64 n_layers=1 n_heads=2 n_kv_heads=1 ffn_dim=64 vocab_size=300 max_seq_len=64 row_length=32 batch_rows=4 "
+    "micro_batch_rows=4 dtype=fp32 epochs=1000 max_seconds=0.5 target_bits_per_byte=0.0001"
+)
+
+
+def test_a_test_opens_with_no_model_that_has_not_learned(
+    browser: Browser, tmp_path: Path, chat_server: ChatServer
+) -> None:
+    """A real training that time ends at a small share of its plan: the page says so, the next start and a researcher's
+    click go on from its state, and only a model that is good enough is opened."""
+    rows = [{"question": f"Who made work {n}?", "answer": f"Degas made it in 1{n:03}."} for n in range(300)]
+    (tmp_path / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    limit, out = tmp_path / "limit", tmp_path / "model1"
+    limit.write_text("0.01")
+    settings = [word for setting in TINY.split() for word in ("--set", setting)]
+    train = [sys.executable, "-c", TRAIN.format(limit=str(limit)), "--resume", "--out", str(out), *settings]
+    commands = {"model1": [*train, "--data", str(tmp_path / "quiz.jsonl")]}
+    script = SERVE.format(commands=commands, folder=str(tmp_path))
+    running = App(tmp_path, "", "", [sys.executable, "-c", script, "--model2", chat_server.spec])
+    steps = [0]
+
+    def must_be_refused() -> None:
+        wait_until(lambda: httpx.get(f"{running.url}/healthz").json()["model1"] == "down", 90)
+        steps.append(json.loads((out / "training_report.json").read_text())["steps"])
+        assert steps[-1] > steps[-2], "it went on from where it was"
+        with Visitor(browser, running.url) as visitor:
+            visitor.page.wait_for_selector("#setup-progress .problem")
+            text = visitor.page.inner_text("#setup-progress")
+            assert "Model 1 has not learned enough to be tested" in text
+            assert "at most 0.01 is asked (ended by time at " in text
+            assert "Researchers go on from there with one click" in text
+            assert visitor.page.locator("#start").count() == 0
+
+    try:
+        running.start()
+        must_be_refused()
+        running.stop()
+        running.start()
+        must_be_refused()
+        assert "its training goes on" in running.log.read_text()
+        limit.write_text("none")
+        page = browser.new_page()
+        page.goto(f"{running.url}/admin")
+        page.fill("[name=username]", "admin")
+        page.fill("[name=password]", PASSWORD)
+        page.click("button")
+        page.click("[role=tab]:has-text('Models')")
+        page.wait_for_function("document.body.innerText.includes('has not learned enough to be tested')")
+        page.click("#models-go-on")
+        wait_until(lambda: httpx.get(f"{running.url}/healthz").json()["status"] == "ok", 90)
+        page.close()
+        report = json.loads((out / "training_report.json").read_text())
+        assert report["steps"] > steps[-1]
+        assert (report["ended_by"], report["plan_share"]) == ("time", report["steps"] / report["planned_steps"])
+        with Visitor(browser, running.url) as visitor:
+            visitor.page.wait_for_selector("#start")
     finally:
         running.stop()

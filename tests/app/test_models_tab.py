@@ -118,6 +118,16 @@ def test_an_evaluation_of_something_else_is_not_shown(
     assert "nothing" not in comparison
 
 
+def test_a_training_that_time_ended_says_so_first(tmp_path: Path, specs: dict[str, str]) -> None:
+    ended = {"ended_by": "time", "plan_share": 0.041, "val": {"new_wording": {"bits_per_byte": 2.49}}}
+    (tmp_path / "one" / "training_report.json").write_text(json.dumps(REPORT | ended))
+    overview, comparison = models_html(runtime_of(tmp_path, specs))
+    assert "by time at 4% of its plan" in unescape(re.sub(r"<[^>]+>", "", overview))
+    said = unescape(re.sub(r"<[^>]+>", "", comparison.split("What to say in two minutes")[1]))
+    first = said.index("the training of Model 1 was ended by time at 4% of its plan, at 2.49")
+    assert first < said.index("Both models have")
+
+
 def test_models_without_a_training_are_said_to_tell_nothing(tmp_path: Path, specs: dict[str, str]) -> None:
     lone = tmp_path / "lone" / "model.gguf"
     lone.parent.mkdir()

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tests.trained import ROOT
-from tests.training.tiny_run import OPTIONS, Watched, run_with_stops, saved_run
+from tests.training.tiny_run import OPTIONS, TARGET, Watched, run_with_stops, saved_run
 from training.checkpoint import Interruption, StateError, TrainingStates, differences, disk_problems
 from training.report import read_metrics
 
@@ -32,12 +32,15 @@ CLOCKS = ("seconds", "tokens_per_second")
         pytest.param(
             replace(SAVING, learning_rate=0.0, adamw_learning_rate=0.0, evaluations=8, patience=3), id="patience"
         ),
+        pytest.param(replace(TARGET, save_seconds=None), id="target"),
+        pytest.param(replace(TARGET, save_seconds=None, fall_within=4.0), id="target, missed at first"),
     ],
 )
 def test_a_run_that_goes_on_is_the_one_that_never_stopped(tmp_path: Path, options: Any) -> None:
     """Bit for bit: weights, metrics and order of the data, with dropout, over the ends of epochs and into patience."""
     whole, outcome = run_with_stops(tmp_path / "whole", options, ())
-    parts, again = run_with_stops(tmp_path / "parts", options, (5, 7))
+    falls_from = outcome.decided.falls_from  # the second stop is after that
+    parts, again = run_with_stops(tmp_path / "parts", options, (5, 7 if falls_from is None else falls_from + 3))
     assert whole.batches.epoch == parts.batches.epoch
     assert whole.batches.epoch >= 1
     for (name, expected), found in zip(whole.model.named_parameters(), parts.model.parameters(), strict=True):
@@ -47,8 +50,43 @@ def test_a_run_that_goes_on_is_the_one_that_never_stopped(tmp_path: Path, option
         for run in ("whole", "parts")
     ]
     assert rows[0] == rows[1]
+    for found in (again, outcome):
+        found.decided.looks = [look._replace(seconds=0.0) for look in found.decided.looks]
     assert replace(again, seconds=0, wall_seconds=0) == replace(outcome, seconds=0, wall_seconds=0)
-    assert outcome.stopped == ("patience" if options.learning_rate == 0 else "steps")
+    expected = "target" if options.target_bits_per_byte else "patience" if options.learning_rate == 0 else "steps"
+    assert outcome.stopped == expected
+
+
+def test_a_run_that_time_ended_before_its_target_goes_on_with_as_much_again(tmp_path: Path) -> None:
+    options = replace(TARGET, max_seconds=30.0, target_bits_per_byte=0.02)
+    saved: list[list[int]] = []
+    for _ in range(8):
+        run = saved_run(tmp_path, options)
+        run._wall_seconds = lambda started, run=run: float(run.outcome.steps)  # type: ignore[method-assign, misc]
+        before = run.outcome.steps
+        outcome = run.run()
+        assert run.states is not None
+        if outcome.stopped == "target":
+            break
+        assert outcome.stopped == "time"
+        assert outcome.steps == before + 30, "a new limit of seconds"
+        assert run.states.steps()[-1] == outcome.steps
+        assert outcome.best["held out"].bits_per_byte > 0.02
+        saved.append(run.states.steps())
+    assert outcome.stopped == "target"
+    assert saved
+
+
+def test_a_full_disk_at_the_end_of_the_time_costs_no_result(tmp_path: Path) -> None:
+    said: list[str] = []
+    kept: list[int] = []
+    run = saved_run(tmp_path, replace(TARGET, max_seconds=1e-3, save_seconds=None))
+    run.progress.say = said.append  # type: ignore[method-assign]
+    run.on_best = lambda step, scores: kept.append(step)
+    (tmp_path / "resume").touch()  # where the folder of states would be
+    outcome = run.run()
+    assert (outcome.stopped, kept) == ("time", [1])
+    assert any("the state of step 1 cannot be written" in line for line in said)
 
 
 def test_a_killed_run_loses_no_more_than_the_steps_since_it_was_saved(tmp_path: Path) -> None:
@@ -80,6 +118,24 @@ def test_a_full_disk_is_one_line_and_the_older_state_is_whole(tmp_path: Path) ->
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [path.name for path in (tmp_path / "resume").iterdir() if path.is_dir()] == ["step-00000002"]
     assert saved_run(tmp_path, replace(SAVING, save_steps=2)).run().steps == 24
+
+
+def test_weights_that_a_full_disk_refuses_are_one_line_too(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def keep(step: int, scores: object) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+        torch.save(run.model.state_dict(), tmp_path / "best.pt")
+
+    run = saved_run(tmp_path, replace(SAVING, save_steps=2))
+    run.on_best = keep
+    try:
+        with pytest.raises(StateError, match=r"the weights of step 8 cannot be written: .*go on with --resume"):
+            run.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert run.states is not None
+    assert run.states.steps()[-1] == 6
 
 
 def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:

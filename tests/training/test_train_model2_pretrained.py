@@ -56,6 +56,7 @@ def test_every_family_learns_to_answer_and_to_stop(
     data, out = write_data(tmp_path), tmp_path / "model2"
     command = ["--base", str(base), "--data", *data, "--out", str(out), "--max-steps", "70", "--method", method]
     changes = {"learning_rate": 0.02, "max_samples": "none", "epochs": 50, "max_seconds": "none", "frozen": 0}
+    changes |= {"target_bits_per_byte": "none"}
     progress = tmp_path / "progress.json"
     assert main([*command, "--progress", str(progress), *settings(**changes, gguf="f16")]) == 0
 
@@ -84,6 +85,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     base, data = save_tiny_base("gpt2", tmp_path / "base"), write_data(tmp_path)
     command = ["--base", str(base), "--data", *data, "--method", "lora", "--max-steps", "8"]
     changes = {"learning_rate": 0.02, "max_samples": "none", "max_seconds": "none", "frozen": 0, "dtype": "fp32"}
+    changes |= {"target_bits_per_byte": "none"}
     command += settings(**changes, evaluations=4)
     assert main([*command, "--out", str(tmp_path / "whole")]) == 0
     show = Progress.step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.tiny_run import OPTIONS, Watched, saved_run, tiny_trainer
+from tests.training.tiny_run import OPTIONS, TARGET, Watched, saved_run, tiny_trainer
 from training.compilation import choose_compilation, measure
 from training.compute import Compute
 from training.documents import Documents
 from training.learning_rate_finder import find_learning_rate
 from training.optimizer import warmup_stable_decay
 from training.packing import Batch
+from training.progress import Progress
 from training.report import read_metrics
 from training.scoring import Score
 from training.settings import TrainingOptions
@@ -69,6 +71,55 @@ def test_time_and_patience_end_a_run(tmp_path: Path) -> None:
     loop, saved = trainer(tmp_path, replace(OPTIONS, learning_rate=0.0, adamw_learning_rate=0.0, patience=1))
     assert loop.run().stopped == "patience"
     assert saved == [20]
+
+
+def test_a_run_ends_at_its_target_with_a_rate_that_has_fallen(tmp_path: Path) -> None:
+    saved: list[int] = []
+    run = tiny_trainer(tmp_path, TARGET, on_best=lambda step, scores: saved.append(step))
+    outcome = run.run()
+    assert outcome.stopped == "target"
+    assert outcome.steps < 0.25 * outcome.planned_steps == 0.25 * 400
+    assert saved[-1] == outcome.steps
+    assert run.score(run.held_out["held out"]).bits_per_byte == outcome.scores["held out"].bits_per_byte <= 0.1
+    falls_from = outcome.decided.falls_from
+    assert falls_from is not None
+    rates = {row["step"]: row["learning_rate"] for row in read_metrics(tmp_path / "metrics.jsonl") if "loss" in row}
+    assert rates[falls_from // 10 * 10] == TARGET.learning_rate
+    assert run.optimizers[-1].param_groups[0]["lr"] < 0.35 * TARGET.learning_rate
+
+
+def test_a_target_that_is_not_reached_leaves_the_end_to_steps_and_time(tmp_path: Path) -> None:
+    never = replace(TARGET, target_bits_per_byte=1e-6, max_steps=40)
+    outcome = tiny_trainer(tmp_path, never).run()
+    assert (outcome.stopped, outcome.steps) == ("steps", 40)
+    assert outcome.best_step == 40, "all held-out samples were scored at the end"
+    outcome = tiny_trainer(tmp_path, replace(never, max_seconds=1e-3)).run()
+    assert (outcome.stopped, outcome.steps) == ("time", 1)
+
+
+def test_the_progress_file_has_the_scores_and_the_latest_answer(tmp_path: Path) -> None:
+    path, asked = tmp_path / "progress.json", iter(range(1000))
+    with Progress(path) as progress:
+        run = tiny_trainer(
+            tmp_path,
+            replace(TARGET, max_seconds=600.0),
+            progress=progress,
+            answers=lambda: {"What is art?": f"Art {next(asked)}.", "Who?": "Nobody."},
+        )
+        outcome = run.run()
+    state = json.loads(path.read_text())
+    assert [look[1] for look in state["looks"]] == [look.bits_per_byte for look in outcome.decided.looks]
+    assert state["looks"][0][0] == 0.0
+    assert state["looks"][0][1] > 2 * state["looks"][-1][1]
+    assert (state["target"], state["question"]) == (0.1, "What is art?")
+    assert state["answer"] == f"Art {next(asked) - 1}."
+    assert 0 < state["seconds_left"] <= state["seconds_at_most"] < 600
+
+
+def test_nobody_to_tell_does_not_end_a_run(tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
+    with Progress(tmp_path / "a file" / "progress.json") as progress:
+        assert tiny_trainer(tmp_path, replace(OPTIONS, max_steps=3), progress=progress).run().steps == 3
 
 
 def test_a_loss_that_is_no_number_stops_with_a_remedy_and_leaves_the_last_state(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from training.compute import Compute
 from training.documents import Documents
 from training.model import ModernTransformer
 from training.options import Stopped
+from training.outcome import Outcome
 from training.progress import Progress
 from training.report import Metrics
 from training.settings import TrainingOptions
-from training.trainer import Outcome, Trainer
+from training.trainer import Trainer
 
 FP32 = Compute(torch.device("cpu"), torch.float32, "for the test")
 OPTIONS = TrainingOptions(
@@ -37,6 +39,12 @@ OPTIONS = TrainingOptions(
     evaluations=3,
     compile="false",
 )
+
+
+TARGET = replace(
+    OPTIONS, max_steps=400, schedule="wsd", target_bits_per_byte=0.1, fall_within=1.3, looks=100, look_samples=20
+)
+"""A run that ends where its score says so, long before its plan does."""
 
 
 class Watched(Progress):

@@ -40,6 +40,7 @@ from training.comparison.values import (
     whole,
 )
 from training.evaluation.energy import CO2, ENERGY, Equivalent, Yardstick, everyday_co2, everyday_energy
+from training.verdict import ending_in_words, share_in_words
 
 FORMATS = {"weights": "Weights", "hf": "Hugging Face folder", "gguf": "GGUF"}
 
@@ -117,7 +118,8 @@ def training(comparison: Comparison) -> Section:
         "Tokens seen": _of("report", "tokens", show=large),
         "Passes over the data": _of("report", "epochs", show=_passes),
         "Optimizer steps": _of("report", "steps", show=whole),
-        "Ended by": _of("report", "stopped_by"),
+        "Ended by": _ended,
+        "Share of the plan": _of("report", "plan_share", show=share_in_words),
         "Optimizer": _of("report", "config", "optimizer"),
         "Learning rate": _of("report", "config", "learning_rate", show=rate),
         "Time": _of("report", "train_seconds", show=duration),
@@ -140,6 +142,11 @@ def training(comparison: Comparison) -> Section:
     lead = "What each model started from, what it was shown, and how long that took."
     absent = reasons(comparison, "training_report.json", "metrics.jsonl", "data_card.json")
     return Section("training", "Training", lead, tuple(blocks), not_measured(table) + absent)
+
+
+def _ended(model: ModelEvidence) -> Cell:
+    """What ended the training, of older reports under their older key."""
+    return model.report.value("ended_by", show=ending_in_words) or model.report.value("stopped_by")
 
 
 def _fine_tuned(key: str, show: Show = str) -> Getter:

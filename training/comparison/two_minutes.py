@@ -25,8 +25,9 @@ from training.comparison.quality import (
     with_interval,
 )
 from training.comparison.user_testing import blinding, headline
-from training.comparison.values import Value, duration, large, one_place, percent, ratio, size
+from training.comparison.values import Value, decimal, duration, large, one_place, percent, ratio, size
 from training.evaluation.energy import everyday_energy
+from training.verdict import ending_in_words, in_words, score_of, share_in_words, shortfall
 
 BENCHMARKS = 3
 """More of them would not fit into two minutes, nor would groups of more than the first; the tables have them all."""
@@ -35,7 +36,19 @@ Said = Iterator[Claim | Unsaid]
 
 def two_minutes(comparison: Comparison) -> Section:
     """The sentences in the order of the report, then what cannot be said and why."""
-    parts = (_size, _training, _held_out, _generalisation, _knowledge, _endings, _speed, _memory, _energy, _testing)
+    parts = (
+        _cut_short,
+        _size,
+        _training,
+        _held_out,
+        _generalisation,
+        _knowledge,
+        _endings,
+        _speed,
+        _memory,
+        _energy,
+        _testing,
+    )
     found = [entry for part in parts for entry in part(comparison)] + list(_perplexity(comparison))
     claims = tuple(entry for entry in found if isinstance(entry, Claim))
     unsaid = tuple(f"{entry.topic}: {entry.reason}." for entry in found if isinstance(entry, Unsaid))
@@ -53,6 +66,21 @@ def _said(topic: str, text: Text | None, otherwise: str = "it was not measured f
 def _both(comparison: Comparison, get: object) -> list[Value | None]:
     assert callable(get)
     return [get(model) for model in comparison.models]
+
+
+def _cut_short(comparison: Comparison) -> Said:
+    """Of a model that was given too little time, or has learned too little: before anything else."""
+    for model in comparison.models:
+        report = model.report
+        if not report or not (report.at("ended_by").content == "time" or shortfall(report.content)):
+            continue
+        kind, _ = score_of(report.content) or ("", 0.0)
+        ended = report.value("ended_by", show=ending_in_words), report.value("plan_share", show=share_in_words)
+        score = report.value("val", kind, "bits_per_byte", show=decimal)
+        begin = f"Before anything else: the training of {model.title} was ended by {{}} at {{}} of its plan"
+        end = ", so every sentence about it tells of a model that had not learned what it could."
+        text = say(f"{begin}, at {{}} bits a byte on {in_words(kind)}{end}", *ended, score) or say(begin + end, *ended)
+        yield _said(f"Training of {model.title}, its end", text, "its training report does not tell how far it came")
 
 
 def _size(comparison: Comparison) -> Said:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +34,28 @@ def test_every_sentence_carries_a_number(compare: Build) -> None:
         assert all(value.sources for value in values)
     words = sum(len(plain(claim.text).split()) for claim in claims)
     assert words < 340, "at 150 words a minute it would not fit"
+
+
+def test_a_training_that_was_cut_short_is_told_before_anything_else(compare: Build, tmp_path: Path) -> None:
+    compare()
+    path = tmp_path / "art_ai_model" / "training_report.json"
+    report = json.loads(path.read_text())
+    for changes, words in (
+        ({"ended_by": "time"}, "was ended by time at 4% of its plan, at 2.490 bits a byte on new wordings, so every"),
+        ({"ended_by": "target"}, "was ended by its target at 4% of its plan, at 2.490"),  # and still knows nothing
+    ):
+        val = {"new_wording": {"bits_per_byte": 2.49}}
+        changed = report | {"plan_share": 0.04, "val": val, "config": {"data": ["core"]}} | changes
+        path.write_text(json.dumps(changed))
+
+        def same(evaluation: dict[str, Any], changed: dict[str, Any] = changed) -> None:
+            evaluation["models"]["model1"]["training_report"] = changed
+
+        section = two_minutes(compare(same))
+        assert isinstance(section.blocks[0], Claim)
+        assert plain(section.blocks[0].text).startswith("Before anything else: the training of Model 1 " + words)
+    path.write_text(json.dumps(report | {"ended_by": "target", "plan_share": 0.6}))
+    assert not any("Before anything else" in sentence for sentence in said(compare()).values())
 
 
 @pytest.mark.parametrize(
