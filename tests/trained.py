@@ -32,7 +32,7 @@ def train(command: str, folder: Path, *arguments: str) -> Run:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=1500,  # a demo training is ended after 1,200 s
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return Run(folder, done.stdout)
