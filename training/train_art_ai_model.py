@@ -87,6 +87,8 @@ class Model1Options(TrainingOptions):
     epochs: float = 3.0
     max_seconds: float | None = 1200.0
     target_bits_per_byte: float | None = 0.10
+    fall_within: float = 1.6
+    look_samples: int = 200
     usable_bits_per_byte: float | None = USABLE_BITS_PER_BYTE
     schedule: Literal["cosine", "wsd"] = "wsd"
     save_seconds: float | None = 60.0
