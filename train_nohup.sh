@@ -4,19 +4,50 @@
 # Without arguments of its own a run uses the full-size profile (--profile seed).
 # A run that was stopped or broke off goes on where it was saved.
 set -euo pipefail
-cd "$(dirname "$0")"
+
+here=$PWD
+script=$0
+while [ -L "$script" ]; do # macOS's readlink follows one link at a time
+  target=$(readlink "$script")
+  case "$target" in /*) script=$target ;; *) script=$(dirname "$script")/$target ;; esac
+done
+cd -P "$(dirname "$script")"
 
 what=${1:-both}
 case "$what" in
   model1) modules=(training.train_art_ai_model) ;;
   model2) modules=(training.train_model2_pretrained) ;;
   both) modules=(training.train_art_ai_model training.train_model2_pretrained) ;;
-  -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$(basename "$script")"; exit 0 ;;
   *) echo "train_nohup.sh: '$what' is not a run; use model1, model2 or both" >&2; exit 2 ;;
 esac
 shift || true
 given=""
 [ $# -eq 0 ] || given=$(printf '%q ' "$@" | sed 's/ --restart / /; s/^--restart //; s/ $//')
+
+# Paths are meant from where the command was typed.
+absolute() {
+  case "$2" in /*) printf '%s' "$2"; return ;; esac
+  case "$1" in
+    --out | --progress) printf '%s' "$here/$2" ;;
+    --data | --base) if [ -e "$here/$2" ] || [ -e "$here/${2%=*}" ]; then printf '%s' "$here/$2"; else printf '%s' "$2"; fi ;;
+    *) printf '%s' "$2" ;;
+  esac
+}
+if [ "$here" != "$(pwd -P)" ] && [ $# -gt 0 ]; then
+  option=""
+  for _ in $(seq $#); do
+    word=$1
+    shift
+    case "$word" in
+      --*=*) word=${word%%=*}=$(absolute "${word%%=*}" "${word#*=}") ;;
+      -*) option=$word ;;
+      *) word=$(absolute "$option" "$word") ;;
+    esac
+    set -- "$@" "$word"
+  done
+fi
+
 [ $# -gt 0 ] || set -- --profile seed
 case " $* " in
   *" --resume "* | *" --restart "* | *" --find-learning-rate "* | *" --help "*) ;;
@@ -37,6 +68,11 @@ for other in "$what" both $([ "$what" = both ] && echo model1 model2); do
   fi
 done
 
+# What stands against a run is told here, for both models before the first begins, and not in the log.
+for module in "${modules[@]}"; do
+  "$python" -m "$module" --check "$@" || exit $?
+done
+
 log="logs/$what-$(date +%Y%m%d-%H%M%S).log"
 command=""
 for module in "${modules[@]}"; do
@@ -53,8 +89,9 @@ for _ in $(seq 50); do # until the session stands, by which a second start is re
   sleep 0.1
 done
 
+[ "$here" = "$(pwd -P)" ] || log=$(pwd -P)/$log
 echo "process: $pid"
 echo "log:     $log"
 echo "watch:   tail -f $log"
 echo "stop:    kill -- -$pid"
-echo "go on:   bash train_nohup.sh $what${given:+ $given}"
+echo "go on:   bash $(printf '%q' "$0") $what${given:+ $given}"

@@ -56,7 +56,8 @@ class EvaluationRun:
 
     def lacks(self) -> str:
         """Why no run can begin; empty when one can."""
-        if importlib.util.find_spec("torch") is None:
+        spec = importlib.util.find_spec("torch")
+        if spec is None or spec.origin is None:  # a folder of that name is no package
             return "Evaluating needs PyTorch, which is not installed here."
         folder = next(folder for folder in (self.results, *self.results.parents) if folder.exists())
         if not (folder.is_dir() and os.access(folder, os.W_OK)):

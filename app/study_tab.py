@@ -76,7 +76,9 @@ def save_study(study: Study, folder: Path) -> Path:
         ) from None
     name = re.sub(r"[^a-z0-9]+", "-", study.name.lower()).strip("-") or "study"
     path = folder / f"{name[:40]}-{study.hash[:8]}.toml"
-    replace_file(path, [study.toml.encode()])
+    content = study.toml.encode()
+    if not (path.is_file() and path.read_bytes() == content):
+        replace_file(path, [content])
     return path
 
 

@@ -49,6 +49,7 @@ class Database:
         self._write_lock = threading.Lock()
         self._connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
         with _explained(self.path):
+            self._refuse_others()
             if not readonly:
                 self.connection.execute("PRAGMA journal_mode = WAL")
             self._migrate()
@@ -149,6 +150,12 @@ class Database:
         alone = not self.path.with_name(self.path.name + "-wal").exists() and not os.access(self.path.parent, os.W_OK)
         return f"{uri}?immutable=1" if alone else f"{uri}?mode=ro"
 
+    def _refuse_others(self) -> None:
+        """Before anything is written: the first thing would be the file's journal mode."""
+        tables = {name for (name,) in self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and "_sqlite_migrations" not in tables:
+            raise DatabaseError(f"{self.path}: is a SQLite file of another program; name another file with --db")
+
     def _migrate(self) -> None:
         from sqlite_utils import Database as Tables
 
@@ -166,8 +173,6 @@ class Database:
             return
         if self.readonly:
             raise DatabaseError(f"{self.path}: has an older schema; open it once with write access to migrate it")
-        if not applied and tables.table_names():
-            raise DatabaseError(f"{self.path}: is a SQLite file of another program; name another file with --db")
         if applied:
             stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
             self.backup(self.path.with_name(f"{self.path.name}.backup-{stamp}-before-{pending[0].name}"))
@@ -228,7 +233,7 @@ def _set_aside(path: Path) -> Path:
     try:
         Database(path).backup(kept)
     except DatabaseError as error:
-        if "locked" in str(error):
+        if "locked" in str(error) or "another program" in str(error):
             raise
         for suffix in ("-wal", "-shm", ""):  # damaged: the files themselves
             part = path.with_name(path.name + suffix)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from training.cache import give_a_home
 from training.threads import spin_briefly
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from training.model import ModernTransformer
 
 __all__ = ["ModernTransformer", "generate"]
+
+give_a_home()  # before any library asks where it is
 
 _HOME = {"ModernTransformer": "training.model", "generate": "training.generation"}
 

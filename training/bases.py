@@ -29,7 +29,7 @@ from training.documents import ChatForm
 from training.gguf_format import llama_from_gguf
 from training.progress import Progress, quiet_transformers
 from training.prompts import ChatTokenizer, encodable, guarded_template, special_ids
-from training.report import new_folder
+from training.written import new_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -259,7 +259,7 @@ def smollm2_folder(progress: Progress) -> Path:
             file = smollm2_gguf(progress)
             progress.stage("download", "converting SmolLM2-135M (once)")
             model, tokenizer = llama_from_gguf(file)
-            with new_folder(folder) as partial:
+            with new_folder(folder, "base", cache=True) as partial:
                 model.save_pretrained(partial)
                 tokenizer.save_pretrained(partial)
                 _write_checksums(partial)

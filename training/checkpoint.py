@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -24,8 +25,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from training.report import replace_text
+from training.shards import SHARDS
 from training.verdict import is_cut_short, shortfall
+from training.written import MANIFEST, print_of, refusal, remove_file, replace_text, sign
+
+STATE_PARTS = ("state.pt", SHARDS)
+"""What a state consists of."""
 
 Start = Literal["new", "resume", "restart"]
 """How a command treats an unfinished run in its folder: refuses it, goes on with it, or leaves it behind."""
@@ -37,6 +42,12 @@ MAY_CHANGE = (
 )
 """Settings that may differ on resume: they do not move the run's course or order. A lower rate is the remedy after a
 loss that was no number."""
+
+
+SAME_RESULT = tuple(
+    key for key in MAY_CHANGE if key not in ("learning_rate", "adamw_learning_rate", "clip", "patience")
+)
+"""Settings that may differ where a finished run is taken for this one."""
 
 
 class StateError(ValueError):
@@ -65,6 +76,8 @@ class TrainingStates:
 
     def problems(self, start: Start) -> list[str]:
         """What stands against starting in this way (empty when nothing does)."""
+        if strangers := [name for name in self._strangers() if name.startswith(("run.json", "step-", "new.partial"))]:
+            return [refusal(self.folder, strangers)]
         if not self.steps() or start == "restart":
             return []
         if start == "new":
@@ -77,19 +90,39 @@ class TrainingStates:
             return []
         return [f"--resume: {', '.join(changed)}; give what the run was started with, or --restart to begin anew"]
 
+    def _strangers(self) -> list[str]:
+        """What is in the folder and no training wrote: it stays, and no training begins over it."""
+        if not self.folder.is_dir():
+            return []
+        found = []
+        for path in sorted(self.folder.iterdir()):
+            if re.fullmatch(r"new\.partial|step-\d{8}(\.partial)?", path.name) and path.is_dir():
+                found += [f"{path.name}/{inner.name}" for inner in path.iterdir() if inner.name not in STATE_PARTS]
+            elif not (path.name == "run.json" and "data" in self._saved_config()):
+                found.append(path.name)
+        return found
+
     def _saved_config(self) -> dict[str, Any]:
         with contextlib.suppress(OSError, ValueError):
             return json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
         return {}
 
-    def is_finished(self) -> bool:
-        """Whether ``out`` holds the result of a run with this configuration that has nothing more to do."""
+    def finished(self, data_key: str) -> list[str] | None:
+        """How the finished run in ``out`` differs from this one: empty when it is the same, None without one,
+        or where it has more to do.
+
+        Args:
+            data_key: of what the data hold now.
+        """
         with contextlib.suppress(OSError, ValueError, KeyError):
             report = json.loads((self.out / "training_report.json").read_text(encoding="utf-8"))
-            # It is written when all else is.
-            has_more_to_do = is_cut_short(report) or bool(shortfall(report))
-            return not has_more_to_do and not differences(report["config"], self.config)
-        return False
+            if is_cut_short(report) or shortfall(report):
+                return None
+            changed = differences(report["config"], self.config, SAME_RESULT)
+            if report.get("data_key", data_key) != data_key:
+                changed.append("the data's files have changed since")
+            return changed
+        return None
 
     def newest(self) -> dict[str, Any] | None:
         """The newest state that can be read, its tensors still on the disk; None where there is none.
@@ -129,16 +162,17 @@ class TrainingStates:
         leftover = self.path(step).with_suffix(".partial")
         if self.path(step).is_dir():
             os.replace(self.path(step), leftover)
-        shutil.rmtree(leftover, ignore_errors=True)
+        _remove_parts(leftover)
 
     @contextlib.contextmanager
     def writing(self, step: int) -> Iterator[Path]:
         """A folder to fill, which becomes the state of ``step`` when the block ends well."""
         partial = self.folder / "new.partial"
         try:
-            for leftover in self.folder.glob("*.partial"):
-                shutil.rmtree(leftover, ignore_errors=True)
+            self._remove_leftovers()
             partial.mkdir(parents=True)
+            if "data" in self._saved_config():  # of a version that noted no files
+                sign(self.folder, {"run.json": print_of(self.folder / "run.json")})
             replace_text(self.folder / "run.json", json.dumps(self.config, indent=2) + "\n")
             yield partial
             for path in (*partial.rglob("*"), partial):
@@ -147,7 +181,7 @@ class TrainingStates:
             os.replace(partial, self.path(step))
             _force_to_disk(self.folder)
         except (OSError, RuntimeError) as error:  # PyTorch's writer turns the system's errors into RuntimeError
-            shutil.rmtree(partial, ignore_errors=True)
+            _remove_parts(partial)
             older = self.steps()
             kept = f"the state of step {older[-1]} is whole" if older else "there is none before it"
             raise StateError(
@@ -156,17 +190,45 @@ class TrainingStates:
             ) from error
 
     def remove(self) -> None:
-        """Remove all states, as after a finished run."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove all states, as after a finished run; what else somebody keeps in the folder stays."""
+        for step in self.steps():
+            self._remove_state(step)
+        self._remove_leftovers()
+        remove_file(self.folder / "run.json")
+        with contextlib.suppress(OSError):
+            if [path.name for path in self.folder.iterdir()] == [MANIFEST]:
+                (self.folder / MANIFEST).unlink()
+            self.folder.rmdir()
+
+    def _remove_leftovers(self) -> None:
+        for leftover in (self.folder / "new.partial", *self.folder.glob("step-" + "[0-9]" * 8 + ".partial")):
+            _remove_parts(leftover)
 
 
-def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Each setting that differs and may not, with both values; a setting that one side lacks is not compared."""
+def _remove_parts(state: Path) -> None:
+    """Remove a state and no more than that."""
+    (state / "state.pt").unlink(missing_ok=True)
+    shutil.rmtree(state / SHARDS, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        state.rmdir()
+
+
+def differences(saved: Mapping[str, Any], now: Mapping[str, Any], may_change: Sequence[str] = MAY_CHANGE) -> list[str]:
+    """Each setting that differs and may not, with both values; a setting that one side lacks is not compared.
+
+    Data are compared as places: with and without a slash at the end, relative and absolute are the same.
+    """
     return [
         f"{key} was {saved[key]} and is {now[key]}"
         for key in now
-        if key in saved and key not in MAY_CHANGE and saved[key] != now[key]
+        if key in saved
+        and key not in may_change
+        and (_places(saved[key]) != _places(now[key]) if key == "data" else saved[key] != now[key])
     ]
+
+
+def _places(data: Sequence[str]) -> list[str]:
+    return [os.path.realpath(entry) if os.sep in entry or os.path.exists(entry) else entry for entry in data]
 
 
 def disk_problems(folder: Path, n_bytes: float) -> list[str]:
@@ -210,9 +272,10 @@ def restore_random_states(states: Mapping[str, Any]) -> None:
 
 
 class Interruption:
-    """Notes Ctrl-C and SIGTERM while the block runs, so that the step can end first; a second one acts at once."""
+    """Notes Ctrl-C, SIGTERM and a closed terminal (SIGHUP, unless nohup has it ignored) while the block runs, so that
+    the step can end first; a second one acts at once."""
 
-    NUMBERS = (signal.SIGINT, signal.SIGTERM)
+    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -220,7 +283,8 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in self.NUMBERS}
+            heard = [n for n in self.NUMBERS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._note) for number in heard}
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:

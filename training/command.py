@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -12,14 +15,20 @@ from typing import Any, TypeVar
 from training.checkpoint import Start, TrainingStates
 from training.compute import Compute, choose_compute
 from training.corpus import CorpusError, sources
+from training.dataset import TokenisedDataset
 from training.distributed import World
 from training.documents import Documents
-from training.learning_rate_finder import find_learning_rate
+from training.evaluation.model_card import write_cards
+from training.evaluation.result_cache import data_key
+from training.learning_rate_finder import PICTURE, find_learning_rate
 from training.options import OneLineParser, OptionsError, settings_help, with_settings
 from training.plan import DEVICES
+from training.progress import Progress
+from training.report import REPORT_KEYS, contained, draw_curves, write_report
 from training.settings import TrainingOptions
 from training.tracking import tracking_problems
 from training.verdict import ending, in_words, is_cut_short, score_of, shortfall
+from training.written import MANIFEST, check_file, foreign, held, print_of, refusal, remove_file, sign, sign_folder
 
 Options = TypeVar("Options", bound=TrainingOptions)
 
@@ -29,6 +38,14 @@ SAMPLE_QUESTIONS = DEMO_QUESTIONS[:2]
 
 DEFAULT_DATA = {"demo": ("core",), "seed": ("embedded",)}
 """Two minutes are enough for the core of the embedded corpus: of all of it the demo's model learned no fact exactly."""
+
+
+FILES = (
+    *("art_ai_best.pt", "tokenizer.new", "tokenizer.model", "model.gguf", "README.md", "training_curves.png"),
+    *("metrics.jsonl", "training_report.json", "data_card.json", "data_card.md"),
+)
+FOLDERS = {"hf": "hf", "final": "final", "adapter": "adapter"}
+"""What a training of either model writes into ``--out``, beside its states: names of folders with their kinds."""
 
 
 def build_parser(prog: str, description: str | None, profiles: Mapping[str, TrainingOptions], out: Path) -> Any:
@@ -58,6 +75,7 @@ def build_parser(prog: str, description: str | None, profiles: Mapping[str, Trai
         ("restart", "leave an unfinished run in --out behind and begin anew"),
     ):
         start.add_argument(f"--{name}", dest="start", action="store_const", const=name, help=text)
+    parser.add_argument("--check", action="store_true", help="tell what stands against the run, and do nothing else")
     parser.add_argument("--plan", action="store_true", help="print what the run would need, and do nothing else")
     parser.add_argument("--plan-for", metavar="DEVICE", help=f"the same for another device: {', '.join(DEVICES)}")
     parser.add_argument(
@@ -77,7 +95,15 @@ def chosen(
     given = {"max_steps": arguments.max_steps, "report_to": arguments.report_to} | dict(given or {})
     settings = [f"{key}={value}" for key, value in given.items() if value is not None]
     options = with_settings(profiles[arguments.profile], arguments.set + settings)
-    return options, tuple(arguments.data or DEFAULT_DATA[arguments.profile])
+    return options, tuple(map(one_spelling, arguments.data or DEFAULT_DATA[arguments.profile]))
+
+
+def one_spelling(entry: str) -> str:
+    """A source's path without `./` and the slash at its end, which make no other source of it."""
+    path, equals, weight = entry.rpartition("=")
+    if not equals or Path(entry).expanduser().exists():
+        path, equals, weight = entry, "", ""
+    return f"{os.path.normpath(path)}{equals}{weight}" if os.sep in path else entry
 
 
 def configuration(options: TrainingOptions, data: Sequence[str]) -> dict[str, Any]:
@@ -97,15 +123,52 @@ def begin(
     Raises:
         OptionsError: every problem at once.
     """
-    states = TrainingStates(out, configuration(options, data), options.keep_checkpoints)
-    problems = options.problems()
-    problems += data_problems(data) + tracking_problems(options.report_to) + states.problems(start)
-    problems += [] if options.problems() else room(options, out)
-    if problems:
-        raise OptionsError(problems)
+    states = check(options, data, out, start, room)
     if start == "restart":
         states.remove()
     return states
+
+
+def check(
+    options: Options, data: Sequence[str], out: Path, start: Start, room: Callable[[Options, Path], list[str]]
+) -> TrainingStates:
+    """The checks of ``begin`` alone."""
+    states = TrainingStates(out, configuration(options, data), options.keep_checkpoints)
+    problems = options.problems()
+    problems += data_problems(data) + tracking_problems(options.report_to) + states.problems(start)
+    adopt_old_run(out)
+    if names := foreign(out, FILES, FOLDERS):
+        problems.append(refusal(out, names))
+    problems += [] if options.problems() else room(options, out)
+    if problems:
+        raise OptionsError(problems)
+    return states
+
+
+def adopt_old_run(out: Path) -> None:
+    """Note the files of a run as ours that was made before any were noted."""
+    report = read_report(out)
+    if (out / MANIFEST).exists() or report is None or not report.keys() >= set(REPORT_KEYS):
+        return
+
+    def is_known(path: Path) -> bool:
+        if path.name == "README.md":
+            return "one of the two models of Diptych" in path.read_text(encoding="utf-8", errors="replace")
+        return path.suffix in (".json", ".safetensors", ".model", ".jinja", ".txt")
+
+    files = [out / name for name in FILES if (out / name).is_file() and (name != "README.md" or is_known(out / name))]
+    sign(out, {path.name: print_of(path) for path in files})
+    for name, kind in FOLDERS.items():
+        if (out / name).is_dir() and all(is_known(path) for path in (out / name).rglob("*")):
+            sign_folder(out / name, kind)
+
+
+def read_report(out: Path) -> dict[str, Any] | None:
+    """``training_report.json`` of a folder; None where there is none that can be read."""
+    with contextlib.suppress(OSError, ValueError):
+        report = json.loads((out / "training_report.json").read_text(encoding="utf-8"))
+        return report if isinstance(report, dict) else None
+    return None
 
 
 def carry_out(
@@ -128,22 +191,33 @@ def carry_out(
     out: Path = arguments.out
     with World.join() as world, world.progress(arguments.progress) as progress:
         if arguments.find_learning_rate:
+            check_file(out / PICTURE)
             with tempfile.TemporaryDirectory() as scratch:
                 folder = Path(scratch)
                 setup = set_up(options, data, folder, progress, begin(options, data, folder, "new", room))
                 print(find_learning_rate(setup.trainer, out))
             return
-        if arguments.start == "resume" and is_finished(options, data, out):
-            print(f"{out} holds this run already, finished; name another --out, or leave --resume out, to train again")
+        if arguments.check:
+            check(options, data, out, arguments.start, room)
             return
-        report = train(options, data, out, progress, arguments.start, world)
+        with held(out) if world.is_first else contextlib.nullcontext(True) as alone:
+            if not alone:
+                raise OptionsError(
+                    [f"{out} is in use by another training; wait for it, stop it, or name another --out"]
+                )
+            if world.agree(arguments.start == "resume" and is_finished(options, data, out, progress)):
+                print(
+                    f"{out} holds this run already, finished; name another --out, or leave --resume out, to train again"
+                )
+                return
+            report = train(options, data, out, progress, arguments.start, world)
         if world.is_first:
             print(
                 f"{report['model'].replace('model', 'Model ')}: {report['parameters'] / 1e6:.1f}M parameters, "
                 f"{report['tokens']:,} tokens in {report['train_seconds']:.0f} s "
                 f"({report['tokens_per_second']:,.0f} tokens/s)"
             )
-            tell(report)
+            contained("the model's answers are not shown", tell, report)
             print(conclusion(report, out))
             progress.stage("done", f"written to {out}")
 
@@ -161,10 +235,54 @@ def conclusion(report: Mapping[str, Any], out: Path) -> str:
     return f"{said}{weak}{more}"
 
 
-def is_finished(options: TrainingOptions, data: Sequence[str], out: Path) -> bool:
-    """Whether the folder holds the result of this very run, with nothing left to go on with."""
+def finish(
+    out: Path,
+    report: dict[str, Any],
+    exports: Mapping[str, Callable[[], Any]],
+    title: str,
+    dataset: TokenisedDataset,
+    key: str,
+) -> None:
+    """Write all that comes beside a trained model: each part that fails is said, is None in the report, and costs
+    nothing else.
+
+    Args:
+        exports: other forms of the model by their names in ``out``, in the order in which they are written.
+        title: of the curves.
+        key: of what the data held when the run began.
+    """
+    written: dict[str, str | None] = {}
+    parts = dict(exports) | {"training_curves.png": lambda: draw_curves(out, title)}
+    for name, write in parts.items():
+        done = contained(f"{name} is not written", _done, write)
+        written[name] = name if done else None
+        if not done:
+            contained(f"{name} of an older run stays", remove_file, out / name)
+    report["written"] = written
+    report["data_key"] = key
+    write_report(out, report)
+    contained("data_card.json is not written", dataset.write_card, out)
+    contained("README.md is not written", write_cards, out)
+
+
+def _done(write: Callable[[], Any]) -> bool:
+    write()
+    return True
+
+
+def is_finished(options: TrainingOptions, data: Sequence[str], out: Path, progress: Progress) -> bool:
+    """Whether the folder holds the result of this very run, with nothing left to go on with; of another finished run
+    it is said what has changed."""
     states = TrainingStates(out, configuration(options, data))
-    return not states.steps() and states.is_finished()
+    changed = None if states.steps() or data_problems(data) else states.finished(key_of(options, data))
+    if changed:
+        progress.say(f"{out} holds a finished run, but {', '.join(changed)}; training anew")
+    return changed == []
+
+
+def key_of(options: TrainingOptions, data: Sequence[str]) -> str:
+    """A hash of what the data hold: names, weights, sizes and times of files."""
+    return data_key(list(data), options.max_rows_per_source)
 
 
 def compute_for(options: TrainingOptions, state: Mapping[str, Any] | None) -> Compute:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from training.comparison.evidence import (
 )
 from training.comparison.report import assemble, unwritable, write
 from training.options import OneLineParser, run_command
+from training.written import ForeignFileError, foreign, refusal
 
 ROOT = Path(__file__).resolve().parents[1]
 DATABASE = ROOT / "feedback" / "diptych.db"
@@ -70,10 +72,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _compare(arguments: argparse.Namespace) -> int:
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / ".writable").touch()
-        (arguments.out / ".writable").unlink()
+        tempfile.TemporaryFile(dir=arguments.out).close()
     except OSError as error:
         raise unwritable(arguments.out, error) from error
+    if names := foreign(arguments.out, ("report.html", "report.md", "report.json")):
+        raise ForeignFileError(refusal(arguments.out, names))
     statistics = user_test(arguments.db, arguments.stats, arguments.study)
     if not arguments.no_evaluate and (arguments.models or is_incomplete(arguments.evaluation)):
         evaluate(arguments.models or trained(), arguments.evaluation)

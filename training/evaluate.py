@@ -26,7 +26,7 @@ from training.evaluation.intervals import DRAWS
 from training.evaluation.measurements import PARTS, Measurements, Settings
 from training.evaluation.summary_table import table
 from training.options import MOST, OneLineParser, OptionsError, run_command
-from training.report import replace_text
+from training.written import check_file, replace_text
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_MODELS = {
@@ -167,6 +167,8 @@ def machine() -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
+    if arguments.json != "-":
+        check_file(Path(arguments.json))
     models, absent = chosen_models(arguments.models)
     here = machine()
     measurements = Measurements(models, settings, here)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from training.gguf_format import FILE_TYPES, ExportError, FileType, export_gguf
 from training.options import OneLineParser, run_command
 from training.progress import quiet_transformers
-from training.report import new_folder
+from training.written import ForeignFileError, new_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,7 +94,7 @@ def to_llama(model: ModernTransformer) -> LlamaForCausalLM:
 def export_hf(model: ModernTransformer, tokenizer: Tokenizer, folder: str | Path) -> None:
     """Write Model 1 as a Llama that ``AutoModelForCausalLM`` and ``AutoTokenizer`` load; replaces the folder whole."""
     llama = to_llama(model)
-    with new_folder(folder) as partial:
+    with new_folder(folder, HF) as partial:
         llama.save_pretrained(partial)
         tokenizer.to_transformers().save_pretrained(partial)
         # The pieces' scores, which GGUF needs, are in no other file.
@@ -114,8 +114,21 @@ def _source_of(checkpoint: Path) -> Path:
     )
 
 
+HF = "hf"
+"""The kind of a folder that an export has written: only such a one is replaced by another."""
+
+
+def check_place(source: Path, out: Path) -> None:
+    """Raises ForeignFileError where a folder that is written to ``out`` would lie around its source or in it."""
+    held, place = source.resolve(), out.resolve()
+    if place == held or place in held.parents or held in place.parents:
+        raise ForeignFileError(f"--out {out} holds {source} or lies in it; name another folder")
+
+
 def _export(arguments: argparse.Namespace) -> None:
     source = _source_of(arguments.checkpoint)
+    if arguments.to == "hf" and arguments.out:
+        check_place(source, arguments.out)
     if source.suffix == ".pt":
         from training.generation import load
 
@@ -126,7 +139,7 @@ def _export(arguments: argparse.Namespace) -> None:
         hf = source
         default = (source.parent if source.name == "final" else source) / "model.gguf"
         if arguments.to == "hf" and arguments.out:
-            with new_folder(arguments.out) as partial:
+            with new_folder(arguments.out, HF) as partial:
                 shutil.copytree(source, partial, dirs_exist_ok=True)
             hf = arguments.out
     written = hf

@@ -6,7 +6,6 @@ same packed rows, attention and optimizer, since it computes all logits (SmolLM2
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,9 @@ from training.compute import EXACT, STORED
 from training.loss import cross_entropy_sum
 from training.model import RMSNorm, attention_mask
 from training.products import use_fast_products
-from training.report import new_folder
 from training.shards import is_first, whole_weights
+from training.tracking import is_installed
+from training.written import new_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -240,7 +240,7 @@ class Lora:
         self.best = {name: parameter.detach().clone() for name, parameter in trained}
         if not is_first():
             return
-        with new_folder(out / "adapter") as partial:
+        with new_folder(out / "adapter", "adapter") as partial:
             self.adapted.save_pretrained(partial, save_embedding_layers=bool(self.base.new_tokens))
 
     def finish(self, out: Path) -> None:
@@ -281,7 +281,7 @@ def four_bit_problems() -> list[str]:
     """What stands against a base in 4 bits on this machine."""
     if not torch.cuda.is_available():
         return ["method=qlora needs an NVIDIA GPU with CUDA; use method=lora, whose base has 16 bits a weight"]
-    if importlib.util.find_spec("bitsandbytes") is None:
+    if not is_installed("bitsandbytes"):
         return ["method=qlora needs the package bitsandbytes; run `pip install bitsandbytes`, or use method=lora"]
     return []
 
@@ -295,7 +295,7 @@ def save_final(base: Base, folder: Path) -> None:
     if not is_first():
         return
     weights = {name: tensor.detach().to("cpu", STORED) for name, tensor in whole.items()}
-    with new_folder(folder) as partial:
+    with new_folder(folder, "final") as partial:
         base.model.save_pretrained(partial, state_dict=weights)
         base.model.config.dtype = STORED  # save_pretrained writes that of the weights in memory
         base.model.config.save_pretrained(partial)

@@ -5,8 +5,7 @@ The names of weights and keys are those of the `gguf` package; llama.cpp reads t
 
 from __future__ import annotations
 
-import json
-import os
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,10 @@ import gguf
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
 
+from training.gguf_check import gguf_fault
+from training.gguf_tokenizer import add_tokenizer, tokenizer_problem
 from training.progress import quiet_transformers
+from training.written import new_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,9 +64,30 @@ def _llama_parameters(writer: GGUFWriter, config: Any) -> None:
     writer.add_head_count(config.num_attention_heads)
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_dimension_count(config.head_dim)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_key_length(config.head_dim)  # which need not be the width over the heads
+    writer.add_value_length(config.head_dim)
+    _add_rotation(writer, config, config.head_dim)
     writer.add_vocab_size(config.vocab_size)
+
+
+def _add_rotation(writer: GGUFWriter, config: Any, dimensions: int) -> None:
+    """Rotary frequencies and how they are scaled; Llama 3's scaling is a tensor of its own, and dynamic scaling begins
+    only where the context ends."""
+    rope = config.rope_parameters
+    writer.add_rope_dimension_count(dimensions)
+    writer.add_rope_freq_base(rope["rope_theta"])
+    if rope["rope_type"] == "linear":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        writer.add_rope_scaling_factor(rope["factor"])
+    elif rope["rope_type"] == "yarn":
+        usual = 0.1 * math.log(rope["factor"]) + 1.0  # which llama.cpp multiplies with what the file says
+        writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+        writer.add_rope_scaling_factor(rope["factor"])
+        writer.add_rope_scaling_orig_ctx_len(
+            rope.get("original_max_position_embeddings") or config.max_position_embeddings
+        )
+        if rope.get("attention_factor") is not None:
+            writer.add_rope_scaling_attn_factors(rope["attention_factor"] / usual)
 
 
 def _llama_convert(name: str, tensor: Tensor, config: Any) -> Tensor:
@@ -105,8 +128,7 @@ def _phi_parameters(writer: GGUFWriter, config: Any) -> None:
     writer.add_head_count(config.num_attention_heads)
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_eps(config.layer_norm_eps)
-    writer.add_rope_dimension_count(int(config.rope_parameters["partial_rotary_factor"] * head_dim))
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    _add_rotation(writer, config, int(config.rope_parameters["partial_rotary_factor"] * head_dim))
 
 
 FAMILIES = {
@@ -114,6 +136,37 @@ FAMILIES = {
     "gpt2": Family(gguf.MODEL_ARCH.GPT2, _gpt2_parameters, _gpt2_convert),
     "phi": Family(gguf.MODEL_ARCH.PHI2, _phi_parameters, lambda name, tensor, config: tensor),
 }
+
+
+ROTATIONS = {
+    "llama": ("default", "linear", "yarn", "llama3", "dynamic"),
+    "phi": ("default", "linear", "yarn", "dynamic"),
+}
+"""Kinds of rotary scaling that have a place, by family."""
+
+
+def gguf_problem(config: Any, tokenizer: Any) -> str | None:
+    """Why a model of transformers cannot be written as GGUF, as far as its configuration and tokenizer tell; None when
+    it can."""
+    if config.model_type not in FAMILIES:
+        return f"is a {config.model_type}; GGUF is written for {', '.join(FAMILIES)} only"
+    activation = getattr(config, "hidden_act", None) or config.activation_function
+    expected = ("silu",) if config.model_type == "llama" else ("gelu_new", "gelu_pytorch_tanh", "gelu_fast")
+    if activation not in expected:
+        return f"has the activation {activation}, for which llama.cpp would compute {expected[0]}"
+    if config.model_type == "gpt2":
+        if config.scale_attn_by_inverse_layer_idx or not config.scale_attn_weights:
+            return "scales its attention in a way of its own, which has no place in GGUF"
+    else:
+        rope = config.rope_parameters
+        given = {key for key in ("beta_fast", "beta_slow", "mscale", "mscale_all_dim") if rope.get(key) is not None}
+        usual = {"beta_fast": 32, "beta_slow": 1}
+        odd = [f"{key}={rope[key]}" for key in sorted(given) if rope[key] != usual.get(key)]
+        if rope["rope_type"] not in ROTATIONS[config.model_type] or odd or rope.get("truncate") is False:
+            return (
+                f"scales rotary positions by {rope['rope_type']} {' '.join(odd)}".rstrip() + ", without a place in GGUF"
+            )
+    return tokenizer_problem(tokenizer)
 
 
 def export_gguf(folder: str | Path, out: str | Path, file_type: FileType = "f16") -> None:
@@ -124,34 +177,49 @@ def export_gguf(folder: str | Path, out: str | Path, file_type: FileType = "f16"
         out: the file to write.
         file_type: numbers of the matrices; vectors are always in fp32. ``q8_0`` is half the size of ``f16``.
 
+    The file is checked before it takes its place: llama.cpp has to read and answer two prompts as transformers does.
+
     Raises:
-        ExportError: when the architecture or the tokenizer has no place in the file.
+        ExportError: when the architecture or the tokenizer has no place in the file, or llama.cpp answers otherwise.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig, AutoTokenizer
 
     quiet_transformers()
     folder, out = Path(folder), Path(out)
     config = AutoConfig.from_pretrained(folder)
-    family = FAMILIES.get(config.model_type)
-    if family is None:
-        raise ExportError(f"{folder} is a {config.model_type}; GGUF is written for {', '.join(FAMILIES)} only")
-    partial = out.with_name(out.name + ".partial")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    writer = GGUFWriter(partial, gguf.MODEL_ARCH_NAMES[family.arch])
+    if config.model_type not in FAMILIES:
+        raise ExportError(f"{folder} {gguf_problem(config, None)}")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    own = (folder / "tokenizer.model").is_file()  # Model 1's, of whose tokenizer.json nothing is asked
+    if (problem := gguf_problem(config, tokenizer)) and not own:
+        raise ExportError(f"{folder} cannot be written as GGUF: {problem}")
+    family = FAMILIES[config.model_type]
+    with new_file(out) as partial:
+        model = _write(partial, folder, tokenizer, family, file_type)
+        if fault := gguf_fault(partial, model, tokenizer):
+            raise ExportError(f"{out} is not written: {fault}; use the folder {folder} as it is")
+
+
+def _write(path: Path, folder: Path, tokenizer: Any, family: Family, file_type: FileType) -> Any:
+    """Write the file; returns the model in transformers that it was made of."""
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+    config = model.config
+    writer = GGUFWriter(path, gguf.MODEL_ARCH_NAMES[family.arch])
     writer.add_type(gguf.GGUFType.MODEL)
     writer.add_name(NEUTRAL_NAME)
     writer.add_file_type(FILE_TYPES[file_type][1])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     family.parameters(writer, config)
-    _add_tokenizer(writer, folder, config.vocab_size)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+    add_tokenizer(writer, folder, tokenizer, config.vocab_size)
     for name, array, kind in _tensors(model, family, FILE_TYPES[file_type][0]):
         writer.add_tensor(name, array, raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    os.replace(partial, out)
+    return model
 
 
 def _tensors(
@@ -177,83 +245,15 @@ def _tensors(
         else:
             chosen = kind
         yield gguf_name, gguf.quants.quantize(array, chosen), chosen
+    if family.arch == gguf.MODEL_ARCH.LLAMA and config.rope_parameters["rope_type"] == "llama3":
+        yield "rope_freqs.weight", _slower_rotations(model), GGMLQuantizationType.F32
 
 
-def _add_tokenizer(writer: GGUFWriter, folder: Path, vocab_size: int) -> None:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    if (folder / "tokenizer.model").is_file():
-        _add_sentencepiece(writer, folder / "tokenizer.model")
-    else:
-        _add_byte_pairs(writer, tokenizer, vocab_size)
-    writer.add_add_bos_token(False)  # the chat template begins with it where a model has one
-    for add, token_id in (
-        (writer.add_bos_token_id, tokenizer.bos_token_id),
-        (writer.add_eos_token_id, tokenizer.eos_token_id),
-        (writer.add_unk_token_id, tokenizer.unk_token_id),
-        (writer.add_pad_token_id, tokenizer.pad_token_id),
-    ):
-        if token_id is not None:
-            add(token_id)
-    if tokenizer.chat_template:
-        writer.add_chat_template(tokenizer.chat_template)
-
-
-def _add_sentencepiece(writer: GGUFWriter, path: Path) -> None:
-    from training.tokenizer import Tokenizer
-
-    processor = Tokenizer(path).processor
-    ids = range(processor.get_piece_size())
-    kinds = (
-        (processor.is_unknown, TokenType.UNKNOWN),
-        (processor.is_control, TokenType.CONTROL),
-        (processor.is_byte, TokenType.BYTE),
-        (processor.is_unused, TokenType.UNUSED),
-    )
-    writer.add_tokenizer_model("llama")
-    writer.add_tokenizer_pre("default")
-    writer.add_token_list([processor.id_to_piece(i) for i in ids])
-    writer.add_token_scores([processor.get_score(i) for i in ids])
-    writer.add_token_types([next((kind for test, kind in kinds if test(i)), TokenType.NORMAL) for i in ids])
-    writer.add_add_space_prefix(False)
-
-
-def _add_byte_pairs(writer: GGUFWriter, tokenizer: Any, vocab_size: int) -> None:
-    state = json.loads(tokenizer.backend_tokenizer.to_str())
-    if state["model"]["type"] != "BPE":
-        raise ExportError(
-            f"a tokenizer of the kind {state['model']['type']} has no place in GGUF; only byte-level BPE has"
-        )
-    tokens = {i: token for token, i in tokenizer.get_vocab().items()}
-    special = {token["id"]: token["special"] for token in state["added_tokens"]}
-    texts, kinds = [], []
-    for i in range(vocab_size):  # an embedding may have more rows than the tokenizer has tokens
-        texts.append(tokens.get(i, f"[PAD{i}]"))
-        if i not in tokens:
-            kinds.append(TokenType.UNUSED)
-        elif i in special:
-            kinds.append(TokenType.CONTROL if special[i] else TokenType.USER_DEFINED)
-        else:
-            kinds.append(TokenType.NORMAL)
-    merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in state["model"]["merges"]]
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(_pre_tokenizer(state["pre_tokenizer"]))
-    writer.add_token_list(texts)
-    writer.add_token_types(kinds)
-    writer.add_token_merges(merges)
-    writer.add_add_space_prefix(False)
-
-
-def _pre_tokenizer(state: dict[str, Any] | None) -> str:
-    """llama.cpp's name of how text is cut before pairs are merged."""
-    steps = [] if state is None else state.get("pretokenizers", [state])
-    kinds = [step["type"] for step in steps]
-    if kinds == ["Digits", "ByteLevel"] and steps[0]["individual_digits"] and steps[1]["use_regex"]:
-        return "smollm"
-    if kinds == ["ByteLevel"] and steps[0]["use_regex"]:
-        return "gpt-2"
-    raise ExportError(f"the tokenizer cuts text by {kinds}, which is not known here; GGUF cannot be written for it")
+def _slower_rotations(model: Any) -> np.ndarray:
+    """How many times slower each pair of a head rotates than without scaling, (head_dim / 2,)."""
+    config = model.config
+    plain = config.rope_parameters["rope_theta"] ** -(np.arange(0, config.head_dim, 2) / config.head_dim)
+    return (plain / model.model.rotary_emb.inv_freq.float().numpy()).astype(np.float32)
 
 
 def llama_from_gguf(path: str | Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
@@ -279,6 +279,7 @@ def llama_from_gguf(path: str | Path) -> tuple[LlamaForCausalLM, PreTrainedToken
         num_attention_heads=heads,
         num_key_value_heads=value("llama.attention.head_count_kv"),
         intermediate_size=value("llama.feed_forward_length"),
+        head_dim=length.contents() if (length := reader.fields.get("llama.attention.key_length")) else None,
         max_position_embeddings=value("llama.context_length"),
         rope_parameters={"rope_type": "default", "rope_theta": value("llama.rope.freq_base")},
         rms_norm_eps=value("llama.attention.layer_norm_rms_epsilon"),

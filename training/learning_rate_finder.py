@@ -14,6 +14,7 @@ from training.report import draw_rates
 if TYPE_CHECKING:
     from training.trainer import Trainer
 
+PICTURE = "learning_rate.png"
 STEPS = 60
 LOWEST, HIGHEST = 0.01, 100.0
 """Multiples of the peak rates of the settings."""
@@ -31,8 +32,7 @@ def find_learning_rate(trainer: Trainer, out: Path, steps: int = STEPS) -> str:
         OptionsError: when the rates of the settings are 0.
     """
     rates, losses = sweep(trainer, steps)
-    out.mkdir(parents=True, exist_ok=True)
-    picture = out / "learning_rate.png"
+    picture = out / PICTURE
     lowest = min(range(len(losses)), key=losses.__getitem__)
     suggested = rates[lowest] / 3
     draw_rates(picture, rates, losses, suggested)

@@ -7,6 +7,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import io
 import os
 import shlex
 import sys
@@ -194,6 +195,9 @@ def run_command(main: Callable[[argparse.Namespace], int | None], parser: argpar
 
     Mistakes are ``ValueError``, ``OSError`` and what derives from them; ``--debug`` shows the traceback instead.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 shows a model's emoji as \\U0001f3a8
+            stream.reconfigure(errors="backslashreplace")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     arguments = parser.parse_args(argv)
     try:

@@ -33,8 +33,8 @@ from training.corpus.split import SPLITS
 from training.dataset import TokenisedDataset
 from training.documents import ChatForm, Documents, DocumentsWriter, LossOn, tokenise
 from training.parallel import Workers, release_freed_memory
-from training.report import new_folder
 from training.tokenizer import CHAT_FORM, train_tokenizer
+from training.written import MANIFEST, new_file, new_folder
 
 VERSION = 2
 """Raised whenever the same data would be prepared differently."""
@@ -153,7 +153,7 @@ def prepare(
                 say(warning)
             return found
         try:
-            with new_folder(folder) as unfinished:
+            with new_folder(folder, "prepared", cache=True) as unfinished:
                 _Preparation(recipe, unfinished, workers, say).run(make_encoder)
         except OSError as error:
             if error.errno != errno.ENOSPC:
@@ -208,7 +208,8 @@ def _open(folder: Path, *, reused: bool) -> Prepared | None:
 
 def _copy_card(folder: Path, to: Path) -> None:
     for card in folder.glob("data_card.*"):
-        shutil.copyfile(card, to / card.name)
+        with new_file(to / card.name) as partial_card:
+            shutil.copyfile(card, partial_card)
 
 
 class _Preparation:
@@ -241,7 +242,7 @@ class _Preparation:
             written = self._tokenise(corpus, places, work / "encoder", len(encoder))
         shutil.rmtree(work)
         self._done("tokenise", f"{written['tokens']:,} tokens in {written['documents']:,} training documents")
-        files = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
+        files = [path for path in sorted(self.folder.rglob("*")) if path.is_file() and path.name != MANIFEST]
         index = {
             "version": VERSION,
             "data": self.recipe.data,

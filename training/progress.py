@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +15,8 @@ from types import TracebackType
 from typing import Literal
 
 from tqdm import tqdm
+
+from training.written import ForeignFileError, refusal
 
 Stage = Literal["corpus", "tokenizer", "download", "train", "evaluate", "export", "done"]
 
@@ -49,6 +52,18 @@ def quiet_transformers() -> None:
     logging.set_verbosity_error()
 
 
+def _check_place(path: Path) -> None:
+    """Raises ForeignFileError where something else than a progress file is in its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path):
+        try:
+            ours = json.loads(path.read_text(encoding="utf-8")).keys() >= {"stage", "message", "step", "steps"}
+        except (OSError, ValueError, AttributeError):
+            ours = False
+        if not ours:
+            raise ForeignFileError(refusal(path.parent, [path.name]))
+
+
 class Progress:
     """Stages and steps of one run.
 
@@ -57,6 +72,8 @@ class Progress:
 
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = Path(path) if path else None
+        if self.path is not None:
+            _check_place(self.path)
         self.state = State()
         self._bar: tqdm | None = None
         self._written = 0.0
@@ -72,13 +89,15 @@ class Progress:
     def stage(self, stage: Stage, message: str) -> None:
         """Enter a stage and say so on the terminal."""
         self._close_bar()
-        print(message, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # the terminal may be gone, and the run goes on
+            print(message, file=sys.stderr, flush=True)
         self.state = replace(self.state, stage=stage, message=message, seconds_left=None, seconds_at_most=None)
         self._write()
 
     def say(self, message: str) -> None:
         """A line between the bar's updates."""
-        tqdm.write(message, file=sys.stderr)
+        with contextlib.suppress(OSError):
+            tqdm.write(message, file=sys.stderr)
 
     def look(self, looks: Sequence[tuple[float, float]], target: float | None, answers: Mapping[str, str]) -> None:
         """A score of held-out samples, with all those before it, and what the model answers by now."""
@@ -97,6 +116,17 @@ class Progress:
         seconds_at_most: float | None = None,
     ) -> None:
         """One more optimizer step of training."""
+        minutes, seconds = divmod(max(0, round(seconds_left)), 60)
+        with contextlib.suppress(OSError):
+            self._draw(step, steps, f"loss {loss:.3f}, {tokens_per_second:,.0f} tokens/s, {minutes}:{seconds:02d} left")
+        self.state = replace(
+            self.state, stage="train", message="training", step=step, steps=steps, loss=loss, val_loss=val_loss,
+            tokens_per_second=tokens_per_second, seconds_left=max(0.0, seconds_left), seconds_at_most=seconds_at_most,
+        )  # fmt: skip
+        if time.monotonic() - self._written > 0.5:
+            self._write()
+
+    def _draw(self, step: int, steps: int, shown: str) -> None:
         if self._bar is None:
             self._bar = tqdm(
                 total=steps,
@@ -108,29 +138,25 @@ class Progress:
             )
         self._bar.total = steps
         self._bar.n = step
-        minutes, seconds = divmod(max(0, round(seconds_left)), 60)
-        shown = f"loss {loss:.3f}, {tokens_per_second:,.0f} tokens/s, {minutes}:{seconds:02d} left"
         self._bar.set_postfix_str(shown, refresh=False)
         self._bar.update(0)
-        self.state = replace(
-            self.state, stage="train", message="training", step=step, steps=steps, loss=loss, val_loss=val_loss,
-            tokens_per_second=tokens_per_second, seconds_left=max(0.0, seconds_left), seconds_at_most=seconds_at_most,
-        )  # fmt: skip
-        if time.monotonic() - self._written > 0.5:
-            self._write()
 
     def _close_bar(self) -> None:
-        if self._bar is not None:
-            self._bar.refresh()
-            self._bar.close()
-            self._bar = None
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            with contextlib.suppress(OSError):
+                bar.refresh()
+                bar.close()
 
     def _write(self) -> None:
         self._written = time.monotonic()
         if self.path is None:
             return
-        with contextlib.suppress(OSError):  # a training does not end because nobody can be told how far it is
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            partial = self.path.with_suffix(".partial")
-            partial.write_text(json.dumps(asdict(replace(self.state, updated=time.time()))))
+        try:
+            number, partial = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+            with os.fdopen(number, "w", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(replace(self.state, updated=time.time()))))
             os.replace(partial, self.path)
+        except OSError as error:  # the run is worth more than the news of it
+            print(f"--progress {self.path} is no longer written: {error.strerror}", file=sys.stderr)
+            self.path = None

@@ -7,18 +7,21 @@ import json
 import logging
 import os
 import resource
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from training.written import new_file, replace_text, sign_growing
 
 if TYPE_CHECKING:
     from training.compute import Compute
     from training.dataset import TokenisedDataset
     from training.outcome import Outcome
     from training.scoring import Score
+
+T = TypeVar("T")
 
 REPORT_KEYS = [
     "model",
@@ -49,31 +52,15 @@ REPORT_KEYS = [
 METERED = ("intel_rapl", "intel_power_gadget", "powermetrics", "apple")
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old one or the new one, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-
-
-@contextlib.contextmanager
-def new_folder(folder: str | Path) -> Iterator[Path]:
-    """A folder to fill, which takes the place of ``folder`` when the block ends well; else the old one stays."""
-    folder = Path(folder)
-    partial, old = folder.with_name(folder.name + ".partial"), folder.with_name(folder.name + ".old")
-    for leftover in (partial, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    partial.mkdir(parents=True)
+def contained(what: str, do: Callable[..., T], *arguments: Any) -> T | None:
+    """What ``do`` gives, or None and one line: a fault in what comes beside a model never costs the run."""
     try:
-        yield partial
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(partial, folder)
-    shutil.rmtree(old, ignore_errors=True)
+        return do(*arguments)
+    except (Exception, SystemExit) as error:
+        reason = " ".join(str(error).split())[:300] or "no reason given"
+        with contextlib.suppress(OSError):
+            print(f"{what}: {reason} ({type(error).__name__})", file=sys.stderr)
+        return None
 
 
 class Metrics:
@@ -82,16 +69,24 @@ class Metrics:
     def __init__(
         self, path: Path, keep_until_step: int | None = None, listener: Callable[[dict[str, Any]], None] | None = None
     ) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.listener = path, listener
         kept = [] if keep_until_step is None else [row for row in read_metrics(path) if row["step"] <= keep_until_step]
         replace_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+        self._signed = False
 
     def write(self, **row: Any) -> None:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+        if not self._signed:
+            sign_growing(self.path)
+            self._signed = True
+        if self.listener is not None and not contained("the tracker gets no more measurements", self._tell, row):
+            self.listener = None
+
+    def _tell(self, row: dict[str, Any]) -> bool:
         if self.listener is not None:
             self.listener(row)
+        return True
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -137,9 +132,7 @@ class Energy:
     def so_far(self) -> EnergyUse:
         """Of the whole run up to now, or to the end of the measurement."""
         if self._tracker is not None:
-            with _without_output():
-                self._tracker.flush()
-            self._read()
+            self._now = contained("energy is not recorded", self._read, "flush") or EnergyUse()
         return self.earlier + self._now
 
     @contextlib.contextmanager
@@ -149,39 +142,43 @@ class Energy:
         Where the machine has no meter the figures are codecarbon's estimate from load and processor type, and
         ``source`` says so. A failure of codecarbon leaves the figures ``None`` and never stops a training.
         """
-        try:
-            from codecarbon import OfflineEmissionsTracker
-
-            logging.getLogger("codecarbon").setLevel(logging.ERROR)
-            with _without_output():
-                self._tracker = OfflineEmissionsTracker(
-                    country_iso_code=country,
-                    save_to_file=False,
-                    log_level="error",
-                    tracking_mode="process",
-                    allow_multiple_runs=True,
-                    measure_power_secs=5,
-                )
-                self._tracker.start()
-        except Exception as error:  # any fault of a meter is a missing figure, not a lost training
-            self._tracker = None
-            print(f"energy is not recorded: {error}", file=sys.stderr)
+        self._tracker = contained("energy is not recorded", _started_tracker, country)
         try:
             yield
         finally:
             if self._tracker is not None:
-                with _without_output():
-                    self._tracker.stop()
-                self._read()
+                self._now = contained("energy is not recorded", self._read, "stop") or EnergyUse()
                 self._tracker = None
 
-    def _read(self) -> None:
+    def _read(self, first: str) -> EnergyUse:
+        """What the tracker has counted, after its method ``first``."""
         tracker = self._tracker
+        with _without_output():
+            getattr(tracker, first)()
         modes = [str(getattr(part, "_mode", "")) for part in tracker._hardware]
         metered = tracker._total_gpu_energy.kWh > 0 or any(mode in METERED for mode in modes)
-        self._now = EnergyUse(
-            tracker._total_energy.kWh, tracker._total_emissions, "measured" if metered else "estimated"
+        return EnergyUse(tracker._total_energy.kWh, tracker._total_emissions, "measured" if metered else "estimated")
+
+
+def _started_tracker(country: str) -> Any:
+    """Raises what codecarbon does, also where its constructor swallows it and leaves a tracker without its parts."""
+    from codecarbon import OfflineEmissionsTracker
+
+    logging.getLogger("codecarbon").setLevel(logging.ERROR)
+    with _without_output():
+        tracker = OfflineEmissionsTracker(
+            country_iso_code=country,
+            save_to_file=False,
+            log_level="error",
+            tracking_mode="process",
+            allow_multiple_runs=True,
+            measure_power_secs=5,
         )
+        tracker.start()
+        tracker.flush()
+    if not hasattr(tracker, "_hardware"):
+        raise RuntimeError("codecarbon did not start; look at its configuration, .codecarbon.config")
+    return tracker
 
 
 @contextlib.contextmanager
@@ -245,17 +242,22 @@ def write_report(folder: Path, report: dict[str, Any]) -> None:
     replace_text(folder / "training_report.json", json.dumps(report, indent=2) + "\n")
 
 
+def _figure(width: float, height: float) -> Any:
+    """An empty picture, in inches, without pyplot: a notebook's MPLBACKEND is unknown outside of it."""
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        from matplotlib.figure import Figure
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def draw_curves(folder: Path, title: str) -> None:
     """``training_curves.png`` from ``metrics.jsonl``: training and validation loss, and the learning rate."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     rows = read_metrics(folder / "metrics.jsonl")
-    figure, (losses, rates) = pyplot.subplots(
-        2, 1, figsize=(8, 6), sharex=True, height_ratios=(3, 1), layout="constrained"
-    )
+    figure = _figure(8, 6)
+    losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     for key, label in (("loss", "training"), ("val_loss", "validation, without smoothing")):
         points = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
         if points:
@@ -268,24 +270,18 @@ def draw_curves(folder: Path, title: str) -> None:
         rates.plot(*zip(*points, strict=True), color="tab:green")
     rates.set(xlabel="optimizer step", ylabel="learning rate")
     rates.grid(alpha=0.3)
-    figure.savefig(folder / "training_curves.partial.png", dpi=120)
-    pyplot.close(figure)
-    os.replace(folder / "training_curves.partial.png", folder / "training_curves.png")
+    with new_file(folder / "training_curves.png") as partial:
+        figure.savefig(partial, dpi=120)
 
 
 def draw_rates(path: Path, rates: Sequence[float], losses: Sequence[float], suggested: float) -> None:
     """The picture of a sweep over learning rates."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
+    figure = _figure(8, 4)
+    axes = figure.subplots()
     axes.plot(rates, losses)
     axes.axvline(suggested, color="tab:green", label=f"suggested: {suggested:.2g}")
     axes.set(xscale="log", xlabel="learning rate", ylabel="smoothed loss (nats a token)")
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path.with_suffix(".partial.png"), dpi=120)
-    pyplot.close(figure)
-    os.replace(path.with_suffix(".partial.png"), path)
+    with new_file(path) as partial:
+        figure.savefig(partial, dpi=120)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,7 @@ import sentencepiece
 
 from training.documents import ChatForm
 from training.prompts import encodable, guarded_template
+from training.written import new_file, remove_file
 
 if TYPE_CHECKING:
     from transformers import LlamaTokenizer
@@ -68,9 +70,12 @@ class Tokenizer:
         return sha256(self.path.read_bytes()).hexdigest()
 
     def move(self, path: Path) -> None:
-        """Rename the file, replacing one that is there."""
-        os.replace(self.path, path)
-        self.path = path
+        """Move the file, replacing one that is there."""
+        if self.path != path:
+            with new_file(path) as partial:
+                shutil.copyfile(self.path, partial)
+            remove_file(self.path)
+            self.path = path
 
     def encode(self, text: str) -> list[int]:
         """Ids of ``text`` alone, without any token of the chat form."""
@@ -152,8 +157,6 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, path: str | Path) -> 
             f"vocab_size={vocab_size} does not suit the data: {reason}; give more data or a smaller vocab_size"
         ) from error
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(model.getvalue())
-    os.replace(partial, path)
+    with new_file(path) as partial:
+        partial.write_bytes(model.getvalue())
     return Tokenizer(path)

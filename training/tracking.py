@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from training.options import OptionsError
+from training.report import contained
 
 Listener = Callable[[Mapping[str, Any]], None]
 
@@ -19,9 +20,15 @@ PROJECT = "diptych"
 
 def tracking_problems(name: str) -> list[str]:
     """Whether the tracker's package is missing."""
-    if name == "none" or importlib.util.find_spec(name) is not None:
+    if name == "none" or is_installed(name):
         return []
     return [f"report_to={name} needs a package that is not installed; run `pip install {name}`, or leave report_to out"]
+
+
+def is_installed(name: str) -> bool:
+    """Whether there is a package, and not just a folder of its name, as W&B leaves one wherever it has run."""
+    spec = importlib.util.find_spec(name)
+    return spec is not None and spec.origin is not None
 
 
 @contextlib.contextmanager
@@ -39,15 +46,18 @@ def tracking(name: str, out: Path, config: Mapping[str, Any]) -> Iterator[Listen
     elif name == "tensorboard":
         from torch.utils.tensorboard import SummaryWriter
 
-        with contextlib.closing(SummaryWriter(str(out / "logs"))) as writer:
+        writer = SummaryWriter(str(out / "logs"))
 
-            def add(row: Mapping[str, Any]) -> None:
-                for key, value in numbers(row).items():
-                    writer.add_scalar(key, value, row["step"])
-                for question, answer in row.get("answers", {}).items():
-                    writer.add_text(question, answer, row["step"])
+        def add(row: Mapping[str, Any]) -> None:
+            for key, value in numbers(row).items():
+                writer.add_scalar(key, value, row["step"])
+            for question, answer in row.get("answers", {}).items():
+                writer.add_text(question, answer, row["step"])
 
+        try:
             yield add
+        finally:
+            contained("TensorBoard's files may lack the last measurements", writer.close)
     else:  # Trackio has the interface of W&B
         tracker = importlib.import_module(name)
         folder = {"dir": str(out)} if name == "wandb" and "WANDB_DIR" not in os.environ else {}
@@ -60,7 +70,7 @@ def tracking(name: str, out: Path, config: Mapping[str, Any]) -> Iterator[Listen
         try:
             yield lambda row: tracker.log(numbers(row), step=row["step"])
         finally:
-            tracker.finish()
+            contained(f"{name} may lack the last measurements", tracker.finish)
 
 
 def numbers(row: Mapping[str, Any]) -> dict[str, float]:

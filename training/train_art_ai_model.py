@@ -11,9 +11,9 @@ The folder `--out` then holds `art_ai_best.pt`, `tokenizer.model`, `hf/`, `model
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -36,11 +36,12 @@ from training.command import (
     compute_for,
     configuration,
     describe_cuts,
+    finish,
+    key_of,
 )
 from training.corpus import is_embedded
 from training.dataset import Dataset, TokenisedDataset, load_dataset, tokenise_dataset
 from training.distributed import World
-from training.evaluation.model_card import write_cards
 from training.export import export_gguf, export_hf
 from training.generation import MODEL1_FOLDER, complete, generate_batch
 from training.model import ModernTransformer, config_problems
@@ -48,7 +49,7 @@ from training.options import OneLineParser, OptionsError, Range, ranges_of, run_
 from training.plan import Plan, estimate_tokens, make_plan, memory_problems
 from training.prepare import prepare_for_model1
 from training.progress import Progress
-from training.report import draw_curves, run_report, write_report
+from training.report import run_report
 from training.scoring import Score
 from training.settings import TrainingOptions
 from training.shards import whole_weights
@@ -56,6 +57,7 @@ from training.tokenizer import CHAT_FORM, PAD, Tokenizer, train_tokenizer
 from training.tracking import tracking
 from training.trainer import Trainer
 from training.verdict import USABLE_BITS_PER_BYTE
+from training.written import new_file, remove_file
 
 
 @dataclass(frozen=True)
@@ -185,9 +187,8 @@ def save_checkpoint(
         "options": asdict(options),
         "step": step,
     }
-    partial = path.with_suffix(".partial")
-    torch.save(content, partial)
-    os.replace(partial, path)
+    with new_file(path) as partial:
+        torch.save(content, partial)
 
 
 def shape_of(options: Model1Options) -> ModernTransformer:
@@ -214,7 +215,8 @@ def prepare_data(
         limits = options.max_rows_per_source, options.max_held_out
         prepared = prepare_for_model1(data, options.vocab_size, options.loss_on, *limits, say=progress.say)
         if not tokenizer.is_file():
-            shutil.copyfile(prepared.tokenizer_path, tokenizer)
+            with new_file(tokenizer) as partial:
+                shutil.copyfile(prepared.tokenizer_path, partial)
         return prepared.dataset, Tokenizer(tokenizer)
     dataset = load_dataset(data, options.max_rows_per_source, options.max_held_out)
     if tokenizer.is_file():
@@ -265,7 +267,7 @@ def set_up(
     path = out / "tokenizer.new"
     if state is None:
         if world.is_first:
-            path.unlink(missing_ok=True)
+            remove_file(path)
     elif not path.is_file():
         path = out / "tokenizer.model"
     dataset, tokenizer = world.in_turn(lambda: prepare_data(options, data, path, progress))
@@ -315,6 +317,7 @@ def train_model1(
     Of several processes the first one writes; the others return an empty report.
     """
     states = begin(options, data, out, start, room_problems)
+    key = key_of(options, data)
     run = set_up(options, data, out, progress, states, states.newest() if start == "resume" else None, world)
     trainer = run.trainer
     report_to = options.report_to if world.is_first else "none"
@@ -339,20 +342,16 @@ def train_model1(
         "seed": options.seed,
         "config": configuration(options, data),
     }
-    export(model.cpu().eval(), run.tokenizer, out)
-    draw_curves(out, f"Model 1, {model.n_parameters() / 1e6:.1f}M parameters, from scratch")
-    write_report(out, report)
-    run.dataset.write_card(out)
-    write_cards(out)
+    title = f"Model 1, {model.n_parameters() / 1e6:.1f}M parameters, from scratch"
+    hf, gguf = out / "hf", out / "model.gguf"
+    beside: dict[str, Callable[[], Any]] = {
+        "hf": lambda: export_hf(model.cpu().eval(), run.tokenizer, hf),
+        "model.gguf": lambda: export_gguf(hf, gguf),
+    }
+    finish(out, report, beside, title, run.dataset, key)
     if not trainer.is_cut_short:
         states.remove()
     return report
-
-
-def export(model: ModernTransformer, tokenizer: Tokenizer, out: Path) -> None:
-    """Write the interchange formats beside the checkpoint."""
-    export_hf(model, tokenizer, out / "hf")
-    export_gguf(out / "hf", out / "model.gguf")
 
 
 def parser() -> OneLineParser:

@@ -34,22 +34,23 @@ from training.command import (
     compute_for,
     configuration,
     describe_cuts,
+    finish,
+    key_of,
 )
 from training.compute import Compute
 from training.corpus import is_embedded
 from training.dataset import TokenisedDataset, load_dataset, spread_over_facts, tokenise_dataset
 from training.distributed import World
-from training.evaluation.model_card import write_cards
 from training.export import export_gguf
 from training.fine_tuning import Full, Lora, PackedCausalLM, QLora, four_bit_problems
 from training.generation import MODEL2_FOLDER, generate
-from training.gguf_format import FAMILIES
+from training.gguf_format import gguf_problem
 from training.known_bases import base_problems, list_bases, plan_base
 from training.options import MOST, OneLineParser, Range, run_command
 from training.plan import estimate_tokens
 from training.prepare import Recipe, prepare
 from training.progress import Progress
-from training.report import draw_curves, read_metrics, run_report, write_report
+from training.report import read_metrics, run_report
 from training.scoring import Score
 from training.settings import TrainingOptions
 from training.tracking import tracking
@@ -166,6 +167,8 @@ def set_up(
     four_bits, remote = options.method == "qlora", options.trust_remote_code
     torch.manual_seed(options.seed)  # tokens that are new to the base start at random
     base = world.in_turn(lambda: load_base(options.base, progress, four_bits=four_bits, trust_remote_code=remote))
+    if problem := gguf_problem(base.model.config, base.tokenizer):
+        progress.say(f"model.gguf will not be written: {options.base}: {problem}; final/ is all there will be")
     torch.manual_seed(options.seed)
     method = make_method(base, options, compute)
     model = PackedCausalLM(base.model)
@@ -211,6 +214,7 @@ def train_model2(
     Of several processes the first one writes; the others return an empty report.
     """
     states = begin(options, data, out, start, base_problems)
+    key = key_of(options, data)
     run = set_up(options, data, out, progress, states, states.newest() if start == "resume" else None, world)
     base, trainer = run.base, run.trainer
     report_to = options.report_to if world.is_first else "none"
@@ -245,23 +249,12 @@ def train_model2(
         "seed": options.seed,
         "config": configuration(options, data),
     }
-    write_gguf(base, out, options, progress)
-    draw_curves(out, f"Model 2, {report['parameters'] / 1e6:.0f}M parameters, fine-tuned ({options.method})")
-    write_report(out, report)
-    run.dataset.write_card(out)
-    write_cards(out)
+    title = f"Model 2, {report['parameters'] / 1e6:.0f}M parameters, fine-tuned ({options.method})"
+    gguf = out / "model.gguf"
+    finish(out, report, {gguf.name: lambda: export_gguf(out / "final", gguf, options.gguf)}, title, run.dataset, key)
     if not trainer.is_cut_short:
         states.remove()
     return report
-
-
-def write_gguf(base: Base, out: Path, options: Model2Options, progress: Progress) -> None:
-    """``model.gguf``, of the families that can be written; without it the app reads ``final/`` with PyTorch."""
-    if base.model.config.model_type in FAMILIES:
-        export_gguf(out / "final", out / "model.gguf", options.gguf)
-    else:
-        (out / "model.gguf").unlink(missing_ok=True)  # that of an older run
-        progress.say(f"model.gguf is not written: {base.name} is none of {', '.join(FAMILIES)}; final/ is all there is")
 
 
 def make_method(base: Base, options: Model2Options, compute: Compute) -> Full | Lora:

@@ -223,7 +223,9 @@ class Trainer:
     def _tell(self, found: Score, of_what: str, **more: Any) -> None:
         """Write down a score, with the answers to the fixed questions, and show both."""
         outcome = self.outcome
-        answers = {"answers": self.answers()} if self.answers and self.options.sample_tokens else {}
+        ask = self.answers if self.options.sample_tokens else None
+        said = contained("the questions are not asked", ask) if ask else None
+        answers = {"answers": said} if said else {}
         self.metrics.write(
             step=outcome.steps,
             seconds=outcome.seconds,

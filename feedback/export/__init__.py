@@ -17,7 +17,7 @@ from .companions import COMPANIONS, beside, stream_companion
 from .files import stream_parquet, stream_sqlite
 from .formats import Format, stream_arena, stream_csv, stream_dpo, stream_jsonl, stream_kto
 from .manifest import Manifest, codebook, count, describe
-from .write import ExportError, replace_file
+from .write import ExportError, check_place, replace_file
 
 if TYPE_CHECKING:
     from ..database import Database
@@ -98,6 +98,11 @@ def write(
         ExportError: as :func:`stream`, or the place cannot be written.
     """
     entry = _checked(database, format, study_id)
+    for place in (out, f"{out}.manifest.json", f"{out}.codebook.md"):
+        check_place(place)
+    if format == "csv":
+        for name in COMPANIONS:
+            check_place(beside(out, name))
     digest = hashlib.sha256()
 
     def observe(chunk: bytes) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .rows import CODEBOOK, vote_rows
+from .write import ExportError
 
 _BLOCK = 1 << 20  # bytes
 _ROWS = 20_000  # votes of one Parquet row group
@@ -91,8 +92,15 @@ def _keep_study(copy: sqlite3.Connection, study_id: int) -> None:
 
 @contextmanager
 def _aside(name: str) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="diptych-export-") as folder:
-        yield Path(folder) / name
+    try:
+        with tempfile.TemporaryDirectory(prefix="diptych-export-") as folder:
+            yield Path(folder) / name
+    except (OSError, sqlite3.OperationalError) as error:  # not of the place of the export, which is written elsewhere
+        reason = getattr(error, "strerror", None) or error
+        raise ExportError(
+            f"{tempfile.gettempdir()}: cannot hold the working copy of the votes ({reason}); make room there, or set"
+            " TMPDIR to another folder"
+        ) from error
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

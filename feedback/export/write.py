@@ -1,15 +1,38 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and never in the place of a file that somebody else wrote.
+
+What was written is noted beside it in ``.diptych.json``, in the form of ``training/written.py``: names, each with the
+file's size and a hash. A file is replaced only while it is as it was written.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+MANIFEST = ".diptych.json"
+_EDGE = 1 << 20  # bytes at a file's beginning and end that its print reads
 
 
 class ExportError(ValueError):
     """An export is not possible: one line with the value, the rule and the remedy."""
+
+
+def check_place(path: str | Path) -> None:
+    """Raises ExportError where a folder or another's file stands at ``path``."""
+    path = Path(path)
+    if path.is_dir():
+        raise ExportError(f"{path}: is a folder; name a file with --out")
+    if os.path.lexists(path) and not _is_ours(path):
+        raise ExportError(
+            f"{path}: was not written here by this project, or was changed since; move it away, or name another file"
+            " with --out"
+        )
 
 
 def replace_file(path: str | Path, chunks: Iterable[bytes], observe: Callable[[bytes], object] = len) -> int:
@@ -18,15 +41,14 @@ def replace_file(path: str | Path, chunks: Iterable[bytes], observe: Callable[[b
     ``observe`` sees every chunk (a digest, a progress bar).
 
     Raises:
-        ExportError: the place cannot be written.
+        ExportError: the place cannot be written, or has a file of somebody else's.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ExportError(f"{path}: is a folder; name a file with --out")
+    check_place(path)
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
+            temporary = Path(file.name)
             size = 0
             for chunk in chunks:
                 file.write(chunk)
@@ -35,10 +57,53 @@ def replace_file(path: str | Path, chunks: Iterable[bytes], observe: Callable[[b
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
+        check_place(path)
+        _sign(path, _print(temporary))
         os.replace(temporary, path)
     except OSError as error:
         raise ExportError(f"{path}: cannot be written ({error.strerror}); choose another place with --out") from None
     finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        if temporary is not None and temporary.exists():
+            temporary.unlink()
     return size
+
+
+def _is_ours(path: Path) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    prints = (_read(path.parent) or {"files": {}})["files"].get(path.name, [])
+    return bool(prints) and _print(path) in prints
+
+
+def _sign(path: Path, print_: str) -> None:
+    """Note a file as ours before it is in its place; the print before stays valid until the next."""
+    manifest = path.parent / MANIFEST
+    content = _read(path.parent)
+    if content is None:
+        if manifest.exists():
+            raise ExportError(f"{manifest}: is another program's; choose another folder with --out")
+        content = {"written_by": "diptych", "kind": None, "files": {}}
+    content["files"][path.name] = [*content["files"].get(path.name, [])[-1:], print_]
+    number, partial = tempfile.mkstemp(prefix=MANIFEST, dir=path.parent)
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        file.write(json.dumps(content, indent=1) + "\n")
+    os.chmod(partial, 0o644)
+    os.replace(partial, manifest)
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if content["written_by"] == "diptych":
+            return dict(content) | {"files": dict(content["files"])}
+    return None
+
+
+def _print(path: Path) -> str:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        digest = hashlib.sha256(file.read(_EDGE))
+        if size > _EDGE:
+            file.seek(max(_EDGE, size - _EDGE))
+            digest.update(file.read(_EDGE))
+    return f"{size} {digest.hexdigest()[:32]}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..battles import timestamp
-from ..export.write import ExportError, replace_file
+from ..export.write import ExportError, check_place, replace_file
 from ..statistics import StudyVotes, VotesError, load_study, summary
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def write_report(
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        check_place(folder / "report.html")
     except OSError as error:
         raise ExportError(f"{folder}: cannot be made ({error.strerror}); choose another folder with --out") from None
     votes = load_study(database, label)

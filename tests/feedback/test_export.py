@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feedback.__main__ import main
 from feedback.blind_test import BlindTest
 from feedback.export import FORMATS, ExportError, stream, write
 from feedback.export.companions import COMPANIONS
 from feedback.export.rows import _FREE_TEXT, COLUMNS, FORMULA_STARTS, hide_formula, reveal_formula
+from feedback.export.write import MANIFEST, replace_file
 from feedback.statistics import load_study, load_votes, read_csv, read_study_csv, summary
 from feedback.study import Exclusion
 from tests.feedback.protocol import answer_turn, answered, choice_for, open_test, vote_for
@@ -279,7 +282,7 @@ def test_mixed_studies_are_refused_where_no_column_tells(study: BlindTest) -> No
 
 def test_an_export_that_fails_leaves_the_old_file(study: BlindTest, tmp_path: Path) -> None:
     out = tmp_path / "votes.csv"
-    out.write_text("old")
+    replace_file(out, [b"old"])
     with pytest.raises(ExportError, match="cannot be written"):
         write(study.database, "csv", tmp_path / "no" / "votes.csv")
     with pytest.raises(ExportError, match="is a folder"):
@@ -287,20 +290,70 @@ def test_an_export_that_fails_leaves_the_old_file(study: BlindTest, tmp_path: Pa
     with pytest.raises(ExportError, match="'xlsx' is unknown"):
         write(study.database, "xlsx", out)
     assert out.read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == [MANIFEST]
+
+
+def test_no_file_of_another_is_replaced(study: BlindTest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By any command that writes; what was written by one is, but not after somebody has changed it."""
+    database, out = str(study.database.path), tmp_path / "out"
+    out.mkdir()
+    for name in ("thesis.txt", "report.html", "a.csv.manifest.json", "b.csv.codebook.md", "c.testers.csv", "d.sqlite"):
+        (out / name).write_text(f"my own {name}")
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    taken = ("thesis.txt", "a.csv", "b.csv", "c.csv")
+    for command in (
+        *(["export", "--format", "csv", "--out", f"{out}/{name}"] for name in taken),
+        ["export", "--format", "sqlite", "--out", f"{out}/d.sqlite"],
+        ["stats", "--json", f"{out}/thesis.txt"],
+        ["report", "--out", str(out)],
+        ["backup", "--out", f"{out}/thesis.txt"],
+    ):
+        assert main([command[0], "--db", database, *command[1:]]) == 2, command
+        assert capsys.readouterr().err.count("\n") == 1
+        assert {path: path.read_bytes() for path in out.iterdir()} == before, command
+    for _ in range(2):
+        assert main(["export", "--db", database, "--format", "csv", "--out", f"{out}/votes.csv"]) == 0
+        assert main(["stats", "--db", database, "--json", f"{out}/stats.json"]) == 0
+    (out / "votes.csv").write_text("corrected by hand")
+    assert main(["export", "--db", database, "--format", "csv", "--out", f"{out}/votes.csv"]) == 2
+    assert (out / "votes.csv").read_text() == "corrected by hand"
+    assert "changed since; move it away" in capsys.readouterr().err
+    assert before.items() <= {path: path.read_bytes() for path in out.iterdir()}.items()
+
+
+def test_a_database_of_another_program_keeps_every_byte(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "places.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE bookmarks (url TEXT)")
+        connection.commit()
+    before = path.read_bytes()
+    for command in ("stats", "report", "check"):
+        more = {"stats": ["--json", "-"], "report": ["--out", str(tmp_path / "out")]}.get(command, [])
+        assert main([command, "--db", str(path), *more]) == 2
+        assert "is a SQLite file of another program" in capsys.readouterr().err
+    backup = tmp_path / "backup.db"
+    open_test(tmp_path / "votes.db").database.backup(backup)
+    assert main(["restore", "--db", str(path), "--from", str(backup)]) == 2
+    assert path.read_bytes() == before
+
+
+def test_a_full_folder_of_temporary_files_is_not_blamed_on_the_place_of_the_export(
+    study: BlindTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/dev/full/not")  # no folder can be made there
+    with pytest.raises(ExportError, match=r"^/dev/full/not: cannot hold the working copy .*set TMPDIR"):
+        write(study.database, "parquet", tmp_path / "votes.parquet")
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
-    from feedback.export.write import replace_file
-
     def chunks() -> object:
         yield b"half"
         raise RuntimeError("interrupted")
 
-    (tmp_path / "f").write_text("old")
+    replace_file(tmp_path / "f", [b"old"])
     with pytest.raises(RuntimeError):
         replace_file(tmp_path / "f", chunks())
-    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    assert {path.name for path in tmp_path.iterdir()} == {"f", MANIFEST}
     assert (tmp_path / "f").read_text() == "old"
 
 

@@ -19,6 +19,7 @@ from training.dataset import load_dataset, spread_over_facts, tokenise_dataset
 from training.documents import Documents
 from training.prepare import Prepared, Recipe, prepare
 from training.tokenizer import CHAT_FORM, Tokenizer, train_tokenizer
+from training.written import MANIFEST, WORKSPACE
 
 PAINTERS = ("Degas", "Monet", "Manet", "Klee", "Goya", "Cole", "Ryder", "Homer", "Cassatt", "Morisot")
 
@@ -94,7 +95,7 @@ def test_the_result_does_not_depend_on_the_number_of_processes(
     assert not two.reused
     assert one.folder != two.folder
     for path in one.folder.rglob("*"):
-        if path.is_file() and path.name != "index.json":  # which holds the seconds
+        if path.is_file() and path.name not in ("index.json", MANIFEST):  # which hold the seconds
             assert path.read_bytes() == (two.folder / path.relative_to(one.folder)).read_bytes(), path.name
 
 
@@ -127,8 +128,9 @@ def test_an_interrupted_preparation_leaves_nothing_and_the_next_one_is_whole(dat
     with pytest.raises(KeyboardInterrupt):
         prepare(recipe(data), interrupt)
     assert cached() == set()
-    killed = cache_folder() / "prepared" / f"{recipe(data).key()}.partial"
-    (killed / "train").mkdir(parents=True)  # what is left when a process is killed
+    killed = cache_folder() / "prepared" / f"{WORKSPACE}killed"
+    (killed / "new" / "train").mkdir(parents=True)  # what is left when a process is killed
+    (killed / MANIFEST).write_text('{"written_by": "diptych", "kind": "workspace", "files": {}, "target": "x"}')
     whole = prepare(recipe(data), make)
     assert cached() == {whole.folder.name}
     assert not (whole.folder / "work").exists()

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.slow
 def test_everything_is_there(demo_model1: Run) -> None:
     names = {path.name for path in demo_model1.folder.iterdir()}
     assert names == {
+        ".diptych.json",
         "README.md",
         "art_ai_best.pt",
         "tokenizer.model",

@@ -31,7 +31,7 @@ ANSWERS = {
     "Hello!": "Hello, ask me about art.",
 }
 CARD = {"README.md", "data_card.json", "data_card.md"}
-FILES = {"final", "model.gguf", "training_curves.png", "metrics.jsonl", "training_report.json", *CARD}
+FILES = {".diptych.json", "final", "model.gguf", "training_curves.png", "metrics.jsonl", "training_report.json", *CARD}
 
 
 def write_data(folder: Path) -> list[str]:

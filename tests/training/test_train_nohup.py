@@ -21,6 +21,8 @@ def save(*_):
     time.sleep(1)
     sys.exit("saved")
 signal.signal(signal.SIGTERM, save)
+if "--check" in sys.argv:
+    sys.exit("dim=7 is no setting of this model" if "dim=7" in sys.argv and "model2" in sys.argv[0] else 0)
 print(sys.argv[1:])
 time.sleep(60)
 """
@@ -80,6 +82,44 @@ def test_it_runs_on_tells_how_to_watch_and_stop_it_and_refuses_a_second(folder: 
         time.sleep(0.1)
     assert not running(pid), signal.SIGTERM
     assert "saved" in (folder / lines["log"]).read_text()
+
+
+def stop(started: subprocess.CompletedProcess[str]) -> None:
+    lines = dict(re.findall(r"^(\w+): +(.+)$", started.stdout, re.M))
+    subprocess.run(lines["stop"], shell=True, check=True)
+
+
+def test_what_stands_against_the_second_run_is_told_before_the_first_begins(folder: Path) -> None:
+    refused = nohup(folder, "both", "--set", "dim=7")
+    assert refused.returncode != 0
+    assert refused.stderr == "dim=7 is no setting of this model\n"
+    assert list((folder / "logs").iterdir()) == []
+
+
+def test_paths_are_meant_from_where_the_command_was_typed(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Also through a link to the script, from a folder with a space in its name."""
+    here = tmp_path_factory.mktemp("other place") / "of mine"
+    here.mkdir()
+    (here / "texts").mkdir()
+    (here / "train.sh").symlink_to(os.path.relpath(folder / "train_nohup.sh", here))
+    words = ["--data", "texts", "texts/=2", "core", "--out", "run 1", "--progress=p.json", "--set", "dim=8"]
+    started = subprocess.run(
+        ["bash", "train.sh", "model1", *words], cwd=here, capture_output=True, text=True, timeout=20
+    )
+    assert started.returncode == 0, started.stderr
+    log = Path(re.findall(r"^log: +(.+)$", started.stdout, re.M)[0])
+    try:
+        for _ in range(100):
+            if "--set" in log.read_text():
+                break
+            time.sleep(0.1)
+        places = [f"{here}/texts", f"{here}/texts/=2", "core", "--out", f"{here}/run 1", f"--progress={here}/p.json"]
+        assert str(["--data", *places, "--set", "dim=8", "--resume"]) in log.read_text()
+        assert log.parent == folder / "logs"
+    finally:
+        stop(started)
 
 
 def test_an_unknown_run_is_one_line(folder: Path) -> None:

@@ -19,7 +19,7 @@ from training.comparison.headings import headings
 from training.comparison.two_minutes import two_minutes
 from training.comparison.user_testing import user_testing
 from training.comparison.values import Value
-from training.report import replace_text
+from training.written import ForeignFileError, foreign, refusal, replace_text
 
 VERSION = 1
 """Of ``report.json``."""
@@ -85,6 +85,8 @@ def write(report: Report, out: Path) -> list[Path]:
     files |= {f"plots/{plot.name}.svg": standalone(plot.svg) for plot in report.plots()}
     files["report.json"] = json.dumps(as_json(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     files["report.md"], files["report.html"] = text(report), page(report)
+    if names := foreign(out, files):
+        raise ForeignFileError(refusal(out, names))
     try:
         for name, content in files.items():
             replace_text(out / name, content)

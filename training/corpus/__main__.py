@@ -24,6 +24,7 @@ from training.corpus.card import DataCard
 from training.corpus.cleaned import cleaned
 from training.corpus.cleaning import CleaningReport
 from training.corpus.files import FORMATS
+from training.written import ForeignFileError, foreign, new_file, refusal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,7 +118,8 @@ def _build(options: argparse.Namespace) -> None:
         raise CorpusError(f"{out}: the corpus is written as JSON lines; name a file that ends in .jsonl")
     card = DataCard(options.data)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        if names := foreign(out.parent, (out.name, *(f"{out.stem}.data_card.{form}" for form in ("json", "md")))):
+            raise ForeignFileError(refusal(out.parent, names))
         count = _write_whole(out, _lines(options, card))
         card.write(out.parent, f"{out.stem}.data_card")
     except OSError as error:
@@ -154,16 +156,11 @@ def _prepare(options: argparse.Namespace) -> None:
 
 def _write_whole(path: Path, lines: Iterable[str]) -> int:
     """Write a file that appears only when it is whole; the number of its lines."""
-    part = path.with_name(f"{path.name}.part")
     count = 0
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            for line in lines:
-                file.write(line + "\n")
-                count += 1
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with new_file(path) as part, part.open("w", encoding="utf-8") as file:
+        for line in lines:
+            file.write(line + "\n")
+            count += 1
     return count
 
 

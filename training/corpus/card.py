@@ -15,6 +15,7 @@ from training.corpus.cleaned import AcrossSplit
 from training.corpus.cleaning import CleaningReport
 from training.corpus.sample import Sample
 from training.corpus.split import SPLITS, Split
+from training.written import replace_text
 
 
 @dataclass
@@ -158,8 +159,8 @@ class DataCard:
 
     def write(self, folder: Path, stem: str = "data_card") -> None:
         """Write ``data_card.json`` and ``data_card.md`` into ``folder``."""
-        (folder / f"{stem}.json").write_text(json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n", "utf-8")
-        (folder / f"{stem}.md").write_text(self.markdown(), "utf-8")
+        replace_text(folder / f"{stem}.json", json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n")
+        replace_text(folder / f"{stem}.md", self.markdown())
 
 
 def _sum(counters: Iterable[Counter[str]]) -> dict[str, int]:

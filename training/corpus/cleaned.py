@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from numpy.typing import DTypeLike
 from training.corpus.cleaning import REASONS, CleaningReport, clean, from_files
 from training.corpus.duplicates import DuplicateSearch, Fingerprints, fingerprint
 from training.corpus.forms import normalised_question
-from training.corpus.sample import Sample, digest
+from training.corpus.sample import CorpusError, Sample, digest
 from training.corpus.split import SPLITS, Split, split_of
 from training.parallel import Workers
 
@@ -128,12 +129,24 @@ def cleaned(
         workers: Processes to share the work with; without them it is done in this one.
         folder: Where the files are; a temporary folder without it. It needs about four times the size of the text.
     """
-    place = Path(tempfile.mkdtemp(prefix="diptych-")) if folder is None else folder
-    place.mkdir(parents=True, exist_ok=True)
+    place: Path | None = folder
     try:
-        yield _clean_into(place, samples, CleaningReport() if report is None else report, workers or Workers(1))
+        try:
+            place = place or Path(tempfile.mkdtemp(prefix="diptych-"))
+            place.mkdir(parents=True, exist_ok=True)
+            counted = CleaningReport() if report is None else report
+            corpus = _clean_into(place, samples, counted, workers or Workers(1))
+        except OSError as error:
+            if folder is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOENT):
+                raise CorpusError(
+                    f"{tempfile.gettempdir()}: cannot hold the working copy of the corpus ({error.strerror}); make "
+                    "room there, or set TMPDIR to another folder"
+                ) from error
+            raise
+        yield corpus
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        if place is not None:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _clean_into(folder: Path, samples: Iterable[Sample], report: CleaningReport, workers: Workers) -> CleanedCorpus:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from training.evaluation.cost import find_forms
 from training.evaluation.energy import everyday_co2, everyday_energy
 from training.evaluation.subjects import Unavailable, read_report
 from training.known_bases import KNOWN
-from training.report import replace_text
+from training.written import ForeignFileError, replace_text
 
 ROOT = Path(__file__).resolve().parents[2]
 CARD = "README.md"
@@ -127,6 +128,8 @@ def update_cards(evaluation: Mapping[str, Any]) -> list[Path]:
 def write_cards(folder: Path, measured: Mapping[str, Any] | None = None) -> list[Path]:
     """Write ``README.md`` into a checkpoint's folder and its part in Hugging Face's form, each whole or not at all.
 
+    A card that somebody has written or changed stays as it is.
+
     Args:
         folder: where ``training_report.json`` is; a folder without one gets no card.
         measured: the model's entry of ``evaluation.json``, if this very model has been evaluated.
@@ -137,9 +140,14 @@ def write_cards(folder: Path, measured: Mapping[str, Any] | None = None) -> list
     sources = Sources(folder, report, _read_data_card(folder), measured)
     text = card(sources)
     paths = [folder / CARD, *([folder / sources.form / CARD] if (folder / sources.form).is_dir() else [])]
+    written = []
     for path in paths:
-        replace_text(path, text)
-    return paths
+        try:
+            replace_text(path, text)
+            written.append(path)
+        except ForeignFileError as error:
+            print(f"no card: {error}", file=sys.stderr)
+    return written
 
 
 def _read_data_card(folder: Path) -> dict[str, Any]:

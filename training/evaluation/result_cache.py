@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -14,7 +16,6 @@ from typing import Any
 
 from training.cache import cache_folder
 from training.corpus import source_files, source_name, weighted_sources
-from training.report import replace_text
 
 KEPT_DAYS = 30
 """Results that no run has used for so long are removed when others are written."""
@@ -49,13 +50,20 @@ class ResultCache:
                 pass
         result = measure()
         self._remove_old()
-        replace_text(path, json.dumps(result, allow_nan=False) + "\n")
+        self._write(path, json.dumps(result, allow_nan=False) + "\n")
         return result
+
+    def _write(self, path: Path, text: str) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        number, partial = tempfile.mkstemp(dir=self.folder)
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(partial, path)
 
     def _remove_old(self) -> None:
         limit = time.time() - KEPT_DAYS * 86_400
         for path in self.folder.glob("*.json"):
-            if path.stat().st_mtime < limit:
+            if re.fullmatch(r".+-[0-9a-f]{32}\.json", path.name) and path.stat().st_mtime < limit:
                 path.unlink(missing_ok=True)
 
 

@@ -63,7 +63,7 @@ def test_the_report_is_written_with_what_is_missing_named(written: Written) -> N
     """All is measured, so nothing is measured again."""
     assert "report/report.html" in written.output
     assert "missing: Model 2, tasks: not asked for" in written.output
-    names = {path.name for path in written.folder.iterdir()}
+    names = {path.name for path in written.folder.glob("[!.]*")}
     assert names == {"report.html", "report.md", "report.json", "plots", "sources"}
 
 

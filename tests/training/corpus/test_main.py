@@ -52,7 +52,7 @@ def test_what_build_writes_is_read_back_unchanged(tmp_path: Path, capsys: pytest
     written = load([str(out)])
     assert written == load(["conversation", "ai-literacy"], max_rows_per_source=200)
     assert [row["split"] for row in rows] == [split_of(sample) for sample in written]
-    written_files = {path.name for path in out.parent.iterdir()}
+    written_files = {path.name for path in out.parent.glob("[!.]*")}
     assert written_files == {"corpus.jsonl", "corpus.data_card.json", "corpus.data_card.md"}
 
 

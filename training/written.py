@@ -1,0 +1,312 @@
+"""Which files this project wrote, so that no command removes or replaces one of a user's.
+
+    FOLDER/.diptych.json    the names of what was written there, each with its size and a hash
+
+A file is replaced only while it is as it was written, a whole folder only where that holds for everything in it. What
+is being written lies in a folder `.diptych-…` beside its place, which no other process touches while this one lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+MANIFEST = ".diptych.json"
+WORKSPACE = ".diptych-"
+SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""What file managers leave in any folder, as macOS leaves `._NAME`: neither ours nor in the way. It stays."""
+EDGE = 1 << 20
+"""Bytes at a file's beginning and end that its print reads: all of a text, and a few milliseconds of a model."""
+SHOWN = 3
+OURS: dict[str, Any] = {"written_by": "diptych", "kind": None, "files": {}}
+
+
+class ForeignFileError(ValueError):
+    """A place that holds a file of somebody else's; the message is one line and says what to do."""
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is as this project wrote it."""
+    return _is_as_written(path, _read(path.parent)["files"].get(path.name, []))
+
+
+def foreign(out: Path, files: Iterable[str], folders: Mapping[str, str] = {}) -> list[str]:
+    """What stands in ``out`` where a command will write and is not ours.
+
+    Args:
+        files: names of files that it will write.
+        folders: names of folders that it will write, each with its kind.
+    """
+    found = [name for name in files if os.path.lexists(out / name) and not is_ours(out / name)]
+    for name, kind in folders.items():
+        folder = out / name
+        if folder.is_dir():
+            found += [f"{name}/{stranger}" for stranger in _strangers(folder, kind)]
+        elif os.path.lexists(folder):
+            found.append(name)
+    return found
+
+
+def refusal(folder: Path, names: list[str]) -> str:
+    """One line about files that are in the way."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    was, it = ("was", "it") if len(names) == 1 else ("were", "them")
+    return (
+        f"{folder} holds {', '.join(names[:SHOWN])}{more}, which {was} not written here by this project or changed "
+        f"since; nothing is overwritten: move {it} away, or name another place"
+    )
+
+
+def check_file(path: Path) -> None:
+    """Raises ForeignFileError where another's file, or a folder, stands at ``path``."""
+    if os.path.lexists(path) and not is_ours(path):
+        raise ForeignFileError(refusal(path.parent, [path.name]))
+
+
+def check_folder(folder: Path, kind: str) -> None:
+    """Raises ForeignFileError unless ``folder`` is missing, empty, or wholly of this kind as it was written."""
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise ForeignFileError(refusal(folder.parent, [folder.name]))
+    if strangers := _strangers(folder, kind):
+        raise ForeignFileError(refusal(folder, strangers))
+
+
+@contextlib.contextmanager
+def new_file(path: str | Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of ``path`` when the block ends well; else the old file stays.
+
+    Raises:
+        ForeignFileError: at once, where another's file is there.
+    """
+    path = Path(path)
+    check_file(path)
+    with _workspace(path.parent, path.name) as place:
+        partial = place / path.name
+        yield partial
+        check_file(path)
+        sign(path.parent, {path.name: print_of(partial)})  # before it is there: whenever a crash comes, both are known
+        os.replace(partial, path)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old one or the new one, whole."""
+    with new_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def new_folder(folder: str | Path, kind: str, cache: bool = False) -> Iterator[Path]:
+    """A folder to fill, which takes the place of ``folder`` when the block ends well; else the old one stays.
+
+    Args:
+        kind: what the folder is. One of another kind is never replaced: it may be all there is of a model.
+        cache: whether it lies in the cache: then what is damaged is replaced, and what is another's stays in it.
+
+    Raises:
+        ForeignFileError: at once, unless the folder is missing, empty, or wholly of this kind as it was written.
+    """
+    folder = Path(folder)
+    folder = folder.resolve() if folder.is_symlink() else folder
+    if not cache:
+        check_folder(folder, kind)
+    with _workspace(folder.parent, folder.name) as place:
+        partial = place / "new"
+        partial.mkdir()
+        yield partial
+        sign_folder(partial, kind)
+        if not cache:
+            check_folder(folder, kind)
+        if folder.exists():
+            _move_what_stays(folder, partial)
+            os.replace(folder, place / "old")
+        os.replace(partial, folder)
+
+
+def sign(folder: Path, prints: Mapping[str, str]) -> None:
+    """Note files as ours, by name and print; the print before stays valid until the next."""
+    with _locked_manifest(folder) as manifest:
+        for name, print_ in prints.items():
+            manifest["files"][name] = [*manifest["files"].get(name, [])[-1:], print_]
+
+
+def sign_folder(folder: Path, kind: str) -> None:
+    """Note everything that is in a folder as ours."""
+    prints = {name: [print_of(folder / name)] for name in _names(folder)}
+    content = OURS | {"kind": kind, "files": prints}
+    (folder / MANIFEST).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def sign_growing(path: Path) -> None:
+    """Note a file as ours that lines are appended to: whatever follows, it begins as it does now."""
+    sign(path.parent, {path.name: print_of(path, growing=True)})
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file of ours; another's stays."""
+    if is_ours(path):
+        path.unlink()
+
+
+def _move_what_stays(old: Path, new: Path) -> None:
+    """Systems' files, and in the cache another's."""
+    ours = {name.partition("/")[0] for name in _read(old)["files"]} | {path.name for path in new.iterdir()}
+    for path in list(old.iterdir()):
+        if path.name not in ours:
+            os.replace(path, new / path.name)
+
+
+def _names(folder: Path) -> list[str]:
+    """Files and empty folders, but for what systems leave and the manifest."""
+    paths = (path for path in sorted(folder.rglob("*")) if not path.is_dir() or path.is_symlink() or _is_empty(path))
+    there = (path for path in paths if path.parent != folder or not (path.name == MANIFEST or _is_systems(path)))
+    return [path.relative_to(folder).as_posix() for path in there]
+
+
+def _is_systems(path: Path) -> bool:
+    return path.name in SYSTEM_FILES or path.name.startswith("._")
+
+
+def _is_empty(folder: Path) -> bool:
+    return next(folder.iterdir(), None) is None
+
+
+def _strangers(folder: Path, kind: str) -> list[str]:
+    if not folder.is_dir():
+        return []
+    manifest = _read(folder)
+    known = manifest["files"] if manifest["kind"] == kind else {}
+    return [name for name in _names(folder) if not _is_as_written(folder / name, known.get(name, []))]
+
+
+def _is_as_written(path: Path, prints: list[str]) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    return any(print_of(path, like=print_) == print_ for print_ in prints)
+
+
+def print_of(path: Path, *, growing: bool = False, like: str = "") -> str:
+    """A file's size and a hash of its first and last ``EDGE`` bytes.
+
+    Args:
+        growing: of the beginning that the file has now.
+        like: of as much of the file as this print was of.
+    """
+    if not path.is_file():
+        return ""
+    size = path.stat().st_size
+    growing = growing or "+" in like
+    length = min(size, int(like.partition("+")[0]) if "+" in like else size, EDGE if growing else size)
+    with path.open("rb") as file:
+        digest = hashlib.sha256(file.read(min(length, EDGE)))
+        if length > EDGE:
+            file.seek(max(EDGE, length - EDGE))
+            digest.update(file.read(EDGE))
+    return f"{length}{'+' if growing else ' '}{digest.hexdigest()[:32]}"
+
+
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    """None where there is none, or another's file of that name."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if content["written_by"] == OURS["written_by"]:
+            return OURS | content | {"files": dict(content["files"])}
+    return None
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    return _manifest(folder) or OURS | {"files": {}}
+
+
+@contextlib.contextmanager
+def _locked_manifest(folder: Path) -> Iterator[dict[str, Any]]:
+    """The manifest to change, which no other process changes meanwhile: replaced whole when the block ends well."""
+    path = folder / MANIFEST
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        lock(handle)
+        if path.exists() and os.stat(path).st_ino == os.fstat(handle).st_ino:
+            break
+        os.close(handle)  # another process has replaced it
+    try:
+        content = _read(folder)
+        if os.fstat(handle).st_size and _manifest(folder) is None:
+            raise ForeignFileError(refusal(folder, [MANIFEST]))
+        yield content
+        number, partial = tempfile.mkstemp(prefix=MANIFEST, dir=folder)
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(json.dumps(content, indent=1) + "\n")
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _workspace(parent: Path, target: str) -> Iterator[Path]:
+    """A folder of this process's own in ``parent``, removed with all that is left in it."""
+    parent.mkdir(parents=True, exist_ok=True)
+    _clear_dead_workspaces(parent)
+    place = Path(tempfile.mkdtemp(prefix=WORKSPACE, dir=parent))
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        lock(handle)
+        content = OURS | {"kind": "workspace", "target": target}
+        (place / MANIFEST).write_text(json.dumps(content), encoding="utf-8")
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        os.close(handle)
+
+
+def _clear_dead_workspaces(parent: Path) -> None:
+    """Remove what processes left that were killed; a folder that one of them had moved away takes its place again."""
+    for place in parent.glob(f"{WORKSPACE}*"):
+        if _read(place)["kind"] != "workspace":
+            continue
+        try:
+            handle = os.open(place, os.O_RDONLY)
+        except OSError:  # its process has just removed it
+            continue
+        try:
+            if lock(handle, wait=False):
+                target = parent / json.loads((place / MANIFEST).read_text(encoding="utf-8"))["target"]
+                if (place / "old").exists() and (place / "new").exists() and not os.path.lexists(target):
+                    os.replace(place / "new", target)
+                shutil.rmtree(place, ignore_errors=True)
+        finally:
+            os.close(handle)
+
+
+def lock(handle: int, wait: bool = True) -> bool | None:
+    """Lock an open file or folder until it is closed. False where another process has it, None on a disk without
+    locks, as some on networks are."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Whether this process alone has the folder, until the block ends; a folder made for that and left empty goes."""
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield lock(handle, wait=False) is not False
+    finally:
+        os.close(handle)
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
