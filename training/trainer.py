@@ -32,7 +32,7 @@ from training.options import Stopped
 from training.outcome import Outcome
 from training.packing import Batch, PackedBatches, all_batches
 from training.progress import Progress
-from training.report import NO_ENERGY, Energy, EnergyUse, Metrics
+from training.report import NO_ENERGY, Energy, EnergyUse, Metrics, contained
 from training.scoring import Score, score
 from training.settings import TrainingOptions
 from training.shards import complete_state, whole
