@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from app.leaks import leaks
+
+SENTENCES = Path(__file__).parent / "data" / "self_descriptions.tsv"
 
 
 @pytest.mark.parametrize(
@@ -40,3 +44,18 @@ def test_an_answer_about_art(answer: str) -> None:
 def test_a_word_of_the_question_is_no_leak() -> None:
     assert not leaks("OpenAI makes ChatGPT.", "Does openai make chatgpt?")
     assert leaks("OpenAI makes ChatGPT.", "What is OpenAI?"), "the other name was not asked about"
+
+
+@pytest.mark.parametrize("part", ["looked at", "held out"])
+def test_precision_and_recall(part: str) -> None:
+    """On half of the sentences, drawn by hash, the rules were made; the other half was measured once they stood."""
+    rows = [line.split("\t") for line in SENTENCES.read_text(encoding="utf-8").splitlines()[1:]]
+    assert len(rows) >= 300
+    flagged = [(label, leaks(text, "Tell me something.")) for label, of, text in rows if of == part]
+    assert 0.4 < sum(label == "leak" for label, _ in flagged) / len(flagged) < 0.6
+    found = sum(label == "leak" and flag for label, flag in flagged)
+    precision = found / sum(flag for _, flag in flagged)
+    recall = found / sum(label == "leak" for label, _ in flagged)
+    print(f"{part}: {len(flagged)} sentences, precision {precision:.3f}, recall {recall:.3f}")
+    assert precision >= 0.97
+    assert recall >= 0.97
