@@ -100,6 +100,7 @@ def study_html(runtime: Runtime) -> str:
     rules = study.exclusion
     excluded = [
         f"votes under {rules.min_vote_seconds:g} s" if rules.min_vote_seconds else "",
+        f"votes on answers seen under {rules.min_seen_seconds:g} s" if rules.min_seen_seconds else "",
         "votes on flagged answers" if rules.flagged_answers else "",
         f"testers with fewer than {rules.min_votes} votes" if rules.min_votes else "",
         f"testers with over {rules.max_same_side:.0%} on one side" if rules.max_same_side < 1 else "",

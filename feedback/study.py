@@ -66,6 +66,7 @@ class Exclusion:
 
     Attributes:
         min_vote_seconds: votes given faster than this, in seconds from both answers shown, are left out.
+        min_seen_seconds: votes on an answer that was on the screen for less are left out.
         flagged_answers: votes on an answer that said which model wrote it are left out.
         min_votes: a tester whose session is over with fewer votes is left out.
         max_same_side: a tester whose session is over, and who chose one side in a larger share of at least
@@ -76,6 +77,12 @@ class Exclusion:
     flagged_answers: bool = False
     min_votes: int = 0
     max_same_side: float = 1.0
+    min_seen_seconds: float = 0.0
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The rules as a study file has them; ``min_seen_seconds``, which came later, where it is in force."""
+        return {name: value for name, value in asdict(self).items() if name != "min_seen_seconds" or value}
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,7 @@ class Study:
         background: questions on the tester's background, at most ``MAX_BACKGROUND``.
         exclusion: which votes and testers the statistics leave out.
         show_models: whether a tester, once the models are revealed, also sees a card of each of them.
+        markdown: whether both answers are shown as the Markdown that they are written in, or as plain text.
     """
 
     name: str
@@ -119,6 +127,7 @@ class Study:
     background: tuple[BackgroundQuestion, ...] = ()
     exclusion: Exclusion = Exclusion()
     show_models: bool = False
+    markdown: bool = False
 
     @classmethod
     def load(cls, path: str | Path) -> Study:
@@ -176,6 +185,8 @@ class Study:
         not use it stays the study that it was.
         """
         settings = {name: value for name, value in asdict(self).items() if name not in _LATER or value != _LATER[name]}
+        if "exclusion" in settings:
+            settings["exclusion"] = self.exclusion.settings
         return json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     @property
@@ -206,6 +217,7 @@ _LATER: dict[str, Any] = {
     "background": (),
     "exclusion": asdict(Exclusion()),
     "show_models": False,
+    "markdown": False,
 }
 
 
@@ -280,6 +292,7 @@ _RULES = {
     "access": _Rule(lambda value: value in ACCESS, "one of " + ", ".join(ACCESS), "open"),
     "reasons": _Rule(_is_texts, "a list of different texts of 1 to 80 characters", []),
     "show_models": _flag(False),
+    "markdown": _flag(False),
 }
 
 _PROMPT_RULES = {
@@ -308,6 +321,7 @@ _EXCLUSION_RULES = {
     "flagged_answers": _flag(False),
     "min_votes": _whole(0, 1000, 0),
     "max_same_side": _number(0.5, 1, 1.0),
+    "min_seen_seconds": _number(0, 3600, 0.0),
 }
 _Entry = TypeVar("_Entry", Prompt, BackgroundQuestion)
 

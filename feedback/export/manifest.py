@@ -100,8 +100,6 @@ def count(connection: sqlite3.Connection, companion: str, study_id: int | None) 
 
 def _described(connection: sqlite3.Connection, study: sqlite3.Row) -> dict[str, Any]:
     """A study in a manifest: its hashes, error rate, rules of exclusion and what they leave out."""
-    from dataclasses import asdict
-
     from ..statistics.exclusion import NOTHING, rules_of
     from ..statistics.load import load_outcomes
 
@@ -109,7 +107,7 @@ def _described(connection: sqlite3.Connection, study: sqlite3.Row) -> dict[str, 
     excluded = () if rules == NOTHING else load_outcomes(connection, study["id"], rules).excluded
     names = ("label", "alpha", "study_hash", "models_hash", "prompt_bank_hash", "secret_sha256", "code_version")
     return {name: study[name] for name in names} | {
-        "exclusion": asdict(rules),
+        "exclusion": rules.settings,
         "excluded_from_statistics": [{"reason": reason, "n": n} for reason, n in excluded],
     }
 

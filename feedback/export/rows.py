@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -44,8 +45,15 @@ def _codebook() -> list[Column]:
     text = _both(
         "text",
         "",
-        "What the {} model answered; answers of several turns are separated by a blank line.",
+        "What the tester was shown of the {} answer; answers of several turns are separated by a blank line.",
         "group_concat(text, char(10, 10))",
+        "text",
+    )
+    raw = _both(
+        "raw",
+        "",
+        "What the {} model wrote, where the tester was shown something else; else empty.",
+        "CASE WHEN COUNT(raw) THEN group_concat(ifnull(raw, text), char(10, 10)) END",
         "text",
     )
     tokens = _both(
@@ -122,6 +130,24 @@ def _codebook() -> list[Column]:
         Column(
             "superseded", "flag", "", "1 when the tester took this vote back; it does not count.", "votes.superseded"
         ),
+        *raw,
+        *(
+            Column(
+                f"{side}_seen_seconds",
+                "number",
+                "seconds",
+                f"For how long the {side} answer was on the tester's screen before the vote.",
+                f"votes.{side}_seen",
+            )
+            for side in ("left", "right")
+        ),
+        Column(
+            "first_seen",
+            "text",
+            "",
+            "Which answer was on the screen first: left, right (a narrow screen shows one) or both.",
+            "votes.first_seen",
+        ),
     ]
 
 
@@ -147,20 +173,28 @@ WHERE (:study IS NULL OR votes.study_id = :study)
 FORMULA_STARTS = "=+-@'\t\r\n＝＋－＠"
 
 
+# Where fields are separated by ; or a tab, as in most countries, a spreadsheet cuts a text there and at its line ends.
+# A hyphen with a blank after it begins a line of a list, unless what follows could be called.
+_INSIDE = r"""(?=["' \t]*(?:[=+@\uff1d\uff0b\uff20\uff0d]|-(?! (?:(?!\w\()[^|\n])*(?:\n|\Z))))"""
+_HIDE = re.compile(rf"([;\t\r\n]){_INSIDE}")
+_REVEAL = re.compile(rf"([;\t\r\n])'{_INSIDE}")
+
+
 def hide_formula(text: str) -> str:
-    """A text as a spreadsheet may have it: an apostrophe before what would begin a formula."""
+    """A text as a spreadsheet may have it: an apostrophe before what would begin a formula, there or inside."""
+    text = _HIDE.sub(r"\1'", text)
     return "'" + text if text[:1] and text[0] in FORMULA_STARTS else text
 
 
 def reveal_formula(text: str) -> str:
     """The text that :func:`hide_formula` got."""
-    return text[1:] if text.startswith("'") else text
+    return _REVEAL.sub(r"\1", text[1:] if text.startswith("'") else text)
 
 
 _SELECT = f"SELECT {', '.join(f'{column.sql} AS {column.name}' for column in CODEBOOK)} {_FROM} ORDER BY votes.id"
 
 # Texts that anybody may have written; what is in the other columns neither needs quotes nor begins a formula.
-_FREE_TEXT = ("study", "category", "prompt", "comment", "left_text", "right_text")
+_FREE_TEXT = ("study", "category", "prompt", "comment", "left_text", "right_text", "left_raw", "right_raw")
 _STARTS = ", ".join(str(ord(character)) for character in FORMULA_STARTS)
 _QUOTE = b"\xff"  # stands for the quotes around a text until those inside are doubled: no UTF-8 holds this byte
 
@@ -170,8 +204,12 @@ def _csv_cell(column: Column, sql: str) -> tuple[bytes, str]:
     if column.name == "reasons":  # a JSON list or nothing
         return _QUOTE + b"%s" + _QUOTE, f"ifnull({sql}, '')"
     if column.name in _FREE_TEXT:  # the first test, which most texts pass, is there for speed alone
+        inside = (
+            f"WHEN {sql} GLOB '*[;' || char(9, 10, 13) || ']*[-=+@\uff1d\uff0b\uff20\uff0d]*' THEN hide_formula({sql})"
+        )
         guarded = f"WHEN unicode({sql}) IN ({_STARTS}) THEN char(39) || {sql}"
-        return _QUOTE + b"%s" + _QUOTE, f"CASE WHEN {sql} BETWEEN 'A' AND '{{' THEN {sql} {guarded} ELSE {sql} END"
+        plain = f"WHEN {sql} BETWEEN 'A' AND '{{' THEN {sql}"
+        return _QUOTE + b"%s" + _QUOTE, f"CASE {inside} {plain} {guarded} ELSE {sql} END"
     if column.type in ("integer", "flag"):  # none of them is ever NULL
         return b"%d", sql
     if column.type == "number":  # printed with 15 digits, which a number of few decimals needs at most
@@ -193,6 +231,7 @@ def csv_lines(connection: sqlite3.Connection, study_id: int | None, rows: int) -
             [(column, column.sql) for column in CODEBOOK],
         )
     )
+    connection.create_function("hide_formula", 1, hide_formula, deterministic=True)
     cursor = connection.cursor()
     cursor.row_factory = None
     cursor.execute(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,44 +9,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..export.companions import beside
-from ..export.rows import TEXT_COLUMNS, reveal_formula
+from ..export.rows import CODEBOOK, TEXT_COLUMNS, reveal_formula
 from ..study import Exclusion
 from .exclusion import exclude, rules_of
 from .load import StudyVotes, of_testers
 from .outcomes import Outcomes, VotesError, truth
+from .table_file import read_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
 
 
+KINDS = {column.name: column.type for column in CODEBOOK}
+
+
 def read_csv(path: str | Path) -> DataFrame:
     """An exported ``votes.csv``, texts as they were before they were made safe for spreadsheets.
 
     Raises:
-        VotesError: no file, no CSV, not UTF-8, or truncated.
+        VotesError: no file, no CSV, an unknown encoding, truncated, or with a cell that is no number.
     """
-    from pandas import DataFrame
-
-    csv.field_size_limit(2**31 - 1)
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, [])
-            rows = list(reader)
-    except OSError as error:
-        raise VotesError(f"{path}: cannot be read ({error.strerror}); name an exported votes.csv") from None
-    except UnicodeDecodeError:
-        raise VotesError(f"{path}: is not UTF-8; save it as UTF-8") from None
-    except csv.Error as error:
-        raise VotesError(f"{path}: is no complete CSV file ({error}); export it again") from None
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(header):
-            raise VotesError(
-                f"{path}: row {number} has {len(row)} fields where the header has {len(header)}; export it again"
-            )
-    frame = DataFrame(rows, columns=header, dtype=object)
-    for name in TEXT_COLUMNS & set(header):
+    frame = read_table(path, KINDS)
+    for name in TEXT_COLUMNS & set(frame.columns):
         frame[name] = frame[name].map(reveal_formula)
     return frame
 
@@ -71,7 +55,7 @@ def read_study_csv(path: str | Path, label: str | None = None, alpha: float | No
     settings = _settings_beside(path, only)
     rules = rules_of(settings)
     try:
-        outcomes = exclude(Outcomes.from_frame(votes, _beside(path)), rules, _too_fast(votes, rules))
+        outcomes = exclude(Outcomes.from_frame(votes, _beside(path)), rules, _looks(votes, rules))
     except VotesError as error:
         raise VotesError(f"{path}: {error}") from None
     guesses = read_csv(beside(path, "guesses")) if beside(path, "guesses").exists() else None
@@ -104,17 +88,22 @@ def _with_columns(path: Path, *names: str) -> DataFrame:
     return table
 
 
-def _too_fast(votes: DataFrame, rules: Exclusion) -> NDArray[np.bool_] | None:
-    """For each current vote whether it took less than the rules want; None where that cannot be known or is no rule."""
-    from pandas import to_numeric
-
-    if rules.min_vote_seconds <= 0 or "vote_seconds" not in votes.columns:
-        return None
+def _looks(votes: DataFrame, rules: Exclusion) -> dict[str, NDArray[np.bool_]]:
+    """For each rule on times, for each current vote whether it is left out; absent where that cannot be known."""
     current = votes
     if "superseded" in votes.columns:
         current = votes[~truth(votes["superseded"], "superseded").to_numpy(bool)]
-    seconds = to_numeric(current["vote_seconds"], errors="coerce").to_numpy(float)
-    return np.asarray(seconds < rules.min_vote_seconds)
+
+    def seconds(name: str) -> NDArray[np.float64]:  # what was not measured is no reason to leave a vote out
+        return np.array([float(cell) if cell else np.inf for cell in current[name]], float)
+
+    masks = {}
+    if rules.min_vote_seconds > 0 and "vote_seconds" in votes.columns:
+        masks["min_vote_seconds"] = seconds("vote_seconds") < rules.min_vote_seconds
+    sides = ("left_seen_seconds", "right_seen_seconds")
+    if rules.min_seen_seconds > 0 and set(sides) <= set(votes.columns):
+        masks["min_seen_seconds"] = np.minimum(*map(seconds, sides)) < rules.min_seen_seconds
+    return masks
 
 
 def _settings_beside(path: str | Path, label: str | None) -> dict[str, Any]:

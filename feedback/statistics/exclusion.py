@@ -27,7 +27,7 @@ def rules_of(settings: str | Mapping[str, Any]) -> Exclusion:
 
 def of_votes(rules: Exclusion) -> bool:
     """Whether a rule looks at single votes, so that counts by tester are not enough."""
-    return rules.min_vote_seconds > 0 or rules.flagged_answers
+    return rules.min_vote_seconds > 0 or rules.min_seen_seconds > 0 or rules.flagged_answers
 
 
 def left_out(testers: TesterCounts, rules: Exclusion) -> list[tuple[str, NDArray[np.bool_]]]:
@@ -56,17 +56,18 @@ def keep_testers(testers: TesterCounts, rules: Exclusion) -> tuple[NDArray[np.bo
     return keep, tuple((wording, n) for wording, n in reasons if n)
 
 
-def exclude(outcomes: Outcomes, rules: Exclusion, too_fast: NDArray[np.bool_] | None = None) -> Outcomes:
+def exclude(outcomes: Outcomes, rules: Exclusion, masks: Mapping[str, NDArray[np.bool_]] | None = None) -> Outcomes:
     """The outcomes that the rules keep, with what they leave out in ``Outcomes.excluded``.
 
     Args:
-        too_fast: (N,) whether a vote took less than ``min_vote_seconds``; needed when that rule is in force.
+        masks: by rule, (N,) whether it leaves a vote out; needed for the rules on times that are in force.
 
     Raises:
         VotesError: a rule looks at a column that the table of votes lacks.
     """
     if rules == NOTHING:
         return outcomes
+    masks = masks or {}
     drop = np.zeros(len(outcomes.tester), bool)
     reasons: list[tuple[str, int]] = []
     for name, column, active, mask, wording in (
@@ -74,8 +75,15 @@ def exclude(outcomes: Outcomes, rules: Exclusion, too_fast: NDArray[np.bool_] | 
             "min_vote_seconds",
             "vote_seconds",
             rules.min_vote_seconds > 0,
-            too_fast,
+            masks.get("min_vote_seconds"),
             f"votes given in less than {rules.min_vote_seconds:g} s",
+        ),
+        (
+            "min_seen_seconds",
+            "left_seen_seconds or right_seen_seconds",
+            rules.min_seen_seconds > 0,
+            masks.get("min_seen_seconds"),
+            f"votes on an answer that was on the screen for less than {rules.min_seen_seconds:g} s",
         ),
         (
             "flagged_answers",

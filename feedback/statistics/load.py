@@ -38,7 +38,7 @@ _FIELDS = {
 }
 # Bits that a field of a vote is expected to take, and whether all lengths and turns take no more.
 _WIDTHS = {"model1_left": 1, "choice": 2, "left_chars": 13, "right_chars": 13, "turns": 4, "flagged": 1}
-_WIDTHS |= {"too_fast": 1, "good_enough": 2}
+_WIDTHS |= {"too_fast": 1, "too_short": 1, "good_enough": 2}
 _FITS = "ifnull(MAX(left_chars | right_chars | (turns << 9)) < 8192, 1)"
 
 
@@ -124,6 +124,8 @@ def load_outcomes(connection: sqlite3.Connection, study_id: int, rules: Exclusio
         fields["good_enough"] = "ifnull(good_enough + 1, 0)"
     if rules.min_vote_seconds > 0:
         fields["too_fast"] = f"ifnull(vote_seconds < {rules.min_vote_seconds!r}, 0)"
+    if rules.min_seen_seconds > 0:
+        fields["too_short"] = f"ifnull(MIN(left_seen, right_seen) < {rules.min_seen_seconds!r}, 0)"
     votes = _vote_columns(cursor, study_id, fields, _INDEXED if fields == _FIELDS else _BY_ID)
     cells = votes["tester"] << 32 | votes["prompt"]
     if fields == _FIELDS and (cells[1:] == cells[:-1]).any():
@@ -158,7 +160,8 @@ def load_outcomes(connection: sqlite3.Connection, study_id: int, rules: Exclusio
         background=testers.background(voted),
         tester_ids=tuple(testers.codes[place] for place in voted),
     )
-    return exclude(outcomes, rules, votes["too_fast"] == 1 if "too_fast" in votes else None)
+    rule_of = {"too_fast": "min_vote_seconds", "too_short": "min_seen_seconds"}
+    return exclude(outcomes, rules, {rule: votes[field] == 1 for field, rule in rule_of.items() if field in votes})
 
 
 @dataclass(frozen=True)

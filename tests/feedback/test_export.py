@@ -68,6 +68,11 @@ CONTRACT_COLUMNS = [
     "voted_at",
     "vote_seconds",
     "superseded",
+    "left_raw",
+    "right_raw",
+    "left_seen_seconds",
+    "right_seen_seconds",
+    "first_seen",
 ]
 
 

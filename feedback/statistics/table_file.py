@@ -1,0 +1,122 @@
+"""Tables as people save them: by a spreadsheet in German or French, as Unicode, with blank rows or two headers.
+
+What is meant is read; what could mean two things is refused with its cell, never guessed and never dropped.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .outcomes import VotesError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+SEPARATORS = (",", ";", "\t")
+_PLAIN = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+")
+_ROUNDED_ID = re.compile(r"\d[.,]?\d*[eE]\+\d{1,3}")  # what a spreadsheet makes of an id of digits alone
+
+
+def read_table(path: str | Path, kinds: Mapping[str, str]) -> DataFrame:
+    """A table as texts; numbers in it are written with a point, whatever the file has.
+
+    Args:
+        kinds: of the columns that matter, ``integer``, ``number`` or ``text``.
+
+    Raises:
+        VotesError: no file, no table, an unknown encoding, a row that is cut, a cell that is no number.
+    """
+    from pandas import DataFrame
+
+    rows, separator = _rows(path)
+    header = [name.strip() for name in rows[0]] if rows else []
+    while header and not header[-1] and not any(row[len(header) - 1 :] and row[len(header) - 1] for row in rows[1:]):
+        header.pop()  # columns that a spreadsheet added at the end
+    body = []
+    for number, row in enumerate(rows[1:], 1):
+        while len(row) > len(header) and not row[-1]:
+            row.pop()
+        if not any(cell.strip() for cell in row) or [cell.strip() for cell in row[: len(header)]] == header:
+            continue
+        if len(row) != len(header):
+            raise VotesError(
+                f"{path}: row {number} has {len(row)} fields where the header has {len(header)}; export it again"
+            )
+        body.append((number, row))
+    frame = DataFrame([row for _, row in body], columns=header, dtype=object)
+    numbers = [number for number, _ in body]
+    for name in header:
+        if kinds.get(name) in ("integer", "number"):
+            frame[name] = _numbers(path, name, kinds[name], frame[name].tolist(), numbers, separator)
+        elif name == "tester_id":
+            _whole_ids(path, name, frame[name].tolist(), numbers)
+    return frame
+
+
+def _rows(path: str | Path) -> tuple[list[list[str]], str]:
+    """The rows of a file, its header first, and what separates its fields."""
+    csv.field_size_limit(2**31 - 1)
+    text = _text(path)
+    first = text.split("\n", 1)[0].strip().strip('"')
+    if first.lower().startswith("sep=") and len(first) == 5:  # a line for Excel
+        text = text.split("\n", 1)[1]
+    lines = io.StringIO(text, newline="").readline()
+    separator = max(SEPARATORS, key=lambda one: len(next(csv.reader([lines], delimiter=one), [])))
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)), separator
+    except csv.Error as error:
+        raise VotesError(f"{path}: is no complete CSV file ({error}); export it again") from None
+
+
+def _text(path: str | Path) -> str:
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise VotesError(f"{path}: cannot be read ({error.strerror}); name an exported votes.csv") from None
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp1252"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text and (encoding != "cp1252" or "tester_id" in text or "vote_id" in text):
+            return text
+    raise VotesError(f"{path}: is not UTF-8; save it as UTF-8")
+
+
+def _numbers(path: str | Path, name: str, kind: str, cells: list[str], rows: list[int], separator: str) -> list[str]:
+    """Cells of a column with numbers as Python writes them; empty ones stay empty."""
+    commas = any(_COMMA.fullmatch(cell.strip()) for cell in cells)
+    numbers = []
+    for cell, row in zip(cells, rows, strict=True):
+        text = cell.strip().replace("\u2212", "-")
+        if _COMMA.fullmatch(text) and (separator != "," or not _THOUSANDS.fullmatch(text)):
+            text = text.replace(",", ".")
+        elif text and (not _PLAIN.fullmatch(text) or (commas and "." in text)):
+            raise VotesError(
+                f"{path}: row {row}: {name} = {cell!r} is no number that can be read; a spreadsheet changed it,"
+                " so export the file again and import it with its columns as text"
+            )
+        if text and kind == "integer":
+            if not float(text).is_integer():
+                raise VotesError(f"{path}: row {row}: {name} = {cell!r} must be a whole number; export the file again")
+            text = str(int(float(text)))
+        numbers.append(text)
+    return numbers
+
+
+def _whole_ids(path: str | Path, name: str, cells: list[str], rows: list[int]) -> None:
+    for cell, row in zip(cells, rows, strict=True):
+        if _ROUNDED_ID.fullmatch(cell.strip()):
+            raise VotesError(
+                f"{path}: row {row}: {name} = {cell!r} was rounded by a spreadsheet, so testers cannot be told apart;"
+                " export the file again and import it with its columns as text"
+            )

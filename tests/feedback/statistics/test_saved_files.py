@@ -1,0 +1,165 @@
+"""votes.csv as people save it again: read as it was meant, or refused with the cell."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from feedback.blind_test import Answer, BlindTest
+from feedback.export import write
+from feedback.export.rows import hide_formula, reveal_formula
+from feedback.statistics import summary
+from feedback.statistics.csv_file import read_csv, read_study_csv
+from feedback.statistics.outcomes import VotesError
+from tests.feedback.protocol import Clock, answered, open_test
+
+SECONDS = (0.5, 1.25, 1.75, 2.5, 4.5, 8.25)  # six votes, of which three took two seconds
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Path:
+    test = open_test(tmp_path / "v.db", Clock(), exclusion={"min_vote_seconds": 2})
+    tester = test.enrol("1").id
+    for seconds in SECONDS:
+        battle = answered(test, tester)
+        test.vote(tester, battle.id, "left", comment="Zwölf; =1+1", vote_seconds=seconds, seen={"left": 1, "right": 2})
+    test.close(tester, "quit")
+    write(test.database, "csv", tmp_path / "votes.csv")
+    return tmp_path / "votes.csv"
+
+
+def saved(
+    path: Path,
+    cell: Callable[[str, str], str] = lambda name, text: text,
+    separator: str = ",",
+    encoding: str = "utf-8",
+    extra: Callable[[list[list[str]]], list[list[str]]] = lambda rows: rows,
+) -> Path:
+    """The file, opened by a spreadsheet and saved again."""
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = list(csv.reader(file))
+    rows = [[cell(name, text) for name, text in zip(header, row, strict=True)] for row in rows]
+    with path.open("w", newline="", encoding=encoding) as file:
+        csv.writer(file, delimiter=separator).writerows(extra([header, *rows]))
+    return path
+
+
+def counted(path: Path) -> int:
+    return int(summary(read_study_csv(path).outcomes)["n_votes"])
+
+
+def decimal_comma(name: str, text: str) -> str:
+    return text.replace(".", ",") if name.endswith("_seconds") else text
+
+
+def test_the_file_as_it_was_exported(exported: Path) -> None:
+    assert counted(exported) == 3
+    assert list(read_csv(exported)["comment"]) == ["Zwölf; =1+1"] * 6
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cell": decimal_comma},  # each such cell in quotes
+        {"cell": decimal_comma, "separator": ";", "encoding": "cp1252"},
+        {"cell": decimal_comma, "separator": "\t", "encoding": "utf-16"},
+        {"separator": ";", "encoding": "utf-8-sig"},
+        {"extra": lambda rows: [rows[0], [""] * len(rows[0]), *rows[1:3], rows[0], *rows[3:], [""] * len(rows[0])]},
+        {"extra": lambda rows: [[*row, "", ""] for row in rows]},
+        {"extra": lambda rows: [["sep=;"], *rows], "separator": ";"},
+        {"cell": lambda name, text: f"{text}.0" if name.endswith("_chars") else text},
+    ],
+)
+def test_what_is_meant_is_read(exported: Path, change: dict[str, object]) -> None:
+    path = saved(exported, **change)  # type: ignore[arg-type]
+    assert counted(path) == 3
+    assert list(read_csv(path)["comment"]) == ["Zwölf; =1+1"] * 6
+    assert list(map(float, read_csv(path)["vote_seconds"])) == list(SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("vote_seconds", "04. Mai"),
+        ("vote_seconds", "4.5 s"),
+        ("vote_seconds", "nan"),
+        ("left_chars", "1.5"),
+        ("left_chars", "#NAME?"),
+        ("left_seconds", "1,234,5"),
+        ("tester_id", "1,23457E+15"),
+        ("superseded", "ja"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_cell(exported: Path, name: str, cell: str) -> None:
+    path = saved(exported, lambda column, text: cell if column == name else text)
+    with pytest.raises(VotesError) as refused:
+        read_study_csv(path)
+    assert "row 1" in str(refused.value)
+    assert name in str(refused.value)
+    assert cell in str(refused.value)
+
+
+def test_a_cell_that_could_mean_two_numbers_is_refused(exported: Path) -> None:
+    times = iter(["1.234", *["4,5"] * 5])
+    path = saved(exported, lambda name, text: next(times) if name == "vote_seconds" else text, ";")
+    with pytest.raises(VotesError, match=r"1\.234"):
+        read_study_csv(path)
+
+
+def test_a_rule_on_what_was_on_the_screen_agrees_in_database_and_file(tmp_path: Path) -> None:
+    test = open_test(tmp_path / "v.db", Clock(), exclusion={"min_seen_seconds": 1.5})
+    tester = test.enrol("1").id
+    for left, right in ((1, 5), (5, 1), (2, 2)):
+        test.vote(tester, answered(test, tester).id, "left", seen={"left": left, "right": right}, first_seen="left")
+    test.vote(tester, answered(test, tester).id, "left")  # nobody measured it
+    from feedback.statistics.load import load_study
+
+    ours = load_study(test.database).outcomes
+    write(test.database, "csv", tmp_path / "votes.csv")
+    assert summary(ours) == summary(read_study_csv(tmp_path / "votes.csv").outcomes)
+    assert ours.excluded[0] == ("votes on an answer that was on the screen for less than 1.5 s", 2)
+    assert list(read_csv(tmp_path / "votes.csv")["first_seen"]) == ["left"] * 3 + [""]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a;=1+1",
+        'a;"=1+1"',
+        "a;\t@SUM(1)",
+        "line\n=1+1",
+        "line\n-1+1|x",
+        "x\n- cmd|' /C calc'!A0",
+        "a;'=b",
+        "=a;=b",
+        "a\n'\n=b",
+    ],
+)
+def test_no_formula_begins_inside_a_text_where_semicolons_separate(text: str) -> None:
+    hidden = hide_formula(text)
+    assert reveal_formula(hidden) == text
+    for field in hidden.replace("\n", ";").replace("\t", ";").split(";"):
+        assert field.strip(' "')[:1] not in ("=", "+", "-", "@"), hidden
+
+
+def test_lists_stay_as_they_are() -> None:
+    text = "Two:\n- one\n- two; three"
+    assert hide_formula(text) == text
+
+
+def test_what_a_model_wrote_is_exported_beside_what_was_shown(blind_test: BlindTest, tmp_path: Path) -> None:
+    tester = blind_test.enrol("1").id
+    prompt = blind_test.suggestions(tester)[0]
+    battle = blind_test.start_battle(tester, prompt.id, prompt.text)
+    turn = blind_test.start_turn(tester, battle.id, prompt.text)
+    left, right = Answer("Blue.", 5, 1.0, raw="<think>hm</think>Blue."), Answer("Red.", 5, 1.0)
+    written = {battle.left_model: left, battle.right_model: right}
+    blind_test.finish_turn(turn.id, written)
+    blind_test.vote(tester, battle.id, "left")
+    write(blind_test.database, "csv", tmp_path / "votes.csv")
+    table = read_csv(tmp_path / "votes.csv")
+    shown = [table[name][0] for name in ("left_text", "left_raw", "right_text", "right_raw")]
+    assert shown == ["Blue.", "<think>hm</think>Blue.", "Red.", ""]
