@@ -22,6 +22,14 @@ class EngineError(RuntimeError):
     """
 
 
+class Unanswerable(EngineError):
+    """Another try would fail as well: a request that the model's server refuses, a key that it does not take."""
+
+
+class TooLong(Unanswerable):
+    """The conversation has more tokens than the model can read, as its server found."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How an answer is drawn; the same for both models of a round."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -53,9 +54,14 @@ def _open_server(spec: str, role: Role) -> Engine:
     from app.engines.openai_server import OpenAIServer
 
     base_url, _, model = spec.removeprefix("openai:").partition("#")
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.netloc or not model:
+    try:
+        parts = urlsplit(base_url.strip())
+        well_formed = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and model.strip()
+    except ValueError:  # a port that is none, a bracket too few
+        well_formed = ""
+    if not well_formed:
+        shown = re.sub(r"//[^/@#]*@", "//...@", spec)  # a password that may stand there is not told
         raise EngineError(
-            f"--{role} {spec}: not of the form openai:BASE_URL#MODEL; for example openai:http://localhost:8000/v1#art"
+            f"--{role} {shown}: not of the form openai:BASE_URL#MODEL; for example openai:http://localhost:8000/v1#art"
         )
-    return OpenAIServer(base_url, model)
+    return OpenAIServer(base_url, model.strip(), role)

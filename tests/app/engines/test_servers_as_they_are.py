@@ -1,0 +1,322 @@
+"""OpenAI-compatible servers as they are: what each of them does otherwise, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.engines import EngineError, Sampling, TooLong, Unanswerable
+from app.engines.openai_server import OpenAIServer
+from app.engines.openai_wire import Address
+from app.engines.spec import open_engine
+from app.rounds import Rounds
+from feedback.battles import SET_ASIDE
+from feedback.blind_test import BlindTest
+from feedback.database import Database
+from feedback.study import Study
+from tests.app.serving import write_study
+
+Reply = tuple[int, dict[str, str], bytes]
+SSE = {"Content-Type": "text/event-stream"}
+JSON = {"Content-Type": "application/json"}
+SAMPLING = Sampling(16, 0.7, 0.9, 1)
+
+
+def events(*deltas: Any, finish: str | None = "stop", more: dict[str, Any] | None = None) -> Reply:
+    """A stream: each delta in an event, in raw UTF-8, then the end."""
+    chunks = [{"choices": [{"delta": delta}], **(more or {})} for delta in deltas]
+    chunks += [{"choices": [{"delta": {}, "finish_reason": finish}]}] if finish else []
+    lines = [f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n" for chunk in chunks]
+    return 200, SSE, "".join([*lines, "data: [DONE]\n\n"]).encode("utf-8", "surrogatepass")
+
+
+def refusal(status: int, message: str, **headers: str) -> Reply:
+    return status, {**JSON, **headers}, json.dumps({"error": {"message": message}}).encode()
+
+
+class Server(ThreadingHTTPServer):
+    """Answers as `chat` and `models` say; keeps what was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.chat: Callable[[dict[str, Any]], Reply] = lambda body: events({"content": "ok"})
+        self.models: Reply = (200, JSON, json.dumps({"data": [{"id": "m"}]}).encode())
+        self.prefix = "/v1"
+        self.asked: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        here = self.path.split("?")[0] == f"{self.server.prefix}/models"
+        self._send(self.server.models if here else (404, {"Content-Type": "text/html"}, b"<h1>Not found</h1>"))
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append((self.path, dict(self.headers), body))
+        here = self.path.split("?")[0] == f"{self.server.prefix}/chat/completions"
+        self._send(self.server.chat(body) if here else refusal(404, "Not Found"))
+
+    def _send(self, reply: Reply) -> None:
+        status, headers, data = reply
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def answer(engine: OpenAIServer, question: str = "Hello?") -> str:
+    pieces = engine.stream([{"role": "user", "content": question}], SAMPLING, threading.Event())
+    return "".join(piece.text for piece in pieces)
+
+
+def started(server: Server, path: str = "/v1") -> OpenAIServer:
+    engine = OpenAIServer(server.url + path, "m")
+    engine.start()
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        (events({"content": "one\u2028two\u0085three"}), "one\u2028two\u0085three"),
+        (events({"content": "a"}, {"content": "b"}, more={"error": None}), "ab"),
+        (events({"content": "\ud83c"}, {"content": "\udfa8!"}), "\U0001f3a8!"),
+        (events({"content": [{"type": "text", "text": "a"}, {"type": "thinking", "text": "x"}]}), "a"),
+        (events({"reasoning_content": "I am GPT"}, {"content": "Blue"}), "Blue"),
+        (events({"content": "no reason to stop"}, finish=None), "no reason to stop"),
+        (
+            (200, JSON, json.dumps({"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]}).encode()),
+            "whole",
+        ),
+        (
+            (
+                200,
+                SSE,
+                b'data:{"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}\r\n\r\ndata:[DONE]\r\n\r\n',
+            ),
+            "x",
+        ),
+        ((200, SSE, b': hi\n\nevent: m\ndata: {"choices":\ndata: [{"delta":{"content":"y"}}]}\n\ndata: [DONE]'), "y"),
+    ],
+)
+def test_forms_of_an_answer(server: Server, reply: Reply, text: str) -> None:
+    server.chat = lambda body: reply
+    assert answer(started(server)) == text
+
+
+@pytest.mark.parametrize(
+    ("unknown", "message"),
+    [
+        ("max_tokens", "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."),
+        ("seed", "Unrecognized request argument supplied: seed"),
+        ("stream_options", "[{'type': 'extra_forbidden', 'loc': ['body', 'stream_options']}]"),
+        ("seed", "Extra inputs are not permitted"),
+    ],
+)
+def test_fields_that_a_server_does_not_know(server: Server, unknown: str, message: str) -> None:
+    server.chat = lambda body: refusal(400, message) if unknown in body else events({"content": "fine"})
+    engine = started(server)
+    assert answer(engine) == "fine"
+    asked = len(server.asked)
+    answer(engine)
+    assert len(server.asked) == asked + 1, "it is known from then on"
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/", "/v1/chat/completions", "/v1/models"])
+def test_forms_of_an_address(server: Server, path: str, caplog: pytest.LogCaptureFixture) -> None:
+    engine = started(server, path)
+    assert answer(engine) == "ok"
+    assert engine.base_url == f"{server.url}/v1"
+    assert ("write openai:" in caplog.text) == (path in ("", "/"))
+
+
+def test_a_query_goes_with_each_request_and_is_not_shown(server: Server) -> None:
+    engine = started(server, "/v1/chat/completions?api-version=2024-06&sig=secret")
+    answer(engine)
+    assert server.asked[-1][0] == "/v1/chat/completions?api-version=2024-06&sig=secret"
+    assert "secret" not in str(engine.describe())
+
+
+def test_a_password_in_the_address_is_used_and_told_nowhere(server: Server) -> None:
+    engine = open_engine(f"openai:{server.url.replace('//', '//ann:s3cr3t@')}/v1#m", "model1")
+    engine.start()
+    assert server.asked[-1][1]["Authorization"].startswith("Basic ")
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(EngineError) as refused:
+        engine.start()
+    with pytest.raises(EngineError) as malformed:
+        open_engine("openai:ftp://ann:s3cr3t@host/v1#m", "model1")
+    for told in (str(engine.describe()), str(refused.value), str(malformed.value)):
+        assert "s3cr3t" not in told
+
+
+def test_a_server_without_a_list_is_asked_three_tokens(server: Server) -> None:
+    server.models = (404, JSON, b"{}")
+    assert answer(started(server)) == "ok"
+    assert server.asked[0][2]["max_tokens"] == 3
+    server.chat = lambda body: refusal(404, "The model `m` does not exist.")
+    with pytest.raises(Unanswerable, match="does not exist"):
+        started(server)
+
+
+def test_a_server_says_how_long_to_wait(server: Server) -> None:
+    engine = started(server)
+    replies = [refusal(429, "slow down", **{"Retry-After": "1"}), events({"content": "later"})]
+    server.chat = lambda body: replies.pop(0)
+    begun = time.monotonic()
+    assert answer(engine) == "later"
+    assert time.monotonic() - begun >= 1
+    server.chat = lambda body: refusal(429, "slow down", **{"Retry-After": "3600"})
+    with pytest.raises(EngineError, match="3600 s"):
+        answer(engine)
+
+
+def test_a_conversation_that_is_too_long_is_told_apart(server: Server) -> None:
+    engine = started(server)
+    assert engine.fits([{"role": "user", "content": "x" * 9000}], 16), "the server tells no context"
+    server.chat = lambda body: refusal(400, "This model's maximum context length is 2048 tokens. You asked for 3000.")
+    with pytest.raises(TooLong):
+        answer(engine)
+    assert not engine.fits([{"role": "user", "content": "x" * 9000}], 16), "it is learnt"
+    assert not engine.fits([{"role": "user", "content": "\u7ed8" * 1500}], 16), "a sign is more than a third of a token"
+    assert engine.fits([{"role": "user", "content": "\u7ed8" * 1200}], 16)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_not_taken_is_no_passing_failure(server: Server, status: int) -> None:
+    engine = started(server)
+    server.chat = lambda body: refusal(status, "no")
+    with pytest.raises(Unanswerable, match="OPENAI_API_KEY"):
+        answer(engine)
+
+
+def test_each_server_has_its_key_and_a_bad_one_is_not_printed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-both\n")
+    monkeypatch.setenv("DIPTYCH_MODEL2_KEY", "sk-two")
+    for role, key in (("model1", "sk-both"), ("model2", "sk-two")):
+        open_engine(f"openai:{server.url}/v1#m", role).start()  # type: ignore[arg-type]
+        assert server.asked[-1][1]["Authorization"] == f"Bearer {key}"
+    monkeypatch.setenv("DIPTYCH_MODEL1_KEY", "sk-one\nsk-more")
+    with pytest.raises(EngineError, match="DIPTYCH_MODEL1_KEY") as refused:
+        open_engine(f"openai:{server.url}/v1#m", "model1").start()
+    assert "sk-" not in str(refused.value)
+
+
+def test_proxies_of_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    assert answer(started(server)) == "ok", "a local server is not asked for through a proxy"
+    with pytest.raises(EngineError, match="ALL_PROXY"):
+        OpenAIServer("http://models.example.org/v1", "m").start()
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("http://localhost:8000/v1", True),
+        ("http://192.168.1.4/v1", True),
+        ("http://[::1]:8000/v1", True),
+        ("http://gpu-box:8000/v1", True),
+        ("https://api.example.org/v1", False),
+        ("https://8.8.8.8/v1", False),
+    ],
+)
+def test_which_servers_are_local(url: str, local: bool) -> None:
+    assert Address.of(url).is_local is local
+
+
+def test_sampling_that_a_server_refuses_is_said_with_the_remedy(server: Server) -> None:
+    server.chat = lambda body: refusal(400, "Unsupported value: 'temperature' does not support 0.7 with this model.")
+    with pytest.raises(Unanswerable, match="study file"):
+        started(server)
+
+
+@pytest.fixture
+def rounds(server: Server, tmp_path: Path) -> Iterator[Rounds]:
+    engines = {model: started(server) for model in ("model1", "model2")}
+    described = {model: engine.describe() for model, engine in engines.items()}
+    database = Database(tmp_path / "votes.db")
+    rounds = Rounds(BlindTest(database, Study.load(write_study(tmp_path)), described), engines)
+    yield rounds
+    rounds.close()
+    database.close()
+
+
+def ask(rounds: Rounds, tester: str, text: str) -> None:
+    battle = rounds.blind_test.open_battle(tester)
+    if battle is None:
+        rounds.begin(tester, text)
+    else:
+        rounds.follow_up(tester, battle, text)
+    if job := rounds.job(tester):
+        job.done.result(15)
+
+
+def test_what_a_server_finds_too_long_is_asked_again_without_its_oldest_part(rounds: Rounds, server: Server) -> None:
+    tester = rounds.blind_test.enrol("1").id
+    ask(rounds, tester, "What is Impressionism?")
+    too_long = refusal(400, "maximum context length exceeded")
+    server.chat = lambda body: too_long if len(body["messages"]) > 1 else events({"content": "ok"})
+    ask(rounds, tester, "And who began it?")
+    battle = rounds.blind_test.open_battle(tester)
+    assert battle is not None
+    assert battle.votable
+    assert len(battle.complete_turns) == 2
+
+
+def test_what_a_server_refuses_for_good_is_set_aside_and_the_researcher_sees_why(
+    rounds: Rounds, server: Server
+) -> None:
+    tester = rounds.blind_test.enrol("1").id
+    server.chat = lambda body: refusal(400, "this content is not allowed")
+    ask(rounds, tester, "What is Impressionism?")
+    battle = rounds.blind_test.last_battle(tester)
+    assert battle is not None
+    assert (battle.status, battle.reason) == ("abandoned", SET_ASIDE)
+    [error] = rounds.blind_test.database.connection.execute("SELECT DISTINCT error FROM failures").fetchone()
+    assert "HTTP 400: " in error
+    assert "this content is not allowed" in error
+    server.chat = lambda body: events({"content": "ok"})
+    ask(rounds, tester, "Who painted Guernica?")
+    assert rounds.blind_test.open_battle(tester) is not None
+
+
+def test_thoughts_are_stored_and_not_shown(rounds: Rounds, server: Server) -> None:
+    server.chat = lambda body: events({"content": "<think>I am GPT-4.</th"}, {"content": "ink>\n\n2**3 is `8`."})
+    tester = rounds.blind_test.enrol("1").id
+    ask(rounds, tester, "What is 2**3?")
+    battle = rounds.blind_test.open_battle(tester)
+    assert battle is not None
+    for answer in battle.turns[0].answers.values():
+        assert answer.text == "2**3 is `8`."
+        assert answer.raw == "<think>I am GPT-4.</think>\n\n2**3 is `8`."
+        assert not answer.leak_flag
