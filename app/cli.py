@@ -19,6 +19,7 @@ from app.engines.spec import FORMS, MODELS, open_engine
 from app.gate import shortfall_of
 from app.limits import ADDRESS_LIMIT, TESTER_LIMIT, Limits
 from app.runtime import Runtime
+from feedback.claim import Claim, low_space
 from feedback.database import DEFAULT_PATH, Database, DatabaseError
 from feedback.study import Study, StudyError
 
@@ -104,7 +105,11 @@ def _serve(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--root-path {arguments.root_path}: a sub-path begins with / and has no spaces, as /diptych")
     study = Study.load(arguments.study)
     listening = _listen(arguments.host, arguments.port)
+    claim = Claim(arguments.db)
+    claim.take()
     database = Database(arguments.db)
+    if warning := low_space(arguments.db):
+        print(f"app.py: {warning}", file=sys.stderr)
     specs: dict[str, str] = {model: getattr(arguments, model) or str(CHECKPOINTS[model]) for model in MODELS}
     missing = [model for model in MODELS if _has_to_be_trained(model, getattr(arguments, model), specs[model])]
     for model in MODELS:
@@ -139,6 +144,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         runtime.close()  # once more, for a server that never came to serve: a decoding thread would keep the process
+        claim.free()
     return 0
 
 

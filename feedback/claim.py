@@ -1,0 +1,81 @@
+"""One app at a time on a database: a second one would take the first one's answers on their way for dead."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from .database import DatabaseError
+
+LOW_SPACE = 200 << 20  # bytes; below this a researcher is warned
+
+
+class Claim:
+    """A lock beside a database, held while an app writes it; other commands may read and write as before.
+
+    The operating system lets go of it when the process ends, however it ends.
+    """
+
+    def __init__(self, database: str | Path) -> None:
+        path = Path(database)
+        self._path = path
+        self._lock = FileLock(path.with_name(path.name + ".lock"), timeout=0)
+        self._holder = path.with_name(path.name + ".holder")
+
+    def take(self) -> None:
+        """Take the lock, and write down who has it.
+
+        Raises:
+            DatabaseError: another app has it, or the folder cannot be written.
+        """
+        if self._path.is_dir() or not self._path.parent.is_dir():
+            return  # as the database itself will say
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise DatabaseError(
+                f"{self._path}: is in use by {self._told()}; stop that app, or name another file with --db"
+            ) from None
+        except OSError as error:
+            raise DatabaseError(
+                f"{self._path}: its folder cannot be written ({error.strerror}); check its permissions, or name another"
+                " file with --db"
+            ) from None
+        holder = {"process": os.getpid(), "machine": socket.gethostname(), "since": _now()}
+        with suppress(OSError):  # who holds it is a help, no more
+            self._holder.write_text(json.dumps(holder), encoding="utf-8")
+
+    def free(self) -> None:
+        """Let go of it."""
+        if self._lock.is_locked:
+            self._holder.unlink(missing_ok=True)
+            self._lock.release()
+
+    def _told(self) -> str:
+        try:
+            holder = json.loads(self._holder.read_text(encoding="utf-8"))
+            return f"another Diptych (process {holder['process']} on {holder['machine']}, since {holder['since']})"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "another Diptych"
+
+
+def low_space(path: str | Path) -> str:
+    """A line about the disk of a database where little is left on it, else nothing."""
+    try:
+        free = shutil.disk_usage(Path(path).absolute().parent).free
+    except OSError:
+        return ""
+    if free >= LOW_SPACE:
+        return ""
+    return f"{path}: {free >> 20} MB are left on its disk; votes cannot be saved on a full one, so free some space"
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,44 @@
+"""One app at a time on a database."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from feedback.claim import Claim, low_space
+from feedback.database import DatabaseError
+
+HOLD = """
+import sys
+from feedback.claim import Claim
+Claim(sys.argv[1]).take()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_second_process_is_told_who_holds_the_database(tmp_path: Path) -> None:
+    path = tmp_path / "votes.db"
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(DatabaseError, match=f"process {holder.pid} on .* since .* UTC.*--db"):
+            Claim(path).take()
+        holder.kill()  # as a power cut would
+    mine = Claim(path)
+    mine.take()
+    with pytest.raises(DatabaseError, match=f"process {os.getpid()}"):
+        Claim(path).take()
+    mine.free()
+    Claim(path).take()
+
+
+def test_little_space_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert low_space(tmp_path / "votes.db") == "" or "MB are left" in low_space(tmp_path / "votes.db")
+    monkeypatch.setattr("feedback.claim.LOW_SPACE", 1 << 60)
+    assert "MB are left on its disk" in low_space(tmp_path / "votes.db")
