@@ -97,7 +97,7 @@ def _failures(runtime: Runtime, study: int) -> str:
     if not rows:
         return ""
     items = "".join(
-        f"<li><span>{escape(row['failed_at'][:19].replace('T', ' '))} · {WINNERS.get(row['model'], 'Both')}</span>"
+        f"<li><span>{escape(row['failed_at'][:19].replace('T', ' '))} UTC · {WINNERS.get(row['model'], 'Both')}</span>"
         f" {escape(row['error'])}</li>"
         for row in rows
     )

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
+
+from markdown_it import MarkdownIt
 
 from app.scenes import Phase, Scene
+from feedback.battles import SET_ASIDE
 from feedback.blind_test import Battle
 from feedback.study import Prompt, Study
 
@@ -19,9 +23,14 @@ BRAND = (
 )
 
 
-def progress(scene: Scene) -> str:
-    """The round's number with a mark for each, and the page's phase for the script and the style."""
-    mark = f'<i id="phase" data-phase="{scene.phase.value}" hidden></i>'
+def progress(scene: Scene, consent: str) -> str:
+    """The round's number with a mark for each, and what the script and the style need to know of the scene."""
+    turn = len(scene.battle.complete_turns) if scene.battle is not None else 0
+    first = {"left": "a", "right": "b"}[scene.battle.first_side] if scene.battle is not None else "a"
+    mark = (
+        f'<i id="phase" data-phase="{scene.phase.value}" data-key="{scene.key}" data-turn="{turn}" '
+        f'data-first="{first}" data-consent="{escape(consent)}" hidden></i>'
+    )
     if scene.tester is None or scene.phase is Phase.THANKS:
         return mark
     ticks = "".join(f'<i class="{"done" if n < scene.voted else ""}"></i>' for n in range(scene.rounds))
@@ -47,6 +56,8 @@ def status_line(scene: Scene) -> str:
         if battle.turns and battle.turns[-1].status == "cancelled":
             return "Stopped. Try again, or ask a new question."
         return "Something went wrong on our side, so there is nothing to vote on. Please try again."
+    if scene.phase is Phase.ASK and battle is not None and battle.reason == SET_ASIDE:
+        return "The models cannot answer that question, so it was set aside. Please ask another one."
     return {
         Phase.ANSWERING: WRITING,
         Phase.VOTE: "Which answer is better?",
@@ -77,6 +88,7 @@ CLOSED = (
 WITHDRAWN = (
     '<h1>Your data has been deleted.</h1><p class="lead">Your questions, votes and comments are gone, and the '
     'answers; only a count is kept. Thank you for your time.</p><p><a href="">Back to the start</a></p>'
+    "<i data-forget hidden></i>"
 )
 
 
@@ -91,6 +103,8 @@ def question(scene: Scene) -> str:
     return f'<p class="over">{over}</p><h1 class="asked-first" dir="auto">{escape(scene.battle.prompt)}</h1>'
 
 
+KEYS = '<button type="button" id="keys">Turn off the keys 1 to 4</button>'
+
 SWITCH = (
     '<div class="switch" role="group" aria-label="Which answer to show">'
     '<button type="button" data-pane="a" aria-pressed="true">Answer A</button>'
@@ -98,13 +112,14 @@ SWITCH = (
 )
 
 
-def panes(battle: Battle, phase: Phase) -> tuple[str, str]:
-    """Both panes, left and right."""
+def panes(battle: Battle, phase: Phase, markdown: bool) -> tuple[str, str]:
+    """Both panes, left and right; `markdown` renders what the models wrote in it, on both sides alike."""
     sides = []
     latest = battle.turns[-1] if battle.turns else None
     for letter, model in (("A", battle.left_model), ("B", battle.right_model)):
         parts = [
-            _follow_up(turn.number, turn.prompt) + _answer(turn.answers[model].text) for turn in battle.complete_turns
+            _follow_up(turn.number, turn.prompt) + _answer(turn.answers[model].text, markdown)
+            for turn in battle.complete_turns
         ]
         if phase is Phase.ANSWERING and latest is not None:
             parts.append(_follow_up(latest.number, latest.prompt) + _WRITING)
@@ -127,8 +142,27 @@ def _follow_up(number: int, text: str) -> str:
     return f'<p class="asked" dir="auto">{escape(text)}</p>' if number > 1 else ""
 
 
-def _answer(text: str) -> str:
+def _answer(text: str, markdown: bool) -> str:
+    if markdown:
+        return f'<div class="answer rendered" dir="auto">{_MARKDOWN.render(text)}</div>'
     return f'<div class="answer" dir="auto">{escape(text)}</div>'
+
+
+# No HTML of a model's, no pictures (they would be fetched), links to nothing but web pages; no typographic changes.
+_MARKDOWN = (
+    MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"]).disable("image")
+)
+
+
+def _open_link(renderer: Any, tokens: Any, index: int, options: Any, env: Any) -> str:
+    """A link opens beside the page, without telling where it comes from."""
+    tokens[index].attrSet("target", "_blank")
+    tokens[index].attrSet("rel", "noopener noreferrer nofollow")
+    return str(renderer.renderToken(tokens, index, options, env))
+
+
+_MARKDOWN.add_render_rule("link_open", _open_link)
+_MARKDOWN.validateLink = lambda url: url.lower().startswith(("http://", "https://"))  # type: ignore[method-assign]
 
 
 def suggestions(prompts: Sequence[Prompt]) -> str:

@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app import metrics
 from app.cleaning import clean_answer, clean_prompt
-from app.engines import Engine, EngineError, Message, Sampling
+from app.engines import Engine, EngineError, Message, Sampling, TooLong, Unanswerable
 from app.leaks import leaks
-from feedback.blind_test import Answer, Battle, BlindTest, Refused, Turn
+from feedback.battles import SET_ASIDE
+from feedback.blind_test import Answer, Battle, BlindTest, NotNow, Refused, Turn
 from feedback.database import DatabaseError
 
 MAX_WAITING = 200
@@ -70,31 +71,33 @@ class Rounds:
 
     # -- what a tester can do -----------------------------------------------------------------------------------
 
-    def begin(self, tester_id: str, text: str) -> Battle:
-        """Serve a new round for a question and start its answers. Raises Refused."""
+    def begin(self, tester_id: str, text: str, request: str | None = None) -> Battle:
+        """Serve a new round for a question and start its answers, once under the key of a request. Raises Refused."""
         text = clean_prompt(text)
-        bank = {prompt.text: prompt.id for prompt in self.blind_test.study.prompts}
+        bank = {clean_prompt(prompt.text): prompt for prompt in self.blind_test.study.prompts}
+        known = bank.get(text)
+        text = known.text if known else text
         self._history([], text)
         self._must_have_room()
         with self._lock:
-            battle = self.blind_test.start_battle(tester_id, bank.get(text), text)
+            battle = self.blind_test.start_battle(tester_id, known.id if known else None, text, request)
             self._submit(tester_id, battle, text)
         return battle
 
-    def follow_up(self, tester_id: str, battle: Battle, text: str) -> None:
-        """Ask a further question in an open round. Raises Refused."""
+    def follow_up(self, tester_id: str, battle: Battle, text: str, request: str | None = None) -> None:
+        """Ask a further question in an open round, once under the key of a request. Raises Refused."""
         text = clean_prompt(text)
         self._history(_conversation(battle), text)
         self._must_have_room()
         with self._lock:
-            self._submit(tester_id, battle, text)
+            self._submit(tester_id, battle, text, request)
 
-    def retry(self, tester_id: str, battle: Battle) -> None:
-        """Ask again what failed or was stopped, as a new attempt. Raises Refused."""
+    def retry(self, tester_id: str, battle: Battle, request: str | None = None) -> None:
+        """Ask again what failed or was stopped, as a new attempt, once under the key of a request. Raises Refused."""
         text = battle.turns[-1].prompt if battle.turns else battle.prompt
         self._must_have_room()
         with self._lock:
-            self._submit(tester_id, battle, text)
+            self._submit(tester_id, battle, text, request)
 
     def stop(self, tester_id: str) -> bool:
         """End both answers on their way; whether there were any."""
@@ -148,12 +151,12 @@ class Rounds:
     def _must_have_room(self) -> None:
         with self._lock:
             if self._closed:
-                raise Refused("The server is being restarted; please try again in a minute.")
+                raise NotNow("The server is being restarted; please wait a minute.")
             if sum(not job.running for job in self._jobs.values()) >= MAX_WAITING:
                 raise Refused("Too many people are asking at the moment; please try again in a minute.")
 
-    def _submit(self, tester_id: str, battle: Battle, text: str) -> None:
-        turn = self.blind_test.start_turn(tester_id, battle.id, text)
+    def _submit(self, tester_id: str, battle: Battle, text: str, request: str | None = None) -> None:
+        turn = self.blind_test.start_turn(tester_id, battle.id, text, request)
         job = Job(tester_id, turn, _conversation(battle))
         self._jobs[tester_id] = job
         self._count()
@@ -192,13 +195,33 @@ class Rounds:
     def _answer_or_fail(self, job: Job, started: float) -> None:
         try:
             self._answer(job, started)
-        except EngineError as error:  # an engine that is dead cannot even count the question's tokens
-            self._fail(job, {"both": str(error)})
+        except (EngineError, Refused) as error:  # an engine that is dead cannot even count the question's tokens
+            self._fail(job, {"both": error})
 
     def _answer(self, job: Job, started: float) -> None:
-        """Let both models answer; store both answers, or what went wrong."""
+        """Let both models answer; store both answers, or what went wrong.
+
+        Where a model's server finds the conversation too long, both are asked again without its oldest part.
+        """
         self._await_engines(job)
-        history = self._history(job.messages, job.turn.prompt)
+        messages = job.messages
+        while True:
+            answers, errors = self._ask_both(job, self._history(messages, job.turn.prompt), started)
+            if not messages or not any(isinstance(error, TooLong) for error in errors.values()):
+                break
+            messages = messages[1:]
+            job.cancel.clear()
+            if job.stopped:
+                job.cancel.set()
+        if errors:
+            self._fail(job, errors)
+        else:
+            self._store(job, answers)
+
+    def _ask_both(
+        self, job: Job, history: dict[str, list[Message]], started: float
+    ) -> tuple[dict[str, Answer], dict[str, Exception]]:
+        """What each model answers to its conversation, and what went wrong, by model."""
         study = self.blind_test.study
         futures = {}
         for model, engine in self.engines.items():
@@ -208,24 +231,25 @@ class Rounds:
         if late:
             job.cancel.set()  # an engine that hangs says nothing; the relay ends all the same
         answers: dict[str, Answer] = {}
-        errors: dict[str, str] = {}
+        errors: dict[str, Exception] = {}
         for model, future in futures.items():
             try:
                 answers[model] = future.result()
             except Exception as error:
-                errors[model] = str(error) or type(error).__name__
+                errors[model] = error
             if future in late:
-                errors[model] = f"no end after {TURN_SECONDS:.0f} s"
-        if errors:
-            self._fail(job, errors)
-        else:
-            self._store(job, answers)
+                errors[model] = EngineError(f"no end after {TURN_SECONDS:.0f} s")
+        return answers, errors
 
-    def _fail(self, job: Job, errors: dict[str, str]) -> None:
+    def _fail(self, job: Job, errors: Mapping[str, Exception]) -> None:
+        """Write down what went wrong; set the round aside where another try would fail as well."""
         metrics.FAILURES.inc()
-        for model, message in errors.items():
+        for model, error in errors.items():
+            message = str(error) or type(error).__name__
             log.error("turn %d: %s failed: %s", job.turn.id, model, message)
             self.blind_test.fail_turn(job.turn.id, model, message)
+        if any(isinstance(error, Unanswerable) for error in errors.values()):
+            self.blind_test.abandon(job.tester_id, job.turn.battle_id, SET_ASIDE)
 
     def _await_engines(self, job: Job) -> None:
         """Wait while an engine is being started again; whoever waits too long learns from the engine itself."""
@@ -265,10 +289,10 @@ class Rounds:
             job.cancel.set()
             raise
         seconds = time.monotonic() - started
-        text = clean_answer(text)
+        raw, text = text, clean_answer(text)
         flag = leaks(text, " ".join(message["content"] for message in messages if message["role"] == "user"))
         metrics.count_answer(tokens, bool(flag), first)
-        return Answer(text, tokens, seconds, first, finish or "cancelled", flag)
+        return Answer(text, tokens, seconds, first, finish or "cancelled", flag, raw)
 
     def _history(self, exchanges: list[tuple[str, dict[str, str]]], text: str) -> dict[str, list[Message]]:
         """What each model is asked: the same exchanges for both, the oldest left out until both have room.
@@ -299,4 +323,4 @@ def _messages(exchanges: list[tuple[str, dict[str, str]]], model: str, text: str
 
 def _stopped(answer: Answer) -> Answer:
     """The same answer as part of a stopped turn: also a model that had ended by then is not to be told apart."""
-    return Answer(answer.text, answer.tokens, answer.seconds, answer.first_token_seconds, "cancelled", answer.leak_flag)
+    return replace(answer, stopped="cancelled")

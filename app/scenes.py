@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from app.rounds import Job, Rounds
 from app.runtime import Runtime
@@ -56,10 +57,10 @@ class Scene:
         return self.voted >= self.rounds
 
 
-def find_scene(runtime: Runtime, tester_id: str, moved_on: bool = False) -> Scene:
+def find_scene(runtime: Runtime, tester_id: str, moved_on: Any = "") -> Scene:
     """The scene for the holder of a token.
 
-    `moved_on` says that the tester has left the voted round for the next question, which only the page knows.
+    `moved_on` is the key of the voted round that the tester has left for the next question, which only the page knows.
     """
     rounds = runtime.rounds
     total = runtime.study.rounds
@@ -74,7 +75,8 @@ def find_scene(runtime: Runtime, tester_id: str, moved_on: bool = False) -> Scen
         battle = rounds.blind_test.voted_battle(tester_id)
         return Scene(Phase.GUESS if asks_guess else Phase.THANKS, total, voted, tester, battle)
     battle = rounds.blind_test.last_battle(tester_id)
-    phase, battle, job = _of_battle(rounds, tester_id, battle, moved_on)
+    left = battle is not None and moved_on == str(battle.id)
+    phase, battle, job = _of_battle(rounds, tester_id, battle, left)
     return Scene(phase, total, voted, tester, battle, job)
 
 

@@ -17,6 +17,7 @@ from app import metrics
 from app.assets import Assets
 from app.light_blocks import lighten
 from app.login import Login
+from app.no_script import NoScript
 from app.protection import Protection
 from app.researchers import ResearchersPage, export_routes
 from app.runtime import Runtime
@@ -36,6 +37,7 @@ def build(runtime: Runtime, password: str, root_path: str = "") -> FastAPI:
         runtime.close()
 
     server = FastAPI(title="Diptych", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    server.add_middleware(NoScript)
     server.add_middleware(GZipMiddleware, minimum_size=10_000, compresslevel=5)  # pages, which Gradio sends as they are
     server.add_middleware(Assets)
     server.add_middleware(Protection)
@@ -72,7 +74,8 @@ def build(runtime: Runtime, password: str, root_path: str = "") -> FastAPI:
         head=_style("style.css", "admin.css"), **common,
     )  # fmt: skip
     gr.mount_gradio_app(
-        server, TestersPage(runtime).blocks, "/", head=_style("style.css") + f"<script>{_read('testers.js')}</script>",
+        server, TestersPage(runtime).blocks, "/",
+        head=_style("style.css") + _script("kept.js", "testers.js"),
         favicon_path=str(HERE / "favicon.svg"), **common,
     )  # fmt: skip
     lighten(server)
@@ -81,6 +84,10 @@ def build(runtime: Runtime, password: str, root_path: str = "") -> FastAPI:
 
 def _style(*names: str) -> str:
     return "<style>" + "".join(_read(name) for name in names) + "</style>"
+
+
+def _script(*names: str) -> str:
+    return "<script>" + "".join(_read(name) for name in names) + "</script>"
 
 
 def _read(name: str) -> str:

@@ -1,36 +1,73 @@
-// The testers' page in the browser: keys for the votes, the replay, suggestions, the A/B switch, where the focus goes.
+// The testers' page in the browser: what was on the screen, keys for the votes, the replay, suggestions, the A/B switch,
+// where the focus goes. What it keeps and sends is in kept.js.
 (() => {
   const root = document.documentElement;
   const find = (id) => document.getElementById(id);
   const KEYS = { 1: "vote-left", 2: "vote-tie", 3: "vote-both-bad", 4: "vote-right" };
+  const { read, write, setValue, scene } = window.diptych;
   let readableSince = 0;
 
-  // What the server cannot know by itself; sent with each event.
-  window.diptych = {
-    client: () => JSON.stringify({
-      seconds: readableSince ? Math.round(performance.now() - readableSince) / 1000 : undefined,
-      time: new Date().toISOString(),
-      invite: new URLSearchParams(location.search).get("invite")?.slice(0, 100) ?? undefined,
-    }),
-  };
+  // -- what was on the screen -------------------------------------------------------------------------------------
 
-  // A vote that the server could not save, or that never reached it, is kept here and sent again until it is saved or
-  // refused. The server counts it once, however often it comes.
-  let vote = null;
-  const text = (selector) => document.querySelector(selector)?.textContent;
-  const keep = (button) => { vote = { button, question: text("#question h1"), before: text("#status p") }; };
-  setInterval(() => {
-    const gone = !vote || root.dataset.phase !== "vote" || text("#question h1") !== vote.question;
-    const refused = vote && text("#status p") !== vote.before && !document.querySelector("#status [data-again]");
-    if (gone || refused) vote = null;
-    else find(vote.button)?.click();
-  }, 3000);
+  // For how many seconds each of the newest answers was on the screen, and which was there first. On a phone there is
+  // room for one; the server draws which is shown first.
+  const SIDES = { left: "a", right: "b" };
+  let seen = { of: "" };
+  const shows = (side) => {
+    const box = find(`answer-${side}`);
+    if (document.hidden || !box?.checkVisibility()) return false;
+    const { top, bottom } = box.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
+  };
+  const look = () => {
+    const { key, turn } = scene();
+    if (!["vote", "replay"].includes(root.dataset.phase)) return (seen.since = null);
+    if (seen.of !== `${key}:${turn}`) seen = { of: `${key}:${turn}`, left: 0, right: 0, showing: [], ...JSON.parse(read("seen") ?? "{}")[`${key}:${turn}`] };
+    const now = performance.now();
+    for (const side of seen.since ? seen.showing : []) seen[side] += (now - seen.since) / 1000;
+    seen.since = now;
+    seen.showing = Object.keys(SIDES).filter(shows);
+    seen.first ??= seen.showing.length > 1 ? "both" : seen.showing[0];
+    for (const side of seen.showing) seen[side] = Math.max(seen[side], 0.001);
+    for (const [side, pane] of Object.entries(SIDES))
+      document.querySelector(`.switch [data-pane=${pane}]`)?.toggleAttribute("data-unread", !seen[side]);
+  };
+  const onScreen = () => {
+    look();
+    if (seen.since == null) return {};
+    const rounded = (side) => Math.ceil(seen[side] * 1000) / 1000;
+    return { seen: { left: rounded("left"), right: rounded("right") }, first: seen.first };
+  };
+  window.diptych.told = () => ({
+    seconds: readableSince ? Math.round(performance.now() - readableSince) / 1000 : undefined,
+    ...onScreen(),
+  });
+  setInterval(look, 250);
+  for (const event of ["scroll", "resize"]) addEventListener(event, look, { passive: true });
+  addEventListener("pagehide", () => {
+    look();
+    if (seen.of) write("seen", JSON.stringify({ [seen.of]: { left: seen.left, right: seen.right, first: seen.first } }));
+  });
+
+  // -- keys and clicks --------------------------------------------------------------------------------------------
 
   const typing = (element) => element.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
 
+  // The digit of a key: as it is written in any script, or of the row of digits where a layout (AZERTY) has others there.
+  const digit = (event) => {
+    const point = event.key.codePointAt(0);
+    if (/^\p{Nd}$/u.test(event.key)) {
+      let zero = point;
+      while (/\p{Nd}/u.test(String.fromCodePoint(zero - 1))) zero--;
+      return (point - zero) % 10;
+    }
+    return event.shiftKey || event.key.length > 1 ? null : Number(event.code.match(/^Digit(\d)$/)?.[1]);
+  };
+  const keysOn = () => read("keys") !== "off";
+
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target)) return;
-    const button = root.dataset.phase === "vote" && find(KEYS[event.key]);
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target) || !keysOn()) return;
+    const button = root.dataset.phase === "vote" && find(KEYS[digit(event)]);
     if (button && !button.disabled) {
       event.preventDefault();
       button.click();
@@ -41,12 +78,13 @@
     const chip = event.target.closest(".chip");
     const box = find("prompt")?.querySelector("textarea");
     if (chip && box) {
-      Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(box, chip.textContent);
-      box.dispatchEvent(new Event("input", { bubbles: true }));
+      setValue(box, chip.textContent);
       box.focus();
     }
-    const choice = root.dataset.phase === "vote" && event.target.closest("#votes button");
-    if (choice && vote?.button !== choice.id) keep(choice.id);
+    if (event.target.closest("#keys")) {
+      write("keys", keysOn() ? "off" : "on");
+      annotate();
+    }
     if (event.target.closest("#show-all") && root.dataset.phase === "replay") finish("vote");
     const pane = event.target.closest(".switch button")?.dataset.pane;
     if (pane) showPane(pane);
@@ -67,15 +105,29 @@
     known = Math.min(known, panes[0].length);
     for (const element of panes.flatMap((answers) => answers.slice(known))) {
       if (held.some((one) => one.element === element)) continue;
-      held.push({ element, words: element.textContent.match(/\s*\S+/g) ?? [] });
-      element.textContent = "";
+      // Word by word through the text, whatever it stands in: an answer may be rendered Markdown.
+      const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+      const nodes = [];
+      while (walker.nextNode()) nodes.push({ node: walker.currentNode, words: walker.currentNode.data.match(/\s*\S+\s*$|\s*\S+|^\s+$/g) ?? [] });
+      held.push({ element, nodes, words: nodes.reduce((sum, one) => sum + one.words.length, 0) });
+      reveal(held.at(-1), 0);
     }
   };
 
+  const reveal = ({ element, nodes, words }, share) => {
+    let left = Math.ceil(share * words);
+    for (const { node, words: own } of nodes) {
+      node.data = own.slice(0, Math.max(0, left)).join("");
+      left -= own.length;
+    }
+    for (const block of element.querySelectorAll("li, p, pre, tr, table, blockquote, h1, h2, h3, h4, h5, h6"))
+      block.hidden = !block.textContent;
+  };
+
   const show = (share) => {
-    for (const { element, words } of held) {
-      element.textContent = words.slice(0, Math.ceil(share * words.length)).join("");
-      element.classList.toggle("growing", share < 1);
+    for (const one of held) {
+      reveal(one, share);
+      one.element.classList.toggle("growing", share < 1);
     }
   };
 
@@ -100,21 +152,31 @@
   };
 
   const showPane = (pane) => {
+    look();
     root.dataset.pane = pane;
+    look();
     for (const button of document.querySelectorAll(".switch button"))
       button.setAttribute("aria-pressed", String(button.dataset.pane === pane));
   };
 
-  const FOCUS = { ask: "#prompt textarea", voted: "#next-round", broken: "#retry" };
+  // On a touch screen a focused box would open the keyboard over the page; there the heading takes the focus, so that
+  // it is never lost with the button that was pressed.
+  const FOCUS = { ask: "#prompt textarea", voted: "#next-round", broken: "#retry", guess: "#guess h2", thanks: "#thanks h1" };
+  const focusOf = (phase) => {
+    const touch = !matchMedia("(hover: hover)").matches;
+    const target = document.querySelector(touch && phase === "ask" ? "#question h1" : FOCUS[phase] ?? null);
+    if (target && /^H\d$/.test(target.tagName)) target.tabIndex = -1;
+    return target;
+  };
 
   const enter = (phase) => {
+    const before = root.dataset.phase;
     root.dataset.phase = phase;
-    vote = null;
     readableSince = phase === "vote" ? performance.now() : 0;
-    if (phase === "answering") showPane("a");
-    // On a touch screen a focused box would open the keyboard over the page.
-    const target = matchMedia("(hover: hover)").matches && FOCUS[phase];
-    if (target) requestAnimationFrame(() => document.querySelector(target)?.focus({ preventScroll: phase !== "ask" }));
+    if (phase === "answering" || (phase === "vote" && before !== "replay" && before !== "answering")) showPane(scene().first ?? "a");
+    look();
+    if (before) requestAnimationFrame(() => focusOf(phase)?.focus({ preventScroll: phase !== "ask" }));
+    else if (phase === "ask") requestAnimationFrame(() => focusOf(phase)?.focus());
     if (phase !== "vote" && phase !== "voted") scrollTo({ top: 0 });
   };
 
@@ -127,11 +189,15 @@
     }
     for (const [key, id] of Object.entries(KEYS)) {
       const button = find(id);
-      if (button && !button.dataset.key) {
-        button.dataset.key = key;
-        button.setAttribute("aria-keyshortcuts", key);
+      if (button && button.dataset.key !== (keysOn() ? key : "")) {
+        button.dataset.key = keysOn() ? key : "";
+        button.toggleAttribute("aria-keyshortcuts", keysOn());
+        if (keysOn()) button.setAttribute("aria-keyshortcuts", key);
       }
     }
+    const keys = find("keys");
+    const wording = keysOn() ? "Turn off the keys 1 to 4" : "Turn on the keys 1 to 4";
+    if (keys && keys.textContent !== wording) keys.textContent = wording;
     document.querySelector(".asked-first")?.classList.toggle("long", document.querySelector(".asked-first").textContent.length > 140);
   };
 

@@ -3,8 +3,10 @@
 The page is a view: every handler asks `BlindTest` or `Rounds` to act and then shows the scene that the database tells.
 Nothing is trusted that comes from the browser; its arguments may be of any type, since anybody can post to them.
 
-Every event is one plain request. While answers are on their way the page's timer asks for news, and that request is
-held until there is some. Both answers then come whole and at once; the page's script shows them in equal steps.
+Every event is one plain request. Those that change something carry a key, under which the database does them once; the
+browser keeps them until a response has named that key (`app.delivery`), so that a lost request or response loses
+nothing and doubles nothing. While answers are on their way the page's timer asks for news, and that request is held
+until there is some. Both answers then come whole and at once; the page's script shows them in equal steps.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -21,21 +24,28 @@ import anyio
 import gradio as gr
 
 from app import markup, metrics
+from app.delivery import arguments, read_report, receipt
 from app.engines import EngineError
-from app.inputs import as_facts, as_key, as_text, as_texts, as_yes_or_no
+from app.inputs import as_key, as_text, as_texts, as_yes_or_no
 from app.light_blocks import LightBlocks
 from app.rounds import Job
 from app.runtime import Runtime
 from app.scenes import Phase, Scene, find_scene
 from app.testers_layout import TestersLayout, Updates
-from feedback.blind_test import Battle, Refused
+from feedback.blind_test import Battle, NotNow, Refused, Repeated
 from feedback.database import DatabaseError
 
 HOLD_SECONDS = 20.0  # so long a request waits for news; proxies end one that is silent for 60
 QUEUE_SECONDS = 0.5  # how often a place in the queue is looked at
 SETUP_SECONDS = 1.5  # how often the page shows how far a training is
-VOTE_KEPT = "The database cannot be written at the moment. Your vote is kept on this page and tried again."
-NOT_SAVED = "The database cannot be written at the moment, so nothing was saved. Please try again."
+KEPT = {  # what is sent again by itself when the database could not be written
+    "vote": "Your vote is kept on this page and tried again.",
+    "remark": "Your words are kept on this page and tried again.",
+    "judge": "Your answer is kept on this page and tried again.",
+    "guess": "Your guess is kept on this page and tried again.",
+}
+UNWRITABLE = "The database cannot be written at the moment."
+NOT_SAVED = f"{UNWRITABLE[:-1]}, so nothing was saved. Please try again."
 
 log = logging.getLogger(__name__)
 
@@ -55,58 +65,115 @@ class TestersPage(TestersLayout):
         components = [value for name, value in vars(self).items() if isinstance(value, gr.blocks.Block)]
         self._outputs = [component for component in components if component not in (self.blocks, self.client)]
         self._outputs += self.background_answers
-        client = "(...args) => [...args.slice(0, -1), window.diptych ? window.diptych.client() : '']"
-        quick: dict[str, Any] = {"queue": False, "js": client}
-        self._on(self.blocks.load, self._load, [self.token, self.client], **quick)
-        self._on(self.timer.tick, self._tick, [self.token, self.client], **quick)
-        ask = [self.token, self.key, self.prompt, self.client]
-        self._on(self.send.click, self._send, ask, **quick)
-        self._on(self.prompt.submit, self._send, ask, **quick)
-        self._on(self.retry.click, self._retry, [self.token, self.key, self.client], **quick)
-        enrol = [self.token, self.consent, self.invite, *self.background_answers, self.client]
-        self._on(self.start.click, self._start, enrol, **quick)
-        self._on(self.stop.click, self._stop, [self.token, self.client], **quick)
-        opinion = [self.token, self.key, self.reasons, self.comment, self.client]
+        self._replayed: dict[str, tuple[Callable[..., Updates], tuple[str, ...]]] = {}
+        self._on(self.blocks.load, "load", self._load)
+        self._on(self.resend.click, "load", self._load)
+        self._on(self.timer.tick, "tick", self._tick)
+        self._on(self.send.click, "send", self._send, "key", "prompt")
+        self._on(self.prompt.submit, "send", self._send, "key", "prompt")
+        self._on(self.retry.click, "retry", self._retry, "key")
+        self._on(self.start.click, "start", self._start, "consent", "invite", "first", "second")
+        self._on(self.stop.click, "stop", self._stop)
         for choice, button in self.choices.items():
-            self._on(button.click, functools.partial(self._vote, choice), opinion, **quick)
-        judgement = [self.token, self.key, self.reasons, self.comment, self.enough, self.client]
-        self._on(self.enough.input, self._judge, judgement, **quick)
-        self._on(self.next.click, self._next, judgement, **quick)
-        self._on(self.undo.click, self._undo, [self.token, self.key, self.client], **quick)
-        self._on(self.reveal.click, self._reveal, [self.token, self.key, self.client], **quick)
-        self._on(self.other.click, self._other, [self.token, self.key, self.client], **quick)
+            vote = functools.partial(self._vote, choice)
+            self._on(button.click, f"vote {choice}", vote, "key", "reasons", "comment")
+        judgement = ("key", "reasons", "comment", "enough")
+        self._on(self.enough.input, "judge", self._judge, *judgement)
+        self._on(self.keep.click, "remark", self._remark, "key", "reasons", "comment")
+        self._on(self.next.click, "next", self._next, *judgement)
+        self._on(self.undo.click, "undo", self._undo, "key")
+        self._on(self.reveal.click, "reveal", self._reveal, "key")
+        self._on(self.other.click, "other", self._other, "key")
         for what, button in (("finish", self.finish), ("withdraw", self.withdraw)):
-            self._on(button.click, functools.partial(self._ask_first, what), [self.token, self.client], **quick)
-        self._on(self.confirm_no.click, self._go_back, [self.token, self.client], **quick)
-        self._on(self.confirm_yes.click, self._confirmed, [self.token, self.confirm_what, self.client], **quick)
+            self._on(button.click, f"ask {what}", functools.partial(self._ask_first, what))
+        self._on(self.confirm_no.click, "back", self._go_back)
+        self._on(self.confirm_yes.click, "confirmed", self._confirmed, "what")
         for answer, button in self.guesses.items():
-            self._on(button.click, functools.partial(self._guess, answer), [self.token, self.client], **quick)
+            self._on(button.click, f"guess {answer}", functools.partial(self._guess, answer))
 
-    def _on(self, event: Callable[..., Any], handler: Callable[..., Any], inputs: list[Any], **options: Any) -> None:
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "api_name": None}
-        event(self._told(handler), inputs, self._outputs, **quiet, **options)
+    def _on(self, event: Callable[..., Any], do: str, handler: Callable[..., Any], *values: str) -> None:
+        """Let an event call a handler with the token, these values and the script's report."""
+        components = {
+            "token": self.token, "key": self.key, "prompt": self.prompt, "consent": self.consent,
+            "invite": self.invite, "reasons": self.reasons, "comment": self.comment, "enough": self.enough,
+            "what": self.confirm_what, "client": self.client,
+            **dict(zip(("first", "second"), self.background_answers, strict=True)),
+        }  # fmt: skip
+        fields = ("token", *values, "client")
+        script = f"window.diptych ? window.diptych.pack({json.dumps(do)}, {json.dumps(fields)}, args) : args"
+        handler = self._told(do, handler)
+        if do not in ("load", "tick"):
+            self._replayed[do] = (handler, fields)
+        event(
+            handler, [components[name] for name in fields], self._outputs, js=f"(...args) => {script}", queue=False,
+            api_visibility="private", show_progress="hidden", api_name=None,
+        )  # fmt: skip
 
-    def _told(self, handler: Callable[..., Any]) -> Callable[..., Any]:
-        """A handler that says why what was asked for was refused or could not be done, and leaves the page as it is."""
+    def _told(self, do: str, handler: Callable[..., Any]) -> Callable[..., Any]:
+        """A handler that says why what was asked for was refused or could not be done, and what need not come again."""
         if inspect.iscoroutinefunction(handler):
             return handler
+        place = list(inspect.signature(handler).parameters).index("client")
 
         @functools.wraps(handler)
-        def handle(*arguments: Any) -> Updates:
+        def handle(*given: Any) -> Updates:
+            report = read_report(given[place])
             try:
-                updates: Updates = handler(*arguments)
-            except (Refused, DatabaseError, EngineError) as error:
-                return self._say(_reason(error))
-            return updates
+                self._must_be_new(as_text(given[0]), report.key)
+                updates: Updates = handler(*given)
+            except NotNow as error:
+                return {self.status: markup.status(str(error), again=True)}
+            except DatabaseError as error:
+                log.error("%s", error)
+                if told := KEPT.get(do.split()[0]):
+                    return {self.status: markup.status(f"{UNWRITABLE} {told}", again=True)}
+                updates = self._say(NOT_SAVED)
+            except Repeated:
+                updates = self._show(self._scene(as_text(given[0]), report.moved))
+            except (Refused, EngineError) as error:
+                scene = self._scene(as_text(given[0]), report.moved)
+                voted = do.startswith("vote ") and scene.phase is Phase.VOTED and scene.key == given[1]
+                updates = self._show(scene, "" if voted else _reason(error))  # an earlier click was saved
+            return {**updates, self.receipt: receipt([report.key])} if report.key else updates
 
         return handle
 
     # -- handlers -----------------------------------------------------------------------------------------------
 
-    def _load(self, token: Any, client: Any) -> Updates:
-        updates = self._show(self._scene(as_text(token)))
-        code = as_facts(client).get("invite", "")  # from the link
-        return {**updates, self.invite: {**updates.get(self.invite, gr.update()), "value": code}}
+    def _load(self, token: Any, client: Any, request: gr.Request) -> Updates:
+        """Do what the browser has kept since it could not send it, or got no answer; then show where the tester is."""
+        report = read_report(client)
+        updates: Updates = {}
+        done = []
+        for item in report.waiting:
+            outcome = self._do_again(item, as_text(token), request)
+            if self.receipt in outcome:
+                done.append(str(item.get("key")))
+            updates |= outcome
+        said = updates.get(self.status)
+        shown = self._show(self._scene(as_text(token), report.moved))
+        if not report.fresh:  # somebody may be writing there, or have been asked whether to finish
+            shown.pop(self.confirm)
+            shown.pop(self.comment, None)
+            shown[self.reasons].pop("value", None)
+        updates |= shown
+        if said:
+            updates[self.status] = said
+        if report.invite:  # from the link
+            updates[self.invite] = {**updates.get(self.invite, gr.update()), "value": report.invite}
+        return {**updates, self.receipt: receipt(done)}
+
+    def _do_again(self, item: dict[str, Any], token: str, request: gr.Request) -> Updates:
+        """What a kept click brings about. With a receipt in it, it need not be sent again."""
+        handler, fields = self._replayed.get(str(item.get("do")), (None, ()))
+        if handler is None:  # of another version
+            return {self.receipt: ""}
+        more = [request] if "request" in inspect.signature(handler).parameters else []
+        try:
+            return handler(*arguments(item, fields, token), *more)
+        except Exception:  # what this browser has kept must not lock it out
+            log.exception("a kept request (%s) broke", item["do"])
+            return {**self._say(_BROKEN), self.receipt: ""}
 
     async def _tick(self, token: Any, client: Any) -> Updates:
         """News of a training or of answers on their way, held back until there are some."""
@@ -118,7 +185,13 @@ class TestersPage(TestersLayout):
             await self._wait(job)
             if not job.done.done():
                 return self._say(f"Waiting: {job.told} before you." if job.told else markup.WRITING)
-        return await anyio.to_thread.run_sync(self._told(lambda: self._show(self._scene(tester_id))))
+        return await anyio.to_thread.run_sync(self._news, tester_id)
+
+    def _news(self, tester_id: str) -> Updates:
+        try:
+            return self._show(self._scene(tester_id))
+        except (Refused, DatabaseError, EngineError) as error:
+            return self._say(_reason(error))
 
     async def _wait(self, job: Job) -> None:
         """Until the turn has ended or has another place in the queue, but no longer than a request may last."""
@@ -134,10 +207,10 @@ class TestersPage(TestersLayout):
     ) -> Updates:
         if consent is not True:
             return self._say("Please tick the box first: without your consent nothing is stored and nothing begins.")
+        blind_test, study = self._blind_test, self.runtime.study
         scene = self._scene(as_text(token))
-        if scene.phase is not Phase.WELCOME:  # enrolled in another tab, or the models are not there yet
+        if scene.phase is not Phase.WELCOME:  # enrolled in another tab, or by this very click
             return self._show(scene)
-        study = self.runtime.study
         answers = {
             question.id: answer
             for question, answer in zip(study.background, map(as_text, (first, second)), strict=False)
@@ -145,40 +218,39 @@ class TestersPage(TestersLayout):
         }
         self.runtime.limits.check(_address(request))
         self.runtime.limits.count(_address(request))  # a wrong invite code counts as well
-        tester = self._blind_test.enrol(study.consent_version, answers, as_text(invite))
+        read = read_report(client).consent
+        version = study.consent_version if read is None else read
+        tester = blind_test.enrol(version, answers, as_text(invite), as_text(token) or None)
         return {**self._show(self._scene(tester.id)), self.token: tester.id}
 
     def _send(self, token: Any, key: Any, prompt: Any, client: Any, request: gr.Request) -> Updates:
-        tester_id, text = as_text(token), as_text(prompt)
+        tester_id, text, once = as_text(token), as_text(prompt), read_report(client).key
+        before = self._scene(tester_id)
+        follows = before.phase is Phase.VOTE
 
         def ask() -> None:
-            scene = self._scene(tester_id)
-            if scene.phase is Phase.VOTE and scene.battle is not None:
-                self._rounds.follow_up(tester_id, self._own(scene, key), text)
+            if follows:
+                self._rounds.follow_up(tester_id, self._own(before, key), text, once)
             else:
-                self._rounds.begin(tester_id, text)
+                self._rounds.begin(tester_id, text, once)
 
-        return self._ask(tester_id, key, ask, _address(request))
+        shown = {**self._ask(tester_id, ask, _address(request)), self.prompt: ""}
+        return shown if follows else {**shown, self.reasons: [], self.comment: ""}
 
     def _retry(self, token: Any, key: Any, client: Any, request: gr.Request) -> Updates:
         tester_id = as_text(token)
+        once = read_report(client).key
         return self._ask(
             tester_id,
-            key,
-            lambda: self._rounds.retry(tester_id, self._own(self._scene(tester_id), key)),
+            lambda: self._rounds.retry(tester_id, self._own(self._scene(tester_id), key), once),
             _address(request),
         )
 
-    def _ask(self, tester_id: str, key: Any, ask: Callable[[], None], address: str) -> Updates:
-        try:
-            self.runtime.limits.check(address, tester_id)
-            ask()
-            self.runtime.limits.count(address, tester_id)
-        except (Refused, DatabaseError, EngineError) as error:
-            scene = self._scene(tester_id)
-            # The text stays in its box. A page that shows another round than the tester is in is brought up to date.
-            return self._say(_reason(error)) if scene.key == key else self._show(scene, _reason(error))
-        return {**self._show(self._scene(tester_id)), self.prompt: "", self.reasons: [], self.comment: ""}
+    def _ask(self, tester_id: str, ask: Callable[[], None], address: str) -> Updates:
+        self.runtime.limits.check(address, tester_id)
+        ask()
+        self.runtime.limits.count(address, tester_id)
+        return self._show(self._scene(tester_id))
 
     def _stop(self, token: Any, client: Any) -> Updates:
         if self.runtime.rounds:
@@ -186,58 +258,59 @@ class TestersPage(TestersLayout):
         return {self.stop: gr.skip()}  # the request that waits for the answers shows the rest
 
     def _vote(self, choice: str, token: Any, key: Any, reasons: Any, comment: Any, client: Any) -> Updates:
-        tester_id, facts = as_text(token), as_facts(client)
-        problem, again = "", False
-        try:
-            self._blind_test.vote(
-                tester_id, as_key(key), choice, as_texts(reasons), as_text(comment),
-                vote_seconds=facts.get("seconds"), client_time=facts.get("time"),
-            )  # fmt: skip
-            metrics.VOTES.inc()
-        except Refused as error:
-            problem = str(error)
-        except DatabaseError as error:
-            log.error("%s", error)
-            problem, again = VOTE_KEPT, True
-        scene = self._scene(tester_id)
-        if scene.phase is Phase.VOTED and scene.battle is not None and scene.battle.id == as_key(key):
-            return self._show(scene)  # saved, now or by an earlier click
-        if again:
-            return {self.status: markup.status(problem, again=True)}
-        return self._show(scene, problem)
+        tester_id, report = as_text(token), read_report(client)
+        self._blind_test.vote(
+            tester_id, as_key(key), choice, as_texts(reasons), as_text(comment),
+            vote_seconds=report.seconds, client_time=report.time, seen=report.seen, first_seen=report.first,
+            request=report.key,
+        )  # fmt: skip
+        metrics.VOTES.inc()
+        return self._show(self._scene(tester_id))
 
     def _undo(self, token: Any, key: Any, client: Any) -> Updates:
-        return self._act(
-            token, lambda tester_id: self._blind_test.undo_vote(tester_id, as_key(key)), "Vote taken back."
-        )
+        tester_id = as_text(token)
+        self._blind_test.undo_vote(tester_id, as_key(key), read_report(client).key)
+        return self._show(self._scene(tester_id), "Vote taken back.")
 
     def _judge(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Any) -> Updates:
         """Whether the better answer is good enough, saved as soon as it is said."""
         tester_id = as_text(token)
-        scene = self._scene(tester_id)
-        if scene.phase is Phase.VOTED and scene.key == key:
-            self._explain(scene, as_texts(reasons), as_text(comment), as_yes_or_no(enough))
-            scene = self._scene(tester_id)
+        self._explain(tester_id, key, reasons, comment, client, as_yes_or_no(enough))
+        scene = self._scene(tester_id, read_report(client).moved)
         return self._say(markup.status_line(scene)) if scene.key == key else self._show(scene)
+
+    def _remark(self, token: Any, key: Any, reasons: Any, comment: Any, client: Any) -> Updates:
+        """What was ticked or written, saved when the tester pauses, leaves the box or leaves the page.
+
+        The page stays as it is, so that nothing moves under the fingers of who goes on writing.
+        """
+        self._explain(as_text(token), key, reasons, comment, client)
+        return {}
 
     def _next(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Any) -> Updates:
         tester_id = as_text(token)
         scene = self._scene(tester_id)
-        if scene.phase is Phase.VOTED:
-            self._explain(scene, as_texts(reasons), as_text(comment), as_yes_or_no(enough))
+        if scene.phase is Phase.VOTED and scene.key == key:
+            self._explain(tester_id, key, reasons, comment, client, as_yes_or_no(enough))
             if scene.last:
                 self._blind_test.close(tester_id, "quota")
-        scene = self._scene(tester_id, moved_on=True)
+        scene = self._scene(tester_id, key)
         return {**self._show(scene), self.reasons: [], self.comment: "", self.prompt: ""}
 
-    def _explain(self, scene: Scene, reasons: list[str], comment: str, enough: bool | None) -> None:
-        """Add to a saved vote what was ticked or written after it."""
-        battle, tester = scene.battle, scene.tester
-        if battle is None or tester is None or battle.vote is None:
-            return
-        vote = battle.vote
-        if (set(reasons), comment.strip(), enough) != (set(vote.reasons), vote.comment, vote.good_enough):
-            self._blind_test.explain_vote(tester.id, battle.id, reasons, comment, enough)
+    def _explain(
+        self, tester_id: str, key: Any, reasons: Any, comment: Any, client: Any, enough: bool | None = None
+    ) -> None:
+        """Keep what was ticked or written beside a round: with its vote while that can be, else by itself."""
+        said, words = as_texts(reasons), as_text(comment)
+        scene = self._scene(tester_id)
+        if scene.phase is Phase.VOTED and scene.key == key and scene.battle is not None and scene.battle.vote:
+            vote = scene.battle.vote
+            enough = vote.good_enough if enough is None else enough
+            if (set(said), words.strip(), enough) != (set(vote.reasons), vote.comment, vote.good_enough):
+                once = read_report(client).key
+                self._blind_test.explain_vote(tester_id, scene.battle.id, said, words, enough, once)
+        elif said or words.strip():
+            self._blind_test.remark(tester_id, as_key(key), said, words)
 
     def _reveal(self, token: Any, key: Any, client: Any) -> Updates:
         """Where the study shows the models after each vote: show them, after which the vote stays."""
@@ -246,7 +319,9 @@ class TestersPage(TestersLayout):
         return {**self._say(text), self.undo: gr.update(visible=False), self.reveal: gr.update(visible=False)}
 
     def _other(self, token: Any, key: Any, client: Any) -> Updates:
-        return self._act(token, lambda tester_id: self._blind_test.abandon(tester_id, as_key(key), "another question"))
+        tester_id = as_text(token)
+        self._blind_test.abandon(tester_id, as_key(key), "another question", read_report(client).key)
+        return {**self._show(self._scene(tester_id)), self.reasons: [], self.comment: ""}
 
     def _ask_first(self, what: str, token: Any, client: Any) -> Updates:
         texts = {
@@ -263,8 +338,10 @@ class TestersPage(TestersLayout):
     def _go_back(self, token: Any, client: Any) -> Updates:
         return {self.confirm: gr.update(visible=False)}
 
-    def _confirmed(self, token: Any, what: Any, client: Any) -> Updates:
+    def _confirmed(self, token: Any, what: Any, client: Any, request: gr.Request) -> Updates:
         tester_id = as_text(token)
+        for item in read_report(client).waiting:  # words that are on their way belong to a round that this may end
+            self._do_again(item, tester_id, request)
         if self.runtime.rounds:
             self.runtime.rounds.stop(tester_id)
         if what == "withdraw":
@@ -276,26 +353,21 @@ class TestersPage(TestersLayout):
     def _guess(self, answer: str, token: Any, client: Any) -> Updates:
         tester_id = as_text(token)
         battle = self._blind_test.voted_battle(tester_id)
-        self._blind_test.guess(tester_id, answer)
+        self._blind_test.guess(tester_id, answer, read_report(client).key)
         scene = self._scene(tester_id)
         right = None
         if battle is not None and answer != "dont_know":
             right = (battle.left_model if answer == "left_last" else battle.right_model) == "model1"
         return {**self._show(scene), self.thanks: gr.update(visible=True, value=self._thanks(scene, right))}
 
-    def _act(self, token: Any, action: Callable[[str], object], done: str = "") -> Updates:
-        """Do what was asked and show the scene that follows, or why it was refused."""
-        tester_id = as_text(token)
-        try:
-            action(tester_id)
-        except (Refused, DatabaseError) as error:
-            done = _reason(error)
-        return self._show(self._scene(tester_id), done)
-
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _scene(self, tester_id: str, moved_on: bool = False) -> Scene:
+    def _scene(self, tester_id: str, moved_on: Any = "") -> Scene:
         return find_scene(self.runtime, tester_id, moved_on)
+
+    def _must_be_new(self, tester_id: str, key: str | None) -> None:
+        if key is not None and self._blind_test.was_done(tester_id, key):
+            raise Repeated("This was done already.")
 
     def _own(self, scene: Scene, key: Any) -> Battle:
         """The battle of the scene, if it is the one that the page shows."""
@@ -316,4 +388,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, Refused):
         return str(error)
     log.error("%s", error)
-    return NOT_SAVED if isinstance(error, DatabaseError) else "Something went wrong on our side. Please try again."
+    return NOT_SAVED if isinstance(error, DatabaseError) else _BROKEN
+
+
+_BROKEN = "Something went wrong on our side. Please try again."

@@ -12,7 +12,7 @@ from app.rounds import Rounds
 from app.runtime import Runtime
 from app.scenes import Phase, Scene
 from app.waiting import waiting
-from feedback.blind_test import BlindTest, Refused, Vote
+from feedback.blind_test import BlindTest, NotNow, Vote
 from feedback.study import MAX_BACKGROUND, BackgroundQuestion
 
 PER_CATEGORY = 2
@@ -30,10 +30,14 @@ class TestersLayout:
 
     def lay_out(self) -> None:
         """Make the components, in the Blocks at hand."""
-        # Whoever holds the opaque token is the tester; the fixed `secret` only keeps it readable after a restart.
-        self.token = gr.BrowserState("", storage_key="diptych", secret="diptych")
+        # Whoever holds the opaque token is the tester. The page's script draws it, keeps it where the browser allows
+        # it (`gr.BrowserState` shows a blank page where it does not) and gives it to each event.
+        self.token = gr.Textbox("", visible=False)
         self.key = gr.Textbox("", visible=False)  # the round that the page shows, so that a stale tab is found out
-        self.client = gr.Textbox("", visible=False)  # filled by the page's script: reduced motion, seconds, clock
+        self.client = gr.Textbox("", visible=False)  # filled by the page's script; see `app.delivery`
+        self.receipt = html("", elem_id="receipt")
+        self.resend = gr.Button("Send again", elem_id="resend")  # these two are the script's, which clicks them
+        self.keep = gr.Button("Keep", elem_id="keep")
         self.timer = gr.Timer(TICK_SECONDS, active=False)
         with gr.Row(elem_id="masthead"):
             html(markup.BRAND)
@@ -87,6 +91,7 @@ class TestersLayout:
                     choice: gr.Button(text, elem_id=f"vote-{choice.replace('_', '-')}")
                     for choice, text in markup.CHOICES.items()
                 }
+            html(markup.KEYS)
             with gr.Row(elem_id="voted", visible=False) as self.voted:
                 self.undo = gr.Button("Undo", elem_id="undo-vote")
                 self.reveal = gr.Button("Which was which?", elem_id="reveal", visible=False)
@@ -121,7 +126,7 @@ class TestersLayout:
     @property
     def _rounds(self) -> Rounds:
         if self.runtime.rounds is None:
-            raise Refused("The models are not ready yet; please wait a moment.")
+            raise NotNow("The models are not ready yet; please wait a moment.")
         return self.runtime.rounds
 
     @property
@@ -136,13 +141,15 @@ class TestersLayout:
         phase, battle = scene.phase, scene.battle
         in_round = phase in (Phase.ANSWERING, Phase.BROKEN, Phase.VOTE, Phase.VOTED)
         has_panes = battle is not None and (in_round or phase is Phase.GUESS)
-        left, right = markup.panes(battle, phase) if battle is not None and has_panes else ("", "")
+        left, right = (
+            markup.panes(battle, phase, self.runtime.study.markdown) if battle is not None and has_panes else ("", "")
+        )
         turns_left = self.runtime.study.max_turns - len(battle.complete_turns) if battle else 0
         follows_up = phase is Phase.VOTE and turns_left > 0
         updates: Updates = {
             self.key: scene.key,
             self.timer: gr.update(active=phase in (Phase.SETUP, Phase.ANSWERING)),
-            self.progress: markup.progress(scene),
+            self.progress: markup.progress(scene, self.runtime.study.consent_version),
             self.status: markup.status(text or markup.status_line(scene)),
             self.confirm: gr.update(visible=False),
             self.setup: gr.update(visible=phase is Phase.SETUP, value=self._setup(phase)),

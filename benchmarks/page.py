@@ -16,7 +16,7 @@ import httpx
 
 from app.testers_layout import TICK_SECONDS
 
-CLIENT = json.dumps({"seconds": 5.0, "time": "2026-01-01T00:00:00.000Z"})
+CLIENT = {"seconds": 5.0, "time": "2026-01-01T00:00:00.000Z", "seen": {"left": 5.0, "right": 5.0}, "first": "both"}
 
 
 class Page:
@@ -29,8 +29,8 @@ class Page:
             (target, event): function for function in config["dependencies"] for target, event in function["targets"]
         }
         self._ids = {c["props"].get("elem_id"): c["id"] for c in config["components"] if c["props"].get("elem_id")}
-        self._token = next(c["id"] for c in config["components"] if c["type"] == "browserstate")
-        self.key = self._functions[self._ids["vote-left"], "click"]["inputs"][1]  # the component that keeps the round
+        # The components that keep the token and the round.
+        self._token, self.key = self._functions[self._ids["vote-left"], "click"]["inputs"][:2]
         self.values = {c["id"]: c["props"].get("value") for c in config["components"]}
         self.visible = {c["id"]: c["props"].get("visible", True) for c in config["components"]}
         self._timer = next(c["id"] for c in config["components"] if c["type"] == "timer")
@@ -71,7 +71,7 @@ class Page:
 
     async def _trigger(self, function: dict[str, Any]) -> None:
         data = [self.values[number] for number in function["inputs"]]
-        data[-1] = CLIENT  # filled by the page's script
+        data[-1] = json.dumps(CLIENT | {"key": secrets.token_hex(8)})  # filled by the page's script
         body = {"data": data, "fn_index": function["id"], "session_hash": self._session, "event_data": None}
         response = await self._http.post("/gradio_api/run/predict", json=body)
         self._apply(function["outputs"], response.raise_for_status().json()["data"])

@@ -41,6 +41,19 @@ def left_model(secret: str, tester: str, serving: int, block_size: int = BLOCK_S
     return MODELS[0] if ranked.index(place) < block_size // 2 else MODELS[1]
 
 
+def first_side(secret: str, tester: str, serving: int, block_size: int = BLOCK_SIZE) -> str:
+    """The answer that a screen with room for one shows first, ``left`` or ``right``, in a tester's battle.
+
+    Of the battles of a block with the same model on the left, half begin with either side; so each model is as often
+    first as second, on the left as on the right.
+    """
+    block, place = divmod(serving, block_size)
+    left = [left_model(secret, tester, block * block_size + j, block_size) for j in range(block_size)]
+    peers = [j for j in range(block_size) if left[j] == left[place]]
+    peers.sort(key=lambda j: draw(secret, tester, block, "first", j))
+    return "left" if 2 * peers.index(place) < len(peers) else "right"
+
+
 def rank_prompts(
     secret: str, tester: str, serving: int, unseen: Iterable[Candidate], block_size: int = BLOCK_SIZE
 ) -> list[Candidate]:

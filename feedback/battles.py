@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 CHOICES = ("left", "right", "tie", "both_bad")
+SET_ASIDE = "cannot be answered"  # why a round was left that the models' servers refuse, as another try would show
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Answer:
         first_token_seconds: time to the first token, None when unknown.
         stopped: ``stop`` (the model ended), ``length`` (the cap), ``cancelled`` (the tester).
         leak_flag: the text says who the model is.
+        raw: what the model wrote, where the tester reads something else; None where it is the same.
     """
 
     text: str
@@ -55,6 +57,12 @@ class Answer:
     first_token_seconds: float | None = None
     stopped: str = "stop"
     leak_flag: bool = False
+    raw: str | None = None
+
+    @property
+    def written(self) -> str:
+        """What the model wrote, to be repeated to it."""
+        return self.text if self.raw is None else self.raw
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,8 @@ class Battle:
         status: ``open``, ``voted``, ``abandoned`` or ``withdrawn``.
         turns: every attempt, oldest first.
         vote: the current vote, if there is one.
+        first_side: the answer that a screen with room for one shows first.
+        reason: why an abandoned round was left.
     """
 
     id: int
@@ -108,6 +118,8 @@ class Battle:
     status: str
     turns: tuple[Turn, ...] = ()
     vote: Vote | None = None
+    first_side: str = "left"
+    reason: str | None = None
 
     @property
     def right_model(self) -> str:
@@ -175,6 +187,8 @@ def read_battle(connection: sqlite3.Connection, battle_id: int) -> Battle:
         row["status"],
         turns,
         read_vote(vote) if vote else None,
+        row["first_side"] or "left",
+        row["reason"],
     )
 
 
@@ -190,7 +204,13 @@ def read_turn(connection: sqlite3.Connection, row: sqlite3.Row) -> Turn:
 def read_answer(row: sqlite3.Row) -> Answer:
     """An answer from a row of ``answers``."""
     return Answer(
-        row["text"], row["tokens"], row["seconds"], row["first_token_seconds"], row["stopped"], bool(row["leak_flag"])
+        row["text"],
+        row["tokens"],
+        row["seconds"],
+        row["first_token_seconds"],
+        row["stopped"],
+        bool(row["leak_flag"]),
+        row["raw"],
     )
 
 

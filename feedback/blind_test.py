@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .assignment import MODELS
 from .battles import CHOICES, Answer, Battle, Tester, Turn, Vote, read_vote, winner
 from .rules import (
     MAX_COMMENT_CHARS,
+    NotNow,
     Refused,
+    Repeated,
     checked_reasons,
+    checked_seen,
     clean,
     is_duration,
     must_be_votable,
@@ -27,15 +30,21 @@ from .rules import (
 from .sessions import GUESSES
 from .turns import Turns
 
-__all__ = ["CHOICES", "GUESSES", "Answer", "Battle", "BlindTest", "Refused", "Tester", "Turn", "Vote"]
+__all__ = [
+    "CHOICES", "GUESSES", "Answer", "Battle", "BlindTest", "NotNow", "Refused", "Repeated", "Tester", "Turn", "Vote",
+]  # fmt: skip
+FIRST_SEEN = ("left", "right", "both")
+# What a vote keeps when words are added to it.
+_KEPT = ("choice", "client_time", "vote_seconds", "left_seen", "right_seen", "first_seen")
 
 # The repeated columns come from the battle itself, the lengths from what the tester read.
 _INSERT_VOTE = """
 INSERT INTO votes (battle_id, study_id, tester_id, prompt_id, left_model, choice, reasons, comment, good_enough, turns,
-                   left_chars, right_chars, leak_flag, voted_at, client_time, vote_seconds)
+                   left_chars, right_chars, leak_flag, voted_at, client_time, vote_seconds, left_seen, right_seen,
+                   first_seen)
 SELECT battles.id, study_id, tester_id, prompt_id, left_model, :choice, :reasons, :comment, :good_enough,
        COUNT(DISTINCT turns.id), SUM((model = left_model) * chars), SUM((model <> left_model) * chars),
-       MAX(leak_flag), :now, :client_time, :vote_seconds
+       MAX(leak_flag), :now, :client_time, :vote_seconds, :left_seen, :right_seen, :first_seen
 FROM battles JOIN turns ON turns.battle_id = battles.id AND turns.status = 'complete'
              JOIN answers ON answers.turn_id = turns.id
 WHERE battles.id = :battle GROUP BY battles.id
@@ -61,6 +70,9 @@ class BlindTest(Turns):
         good_enough: bool | None = None,
         vote_seconds: float | None = None,
         client_time: str | None = None,
+        seen: Mapping[str, float] | None = None,
+        first_seen: str | None = None,
+        request: str | None = None,
     ) -> Vote:
         """Save a verdict; when this returns, it is on the disk.
 
@@ -70,9 +82,15 @@ class BlindTest(Turns):
             good_enough: whether the better answer is good enough in itself.
             vote_seconds: from both answers readable to the vote, in seconds, as the browser measured it.
             client_time: the browser's clock.
+            seen: for how many seconds the answer on the ``left`` and on the ``right`` was on the screen; None when
+                nobody measured it.
+            first_seen: which was there first, ``left``, ``right`` or ``both``.
+            request: a key of the browser's under which this is done once.
 
         Raises:
-            Refused: unknown choice or reason, foreign, voted, abandoned, unfinished or failed round, session closed.
+            Repeated: it was done under this key.
+            Refused: unknown choice or reason, foreign, voted, abandoned, unfinished or failed round, an answer that
+                was not on the screen, session closed.
         """
         if choice not in CHOICES:
             raise Refused(f"{shown(choice)} is no vote; choose one of {', '.join(CHOICES)}.")
@@ -84,8 +102,11 @@ class BlindTest(Turns):
         self.close_expired()
         with self._write() as connection:
             row = self._active(connection, tester_id)
+            self._once(connection, row["id"], request)
             battle = self._own(connection, row["id"], battle_id)
             must_be_votable(battle)
+            on_screen = checked_seen(seen)
+            connection.execute("DELETE FROM remarks WHERE battle_id = ?", [battle_id])  # what it says comes with it
             return self._save_vote(
                 connection,
                 row["id"],
@@ -97,18 +118,22 @@ class BlindTest(Turns):
                     "good_enough": None if good_enough is None else int(good_enough),
                     "client_time": None if client_time is None else clean(str(client_time), 40),
                     "vote_seconds": vote_seconds,
+                    "first_seen": first_seen if first_seen in FIRST_SEEN else None,
+                    **on_screen,
                 },
             )
 
-    def undo_vote(self, tester_id: str, battle_id: int) -> None:
+    def undo_vote(self, tester_id: str, battle_id: int, request: str | None = None) -> None:
         """Take the vote of the last round back, so that it can be given again; the old row stays, superseded.
 
         Raises:
+            Repeated: it was done under this key of the browser's.
             Refused: no vote, a later round was begun, the models were revealed, session closed.
         """
         self.close_expired()
         with self._write() as connection:
             row = self._active(connection, tester_id)
+            self._once(connection, row["id"], request)
             self._supersede(connection, row["id"], battle_id)
             self._seen(connection, row["id"])
 
@@ -119,10 +144,12 @@ class BlindTest(Turns):
         reasons: Iterable[str],
         comment: str,
         good_enough: bool | None = None,
+        request: str | None = None,
     ) -> Vote:
         """Give the vote of the last round these reasons, comment and judgement; the old row stays, superseded.
 
         Raises:
+            Repeated: it was done under this key of the browser's.
             Refused: unknown reason, or as for :meth:`undo_vote`.
         """
         must_be_yes_or_no(good_enough)
@@ -131,14 +158,33 @@ class BlindTest(Turns):
         self.close_expired()
         with self._write() as connection:
             row = self._active(connection, tester_id)
+            self._once(connection, row["id"], request)
             old = self._supersede(connection, row["id"], battle_id)
             said = {
                 "reasons": json.dumps(reasons, ensure_ascii=False),
                 "comment": comment,
                 "good_enough": None if good_enough is None else int(good_enough),
             }
-            kept = {name: old[name] for name in ("choice", "client_time", "vote_seconds")}
+            kept = {name: old[name] for name in _KEPT}
             return self._save_vote(connection, row["id"], {"battle": battle_id} | kept | said)
+
+    def remark(self, tester_id: str, battle_id: int, reasons: Iterable[str], comment: str) -> None:
+        """Keep what was ticked and written beside answers on which no vote was given (yet), or after the session.
+
+        Raises:
+            Refused: unknown reason, or not this tester's round.
+        """
+        reasons = checked_reasons(reasons, self.study.reasons)
+        comment = clean(comment, MAX_COMMENT_CHARS)
+        with self._write() as connection:
+            row = self._row(connection, tester_id)
+            self._own(connection, row["id"], battle_id)
+            connection.execute(
+                "INSERT INTO remarks (battle_id, reasons, comment, written_at) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (battle_id) DO UPDATE SET reasons = excluded.reasons, comment = excluded.comment,"
+                " written_at = excluded.written_at",
+                [battle_id, json.dumps(reasons, ensure_ascii=False), comment, self._now()],
+            )
 
     def _save_vote(self, connection: sqlite3.Connection, key: int, values: dict[str, Any]) -> Vote:
         """Insert a vote whose rules were checked, and read it back."""

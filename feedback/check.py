@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from .assignment import Candidate, left_model, rank_prompts
+from .assignment import Candidate, first_side, left_model, rank_prompts
 
 if TYPE_CHECKING:
     from .database import Database
@@ -236,6 +236,9 @@ def _assignment(connection: sqlite3.Connection) -> Iterator[str]:
                 yield (
                     f"assignment: battle {battle['id']} has {battle['left_model']} on the left, the secret says {drawn}"
                 )
+            first = first_side(study["secret"], battle["code"], battle["serving"], study["block_size"])
+            if battle["first_side"] not in (None, first):  # None: served before this was drawn
+                yield f"assignment: battle {battle['id']} shows {battle['first_side']} first, the secret says {first}"
             unseen = (bank[key] for key in bank.keys() - seen.setdefault(battle["tester_id"], set()))
             due = next(
                 iter(rank_prompts(study["secret"], battle["code"], battle["serving"], unseen, study["block_size"])),

@@ -95,6 +95,8 @@ def remove_tester(connection: sqlite3.Connection, key: int) -> None:
     turns = f"(SELECT id FROM turns WHERE battle_id IN {battles})"
     for statement in (
         "DELETE FROM guesses WHERE tester_id = :key",
+        "DELETE FROM requests WHERE tester_id = :key",
+        f"DELETE FROM remarks WHERE battle_id IN {battles}",
         "DELETE FROM votes WHERE tester_id = :key",
         "DELETE FROM tallies WHERE tester_id = :key",
         f"DELETE FROM failures WHERE turn_id IN {turns}",

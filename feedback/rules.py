@@ -22,6 +22,14 @@ class Refused(ValueError):
     """The protocol does not allow this: one line that a tester can read."""
 
 
+class Repeated(Refused):
+    """The browser asked for this before, under the same key, and it was done: nothing is to be said of it."""
+
+
+class NotNow(Refused):
+    """Not possible at the moment; the same request will be possible later, and may be sent again."""
+
+
 def clean(text: str, limit: int) -> str:
     """A text without control characters (new lines and tabs stay) and lone surrogates, trimmed and cut to a length."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
@@ -67,7 +75,10 @@ def checked_answer(answer: Answer) -> Answer:
             raise Refused(f"{name} = {shown(value)} must be a number of seconds, 0 or more.")
     if answer.stopped not in _STOPPED:
         raise Refused(f"stopped = {shown(answer.stopped)} must be one of {', '.join(_STOPPED)}.")
-    return replace(answer, text=clean(answer.text, MAX_ANSWER_CHARS), leak_flag=bool(answer.leak_flag))
+    text = clean(answer.text, MAX_ANSWER_CHARS)
+    # As it came, but for what SQLite cannot keep: lone surrogates, and NUL, at which its functions end a text.
+    raw = answer.written.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:MAX_ANSWER_CHARS]
+    return replace(answer, text=text, leak_flag=bool(answer.leak_flag), raw=None if raw == text else raw)
 
 
 def next_turn(battle: Battle, text: str, max_turns: int) -> tuple[int, int]:
@@ -130,6 +141,23 @@ def must_be_yes_or_no(good_enough: Any) -> None:
     """
     if good_enough is not None and not isinstance(good_enough, bool):
         raise Refused(f"good_enough = {shown(good_enough)} must be true, false or left out.")
+
+
+def checked_seen(seen: Mapping[str, Any] | None) -> dict[str, float | None]:
+    """For how many seconds each answer was on the screen; None where that is not known.
+
+    Raises:
+        Refused: one of them was not there at all, or is no number of seconds.
+    """
+    if seen is None:
+        return {"left_seen": None, "right_seen": None}
+    for side, letter in (("left", "A"), ("right", "B")):
+        seconds = seen.get(side, 0)
+        if not is_duration(seconds):
+            raise Refused(f"seen = {shown(seconds)} must be a number of seconds, 0 or more.")
+        if seconds <= 0:
+            raise Refused(f"Answer {letter} was not on your screen yet; please open it, then vote.")
+    return {"left_seen": float(seen["left"]), "right_seen": float(seen["right"])}
 
 
 def checked_background(answers: Mapping[str, str], questions: tuple[BackgroundQuestion, ...]) -> dict[str, str]:

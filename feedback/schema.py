@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 migrations = Migrations("diptych")
-VERSIONS = ("initial", "invites", "good_enough")  # the migrations' names, oldest first
+VERSIONS = ("initial", "invites", "good_enough", "delivery")  # the migrations' names, oldest first
 
 
 def statements(script: str) -> Iterator[str]:
@@ -50,6 +50,13 @@ def good_enough(db: Database) -> None:
         "CREATE INDEX votes_good_enough ON votes (study_id, left_model, choice, good_enough)"
         " WHERE superseded = 0 AND good_enough IS NOT NULL"
     )
+
+
+@migrations()
+def delivery(db: Database) -> None:
+    """What was asked for once, words without a vote, answers as written, and what was on the screen."""
+    for statement in statements(DELIVERY):
+        db.execute(statement)
 
 
 TABLES = """
@@ -470,4 +477,45 @@ CREATE TABLE invites (
     + _never("invites_stay_revoked", "UPDATE", "invites", "the invite was revoked", "OLD.revoked_at IS NOT NULL")
     + _never("invites_counted", "UPDATE OF used", "invites", "a use stays counted", "NEW.used < OLD.used")
     + _never("invites_kept", "DELETE", "invites", "an invite is never deleted, only revoked")
+)
+
+# Requests carry a key of the browser's: one that comes again, since its answer was lost, changes nothing.
+DELIVERY = (
+    """
+CREATE TABLE requests (
+    tester_id INTEGER NOT NULL REFERENCES testers (id),
+    key TEXT NOT NULL CHECK (length(key) BETWEEN 8 AND 64),
+    done_at TEXT NOT NULL,
+    PRIMARY KEY (tester_id, key)
+) STRICT, WITHOUT ROWID;
+
+-- What was ticked and written beside answers that no vote was given on, or after the session was over.
+CREATE TABLE remarks (
+    battle_id INTEGER PRIMARY KEY REFERENCES battles (id),
+    reasons TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(reasons)),
+    comment TEXT NOT NULL DEFAULT '',
+    written_at TEXT NOT NULL
+) STRICT;
+
+ALTER TABLE answers ADD COLUMN raw TEXT;  -- what the model wrote, where the tester was shown something else
+ALTER TABLE battles ADD COLUMN first_side TEXT CHECK (first_side IN ('left', 'right'));
+ALTER TABLE votes ADD COLUMN left_seen REAL CHECK (left_seen >= 0);
+ALTER TABLE votes ADD COLUMN right_seen REAL CHECK (right_seen >= 0);
+ALTER TABLE votes ADD COLUMN first_seen TEXT CHECK (first_seen IN ('left', 'right', 'both'));
+"""
+    + _never("battles_first_fixed", "UPDATE OF first_side", "battles", "an assignment is fixed once it is served")
+    + _never(
+        "votes_seen_fixed",
+        "UPDATE OF left_seen, right_seen, first_seen",
+        "votes",
+        "a vote is never changed, only superseded once",
+    )
+    + _never(
+        "votes_need_both_seen",
+        "INSERT",
+        "votes",
+        "both answers were on the screen before a vote",
+        "NEW.left_seen <= 0 OR NEW.right_seen <= 0",
+    )
+    + _never("requests_fixed", "UPDATE", "requests", "a request is done once")
 )

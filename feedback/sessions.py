@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ from .battles import Tester, read_tester, timestamp
 from .database import Database, DatabaseError
 from .invites import Invite, make_invite, read_invites, revoke_invite, use_invite
 from .registry import register, remove_tester
-from .rules import Refused, checked_background, shown
+from .rules import Refused, Repeated, checked_background, shown
 from .study import Study
 
 _IDLE = """
@@ -35,6 +36,8 @@ WHERE id IN ({_IDLE})
 
 GUESSES = ("left_last", "right_last", "dont_know")
 CLOSING = ("quota", "timeout", "quit")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")  # 24 random bytes
+_REQUEST = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 class Sessions:
@@ -86,23 +89,38 @@ class Sessions:
         return self._study["secret_sha256"]
 
     def enrol(
-        self, consent_version: str, background: Mapping[str, str] | None = None, invite: str | None = None
+        self,
+        consent_version: str,
+        background: Mapping[str, str] | None = None,
+        invite: str | None = None,
+        token: str | None = None,
     ) -> Tester:
         """Write down a consent and begin a session.
 
         Args:
             background: an answer for each of the study's questions that was answered, by its id.
             invite: a code; needed, and counted, where the study is not open to everybody.
+            token: what the tester will be known by, drawn by the browser; who holds one that is known already is that
+                tester, so that the same click, sent twice, enrols once.  Without it one is drawn here.
 
         Raises:
             Refused: the consent is to another text than the study's, an answer is none of the question's, the invite
-                is not valid, or the study is closed.
+                is not valid, the token has the wrong form or was withdrawn, or the study is closed.
         """
+        if token is not None:
+            if not _TOKEN.fullmatch(token):
+                raise Refused("This page is out of date; please reload it.")
+            if known := self.tester(token):
+                return known
         if consent_version != self.study.consent_version:
             raise Refused("The consent text has changed; please reload the page and read it again.")
         answers = checked_background(background or {}, self.study.background)
-        token = secrets.token_urlsafe(24)
+        token = token or secrets.token_urlsafe(24)
         with self._write() as connection:
+            if row := self._find(connection, token):  # by another request of the same click, in between
+                return read_tester(row, token)
+            if connection.execute("SELECT 1 FROM testers WHERE code = ?", [self._code(token)]).fetchone():
+                raise Refused("What this browser contributed was deleted; reload the page to begin again.")
             if self.closed:
                 raise Refused("This study is closed; thank you for your interest.")
             used = use_invite(connection, self.study_id, invite or "") if self.study.access == "invite" else None
@@ -112,7 +130,7 @@ class Sessions:
                 " ?, ?, ?, ?, ?)",
                 [
                     self.study_id,
-                    _code(token),
+                    self._code(token),
                     self.study_id,
                     consent_version,
                     json.dumps(answers, ensure_ascii=False),
@@ -149,7 +167,14 @@ class Sessions:
         connection = self.database.connection
         return self._voted(connection, self._row(connection, tester_id)["id"]), self.study.rounds
 
-    def guess(self, tester_id: str, answer: str) -> None:
+    def was_done(self, tester_id: str, request: str) -> bool:
+        """Whether a tester's request was done under this key of the browser's."""
+        connection = self.database.connection
+        row = self._find(connection, tester_id)
+        found = "SELECT 1 FROM requests WHERE tester_id = ? AND key = ?"
+        return row is not None and connection.execute(found, [row["id"], request]).fetchone() is not None
+
+    def guess(self, tester_id: str, answer: str, request: str | None = None) -> None:
         """Which model was trained from scratch: the one on the left of the last voted round, on the right, unknown.
 
         Raises:
@@ -159,6 +184,7 @@ class Sessions:
             raise Refused(f"{shown(answer)} is no answer; choose one of {', '.join(GUESSES)}.")
         with self._write() as connection:
             row = self._row(connection, tester_id)
+            self._once(connection, row["id"], request)
             if row["revealed_at"]:
                 raise Refused("The models have been shown already, so it is too late to guess.")
             if row["guessed"]:
@@ -236,9 +262,25 @@ class Sessions:
     def _find(self, connection: sqlite3.Connection, tester_id: str) -> sqlite3.Row | None:
         return connection.execute(
             "SELECT testers.*, EXISTS (SELECT 1 FROM guesses WHERE tester_id = testers.id) AS guessed FROM testers"
-            " WHERE code = ? AND study_id = ? AND closed_why IS NOT 'withdrawn'",
-            [_code(tester_id), self.study_id],
+            " WHERE code IN (?, ?) AND study_id = ? AND closed_why IS NOT 'withdrawn'",
+            [self._code(tester_id), _code(tester_id), self.study_id],
         ).fetchone()
+
+    def _code(self, token: str) -> str:
+        """What is kept of a token: other in each study, so that nobody can be followed from one to the next."""
+        return _code(f"{self.label}|{token}")
+
+    def _once(self, connection: sqlite3.Connection, key: int, request: str | None) -> None:
+        """Write down that a request of a tester is being done.  Raises Repeated when it was done before."""
+        if request is None:
+            return
+        if not _REQUEST.fullmatch(request):
+            raise Refused("This page is out of date; please reload it.")
+        if connection.execute("SELECT 1 FROM requests WHERE tester_id = ? AND key = ?", [key, request]).fetchone():
+            raise Repeated("This was done already.")
+        connection.execute(
+            "INSERT INTO requests (tester_id, key, done_at) VALUES (?, ?, ?)", [key, request, self._now()]
+        )
 
     def _row(self, connection: sqlite3.Connection, tester_id: str) -> sqlite3.Row:
         row = self._find(connection, tester_id)
@@ -267,7 +309,7 @@ class Sessions:
 
 
 def _code(token: str) -> str:
-    """What is kept of a tester's token: enough to recognise it, nothing to act with."""
+    """Of a tester's token, enough to recognise it, nothing to act with."""
     return hashlib.sha256(str(token).encode("utf-8", "replace")).hexdigest()[:16]
 
 

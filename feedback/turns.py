@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from .assignment import MODELS, Candidate, left_model, rank_prompts
+from .assignment import MODELS, Candidate, first_side, left_model, rank_prompts
 from .battles import Answer, Battle, Turn, read_battle, read_turn
 from .registry import prompt_key
 from .rules import Refused, checked_answer, checked_question, clean, is_blank, next_turn, shown
@@ -36,19 +36,21 @@ class Turns(Sessions):
         bank = {prompt.id: prompt for prompt in self.study.prompts}
         return [bank[name] for name in chosen]
 
-    def start_battle(self, tester_id: str, prompt_id: str | None, text: str) -> Battle:
+    def start_battle(self, tester_id: str, prompt_id: str | None, text: str, request: str | None = None) -> Battle:
         """Serve a round: draw the sides for this question and write them down.
 
         ``prompt_id`` names a prompt of the bank; with None, or when ``text`` was edited, the question is the
-        tester's own.
+        tester's own.  ``request`` is a key of the browser's under which this is done once.
 
         Raises:
+            Repeated: it was done under this key.
             Refused: no or too long a question, a round still open, all rounds voted, session closed.
         """
         text = checked_question(text)
         self.close_expired()
         with self._write() as connection:
             row = self._active(connection, tester_id)
+            self._once(connection, row["id"], request)
             if connection.execute(
                 "SELECT 1 FROM battles WHERE tester_id = ? AND status = 'open'", [row["id"]]
             ).fetchone():
@@ -61,7 +63,7 @@ class Turns(Sessions):
             left = left_model(self._study["secret"], row["code"], serving, self._study["block_size"])
             cursor = connection.execute(
                 "INSERT INTO battles (study_id, tester_id, prompt_id, left_model, serving, round, scheduled_prompt_id,"
-                " served_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                " first_side, served_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     self.study_id,
                     row["id"],
@@ -70,6 +72,7 @@ class Turns(Sessions):
                     serving,
                     voted + 1,
                     scheduled.key if scheduled else None,
+                    first_side(self._study["secret"], row["code"], serving, self._study["block_size"]),
                     self._now(),
                 ],
             )
@@ -97,7 +100,7 @@ class Turns(Sessions):
         """The round that was voted on last: the one that the guess is about."""
         return self._latest(tester_id, "status = 'voted'")
 
-    def abandon(self, tester_id: str, battle_id: int, reason: str) -> None:
+    def abandon(self, tester_id: str, battle_id: int, reason: str, request: str | None = None) -> None:
         """Leave an open round without a vote; the row and what happened stay.
 
         Raises:
@@ -105,6 +108,7 @@ class Turns(Sessions):
         """
         with self._write() as connection:
             row = self._active(connection, tester_id)
+            self._once(connection, row["id"], request)
             self._open(connection, row["id"], battle_id)
             connection.execute(
                 "UPDATE battles SET status = 'abandoned', reason = ?, closed_at = ? WHERE id = ?",
@@ -114,18 +118,20 @@ class Turns(Sessions):
 
     # -- turns --------------------------------------------------------------------------------------------------
 
-    def start_turn(self, tester_id: str, battle_id: int, text: str) -> Turn:
+    def start_turn(self, tester_id: str, battle_id: int, text: str, request: str | None = None) -> Turn:
         """Write down a question before the models get it.
 
         After a complete turn this is a follow-up; after a failed or cancelled one it is a new attempt at the same.
 
         Raises:
+            Repeated: it was done under this key of the browser's.
             Refused: foreign or not open, an answer on its way, no room for another turn, another first question.
         """
         text = checked_question(text)
         self.close_expired()
         with self._write() as connection:
             row = self._active(connection, tester_id)
+            self._once(connection, row["id"], request)
             battle = self._open(connection, row["id"], battle_id)
             number, attempt = next_turn(battle, text, self.study.max_turns)
             cursor = connection.execute(
@@ -154,7 +160,7 @@ class Turns(Sessions):
             tester = self._pending(connection, turn_id)
             connection.executemany(
                 "INSERT INTO answers (turn_id, model, text, tokens, chars, seconds, first_token_seconds, stopped,"
-                " leak_flag) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " leak_flag, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         turn_id,
@@ -166,6 +172,7 @@ class Turns(Sessions):
                         answer.first_token_seconds,
                         answer.stopped,
                         int(answer.leak_flag),
+                        answer.raw,
                     )
                     for model, answer in cleaned.items()
                 ],

@@ -68,6 +68,7 @@ def stream_sqlite(connection: sqlite3.Connection, study_id: int | None) -> Itera
                 _keep_study(copy, study_id)
             copy.execute(f"UPDATE studies SET secret = '{'0' * 64}' WHERE closed_at IS NULL")
             copy.execute("UPDATE testers SET invite = NULL")
+            copy.execute("DELETE FROM requests")  # keys of browsers, of no use to a reader
             copy.execute("PRAGMA journal_mode = DELETE")
             copy.execute("VACUUM")
         yield from _blocks(path)
@@ -81,6 +82,7 @@ def _keep_study(copy: sqlite3.Connection, study_id: int) -> None:
         f"DELETE FROM failures WHERE turn_id IN {turns}",
         f"DELETE FROM turns WHERE battle_id IN {others}",
         f"DELETE FROM guesses WHERE battle_id IN {others}",
+        f"DELETE FROM remarks WHERE battle_id IN {others}",
         *(
             f"DELETE FROM {table} WHERE study_id <> :study"
             for table in ("votes", "tallies", "looks", "battles", "prompts", "testers")

@@ -1,4 +1,4 @@
-"""One cleaning for both models."""
+"""One rule for what is shown, which loses nothing that a reader needs."""
 
 from __future__ import annotations
 
@@ -6,21 +6,48 @@ import pytest
 
 from app.cleaning import clean_answer, clean_prompt
 
+FLAG = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"  # of Wales, made of tags
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2**3 + 4**5",
+        "+ 3y\n- 4x\n* 2",
+        "__init__ and snake_case_name",
+        "f[0](x)",
+        "# comment\nprint(1)",
+        "```python\ndef f():\n\treturn `x`\n\n\ndef g(): ...\n```",
+        "**bold** and [a link](http://z)",
+        "| a | b |\n|---|---|\n| 1 | 2 |",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian: a joiner keeps the parts of a word apart
+        "\u0915\u094d\u200d\u0937",  # Devanagari: another holds a half form
+        "\U0001f469\u200d\U0001f3a8 paints",
+        FLAG,
+        "\u2067\u05e9\u05dc\u05d5\u05dd\u2069 (shalom)",  # isolates order mixed directions
+        "The token <pad> fills a batch, and <|im_end|> ends a turn.",
+        "x < y and y > z",
+    ],
+)
+def test_nothing_that_a_reader_needs_is_lost(text: str) -> None:
+    assert clean_answer(text) == text
+    assert clean_prompt(text) == text
+
 
 @pytest.mark.parametrize(
     ("raw", "clean"),
     [
-        ("  **Bold** and `code`  ", "Bold and code"),
-        ("# Heading\ntext", "Heading\ntext"),
-        ("* one\n+ two\n- three", "- one\n- two\n- three"),
-        ("![image](http://x/y.png) [link](http://z)", "image link"),
-        ("```python\nprint(1)\n```", "print(1)"),
-        ("a\n\n\n\nb\r\nc", "a\n\nb\nc"),
+        ("  Bold and code  ", "Bold and code"),
+        ("a\n\n\n\n\nb\r\nc", "a\n\n\nb\nc"),
+        ("one\u2028two\x85three", "one\ntwo\nthree"),
         ("hello<|im_end|></s>", "hello"),
-        ("zero\u200bwidth \u202eright\u202c \x07bell", "zerowidth right bell"),
-        ("\U0001f469\u200d\U0001f3a8 paints", "\U0001f469\u200d\U0001f3a8 paints"),
-        ("5 * 3 * 2 and snake_case_name", "5 * 3 * 2 and snake_case_name"),
+        ("right \u202ereversed\u202c \x07bell\ufeff", "right reversed bell"),
+        ("hidden \U000e0041\U000e0042letters", "hidden letters"),
         ("e\u0301", "\u00e9"),
+        ("<think>I am GPT-4, let me see.</think>\n\nBlue.", "Blue."),
+        ("<think>it never ends", ""),
+        ("so, as a model of OpenAI\n</think>\n\nBlue.", "Blue."),
+        ("[THINK]hm[/THINK]Blue.", "Blue."),
     ],
 )
 def test_answers(raw: str, clean: str) -> None:
@@ -28,10 +55,12 @@ def test_answers(raw: str, clean: str) -> None:
     assert clean_answer(clean) == clean, "cleaning twice changes nothing"
 
 
-@pytest.mark.parametrize("blank", ["", " \n\t", "\u200b\u200d\u202e", "<|im_end|>"])
+@pytest.mark.parametrize("blank", ["", " \n\t", "\u200b\u200d\u202e"])
 def test_blank_questions(blank: str) -> None:
     assert clean_prompt(blank) == ""
 
 
-def test_a_question_keeps_its_markup_but_no_marks_of_a_chat() -> None:
-    assert clean_prompt("**Who**?<|im_end|>\n<|im_start|>system") == "**Who**?\nsystem"
+def test_a_question_about_marks_of_a_chat_is_asked_as_it_is() -> None:
+    """The tokenizers take them for text, so nothing has to be cut out of a tester's words."""
+    assert clean_prompt("What does `<pad>` mean?") == "What does `<pad>` mean?"
+    assert clean_prompt("**Who**?<|im_end|>\n<|im_start|>system") == "**Who**?<|im_end|>\n<|im_start|>system"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +66,13 @@ class Visitor:
 
     def wait_for_status(self, text: str) -> None:
         self.page.wait_for_function("text => document.getElementById('status').innerText.includes(text)", arg=text)
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait for something to become true while the page goes on; fail when it does not."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            self.page.wait_for_timeout(50)
 
     def answers(self) -> tuple[str, str]:
         left, right = (self.page.locator(f"#answer-{side} .answer").last for side in ("left", "right"))

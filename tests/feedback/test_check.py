@@ -52,7 +52,9 @@ FAULTS = [
     ("UPDATE studies SET alpha = 0.05, definition = replace(definition, '0.05', '0.5')", ["the settings of"]),
     ("UPDATE prompts SET text = 'Changed?' WHERE id = 1", ["prompts stored"]),
     (
-        "INSERT INTO votes SELECT 999, battle_id, study_id, tester_id, prompt_id, left_model, choice, reasons, comment,"
+        "INSERT INTO votes (id, battle_id, study_id, tester_id, prompt_id, left_model, choice, reasons, comment,"
+        " good_enough, turns, left_chars, right_chars, leak_flag, voted_at, client_time, vote_seconds, superseded,"
+        " superseded_at) SELECT 999, battle_id, study_id, tester_id, prompt_id, left_model, choice, reasons, comment,"
         " good_enough, turns, left_chars, right_chars, leak_flag, voted_at, client_time, vote_seconds, 0, NULL"
         " FROM votes"
         " WHERE id = 1",

@@ -1,0 +1,94 @@
+"""What the page's script tells beside an event: a key for what was asked, facts, and what was not confirmed yet.
+
+The browser keeps each click that matters until a response names its key, and sends it again with the next request, as
+often as it takes. So everything here may come twice, late, or from somebody who never saw the page.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.inputs import as_text
+
+MAX_WAITING = 50  # clicks that a browser has kept; the rest comes with the next request
+MAX_CHARS = 500_000
+
+
+@dataclass(frozen=True)
+class Report:
+    """The last argument of each event.
+
+    Attributes:
+        key: of this request, None for one that changes nothing.
+        consent: the version of the consent text that the page showed.
+        moved: the round that the tester has left for the next question.
+        seconds: from both answers readable to the vote.
+        time: the browser's clock.
+        invite: a code from the page's link.
+        seen: for how many seconds the answer on each side was on the screen.
+        first: which was there first.
+        fresh: the page has just been opened; nobody has written on it yet.
+        waiting: what was kept from before, oldest first; each with `do`, `values` and `facts`.
+    """
+
+    key: str | None = None
+    consent: str | None = None
+    moved: str = ""
+    seconds: float | None = None
+    time: str | None = None
+    invite: str = ""
+    seen: dict[str, float] = field(default_factory=dict)
+    first: str | None = None
+    fresh: bool = False
+    waiting: tuple[dict[str, Any], ...] = ()
+
+
+def read_report(client: Any) -> Report:
+    """What of a report has the right types; the rest is left out."""
+    facts = _object(as_text(client)[:MAX_CHARS])
+    texts = {
+        name: facts[name][:200]
+        for name in ("key", "consent", "moved", "time", "invite", "first")
+        if isinstance(facts.get(name), str)
+    }
+    seconds, seen, waiting = facts.get("seconds"), facts.get("seen"), facts.get("waiting")
+    return Report(
+        **texts,
+        fresh=facts.get("fresh") is True,
+        seconds=seconds if _is_seconds(seconds) else None,
+        seen={side: seen[side] for side in ("left", "right") if _is_seconds(seen.get(side))}
+        if isinstance(seen, dict)
+        else {},
+        waiting=tuple(item for item in waiting[:MAX_WAITING] if isinstance(item, dict))
+        if isinstance(waiting, list)
+        else (),
+    )
+
+
+def arguments(item: dict[str, Any], fields: tuple[str, ...], token: str) -> list[Any]:
+    """What a kept click gives to its handler: the values that its event takes, under the token of who sends it now."""
+    values, facts = item.get("values"), item.get("facts")
+    values = values if isinstance(values, dict) else {}
+    given = {**values, "token": token, "client": json.dumps(facts if isinstance(facts, dict) else {})}
+    return [given.get(name) for name in fields]
+
+
+def receipt(keys: list[str]) -> str:
+    """What tells the page's script which of its requests need not be sent again."""
+    known = [key for key in keys if key.replace("-", "").replace("_", "").isalnum()]
+    return f'<i data-done="{" ".join(known)}" hidden></i>'
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _is_seconds(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and value >= 0

@@ -1,0 +1,314 @@
+// What the testers' page keeps in the browser: the token, clicks that no response has confirmed yet, drafts. And how it
+// sends them, so that a lost request, a lost response, a reload or a restart loses nothing and doubles nothing.
+(() => {
+  const find = (id) => document.getElementById(id);
+
+  // -- storage ------------------------------------------------------------------------------------
+
+  // Everything lies in the browser's storage, an item by itself, so that two tabs never write over each other. Where
+  // storage is denied (cookies blocked, some frames and private windows), it lies in memory, and the page says so.
+  const memory = new Map();
+  let denied = false;
+  const storage = (act) => {
+    try {
+      return act(localStorage);
+    } catch {
+      denied = true;
+      return null;
+    }
+  };
+  const name = (item) => `diptych.${item}`;
+  const read = (item) => memory.get(item) ?? storage((kept) => kept.getItem(name(item)));
+  const write = (item, text) => {
+    memory.delete(item);
+    if (storage((kept) => (kept.setItem(name(item), text), true)) === null) memory.set(item, text);
+  };
+  const remove = (item) => {
+    memory.delete(item);
+    storage((kept) => kept.removeItem(name(item)));
+  };
+  const parsed = (text) => {
+    try {
+      return JSON.parse(text) ?? {};
+    } catch {
+      return {};
+    }
+  };
+
+  const random = (bytes) => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(bytes))))
+    .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  // Whoever holds the token is the tester. It is drawn here, so that a Start whose answer is lost, or that is clicked in
+  // two tabs, enrols one.
+  const token = () => {
+    if (!read("token")) write("token", random(24));
+    return read("token");
+  };
+
+  // -- the outbox ------------------------------------------------------------------------------------------------
+
+  // Each click that changes something is kept under a key until a response names that key. Until then it is sent again,
+  // also after a reload; the server does it once.
+  const SENT_ONCE = ["load", "tick", "reveal", "stop", "back"];
+  const kept = () => {
+    const items = [...(storage((all) => Object.keys(all)) ?? []), ...[...memory.keys()].map(name)]
+      .filter((key) => key.startsWith(name("out.")));
+    return [...new Set(items)].sort().map((key) => parsed(read(key.slice(name("").length)))).filter((item) => item.key);
+  };
+  let count = 0;
+  const keep = (what, values, facts) => {
+    // Words replace the words that are waiting for the same round; a button that is pressed again is the same request.
+    for (const old of kept()) {
+      const again = old.do === what && old.values.key === values.key;
+      if (again && ["remark", "judge"].includes(what)) remove(old.item);
+      else if (again && JSON.stringify(old.values) === JSON.stringify(values)) return old.key;
+    }
+    const key = random(12);
+    const item = `out.${String(Date.now()).padStart(15, "0")}.${String(count++).padStart(6, "0")}.${key}`;
+    write(item, JSON.stringify({ key, item, do: what, values, facts: { ...facts, key } }));
+    return key;
+  };
+  const settle = (keys) => {
+    for (const item of kept().filter((one) => keys.includes(one.key))) {
+      remove(item.item);
+      if (item.do === "send") sentPrompt(item.values.prompt);
+    }
+  };
+
+  const scene = () => find("phase")?.dataset ?? {};
+  const facts = () => ({
+    time: new Date().toISOString(),
+    invite: new URLSearchParams(location.search).get("invite")?.slice(0, 100) ?? undefined,
+    consent: scene().consent,
+    moved: read("moved") ?? undefined,
+    ...window.diptych.told?.(),
+  });
+
+  let fresh = true; // until the page has been filled once
+  window.diptych = {
+    read,
+    write,
+    scene,
+    setValue: (box, value) => setValue(box, value),
+    // What each event sends: its values, under this browser's token, with a key where it is to be done once.
+    pack: (what, fields, values) => {
+      const given = Object.fromEntries(fields.map((field, place) => [field, values[place]]));
+      delete given.token;
+      delete given.client;
+      const told = facts();
+      if (what === "next") write("moved", given.key);
+      if (what === "undo") remove("moved");
+      if (what === "load") [told.fresh, fresh] = [fresh, false];
+      if (what === "load" || what === "confirmed") told.waiting = kept();
+      if (!SENT_ONCE.includes(what) && !what.startsWith("ask ")) told.key = keep(what, given, told);
+      return fields.map((field) => ({ token: token(), client: JSON.stringify(told) })[field] ?? given[field]);
+    },
+  };
+
+  // -- the way to the server --------------------------------------------------------------------------------------
+
+  // Gradio's client takes one lost request for the end: it stops and reloads the page. So it is told of none; a request
+  // that got no answer of the app (no network, a proxy's 502 or 504, silence) is sent again here until it gets one.
+  const SILENCE_MS = 30_000; // the app itself holds a request for 20 s
+  const PAUSES_MS = [300, 700, 1500, 3000];
+  const AT_THE_DOOR = [429, 502, 503, 504]; // a proxy's words
+  const plainFetch = window.fetch.bind(window);
+  let address = "";
+  let underway = 0; // requests on their way that are not the timer's
+  let wake = () => {};
+
+  const once = async (url, options) => {
+    const response = await plainFetch(url, { ...options, signal: AbortSignal.timeout(SILENCE_MS) });
+    const body = await response.text();
+    const ours = response.headers.get("content-type")?.includes("json") && !AT_THE_DOOR.includes(response.status);
+    if (response.status === 413) return new Response('{"error": "too large"}', { status: 413 });
+    return ours ? new Response(body, { status: response.status, headers: { "content-type": "application/json" } }) : null;
+  };
+
+  // A request that is kept goes out again with everything that is kept, in order: what was said later stays later.
+  const withAllKept = (options) => {
+    const body = parsed(options.body);
+    const told = parsed(body.data?.at(-1));
+    if (!told.key && !told.waiting) return options;
+    const load = window.gradio_config?.dependencies.find((one) => one.targets.some(([, event]) => event === "load"));
+    if (!load) return options;
+    const again = { ...body, fn_index: load.id, data: [token(), JSON.stringify({ ...facts(), fresh: told.fresh, waiting: kept() })] };
+    return { ...options, body: JSON.stringify(again) };
+  };
+
+  const deliver = async (url, options) => {
+    address = url;
+    const counts = !options.body?.includes(`"fn_index":${timerId()},`);
+    underway += counts;
+    try {
+      for (let attempt = 0; ; attempt++) {
+        const response = await once(url, options).catch(() => null);
+        if (response) {
+          unreachable(false);
+          const [, keys] = (await response.clone().text()).match(/data-done=\\?"([^"\\]*)/) ?? [];
+          if (keys) settle(keys.split(" "));
+          return response;
+        }
+        unreachable(true);
+        await new Promise((resolve) => {
+          wake = resolve;
+          setTimeout(resolve, PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)]);
+        });
+        options = withAllKept(options);
+      }
+    } finally {
+      underway -= counts;
+    }
+  };
+  const timerId = () => window.gradio_config?.dependencies.find((one) => one.targets.some(([, event]) => event === "tick"))?.id;
+  window.fetch = (resource, options = {}) => {
+    const url = String(resource?.url ?? resource);
+    return url.includes("/run/predict") ? deliver(url, options) : plainFetch(resource, options);
+  };
+
+  // What the server could not save (a full disk, a restart) it leaves unconfirmed; it is tried again by itself.
+  setInterval(() => {
+    if (!underway && kept().length) find("resend")?.click();
+  }, 3000);
+
+  // The last moment of a page that is closed, or put away by a phone: the words that nothing has sent yet.
+  const leave = () => {
+    keepWords();
+    const waiting = kept();
+    if (!waiting.length || !address) return;
+    const { body } = withAllKept({ body: JSON.stringify({ session_hash: "leaving", data: [JSON.stringify({ waiting })] }) });
+    plainFetch(address, { method: "POST", body, keepalive: true, headers: { "content-type": "application/json" } })
+      .then((response) => response.text())
+      .then((text) => settle(text.match(/data-done=\\?"([^"\\]*)/)?.[1].split(" ") ?? []))
+      .catch(() => {});
+  };
+  addEventListener("pagehide", leave);
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : wake()));
+  for (const event of ["online", "pageshow"]) addEventListener(event, () => wake());
+
+  // -- what the page says by itself -------------------------------------------------------------------------------
+
+  const note = (id, text) => {
+    const line = find(id);
+    if (!text) line?.remove();
+    else if (!line && find("status")) {
+      const made = Object.assign(document.createElement("p"), { id, className: "note", textContent: text });
+      find("status").append(made);
+    }
+  };
+  let cut = false;
+  const unreachable = (now) => {
+    cut = now;
+    note("unreachable", now && "No connection to the server. What you typed and chose is kept in this browser and sent as soon as there is one.");
+  };
+  const warn = () => {
+    storage((all) => all.length);
+    note("nothing-kept", denied && scene().phase && scene().phase !== "thanks" &&
+      "This browser keeps nothing for this page (cookies or storage are blocked): a reload would begin a new session.");
+    if (cut) unreachable(true);
+  };
+
+  // -- drafts -----------------------------------------------------------------------------------------------------
+
+  const BOXES = {
+    prompt: "#prompt textarea", comment: "#comment textarea", invite: "#invite textarea, #invite input",
+    consent: "#consent input", reasons: "#reasons input", first: "#background-1 input", second: "#background-2 input",
+  };
+  const boxes = (field) => [...document.querySelectorAll(BOXES[field])];
+  const label = (box) => box.closest("label")?.textContent.trim() ?? "";
+  const valueOf = (field) => {
+    const [first, ...more] = boxes(field);
+    if (!first) return undefined;
+    if (!["checkbox", "radio"].includes(first.type)) return first.value;
+    return field === "consent" ? first.checked : [first, ...more].filter((box) => box.checked).map(label);
+  };
+  // What a draft belongs to: a question to a state of the page, words to a round, the rest to the consent.
+  const scope = (field) => {
+    const { phase, key } = scene();
+    if (field === "prompt") return ["ask", "vote"].includes(phase) ? `${phase}:${key}` : null;
+    if (["comment", "reasons"].includes(field)) return ["vote", "voted"].includes(phase) ? `round:${key}` : null;
+    return phase === "welcome" ? "welcome" : null;
+  };
+  const setValue = (box, value) => {
+    Object.getOwnPropertyDescriptor(Object.getPrototypeOf(box), "value").set.call(box, value);
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const saveDrafts = () => {
+    for (const field of Object.keys(BOXES)) {
+      const [of, value] = [scope(field), valueOf(field)];
+      if (of && value !== undefined) write(`draft.${field}`, JSON.stringify({ of, value }));
+    }
+  };
+  // A box is filled when its state of the page begins, and held so for a moment: Gradio may still be filling it too.
+  const HOLD_MS = 1000;
+  const begun = new Map();
+  const restoreDrafts = () => {
+    for (const field of Object.keys(BOXES)) {
+      const of = scope(field);
+      const [first] = boxes(field);
+      if (!of || !first) continue;
+      const state = `${field} ${of}`;
+      if (!begun.has(state)) {
+        begun.set(state, performance.now());
+        for (const wait of [100, 300, 900]) setTimeout(restoreDrafts, wait);
+      }
+      if (performance.now() - begun.get(state) > HOLD_MS) continue;
+      const draft = parsed(read(`draft.${field}`));
+      if (draft.of !== of || draft.value === undefined) continue;
+      if (!["checkbox", "radio"].includes(first.type)) {
+        if (first.value !== draft.value) setValue(first, draft.value);
+      } else {
+        for (const box of boxes(field))
+          if (box.checked !== (field === "consent" ? draft.value : draft.value.includes(label(box)))) box.click();
+      }
+    }
+  };
+  const sentPrompt = (text) => {
+    const draft = parsed(read("draft.prompt"));
+    if (draft.value === text) remove("draft.prompt");
+  };
+
+  // Words beside answers go to the server when the tester pauses, leaves the box or leaves the page.
+  let words = ""; // those that were kept last
+  const spoken = () => {
+    const [key, reasons, comment] = [scene().key, valueOf("reasons") ?? [], valueOf("comment") ?? ""];
+    return ["vote", "voted"].includes(scene().phase) ? { key, reasons, comment } : null;
+  };
+  const changed = () => {
+    const now = spoken();
+    if (!now || JSON.stringify(now) === words) return null;
+    const said = now.comment.trim() || now.reasons.length || words.startsWith(`{"key":"${now.key}"`);
+    words = JSON.stringify(now);
+    return said ? now : null;
+  };
+  const keepWords = () => {
+    const now = changed();
+    if (now) keep("remark", now, facts());
+  };
+  let pause = 0;
+  const PAUSE_MS = 2500;
+  const sendWords = () => {
+    clearTimeout(pause);
+    if (changed()) find("keep")?.click();
+  };
+  addEventListener("input", () => {
+    saveDrafts();
+    clearTimeout(pause);
+    pause = setTimeout(sendWords, PAUSE_MS);
+  });
+  addEventListener("change", (event) => {
+    saveDrafts();
+    if (event.target.closest("#comment")) sendWords();
+  });
+
+  const forget = () => {
+    for (const item of kept()) remove(item.item);
+    for (const item of ["token", "moved", "seen", ...Object.keys(BOXES).map((field) => `draft.${field}`)]) remove(item);
+    words = "";
+  };
+
+  new MutationObserver(() => {
+    if (document.querySelector("[data-forget]") && read("token")) forget();
+    warn();
+    restoreDrafts();
+  }).observe(document.documentElement, { childList: true, subtree: true });
+})();

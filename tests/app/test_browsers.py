@@ -1,0 +1,160 @@
+"""Browsers as they are: storage denied, other keyboards, touch, a screen for one answer, 400% zoom, no JavaScript."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.app.chat_server import ChatServer
+from tests.app.serving import App
+from tests.app.visitor import Visitor
+from tests.conftest import NAMES
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, one_chat_server: ChatServer) -> Iterator[App]:
+    running = App(tmp_path_factory.mktemp("browsers"), one_chat_server.spec, one_chat_server.spec).start()
+    yield running
+    running.stop()
+
+
+def test_a_browser_that_denies_storage(browser: Browser, app: App, tmp_path: Path) -> None:
+    """Chromium with cookies blocked in its settings, which denies every kind of storage."""
+    (tmp_path / "Default").mkdir()
+    blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+    (tmp_path / "Default" / "Preferences").write_text(json.dumps(blocked))
+    context = browser.browser_type.launch_persistent_context(
+        tmp_path,
+        executable_path=next((path for name in NAMES if (path := shutil.which(name))), None),
+        args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+        reduced_motion="reduce",
+    )
+    try:
+        page = context.new_page()
+        page.goto(app.url)
+        page.wait_for_selector("#start")
+        assert page.evaluate("(() => { try { localStorage; return false } catch { return true } })()"), "it is denied"
+        page.wait_for_selector("#nothing-kept")
+        assert "a reload would begin a new session" in page.inner_text("#nothing-kept")
+        page.check("#consent input")
+        page.click("#start")
+        page.fill("#prompt textarea", "What is Impressionism?")
+        page.click("#send")
+        page.wait_for_selector("#vote-left", timeout=30_000)
+        page.click("#vote-left")
+        page.wait_for_selector("#next-round")
+        assert app.rows("SELECT choice FROM votes ORDER BY id DESC LIMIT 1") == [("left",)]
+    finally:
+        context.close()
+
+
+KEYS = [  # how a browser tells a key: what it writes, where it is
+    ("&", "Digit1", "left"),  # AZERTY
+    ("\u00e9", "Digit2", "tie"),
+    ("3", "Numpad3", "both_bad"),
+    ("\u0664", "Digit4", "right"),  # Arabic
+    ("\u096a", "Digit4", "right"),  # Devanagari
+    ("\u00b4", "Digit4", None),  # with Shift, on a layout where the digits need none
+    ("End", "Numpad1", None),  # the keypad without its lock
+]
+
+
+def test_the_digits_of_other_keyboards_and_the_way_to_turn_them_off(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+        for key, code, choice in KEYS:
+            page.evaluate(
+                "([key, code, shiftKey]) => document.body.dispatchEvent(new KeyboardEvent('keydown',"
+                " {key, code, shiftKey, bubbles: true, cancelable: true}))",
+                [key, code, key == "\u00b4"],
+            )
+            if choice is None:
+                page.wait_for_timeout(200)
+                assert page.locator("#vote-left").is_visible(), key
+                continue
+            page.wait_for_selector("#next-round")
+            votes = app.rows("SELECT choice FROM votes WHERE battle_id = ? AND superseded = 0", battle)
+            assert votes == [(choice,)], key
+            page.click("#undo-vote")
+            visitor.wait_for_vote()
+        page.click("#keys")
+        page.reload()
+        visitor.wait_for_vote()
+        assert page.inner_text("#keys") == "Turn on the keys 1 to 4"
+        page.keyboard.press("1")
+        page.wait_for_timeout(300)
+        assert page.locator("#vote-left").is_visible()
+        assert page.locator("[aria-keyshortcuts]").count() == 0
+
+
+def test_a_phone_votes_when_both_answers_were_opened(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url, viewport={"width": 375, "height": 700}, has_touch=True, is_mobile=True) as visitor:
+        page = visitor.page
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        battle, drawn = app.rows("SELECT id, first_side FROM battles ORDER BY id DESC LIMIT 1")[0]
+        letters = {"left": "a", "right": "b"}
+        other = {"left": "right", "right": "left"}[drawn]
+        assert page.is_visible(f"#answer-{drawn}"), "the one that was drawn is shown first"
+        assert not page.is_visible(f"#answer-{other}")
+        assert page.locator(f".switch [data-pane={letters[other]}][data-unread]").count() == 1
+        page.click("#vote-left")
+        visitor.wait_for_status("was not on your screen yet")
+        assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", battle) == [(0,)]
+        page.click(f".switch [data-pane={letters[other]}]")
+        page.wait_for_timeout(400)
+        page.click("#vote-left")
+        page.wait_for_selector("#next-round")
+        seen = app.rows(
+            f"SELECT first_seen, {drawn}_seen > 0, {other}_seen >= 0.3 FROM votes WHERE battle_id = ?", battle
+        )
+        assert seen == [(drawn, 1, 1)]
+        page.wait_for_function("document.activeElement.id === 'next-round'")  # the button that was pressed is gone
+        page.click("#next-round")
+        page.wait_for_function("document.activeElement.matches('#question h1')")  # no keyboard opens
+
+
+def test_a_screen_of_320_by_256_pixels(browser: Browser, app: App) -> None:
+    """Which is also what 400% zoom leaves of 1280 by 1024."""
+    with Visitor(browser, app.url, viewport={"width": 320, "height": 256}) as visitor:
+        page = visitor.page
+
+        def fits() -> bool:
+            return bool(page.evaluate("document.documentElement.scrollWidth <= 320"))
+
+        assert fits()
+        visitor.consent()
+        assert fits()
+        visitor.ask("What is Impressionism?")
+        assert fits()
+        covered = page.evaluate(
+            """() => { const dock = document.getElementById('dock').getBoundingClientRect();
+                       return getComputedStyle(document.getElementById('dock')).position === 'sticky'
+                              && dock.height > 90 }"""
+        )
+        assert not covered, "nothing stands over what is to be read"
+        for pane in "ab":
+            page.click(f".switch [data-pane={pane}]")
+            page.wait_for_timeout(100)
+        page.click("#vote-both-bad")
+        page.wait_for_selector("#next-round")
+        assert fits()
+        page.click("#next-round")
+        page.wait_for_selector("#suggestions .chip")
+        assert fits()
+
+
+def test_without_javascript_there_is_a_sentence(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url, java_script_enabled=False) as visitor:
+        assert "This page needs JavaScript" in visitor.page.inner_text("body")

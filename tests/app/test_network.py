@@ -1,0 +1,276 @@
+"""The network breaks at each step of a session, in each way it breaks: nothing is lost, nothing is doubled.
+
+One session walks through a fault, step by step. The network is cut in the page (requests aborted, responses thrown
+away, the browser offline) or behind it (a proxy's 502, a killed app).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.app.chat_server import ChatServer
+from tests.app.serving import App, wait_until
+from tests.app.visitor import Visitor
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Route
+
+PREDICT = "**/run/predict*"
+PATIENCE_MS = 30_000
+Fault = Callable[[Visitor, App, bool], AbstractContextManager[None]]
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, one_chat_server: ChatServer) -> Iterator[App]:
+    running = App(tmp_path_factory.mktemp("network"), one_chat_server.spec, one_chat_server.spec).start()
+    yield running
+    running.stop()
+
+
+def _at_once(spoil: Callable[[Route], None], times: int = 1) -> Fault:
+    """The next request that asks for something, or the next that asks for news, is spoiled, so many times."""
+
+    @contextmanager
+    def fault(visitor: Visitor, app: App, of_news: bool) -> Iterator[None]:
+        begun: list[str] = []
+        spoiled: list[str] = []
+
+        def handle(route: Route) -> None:
+            is_news = '\\"key\\"' not in (route.request.post_data or "")
+            if (begun or is_news == of_news) and len(begun) < times:
+                begun.append(route.request.url)
+                spoil(route)
+                spoiled.append(route.request.url)
+            else:
+                route.continue_()
+
+        visitor.page.route(PREDICT, handle)
+        yield
+        visitor.wait_for(lambda: len(spoiled) >= times)
+        visitor.page.unroute(PREDICT)
+
+    return fault
+
+
+def _lose_the_response(route: Route) -> None:
+    route.fetch(timeout=PATIENCE_MS)  # the server does what was asked
+    route.abort("connectionreset")
+
+
+def _offline(seconds: float) -> Fault:
+    @contextmanager
+    def fault(visitor: Visitor, app: App, of_news: bool) -> Iterator[None]:
+        visitor.context.set_offline(True)
+        yield
+        visitor.page.wait_for_timeout(seconds * 1000)
+        visitor.context.set_offline(False)
+
+    return fault
+
+
+@contextmanager
+def _restart(visitor: Visitor, app: App, of_news: bool) -> Iterator[None]:
+    app.kill()
+    yield
+    app.start()
+
+
+@contextmanager
+def _reload(visitor: Visitor, app: App, of_news: bool) -> Iterator[None]:
+    visitor.page.route(PREDICT, lambda route: route.abort())
+    yield
+    visitor.page.wait_for_timeout(400)
+    visitor.page.unroute(PREDICT)
+    visitor.page.reload()
+
+
+FAULTS: dict[str, Fault] = {
+    "request lost": _at_once(lambda route: route.abort("connectionfailed")),
+    "response lost": _at_once(_lose_the_response),
+    "502": _at_once(lambda route: route.fulfill(status=502, content_type="text/html", body="<h1>Bad Gateway</h1>"), 2),
+    "504": _at_once(lambda route: route.fulfill(status=504, content_type="application/json", body="{}"), 2),
+    "offline 1 s": _offline(1),
+    "offline 5 s": _offline(5),
+    "reload": _reload,
+    "restart": _restart,
+}
+
+
+AT_ONCE = ("request lost", "response lost", "502", "504")
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_session_loses_and_doubles_nothing(browser: Browser, app: App, chat_server: ChatServer, name: str) -> None:
+    chat_server.gate.set()
+    fault = FAULTS[name]
+    before = app.rows("SELECT COUNT(*) FROM testers")[0][0]
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        visitor.context.set_default_timeout(PATIENCE_MS)
+        page.check("#consent input")
+        with fault(visitor, app, False):
+            page.click("#start")
+        page.wait_for_selector("#prompt textarea")
+        testers = app.rows("SELECT id FROM testers ORDER BY id")[before:]
+        assert len(testers) == 1, "start"
+        [tester] = testers[0]
+
+        page.fill("#prompt textarea", "What is Impressionism?")
+        with fault(visitor, app, False):
+            page.click("#send")
+        visitor.wait_for_vote()
+        asked = "SELECT prompts.text, battles.status FROM battles JOIN prompts ON prompts.id = battles.prompt_id"
+        battles = app.rows(f"{asked} WHERE tester_id = ?", tester)
+        assert battles == [("What is Impressionism?", "open")], "send"
+
+        chat_server.gate.clear()
+        page.fill("#prompt textarea", "[hold] And who began it?")
+        with ExitStack() as stack:
+            if name in AT_ONCE:  # the first request for news comes as soon as the question is asked
+                stack.enter_context(fault(visitor, app, True))
+            page.click("#send")
+            page.wait_for_selector("#stop")
+            if name not in AT_ONCE:
+                stack.enter_context(fault(visitor, app, True))
+            page.wait_for_timeout(300)
+            chat_server.gate.set()
+        if name == "restart":  # the answers died with the app; the question did not
+            page.click("#retry")
+        page.wait_for_function("document.querySelectorAll('#answer-left .answer').length === 2")
+        turns = app.rows(
+            "SELECT number, prompt FROM turns JOIN battles ON battles.id = battle_id WHERE tester_id = ?"
+            " AND turns.status = 'complete' ORDER BY number", tester,
+        )  # fmt: skip
+        assert turns == [(1, "What is Impressionism?"), (2, "[hold] And who began it?")], "answering"
+
+        visitor.wait_for_vote()
+        page.check("#reasons input >> nth=0")
+        with fault(visitor, app, False):
+            page.click("#vote-left")
+        page.wait_for_selector("#next-round")
+        votes = "SELECT choice, reasons, comment FROM votes WHERE tester_id = ? AND superseded = 0"
+        assert app.rows(votes, tester) == [("left", '["Clearer"]', "")], "vote"
+        assert visitor.status == "Saved: A is better."
+
+        with fault(visitor, app, False):
+            page.fill("#comment textarea", "The left one knew more.")
+            page.locator("#comment textarea").blur()
+        wait_until(lambda: app.rows(votes, tester) == [("left", '["Clearer"]', "The left one knew more.")], 30)
+        assert page.input_value("#comment textarea") == "The left one knew more.", "comment"
+
+        with fault(visitor, app, False):
+            page.click("#next-round")
+        page.wait_for_selector("#suggestions .chip")
+        page.wait_for_selector("#next-round", state="detached")
+        assert "1 of 2" in page.inner_text("#progress"), "next"
+
+        page.click("#finish")
+        page.wait_for_selector("#confirm-yes")
+        with fault(visitor, app, False):
+            page.click("#confirm-yes")
+        page.wait_for_selector("#guess-left")
+        assert app.rows("SELECT closed_why FROM testers WHERE id = ?", tester) == [("quit",)], "finish"
+
+        with fault(visitor, app, False):
+            page.click("#guess-left")
+        page.wait_for_selector("#thanks")
+        assert app.rows("SELECT answer FROM guesses WHERE tester_id = ?", tester) == [("left_last",)], "guess"
+        assert app.rows(votes, tester) == [("left", '["Clearer"]', "The left one knew more.")]
+        assert app.rows("SELECT COUNT(*) FROM testers")[0][0] == before + 1
+        visitor.wait_for(lambda: page.evaluate(_WAITING) == 0)
+        assert page.locator("#unreachable").count() == 0, "and nothing is said of it any more"
+        assert visitor.problems == []
+
+
+_WAITING = "Object.keys(localStorage).filter((key) => key.startsWith('diptych.out.')).length"
+
+
+def test_twelve_seconds_without_a_network_are_told_and_the_vote_goes_through(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url) as visitor:
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        tester = app.rows("SELECT MAX(id) FROM testers")[0][0]
+        visitor.context.set_offline(True)
+        started = time.monotonic()
+        visitor.page.click("#vote-right")
+        visitor.wait_for_status("No connection to the server")
+        visitor.page.click("#vote-left")  # impatience
+        visitor.page.wait_for_timeout(1000 * (12 - (time.monotonic() - started)))
+        visitor.context.set_offline(False)
+        visitor.page.wait_for_selector("#next-round")
+        assert visitor.status == "Saved: B is better."
+        assert app.rows("SELECT choice FROM votes WHERE tester_id = ?", tester) == [("right",)]
+
+
+def test_two_tabs_before_the_consent_are_one_tester(browser: Browser, app: App) -> None:
+    before = app.rows("SELECT COUNT(*) FROM testers")[0][0]
+    with Visitor(browser, app.url) as visitor:
+        other = visitor.open()
+        for page in (visitor.page, other):
+            page.check("#consent input")
+        for page in (visitor.page, other):
+            page.click("#start")
+        for page in (visitor.page, other):
+            page.wait_for_selector("#prompt textarea")
+    assert app.rows("SELECT COUNT(*) FROM testers")[0][0] == before + 1
+
+
+def test_drafts_survive_a_reload(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        page.check("#consent input")
+        page.reload()
+        page.wait_for_function("document.querySelector('#consent input')?.checked")
+        visitor.consent()
+        page.fill("#prompt textarea", "A question that is not yet asked")
+        page.reload()
+        page.wait_for_function("document.querySelector('#prompt textarea')?.value.includes('not yet asked')")
+        visitor.ask("What is Impressionism?")
+        page.check("#reasons input >> nth=1")
+        page.fill("#comment textarea", "Half a thou")
+        page.fill("#prompt textarea", "And then?")
+        page.reload()
+        page.wait_for_function("document.querySelector('#comment textarea')?.value === 'Half a thou'")
+        page.wait_for_function("document.querySelector('#prompt textarea')?.value === 'And then?'")
+        page.wait_for_function("document.querySelectorAll('#reasons input')[1]?.checked")
+        visitor.vote("tie")
+        vote = app.rows("SELECT choice, reasons, comment FROM votes ORDER BY id DESC LIMIT 1")
+        assert vote == [("tie", '["More accurate"]', "Half a thou")]
+        page.click("#next-round")
+        page.wait_for_selector("#suggestions .chip")
+        assert page.input_value("#prompt textarea") == ""
+
+
+@pytest.mark.parametrize("leaves", ["a follow-up", "finish early", "a closed tab", "a closed tab before the vote"])
+def test_words_are_not_lost(browser: Browser, app: App, leaves: str) -> None:
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+        votes = "SELECT comment FROM votes WHERE battle_id = ? AND superseded = 0"
+        if leaves == "a follow-up":
+            page.fill("#comment textarea", "Too short")
+            visitor.ask("And who began it?")
+            assert page.input_value("#comment textarea") == "Too short"
+            visitor.vote("left")
+            assert app.rows(votes, battle) == [("Too short",)]
+        elif leaves == "a closed tab before the vote":
+            page.fill("#comment textarea", "Too short")
+            page.close(run_before_unload=True)
+            wait_until(lambda: app.rows("SELECT comment FROM remarks WHERE battle_id = ?", battle) == [("Too short",)])
+        else:
+            visitor.vote("left")
+            page.fill("#comment textarea", "Too short")
+            if leaves == "finish early":
+                page.click("#finish")
+                page.click("#confirm-yes")
+                page.wait_for_selector("#guess-left")
+            else:
+                page.close(run_before_unload=True)
+            wait_until(lambda: app.rows(votes, battle) == [("Too short",)])
