@@ -187,3 +187,16 @@ def test_what_cannot_be_is_told_in_one_line(data: Path) -> None:
     with pytest.raises(CorpusError, match=r"bad\.jsonl: nothing is left to train on; .*removed 2 too short"):
         prepare(recipe(bad), make)
     assert cached() == set()
+
+
+def test_rows_that_are_not_read_are_told_of_when_data_are_made_and_when_they_are_found(data: Path) -> None:
+    path = data / "quiz.jsonl"
+    rows = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*rows, *['{"messages": [{"role": "narrator", "content": "Once"}]}\n'] * 30]))
+    for _ in range(2):
+        said: list[str] = []
+        prepared = prepare(recipe(path), make, say=said.append)
+        (warning,) = (line for line in said if line.startswith("WARNING"))
+        assert f"30 unknown role (first: {path}, line {len(rows) + 1})" in warning
+        assert prepared.cleaning.first == {"unknown role": f"{path}, line {len(rows) + 1}"}
+    assert "**WARNING" in (prepared.folder / "data_card.md").read_text()

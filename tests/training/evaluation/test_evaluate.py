@@ -133,3 +133,22 @@ def test_a_mistake_is_told_in_one_line(
 def test_every_part_can_be_named() -> None:
     arguments = evaluate.parser().parse_args(["--parts", *PARTS, "--tasks", "arc_easy"])
     assert evaluate.settings_of(arguments).parts == PARTS
+
+
+def test_data_too_few_to_hold_any_out_cost_those_parts_alone(
+    pair: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = tmp_path / "few.jsonl"
+    few.write_text("".join(f'{{"question": "Who was it, {n}?", "answer": "Number {n} was."}}\n' for n in range(3)))
+    out = tmp_path / "evaluation.json"
+    code, _, errors = run(capsys, *QUICK, "--data", str(few), "--json", str(out))
+    assert code == 0, errors
+    for model in json.loads(out.read_text())["models"].values():
+        assert (model["held_out"], model["answers"]) == (None, None)
+        assert model["knowledge"][0]["benchmark"] == "embedded"
+        reasons = {entry["part"]: entry["reason"] for entry in model["missing"]}
+        assert reasons["held-out"] == reasons["answers"]
+        assert (
+            "no sample is held out (about 2% of the questions of files are, and of the embedded corpus 3% of the"
+            in (reasons["held-out"])
+        )
