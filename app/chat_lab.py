@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import threading
 from collections.abc import AsyncIterator
+from html import escape, unescape
 from typing import Any
 
 import gradio as gr
@@ -13,6 +14,7 @@ import gradio as gr
 from app.cleaning import clean_answer, clean_prompt
 from app.engines import EngineError, Message, Sampling
 from app.engines.spec import MODELS
+from app.rounds import longest_answer
 from app.runtime import Runtime
 
 NAMES = {"model1": "Model 1", "model2": "Model 2"}
@@ -36,9 +38,12 @@ class Reply:
         try:
             if not self._engine.fits(messages, sampling.max_new_tokens):
                 raise EngineError("The conversation is too long for this model; clear it, or ask for fewer tokens.")
+            most = longest_answer(sampling.max_new_tokens)
             for piece in self._engine.stream(messages, sampling, self.cancel):
-                raw += piece.text
+                raw += piece.text[: most - len(raw)]
                 self.text = clean_answer(raw)
+                if len(raw) >= most:
+                    self.cancel.set()
         except EngineError as error:
             self.text = f"{self.text}\n[{error}]".strip()
 
@@ -67,7 +72,17 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
     )  # fmt: skip
     with gr.Row(elem_id="lab-chats"):
         chats = {
-            model: gr.Chatbot(label=name, height=420, allow_tags=False, elem_id=f"lab-{model}", buttons=["copy"])
+            # What a model writes is shown as the text that it is: rendered, its pictures would ask for addresses with
+            # the researcher's login, and its markup could be laid over the page.
+            model: gr.Chatbot(
+                label=name,
+                height=420,
+                allow_tags=False,
+                render_markdown=False,
+                latex_delimiters=[],
+                elem_id=f"lab-{model}",
+                buttons=["copy"],
+            )
             for model, name in NAMES.items()
         }
     with gr.Row(elem_id="lab-composer"):
@@ -91,12 +106,15 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
         replies = {}
         for model in WHO[names]:
             sampling = Sampling(int(tokens), float(heat), float(mass), secrets.randbits(31))
-            shown[model] = [*shown[model], {"role": "user", "content": text}]
+            shown[model] = [*shown[model], {"role": "user", "content": escape(text, quote=False)}]
             replies[model] = Reply(runtime, model, first + _plain(shown[model]), sampling)
         try:
             while True:
                 ended = all(reply.ended for reply in replies.values())
-                answers = {model: {"role": "assistant", "content": reply.text} for model, reply in replies.items()}
+                answers = {
+                    model: {"role": "assistant", "content": escape(reply.text, quote=False)}
+                    for model, reply in replies.items()
+                }
                 view = {
                     model: [*shown[model], answers[model]] if model in answers else shown[model] for model in MODELS
                 }
@@ -130,5 +148,5 @@ def _plain(history: list[Any]) -> list[Message]:
         content = message["content"]
         if isinstance(content, list):  # Gradio keeps a message as parts
             content = "".join(part.get("text", "") for part in content if isinstance(part, dict))
-        messages.append({"role": message["role"], "content": str(content)})
+        messages.append({"role": message["role"], "content": unescape(str(content))})
     return messages

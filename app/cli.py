@@ -17,12 +17,14 @@ from app.demo_training import CHECKPOINTS, DemoTraining
 from app.engines import EngineError
 from app.engines.spec import FORMS, MODELS, open_engine
 from app.gate import shortfall_of
-from app.limits import ADDRESS_LIMIT, TESTER_LIMIT, Limits
+from app.limits import ADDRESS_LIMIT, SESSION_LIMIT, TESTER_LIMIT, Limits
+from app.protection import Origins
 from app.runtime import Runtime
 from feedback.claim import Claim, low_space
 from feedback.database import DEFAULT_PATH, Database, DatabaseError
 from feedback.study import Study, StudyError
 
+SPACE_FRAME = "https://huggingface.co"  # where a Space's page is shown
 STUDY = ROOT / "app" / "study.toml"
 
 
@@ -36,7 +38,8 @@ def parser() -> argparse.ArgumentParser:
         prog="app.py",
         description="Serve the blind test at / and its results at /admin. Without checkpoints the demo pair is trained "
         "first, while the page shows how far it is.",
-        epilog=f"SPEC is {FORMS}. The password of /admin is DIPTYCH_ADMIN_PASSWORD, else one is made and printed.",
+        epilog=f"SPEC is {FORMS}. The password of /admin is DIPTYCH_ADMIN_PASSWORD, else one is made and printed."
+        " DIPTYCH_METRICS_TOKEN opens /metrics for others than this machine.",
     )
     parser.add_argument(
         "--host",
@@ -58,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     for who, limit, what in (
         ("tester", TESTER_LIMIT, "questions an hour of one tester"),
         ("address", ADDRESS_LIMIT, "questions and new sessions an hour from one address"),
+        ("session", SESSION_LIMIT, "new sessions an hour from one address"),
     ):
         parser.add_argument(
             f"--{who}-limit", type=int, default=limit, metavar="N", help=f"{what} (%(default)s; 0: no limit)"
@@ -67,6 +71,13 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--root-path", default="", metavar="PATH", help="sub-path below which a proxy serves the app, such as /diptych"
+    )
+    parser.add_argument(
+        "--allow-frame", metavar="ORIGINS", help="sites whose pages may show this app in a frame, separated by commas"
+        " (none; on a Space https://huggingface.co)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-origin", metavar="ORIGINS", help="sites whose scripts may use this app, separated by commas (none)"
     )
     parser.add_argument(
         "--log-format", choices=logs.FORMATS, default="text", help="how the log on stderr is written (%(default)s)"
@@ -97,12 +108,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    for name in ("tester_limit", "address_limit"):
+    for name in ("tester_limit", "address_limit", "session_limit"):
         if (value := getattr(arguments, name)) < 0:
             raise UsageError(f"--{name.replace('_', '-')} {value}: a limit is a whole number; 0 is no limit")
     root_path = arguments.root_path.rstrip("/")
     if root_path and not re.fullmatch(r"(/[\w.~-]+)+", root_path):
         raise UsageError(f"--root-path {arguments.root_path}: a sub-path begins with / and has no spaces, as /diptych")
+    origins = _origins(arguments)
     study = Study.load(arguments.study)
     listening = _listen(arguments.host, arguments.port)
     claim = Claim(arguments.db)
@@ -116,7 +128,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         if model not in missing:
             open_engine(specs[model], model)  # a wrong SPEC is told now, not after minutes of training
 
-    limits = Limits(arguments.tester_limit, arguments.address_limit)
+    limits = Limits(arguments.tester_limit, arguments.address_limit, sessions=arguments.session_limit)
     training = DemoTraining(missing, check=lambda model: shortfall_of(specs[model], model)) if missing else None
     runtime = Runtime(study, database, specs, training, limits)
     if missing:
@@ -129,15 +141,22 @@ def _serve(arguments: argparse.Namespace) -> int:
     )  # else Gradio loads pyplot, to see which one there is, at the first click
     import uvicorn  # late, since Gradio takes seconds to load and the mistakes above should not
 
+    from app.connections import RESERVED_FILES, Door, protocol_for, raise_file_limit
     from app.server import build
 
     password = os.environ.get("DIPTYCH_ADMIN_PASSWORD") or secrets.token_urlsafe(12)
-    server = build(runtime, password, root_path)
+    server = build(runtime, password, root_path, origins, os.environ.get("DIPTYCH_METRICS_TOKEN", ""))
+    before, files = raise_file_limit()
     _announce(arguments.host, listening.getsockname()[1], password, missing)
+    print(f"At most {files:,} open files" + (f" (raised from {before:,})" if files > before else ""), flush=True)
+    proxies = frozenset(filter(None, (proxy.strip() for proxy in (arguments.trust_proxy or "").split(","))))
+    door = Door(max(64, files - RESERVED_FILES), proxies)
     level = "debug" if arguments.debug else "warning"
     # Open pages hold a stream each; without a limit the server would wait for them to be closed.
     config = uvicorn.Config(
-        server, log_level=level, access_log=arguments.debug, timeout_graceful_shutdown=2,
+        server, http=protocol_for(door), log_config=None, log_level=level, access_log=arguments.debug, ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=2,
         proxy_headers=bool(arguments.trust_proxy), forwarded_allow_ips=arguments.trust_proxy, root_path=root_path,
     )  # fmt: skip
     try:
@@ -162,6 +181,22 @@ def _has_to_be_trained(model: str, asked: str | None, spec: str) -> bool:
     if why:
         print(f"{why}; its training goes on.", file=sys.stderr)
     return bool(why)
+
+
+def _origins(arguments: argparse.Namespace) -> Origins:
+    """Whom the pages trust besides themselves."""
+    frames = arguments.allow_frame
+    if frames is None:
+        frames = SPACE_FRAME if "SPACE_ID" in os.environ else ""
+    told = {"--allow-frame": frames, "--allow-origin": arguments.allow_origin or ""}
+    origins = {option: tuple(filter(None, (o.strip() for o in text.split(",")))) for option, text in told.items()}
+    for option, values in origins.items():
+        for value in values:
+            if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?", value):
+                raise UsageError(
+                    f"{option} {value}: an origin is a scheme, a host and perhaps a port, as https://a.org"
+                )
+    return Origins(origins["--allow-frame"], origins["--allow-origin"])
 
 
 def _is_trained(model: str) -> bool:

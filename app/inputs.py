@@ -1,19 +1,40 @@
-"""What comes from a browser, made into what a handler expects. Anybody can post anything, of any type."""
+"""What comes from a browser, made into what a handler expects. Anybody can post anything, of any type and length."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from feedback.blind_test import Refused
+from feedback.rules import MAX_COMMENT_CHARS
+from feedback.study import MAX_PROMPT_CHARS
 
-def as_text(value: Any) -> str:
-    """`value` if it is text, else nothing."""
-    return value if isinstance(value, str) else ""
+MAX_TOKEN_CHARS = 64
+MAX_ITEMS = 50  # reasons that are ticked
+# Marks and blanks that cleaning takes away may double a text, no more: what is longer is refused before any work on it.
+RAW = 2
+
+
+def as_text(value: Any, longest: int = RAW * MAX_COMMENT_CHARS) -> str:
+    """`value` if it is text, cut at a length beyond which nothing of it would be kept; else nothing."""
+    return value[:longest] if isinstance(value, str) else ""
+
+
+def as_token(value: Any) -> str:
+    """A tester's token, or nothing for what cannot be one."""
+    return value if isinstance(value, str) and len(value) <= MAX_TOKEN_CHARS else ""
+
+
+def as_question(value: Any) -> str:
+    """A question, not yet cleaned. Raises Refused for one that is too long whatever cleaning takes away."""
+    text = value if isinstance(value, str) else ""
+    if len(text) > RAW * MAX_PROMPT_CHARS:
+        raise Refused(f"The question has {len(text):,} characters; please shorten it to {MAX_PROMPT_CHARS:,}.")
+    return text
 
 
 def as_texts(value: Any) -> list[str]:
     """The texts among the members of a list."""
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+    return [item[:200] for item in value[:MAX_ITEMS] if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def as_yes_or_no(value: Any) -> bool | None:
@@ -24,15 +45,3 @@ def as_yes_or_no(value: Any) -> bool | None:
 def as_key(value: Any) -> int:
     """The number of a round as the page keeps it, a text of digits; -1, which no round has, for anything else."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19 else -1
-
-
-def as_facts(value: Any) -> dict[str, Any]:
-    """What the page's script says (`seconds`, `time`, `invite`), as far as it has the right types."""
-    try:
-        facts = json.loads(as_text(value)[:500] or "{}")
-    except ValueError:
-        return {}
-    if not isinstance(facts, dict):
-        return {}
-    kinds = {"seconds": (int, float), "time": (str,), "invite": (str,)}
-    return {name: facts[name] for name, allowed in kinds.items() if type(facts.get(name)) in allowed}

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from feedback.blind_test import Refused
 
 HOUR = 3600.0
 TESTER_LIMIT = 120  # questions an hour of one tester
 ADDRESS_LIMIT = 1000  # questions and new sessions an hour from one address: a class behind one router must fit
+SESSION_LIMIT = 60  # new sessions an hour from one address: two classes of thirty
+TESTER_BYTES = 4 << 20  # an hour; a round takes some ten thousand
+ADDRESS_BYTES = 64 << 20
+ADDRESS_EVENTS = 2000  # within a minute and a half, then 1,300 a minute; thirty testers send some thirty a minute each
+EVENT_SECONDS = 90.0
 MAX_KEYS = 10_000  # before those whose window has passed are forgotten
 
 
@@ -43,6 +49,12 @@ class Window:
                     self._recent(other)
             self._events.setdefault(key, deque(maxlen=self.limit)).append(self._clock())
 
+    def refund(self, key: str) -> None:
+        """Take back the last event of a key: what was counted did not happen."""
+        with self._lock:
+            if events := self._events.get(key):
+                events.pop()
+
     def _recent(self, key: str) -> deque[float]:
         """The key's events within the window; a key without any is forgotten."""
         events = self._events.get(key, deque())
@@ -53,14 +65,54 @@ class Window:
         return events
 
 
+class Bucket:
+    """Amounts by key: `limit` at once, and as much again within `seconds`; 0 is no limit. A few numbers a key."""
+
+    def __init__(self, limit: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
+        self.seconds = seconds
+        self._clock = clock
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is in it, and when that was so
+        self._lock = threading.Lock()
+
+    def take(self, key: str, amount: float) -> float:
+        """Put an amount in, and return 0; or leave it out and return the seconds until it fits."""
+        if not self.limit:
+            return 0.0
+        with self._lock:
+            now, drain = self._clock(), self.limit / self.seconds
+            level, then = self._levels.pop(key, (0.0, now))
+            level = max(0.0, level - (now - then) * drain)
+            over = level + amount - self.limit
+            self._levels[key] = (level if over > 0 else level + amount, now)
+            while len(self._levels) > MAX_KEYS:
+                self._levels.popitem(last=False)
+            return max(0.0, over / drain)
+
+
 class Limits:
-    """What one tester and one address may do within an hour; 0 is no limit."""
+    """What one tester and one address may do within an hour; 0 is no limit.
+
+    Args:
+        tester: questions of a tester.
+        address: questions and new sessions from an address; 0 also lifts the limits on its sessions, events and bytes.
+        sessions: new sessions from an address.
+    """
 
     def __init__(
-        self, tester: int = TESTER_LIMIT, address: int = ADDRESS_LIMIT, clock: Callable[[], float] = time.monotonic
+        self,
+        tester: int = TESTER_LIMIT,
+        address: int = ADDRESS_LIMIT,
+        clock: Callable[[], float] = time.monotonic,
+        sessions: int = SESSION_LIMIT,
     ) -> None:
         self._testers = Window(tester, HOUR, clock)
         self._addresses = Window(address, HOUR, clock)
+        self._sessions = Window(sessions if address else 0, HOUR, clock)
+        self._tester_bytes = Bucket(TESTER_BYTES if tester else 0, HOUR, clock)
+        self._address_bytes = Bucket(ADDRESS_BYTES if address else 0, HOUR, clock)
+        self._events = Bucket(ADDRESS_EVENTS if address else 0, EVENT_SECONDS, clock)
+        self._lock = threading.Lock()
 
     def check(self, address: str, tester_id: str = "") -> None:
         """Raises Refused with when to come back."""
@@ -68,12 +120,43 @@ class Limits:
             raise Refused(f"You have asked {self._testers.limit:,} questions within an hour; come back {_in(wait)}.")
         if wait := self._addresses.wait(address):
             raise Refused(f"Too many questions came from your network within an hour; come back {_in(wait)}.")
+        if wait := 0.0 if tester_id else self._sessions.wait(address):
+            raise Refused(
+                f"{self._sessions.limit:,} people have begun from your network within an hour; come back {_in(wait)}."
+            )
 
     def count(self, address: str, tester_id: str = "") -> None:
         """Write down a question, or without a tester a new session."""
         self._addresses.count(address)
         if tester_id:
             self._testers.count(tester_id)
+        else:
+            self._sessions.count(address)
+
+    @contextmanager
+    def counted(self, address: str, tester_id: str = "") -> Iterator[None]:
+        """Count a question first, and take that back if it is refused within the block. Raises Refused.
+
+        However many come at the same moment, no more of them pass than are left.
+        """
+        with self._lock:
+            self.check(address, tester_id)
+            self.count(address, tester_id)
+        try:
+            yield
+        except BaseException:
+            self._addresses.refund(address)
+            if tester_id:
+                self._testers.refund(tester_id)
+            raise
+
+    def event(self, address: str, token: str, size: int) -> None:
+        """Count an event of the page with so many bytes, before anything is done with it. Raises Refused."""
+        wait = self._events.take(address, 1) or self._address_bytes.take(address, size)
+        if wait:
+            raise Refused(f"Too much came from your network; it goes on {_in(wait)}.")
+        if wait := self._tester_bytes.take(token, size) if token else 0.0:
+            raise Refused(f"This page has sent too much; it goes on {_in(wait)}.")
 
 
 def _in(seconds: float) -> str:

@@ -1,12 +1,18 @@
-"""What `/metrics` shows. No label names a model: counts of tokens per model would let a tester match them to a side."""
+"""What `/metrics` shows, to this machine or with a token.
+
+No label names a model, and nothing moves before a turn is over: else a tester could match counts to a side.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from feedback.battles import Answer
 
 REGISTRY = CollectorRegistry()
 
@@ -41,13 +47,15 @@ _recent: deque[tuple[float, int]] = deque()  # when an answer was finished, and 
 _lock = threading.Lock()
 
 
-def count_answer(tokens: int, flagged: bool, first_token_seconds: float | None) -> None:
-    """One model's answer is finished."""
-    ANSWERS.inc()
+def count_turn(answers: Sequence[Answer]) -> None:
+    """Both answers of a turn are stored. Counted one by one as they end, they would tell whose side ends first."""
+    tokens = sum(answer.tokens for answer in answers)
+    ANSWERS.inc(len(answers))
     ANSWER_TOKENS.inc(tokens)
-    FLAGGED.inc(int(flagged))
-    if first_token_seconds is not None:
-        FIRST_TOKEN.observe(first_token_seconds)
+    FLAGGED.inc(sum(answer.leak_flag for answer in answers))
+    for answer in answers:
+        if answer.first_token_seconds is not None:
+            FIRST_TOKEN.observe(answer.first_token_seconds)
     with _lock:
         _recent.append((time.monotonic(), tokens))
 

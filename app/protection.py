@@ -1,72 +1,192 @@
-"""What every response and every request is held to: no foreign content, no large bodies, no uploads."""
+"""What every request and every response is held to: known routes, our own origin, small bodies, no foreign content."""
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
-from starlette.responses import PlainTextResponse
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 1 << 20
-# No component takes files, the testers' page asks directly while a queue would keep whatever anybody joins, and a deep
-# link writes to the disk.
-CLOSED_PATHS = (
-    "/gradio_api/upload",
-    "/gradio_api/queue",
-    "/gradio_api/call",
-    "/gradio_api/deep_link",
-    "/admin/gradio_api/upload",
-    "/admin/gradio_api/deep_link",
+BODY_SECONDS = 30.0  # for a whole body, however slowly it is sent
+READS = ("GET", "HEAD")
+ADMIN = "/admin"
+
+# Gradio registers some sixty routes a page: uploads, deep links, recordings, code editing, reloads. These are what the
+# pages ask for; whatever else there is, or comes with an upgrade, is not there.
+_BOTH_PAGES = {
+    "/": READS,
+    "/config": READS,
+    "/theme.css": READS,
+    "/manifest.json": READS,
+    "/favicon.ico": READS,
+    "/robots.txt": READS,
+    "/gradio_api/info": READS,
+    "/gradio_api/startup-events": READS,
+}
+_BELOW = ("/assets/", "/static/", "/gradio_api/heartbeat/")
+EVENTS = "/gradio_api/run/predict"  # of testers: one plain request each
+ADMIN_EVENTS = f"{ADMIN}/gradio_api/queue/join"  # of researchers: their answers come through a stream
+EXPORTS = (f"{ADMIN}/export/", f"{ADMIN}/comparison/")
+ROUTES = {
+    **_BOTH_PAGES,
+    EVENTS: ("POST",),
+    "/healthz": READS,
+    "/metrics": READS,
+    ADMIN: READS,
+    **{ADMIN + path: methods for path, methods in _BOTH_PAGES.items()},
+    ADMIN_EVENTS: ("POST",),
+    f"{ADMIN}/gradio_api/queue/data": ("GET",),
+    f"{ADMIN}/gradio_api/cancel": ("POST",),
+    f"{ADMIN}/login": (*READS, "POST"),
+    f"{ADMIN}/logout": ("POST",),
+    f"{ADMIN}/session": READS,
+}
+PREFIXES = (*_BELOW, *(ADMIN + path for path in _BELOW), *EXPORTS)
+
+# Gradio builds its templates with `new Function` and its styles inline; nothing may come from another host.
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'self'; "
+    "form-action 'self'; frame-ancestors 'self'"
 )
 
-HEADERS = {
-    # Gradio builds its templates with `new Function` and its styles inline; nothing may come from another host.
-    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-    "connect-src 'self' ws: wss:; object-src 'none'; base-uri 'self'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+
+@dataclass(frozen=True)
+class Origins:
+    """Whom the pages trust besides themselves; by default nobody.
+
+    Attributes:
+        frames: origins whose pages may show ours in a frame, such as `https://huggingface.co`.
+        scripts: origins whose pages may send requests and read the answers.
+    """
+
+    frames: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
 
 
 class Protection:
     """ASGI middleware around the whole app."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, origins: Origins | None = None) -> None:
         self.app = app
+        self.origins = origins or Origins()
+        self._headers = {
+            "Content-Security-Policy": " ".join((_POLICY, *self.origins.frames)),
+            "Cross-Origin-Resource-Policy": "same-origin",
+            # Not `no-referrer`: browsers would then send `Origin: null` with our own login form.
+            "Referrer-Policy": "same-origin",
+            "X-Content-Type-Options": "nosniff",
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse what is closed or too large; add the headers to everything else."""
+        """Refuse what is closed, foreign or too large; add the headers to everything else."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if scope["path"].removeprefix(scope.get("root_path", "")).startswith(CLOSED_PATHS):
-            await PlainTextResponse("There is nothing here.", 404)(scope, receive, send)
-            return
-        if _declared_length(scope) > MAX_BODY_BYTES:
-            await PlainTextResponse(f"The request is larger than {MAX_BODY_BYTES} bytes.", 413)(scope, receive, send)
-            return
-        received = 0
+        send = self._with_headers(Headers(scope=scope), send)
+        if refusal := self._refusal(scope):
+            await refusal(scope, receive, send)
+        else:
+            await self.app(scope, _bounded(receive), send)
 
-        async def receive_some() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:  # sent in chunks without a length
-                return {"type": "http.disconnect"}
-            return message
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers, method, path = Headers(scope=scope), scope["method"], route_of(scope)
+        if method == "OPTIONS" and headers.get("origin") in self.origins.scripts:
+            return Response(status_code=204, headers={"Access-Control-Allow-Headers": "content-type"})
+        if not is_open(method, path):
+            return PlainTextResponse("There is nothing here.", 404)
+        sensitive = method not in READS or path.startswith(EXPORTS)
+        if sensitive and headers.get("origin") not in self.origins.scripts and not is_own(scope):
+            return PlainTextResponse("This request came from another site's page; open this app's own page.", 403)
+        if declared_length(headers) > MAX_BODY_BYTES:
+            return PlainTextResponse(f"The request is larger than {MAX_BODY_BYTES} bytes.", 413)
+        return None
 
+    def _with_headers(self, asked: Headers, send: Send) -> Send:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name in [name for name in headers if name.lower().startswith("access-control-")]:
+                    if name.lower() != "access-control-allow-headers" or message["status"] != 204:
+                        del headers[name]  # Gradio lets every origin in
+                if (origin := asked.get("origin")) and origin in self.origins.scripts:
+                    headers["Access-Control-Allow-Origin"] = origin
+                    headers.add_vary_header("Origin")
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        await self.app(scope, receive_some, send_with_headers)
+        return send_with_headers
 
 
-def _declared_length(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value) if value.isdigit() else MAX_BODY_BYTES + 1
-    return 0
+def route_of(scope: Scope) -> str:
+    """The path below the app's own root."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def is_open(method: str, path: str) -> bool:
+    """Whether there is such a route for browsers and scripts."""
+    if path in ROUTES:
+        return method in ROUTES[path]
+    return method in READS and path.startswith(PREFIXES) and ".." not in path
+
+
+def is_own(scope: Scope) -> bool:
+    """Whether a request comes from a page of ours, or from a program that no page can have sent.
+
+    Every browser says with a request that changes something where it comes from. One that says nothing is a script's;
+    it must bring what it acts with itself (a tester's token, a password), so a browser's cookie does not count for it.
+    """
+    headers = Headers(scope=scope)
+    if site := headers.get("sec-fetch-site"):
+        return site in ("same-origin", "none")
+    if origin := headers.get("origin"):
+        return _is_same(origin, scope["scheme"], (headers.get("host"), headers.get("x-forwarded-host")))
+    return scope["method"] in READS or "cookie" not in headers
+
+
+def _is_same(origin: str, scheme: str, hosts: Iterable[str | None]) -> bool:
+    """Whether an origin is one of these hosts; a proxy that ends TLS may not say so, hence `http` fits both schemes."""
+    try:
+        parts = urlsplit(origin)
+        standard = {"http": 80, "https": 443}[parts.scheme]
+        asked = (parts.hostname, parts.port or standard)
+        known = {(host.hostname, host.port or standard) for host in (urlsplit(f"//{h}") for h in hosts if h)}
+    except (KeyError, ValueError):
+        return False
+    return asked in known and (scheme != "https" or parts.scheme == "https")
+
+
+def declared_length(headers: Headers) -> int:
+    """The length of a body as the request declares it."""
+    value = headers.get("content-length", "0")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else MAX_BODY_BYTES + 1
+
+
+def _bounded(receive: Receive) -> Receive:
+    """A body that is sent in chunks without a length, or drop by drop, ends as if the client had hung up."""
+    received, whole, deadline = 0, False, time.monotonic() + BODY_SECONDS
+
+    async def receive_some() -> Message:
+        nonlocal received, whole
+        if whole:
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), max(0.0, deadline - time.monotonic()))
+        except asyncio.TimeoutError:
+            return {"type": "http.disconnect"}
+        received += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
+        return message if received <= MAX_BODY_BYTES else {"type": "http.disconnect"}
+
+    return receive_some

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
+import logging
+import sqlite3
 from collections.abc import Iterator
 from html import escape
 from typing import Any
@@ -21,12 +24,18 @@ from app.results import ResultsTab
 from app.runtime import Runtime
 from app.study_tab import lay_out_invites, lay_out_study
 from app.votes_tab import lay_out_votes
+from feedback.database import DatabaseError
 from feedback.export import FORMATS, ExportError, describing, stream
 from feedback.looks import log_look
 from feedback.statistics import VotesError
 from feedback.statistics.load import choose_study, load_counts
 from feedback.statistics.summary import summarise_counts
 
+UNWRITABLE = (
+    "The look could not be written down, or the file not made: the database or its disk cannot be written now."
+    " /healthz says which; nothing of the votes is lost."
+)
+log = logging.getLogger(__name__)
 LIVE_SECONDS = 2
 FORMAT_NOTES = {
     "csv": "One row a vote, for spreadsheets and statistics",
@@ -42,6 +51,9 @@ FORMAT_NOTES = {
 }
 
 
+_LOG_OUT = '<form method="post" action="logout"><button class="quiet">Log out</button></form>'
+
+
 class ResearchersPage:
     """The Blocks of `/admin` with their handlers; who sees them is decided before they are reached."""
 
@@ -53,7 +65,7 @@ class ResearchersPage:
     def _lay_out(self) -> None:
         with gr.Row(elem_id="masthead"):
             gr.HTML(BRAND.replace('href=""', 'href="../"'), js_on_load=None, apply_default_css=False, padding=False)
-            gr.HTML('<a class="quiet" href="logout">Log out</a>', apply_default_css=False, padding=False)
+            gr.HTML(_LOG_OUT, apply_default_css=False, padding=False)
         with gr.Tabs():
             with gr.Tab("Results", id="results") as results_tab:
                 results_timer = ResultsTab(self.runtime).lay_out(self.blocks)
@@ -106,13 +118,17 @@ def export_routes(runtime: Runtime) -> APIRouter:
             study = runtime.blind_test.study_id if runtime.blind_test else None
             one_study = format in FORMATS and FORMATS[format].one_study
             chunks: Iterator[bytes] = stream(runtime.database, format, study if one_study else None)
+            begun = next(chunks, b"")  # what can fail does so before an answer begins
             _log(runtime, f"export {format}")
         except (ExportError, VotesError) as error:
             raise HTTPException(404, str(error)) from error
+        except (DatabaseError, sqlite3.Error, OSError) as error:
+            log.error("the export %s could not be made", format[:40], exc_info=error)
+            raise HTTPException(503, UNWRITABLE) from error
         entry = FORMATS[format]
         name = f"diptych-votes{entry.suffix}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-        return StreamingResponse(chunks, media_type=entry.media_type, headers=headers)
+        return StreamingResponse(itertools.chain((begun,), chunks), media_type=entry.media_type, headers=headers)
 
     @router.get("/admin/export/{format}/{what}")
     def describe(format: str, what: str) -> Response:
@@ -122,6 +138,8 @@ def export_routes(runtime: Runtime) -> APIRouter:
             content = describing(runtime.database, format, study if one_study else None, what)
         except ExportError as error:
             raise HTTPException(404, str(error)) from error
+        except (DatabaseError, sqlite3.Error, OSError) as error:
+            raise HTTPException(503, UNWRITABLE) from error
         name = f"diptych-votes{FORMATS[format].suffix}.{what}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         kind = "application/json" if what.endswith("json") else "text/markdown; charset=utf-8"
@@ -132,8 +150,11 @@ def export_routes(runtime: Runtime) -> APIRouter:
         path = runtime.evaluation.results / COMPARISON / name
         if name not in REPORTS or not path.is_file():
             raise HTTPException(404, "There is no such file; make the comparison in the tab Models first.")
-        with contextlib.suppress(VotesError):  # without votes there is nothing to be seen of them
-            _log(runtime, f"comparison {name}")
+        try:
+            with contextlib.suppress(VotesError):  # without votes there is nothing to be seen of them
+                _log(runtime, f"comparison {name}")
+        except DatabaseError as error:
+            raise HTTPException(503, UNWRITABLE) from error
         return FileResponse(path, media_type=REPORTS[name], filename=name, headers={"Cache-Control": "no-store"})
 
     return router

@@ -10,20 +10,25 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
 from app import metrics
 from app.cleaning import clean_answer, clean_prompt
-from app.engines import Engine, EngineError, Message, Sampling, TooLong, Unanswerable
+from app.engines import Engine, EngineError, Message, Piece, Sampling, TooLong, Unanswerable
 from app.leaks import leaks
 from feedback.battles import SET_ASIDE
 from feedback.blind_test import Answer, Battle, BlindTest, NotNow, Refused, Turn
 from feedback.database import DatabaseError
+from feedback.rules import MAX_ANSWER_CHARS
 
 MAX_WAITING = 200
+MAX_WAITING_FROM_ONE = 60  # of one address: two classes of thirty, each with a question on its way
 TURN_SECONDS = 240.0  # after so long a turn has failed, whatever the engines say
+OVER_LIMIT = 2  # times the tokens asked for, by whatever a server counts as one, after which an answer is ended
+CHARS_PER_TOKEN = 24
 REVIVAL_SECONDS = 20.0  # a turn that comes while an engine is being started again waits so long for it
 REVIVAL_POLL_SECONDS = 0.2
 
@@ -46,7 +51,7 @@ class Job:
     running: bool = False
     place: int = 0  # how many turns wait in front of this one
     told: int = 0  # the place that the page has been told
-    future: Future[None] | None = None
+    origin: str = ""  # the address that it came from, kept while it is on its way
 
     def __post_init__(self) -> None:
         self.done.set_running_or_notify_cancel()
@@ -55,8 +60,9 @@ class Job:
 class Rounds:
     """Starts, follows and stops the turns of all testers. Every rule of the protocol is `BlindTest`'s.
 
-    As many turns are answered at the same time as both engines have places for. The others wait in the order in which
-    they came; since a tester has one turn on its way at most, that gives each tester one turn in each go round.
+    As many turns are answered at the same time as both engines have places for. The others wait in a queue that is fair
+    over addresses as well as testers: next is the one from whose address the fewest are before it, answered or waiting,
+    then the one that came first. A tester has one turn on its way at most, so each gets one in each go round.
     """
 
     def __init__(self, blind_test: BlindTest, engines: Mapping[str, Engine], workers: int | None = None) -> None:
@@ -66,38 +72,41 @@ class Rounds:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="turn")
         self._models = ThreadPoolExecutor(2 * workers, thread_name_prefix="model")
         self._jobs: dict[str, Job] = {}  # by tester: nobody has two turns on their way
+        self._waiting: list[Job] = []
         self._lock = threading.RLock()
         self._closed = False
 
     # -- what a tester can do -----------------------------------------------------------------------------------
 
-    def begin(self, tester_id: str, text: str, request: str | None = None) -> Battle:
+    def begin(self, tester_id: str, text: str, request: str | None = None, origin: str = "") -> Battle:
         """Serve a new round for a question and start its answers, once under the key of a request. Raises Refused."""
         text = clean_prompt(text)
         bank = {clean_prompt(prompt.text): prompt for prompt in self.blind_test.study.prompts}
         known = bank.get(text)
         text = known.text if known else text
         self._history([], text)
-        self._must_have_room()
+        self._must_have_room(origin)
         with self._lock:
             battle = self.blind_test.start_battle(tester_id, known.id if known else None, text, request)
-            self._submit(tester_id, battle, text)
+            self._submit(tester_id, battle, text, None, origin)
         return battle
 
-    def follow_up(self, tester_id: str, battle: Battle, text: str, request: str | None = None) -> None:
+    def follow_up(
+        self, tester_id: str, battle: Battle, text: str, request: str | None = None, origin: str = ""
+    ) -> None:
         """Ask a further question in an open round, once under the key of a request. Raises Refused."""
         text = clean_prompt(text)
         self._history(_conversation(battle), text)
-        self._must_have_room()
+        self._must_have_room(origin)
         with self._lock:
-            self._submit(tester_id, battle, text, request)
+            self._submit(tester_id, battle, text, request, origin)
 
-    def retry(self, tester_id: str, battle: Battle, request: str | None = None) -> None:
+    def retry(self, tester_id: str, battle: Battle, request: str | None = None, origin: str = "") -> None:
         """Ask again what failed or was stopped, as a new attempt, once under the key of a request. Raises Refused."""
         text = battle.turns[-1].prompt if battle.turns else battle.prompt
-        self._must_have_room()
+        self._must_have_room(origin)
         with self._lock:
-            self._submit(tester_id, battle, text, request)
+            self._submit(tester_id, battle, text, request, origin)
 
     def stop(self, tester_id: str) -> bool:
         """End both answers on their way; whether there were any."""
@@ -106,7 +115,11 @@ class Rounds:
             return False
         job.stopped = True
         job.cancel.set()
-        if job.future is not None and job.future.cancel():  # it was still waiting for a worker
+        with self._lock:
+            waited = job in self._waiting
+            if waited:
+                self._waiting.remove(job)
+        if waited:
             nothing = Answer("", 0, 0.0, None, "cancelled")
             self._conclude(job, lambda: self._store(job, dict.fromkeys(self.engines, nothing)))
         return True
@@ -143,35 +156,49 @@ class Rounds:
             self._closed = True
             for job in self._jobs.values():
                 job.cancel.set()
-        self._pool.shutdown(cancel_futures=True)
+            self._waiting.clear()
+        self._pool.shutdown()
         self._models.shutdown()
 
     # -- the work -----------------------------------------------------------------------------------------------
 
-    def _must_have_room(self) -> None:
+    def _must_have_room(self, origin: str) -> None:
         with self._lock:
             if self._closed:
                 raise NotNow("The server is being restarted; please wait a minute.")
-            if sum(not job.running for job in self._jobs.values()) >= MAX_WAITING:
+            if len(self._waiting) >= MAX_WAITING:
                 raise Refused("Too many people are asking at the moment; please try again in a minute.")
+            if origin and sum(job.origin == origin for job in self._waiting) >= MAX_WAITING_FROM_ONE:
+                raise Refused("Too many people of your network are asking at the moment; please try again in a minute.")
 
-    def _submit(self, tester_id: str, battle: Battle, text: str, request: str | None = None) -> None:
+    def _submit(self, tester_id: str, battle: Battle, text: str, request: str | None, origin: str) -> None:
         turn = self.blind_test.start_turn(tester_id, battle.id, text, request)
-        job = Job(tester_id, turn, _conversation(battle))
+        job = Job(tester_id, turn, _conversation(battle), origin=origin)
         self._jobs[tester_id] = job
+        self._waiting.append(job)
         self._count()
-        job.future = self._pool.submit(self._run, job)
+        self._pool.submit(self._run_next)
 
     def _count(self) -> None:
-        """After every change: the places in the queue and the gauges, under the lock."""
-        waiting = [job for job in self._jobs.values() if not job.running]
-        for place, job in enumerate(waiting):
+        """After every change: the order of the queue, the places in it and the gauges, under the lock."""
+        before = Counter(job.origin for job in self._jobs.values() if job.running)
+        ranks: dict[int, int] = {}
+        for job in sorted(self._waiting, key=lambda job: job.turn.id):
+            ranks[job.turn.id] = before[job.origin]
+            before[job.origin] += 1
+        self._waiting.sort(key=lambda job: (ranks[job.turn.id], job.turn.id))
+        for place, job in enumerate(self._waiting):
             job.place = place
-        metrics.RUNNING.set(len(self._jobs) - len(waiting))
-        metrics.WAITING.set(len(waiting))
+        metrics.RUNNING.set(len(self._jobs) - len(self._waiting))
+        metrics.WAITING.set(len(self._waiting))
 
-    def _run(self, job: Job) -> None:
+    def _run_next(self) -> None:
+        """Answer whoever is first in the queue when a worker is free; nobody, where one has left it."""
         with self._lock:
+            self._count()
+            if not self._waiting:
+                return
+            job = self._waiting.pop(0)
             job.running, job.place = True, 0
             self._count()
         started = time.monotonic()
@@ -242,14 +269,18 @@ class Rounds:
         return answers, errors
 
     def _fail(self, job: Job, errors: Mapping[str, Exception]) -> None:
-        """Write down what went wrong; set the round aside where another try would fail as well."""
-        metrics.FAILURES.inc()
+        """Write down what went wrong; set the round aside where another try would fail as well.
+
+        The log says only that something did: a server's error may repeat the question.
+        """
         for model, error in errors.items():
             message = str(error) or type(error).__name__
-            log.error("turn %d: %s failed: %s", job.turn.id, model, message)
+            log.error("turn %d: %s failed; the tab Live of /admin says why", job.turn.id, model)
+            log.debug("turn %d: %s: %s", job.turn.id, model, message)
             self.blind_test.fail_turn(job.turn.id, model, message)
         if any(isinstance(error, Unanswerable) for error in errors.values()):
             self.blind_test.abandon(job.tester_id, job.turn.battle_id, SET_ASIDE)
+        metrics.FAILURES.inc()
 
     def _await_engines(self, job: Job) -> None:
         """Wait while an engine is being started again; whoever waits too long learns from the engine itself."""
@@ -260,9 +291,11 @@ class Rounds:
 
     def _store(self, job: Job, answers: dict[str, Answer]) -> None:
         if job.stopped:
-            metrics.STOPPED.inc()
             answers = {model: _stopped(answer) for model, answer in answers.items()}
         turn = self.blind_test.finish_turn(job.turn.id, answers)
+        if any(answer.tokens for answer in answers.values()):
+            metrics.count_turn(list(answers.values()))  # both at once, and not before they are stored
+        metrics.STOPPED.inc(int(job.stopped))
         log.info(
             "turn answered",
             extra={
@@ -277,21 +310,29 @@ class Rounds:
 
     def _one(self, engine: Engine, messages: list[Message], sampling: Sampling, job: Job, started: float) -> Answer:
         """One model's answer, cleaned. An engine that fails ends the other side too."""
-        text, tokens, finish, first = "", 0, "", None
+        parts: list[str] = []
+        room, tokens, finish, first = longest_answer(sampling.max_new_tokens), 0, "", None
+        pieces = engine.stream(messages, sampling, job.cancel)
         try:
-            for piece in engine.stream(messages, sampling, job.cancel):
+            for piece in pieces:
                 if piece.text and first is None:
                     first = time.monotonic() - started
-                text += piece.text
+                parts.append(piece.text[:room])
+                room -= len(parts[-1])
                 tokens += piece.tokens
                 finish = piece.finish or finish
+                if room <= 0 or tokens > OVER_LIMIT * sampling.max_new_tokens:
+                    finish = "length"  # a server that knows no limit, or does not keep to it
+                    break
         except Exception:
             job.cancel.set()
             raise
+        finally:
+            close_stream(pieces)
         seconds = time.monotonic() - started
-        raw, text = text, clean_answer(text)
+        raw = "".join(parts)
+        text = clean_answer(raw)
         flag = leaks(text, " ".join(message["content"] for message in messages if message["role"] == "user"))
-        metrics.count_answer(tokens, bool(flag), first)
         return Answer(text, tokens, seconds, first, finish or "cancelled", flag, raw)
 
     def _history(self, exchanges: list[tuple[str, dict[str, str]]], text: str) -> dict[str, list[Message]]:
@@ -305,6 +346,17 @@ class Rounds:
             if all(engine.fits(asked[model], limit) for model, engine in self.engines.items()):
                 return asked
         raise Refused(f"The question has {len(text):,} characters, more than the models can read; please shorten it.")
+
+
+def longest_answer(max_new_tokens: int) -> int:
+    """Characters after which an answer is cut while it is still being written; a token rarely has more than ten."""
+    return min(MAX_ANSWER_CHARS, 200 + CHARS_PER_TOKEN * max_new_tokens)
+
+
+def close_stream(pieces: Iterator[Piece]) -> None:
+    """End an engine's stream now, where it is a generator, rather than when it is forgotten."""
+    if isinstance(pieces, Generator):
+        pieces.close()
 
 
 def _conversation(battle: Battle) -> list[tuple[str, dict[str, str]]]:

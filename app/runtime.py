@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Mapping
 
 from app import metrics
@@ -19,6 +21,9 @@ from app.rounds import Rounds
 from feedback.blind_test import BlindTest
 from feedback.database import Database, DatabaseError
 from feedback.study import Study, StudyError
+
+PROBE_SECONDS = 2.0
+LOW_DISK_BYTES = 64 << 20
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +60,8 @@ class Runtime:
         self.failure = ""  # one line for the page when the models cannot be had
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._probe_lock = threading.Lock()
+        self._probed = (-PROBE_SECONDS, ("ok", "ok"))
 
     @property
     def blind_test(self) -> BlindTest | None:
@@ -133,16 +140,36 @@ class Runtime:
                 self.train_then_open()
 
     def health(self) -> dict[str, str]:
-        """What `/healthz` says: `status` is ok, training or down; no path and no name of a model."""
+        """What `/healthz` says: `status` is ok, training or down; no path and no name of a model.
+
+        The database is written to, since one that is deleted, locked or on a full disk can still be read.
+        """
         states: dict[str, str] = {model: self._model_state(model) for model in MODELS}
-        try:
-            self.database.connection.execute("SELECT 1 FROM studies LIMIT 1")
-            database = "ok"
-        except (DatabaseError, sqlite3.Error):
-            database = "down"
+        database, disk = self._written()
         working = "ok" if self.rounds else "training"
         status = "down" if "down" in (database, *states.values()) else working
-        return {"status": status, **states, "database": database}
+        told = {"status": status, **states, "database": database}
+        return told if disk == "ok" else told | {"disk": disk}
+
+    def _written(self) -> tuple[str, str]:
+        """How the database and its disk are; looked up at most every few seconds, by one request at a time."""
+        with self._probe_lock:
+            if time.monotonic() - self._probed[0] < PROBE_SECONDS:
+                return self._probed[1]
+            database, disk = "ok", "ok" if self._has_room() else "low"
+            try:
+                self.database.probe()
+            except (DatabaseError, sqlite3.Error) as error:
+                database, disk = "down", "full" if "disk" in str(error) else disk
+                log.error("the database cannot be written: %s", error)
+            self._probed = time.monotonic(), (database, disk)
+            return database, disk
+
+    def _has_room(self) -> bool:
+        try:
+            return shutil.disk_usage(self.database.path.parent).free >= LOW_DISK_BYTES
+        except OSError:
+            return False
 
     def _model_state(self, model: str) -> str:
         if self.failure:

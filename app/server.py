@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import gradio as gr
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from prometheus_client import generate_latest
 from starlette.middleware.gzip import GZipMiddleware
 
 from app import metrics
 from app.assets import Assets
+from app.client import is_local
+from app.intake import Intake, events_of
 from app.light_blocks import lighten
 from app.login import Login
 from app.no_script import NoScript
-from app.protection import Protection
+from app.protection import MAX_BODY_BYTES, Origins, Protection
 from app.researchers import ResearchersPage, export_routes
 from app.runtime import Runtime
 from app.testers import TestersPage
@@ -28,8 +31,17 @@ HERE = Path(__file__).parent
 log = logging.getLogger(__name__)
 
 
-def build(runtime: Runtime, password: str, root_path: str = "") -> FastAPI:
-    """The whole app over one runtime; `password` opens `/admin`, `root_path` is the sub-path that a proxy takes off."""
+def build(
+    runtime: Runtime, password: str, root_path: str = "", origins: Origins | None = None, metrics_token: str = ""
+) -> FastAPI:
+    """The whole app over one runtime.
+
+    Args:
+        password: opens `/admin`.
+        root_path: the sub-path that a proxy takes off.
+        origins: whom the pages trust besides themselves.
+        metrics_token: opens `/metrics` for others than this machine; without one nobody else sees it.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -40,19 +52,25 @@ def build(runtime: Runtime, password: str, root_path: str = "") -> FastAPI:
     server.add_middleware(NoScript)
     server.add_middleware(GZipMiddleware, minimum_size=10_000, compresslevel=5)  # pages, which Gradio sends as they are
     server.add_middleware(Assets)
-    server.add_middleware(Protection)
     login = Login(password, root_path)
+    researchers, testers = ResearchersPage(runtime).blocks, TestersPage(runtime).blocks
+    edited = events_of(researchers, max_bytes=MAX_BODY_BYTES, max_text=MAX_BODY_BYTES)  # a whole study file
+    server.add_middleware(Intake, testers=events_of(testers), researchers=edited, login=login, limits=runtime.limits)
+    server.add_middleware(Protection, origins=origins)
 
-    @server.get("/healthz")
+    @server.api_route("/healthz", methods=["GET", "HEAD"])
     def healthz() -> Response:
         health = runtime.health()
-        return JSONResponse(health, 503 if health["status"] == "down" else 200)
+        return JSONResponse(health, 503 if health["status"] == "down" else 200, {"Cache-Control": "no-store"})
 
-    @server.get("/metrics")
-    def show_metrics() -> Response:
+    @server.api_route("/metrics", methods=["GET", "HEAD"])
+    def show_metrics(request: Request) -> Response:
+        if not is_local(request) and not _is_bearer(request, metrics_token):
+            told = "Metrics are for this machine, or with the token of DIPTYCH_METRICS_TOKEN as Authorization: Bearer."
+            return PlainTextResponse(told, 401, {"WWW-Authenticate": "Bearer"})
         return PlainTextResponse(generate_latest(metrics.REGISTRY), media_type="text/plain; version=0.0.4")
 
-    @server.get("/admin")
+    @server.api_route("/admin", methods=["GET", "HEAD"])
     def admin() -> Response:
         return RedirectResponse(f"{root_path}/admin/")
 
@@ -70,16 +88,21 @@ def build(runtime: Runtime, password: str, root_path: str = "") -> FastAPI:
     }
     # The style goes into the head as it is: Gradio would rewrite what it is given as `css`, and loses gradients.
     gr.mount_gradio_app(
-        server, ResearchersPage(runtime).blocks, "/admin", auth_dependency=login.user,
-        head=_style("style.css", "admin.css"), **common,
+        server, researchers, "/admin", auth_dependency=login.user,
+        head=_style("style.css", "admin.css") + f"<script>{_read('admin.js')}</script>", **common,
     )  # fmt: skip
     gr.mount_gradio_app(
-        server, TestersPage(runtime).blocks, "/",
+        server, testers, "/",
         head=_style("style.css") + _script("kept.js", "testers.js"),
         favicon_path=str(HERE / "favicon.svg"), **common,
     )  # fmt: skip
     lighten(server)
     return server
+
+
+def _is_bearer(request: Request, token: str) -> bool:
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    return bool(token) and scheme.lower() == "bearer" and secrets.compare_digest(given.encode(), token.encode())
 
 
 def _style(*names: str) -> str:

@@ -54,11 +54,14 @@ def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
         if runtime.blind_test is None:
             return study_html(runtime), "<p class='problem'>The models are not ready, so no study is open.</p>", False
         try:
-            secret = runtime.blind_test.close_study()
+            runtime.blind_test.close_study()
         except DatabaseError as error:
             return study_html(runtime), _problem(error), False
-        told = f"Closed. The secret of its draws was <code>{escape(secret)}</code>; its SHA-256 is the one shown below."
-        return study_html(runtime), f"<p>{told}</p>", False
+        return (
+            study_html(runtime),
+            "<p>Closed. The secret of its draws is told below once every session is over.</p>",
+            False,
+        )
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     tab.select(show, None, [facts, text], **quiet)
@@ -88,8 +91,8 @@ _EDIT = (
     "Testers who are in the middle of the old study get the new one's consent.</p>"
 )
 _CLOSE = (
-    "<p>Who has begun may finish, nobody can enrol, and the secret behind the draws of sides and questions is told, so "
-    "that everybody can check them. This cannot be undone.</p>"
+    "<p>Who has begun may finish, and nobody can enrol. Once the last session is over, the secret behind the draws of "
+    "sides and questions is told, so that everybody can check them. This cannot be undone.</p>"
 )
 
 
@@ -110,6 +113,7 @@ def study_html(runtime: Runtime) -> str:
         "Label in exports": blind_test.label if blind_test else "–",
         "Hash of the settings": study.hash[:16],
         "SHA-256 of the secret": blind_test.secret_sha256[:16] if blind_test else "–",
+        "The secret itself": (blind_test.secret if blind_test else None) or "told when it is closed and all are done",
         "Votes of each tester": str(study.rounds),
         "Reveal": {"end": "at the end", "vote": "after each vote", "never": "never"}[study.reveal]
         + (", then a card of each model" if study.show_models else ""),

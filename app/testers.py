@@ -24,9 +24,10 @@ import anyio
 import gradio as gr
 
 from app import markup, metrics
+from app.client import address
 from app.delivery import arguments, read_report, receipt
 from app.engines import EngineError
-from app.inputs import as_key, as_text, as_texts, as_yes_or_no
+from app.inputs import as_key, as_question, as_text, as_texts, as_token, as_yes_or_no
 from app.light_blocks import LightBlocks
 from app.rounds import Job
 from app.runtime import Runtime
@@ -119,7 +120,7 @@ class TestersPage(TestersLayout):
         def handle(*given: Any) -> Updates:
             report = read_report(given[place])
             try:
-                self._must_be_new(as_text(given[0]), report.key)
+                self._must_be_new(as_token(given[0]), report.key)
                 updates: Updates = handler(*given)
             except NotNow as error:
                 return {self.status: markup.status(str(error), again=True)}
@@ -129,11 +130,14 @@ class TestersPage(TestersLayout):
                     return {self.status: markup.status(f"{UNWRITABLE} {told}", again=True)}
                 updates = self._say(NOT_SAVED)
             except Repeated:
-                updates = self._show(self._scene(as_text(given[0]), report.moved))
+                updates = self._show(self._scene(as_token(given[0]), report.moved))
             except (Refused, EngineError) as error:
-                scene = self._scene(as_text(given[0]), report.moved)
+                scene = self._scene(as_token(given[0]), report.moved)
                 voted = do.startswith("vote ") and scene.phase is Phase.VOTED and scene.key == given[1]
                 updates = self._show(scene, "" if voted else _reason(error))  # an earlier click was saved
+            except Exception:  # a mistake of ours, which no tester must see as a broken page
+                log.exception("a handler broke")
+                updates = self._say(_BROKEN)
             return {**updates, self.receipt: receipt([report.key])} if report.key else updates
 
         return handle
@@ -146,12 +150,12 @@ class TestersPage(TestersLayout):
         updates: Updates = {}
         done = []
         for item in report.waiting:
-            outcome = self._do_again(item, as_text(token), request)
+            outcome = self._do_again(item, as_token(token), request)
             if self.receipt in outcome:
                 done.append(str(item.get("key")))
             updates |= outcome
         said = updates.get(self.status)
-        shown = self._show(self._scene(as_text(token), report.moved))
+        shown = self._show(self._scene(as_token(token), report.moved))
         if not report.fresh:  # somebody may be writing there, or have been asked whether to finish
             shown.pop(self.confirm)
             shown.pop(self.comment, None)
@@ -177,7 +181,7 @@ class TestersPage(TestersLayout):
 
     async def _tick(self, token: Any, client: Any) -> Updates:
         """News of a training or of answers on their way, held back until there are some."""
-        tester_id = as_text(token)
+        tester_id = as_token(token)
         rounds = self.runtime.rounds
         if rounds is None:
             await asyncio.sleep(SETUP_SECONDS)
@@ -208,7 +212,7 @@ class TestersPage(TestersLayout):
         if consent is not True:
             return self._say("Please tick the box first: without your consent nothing is stored and nothing begins.")
         blind_test, study = self._blind_test, self.runtime.study
-        scene = self._scene(as_text(token))
+        scene = self._scene(as_token(token))
         if scene.phase is not Phase.WELCOME:  # enrolled in another tab, or by this very click
             return self._show(scene)
         answers = {
@@ -216,49 +220,51 @@ class TestersPage(TestersLayout):
             for question, answer in zip(study.background, map(as_text, (first, second)), strict=False)
             if answer
         }
-        self.runtime.limits.check(_address(request))
-        self.runtime.limits.count(_address(request))  # a wrong invite code counts as well
+        self.runtime.limits.check(address(request))
+        self.runtime.limits.count(address(request))  # a wrong invite code counts as well
         read = read_report(client).consent
         version = study.consent_version if read is None else read
-        tester = blind_test.enrol(version, answers, as_text(invite), as_text(token) or None)
+        tester = blind_test.enrol(version, answers, as_text(invite, 100), as_token(token) or None)
         return {**self._show(self._scene(tester.id)), self.token: tester.id}
 
     def _send(self, token: Any, key: Any, prompt: Any, client: Any, request: gr.Request) -> Updates:
-        tester_id, text, once = as_text(token), as_text(prompt), read_report(client).key
+        tester_id, once, origin = as_token(token), read_report(client).key, address(request)
         before = self._scene(tester_id)
         follows = before.phase is Phase.VOTE
 
         def ask() -> None:
+            text = as_question(prompt)
             if follows:
-                self._rounds.follow_up(tester_id, self._own(before, key), text, once)
+                self._rounds.follow_up(tester_id, self._own(before, key), text, once, origin)
             else:
-                self._rounds.begin(tester_id, text, once)
+                self._rounds.begin(tester_id, text, once, origin)
 
-        shown = {**self._ask(tester_id, ask, _address(request)), self.prompt: ""}
+        shown = {**self._ask(tester_id, ask, origin), self.prompt: ""}
         return shown if follows else {**shown, self.reasons: [], self.comment: ""}
 
     def _retry(self, token: Any, key: Any, client: Any, request: gr.Request) -> Updates:
-        tester_id = as_text(token)
-        once = read_report(client).key
-        return self._ask(
-            tester_id,
-            lambda: self._rounds.retry(tester_id, self._own(self._scene(tester_id), key), once),
-            _address(request),
-        )
+        tester_id = as_token(token)
+        once, origin = read_report(client).key, address(request)
 
-    def _ask(self, tester_id: str, ask: Callable[[], None], address: str) -> Updates:
-        self.runtime.limits.check(address, tester_id)
-        ask()
-        self.runtime.limits.count(address, tester_id)
+        def ask() -> None:
+            self._rounds.retry(tester_id, self._own(self._scene(tester_id), key), once, origin)
+
+        return self._ask(tester_id, ask, origin)
+
+    def _ask(self, tester_id: str, ask: Callable[[], None], origin: str) -> Updates:
+        if not tester_id or self._blind_test.tester(tester_id) is None:  # before any work on what a stranger sends
+            raise Refused("This session is not known here; reload the page to begin again.")
+        with self.runtime.limits.counted(origin, tester_id):
+            ask()
         return self._show(self._scene(tester_id))
 
     def _stop(self, token: Any, client: Any) -> Updates:
         if self.runtime.rounds:
-            self.runtime.rounds.stop(as_text(token))
+            self.runtime.rounds.stop(as_token(token))
         return {self.stop: gr.skip()}  # the request that waits for the answers shows the rest
 
     def _vote(self, choice: str, token: Any, key: Any, reasons: Any, comment: Any, client: Any) -> Updates:
-        tester_id, report = as_text(token), read_report(client)
+        tester_id, report = as_token(token), read_report(client)
         self._blind_test.vote(
             tester_id, as_key(key), choice, as_texts(reasons), as_text(comment),
             vote_seconds=report.seconds, client_time=report.time, seen=report.seen, first_seen=report.first,
@@ -268,13 +274,13 @@ class TestersPage(TestersLayout):
         return self._show(self._scene(tester_id))
 
     def _undo(self, token: Any, key: Any, client: Any) -> Updates:
-        tester_id = as_text(token)
+        tester_id = as_token(token)
         self._blind_test.undo_vote(tester_id, as_key(key), read_report(client).key)
         return self._show(self._scene(tester_id), "Vote taken back.")
 
     def _judge(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Any) -> Updates:
         """Whether the better answer is good enough, saved as soon as it is said."""
-        tester_id = as_text(token)
+        tester_id = as_token(token)
         self._explain(tester_id, key, reasons, comment, client, as_yes_or_no(enough))
         scene = self._scene(tester_id, read_report(client).moved)
         return self._say(markup.status_line(scene)) if scene.key == key else self._show(scene)
@@ -284,11 +290,11 @@ class TestersPage(TestersLayout):
 
         The page stays as it is, so that nothing moves under the fingers of who goes on writing.
         """
-        self._explain(as_text(token), key, reasons, comment, client)
+        self._explain(as_token(token), key, reasons, comment, client)
         return {}
 
     def _next(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Any) -> Updates:
-        tester_id = as_text(token)
+        tester_id = as_token(token)
         scene = self._scene(tester_id)
         if scene.phase is Phase.VOTED and scene.key == key:
             self._explain(tester_id, key, reasons, comment, client, as_yes_or_no(enough))
@@ -314,12 +320,12 @@ class TestersPage(TestersLayout):
 
     def _reveal(self, token: Any, key: Any, client: Any) -> Updates:
         """Where the study shows the models after each vote: show them, after which the vote stays."""
-        sides = self._blind_test.reveal(as_text(token), as_key(key))
+        sides = self._blind_test.reveal(as_token(token), as_key(key))
         text = f"A was {markup.NAMES[sides['left']]}, B was {markup.NAMES[sides['right']]}."
         return {**self._say(text), self.undo: gr.update(visible=False), self.reveal: gr.update(visible=False)}
 
     def _other(self, token: Any, key: Any, client: Any) -> Updates:
-        tester_id = as_text(token)
+        tester_id = as_token(token)
         self._blind_test.abandon(tester_id, as_key(key), "another question", read_report(client).key)
         return {**self._show(self._scene(tester_id)), self.reasons: [], self.comment: ""}
 
@@ -339,7 +345,7 @@ class TestersPage(TestersLayout):
         return {self.confirm: gr.update(visible=False)}
 
     def _confirmed(self, token: Any, what: Any, client: Any, request: gr.Request) -> Updates:
-        tester_id = as_text(token)
+        tester_id = as_token(token)
         for item in read_report(client).waiting:  # words that are on their way belong to a round that this may end
             self._do_again(item, tester_id, request)
         if self.runtime.rounds:
@@ -351,7 +357,7 @@ class TestersPage(TestersLayout):
         return self._show(self._scene(tester_id))
 
     def _guess(self, answer: str, token: Any, client: Any) -> Updates:
-        tester_id = as_text(token)
+        tester_id = as_token(token)
         battle = self._blind_test.voted_battle(tester_id)
         self._blind_test.guess(tester_id, answer, read_report(client).key)
         scene = self._scene(tester_id)
@@ -378,16 +384,14 @@ class TestersPage(TestersLayout):
         return scene.battle
 
 
-def _address(request: gr.Request) -> str:
-    """Where a request comes from, for the limits alone; behind a proxy as `--trust-proxy` says."""
-    return request.client.host if request.client else ""
-
-
 def _reason(error: Exception) -> str:
     """What a tester is told; only the protocol's own sentences are for them."""
     if isinstance(error, Refused):
         return str(error)
-    log.error("%s", error)
+    if isinstance(error, EngineError):  # which may repeat what its server was sent
+        log.error("a model could not be asked", exc_info=error)
+    else:
+        log.error("%s", error)
     return NOT_SAVED if isinstance(error, DatabaseError) else _BROKEN
 
 

@@ -10,12 +10,15 @@ import asyncio
 import json
 import secrets
 import time
-from typing import Any
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import httpx
 
 from app.testers_layout import TICK_SECONDS
 
+Result = TypeVar("Result")
 CLIENT = {"seconds": 5.0, "time": "2026-01-01T00:00:00.000Z", "seen": {"left": 5.0, "right": 5.0}, "first": "both"}
 
 
@@ -122,3 +125,9 @@ async def ask(page: Page, question: str) -> float:
     if not page.shows("votes"):
         raise RuntimeError(f"no vote is asked for: {page.text('status')}")
     return time.monotonic() - started
+
+
+def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run to the end in a thread of its own: a browser of the tests may have left an event loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()

@@ -8,6 +8,7 @@ import math
 import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
@@ -190,7 +191,8 @@ def _sample_size(arguments: argparse.Namespace) -> int:
 
 
 def _backup(arguments: argparse.Namespace) -> int:
-    Database.existing(arguments.db).backup(arguments.out)
+    with closing(Database.existing(arguments.db)) as database:
+        database.backup(arguments.out)
     print(arguments.out)
     return 0
 

@@ -14,6 +14,7 @@ from typing import Any
 from .assignment import MODELS
 from .battles import CHOICES, Answer, Battle, Tester, Turn, Vote, read_vote, winner
 from .rules import (
+    MAX_CHANGES,
     MAX_COMMENT_CHARS,
     NotNow,
     Refused,
@@ -35,16 +36,22 @@ __all__ = [
 ]  # fmt: skip
 FIRST_SEEN = ("left", "right", "both")
 # What a vote keeps when words are added to it.
-_KEPT = ("choice", "client_time", "vote_seconds", "left_seen", "right_seen", "first_seen")
+_KEPT = ("choice", "client_time", "vote_seconds", "server_seconds", "left_seen", "right_seen", "first_seen")
 
+# From the last answer stored to the vote, by the server's clock: no browser can have shown it for longer.
+_SERVER = (
+    "CASE WHEN :kept THEN :server_seconds ELSE"
+    " ROUND(MAX(0, (julianday(:now) - julianday(MAX(turns.finished_at))) * 86400), 3) END"
+)
 # The repeated columns come from the battle itself, the lengths from what the tester read.
-_INSERT_VOTE = """
+_INSERT_VOTE = f"""
 INSERT INTO votes (battle_id, study_id, tester_id, prompt_id, left_model, choice, reasons, comment, good_enough, turns,
-                   left_chars, right_chars, leak_flag, voted_at, client_time, vote_seconds, left_seen, right_seen,
-                   first_seen)
+                   left_chars, right_chars, leak_flag, voted_at, client_time, vote_seconds, server_seconds, left_seen,
+                   right_seen, first_seen)
 SELECT battles.id, study_id, tester_id, prompt_id, left_model, :choice, :reasons, :comment, :good_enough,
        COUNT(DISTINCT turns.id), SUM((model = left_model) * chars), SUM((model <> left_model) * chars),
-       MAX(leak_flag), :now, :client_time, :vote_seconds, :left_seen, :right_seen, :first_seen
+       MAX(leak_flag), :now, :client_time, MIN(:vote_seconds, {_SERVER}), {_SERVER}, :left_seen, :right_seen,
+       :first_seen
 FROM battles JOIN turns ON turns.battle_id = battles.id AND turns.status = 'complete'
              JOIN answers ON answers.turn_id = turns.id
 WHERE battles.id = :battle GROUP BY battles.id
@@ -80,7 +87,8 @@ class BlindTest(Turns):
             choice: ``left``, ``right``, ``tie`` or ``both_bad``.
             reasons: some of the study's reasons.
             good_enough: whether the better answer is good enough in itself.
-            vote_seconds: from both answers readable to the vote, in seconds, as the browser measured it.
+            vote_seconds: from both answers readable to the vote, in seconds, as the browser measured it; no more is
+                stored than the server's own clock allows, which is stored beside it.
             client_time: the browser's clock.
             seen: for how many seconds the answer on the ``left`` and on the ``right`` was on the screen; None when
                 nobody measured it.
@@ -120,6 +128,8 @@ class BlindTest(Turns):
                     "vote_seconds": vote_seconds,
                     "first_seen": first_seen if first_seen in FIRST_SEEN else None,
                     **on_screen,
+                    "server_seconds": None,
+                    "kept": False,
                 },
             )
 
@@ -166,7 +176,7 @@ class BlindTest(Turns):
                 "good_enough": None if good_enough is None else int(good_enough),
             }
             kept = {name: old[name] for name in _KEPT}
-            return self._save_vote(connection, row["id"], {"battle": battle_id} | kept | said)
+            return self._save_vote(connection, row["id"], {"battle": battle_id, "kept": True} | kept | said)
 
     def remark(self, tester_id: str, battle_id: int, reasons: Iterable[str], comment: str) -> None:
         """Keep what was ticked and written beside answers on which no vote was given (yet), or after the session.
@@ -204,6 +214,9 @@ class BlindTest(Turns):
             raise Refused("The next round has begun, so this vote stays.")
         if revealed:
             raise Refused("The models of this round have been shown, so this vote stays.")
+        given = connection.execute("SELECT COUNT(*) FROM votes WHERE battle_id = ?", [battle_id]).fetchone()[0]
+        if given >= MAX_CHANGES:
+            raise Refused(f"This vote has been changed {MAX_CHANGES - 1} times; it stays as it is now.")
         old: sqlite3.Row = connection.execute(
             "SELECT * FROM votes WHERE battle_id = ? AND superseded = 0", [battle_id]
         ).fetchone()
@@ -244,13 +257,13 @@ class BlindTest(Turns):
                 counts[winner(left, choice)] += number
             return counts
 
-    def close_study(self) -> str:
-        """End the study and give its secret, which :attr:`secret_sha256` promised; nobody can enrol any more."""
+    def close_study(self) -> str | None:
+        """End the study: nobody can enrol any more.  Returns :attr:`secret`."""
         with self._write() as connection:
             connection.execute(
                 "UPDATE studies SET closed_at = COALESCE(closed_at, ?) WHERE id = ?", [self._now(), self.study_id]
             )
-        return self._study["secret"]
+        return self.secret
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -259,6 +272,6 @@ class BlindTest(Turns):
         connection.execute("UPDATE testers SET revealed_at = COALESCE(revealed_at, ?) WHERE id = ?", [now, key])
         connection.execute(
             "UPDATE battles SET revealed_at = COALESCE(revealed_at, ?) WHERE tester_id = ?"
-            " AND id = COALESCE(?, id) AND status <> 'open'",
+            " AND id = COALESCE(?, id) AND status = 'voted'",
             [now, key, battle_id],
         )

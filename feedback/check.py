@@ -231,7 +231,8 @@ def _assignment(connection: sqlite3.Connection) -> Iterator[str]:
             " ORDER BY battles.id",
             [study["id"]],
         ):
-            drawn = left_model(study["secret"], battle["code"], battle["serving"], study["block_size"])
+            how = (study["block_size"], battle["assignment"])
+            drawn = left_model(study["secret"], battle["code"], battle["serving"], *how)
             if drawn != battle["left_model"]:
                 yield (
                     f"assignment: battle {battle['id']} has {battle['left_model']} on the left, the secret says {drawn}"
@@ -240,10 +241,7 @@ def _assignment(connection: sqlite3.Connection) -> Iterator[str]:
             if battle["first_side"] not in (None, first):  # None: served before this was drawn
                 yield f"assignment: battle {battle['id']} shows {battle['first_side']} first, the secret says {first}"
             unseen = (bank[key] for key in bank.keys() - seen.setdefault(battle["tester_id"], set()))
-            due = next(
-                iter(rank_prompts(study["secret"], battle["code"], battle["serving"], unseen, study["block_size"])),
-                None,
-            )
+            due = next(iter(rank_prompts(study["secret"], battle["code"], battle["serving"], unseen, *how)), None)
             if battle["scheduled_prompt_id"] != (due.key if due else None):
                 yield f"assignment: battle {battle['id']} was not scheduled with the prompt that was due"
             seen[battle["tester_id"]].add(battle["prompt_id"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import secrets
 import sqlite3
 import threading
 import weakref
@@ -12,8 +14,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 BUSY_SECONDS = 3  # then the tester is told, and the page tries again
+MOST_WRITES = (1 << 31) - 1  # that fit into the header
+STOPPED = "while the app was running; nothing is saved until it is restarted"
 MIN_SQLITE = (3, 37, 0)  # STRICT tables
 DEFAULT_PATH = Path(__file__).resolve().parent / "diptych.db"
+
+
+log = logging.getLogger(__name__)
 
 
 class DatabaseError(RuntimeError):
@@ -48,11 +55,14 @@ class Database:
         self._local = threading.local()
         self._write_lock = threading.Lock()
         self._connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        self._watch: FileWatch | None = None
         with _explained(self.path):
             self._refuse_others()
             if not readonly:
                 self.connection.execute("PRAGMA journal_mode = WAL")
             self._migrate()
+            if not readonly:
+                self._watch = FileWatch(self.path, self.connection)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -71,19 +81,56 @@ class Database:
         Threads of this process queue for a lock, which is fairer and faster than SQLite's own retries.
 
         Raises:
-            DatabaseError: disk full, locked by another process for ``BUSY_SECONDS``, or unwritable.
+            DatabaseError: disk full, locked by another process for ``BUSY_SECONDS``, unwritable, or no longer the file
+                that was opened.
             sqlite3.IntegrityError: a constraint or trigger refused the write (the transaction is rolled back).
         """
         connection = self.connection
         with self._write_lock, _explained(self.path):
+            self._must_be_ours(connection)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                writes = self._watch.count(connection) if self._watch is not None else 0
                 connection.execute("COMMIT")
+                if self._watch is not None:
+                    self._watch.writes = writes
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            self._must_be_ours(connection)  # what went into a deleted file is gone with the last process that has it
+
+    def probe(self) -> None:
+        """Whether a vote could be saved now: writes, durably.
+
+        Raises:
+            DatabaseError: as for :meth:`transaction`.
+        """
+        with self.transaction():
+            pass
+
+    def _must_be_ours(self, connection: sqlite3.Connection) -> None:
+        if self._watch is None or (problem := self._watch.problem()) is None:
+            return
+        if not self._watch.rescued:
+            self._watch.rescued = True
+            self._rescue(connection)
+        raise DatabaseError(f"{self.path}: {problem} {STOPPED}")
+
+    def _rescue(self, connection: sqlite3.Connection) -> None:
+        """Write what is still open of a file that was deleted or replaced beside it, once."""
+        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
+        target = self.path.with_name(f"{self.path.name}.rescued-{stamp}")
+        try:
+            with closing(sqlite3.connect(target)) as copy:
+                connection.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.Error:
+            log.error("%s was deleted, replaced or overwritten; what it held could not be saved", self.path)
+            target.unlink(missing_ok=True)
+            return
+        log.error("%s was deleted, replaced or overwritten; what it held is in %s", self.path, target)
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -178,6 +225,92 @@ class Database:
             self.backup(self.path.with_name(f"{self.path.name}.backup-{stamp}-before-{pending[0].name}"))
         with self.transaction():  # a second process that opens the same new file waits here, then finds nothing to do
             migrations.apply(tables)
+
+
+class FileWatch:
+    """Notices that a database's file, or the log beside it, is no longer the one that was opened.
+
+    SQLite goes on with the files that it has open, and says "committed" into one that nobody can open again.  A deleted
+    or replaced file has another inode.  One that was overwritten has the same, so its header is asked whenever it has
+    changed (by a checkpoint, or by somebody else): which database it is (``application_id``, drawn at the first
+    opening), and whether it has lost writes that were in it before (``user_version`` counts them).  Two or three `stat`
+    calls, some 5 microseconds a transaction.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self.rescued = False
+        self._log_path = path.with_name(path.name + "-wal")
+        if not connection.execute("PRAGMA application_id").fetchone()[0]:
+            connection.execute(f"PRAGMA application_id = {1 + secrets.randbelow(MOST_WRITES - 1)}")
+        self._file, self.writes = self._told(connection)
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")  # so that the file itself can tell, if nobody reads it
+        self._log = _inode(self._log_path)
+        self._seen = self._state()
+        found = self._header()
+        # Writes in the file itself, its log left aside; -1 where it does not know yet who it is.
+        self._floor = found[1] if found is not None and found[0] == self._file else -1
+
+    def problem(self) -> str | None:
+        """What happened to the file, or None."""
+        state = self._state()
+        if state is None:
+            return "was deleted"
+        if self._seen is None or state[:2] != self._seen[:2]:
+            return "was replaced by another file"
+        if self._log is None:
+            self._log = _inode(self._log_path)
+        elif _inode(self._log_path) != self._log:
+            return "lost its log (the file that ends in -wal)"
+        if state != self._seen:
+            found = self._header()
+            if found is None or (self._floor >= 0 and (found[0] != self._file or found[1] < self._floor)):
+                return "was overwritten"
+            self._seen, self._floor = state, found[1] if found[0] == self._file else -1
+        return None
+
+    def count(self, connection: sqlite3.Connection) -> int:
+        """Count a transaction, within it; returns how many there were. Raises DatabaseError."""
+        file, writes = self._told(connection)
+        if file != self._file or writes < self.writes:
+            raise DatabaseError(f"{self.path}: was overwritten {STOPPED}")
+        if writes < MOST_WRITES:
+            connection.execute(f"PRAGMA user_version = {writes + 1}")
+        return min(writes + 1, MOST_WRITES)
+
+    def _state(self) -> tuple[int, ...] | None:
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    @staticmethod
+    def _told(connection: sqlite3.Connection) -> tuple[int, int]:
+        pragmas = ("application_id", "user_version")
+        file, writes = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas)
+        return int(file), int(writes)
+
+    def _header(self) -> tuple[int, int] | None:
+        """Identity and writes as the file itself has them, its log left aside; None where it is no database.
+
+        Asked through SQLite: to open and close the file ourselves would drop the locks that SQLite holds on it
+        (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
+        """
+        try:
+            with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?immutable=1", uri=True)) as alone:
+                alone.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()  # an empty file has every header
+                return self._told(alone)
+        except sqlite3.Error:
+            return None
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -12,6 +11,8 @@ from .battles import Answer, Battle
 from .study import MAX_PROMPT_CHARS, BackgroundQuestion, shown
 
 MAX_COMMENT_CHARS = 2000
+MAX_CHANGES = 50  # votes of one round, the changed ones included
+MAX_SECONDS = 1e9  # thirty years: whoever says more, or no number at all, says nothing
 MAX_ANSWER_CHARS = 200_000
 _STOPPED = ("stop", "length", "cancelled")
 # Unassigned, control, format and separator characters, of which a text that shows anything has more.
@@ -43,8 +44,8 @@ def is_blank(text: str) -> bool:
 
 
 def is_duration(value: Any) -> bool:
-    """Whether this is a finite number of seconds, 0 or more."""
-    return type(value) in (int, float) and math.isfinite(value) and value >= 0
+    """Whether this is a number of seconds from 0 to ``MAX_SECONDS``."""
+    return type(value) in (int, float) and 0 <= value <= MAX_SECONDS
 
 
 def checked_question(text: Any) -> str:
@@ -185,5 +186,5 @@ def must_reveal(policy: str, closed: bool, battle: Battle | None) -> None:
         raise Refused("This study does not show which model was which.")
     if policy == "end" and not closed:
         raise Refused("The models are shown at the end of the session.")
-    if policy == "vote" and battle is not None and battle.status == "open":
-        raise Refused("The models are shown after your vote.")
+    if battle is not None and battle.status != "voted":
+        raise Refused("The models are shown after your vote, and only of a round that has one.")

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils.migrations import Migrations
 
+from .rules import MAX_CHANGES
+
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
 migrations = Migrations("diptych")
-VERSIONS = ("initial", "invites", "good_enough", "delivery")  # the migrations' names, oldest first
+VERSIONS = ("initial", "invites", "good_enough", "delivery", "blind_draws", "server_seconds", "bounded_changes")
 
 
 def statements(script: str) -> Iterator[str]:
@@ -57,6 +59,34 @@ def delivery(db: Database) -> None:
     """What was asked for once, words without a vote, answers as written, and what was on the screen."""
     for statement in statements(DELIVERY):
         db.execute(statement)
+
+
+@migrations()
+def blind_draws(db: Database) -> None:
+    """How each battle was assigned, and a reveal for voted rounds alone."""
+    for statement in statements(BLIND_DRAWS):
+        db.execute(statement)
+
+
+@migrations()
+def server_seconds(db: Database) -> None:
+    """How long the answers were there before a vote, by the server's clock."""
+    for statement in statements(SERVER_SECONDS):
+        db.execute(statement)
+
+
+@migrations()
+def bounded_changes(db: Database) -> None:
+    """No round has votes without end: each change of a vote is a row that stays."""
+    db.execute(
+        _never(
+            "votes_bounded",
+            "INSERT",
+            "votes",
+            "a vote is changed only so often",
+            f"(SELECT COUNT(*) FROM votes WHERE battle_id = NEW.battle_id) >= {MAX_CHANGES}",
+        ).strip()
+    )
 
 
 TABLES = """
@@ -519,3 +549,22 @@ ALTER TABLE votes ADD COLUMN first_seen TEXT CHECK (first_seen IN ('left', 'righ
     )
     + _never("requests_fixed", "UPDATE", "requests", "a request is done once")
 )
+# Battles from before this column were assigned by the first rule.
+BLIND_DRAWS = (
+    """
+ALTER TABLE battles ADD COLUMN assignment TEXT NOT NULL DEFAULT 'by_side'
+    CHECK (assignment IN ('by_side', 'blocks', 'independent'));
+"""
+    + _never("battles_assigned_once", "UPDATE OF assignment", "battles", "an assignment is fixed once it is served")
+    + _never(
+        "battles_reveal_votes",
+        "UPDATE OF revealed_at",
+        "battles",
+        "only a voted round is revealed",
+        "NEW.revealed_at IS NOT OLD.revealed_at AND OLD.status <> 'voted'",
+    )
+)
+
+SERVER_SECONDS = """
+ALTER TABLE votes ADD COLUMN server_seconds REAL CHECK (server_seconds >= 0);
+""" + _never("votes_timed_once", "UPDATE OF server_seconds", "votes", "a vote is never changed, only superseded once")

@@ -34,6 +34,10 @@ UPDATE testers SET
 WHERE id IN ({_IDLE})
 """
 
+# Of a row of studies: whether its secret still foretells a side.
+SECRET_KEPT = (
+    "(closed_at IS NULL OR EXISTS (SELECT 1 FROM testers WHERE study_id = studies.id AND testers.closed_at IS NULL))"
+)
 GUESSES = ("left_last", "right_last", "dont_know")
 CLOSING = ("quota", "timeout", "quit")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")  # 24 random bytes
@@ -87,6 +91,12 @@ class Sessions:
     def secret_sha256(self) -> str:
         """SHA-256 of the secret behind every draw: shown before the first vote, so that nobody can change it later."""
         return self._study["secret_sha256"]
+
+    @property
+    def secret(self) -> str | None:
+        """The secret behind every draw, once it foretells nothing: the study is closed and so is every session."""
+        self.close_expired()
+        return told_secret(self.database.connection, self.study_id)
 
     def enrol(
         self,
@@ -311,6 +321,12 @@ class Sessions:
 def _code(token: str) -> str:
     """Of a tester's token, enough to recognise it, nothing to act with."""
     return hashlib.sha256(str(token).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def told_secret(connection: sqlite3.Connection, study_id: int) -> str | None:
+    """A study's secret, or None while somebody may still be served a round that it foretells."""
+    row = connection.execute(f"SELECT secret FROM studies WHERE id = ? AND NOT {SECRET_KEPT}", [study_id]).fetchone()
+    return None if row is None else str(row[0])
 
 
 def close_expired(database: Database, now: str) -> int:

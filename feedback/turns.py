@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from .assignment import MODELS, Candidate, first_side, left_model, rank_prompts
+from .assignment import MODELS, Candidate, assignment_for, first_side, left_model, rank_prompts, shuffle_prompts
 from .battles import Answer, Battle, Turn, read_battle, read_turn
 from .registry import prompt_key
 from .rules import Refused, checked_answer, checked_question, clean, is_blank, next_turn, shown
@@ -22,19 +22,22 @@ class Turns(Sessions):
     # -- battles ------------------------------------------------------------------------------------------------
 
     def suggestions(self, tester_id: str, per_category: int = 2) -> list[Prompt]:
-        """Prompts that this tester has not seen, at most ``per_category`` of each category, least served first.
+        """Prompts that this tester has not seen, at most ``per_category`` of each category: the least served.
 
-        The first of all is the one that the schedule wants next.
+        They come in an order of its own draw, so that nothing but chance is to be read from it.
         """
         connection = self.database.connection
+        tester = self._row(connection, tester_id)
         taken: dict[str, int] = {}
         chosen = []
-        for candidate in self._schedule(connection, self._row(connection, tester_id)):
+        for candidate in self._schedule(connection, tester):
             if taken.get(candidate.category, 0) < per_category:
                 taken[candidate.category] = taken.get(candidate.category, 0) + 1
-                chosen.append(candidate.prompt_id)
+                chosen.append(candidate)
+        serving = self._serving(connection, tester["id"])
         bank = {prompt.id: prompt for prompt in self.study.prompts}
-        return [bank[name] for name in chosen]
+        shuffled = shuffle_prompts(self._study["secret"], tester["code"], serving, chosen)
+        return [bank[candidate.prompt_id] for candidate in shuffled]
 
     def start_battle(self, tester_id: str, prompt_id: str | None, text: str, request: str | None = None) -> Battle:
         """Serve a round: draw the sides for this question and write them down.
@@ -60,10 +63,11 @@ class Turns(Sessions):
                 raise Refused(f"All {self.study.rounds} rounds are voted; thank you.")
             scheduled = next(iter(self._schedule(connection, row)), None)
             serving = self._serving(connection, row["id"])
-            left = left_model(self._study["secret"], row["code"], serving, self._study["block_size"])
+            assignment = assignment_for(self.study.reveal)
+            left = left_model(self._study["secret"], row["code"], serving, self._study["block_size"], assignment)
             cursor = connection.execute(
                 "INSERT INTO battles (study_id, tester_id, prompt_id, left_model, serving, round, scheduled_prompt_id,"
-                " first_side, served_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " first_side, assignment, served_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     self.study_id,
                     row["id"],
@@ -73,6 +77,7 @@ class Turns(Sessions):
                     voted + 1,
                     scheduled.key if scheduled else None,
                     first_side(self._study["secret"], row["code"], serving, self._study["block_size"]),
+                    assignment,
                     self._now(),
                 ],
             )
@@ -234,7 +239,6 @@ class Turns(Sessions):
             tester["code"],
             self._serving(connection, tester["id"]),
             [Candidate(*row) for row in rows],
-            self._study["block_size"],
         )
 
     def _latest(self, tester_id: str, which: str) -> Battle | None:

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..sessions import SECRET_KEPT
 from .rows import CODEBOOK, vote_rows
 from .write import ExportError
 
@@ -53,9 +54,10 @@ def _array(pa: Any, values: Any, kind: Any, name: str) -> Any:
 
 
 def stream_sqlite(connection: sqlite3.Connection, study_id: int | None) -> Iterator[bytes]:
-    """A copy of the database that is safe to hand on: without the secret of an open study, compact, one file.
+    """A copy of the database that is safe to hand on: without a secret that foretells anything, compact, one file.
 
-    With a study, its rows alone.  The secret of a study that is still open would let its reader foretell the sides.
+    With a study, its rows alone.  The secret of a study that is open, or in which somebody still is, would let its
+    reader foretell the sides.
     """
     with _aside("votes.sqlite") as path:
         with closing(sqlite3.connect(path, isolation_level=None)) as copy:
@@ -66,7 +68,7 @@ def stream_sqlite(connection: sqlite3.Connection, study_id: int | None) -> Itera
                 copy.execute(f'DROP TRIGGER "{trigger}"')  # a copy is read, and what we remove they would refuse
             if study_id is not None:
                 _keep_study(copy, study_id)
-            copy.execute(f"UPDATE studies SET secret = '{'0' * 64}' WHERE closed_at IS NULL")
+            copy.execute(f"UPDATE studies SET secret = '{'0' * 64}' WHERE {SECRET_KEPT}")
             copy.execute("UPDATE testers SET invite = NULL")
             copy.execute("DELETE FROM requests")  # keys of browsers, of no use to a reader
             copy.execute("PRAGMA journal_mode = DELETE")

@@ -152,7 +152,7 @@ def codebook(format: str) -> str:
     if format == "sqlite":
         lines += [
             "A copy of the database: tables studies, testers, prompts, battles, turns, answers, failures, votes,"
-            " guesses, looks, tallies. The secret of a study that is still open is blanked.",
+            " guesses, looks, tallies. The secret of a study that is open, or in which a session is, is blanked.",
             "",
             "The columns of the other tabular exports are joined from them:",
             "",

@@ -124,7 +124,7 @@ def _codebook() -> list[Column]:
             "vote_seconds",
             "number",
             "seconds",
-            "From both answers shown to the vote, by the browser's clock.",
+            "From both answers shown to the vote, by the browser's clock; at most server_seconds.",
             "votes.vote_seconds",
         ),
         Column(
@@ -147,6 +147,13 @@ def _codebook() -> list[Column]:
             "",
             "Which answer was on the screen first: left, right (a narrow screen shows one) or both.",
             "votes.first_seen",
+        ),
+        Column(
+            "server_seconds",
+            "number",
+            "seconds",
+            "From both answers stored to the vote, by the server's clock; empty for votes from before it was measured.",
+            "votes.server_seconds",
         ),
     ]
 

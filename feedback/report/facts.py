@@ -7,13 +7,16 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from ..sessions import told_secret
+
 
 @dataclass(frozen=True)
 class Facts:
     """Everything of one study that is not a statistic.
 
     Attributes:
-        study: the study's row as a dictionary, ``definition`` and ``models`` parsed.
+        study: the study's row as a dictionary, ``definition`` and ``models`` parsed, ``secret`` None while it
+            foretells anything.
         flow: testers at each step, from consent to what was excluded, as (step, number).
         battles: rounds by state.
         unvoted: rounds served and not voted, by side and model on it: {"left_model": (unvoted, served)}.
@@ -45,6 +48,7 @@ def gather(connection: sqlite3.Connection, study_id: int) -> Facts:
 
     study = dict(rows("SELECT * FROM studies WHERE id = :study")[0])
     study.update(definition=json.loads(study["definition"]), models=json.loads(study["models"]))
+    study["secret"] = told_secret(connection, study_id)
     return Facts(
         study=study,
         flow=_flow(rows),

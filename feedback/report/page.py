@@ -63,7 +63,7 @@ def page(votes: StudyVotes, result: dict[str, Any], facts: Facts, now: str) -> s
 
 def _study(facts: Facts, alpha: float) -> list[str]:
     study, settings = facts.study, facts.study["definition"]
-    secret = study["secret"] if study["closed_at"] else "told when the study is closed"
+    secret = study["secret"] or "told when the study is closed and every session in it is over"
     rows = [
         (name, str(settings[name]))
         for name in (

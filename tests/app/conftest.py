@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,17 @@ def chat_server(one_chat_server: ChatServer) -> Iterator[ChatServer]:
 def app(tmp_path_factory: pytest.TempPathFactory, gguf: Path, one_chat_server: ChatServer) -> Iterator[App]:
     """The app with a real model1, and a model2 that can be told to be slow or to fail; shared by many tests."""
     running = App(tmp_path_factory.mktemp("app"), str(gguf), one_chat_server.spec).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def besieged(tmp_path_factory: pytest.TempPathFactory, one_chat_server: ChatServer) -> Iterator[App]:
+    """An app without limits for each tester and address, between two servers: for tests that attack it."""
+    spec = one_chat_server.spec
+    limits = ["--tester-limit", "0", "--address-limit", "0"]
+    command = [sys.executable, "app.py", "--model1", spec, "--model2", spec, *limits]
+    running = App(tmp_path_factory.mktemp("besieged"), "", "", command).start()
     yield running
     running.stop()
 

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 120  # a machine that does much else takes a while
 PASSWORD = "a-password-for-tests"
 
 STUDY = """
@@ -85,7 +86,7 @@ class App:
         environment = {**os.environ, "DIPTYCH_ADMIN_PASSWORD": PASSWORD, "PYTHONPATH": str(ROOT)}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self._command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             try:
                 httpx.get(f"{self.url}/healthz", timeout=5)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.blindness import Round, judge, run
 from tests.app.chat_server import ANSWER, MODEL, ChatServer
 from tests.app.serving import App, wait_until
 from tests.app.visitor import Visitor
@@ -144,3 +145,29 @@ def test_a_model_that_names_itself_is_flagged_not_changed(visitor: Visitor, app:
         "SELECT text, leak_flag FROM answers JOIN turns ON turns.id = turn_id WHERE battle_id = ? AND model = 'model2'"
     )
     assert app.rows(sql, battle) == [("Hello, I am SmolLM, a model trained by Hugging Face.", 1)]
+
+
+def test_an_attacker_who_polls_everything_guesses_no_better_than_chance() -> None:
+    """The short form of benchmarks/blindness.py. Its draws are seeded, what it times is not: level 0.1%.
+
+    That is, of a thousand runs of a blind app one fails by chance; counting each answer as it ends, or ranking the
+    suggestions by the side that is due, gives p-values far below a millionth.
+    """
+    found = run(rounds=60, seed=13)
+    verdict = judge([one for rounds in found.values() for one in rounds], seed=13)
+    assert verdict.rounds == 60
+    assert len(verdict.p_values) >= 10, "there is something to be seen"
+    assert verdict.leaks(0.001) == []
+    assert verdict.p_classifier > 0.001
+
+
+def test_the_attacker_is_no_fool() -> None:
+    """Given observables that go with the side, the same tests and the same classifier find it."""
+    found = [
+        Round(n, {"seconds": 0.1 * n % 1, "metrics": float(n * n % 7 % 2 * 2 - 1)}, bool(n * n % 7 % 2))
+        for n in range(60)
+    ]
+    verdict = judge(found, seed=13)
+    assert verdict.leaks(0.001) == ["metrics"]
+    assert verdict.guessed > 55
+    assert verdict.p_classifier < 1e-6

@@ -112,6 +112,7 @@ def test_events_are_not_held_back_and_the_rest_is_there(served: tuple[App, str])
         assert (kept.headers["content-encoding"], "immutable" in kept.headers["cache-control"]) == ("gzip", True)
         assert client.post("gradio_api/upload", files={"files": b"x"}).status_code == 404, "closed below a sub-path too"
         assert client.post("gradio_api/queue/join", json={}).status_code == 404, "the testers' page asks directly"
+        client.headers["Origin"] = url.removesuffix("/diptych/")  # as a browser does
         client.post("admin/login", data={"username": "admin", "password": PASSWORD})
         entries = client.get("admin/config").json()["dependencies"]
         load = next(entry for entry in entries if entry["targets"][0][1] == "load")

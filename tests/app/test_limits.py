@@ -1,14 +1,16 @@
-"""How often one tester and one address may ask, and how long a wrong password keeps one out."""
+"""How often one tester and one address may ask."""
 
 from __future__ import annotations
 
-import pytest
-from fastapi import FastAPI, Request
-from fastapi.testclient import TestClient
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 
-from app import login
-from app.limits import HOUR, MAX_KEYS, Limits, Window
-from app.login import COOKIE, Login
+import pytest
+
+from app.client import address
+from app.limits import ADDRESS_EVENTS, HOUR, MAX_KEYS, SESSION_LIMIT, TESTER_BYTES, Bucket, Limits, Window
 from feedback.blind_test import Refused
 
 
@@ -58,28 +60,88 @@ def test_what_is_past_is_forgotten() -> None:
     assert unlimited.wait("x") == 0
 
 
-def test_guessing_the_password_is_limited_and_a_session_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_at_the_same_moment_no_more_pass_than_are_left() -> None:
+    limits, passed, barrier = Limits(tester=5, address=0, clock=Clock()), [], threading.Barrier(30)
+
+    def ask(_: int) -> None:
+        barrier.wait()
+        try:
+            with limits.counted("here", "ada"):
+                passed.append(1)
+        except Refused:
+            pass
+
+    with ThreadPoolExecutor(30) as pool:
+        list(pool.map(ask, range(30)))
+    assert len(passed) == 5
+
+
+def test_what_is_refused_is_not_counted() -> None:
+    limits = Limits(tester=1, address=1, clock=Clock())
+    with pytest.raises(Refused, match="empty"), limits.counted("here", "ada"):
+        raise Refused("The question is empty.")
+    with limits.counted("here", "ada"):
+        pass
+    with pytest.raises(Refused, match="1 questions"), limits.counted("here", "ada"):
+        pass
+
+
+def test_a_class_of_thirty_behind_one_address_fits_and_a_crowd_does_not() -> None:
+    """Twice thirty testers who each ask eight questions and send an event every three seconds for half an hour."""
     clock = Clock()
-    monkeypatch.setattr(login.time, "monotonic", clock)
-    server = FastAPI()
-    door = Login("right")
-    server.include_router(door.router)
-    client = TestClient(server)
+    limits = Limits(clock=clock)
+    testers = [f"tester {number}" for number in range(SESSION_LIMIT)]
+    for _ in testers:
+        limits.check("school")
+        limits.count("school")
+    with pytest.raises(Refused, match="people have begun from your network"):
+        limits.check("school")
+    limits.check("elsewhere")
+    for round_ in range(8):
+        for number, tester in enumerate(testers):
+            clock.now = 225 * round_ + 3 * number
+            with limits.counted("school", tester):
+                pass
+            for _ in range(75):
+                limits.event("school", tester, 2000)
 
-    def enter(password: str) -> int:
-        return client.post("/admin/login", data={"username": "admin", "password": password}).status_code
 
-    assert enter("right") == 200
-    token = client.cookies[COOKIE]
-    assert token in door._sessions
-    for _ in range(login.MAX_FAILURES):
-        assert enter("wrong") == 401
-    blocked = client.post("/admin/login", data={"username": "admin", "password": "right"})
-    assert blocked.status_code == 429
-    assert "try again in" in blocked.text
-    assert int(blocked.headers["Retry-After"]) <= login.FAILURE_SECONDS + 1
-    clock.now = login.FAILURE_SECONDS + 1
-    assert enter("right") == 200
-    clock.now = login.SESSION_SECONDS + login.FAILURE_SECONDS + 2
-    scope = {"type": "http", "path": "/x", "headers": [(b"cookie", f"{COOKIE}={token}".encode())]}
-    assert door.user(Request(scope)) is None, "the session has ended"
+def test_events_and_bytes_of_an_address_and_of_a_tester_are_limited() -> None:
+    clock = Clock()
+    limits = Limits(clock=clock)
+    for _ in range(ADDRESS_EVENTS):
+        limits.event("here", "", 300)
+    with pytest.raises(Refused, match="from your network; it goes on in 1 seconds"):
+        limits.event("here", "", 300)
+    limits.event("there", "", 300)
+    for _ in range(TESTER_BYTES // 250_000):
+        clock.now += 1
+        limits.event("there", "ada", 250_000)
+    with pytest.raises(Refused, match="This page has sent too much"):
+        limits.event("there", "ada", 250_000)
+    limits.event("there", "bob", 250_000)
+    Limits(tester=0, address=0).event("here", "ada", 1 << 40)
+
+
+def test_a_bucket_forgets_whom_it_has_not_seen_for_longest() -> None:
+    bucket = Bucket(10, 10, Clock())
+    for number in range(MAX_KEYS + 5):
+        assert bucket.take(str(number), 10) == 0
+    assert len(bucket._levels) == MAX_KEYS
+    assert bucket.take(str(MAX_KEYS), 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "counted"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_an_ipv6_visitor_counts_by_his_whole_network(host: str, counted: str) -> None:
+    request: Any = SimpleNamespace(client=SimpleNamespace(host=host))
+    assert address(request) == counted

@@ -76,6 +76,11 @@ def test_a_vote_reaches_the_page_and_the_csv(
         assert [message["content"] for message in asked["messages"]] == ["Be brief.", "Hello!"]
         assert asked["max_tokens"] == 5
         assert app.rows("SELECT COUNT(*) FROM battles") == battles, "nothing of the lab is stored"
+        page.fill("#lab-prompt textarea", "[markup]")
+        page.click("#lab-send")
+        written = "document.querySelector('#lab-model2').innerText.includes('<b>bold</b>')"
+        page.wait_for_function(written, timeout=20_000)
+        assert page.locator("#lab-model2 .bot :is(img[src*='x'], b, form, a[href])").count() == 0, "it is text"
         assert visitor.problems == []
     [vote] = [row for row in csv.DictReader(io.StringIO(text)) if row["tester_id"] == voted]
     assert vote["choice"] == "right"
@@ -228,7 +233,8 @@ def test_a_script_logs_in_and_out(app: App) -> None:
         assert response.json() == {"success": True}
         assert "httponly" in response.headers["set-cookie"].lower()
         assert client.get("/admin/export/csv").status_code == 200
-        client.get("/admin/logout")
+        assert client.get("/admin/logout").status_code == 404, "a picture in a text would end the session"
+        client.post("/admin/logout", headers={"Origin": app.url})
         assert client.get("/admin/export/csv").status_code == 401
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from app.engines import Engine
+from app import metrics
+from app.engines import Engine, Piece
 from app.engines.openai_server import OpenAIServer
-from app.rounds import Rounds
+from app.rounds import Rounds, longest_answer
 from app.runtime import Runtime
 from app.testers import TestersPage
 from feedback.blind_test import BlindTest, Refused
@@ -134,6 +135,114 @@ def test_who_waits_is_served_in_turn_and_told_the_place(rounds: Rounds, chat_ser
         wait(rounds, tester)
     battles = [rounds.blind_test.last_battle(tester) for tester in (first, waiting[0], *waiting[2:])]
     assert {battle.turns[-1].status for battle in battles if battle} == {"complete"}
+
+
+def test_the_queue_is_fair_over_addresses(rounds: Rounds, chat_server: ChatServer) -> None:
+    """Ten testers of one address wait; who comes later from another is before the second of them."""
+    crowd = [enrol(rounds) for _ in range(10)]
+    for tester in crowd:
+        rounds.begin(tester, "[hold] story", origin="203.0.113.7")
+    alone = enrol(rounds)
+    rounds.begin(alone, "[hold] story", origin="198.51.100.1")
+    job = rounds.job(alone)
+    assert job is not None
+    wait_until(lambda: sum(bool((other := rounds.job(tester)) and other.running) for tester in crowd) == 2)
+    assert rounds.place(job) == 0, "two of the others are being answered, and nobody is before this one"
+    places = [other.place for tester in crowd if (other := rounds.job(tester)) and not other.running]
+    assert sorted(places) == list(range(1, 9))
+    chat_server.gate.set()
+    for tester in (*crowd, alone):
+        wait(rounds, tester)
+
+
+def test_one_address_cannot_fill_the_queue(rounds: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.rounds.MAX_WAITING_FROM_ONE", 3)
+    crowd = [enrol(rounds) for _ in range(6)]
+    for place, tester in enumerate(crowd[:5]):
+        rounds.begin(tester, "[hold] story", origin="203.0.113.7")
+        if place < 2:
+            wait_until(lambda one=tester: bool((job := rounds.job(one)) and job.running))
+    with pytest.raises(Refused, match="of your network"):
+        rounds.begin(crowd[5], "[hold] story", origin="203.0.113.7")
+    assert rounds.blind_test.last_battle(crowd[5]) is None
+    rounds.begin(crowd[5], "[hold] story", origin="198.51.100.1")
+    for tester in crowd:
+        rounds.stop(tester)
+
+
+def test_the_metrics_move_once_for_both_answers_after_they_are_stored(rounds: Rounds) -> None:
+    def answers() -> float:
+        return metrics.REGISTRY.get_sample_value("diptych_answers_total") or 0
+
+    before, seen = answers(), set()
+    tester = enrol(rounds)
+    rounds.engines["model2"] = Slow(rounds.engines["model2"])
+    battle = rounds.begin(tester, "What is Impressionism?")
+    job = rounds.job(tester)
+    assert job is not None
+    while not job.done.done():
+        stored = rounds.blind_test.battle(tester, battle.id).votable
+        moved = answers() - before
+        assert moved in (0, 2)
+        assert not moved or stored or rounds.blind_test.battle(tester, battle.id).votable
+        seen.add(moved)
+        time.sleep(0.005)
+    assert answers() - before == 2
+    assert 0 in seen, "it was looked at while one had ended and the other not"
+
+
+class Slow:
+    """An engine that begins a second later."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def stream(self, *arguments: Any) -> Iterator[Any]:
+        time.sleep(1)
+        yield from self._engine.stream(*arguments)
+
+
+class Endless:
+    """An engine that never ends, and whose pieces are as large as it is told."""
+
+    slots = 2
+
+    def __init__(self, piece: str) -> None:
+        self.piece = piece
+        self.sent = 0
+        self.closed = False
+
+    def fits(self, *_: Any) -> bool:
+        return True
+
+    def health(self) -> dict[str, object]:
+        return {"ok": True}
+
+    def stream(self, *_: Any) -> Iterator[Any]:
+        try:
+            while True:
+                self.sent += 1
+                yield Piece(self.piece, 1)
+        finally:
+            self.closed = True
+
+
+@pytest.mark.parametrize(("piece", "most"), [("x" * 50_000_000, 1), ("word ", 2 * 48 + 1)])
+def test_an_answer_ends_at_a_limit_while_it_streams(rounds: Rounds, piece: str, most: int) -> None:
+    endless: Any = Endless(piece)
+    rounds.engines["model2"] = endless
+    tester = enrol(rounds)
+    battle = rounds.begin(tester, "Tell me everything.")
+    wait(rounds, tester)
+    [turn] = rounds.blind_test.battle(tester, battle.id).turns
+    assert turn.status == "complete"
+    assert turn.answers["model2"].stopped == "length"
+    assert len(turn.answers["model2"].text) <= longest_answer(48)
+    assert endless.sent <= most
+    assert endless.closed
 
 
 def test_both_models_write_at_once_and_who_waits_reads_the_place(rounds: Rounds, chat_server: ChatServer) -> None:

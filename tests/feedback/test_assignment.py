@@ -6,10 +6,10 @@ import hmac
 import numpy as np
 import pytest
 
-from feedback.assignment import Candidate, left_model, rank_prompts
+from feedback.assignment import BY_SIDE, INDEPENDENT, Candidate, left_model, rank_prompts, shuffle_prompts
 from feedback.blind_test import BlindTest
 from feedback.statistics import load_votes
-from tests.feedback.protocol import vote_for
+from tests.feedback.protocol import answered, vote_for
 
 SECRET = "5e" * 32
 
@@ -45,12 +45,57 @@ def test_another_secret_draws_otherwise() -> None:
     assert first != second
 
 
-def test_prompts_come_least_served_first_then_by_need_of_the_side() -> None:
+def test_prompts_come_least_served_first_and_the_rest_is_drawn() -> None:
+    rare = Candidate(3, "d", "c", 1, 1)
+    for tester in range(50):
+        heavy = [Candidate(1, "a", "c", 3, 1), Candidate(2, "b", "c", 1, 3)]
+        first, *others = rank_prompts(SECRET, f"t{tester}", 0, [*heavy, rare])
+        assert first == rare
+        swapped = [Candidate(1, "a", "c", 1, 3), Candidate(2, "b", "c", 3, 1)]
+        keys = [prompt.key for prompt in rank_prompts(SECRET, f"t{tester}", 0, [*swapped, rare])]
+        assert [prompt.key for prompt in (first, *others)] == keys, "on which side a model stood changes nothing"
+
+
+def test_battles_of_the_first_rule_can_still_be_derived() -> None:
     model1_left = left_model(SECRET, "t", 0) == "model1"
     left_heavy, right_heavy = Candidate(1, "a", "c", 3, 1), Candidate(2, "b", "c", 1, 3)
-    rare = Candidate(3, "d", "c", 1, 1)
-    ranked = rank_prompts(SECRET, "t", 0, [left_heavy, right_heavy, rare])
-    assert ranked == [rare, right_heavy, left_heavy] if model1_left else [rare, left_heavy, right_heavy]
+    ranked = rank_prompts(SECRET, "t", 0, [left_heavy, right_heavy], assignment=BY_SIDE)
+    assert ranked == ([right_heavy, left_heavy] if model1_left else [left_heavy, right_heavy])
+
+
+def test_neither_what_is_shown_nor_its_order_goes_with_the_side() -> None:
+    """Level 0.1%: by chance alone one seed in a thousand would fail; this one is fixed.
+
+    The prompts have known surpluses, as a tester has them from reveals. The agreement of the order with the surplus is
+    compared with the side by a permutation test.
+    """
+    generator = np.random.default_rng(13)
+    surplus = generator.integers(-2, 3, 12)
+    bank = [Candidate(key, f"q{key}", "c", int(4 + s), int(4 - s)) for key, s in enumerate(surplus)]
+    for assignment in ("blocks", INDEPENDENT):
+        sides, orders, firsts = [], [], []
+        for tester in range(400):
+            sides.append(left_model(SECRET, f"t{tester}", 0, assignment=assignment) == "model1")
+            ranked = rank_prompts(SECRET, f"t{tester}", 0, bank, assignment=assignment)[:6]
+            shown = shuffle_prompts(SECRET, f"t{tester}", 0, ranked)
+            firsts.append(surplus[shown[0].key])
+            orders.append(np.dot([surplus[prompt.key] for prompt in shown], np.arange(6) - 2.5))
+        for seen in (orders, firsts):
+            gap = abs(np.corrcoef(seen, sides)[0, 1])
+            shuffled = [abs(np.corrcoef(seen, generator.permutation(sides))[0, 1]) for _ in range(2000)]
+            assert np.mean(np.array(shuffled) >= gap) > 0.001
+
+
+def test_sides_that_are_shown_after_each_vote_foretell_nothing() -> None:
+    """Each side is drawn by itself: three known sides leave the fourth a coin's toss (level 0.1%, fixed seed)."""
+    sides = np.array(
+        [[left_model(SECRET, f"t{t}", s, assignment=INDEPENDENT) == "model1" for s in range(4)] for t in range(2000)]
+    )
+    assert abs(sides.mean() - 0.5) < 3.3 * 0.5 / np.sqrt(sides.size)
+    for left in range(4):
+        fourth = sides[sides[:, :3].sum(axis=1) == left, 3]
+        assert abs(fourth.mean() - 0.5) < 3.3 * 0.5 / np.sqrt(len(fourth))
+    assert len({tuple(row) for row in sides.tolist()}) == 16
 
 
 def test_ties_are_broken_by_the_tester() -> None:
@@ -60,17 +105,20 @@ def test_ties_are_broken_by_the_tester() -> None:
 
 
 def test_balance_over_prompts_and_testers_with_drop_out(blind_test: BlindTest) -> None:
-    """The specification's measure: 20% of the testers leave early."""
+    """The specification's measure, where testers take the question that is due: 20% of them leave early."""
     generator = np.random.default_rng(4)
     for _ in range(30):
         tester = blind_test.enrol("1")
         rounds = 8 if generator.random() < 0.8 else int(generator.integers(0, 8))
-        vote_for(blind_test, tester.id, ["tie"] * rounds)
+        for _ in range(rounds):
+            row = blind_test._row(blind_test.database.connection, tester.id)
+            due = blind_test._schedule(blind_test.database.connection, row)[0].prompt_id
+            assert due in {prompt.id for prompt in blind_test.suggestions(tester.id)}, "what is due is shown, somewhere"
+            blind_test.vote(tester.id, answered(blind_test, tester.id, prompt_id=due).id, "tie")
         blind_test.close(tester.id, "quit")
     rows = blind_test.database.connection.execute("SELECT served_left, served_right FROM prompts").fetchall()
     served = [left + right for left, right in rows]
     assert max(served) - min(served) <= 1
-    assert max(abs(left - right) for left, right in rows) <= 2
     per_tester = blind_test.database.connection.execute(
         "SELECT SUM(left_model = 'model1') - SUM(left_model = 'model2') FROM battles GROUP BY tester_id"
     ).fetchall()

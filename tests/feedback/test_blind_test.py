@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import pytest
 
 from feedback.blind_test import Answer, BlindTest, Refused
+from feedback.check import check
 from feedback.database import Database
 from feedback.export import stream
+from feedback.rules import MAX_CHANGES
 from feedback.statistics import load_study, summary
-from tests.feedback.protocol import Clock, answer_turn, answered, choice_for, open_test, vote_for
+from tests.feedback.protocol import READING_MINUTES, Clock, answer_turn, answered, choice_for, open_test, vote_for
 
 GOOD = {"model1": Answer("one", 1, 0.5), "model2": Answer("two", 1, 0.5)}
 
@@ -331,6 +334,47 @@ def test_other_models_or_settings_are_another_study(tmp_path: Path) -> None:
     assert third.enrol("1").enrolment == 1
 
 
+def test_a_vote_is_changed_only_so_often_and_then_stays(blind_test: BlindTest, tester: str) -> None:
+    battle = answered(blind_test, tester)
+    blind_test.vote(tester, battle.id, "left")
+    for number in range(1, MAX_CHANGES):
+        if number % 2:
+            blind_test.undo_vote(tester, battle.id)
+            blind_test.vote(tester, battle.id, "right")
+        else:
+            blind_test.explain_vote(tester, battle.id, [], f"comment {number}")
+    for change in (
+        lambda: blind_test.undo_vote(tester, battle.id),
+        lambda: blind_test.explain_vote(tester, battle.id, [], "once more"),
+    ):
+        with pytest.raises(Refused, match="it stays as it is now"):
+            change()
+    assert rows(blind_test, "SELECT COUNT(*), SUM(superseded = 0), MAX(choice) FROM votes") == [
+        (MAX_CHANGES, 1, "right")
+    ]
+    assert check(blind_test.database) == []
+
+
+def test_what_a_browser_says_of_its_time_is_bounded_by_the_servers_clock(blind_test: BlindTest, tester: str) -> None:
+    """Both are kept; a change of the vote keeps the first ones."""
+    clock = blind_test._clock
+    assert isinstance(clock, Clock)
+    for claimed, minutes, kept in ((3599.5, 0.0, 30.0), (12.0, 1.0, 12.0), (None, 0.0, None)):
+        battle = answered(blind_test, tester)
+        clock.forward(minutes)
+        blind_test.vote(tester, battle.id, "left", vote_seconds=claimed)
+        clock.forward(5)
+        blind_test.explain_vote(tester, battle.id, [], "later")
+        times = rows(blind_test, f"SELECT vote_seconds, server_seconds FROM votes WHERE battle_id = {battle.id}")
+        assert len(set(times)) == 1
+        [(said, measured), *_] = times
+        assert measured == pytest.approx(60 * (READING_MINUTES + minutes), abs=0.1)
+        assert said == (None if kept is None else pytest.approx(kept, abs=0.1))
+    for nonsense in (10**400, 1e300, -1, True, "5"):
+        with pytest.raises(Refused, match="vote_seconds"):
+            blind_test.vote(tester, battle.id, "left", vote_seconds=nonsense)
+
+
 # -- the reveal -------------------------------------------------------------------------------------------------------
 
 
@@ -357,6 +401,18 @@ def test_reveal_after_each_vote_fixes_that_vote(tmp_path: Path) -> None:
         test.undo_vote(tester, battle.id)
     with pytest.raises(Refused, match="too late to guess"):
         test.guess(tester, "left_last")
+    left = answered(test, tester)
+    test.abandon(tester, left.id, "another question")
+    with pytest.raises(Refused, match="of a round that has one"):
+        test.reveal(tester, left.id)
+    with test.database.transaction() as connection, pytest.raises(sqlite3.IntegrityError, match="only a voted round"):
+        connection.execute("UPDATE battles SET revealed_at = served_at WHERE id = ?", [left.id])
+    how = test.database.connection.execute("SELECT DISTINCT assignment FROM battles").fetchall()
+    assert [tuple(row) for row in how] == [("independent",)]
+    assert check(test.database) == []
+    test.close(tester, "quit")
+    with pytest.raises(Refused, match="of a round that has one"):
+        test.reveal(tester, left.id)
 
 
 def test_a_study_may_never_reveal(tmp_path: Path) -> None:
@@ -381,7 +437,15 @@ def test_the_secret_is_promised_and_told_at_the_close(blind_test: BlindTest) -> 
     import hashlib
 
     promised = blind_test.secret_sha256
-    assert hashlib.sha256(bytes.fromhex(blind_test.close_study())).hexdigest() == promised
+    assert blind_test.secret is None
+    tester = blind_test.enrol("1").id
+    assert blind_test.close_study() is None, "it would tell the sides of a round that is still to come"
+    assert blind_test.start_battle(tester, None, "Still here?").status == "open"
+    blind_test.close(tester, "quit")
+    secret = blind_test.close_study()
+    assert secret == blind_test.secret
+    assert secret is not None
+    assert hashlib.sha256(bytes.fromhex(secret)).hexdigest() == promised
     with pytest.raises(Refused, match="closed"):
         blind_test.enrol("1")
 

@@ -1,0 +1,202 @@
+"""Events of the pages, read and measured before Gradio sees them: what no page sends costs nothing and breaks nothing.
+
+Gradio would parse, copy and print whatever anybody posts. Here a body is read up to a length, must be an event that the
+page has, with as many values as it takes and no text longer than one can be; only then it is handed on, made anew.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.client import address
+from app.inputs import as_token
+from app.limits import Limits
+from app.login import ENDED, Login
+from app.protection import ADMIN_EVENTS, EVENTS, declared_length, route_of
+from feedback.blind_test import Refused
+
+MAX_EVENT_BYTES = 256 * 1024  # of a tester: a question and a comment at their longest, in escapes, take 50,000
+MAX_TEXT = 20_000  # characters of any one value of a tester
+MAX_REPORT = 200_000  # characters of the last value, with which the page sends again what it has kept
+MAX_DEPTH = 12  # lists within lists; a page sends two
+TOO_LONG = "That is more text than can be sent at once; please shorten it."
+_ENVELOPE: dict[str, Any] = {
+    "is_generating": False,
+    "duration": 0,
+    "average_duration": 0,
+    "render_config": None,
+    "changed_state_ids": [],
+}
+
+
+@dataclass(frozen=True)
+class Events:
+    """What one page's events look like.
+
+    Attributes:
+        arity: how many values each event takes, by its number.
+        outputs: for a page all of whose events may change its status line: what an event changes, the line as None.
+    """
+
+    arity: dict[int, int]
+    outputs: tuple[dict[str, str] | None, ...] = ()
+    max_bytes: int = MAX_EVENT_BYTES
+    max_text: int = MAX_TEXT
+
+    def say(self, text: str, status: int) -> Response:
+        """An answer that the page shows as a sentence and that changes nothing else; without such a line an error."""
+        if not self.outputs:
+            return JSONResponse({"error": text}, status)
+        data = [f"<p>{escape(text)}</p>" if output is None else output for output in self.outputs]
+        return JSONResponse({"data": data, **_ENVELOPE})
+
+
+def events_of(blocks: gr.Blocks, **limits: Any) -> Events:
+    """Those of a page; where all of them can change the component `#status`, it says what is too long."""
+    arity = {number: len(function.inputs) for number, function in blocks.fns.items()}
+    outputs: list[list[Any]] = [list(function.outputs) for function in blocks.fns.values()]
+    status = (
+        next((block for block in outputs[0] if getattr(block, "elem_id", "") == "status"), None) if outputs else None
+    )
+    if status is None or any(other != outputs[0] for other in outputs):
+        return Events(arity, **limits)
+    unchanged = {"__type__": "update"}
+    return Events(arity, tuple(None if block is status else unchanged for block in outputs[0]), **limits)
+
+
+class Intake:
+    """ASGI middleware for the two routes by which events come."""
+
+    def __init__(self, app: ASGIApp, testers: Events, researchers: Events, login: Login, limits: Limits) -> None:
+        self.app = app
+        self._pages = {EVENTS: testers, ADMIN_EVENTS: researchers}
+        self._login = login
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on an event that a page may have sent, and answer anything else."""
+        events = self._pages.get(route_of(scope)) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if events is None:
+            await self.app(scope, receive, send)
+            return
+        if route_of(scope) == ADMIN_EVENTS and await self._login.user(Request(scope)) is None:
+            await JSONResponse({"error": ENDED}, 401)(scope, receive, send)
+            return
+        body = await read_body(receive, events.max_bytes, declared_length(Headers(scope=scope)))
+        if body is None:  # the client is gone, or was too slow
+            return
+        event = _event(body, events) if len(body) <= events.max_bytes else events.say(TOO_LONG, 413)
+        try:
+            if events is self._pages[EVENTS]:
+                token = "" if isinstance(event, Response) else as_token(next(iter(event["data"]), ""))
+                self._limits.event(address(Request(scope)), token, len(body))
+        except Refused as error:
+            event = events.say(str(error), 429)
+        if isinstance(event, Response):
+            await event(scope, receive, send)
+            return
+        text = json.dumps(event, ensure_ascii=False)
+        await self.app(*_handed_on(scope, receive, text.encode("utf-8", "replace")), send)  # half a character: `?`
+
+
+async def read_body(receive: Receive, limit: int, declared: int) -> bytes | None:
+    """A request's body; one that is over the limit is read to its end and dropped, but for a byte more than allowed."""
+    parts: list[bytes] = []
+    kept, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        if kept <= limit and declared <= limit:
+            parts.append(part)
+        kept += len(part)
+        more = message.get("more_body", False)
+    return b"".join(parts) if max(kept, declared) <= limit else bytes(limit + 1)
+
+
+def _event(body: bytes, events: Events) -> dict[str, Any] | Response:
+    """The event as Gradio is given it, or why it is none."""
+    try:
+        event = json.loads(body, parse_constant=_no_number, parse_float=_number)
+    except (ValueError, RecursionError):
+        return _malformed("the body is no JSON")
+    number, data = (event.get("fn_index"), event.get("data")) if isinstance(event, dict) else (None, None)
+    if type(number) is not int or number not in events.arity:
+        return _malformed("fn_index is no event of this page")
+    if not isinstance(data, list) or len(data) != events.arity[number]:
+        return _malformed(f"data must be a list of {events.arity[number]} values")
+    session = event.get("session_hash")
+    if not (session is None or (isinstance(session, str) and 0 < len(session) <= 64 and session.isalnum())):
+        return _malformed("session_hash must be at most 64 letters and digits")
+    trigger = event.get("trigger_id")
+    problem = _problem(data[:-1], events.max_text) or _problem(data[-1:], max(events.max_text, MAX_REPORT))
+    if problem == TOO_LONG:
+        return events.say(TOO_LONG, 413)
+    if problem:
+        return _malformed(problem)
+    kept = {"data": data, "fn_index": number, "session_hash": session, "event_data": _plain(event.get("event_data"))}
+    if type(trigger) is int and 0 <= trigger < 1 << 31:
+        kept["trigger_id"] = trigger
+    return kept
+
+
+def _problem(value: Any, longest: int, depth: int = 0) -> str:
+    """Why a value cannot have come from a page; nothing when it can."""
+    if isinstance(value, str):
+        return TOO_LONG if len(value) > longest else ""
+    if isinstance(value, int) and abs(value) >= 1 << 53:
+        return "a number is larger than a browser can count"
+    if not isinstance(value, (list, dict)):
+        return ""
+    if depth >= MAX_DEPTH:
+        return "values are nested too deeply"
+    members = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+    return next((problem for member in members if (problem := _problem(member, longest, depth + 1))), "")
+
+
+def _plain(event_data: Any) -> Any:
+    """What a component says with an event, such as which row was chosen, as far as it is small."""
+    return event_data if not _problem(event_data, 1000) and len(json.dumps(event_data)) <= 4000 else None
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(text)
+
+
+def _malformed(problem: str) -> Response:
+    return JSONResponse({"error": f"This is no event of the page: {problem}; reload the page."}, 422)
+
+
+def _handed_on(scope: Scope, receive: Receive, body: bytes) -> tuple[Scope, Receive]:
+    """A scope and a `receive` that give this body; what follows is the client's own."""
+    given = False
+
+    async def give() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    dropped = (b"content-length", b"content-type", b"transfer-encoding")
+    headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
+    headers += [(b"content-length", str(len(body)).encode()), (b"content-type", b"application/json")]
+    return {**scope, "headers": headers}, give

@@ -1,0 +1,426 @@
+"""Can an attacker tell which model is on which side, from all that a tester can see or poll?
+
+    python benchmarks/blindness.py --rounds 400 --out docs/benchmarks-blindness.md
+
+Three processes on 127.0.0.1: two made-up models of very unequal speed whose texts are drawn alike, `python app.py`, and
+this one. The attacker takes part, and while answers are on their way polls `/metrics` and `/healthz`; every response's
+time, size and headers, the order of the suggestions and the own reveals of earlier rounds are written down, while two
+other testers are at work. Half of the rounds are of a study that reveals after each vote, half of one that reveals at
+the end. Each observable is then tested for independence of the side, and a classifier over all of them together has to
+guess the sides of rounds that it has not seen. The secret behind the draws is seeded, so that the sides are the same
+each time. Ends by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import random
+import re
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from html import unescape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import httpx
+import numpy as np
+from scipy.stats import binomtest, pearsonr, rankdata
+
+from benchmarks.page import Page, client, enter, read_config
+from benchmarks.page import run as run_async
+from tests.app.serving import App
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SPEEDS = {"quick": (0.002, 0.001), "slow": (0.06, 0.004)}  # seconds to the first word and between words
+POLL_SECONDS = 0.01
+FOLDS = 10
+RIDGE = 10.0
+WORDS = ("line", "colour", "light", "plane", "form", "shade", "brush", "canvas", "edge", "tone", "field", "hue", "wash")
+# The app as it is, but for a generator with a seed in the place of the system's, for the secret and the tokens.
+SEEDED = """
+import random, secrets, sys
+chance = random.Random({seed})
+secrets.token_hex = lambda n=32: chance.randbytes(n).hex()
+from app.cli import main
+sys.exit(main())
+"""
+
+
+class Model(BaseHTTPRequestHandler):
+    """An OpenAI-compatible server of both models: unequal in speed, equal in what they write."""
+
+    protocol_version = "HTTP/1.1"
+    chance = random.Random(0)
+    lock = threading.Lock()
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        models = [{"id": name, "max_model_len": 4096} for name in SPEEDS]
+        self._answer(json.dumps({"object": "list", "data": models}).encode(), "application/json")
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        first, between = SPEEDS[body["model"]]
+        with self.lock:
+            words = self.chance.choices(WORDS, k=self.chance.randint(5, 30))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        time.sleep(first)
+        for word in words:
+            self._event({"choices": [{"delta": {"content": f"{word} "}}]})
+            time.sleep(between)
+        self._event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+        self._event({"choices": [], "usage": {"completion_tokens": len(words)}})
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def _event(self, event: dict[str, Any]) -> None:
+        self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+        self.wfile.flush()
+
+    def _answer(self, data: bytes, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+class Wire(Page):
+    """A page that writes down what every response looked like."""
+
+    def __init__(self, http: httpx.AsyncClient, config: dict[str, Any]) -> None:
+        super().__init__(http, config)
+        self.seen: list[tuple[float, int, int]] = []  # seconds, bytes of the body, bytes of the headers
+
+    async def _trigger(self, function: dict[str, Any]) -> None:
+        started = time.monotonic()
+        await super()._trigger(function)
+        self.seen.append((time.monotonic() - started, *self._size))
+
+    def _apply(self, outputs: list[int], data: list[Any]) -> None:
+        super()._apply(outputs, data)
+        told = json.dumps(data)
+        self._size = (len(told), sum(value == {"__type__": "update"} for value in data))
+
+
+@dataclass
+class Knowledge:
+    """What the attacker has learned of earlier rounds from its own reveals."""
+
+    surplus: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # by question, of model1 on the left
+    block: list[int] = field(default_factory=list)  # of this session: 1 model1 was left, -1 right, 0 unknown
+    others: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Round:
+    """One round: what was observed before its vote, and where model1 was (told by the database afterwards)."""
+
+    battle: int
+    observed: dict[str, float]
+    model1_left: bool = False
+
+
+async def poll(http: httpx.AsyncClient, found: list[tuple[float, dict[str, float]]], health: list[float]) -> None:
+    """Read the metrics and the health again and again."""
+    while True:
+        answer = await http.get("/metrics")
+        values = dict(re.findall(r"^(diptych_\w+)(?:\{[^}]*\})? ([\d.e+-]+)$", answer.text, re.M))
+        found.append((time.monotonic(), {name: float(value) for name, value in values.items()}))
+        started = time.monotonic()
+        await http.get("/healthz")
+        health.append(time.monotonic() - started)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def observe(page: Wire, http: httpx.AsyncClient, chance: random.Random, known: Knowledge) -> Round:
+    """Ask one question and write down all that can be seen until both answers are there."""
+    chips = [unescape(text) for text in re.findall(r'class="chip">(.*?)</button>', page.text("suggestions"))]
+    metrics: list[tuple[float, dict[str, float]]] = []
+    health: list[float] = []
+    polling = asyncio.create_task(poll(http, metrics, health))
+    await asyncio.sleep(3 * POLL_SECONDS)
+    page.set("prompt", chance.choice(chips) if chips else f"What is {chance.random()}?")
+    asked_at, page.seen = time.monotonic(), []
+    await page.click("send")
+    await page.follow()
+    answered_at = time.monotonic()
+    await asyncio.sleep(3 * POLL_SECONDS)
+    polling.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await polling
+    if not page.shows("votes"):
+        raise RuntimeError(f"no vote is asked for: {page.text('status')}")
+    words = [
+        len(re.findall(r"\b(?:" + "|".join(WORDS) + r")\b", page.text(f"answer-{side}"))) for side in ("left", "right")
+    ]
+    ranks = np.arange(len(chips)) - (len(chips) - 1) / 2
+    own = known.block[len(known.block) // 4 * 4 :]
+    observed = {
+        "seconds of the sending": page.seen[0][0],
+        "seconds to both answers": answered_at - asked_at,
+        "bytes of the sending": page.seen[0][1],
+        "bytes of the answers, their texts left out": page.seen[-1][1]
+        - len(page.text("answer-left") + page.text("answer-right")),
+        "outputs left unchanged": page.seen[-1][2],
+        "requests until the answers": len(page.seen),
+        "words left less words right": words[0] - words[1],
+        "seconds of a health check": float(np.mean(health)) if health else 0.0,
+        "suggestions against known sides": float(ranks @ [known.surplus[text] for text in chips]) if chips else 0.0,
+        "known side of the first suggestion": known.surplus[chips[0]] if chips else 0,
+        "number of the round": float(page.values[page.key]),
+        "number of the round, odd": float(page.values[page.key]) % 2,
+        "what would even out the block": -sum(own),
+        "the side before": known.block[-1] if known.block else 0,
+        "all sides before": sum(known.others),
+    }
+    observed |= _of_metrics(metrics, asked_at, words)
+    return Round(int(page.values[page.key]), observed)
+
+
+def _of_metrics(metrics: list[tuple[float, dict[str, float]]], asked_at: float, words: list[int]) -> dict[str, float]:
+    """When and in how many steps the counters moved, and whether the first step is as long as the left answer."""
+    moves = [
+        (when, after["diptych_answer_tokens_total"] - before["diptych_answer_tokens_total"])
+        for (_, before), (when, after) in itertools.pairwise(metrics)
+        if after["diptych_answers_total"] > before["diptych_answers_total"]
+    ]
+    first, last = (moves[0], moves[-1]) if moves else ((asked_at, 0.0), (asked_at, 0.0))
+    match = abs(first[1] - words[1]) - abs(first[1] - words[0])
+    return {
+        "metrics: seconds to the first step": first[0] - asked_at,
+        "metrics: seconds between steps": last[0] - first[0],
+        "metrics: steps": len(moves),
+        "metrics: tokens of the first step": first[1],
+        "metrics: the first step is the left answer": float(np.sign(match)) if len(moves) > 1 else 0.0,
+    }
+
+
+async def attack(url: str, rounds: int, seed: int, reveals: bool) -> list[Round]:
+    """Take part again and again, `rounds` rounds in all."""
+    chance, known, found = random.Random(seed), Knowledge(), []
+    async with client(url) as http, client(url) as spy:
+        config = await read_config(http)
+        while len(found) < rounds:
+            page, known.block = Wire(http, config), []
+            await enter(page)
+            while len(found) < rounds:
+                found.append(await observe(page, spy, chance, known))
+                asked = page.text("question")
+                await page.click("vote-left")
+                side = 0
+                if reveals:
+                    await page.click("reveal")
+                    side = 1 if "A was Model 1" in page.text("status") else -1
+                known.block.append(side)
+                known.others.append(side)
+                for text in list(known.surplus):
+                    if text in unescape(asked):
+                        known.surplus[text] += side
+                last = "Finish" in str(page.values[page._ids["next-round"]])
+                await page.click("next-round")
+                if last or not page.shows("composer"):
+                    break
+    return found
+
+
+async def busy(url: str, number: int, ends: threading.Event) -> None:
+    """Another tester, for ever."""
+    chance = random.Random(number)
+    async with client(url) as http:
+        config = await read_config(http)
+        while not ends.is_set():
+            page = Page(http, config)
+            await enter(page)
+            for _ in range(6):
+                if ends.is_set():
+                    return
+                page.set("prompt", f"Question {chance.random()}?")
+                await page.click("send")
+                await page.follow()
+                await page.click("vote-left" if chance.random() < 0.5 else "vote-tie")
+                await page.click("next-round")
+
+
+async def _all(url: str, rounds: int, seed: int, reveals: bool) -> list[Round]:
+    ends = threading.Event()
+    others = [asyncio.create_task(busy(url, number, ends)) for number in range(2)]
+    try:
+        return await attack(url, rounds, seed, reveals)
+    finally:
+        ends.set()
+        for result in await asyncio.gather(*others, return_exceptions=True):
+            if isinstance(result, BaseException):
+                print(f"another tester: {result}", file=sys.stderr)
+
+
+def measure(rounds: int, seed: int, folder: Path, reveal: str, base_url: str) -> list[Round]:
+    """So many rounds of a study with this policy, with the true sides."""
+    folder.mkdir()
+    specs = [f"openai:{base_url}#{name}" for name in SPEEDS]
+    limits = ["--tester-limit", "0", "--address-limit", "0"]
+    command = [sys.executable, "-c", SEEDED.format(seed=seed), "--model1", specs[0], "--model2", specs[1], *limits]
+    app = App(folder, "", "", command, reveal=reveal)
+    study = folder / "study.toml"
+    bank = "".join(
+        f'\n[[prompts]]\nid = "more{n}"\ncategory = "More {n % 3}"\ntext = "What is number {n}?"\n' for n in range(12)
+    )
+    study.write_text(re.sub(r"rounds = \d+", "rounds = 8", study.read_text()) + bank)
+    app.start()
+    try:
+        found = run_async(_all(app.url, rounds, seed, reveal == "vote"))
+        sides = dict(app.rows("SELECT id, left_model = 'model1' FROM battles"))
+    finally:
+        app.stop()
+    for one in found:
+        one.model1_left = bool(sides[one.battle])
+    return found
+
+
+@dataclass
+class Verdict:
+    """Whether the sides can be told."""
+
+    p_values: dict[str, float]  # of each observable that varies
+    guessed: int
+    rounds: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95% (exact) of the share of sides that the classifier guesses."""
+        found = binomtest(self.guessed, self.rounds).proportion_ci(0.95)
+        return float(found.low), float(found.high)
+
+    @property
+    def p_classifier(self) -> float:
+        """How often chance alone guesses so far from half."""
+        return float(binomtest(self.guessed, self.rounds).pvalue)
+
+    def leaks(self, level: float) -> list[str]:
+        """The observables that go with the side at this level for all of them together (Holm)."""
+        ordered = sorted(self.p_values.items(), key=lambda item: item[1])
+        told = []
+        for place, (name, p) in enumerate(ordered):
+            if p * (len(ordered) - place) > level:
+                break
+            told.append(name)
+        return told
+
+
+def judge(found: list[Round], seed: int) -> Verdict:
+    """A test of independence for each observable, and a cross-validated classifier over all of them."""
+    names = list(found[0].observed)
+    table = np.array([[one.observed[name] for name in names] for one in found], float)
+    side = np.array([1.0 if one.model1_left else -1.0 for one in found])
+    varies = np.flatnonzero(table.std(axis=0) > 0)
+    p_values = {names[place]: _independence(table[:, place], side) for place in varies}
+    return Verdict(p_values, _guessed(table[:, varies], side, np.random.default_rng(seed)), len(found))
+
+
+def _independence(values: NDArray[np.float64], side: NDArray[np.float64]) -> float:
+    """P-value of the correlation with the side, of the values or of their ranks, whichever is smaller, doubled."""
+    return min(1.0, 2 * min(float(pearsonr(column, side).pvalue) for column in (values, rankdata(values))))
+
+
+def _guessed(table: NDArray[np.float64], side: NDArray[np.float64], generator: np.random.Generator) -> int:
+    """Sides guessed right by ridge regression on all columns and their ranks' signs, each fold from the others."""
+    columns = np.hstack([table, np.sign(table - np.median(table, axis=0))])
+    columns = (columns - columns.mean(axis=0)) / np.where(columns.std(axis=0) > 0, columns.std(axis=0), 1)
+    fold = generator.permutation(len(side)) % FOLDS
+    right = 0
+    for number in range(FOLDS):
+        known, asked = columns[fold != number], columns[fold == number]
+        mean = side[fold != number].mean()
+        weights = np.linalg.solve(
+            known.T @ known + RIDGE * np.eye(known.shape[1]), known.T @ (side[fold != number] - mean)
+        )
+        score = asked @ weights
+        guess = np.where(np.abs(score) > 1e-9, np.sign(score), generator.choice([-1.0, 1.0], len(score)))
+        right += int(np.sum(guess == side[fold == number]))
+    return right
+
+
+@contextlib.contextmanager
+def models() -> Any:
+    """The two models; gives their base address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Model)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def run(rounds: int, seed: int) -> dict[str, list[Round]]:
+    """Half of the rounds for each policy."""
+    with models() as base_url, tempfile.TemporaryDirectory() as folder:
+        return {
+            reveal: measure(rounds // 2, seed + place, Path(folder) / reveal, reveal, base_url)
+            for place, reveal in enumerate(("vote", "end"))
+        }
+
+
+def report(found: dict[str, list[Round]], arguments: argparse.Namespace) -> tuple[str, bool]:
+    """The findings as Markdown, and whether the sides stayed unknown."""
+    groups = {"both": [one for rounds in found.values() for one in rounds], **found}
+    verdicts = {name: judge(rounds, arguments.seed) for name, rounds in groups.items()}
+    held = True
+    lines = [
+        f"# Blindness: {len(groups['both'])} rounds of an attacker who sees everything", "",
+        f"Measured on {time.strftime('%Y-%m-%d')} with `benchmarks/blindness.py --rounds {arguments.rounds} --seed "
+        f"{arguments.seed}` on {os.cpu_count()} cores. The quick model begins after {SPEEDS['quick'][0]:g} s, the slow "
+        f"one after {SPEEDS['slow'][0]:g} s and is four times as slow; what they write is drawn alike.", "",
+        "| study | rounds | sides guessed by the classifier | 95% interval | goes with the side (5%, Holm) |",
+        "|---|---:|---:|---|---|",
+    ]  # fmt: skip
+    for name, verdict in verdicts.items():
+        low, high = verdict.interval
+        told = verdict.leaks(0.05)
+        held &= low <= 0.5 <= high and not told
+        share = verdict.guessed / verdict.rounds
+        lines.append(
+            f"| {'reveal = ' + name if name != 'both' else 'both'} | {verdict.rounds} | {share:.1%} |"
+            f" {low:.1%} to {high:.1%} | {', '.join(told) or 'none'} |"
+        )
+    lines += ["", "| observable | p, both studies |", "|---|---:|"]
+    lines += [f"| {name} | {p:.3f} |" for name, p in sorted(verdicts["both"].p_values.items())]
+    lines += ["", "No better than chance." if held else "**The sides can be told.**"]
+    return "\n".join(lines) + "\n", held
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument("--out", type=Path, help="write the report there")
+    arguments = parser.parse_args()
+    text, held = report(run(arguments.rounds, arguments.seed), arguments)
+    if arguments.out:
+        arguments.out.write_text(text, encoding="utf-8")
+    print(text)
+    if not held:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Events with the worst that anybody can put into them: they cost next to nothing, break nothing, and are told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from benchmarks.hostile import attack, cpu_ms, grown
+from benchmarks.page import Page, ask, client, enter, read_config, run
+from tests.app.chat_server import ChatServer
+from tests.app.serving import App, wait_until
+
+WITHOUT_SESSION_MS, WITH_SESSION_MS = 5.0, 50.0
+WORST: dict[str, Any] = {
+    "stacked marks, 160 kB": "a" + "\u0301\u0316" * 40_000,
+    "stacked marks, as many as a question may have": "a" + "\u0301\u0316\u0334" * 1333,
+    "a megabyte": "x" * (1 << 20),
+    "letters, as many as a value may have": "x" * 20_000,
+    "a number": 10**19,
+    "a longer number": 10**400,
+    "nested": "[" * 1000 + "]" * 1000,
+    "half a character": "\ud800",
+}
+
+
+def body(number: int, data: list[Any], nested: bool) -> bytes:
+    text = json.dumps({"data": data, "fn_index": number, "session_hash": "worst"})
+    return (text.replace(f'"{WORST["nested"]}"', WORST["nested"]) if nested else text).encode()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="needs Linux's processor times")
+def test_no_event_costs_more_than_a_moment(besieged: App, chat_server: ChatServer) -> None:
+    """The least of three, since what else this machine does adds to a request's time and never takes from it."""
+    chat_server.gate.set()
+    token = run(_tester_with_answers(besieged.url))
+    config = httpx.get(f"{besieged.url}/config").json()
+    elements = {entry["id"]: entry["props"].get("elem_id") for entry in config["components"]}
+    last = ("withdraw", "finish", "confirm-yes", "guess-left", "guess-right", "guess-unknown")
+    events = sorted(config["dependencies"], key=lambda entry: elements.get(entry["targets"][0][0]) in last)
+    costs: dict[tuple[str, str, str], float] = {}
+    with httpx.Client(base_url=besieged.url, timeout=60) as http:
+        for entry in events:
+            name = f"{elements.get(entry['targets'][0][0])} {entry['targets'][0][1]}"
+            for who, held in (("nobody", "x" * 32), ("a tester", token)):
+                for what, worst in WORST.items():
+                    content = body(entry["id"], [held, *[worst] * (len(entry["inputs"]) - 1)], what == "nested")
+                    costs[name, who, what] = min(_cost(besieged, http, content) for _ in range(3))
+    assert len(costs) == len(events) * 2 * len(WORST)
+    limits = {"nobody": WITHOUT_SESSION_MS, "a tester": WITH_SESSION_MS}
+    assert {key: cost for key, cost in costs.items() if cost > limits[key[1]]} == {}
+
+
+def _cost(app: App, http: httpx.Client, content: bytes, tries: int = 3) -> float:
+    before = cpu_ms(app.pid)
+    try:
+        response = http.post("/gradio_api/run/predict", content=content)
+    except httpx.TransportError:  # the connection was idle for too long, on a machine that stood still
+        assert tries, "again and again"
+        return _cost(app, http, content, tries - 1)
+    assert response.status_code in (200, 413, 422), response.text[:200]
+    return cpu_ms(app.pid) - before
+
+
+async def _tester_with_answers(url: str) -> str:
+    async with client(url) as http:
+        page = Page(http, await read_config(http))
+        await enter(page)
+        await ask(page, "What is Impressionism?")
+        return page.token
+
+
+def test_a_text_that_is_too_long_is_answered_with_a_sentence(besieged: App) -> None:
+    config = httpx.get(f"{besieged.url}/config").json()
+    elements = {entry["id"]: entry["props"].get("elem_id") for entry in config["components"]}
+    send = next(entry for entry in config["dependencies"] if elements.get(entry["targets"][0][0]) == "send")
+    for size, words in ((4001, "known here"), (20_001, "please shorten it"), (900_000, "please shorten it")):
+        data = ["", "", "x" * size, ""]
+        content = json.dumps({"data": data, "fn_index": send["id"], "session_hash": "long"})
+        answer = httpx.post(f"{besieged.url}/gradio_api/run/predict", content=content)
+        assert answer.status_code == 200
+        assert words in answer.text, size
+        assert len(answer.json()["data"]) == len(send["outputs"])
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"", b"[]", b"null", b"{", b'{"fn_index": 0}', b'{"fn_index": 0, "data": {}}', b'{"fn_index": "0", "data": []}',
+        b'{"fn_index": 99999, "data": []}', b'{"fn_index": 0, "data": []}', b'{"fn_index": true, "data": ["", ""]}',
+        b'{"fn_index": 0, "data": [NaN, ""]}', b'{"fn_index": 0, "data": [1e999, ""]}',
+        b'{"fn_index": 0, "data": ["", ""], "session_hash": "../x"}', b"\xff" * 50, b'{"data": ' + b"[" * 100_000,
+    ],
+)  # fmt: skip
+def test_what_no_page_sends_is_refused_and_never_printed(besieged: App, event: bytes) -> None:
+    before = besieged.log.stat().st_size
+    answer = httpx.post(f"{besieged.url}/gradio_api/run/predict", content=event)
+    assert answer.status_code == 422
+    assert "reload the page" in answer.text
+    assert besieged.log.stat().st_size == before
+
+
+def test_hundreds_of_hostile_requests_break_nothing(besieged: App, chat_server: ChatServer) -> None:
+    """The short form of benchmarks/hostile.py: the same kinds of requests, from the same seed."""
+    chat_server.gate.set()
+    findings = attack(besieged, requests=400, round_every=200)
+    assert findings.broken == []
+    assert findings.errors == []
+    assert len(findings.rounds) == 3
+    assert grown(findings.memory) < 60
+    assert findings.sent == 400
+
+
+def test_a_slow_body_is_not_waited_for(besieged: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the middleware itself, since half a minute is long for a test."""
+    from app import protection
+
+    monkeypatch.setattr(protection, "BODY_SECONDS", 0.2)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.sleep(10)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        sent.append(await receive())
+
+    scope = {"type": "http", "method": "POST", "path": "/admin/login", "headers": [], "scheme": "http"}
+    started = time.monotonic()
+    run(protection.Protection(app)(scope, receive, lambda _: asyncio.sleep(0)))
+    assert sent == [{"type": "http.disconnect"}]
+    assert time.monotonic() - started < 5
+    wait_until(lambda: httpx.get(f"{besieged.url}/healthz").status_code == 200)

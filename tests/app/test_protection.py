@@ -1,0 +1,219 @@
+"""Which routes there are, and what pages of other origins can do: nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from starlette.routing import Mount
+
+from app.protection import ROUTES, Origins, Protection, is_open
+from tests.app.serving import PASSWORD, App
+from tests.app.visitor import Visitor
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+# Of Gradio's own routes, the ones that the two pages ask for.
+NEEDED = {
+    "/", "/config", "/theme.css", "/manifest.json", "/favicon.ico", "/robots.txt", "/assets/{path:path}",
+    "/static/{path:path}", "/gradio_api/info", "/gradio_api/startup-events", "/gradio_api/heartbeat/{session_hash}",
+    "/gradio_api/run/{api_name}", "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/cancel",
+}  # fmt: skip
+
+
+def registered() -> Iterator[tuple[str, str]]:
+    """Method and path of every route that the installed Gradio registers."""
+    with gr.Blocks() as blocks:
+        gr.Textbox()
+    server = gr.mount_gradio_app(FastAPI(), blocks, "/")
+    mounted: Any = next(route for route in server.routes if isinstance(route, Mount)).app
+
+    def walk(routes: Any, prefix: str) -> Iterator[tuple[str, str]]:
+        for route in routes:
+            inner = getattr(route, "original_router", None)
+            if inner is not None:
+                yield from walk(inner.routes, prefix)
+            elif path := getattr(route, "path", ""):
+                yield from ((method, prefix + path) for method in getattr(route, "methods", None) or ("GET",))
+
+    yield from walk(mounted.routes, "")
+
+
+def test_of_all_routes_that_gradio_registers_only_the_needed_ones_are_there(besieged: App) -> None:
+    routes = sorted(set(registered()))
+    assert len(routes) > 60
+    assert ("POST", "/gradio_api/process_recording") in routes, "the router's own routes are found"
+    open_to: dict[str, set[str]] = {}
+    with httpx.Client(base_url=besieged.url, timeout=20) as http:
+        for method, path in routes:
+            concrete = re.sub(r"\{[^}]+\}", "x", path)
+            for base in ("", "/admin"):
+                if is_open(method, base + concrete):
+                    open_to.setdefault(base + path, set()).add(method)
+                    continue
+                for odd in (concrete, f"{concrete}/", f"/{concrete}"):
+                    if not is_open(method, base + odd):
+                        answer = http.request(method, besieged.url + base + odd, follow_redirects=False)
+                        assert answer.status_code == 404, (method, base + odd)
+    ours = {"/admin/login"}  # answered before Gradio's own
+    assert set(open_to) <= {base + path for base in ("", "/admin") for path in NEEDED} | ours
+    assert all(methods <= {"GET", "HEAD"} for path, methods in open_to.items() if path not in ROUTES)
+    # The testers' page has no queue, the researchers' page only one; nothing is called by another name.
+    for path in ("/gradio_api/queue/join", "/gradio_api/run/x", "/admin/gradio_api/run/predict", "/gradio_api/cancel"):
+        assert not is_open("POST", path)
+
+
+def test_health_can_be_asked_with_head_and_nothing_else_answers_foreign_methods(besieged: App) -> None:
+    assert httpx.head(f"{besieged.url}/healthz").status_code == 200
+    for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
+        for path in ("/", "/healthz", "/admin/login", "/gradio_api/run/predict"):
+            assert httpx.request(method, besieged.url + path).status_code == 404
+
+
+def test_metrics_are_for_this_machine_or_a_token(besieged: App) -> None:
+    url = f"{besieged.url}/metrics"
+    assert httpx.get(url).status_code == 200
+    for header in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"):  # a proxy of this machine that is not trusted
+        assert httpx.get(url, headers={header: "203.0.113.9"}).status_code == 401
+
+
+ORIGIN = "http://study.example:8080"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "http://other.study.example:8080"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": ORIGIN}, 403),
+        ({"Origin": ORIGIN}, 200),
+        ({"Origin": "https://study.example:8080"}, 200),  # a proxy ended TLS
+        ({"Origin": "http://study.example:8081"}, 403),
+        ({"Origin": "http://study.example"}, 403),
+        ({"Origin": "http://evil.study.example:8080"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://[::1"}, 403),
+        ({"Origin": "https://public.example", "X-Forwarded-Host": "public.example"}, 200),
+        ({"Cookie": "diptych-admin=x"}, 403),  # no browser leaves both out; what it carries does not count then
+        ({}, 200),  # a script with nothing but what it says itself
+        ({"Origin": "https://friend.example"}, 200),
+    ],
+)
+def test_what_changes_something_comes_from_our_own_pages(headers: dict[str, str], status: int) -> None:
+    server = FastAPI()
+
+    @server.post("/admin/logout")
+    def change() -> str:
+        return "changed"
+
+    server.add_middleware(Protection, origins=Origins(scripts=("https://friend.example",)))
+    client = TestClient(server, base_url=ORIGIN)
+    client.headers.clear()
+    answer = client.post("/admin/logout", headers=headers)
+    assert answer.status_code == status
+    allowed = [value for name, value in answer.headers.items() if name.startswith("access-control")]
+    assert allowed == (["https://friend.example"] if headers.get("Origin") == "https://friend.example" else [])
+
+
+class Neighbour(BaseHTTPRequestHandler):
+    """A page on another port of the same host, which is another origin but the same site: cookies are sent along."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>neighbour</title><body></body>")
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+_STRIKE = """async ([app, events]) => {
+  const tried = [];
+  const send = async (name, path, options) => {
+    try {
+      const answer = await fetch(app + path, { credentials: "include", ...options });
+      tried.push([name, answer.type, answer.status, (await answer.text()).slice(0, 200)]);
+    } catch (error) { tried.push([name, "refused", 0, ""]); }
+  };
+  for (const [name, body] of events)
+    for (const type of ["text/plain", "application/json"])
+      for (const mode of ["no-cors", "cors"])
+        await send(name, "/admin/gradio_api/queue/join",
+          { method: "POST", mode, body, headers: { "Content-Type": type } });
+  await send("votes", "/admin/export/csv", { mode: "cors" });
+  await send("config", "/admin/config", { mode: "cors" });
+  await send("logout", "/admin/logout", { method: "POST", mode: "no-cors" });
+  await send("logout", "/admin/logout", { mode: "no-cors" });
+  for (const path of ["/admin/logout", "/admin/export/csv"]) {
+    const image = new Image();
+    await new Promise((done) => { image.onload = image.onerror = done; image.src = app + path; });
+  }
+  const form = document.createElement("form");
+  Object.assign(form, { method: "post", action: app + "/admin/logout", target: "f" });
+  const frame = Object.assign(document.createElement("iframe"), { name: "f", src: app + "/admin/" });
+  document.body.append(form, frame);
+  await new Promise((done) => setTimeout(done, 1000));
+  form.submit();
+  await new Promise((done) => setTimeout(done, 1000));
+  return tried;
+}"""
+
+
+def test_a_page_on_another_port_can_neither_act_nor_read_nor_frame(browser: Browser, besieged: App) -> None:
+    neighbour = ThreadingHTTPServer(("127.0.0.1", 0), Neighbour)
+    threading.Thread(target=neighbour.serve_forever, daemon=True).start()
+    with Visitor(browser, f"{besieged.url}/admin") as researcher:
+        page = researcher.page
+        page.fill("[name=password]", PASSWORD)
+        page.click("button")
+        page.wait_for_selector("#results h1")
+        config = page.evaluate("fetch('config').then((answer) => answer.json())")
+        elements = {entry["id"]: entry["props"].get("elem_id") for entry in config["components"]}
+        events = []
+        for entry in config["dependencies"]:
+            name = elements.get(entry["targets"][0][0])
+            if name in ("study-close", "invite-make"):
+                data: list[Any] = [True] if name == "study-close" else ["stolen", 0]
+                events.append([name, json.dumps({"data": data, "fn_index": entry["id"], "session_hash": "evil"})])
+        assert len(events) == 2
+        looks = besieged.rows("SELECT COUNT(*) FROM looks")
+        evil = researcher.context.new_page()
+        framed: list[str] = []
+        evil.on("console", lambda message: framed.append(message.text))
+        evil.goto(f"http://127.0.0.1:{neighbour.server_address[1]}/")
+        tried = evil.evaluate(_STRIKE, [besieged.url, events])
+        assert {kind for _, kind, _, _ in tried} <= {"refused", "opaque"}, "nothing can be read"
+        assert besieged.rows("SELECT COUNT(*) FROM invites") == [(0,)]
+        assert besieged.rows("SELECT COUNT(*) FROM studies WHERE closed_at IS NOT NULL") == [(0,)]
+        assert besieged.rows("SELECT COUNT(*) FROM looks") == looks, "not even a look is written down"
+        assert any("frame-ancestors" in text for text in framed)
+        assert page.evaluate("fetch('session').then((answer) => answer.status)") == 200, "still logged in"
+        page.click("text=Log out")
+        page.wait_for_selector("[name=password]")
+    neighbour.shutdown()
+    neighbour.server_close()
+
+
+def test_a_frame_is_a_setting() -> None:
+    async def page(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    for origins, ends in (
+        (Origins(), "frame-ancestors 'self'"),
+        (Origins(("https://huggingface.co",)), "huggingface.co"),
+    ):
+        policy = TestClient(Protection(page, origins)).get("/").headers["content-security-policy"]
+        assert policy.endswith(ends)
+        assert "form-action 'self'" in policy
