@@ -54,7 +54,8 @@ def quiet_transformers() -> None:
 
 def _check_place(path: Path) -> None:
     """Raises ForeignFileError where something else than a progress file is in its place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # then it is not written, and the run goes on
+        path.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(path):
         try:
             ours = json.loads(path.read_text(encoding="utf-8")).keys() >= {"stage", "message", "step", "steps"}
