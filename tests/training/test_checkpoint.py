@@ -83,8 +83,12 @@ def test_a_full_disk_at_the_end_of_the_time_costs_no_result(tmp_path: Path) -> N
     run = saved_run(tmp_path, replace(TARGET, max_seconds=1e-3, save_seconds=None))
     run.progress.say = said.append  # type: ignore[method-assign]
     run.on_best = lambda step, scores: kept.append(step)
-    (tmp_path / "resume").touch()  # where the folder of states would be
-    outcome = run.run()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        outcome = run.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (outcome.stopped, kept) == ("time", [1])
     assert any("the state of step 1 cannot be written" in line for line in said)
 
