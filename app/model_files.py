@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,7 +127,7 @@ def why_not_of_these(specs: Mapping[str, str], evaluation: Path) -> str:
 
 def _identity(spec: str) -> Any:
     if spec.startswith("openai:"):
-        return spec
+        return re.sub(r"//[^/@#]*@", "//", spec)  # as the evaluation names it, without a password
     return home(spec) or _path(spec)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -42,7 +43,8 @@ class ServerModel:
             raise CheckpointError(
                 f"{spec} is not of the form openai:BASE_URL#MODEL; for example openai:http://localhost:8000/v1#art"
             )
-        self.spec, self.name, self.base_url = spec, name or self.model.rpartition("/")[2], base_url.rstrip("/")
+        self.name, self.base_url = name or self.model.rpartition("/")[2], base_url.rstrip("/")
+        self.spec = spec = re.sub(r"//[^/@#]*@", "//", spec)  # a password is used and told nowhere
         self.sha256 = hashlib.sha256(f"{self.base_url}#{self.model}".encode()).hexdigest()
         key = os.environ.get("OPENAI_API_KEY", "")
         headers = {"Authorization": f"Bearer {key}"} if key else {}

@@ -292,8 +292,8 @@ class OpenAIServer:
         started, first, pieces, told = time.perf_counter(), 0.0, 0, None
         with self._http.stream("POST", f"{self.base_url.rstrip('/')}/chat/completions", json=body) as response:
             response.raise_for_status()
-            for event in _events(response.iter_lines()):
-                if (event.get("choices") or [{}])[0].get("delta", {}).get("content"):
+            for event in _events(response.iter_bytes()):
+                if ((event.get("choices") or [{}])[0].get("delta") or {}).get("content"):
                     first, pieces = first or time.perf_counter() - started, pieces + 1
                 told = (event.get("usage") or {}).get("completion_tokens", told)
         if not pieces:
@@ -307,11 +307,14 @@ class OpenAIServer:
         return {"engine": "openai", "version": None, "device": None, "threads": None}
 
 
-def _events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-    """The JSON of each server-sent event."""
-    for line in lines:
-        if line.startswith("data: {"):
-            yield json.loads(line.removeprefix("data: "))
+def _events(chunks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    """The JSON of each server-sent event, in which U+2028 may stand, where httpx's lines end."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:") and line[5:].lstrip().startswith(b"{"):
+                yield json.loads(line[5:])
 
 
 def open_engine(job: Job) -> Engine:

@@ -22,6 +22,8 @@ from feedback.blind_test import BlindTest
 from feedback.database import Database
 from feedback.study import Study
 from tests.app.serving import write_study
+from training.evaluation.server import ServerModel
+from training.evaluation.timing import OpenAIServer as TimedServer
 
 Reply = tuple[int, dict[str, str], bytes]
 SSE = {"Content-Type": "text/event-stream"}
@@ -177,6 +179,14 @@ def test_a_password_in_the_address_is_used_and_told_nowhere(server: Server) -> N
         open_engine("openai:ftp://ann:s3cr3t@host/v1#m", "model1")
     for told in (str(engine.describe()), str(refused.value), str(malformed.value)):
         assert "s3cr3t" not in told
+
+
+def test_the_evaluation_tells_no_password_either_and_reads_the_same_events(server: Server) -> None:
+    subject = ServerModel(f"openai:{server.url.replace('//', '//ann:s3cr3t@')}/v1#m")
+    assert "s3cr3t" not in subject.spec
+    server.chat = lambda body: events({"content": "one\u2028two"}, {"content": "three"})
+    [timing] = TimedServer(f"{server.url}/v1#m").ask(["Hello?"], 8)
+    assert timing.tokens == 2
 
 
 def test_a_server_without_a_list_is_asked_three_tokens(server: Server) -> None:
