@@ -6,7 +6,6 @@ import io
 import json
 import sqlite3
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -257,7 +256,7 @@ def test_manifest_and_codebook_describe_the_file(study: BlindTest, tmp_path: Pat
         "kto": corrections | {"ties": 1},
         "arena": corrections,
     }.get(name, {})
-    assert manifest.studies[0]["exclusion"] == asdict(Exclusion())
+    assert manifest.studies[0]["exclusion"] == Exclusion().settings
     saved = json.loads(Path(f"{out}.manifest.json").read_text())
     assert saved["studies"][0]["label"] == study.label
     assert saved["studies"][0]["study_hash"] == study.study.hash
