@@ -23,6 +23,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -136,8 +137,8 @@ class Attacker:
         )  # fmt: skip
         body = self.chance.choice((b"", b"{}", b"[" * 5000, b"\xff\xfe"))
         http = self.chance.choice((self._http, self._admin)) if path != "/admin/logout" else self._http
-        quoted = httpx.URL(self._http.base_url).copy_with(path=_path(path))
-        self._send("route", http, self.chance.choice(METHODS), str(quoted), headers=headers, content=body)
+        url = str(self._http.base_url).rstrip("/") + quote(path.encode("utf-8", "replace"), safe="/%")
+        self._send("route", http, self.chance.choice(METHODS), url, headers=headers, content=body)
 
     def _event(self) -> None:
         self._send("event", self._http, "POST", EVENTS, content=self._body(self._events, self._token))
@@ -188,10 +189,6 @@ def _events(config: dict[str, Any]) -> list[tuple[int, int]]:
         (entry["id"], len(entry["inputs"])) for entry in config["dependencies"]
         if not any(elements.get(target) in SPARED for target, _ in entry["targets"])
     ]  # fmt: skip
-
-
-def _path(text: str) -> str:
-    return text.encode("utf-8", "replace").decode().replace("\x00", "%00") if text.startswith("/") else "/x"
 
 
 def _utf8(form: dict[str, str]) -> dict[str, str]:
