@@ -42,7 +42,6 @@ ROUTES = {
     **{ADMIN + path: methods for path, methods in _BOTH_PAGES.items()},
     ADMIN_EVENTS: ("POST",),
     f"{ADMIN}/gradio_api/queue/data": ("GET",),
-    f"{ADMIN}/gradio_api/cancel": ("POST",),
     f"{ADMIN}/login": (*READS, "POST"),
     f"{ADMIN}/logout": ("POST",),
     f"{ADMIN}/session": READS,
