@@ -290,6 +290,7 @@ def test_the_records_shown_are_some(tmp_path: Path) -> None:
 
 IMPORT_NAMES = {
     "lm-eval": "lm_eval",
+    "markdown-it-py": "markdown_it",
     "protobuf": "google.protobuf",
     "prometheus-client": "prometheus_client",
     "rouge-score": "rouge_score",

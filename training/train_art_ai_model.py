@@ -68,7 +68,7 @@ class Model1Options(TrainingOptions):
     """Pieces of the tokenizer, which is trained on the data"""
     dim: Annotated[int, Range(2, 131_072)] = 320
     """Width of the model"""
-    n_layers: Annotated[int, Range(1, 10_000)] = 5
+    n_layers: Annotated[int, Range(1, 10_000)] = 4
     """Number of layers"""
     n_heads: Annotated[int, Range(1, 65_536)] = 5
     """Query heads; divides dim"""
@@ -89,14 +89,14 @@ class Model1Options(TrainingOptions):
     epochs: float = 3.0
     max_seconds: float | None = 1200.0
     target_bits_per_byte: float | None = 0.10
-    fall_within: float = 1.6
+    fall_within: float = 2.4
     look_samples: int = 200
     usable_bits_per_byte: float | None = USABLE_BITS_PER_BYTE
     schedule: Literal["cosine", "wsd"] = "wsd"
     save_seconds: float | None = 60.0
     optimizer: Literal["muon", "adamw"] = "muon"
     learning_rate: float = 4e-3
-    adamw_learning_rate: float | None = 2e-3
+    adamw_learning_rate: float | None = 1e-2
     weight_decay: float = 0.1
     warmup: float = 0.03
     floor: float = 0.02
