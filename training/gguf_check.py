@@ -28,6 +28,9 @@ def gguf_fault(path: Path, model: Any, tokenizer: Any) -> str | None:
         import xllamacpp
     except ImportError:
         return None
+    from training.compute import EXACT
+
+    model = model.to(EXACT)  # llama.cpp's own sums are exact, and a CPU without bf16 takes minutes to emulate it
     key = secrets.token_hex(16)
     try:
         server = xllamacpp.Server(_parameters(xllamacpp, path, key))
@@ -68,7 +71,7 @@ def _first_other(model: Any, prompt: Sequence[int], answer: Sequence[int]) -> in
         return None
     with torch.inference_mode():
         ids = torch.tensor([[*prompt, *answer]], device=model.device)
-        logits = model(ids).logits[0, len(prompt) - 1 : -1].float()
+        logits = model(ids).logits[0, len(prompt) - 1 : -1]
     chosen = logits[torch.arange(len(answer)), torch.tensor(answer)]
     behind = ((logits.max(dim=-1).values - chosen) / logits.std(dim=-1) > TOLERANCE).nonzero()
     return int(behind[0]) if len(behind) else None

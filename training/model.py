@@ -70,8 +70,8 @@ def rope_tables(head_dim: int, max_seq_len: int, theta: float) -> tuple[Tensor, 
     The two halves of a head are rotated against each other, the layout of transformers' Llama, so that weights can be
     exchanged with it without a permutation.
     """
-    frequencies = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
-    angles = torch.outer(torch.arange(max_seq_len, dtype=torch.float32), frequencies)
+    frequencies = theta ** (-torch.arange(0, head_dim, 2, dtype=EXACT) / head_dim)
+    angles = torch.outer(torch.arange(max_seq_len, dtype=EXACT), frequencies)
     angles = torch.cat([angles, angles], dim=-1)
     return angles.cos(), angles.sin()
 

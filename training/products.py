@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils.flop_counter import register_flop_formula
 
 from training.compute import EXACT, cpu_seconds
@@ -92,8 +93,9 @@ def products_for(x: Tensor) -> Fp32Products:
         return Fp32Products()
     if x.numel() < LEAST_ROWS * x.shape[-1]:
         return Fp32Products()
-    # What is being traced measures nothing.
-    return (_measured or Fp32Products()) if torch.compiler.is_compiling() else fp32_products()
+    if torch.compiler.is_compiling() or isinstance(x, FakeTensor):  # a trace and a plan have no times to measure
+        return _measured or Fp32Products()
+    return fp32_products()
 
 
 def output(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

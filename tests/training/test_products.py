@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from training import products
@@ -87,3 +88,11 @@ def test_the_faster_library_is_found() -> None:
     """Whatever it is here, it is the same when it is measured again, unless the two are nearly equal."""
     products._measured = None
     assert products.fp32_products() is products.fp32_products()
+
+
+def test_a_plan_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products without numbers take no time that says anything, and the choice is one for the whole process."""
+    monkeypatch.setattr(products, "_measured", None)
+    with FakeTensorMode():
+        assert products.products_for(torch.ones(2, 100, 8)) == Fp32Products()
+    assert products._measured is None
