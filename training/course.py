@@ -146,7 +146,7 @@ class Course:
         """Begin anew with the rate after a fall that ended at ``score``, which is above the target."""
         decided, target = self.decided, self.options.target_bits_per_byte
         assert target is not None
-        decided.missed *= min(1.0, target / score)
+        decided.missed *= min(1.0, target / score) if math.isfinite(score) else 1.0
         decided.falls_from, decided.lap_from = None, steps
 
     def go_on(self, steps: int, seconds: float) -> None:
@@ -197,7 +197,7 @@ class Course:
         rate = self._descent()
         if rate is None:
             return to_the_end
-        last = self.decided.looks[-1]
+        last = next(look for look in reversed(self.decided.looks) if math.isfinite(look.bits_per_byte))
         falls_at = last.step + STEPS_MARGIN * max(0.0, math.log(last.bits_per_byte / self._falls_at) / rate)
         falls_at = max(falls_at, steps)
         return min(to_the_end, falls_at + self._fall_after(falls_at) - steps)
@@ -205,7 +205,8 @@ class Course:
     def _descent(self) -> float | None:
         """By how much the score's logarithm falls with a step, over the latest looks; None if unknown."""
         options, lap = self.options, self.decided.lap_from
-        looks = [look for look in self.decided.looks if look.step > max(lap, options.warmup * self.max_steps)][-4:]
+        begin = max(lap, options.warmup * self.max_steps)
+        looks = [look for look in self.decided.looks if look.step > begin and math.isfinite(look.bits_per_byte)][-4:]
         if options.target_bits_per_byte is None or options.schedule != "wsd" or len(looks) < 2:
             return None
         first, last = looks[0], looks[-1]

@@ -74,6 +74,12 @@ class Documents:
         places = np.repeat(self.offsets[numbers] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return Documents(self.tokens[places], self.learned[places], offsets, self.answer_bytes[numbers])
 
+    def spread(self, most: int) -> Documents:
+        """At most so many of the documents, at even distances."""
+        if len(self) <= most:
+            return self
+        return self.select(np.linspace(0, len(self) - 1, most).round().astype(np.int64))
+
     @classmethod
     def concatenate(cls, parts: Sequence[Documents]) -> Documents:
         """The documents of all parts, in order."""

@@ -98,6 +98,8 @@ class TrainingOptions:
             problems.append(country)
         if self.schedule == "wsd" and not 0 < self.decay <= 1 - self.warmup:
             problems.append(f"decay={self.decay} must be above 0 and leave room for warmup={self.warmup}")
+        elif self.schedule == "wsd" and self.target_bits_per_byte is not None and self.decay == 1:
+            problems.append("decay=1 must be below 1 with a target, near which the fall begins")
         return problems
 
     def check(self) -> None:

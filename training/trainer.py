@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
@@ -93,7 +92,7 @@ class Trainer:
         self.max_steps = options.steps(documents)
         self.outcome = Outcome(planned_steps=self.max_steps)
         self.course = Course(options, self.max_steps, self.outcome.decided)
-        self._looked_at = _spread(next(iter(held_out.values())), options.look_samples) if held_out else None
+        self._looked_at = next(iter(held_out.values())).spread(options.look_samples) if held_out else None
         self.energy, self.energy_used = Energy(), NO_ENERGY
         self._saved_at = time.monotonic()
         self._fingerprint = ""
@@ -434,10 +433,3 @@ class Trainer:
         self.save()
         saved = "saved" if self.states is not None else "not saved"
         raise Stopped(number, f"stopped at step {self.outcome.steps} of {self.max_steps}, {saved}")
-
-
-def _spread(documents: Documents, most: int) -> Documents:
-    """At most so many of the documents, at even distances."""
-    if len(documents) <= most:
-        return documents
-    return documents.select(np.linspace(0, len(documents) - 1, most).round().astype(np.int64))

@@ -144,3 +144,22 @@ def test_the_time_left_is_never_told_too_short(pace: str, half: int) -> None:
             )
     middle = next((seconds, left) for _, seconds, _, left in run if seconds >= end / 2)
     assert middle[1] <= 3.5 * (end - middle[0])
+
+
+def test_a_score_that_is_no_number_ends_no_run() -> None:
+    course = Course(OPTIONS, PLAN)
+    for step, score in ((20, 2.0), (40, 1.0), (60, math.inf), (80, math.nan)):
+        course.look(step, float(step), score)
+        steps_left, seconds_left = course.left(step, float(step))
+        assert 0 < steps_left <= PLAN
+        assert math.isfinite(seconds_left)
+    course.look(100, 100.0, 0.15)
+    course.rise_again(110, math.inf)
+    course.look(300, 300.0, 0.15)
+    assert course.decided.falls_from == 300, "the next fall begins where this one did"
+
+
+def test_a_fall_over_the_whole_run_has_no_place_for_a_target() -> None:
+    whole = replace(OPTIONS, warmup=0.0, decay=1.0)
+    assert whole.problems() == ["decay=1 must be below 1 with a target, near which the fall begins"]
+    assert replace(whole, target_bits_per_byte=None).problems() == []
