@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +15,7 @@ from typing import Literal
 
 from tqdm import tqdm
 
-from training.written import ForeignFileError, refusal
+from training.written import ForeignFileError, refusal, replacing
 
 Stage = Literal["corpus", "tokenizer", "download", "train", "evaluate", "export", "done"]
 
@@ -154,10 +153,8 @@ class Progress:
         if self.path is None:
             return
         try:
-            number, partial = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
-            with os.fdopen(number, "w", encoding="utf-8") as file:
+            with replacing(self.path) as file:
                 file.write(json.dumps(asdict(replace(self.state, updated=time.time()))))
-            os.replace(partial, self.path)
         except OSError as error:  # the run is worth more than the news of it
             print(f"--progress {self.path} is no longer written: {error.strerror}", file=sys.stderr)
             self.path = None

@@ -17,7 +17,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 MANIFEST = ".diptych.json"
 WORKSPACE = ".diptych-"
@@ -127,7 +127,12 @@ def new_folder(folder: str | Path, kind: str, cache: bool = False) -> Iterator[P
         if folder.exists():
             _move_what_stays(folder, partial)
             os.replace(folder, place / "old")
-        os.replace(partial, folder)
+        try:
+            os.replace(partial, folder)
+        except BaseException:  # such as Ctrl-C: the old one must not go with the workspace
+            if (place / "old").exists() and not os.path.lexists(folder):
+                os.replace(place / "old", folder)
+            raise
 
 
 def sign(folder: Path, prints: Mapping[str, str]) -> None:
@@ -153,6 +158,12 @@ def remove_file(path: Path) -> None:
     """Remove a file of ours; another's stays."""
     if is_ours(path):
         path.unlink()
+
+
+def remove_folder(folder: Path, kind: str) -> None:
+    """Remove a folder that is wholly of this kind as it was written; any other stays."""
+    if folder.is_dir() and not folder.is_symlink() and _read(folder)["kind"] == kind and not _strangers(folder, kind):
+        shutil.rmtree(folder)
 
 
 def _move_what_stays(old: Path, new: Path) -> None:
@@ -240,13 +251,24 @@ def _locked_manifest(folder: Path) -> Iterator[dict[str, Any]]:
         if os.fstat(handle).st_size and _manifest(folder) is None:
             raise ForeignFileError(refusal(folder, [MANIFEST]))
         yield content
-        number, partial = tempfile.mkstemp(prefix=MANIFEST, dir=folder)
-        with os.fdopen(number, "w", encoding="utf-8") as file:
+        with replacing(path) as file:
             file.write(json.dumps(content, indent=1) + "\n")
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
+            os.fchmod(file.fileno(), 0o644)
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[str]]:
+    """A file to write that takes the place of ``path`` when the block ends well, whoever wrote that; else it goes."""
+    number, partial = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            yield file
+        os.replace(partial, path)
+    except BaseException:
+        os.unlink(partial)
+        raise
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -329,6 +330,40 @@ def test_a_folder_is_there_again_after_a_kill_between_its_two_renames(tmp_path: 
     replace_text(tmp_path / "other.json", "{}")
     assert (tmp_path / "hf" / "config.json").read_text() == "new"
     assert is_ours(tmp_path / "hf" / "config.json")
+
+
+def test_a_folder_stays_where_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(text: str) -> None:
+        with new_folder(tmp_path / "hf", "hf") as partial:
+            (partial / "config.json").write_text(text)
+
+    write("old")
+    rename = os.replace
+
+    def interrupted(source: Path, target: Path) -> None:
+        if Path(source).name == "new":
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr("os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write("new")
+    assert (tmp_path / "hf" / "config.json").read_text() == "old"
+    assert is_ours(tmp_path / "hf" / "config.json")
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        replace_text(tmp_path / "out" / "report.json", "{}")
+    Progress(tmp_path / "out" / "progress.json").stage("train", "training")
+    assert {path.name for path in (tmp_path / "out").iterdir()} <= {MANIFEST}
 
 
 def test_processes_that_write_at_once_forget_nothing_of_each_other(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -16,6 +15,7 @@ from typing import Any
 
 from training.cache import cache_folder
 from training.corpus import source_files, source_name, weighted_sources
+from training.written import replacing
 
 KEPT_DAYS = 30
 """Results that no run has used for so long are removed when others are written."""
@@ -55,10 +55,8 @@ class ResultCache:
 
     def _write(self, path: Path, text: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        number, partial = tempfile.mkstemp(dir=self.folder)
-        with os.fdopen(number, "w", encoding="utf-8") as file:
+        with replacing(path) as file:
             file.write(text)
-        os.replace(partial, path)
 
     def _remove_old(self) -> None:
         limit = time.time() - KEPT_DAYS * 86_400
