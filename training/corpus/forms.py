@@ -171,6 +171,8 @@ def _chat(row: Row) -> tuple[Message, ...] | None:
                 turns = json.loads(turns)
             except ValueError as error:
                 raise Unreadable(NOT_TEXT) from error
+            except RecursionError as error:
+                raise Unreadable(NESTED) from error
         if isinstance(turns, list | tuple):
             system = text_of(row.get("system"))
             return turns_of([{"role": "system", "content": system}, *turns] if system else turns)

@@ -248,6 +248,17 @@ def test_deep_nesting_is_one_row_less(tmp_path: Path) -> None:
     assert report.first == {forms.NESTED: f"{path}, line 2"}
 
 
+def test_deep_nesting_in_a_cell_is_one_row_less(tmp_path: Path) -> None:
+    """A table's cells hold whole chats as JSON."""
+    path = tmp_path / "a.jsonl"
+    chat = json.dumps([{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Goya."}])
+    deep = '[{"role": ' + "[" * 200_000 + "]" * 200_000 + "}]"
+    path.write_text("".join(json.dumps({"messages": cell}) + "\n" for cell in (chat, deep)))
+    report = CleaningReport()
+    assert len(list(stream([str(path)], report=report))) == 1
+    assert report.first == {forms.NESTED: f"{path}, line 2"}
+
+
 @pytest.mark.parametrize(
     ("rows", "line"),
     [
