@@ -28,7 +28,18 @@ from training.report import REPORT_KEYS, contained, draw_curves, write_report
 from training.settings import TrainingOptions
 from training.tracking import tracking_problems
 from training.verdict import ending, in_words, is_cut_short, score_of, shortfall
-from training.written import MANIFEST, check_file, foreign, held, print_of, refusal, remove_file, sign, sign_folder
+from training.written import (
+    MANIFEST,
+    check_file,
+    foreign,
+    held,
+    print_of,
+    refusal,
+    remove_file,
+    remove_folder,
+    sign,
+    sign_folder,
+)
 
 Options = TypeVar("Options", bound=TrainingOptions)
 
@@ -194,17 +205,18 @@ def carry_out(
             check_file(out / PICTURE)
             with tempfile.TemporaryDirectory() as scratch:
                 folder = Path(scratch)
-                setup = set_up(options, data, folder, progress, begin(options, data, folder, "new", room))
-                print(find_learning_rate(setup.trainer, out))
-            return
-        if arguments.check:
-            check(options, data, out, arguments.start, room)
+                states = begin(options, data, folder, "new", room)
+                if not arguments.check:
+                    print(find_learning_rate(set_up(options, data, folder, progress, states).trainer, out))
             return
         with held(out) if world.is_first else contextlib.nullcontext(True) as alone:
             if not alone:
                 raise OptionsError(
                     [f"{out} is in use by another training; wait for it, stop it, or name another --out"]
                 )
+            if arguments.check:
+                check(options, data, out, arguments.start, room)
+                return
             if world.agree(arguments.start == "resume" and is_finished(options, data, out, progress)):
                 print(
                     f"{out} holds this run already, finished; name another --out, or leave --resume out, to train again"
@@ -247,17 +259,17 @@ def finish(
     nothing else.
 
     Args:
-        exports: other forms of the model by their names in ``out``, in the order in which they are written.
+        exports: other forms of the model by their names in ``out``, each made of the one before.
         title: of the curves.
         key: of what the data held when the run began.
     """
     written: dict[str, str | None] = {}
-    parts = dict(exports) | {"training_curves.png": lambda: draw_curves(out, title)}
-    for name, write in parts.items():
-        done = contained(f"{name} is not written", _done, write)
-        written[name] = name if done else None
-        if not done:
-            contained(f"{name} of an older run stays", remove_file, out / name)
+    lacking = ""
+    for name, write in exports.items():
+        written[name] = _part(out, name, write, lacking)
+        lacking = lacking or ("" if written[name] else name)
+    curves = "training_curves.png"
+    written[curves] = _part(out, curves, lambda: draw_curves(out, title))
     report["written"] = written
     report["data_key"] = key
     write_report(out, report)
@@ -265,9 +277,26 @@ def finish(
     contained("README.md is not written", write_cards, out)
 
 
-def _done(write: Callable[[], Any]) -> bool:
-    write()
-    return True
+def _part(out: Path, name: str, write: Callable[[], Any], lacking: str = "") -> str | None:
+    """The name of what is written; None, and one line, where that fails. What an older run left under the name goes
+    then: it is of another model, as whatever is made of it would be.
+
+    Args:
+        lacking: what it would have been made of and is not there.
+    """
+
+    def named() -> str:
+        if lacking:
+            raise FileNotFoundError(f"it is made of {lacking}")
+        write()
+        return name
+
+    done = contained(f"{name} is not written", named)
+    if done is None and name in FOLDERS:
+        contained(f"{name} of an older run stays", remove_folder, out / name, FOLDERS[name])
+    elif done is None:
+        contained(f"{name} of an older run stays", remove_file, out / name)
+    return done
 
 
 def is_finished(options: TrainingOptions, data: Sequence[str], out: Path, progress: Progress) -> bool:

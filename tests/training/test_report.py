@@ -128,3 +128,21 @@ def test_a_tracker_that_fails_once_is_asked_no_more(tmp_path: Path, capsys: pyte
         metrics.write(step=step)
     assert len(read_metrics(metrics.path)) == 3
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_would_be_made_of_an_older_model_is_not_written(
+    quiz: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    out = tmp_path / "out"
+    command = ["--data", quiz, "--out", str(out), "--max-steps", "2", *SMALL]
+    assert train_art_ai_model.main(command) == 0
+    assert (out / "hf").is_dir()
+    assert (out / "model.gguf").is_file()
+    monkeypatch.setattr("training.train_art_ai_model.export_hf", fail)
+    assert train_art_ai_model.main([*command, "--set", "seed=2"]) == 0
+    report = json.loads((out / "training_report.json").read_text())
+    assert report["written"] == {"hf": None, "model.gguf": None, "training_curves.png": "training_curves.png"}
+    assert not (out / "hf").exists()
+    assert not (out / "model.gguf").exists()
+    assert "model.gguf is not written: it is made of hf" in capsys.readouterr().err

@@ -66,11 +66,13 @@ def test_a_folder_has_one_training_at_a_time(train: Callable[..., str], tmp_path
     with held(tmp_path / "out") as alone:
         assert alone
         assert "out is in use by another training; wait for it, stop it, or name another --out" in train(code=2)
+        assert "out is in use by another training" in train("--check", code=2)
     assert not (tmp_path / "out").exists()
 
 
 def test_check_tells_what_stands_against_a_run_and_does_nothing(train: Callable[..., str], tmp_path: Path) -> None:
     assert train("--check") == ""
+    assert train("--check", "--find-learning-rate") == ""
     assert "no such file" in train("--check", "--data", "nowhere", code=2)
     assert not (tmp_path / "out").exists()
 
