@@ -253,7 +253,6 @@ def _locked_manifest(folder: Path) -> Iterator[dict[str, Any]]:
         yield content
         with replacing(path) as file:
             file.write(json.dumps(content, indent=1) + "\n")
-            os.fchmod(file.fileno(), 0o644)
     finally:
         os.close(handle)
 
@@ -261,9 +260,10 @@ def _locked_manifest(folder: Path) -> Iterator[dict[str, Any]]:
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[str]]:
     """A file to write that takes the place of ``path`` when the block ends well, whoever wrote that; else it goes."""
-    number, partial = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+    number, partial = tempfile.mkstemp(prefix=f".{path.name.lstrip('.')}.", dir=path.parent)
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:
+            os.fchmod(number, 0o644)
             yield file
         os.replace(partial, path)
     except BaseException:

@@ -54,7 +54,10 @@ class LlamaCpp:
             ) from error
         # The object also listens on a loopback port. It is used here to count tokens, and closed to others by the key.
         self._http = httpx.Client(
-            base_url=self._server.listening_address, headers={"Authorization": f"Bearer {key}"}, timeout=30
+            base_url=self._server.listening_address,
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=30,
+            trust_env=False,  # a proxy of the environment knows nothing of this machine's port, nor may it know the key
         )
         model = self._get("/v1/models")["data"][0]["meta"]
         self._context = min(CONTEXT, int(model["n_ctx_train"]))

@@ -24,6 +24,7 @@ from training.corpus.card import DataCard
 from training.corpus.cleaned import cleaned
 from training.corpus.cleaning import CleaningReport
 from training.corpus.files import FORMATS
+from training.options import MOST
 from training.written import ForeignFileError, foreign, new_file, refusal
 
 
@@ -188,8 +189,7 @@ def _warn(report: CleaningReport) -> None:
         print(warning, file=sys.stderr)
 
 
-_MOST = 10**12
-_RANGES = {"max_rows": (1, _MOST), "vocab_size": (300, 1_048_576), "max_held_out": (0, _MOST), "workers": (1, 1024)}
+_RANGES = {"max_rows": (1, MOST), "vocab_size": (300, 1_048_576), "max_held_out": (0, MOST), "workers": (1, 1024)}
 """The least and the greatest value of each option that is a number."""
 
 

@@ -117,7 +117,9 @@ class GGUFModel(LocalModel):
                 f"{self.path}: llama.cpp cannot load it (cut short, or not a GGUF model); train or export it again"
             ) from error
         authorised = {"Authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=server.listening_address, headers=authorised, timeout=60) as client:
+        with httpx.Client(
+            base_url=server.listening_address, headers=authorised, timeout=60, trust_env=False
+        ) as client:  # past a proxy of the environment, which would be asked for 127.0.0.1 and told the key
 
             def post(path: str, body: dict[str, Any]) -> Any:
                 return client.post(path, json=body).raise_for_status().json()

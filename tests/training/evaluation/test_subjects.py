@@ -216,3 +216,11 @@ def test_what_is_no_model_is_told_in_one_line(
     with pytest.raises(CheckpointError, match=re.escape(message)) as refused:
         open_subject(spec)
     assert "\n" not in str(refused.value)
+
+
+def test_no_proxy_is_asked_for_llama_cpp_on_this_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert len(open_subject(str(folder / "model.gguf")).answers([QUESTION], 3)) == 1
