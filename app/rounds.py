@@ -85,8 +85,8 @@ class Rounds:
         known = bank.get(text)
         text = known.text if known else text
         self._history([], text)
-        self._must_have_room(origin)
         with self._lock:
+            self._must_have_room(origin)
             battle = self.blind_test.start_battle(tester_id, known.id if known else None, text, request)
             self._submit(tester_id, battle, text, None, origin)
         return battle
@@ -97,15 +97,15 @@ class Rounds:
         """Ask a further question in an open round, once under the key of a request. Raises Refused."""
         text = clean_prompt(text)
         self._history(_conversation(battle), text)
-        self._must_have_room(origin)
         with self._lock:
+            self._must_have_room(origin)
             self._submit(tester_id, battle, text, request, origin)
 
     def retry(self, tester_id: str, battle: Battle, request: str | None = None, origin: str = "") -> None:
         """Ask again what failed or was stopped, as a new attempt, once under the key of a request. Raises Refused."""
         text = battle.turns[-1].prompt if battle.turns else battle.prompt
-        self._must_have_room(origin)
         with self._lock:
+            self._must_have_room(origin)
             self._submit(tester_id, battle, text, request, origin)
 
     def stop(self, tester_id: str) -> bool:
@@ -163,13 +163,13 @@ class Rounds:
     # -- the work -----------------------------------------------------------------------------------------------
 
     def _must_have_room(self, origin: str) -> None:
-        with self._lock:
-            if self._closed:
-                raise NotNow("The server is being restarted; please wait a minute.")
-            if len(self._waiting) >= MAX_WAITING:
-                raise Refused("Too many people are asking at the moment; please try again in a minute.")
-            if origin and sum(job.origin == origin for job in self._waiting) >= MAX_WAITING_FROM_ONE:
-                raise Refused("Too many people of your network are asking at the moment; please try again in a minute.")
+        """Under the lock in which the turn is submitted: however many come at once, and whenever this is closed."""
+        if self._closed:
+            raise NotNow("The server is being restarted; please wait a minute.")
+        if len(self._waiting) >= MAX_WAITING:
+            raise Refused("Too many people are asking at the moment; please try again in a minute.")
+        if origin and sum(job.origin == origin for job in self._waiting) >= MAX_WAITING_FROM_ONE:
+            raise Refused("Too many people of your network are asking at the moment; please try again in a minute.")
 
     def _submit(self, tester_id: str, battle: Battle, text: str, request: str | None, origin: str) -> None:
         turn = self.blind_test.start_turn(tester_id, battle.id, text, request)
@@ -238,7 +238,7 @@ class Rounds:
                 break
             messages = messages[1:]
             job.cancel.clear()
-            if job.stopped:
+            if job.stopped or self._closed:
                 job.cancel.set()
         if errors:
             self._fail(job, errors)

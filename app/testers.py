@@ -16,6 +16,7 @@ import functools
 import inspect
 import json
 import logging
+import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +36,7 @@ from app.scenes import Phase, Scene, find_scene
 from app.testers_layout import TestersLayout, Updates
 from feedback.blind_test import Battle, NotNow, Refused, Repeated
 from feedback.database import DatabaseError
+from feedback.rules import MAX_COMMENT_CHARS, clean
 
 HOLD_SECONDS = 20.0  # so long a request waits for news; proxies end one that is silent for 60
 QUEUE_SECONDS = 0.5  # how often a place in the queue is looked at
@@ -124,7 +126,7 @@ class TestersPage(TestersLayout):
                 updates: Updates = handler(*given)
             except NotNow as error:
                 return {self.status: markup.status(str(error), again=True)}
-            except DatabaseError as error:
+            except (DatabaseError, sqlite3.Error) as error:  # the latter of what is read outside of a transaction
                 log.error("%s", error)
                 if told := KEPT.get(do.split()[0]):
                     return {self.status: markup.status(f"{UNWRITABLE} {told}", again=True)}
@@ -307,15 +309,15 @@ class TestersPage(TestersLayout):
         self, tester_id: str, key: Any, reasons: Any, comment: Any, client: Any, enough: bool | None = None
     ) -> None:
         """Keep what was ticked or written beside a round: with its vote while that can be, else by itself."""
-        said, words = as_texts(reasons), as_text(comment)
+        said, words = as_texts(reasons), clean(as_text(comment), MAX_COMMENT_CHARS)  # as they are stored
         scene = self._scene(tester_id)
         if scene.phase is Phase.VOTED and scene.key == key and scene.battle is not None and scene.battle.vote:
             vote = scene.battle.vote
             enough = vote.good_enough if enough is None else enough
-            if (set(said), words.strip(), enough) != (set(vote.reasons), vote.comment, vote.good_enough):
+            if (set(said), words, enough) != (set(vote.reasons), vote.comment, vote.good_enough):
                 once = read_report(client).key
                 self._blind_test.explain_vote(tester_id, scene.battle.id, said, words, enough, once)
-        elif said or words.strip():
+        else:
             self._blind_test.remark(tester_id, as_key(key), said, words)
 
     def _reveal(self, token: Any, key: Any, client: Any) -> Updates:

@@ -181,6 +181,8 @@ class BlindTest(Turns):
     def remark(self, tester_id: str, battle_id: int, reasons: Iterable[str], comment: str) -> None:
         """Keep what was ticked and written beside answers on which no vote was given (yet), or after the session.
 
+        Words that were taken back, so that nothing is left, are deleted.
+
         Raises:
             Refused: unknown reason, or not this tester's round.
         """
@@ -189,6 +191,9 @@ class BlindTest(Turns):
         with self._write() as connection:
             row = self._row(connection, tester_id)
             self._own(connection, row["id"], battle_id)
+            if not reasons and not comment:
+                connection.execute("DELETE FROM remarks WHERE battle_id = ?", [battle_id])
+                return
             connection.execute(
                 "INSERT INTO remarks (battle_id, reasons, comment, written_at) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (battle_id) DO UPDATE SET reasons = excluded.reasons, comment = excluded.comment,"

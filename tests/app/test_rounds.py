@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +171,28 @@ def test_one_address_cannot_fill_the_queue(rounds: Rounds, monkeypatch: pytest.M
     rounds.begin(crowd[5], "[hold] story", origin="198.51.100.1")
     for tester in crowd:
         rounds.stop(tester)
+
+
+def test_a_vote_stays_in_the_browser_when_the_database_cannot_be_read(rounds: Rounds, tmp_path: Path) -> None:
+    runtime = Runtime(rounds.blind_test.study, rounds.blind_test.database, {})
+    runtime.rounds = rounds
+    page = TestersPage(runtime)
+    tester = enrol(rounds)
+    battle = rounds.begin(tester, "What is Impressionism?")
+    wait(rounds, tester)
+    vote, _ = page._replayed["vote left"]
+    given = (tester, str(battle.id), [], "", json.dumps({"key": "one-click", "seen": {"left": 1, "right": 1}}))
+    database = sqlite3.connect(tmp_path / "votes.db", isolation_level=None)
+    with closing(database):
+        database.execute("ALTER TABLE requests RENAME TO elsewhere")
+        answer = vote(*given)
+        assert "kept on this page" in answer[page.status]
+        assert page.receipt not in answer, "so the page tries again"
+        database.execute("ALTER TABLE elsewhere RENAME TO requests")
+    assert "one-click" in vote(*given)[page.receipt]
+    saved = rounds.blind_test.battle(tester, battle.id).vote
+    assert saved is not None
+    assert saved.choice == "left"
 
 
 def test_the_metrics_move_once_for_both_answers_after_they_are_stored(rounds: Rounds) -> None:

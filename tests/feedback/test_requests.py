@@ -90,6 +90,15 @@ def test_words_without_a_vote_are_kept_and_go_with_a_withdrawal(blind_test: Blin
     )
 
 
+def test_words_that_were_taken_back_are_not_kept(blind_test: BlindTest) -> None:
+    tester = blind_test.enrol("1").id
+    battle = answered(blind_test, tester)
+    blind_test.remark(tester, battle.id, ["Clearer"], "I know who wrote that")
+    blind_test.remark(tester, battle.id, [], " \n")
+    blind_test.close(tester, "quit")
+    assert blind_test.database.connection.execute("SELECT COUNT(*) FROM remarks").fetchone()[0] == 0
+
+
 def test_in_each_block_every_model_is_first_once_on_either_side() -> None:
     for tester in map(str, range(20)):
         for block in range(5):
