@@ -53,9 +53,12 @@ def read_table(path: str | Path, kinds: Mapping[str, str]) -> DataFrame:
         body.append((number, row))
     frame = DataFrame([row for _, row in body], columns=header, dtype=object)
     numbers = [number for number, _ in body]
+    counted = [name for name in header if kinds.get(name) in ("integer", "number")]
+    # 30,003 alone could be thirty thousand; beside 5,25 it is not, since a program writes one form in all cells.
+    is_decimal = separator != "," or any(_is_decimal(cell) for name in counted for cell in frame[name])
     for name in header:
-        if kinds.get(name) in ("integer", "number"):
-            frame[name] = _numbers(path, name, kinds[name], frame[name].tolist(), numbers, separator)
+        if name in counted:
+            frame[name] = _numbers(path, name, kinds[name], frame[name].tolist(), numbers, is_decimal)
         elif name == "tester_id":
             _whole_ids(path, name, frame[name].tolist(), numbers)
     return frame
@@ -92,13 +95,21 @@ def _text(path: str | Path) -> str:
     raise VotesError(f"{path}: is not UTF-8; save it as UTF-8")
 
 
-def _numbers(path: str | Path, name: str, kind: str, cells: list[str], rows: list[int], separator: str) -> list[str]:
-    """Cells of a column with numbers as Python writes them; empty ones stay empty."""
+def _is_decimal(cell: str) -> bool:
+    """Whether a comma in a cell can only be a decimal one."""
+    return bool(_COMMA.fullmatch(cell.strip())) and not _THOUSANDS.fullmatch(cell.strip())
+
+
+def _numbers(path: str | Path, name: str, kind: str, cells: list[str], rows: list[int], is_decimal: bool) -> list[str]:
+    """Cells of a column with numbers as Python writes them; empty ones stay empty.
+
+    ``is_decimal``: a comma in them is a point, also where it could part thousands.
+    """
     commas = any(_COMMA.fullmatch(cell.strip()) for cell in cells)
     numbers = []
     for cell, row in zip(cells, rows, strict=True):
         text = cell.strip().replace("\u2212", "-")
-        if _COMMA.fullmatch(text) and (separator != "," or not _THOUSANDS.fullmatch(text)):
+        if _COMMA.fullmatch(text) and (is_decimal or not _THOUSANDS.fullmatch(text)):
             text = text.replace(",", ".")
         elif text and (not _PLAIN.fullmatch(text) or (commas and "." in text)):
             raise VotesError(

@@ -172,17 +172,11 @@ def test_a_backup_of_an_older_schema_is_migrated_as_it_is_restored(
     vote_for(test, tester, ["model1", "tie"])
     test.database.backup(copy)
     test.database.close()
-    with sqlite3.connect(copy) as backup:  # as the version before the last migration left it
-        for trigger in ("battles_first_fixed", "votes_seen_fixed", "votes_need_both_seen", "requests_fixed"):
+    with sqlite3.connect(copy) as backup:  # as the version before the last two migrations left it
+        for trigger in ("votes_bounded", "votes_timed_once"):
             backup.execute(f"DROP TRIGGER {trigger}")
-        for table in ("requests", "remarks"):
-            backup.execute(f"DROP TABLE {table}")
-        for table, column in (
-            ("answers", "raw"), ("battles", "first_side"),
-            ("votes", "left_seen"), ("votes", "right_seen"), ("votes", "first_seen"),
-        ):  # fmt: skip
-            backup.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        backup.execute("DELETE FROM _sqlite_migrations WHERE name = 'delivery'")
+        backup.execute("ALTER TABLE votes DROP COLUMN server_seconds")
+        backup.execute("DELETE FROM _sqlite_migrations WHERE name IN ('server_seconds', 'bounded_changes')")
     assert main(["restore", "--db", str(db), "--from", str(copy)]) == 0
     assert main(["check", "--db", str(db)]) == 0
     assert open_test(db).progress(tester) == (2, 12)

@@ -15,7 +15,8 @@ from feedback.database import DatabaseError
 HOLD = """
 import sys
 from feedback.claim import Claim
-Claim(sys.argv[1]).take()
+claim = Claim(sys.argv[1])  # an object that nobody holds lets go of its lock
+claim.take()
 print("held", flush=True)
 sys.stdin.read()
 """
