@@ -252,8 +252,6 @@ def test_rotary_frequencies_keep_their_precision() -> None:
 
 def test_the_saved_model_is_the_trained_one_rounded_once(tmp_path: Path) -> None:
     base = load_base(str(save_tiny_base("phi", tmp_path / "base")))
-    (tmp_path / "final").mkdir()
-    (tmp_path / "final" / "of an older run").touch()
     before = {name: tensor.clone() for name, tensor in base.model.state_dict().items()}
     save_final(base, tmp_path / "final")
     loaded: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "final")
@@ -261,8 +259,12 @@ def test_the_saved_model_is_the_trained_one_rounded_once(tmp_path: Path) -> None
     for name, tensor in loaded.state_dict().items():
         assert torch.equal(tensor, before[name].bfloat16())
         assert torch.equal(base.model.state_dict()[name], before[name])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "final"]
-    assert not (tmp_path / "final" / "of an older run").exists()
+    written = (tmp_path / "final" / "model.safetensors").read_bytes()
+    with torch.no_grad():
+        next(base.model.parameters()).add_(1)
+    save_final(base, tmp_path / "final")  # in place of what was there
+    assert (tmp_path / "final" / "model.safetensors").read_bytes() != written
+    assert {path.name for path in tmp_path.iterdir()} - {".diptych.json"} == {"base", "final"}
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,12 @@ def test_a_closed_terminal_saves_the_run(tmp_path: Path) -> None:
         if step == 3:
             os.kill(os.getpid(), signal.SIGHUP)
 
-    with pytest.raises(Stopped) as stopped:
-        saved_run(tmp_path, replace(OPTIONS, max_steps=6), Watched(hang_up)).run()
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the suite itself may run under nohup
+    try:
+        with pytest.raises(Stopped) as stopped:
+            saved_run(tmp_path, replace(OPTIONS, max_steps=6), Watched(hang_up)).run()
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert stopped.value.exit_code == 128 + signal.SIGHUP
     assert (tmp_path / "resume" / "step-00000003" / "state.pt").is_file()
 

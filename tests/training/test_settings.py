@@ -94,7 +94,7 @@ def test_numbers_that_once_passed_are_refused(setting: str) -> None:
 
 
 def test_a_subclass_keeps_the_ranges_and_the_help_shows_them() -> None:
-    assert ranges_of(Model1Options)["epochs"] is ranges_of(TrainingOptions)["epochs"]
+    assert ranges_of(Model1Options)["epochs"] == ranges_of(TrainingOptions)["epochs"]
     assert "warmup (default 0.03; at least 0 and below 1)" in settings_help(Model1Options)
     assert {field.name for field in fields(TrainingOptions)} <= {field.name for field in fields(Model1Options)}
 

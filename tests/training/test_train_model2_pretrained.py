@@ -85,7 +85,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     base, data = save_tiny_base("gpt2", tmp_path / "base"), write_data(tmp_path)
     command = ["--base", str(base), "--data", *data, "--method", "lora", "--max-steps", "8"]
     changes = {"learning_rate": 0.02, "max_samples": "none", "max_seconds": "none", "frozen": 0, "dtype": "fp32"}
-    changes |= {"target_bits_per_byte": "none"}
+    changes |= {"target_bits_per_byte": "none", "usable_bits_per_byte": "none"}
     command += settings(**changes, evaluations=4)
     assert main([*command, "--out", str(tmp_path / "whole")]) == 0
     show = Progress.step
