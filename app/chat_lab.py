@@ -108,6 +108,7 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
             sampling = Sampling(int(tokens), float(heat), float(mass), secrets.randbits(31))
             shown[model] = [*shown[model], {"role": "user", "content": escape(text, quote=False)}]
             replies[model] = Reply(runtime, model, first + _plain(shown[model]), sampling)
+        emptied: Any = ""  # once: what is typed meanwhile stays
         try:
             while True:
                 ended = all(reply.ended for reply in replies.values())
@@ -118,7 +119,8 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
                 view = {
                     model: [*shown[model], answers[model]] if model in answers else shown[model] for model in MODELS
                 }
-                yield "", *view.values(), list(replies.values())
+                yield emptied, *view.values(), list(replies.values())
+                emptied = gr.skip()
                 if ended:
                     return
                 await asyncio.sleep(POLL_SECONDS)

@@ -76,8 +76,12 @@ def test_a_vote_reaches_the_page_and_the_csv(
         assert [message["content"] for message in asked["messages"]] == ["Be brief.", "Hello!"]
         assert asked["max_tokens"] == 5
         assert app.rows("SELECT COUNT(*) FROM battles") == battles, "nothing of the lab is stored"
-        page.fill("#lab-prompt textarea", "[markup]")
-        page.click("#lab-send")
+        page.fill("#lab-prompt textarea", "[markup]")  # while the first answers may still come
+        for _ in range(20):  # a click is for nothing until they are there
+            page.click("#lab-send")
+            page.wait_for_timeout(500)
+            if one_chat_server.requests[-1]["messages"][-1]["content"] == "[markup]":
+                break
         written = "document.querySelector('#lab-model2').innerText.includes('<b>bold</b>')"
         page.wait_for_function(written, timeout=20_000)
         assert page.locator("#lab-model2 .bot :is(img[src*='x'], b, form, a[href])").count() == 0, "it is text"
