@@ -54,6 +54,18 @@
       .filter((key) => key.startsWith(name("out.")));
     return [...new Set(items)].sort().map((key) => parsed(read(key.slice(name("").length)))).filter((item) => item.key);
   };
+  // What could not get through at once is not kept: it would come again, be refused again, and stop all that follows.
+  const MOST = 50_000; // characters of one click: a question and a comment at their longest
+  const MOST_TOGETHER = 150_000; // of all that is sent again with one request; the rest comes with the next
+  const waiting = () => {
+    let room = MOST_TOGETHER;
+    return kept().filter((item) => (room -= JSON.stringify(item).length) > 0);
+  };
+  // Tabs share the storage. Each sends again what it has kept itself or found when it was opened, and what lies there
+  // for so long that its tab must be gone: else one tab would turn to another scene because of a click in another.
+  const ORPHANED_MS = 60_000;
+  const mine = new Set();
+  const isMine = ({ key, item }) => mine.has(key) || Date.now() - Number(item.split(".")[1]) > ORPHANED_MS;
   let count = 0;
   const keep = (what, values, facts) => {
     // Words replace the words that are waiting for the same round; a button that is pressed again is the same request.
@@ -64,13 +76,17 @@
     }
     const key = random(12);
     const item = `out.${String(Date.now()).padStart(15, "0")}.${String(count++).padStart(6, "0")}.${key}`;
-    write(item, JSON.stringify({ key, item, do: what, values, facts: { ...facts, key } }));
+    const text = JSON.stringify({ key, item, do: what, values, facts: { ...facts, waiting: undefined, key } });
+    if (text.length > MOST) return key;
+    write(item, text);
+    mine.add(key);
     return key;
   };
   const settle = (keys) => {
     for (const item of kept().filter((one) => keys.includes(one.key))) {
       remove(item.item);
       if (item.do === "send") sentPrompt(item.values.prompt);
+      if (item.do === "start") remove("draft.consent"); // it was for this text, and for once
     }
   };
 
@@ -97,8 +113,11 @@
       const told = facts();
       if (what === "next") write("moved", given.key);
       if (what === "undo") remove("moved");
-      if (what === "load") [told.fresh, fresh] = [fresh, false];
-      if (what === "load" || what === "confirmed") told.waiting = kept();
+      if (what === "load" || what === "confirmed") told.waiting = waiting();
+      if (what === "load") {
+        [told.fresh, fresh] = [fresh, false];
+        for (const { key } of told.waiting) mine.add(key);
+      }
       if (!SENT_ONCE.includes(what) && !what.startsWith("ask ")) told.key = keep(what, given, told);
       return fields.map((field) => ({ token: token(), client: JSON.stringify(told) })[field] ?? given[field]);
     },
@@ -120,6 +139,7 @@
     const response = await plainFetch(url, { ...options, signal: AbortSignal.timeout(SILENCE_MS) });
     const body = await response.text();
     const ours = response.headers.get("content-type")?.includes("json") && !AT_THE_DOOR.includes(response.status);
+    note("too-long", response.status === 413 && "That is more text than can be sent at once; please shorten it.");
     if (response.status === 413) return new Response('{"error": "too large"}', { status: 413 });
     return ours ? new Response(body, { status: response.status, headers: { "content-type": "application/json" } }) : null;
   };
@@ -131,7 +151,7 @@
     if (!told.key && !told.waiting) return options;
     const load = window.gradio_config?.dependencies.find((one) => one.targets.some(([, event]) => event === "load"));
     if (!load) return options;
-    const again = { ...body, fn_index: load.id, data: [token(), JSON.stringify({ ...facts(), fresh: told.fresh, waiting: kept() })] };
+    const again = { ...body, fn_index: load.id, data: [token(), JSON.stringify({ ...facts(), fresh: told.fresh, waiting: waiting() })] };
     return { ...options, body: JSON.stringify(again) };
   };
 
@@ -160,22 +180,30 @@
     }
   };
   const timerId = () => window.gradio_config?.dependencies.find((one) => one.targets.some(([, event]) => event === "tick"))?.id;
+  // What changes something goes out one by one, in the order of the clicks: of two at the same moment the first counts.
+  let last = Promise.resolve();
+  const inOrder = (url, options) => {
+    const told = parsed(parsed(options.body).data?.at(-1));
+    if (!told.key && !told.waiting) return deliver(url, options);
+    const response = last.then(() => deliver(url, options));
+    last = response.catch(() => {});
+    return response;
+  };
   window.fetch = (resource, options = {}) => {
     const url = String(resource?.url ?? resource);
-    return url.includes("/run/predict") ? deliver(url, options) : plainFetch(resource, options);
+    return url.includes("/run/predict") ? inOrder(url, options) : plainFetch(resource, options);
   };
 
   // What the server could not save (a full disk, a restart) it leaves unconfirmed; it is tried again by itself.
   setInterval(() => {
-    if (!underway && kept().length) find("resend")?.click();
+    if (!underway && kept().some(isMine)) find("resend")?.click();
   }, 3000);
 
   // The last moment of a page that is closed, or put away by a phone: the words that nothing has sent yet.
   const leave = () => {
     keepWords();
-    const waiting = kept();
-    if (!waiting.length || !address) return;
-    const { body } = withAllKept({ body: JSON.stringify({ session_hash: "leaving", data: [JSON.stringify({ waiting })] }) });
+    if (!kept().length || !address) return;
+    const { body } = withAllKept({ body: JSON.stringify({ session_hash: "leaving", data: [JSON.stringify({ waiting: [] })] }) });
     plainFetch(address, { method: "POST", body, keepalive: true, headers: { "content-type": "application/json" } })
       .then((response) => response.text())
       .then((text) => settle(text.match(/data-done=\\?"([^"\\]*)/)?.[1].split(" ") ?? []))
@@ -221,12 +249,12 @@
     if (!["checkbox", "radio"].includes(first.type)) return first.value;
     return field === "consent" ? first.checked : [first, ...more].filter((box) => box.checked).map(label);
   };
-  // What a draft belongs to: a question to a state of the page, words to a round, the rest to the consent.
+  // What a draft belongs to: a question to a state of the page, words to a round, the rest to a consent's version.
   const scope = (field) => {
     const { phase, key } = scene();
     if (field === "prompt") return ["ask", "vote"].includes(phase) ? `${phase}:${key}` : null;
     if (["comment", "reasons"].includes(field)) return ["vote", "voted"].includes(phase) ? `round:${key}` : null;
-    return phase === "welcome" ? "welcome" : null;
+    return phase === "welcome" ? `welcome:${scene().consent}` : null;
   };
   const setValue = (box, value) => {
     Object.getOwnPropertyDescriptor(Object.getPrototypeOf(box), "value").set.call(box, value);

@@ -44,6 +44,7 @@
   });
   setInterval(look, 250);
   for (const event of ["scroll", "resize"]) addEventListener(event, look, { passive: true });
+  document.addEventListener("visibilitychange", look); // while a phone sleeps no timer runs, and nothing is on the screen
   addEventListener("pagehide", () => {
     look();
     if (seen.of) write("seen", JSON.stringify({ [seen.of]: { left: seen.left, right: seen.right, first: seen.first } }));

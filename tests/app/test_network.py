@@ -15,10 +15,10 @@ import pytest
 
 from tests.app.chat_server import ChatServer
 from tests.app.serving import App, wait_until
-from tests.app.visitor import Visitor
+from tests.app.visitor import WAITING, Visitor
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Route
+    from playwright.sync_api import Browser, Request, Route
 
 PREDICT = "**/run/predict*"
 PATIENCE_MS = 30_000
@@ -182,12 +182,9 @@ def test_a_session_loses_and_doubles_nothing(browser: Browser, app: App, chat_se
         assert app.rows("SELECT answer FROM guesses WHERE tester_id = ?", tester) == [("left_last",)], "guess"
         assert app.rows(votes, tester) == [("left", '["Clearer"]', "The left one knew more.")]
         assert app.rows("SELECT COUNT(*) FROM testers")[0][0] == before + 1
-        visitor.wait_for(lambda: page.evaluate(_WAITING) == 0)
+        visitor.wait_for(lambda: page.evaluate(WAITING) == 0)
         assert page.locator("#unreachable").count() == 0, "and nothing is said of it any more"
         assert visitor.problems == []
-
-
-_WAITING = "Object.keys(localStorage).filter((key) => key.startsWith('diptych.out.')).length"
 
 
 def test_twelve_seconds_without_a_network_are_told_and_the_vote_goes_through(browser: Browser, app: App) -> None:
@@ -220,6 +217,33 @@ def test_two_tabs_before_the_consent_are_one_tester(browser: Browser, app: App) 
     assert app.rows("SELECT COUNT(*) FROM testers")[0][0] == before + 1
 
 
+def test_clicks_go_out_in_their_order_and_no_other_tab_repeats_them(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url) as visitor:
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        other = visitor.open()
+        other.wait_for_selector("#vote-left")
+        battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+        held: list[Route] = []
+        opened: list[bool] = []
+        repeated: list[Request] = []
+        visitor.page.route(PREDICT, lambda route: route.continue_() if opened else held.append(route))
+        other.on("request", lambda request: repeated.append(request))
+        visitor.page.evaluate("['left', 'right'].forEach((side) => document.getElementById(`vote-${side}`).click())")
+        visitor.page.wait_for_timeout(4000)  # the page looks every 3 s for what it has to send again
+        assert [request for request in repeated if "/run/predict" in request.url] == [], (
+            "that was the first tab's click"
+        )
+        assert other.is_visible("#vote-left")
+        assert len(held) == 1, "the second click waits for the first one's answer"
+        opened.append(True)
+        held[0].continue_()
+        visitor.page.wait_for_selector("#next-round")
+        visitor.wait_for(lambda: visitor.page.evaluate(WAITING) == 0)
+        assert app.rows("SELECT choice, superseded FROM votes WHERE battle_id = ?", battle) == [("left", 0)]
+        assert visitor.status == "Saved: A is better."
+
+
 def test_drafts_survive_a_reload(browser: Browser, app: App) -> None:
     with Visitor(browser, app.url) as visitor:
         page = visitor.page
@@ -227,6 +251,7 @@ def test_drafts_survive_a_reload(browser: Browser, app: App) -> None:
         page.reload()
         page.wait_for_function("document.querySelector('#consent input')?.checked")
         visitor.consent()
+        assert page.evaluate("localStorage['diptych.draft.consent']") is None, "a consent is given once"
         page.fill("#prompt textarea", "A question that is not yet asked")
         page.reload()
         page.wait_for_function("document.querySelector('#prompt textarea')?.value.includes('not yet asked')")
@@ -244,6 +269,16 @@ def test_drafts_survive_a_reload(browser: Browser, app: App) -> None:
         page.click("#next-round")
         page.wait_for_selector("#suggestions .chip")
         assert page.input_value("#prompt textarea") == ""
+
+
+def test_a_text_that_is_too_long_to_be_sent_locks_nobody_out(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url) as visitor:
+        visitor.consent()
+        visitor.type("Why? " * 60_000)
+        visitor.wait_for_status("more text than can be sent at once")
+        assert visitor.page.evaluate(WAITING) == 0, "it would be refused for ever, with all that waits beside it"
+        visitor.page.reload()
+        visitor.ask("What is Impressionism?")
 
 
 @pytest.mark.parametrize("leaves", ["a follow-up", "finish early", "a closed tab", "a closed tab before the vote"])

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ANSWER_MS = 30_000
+# In a page: how many clicks no response has confirmed yet.
+WAITING = "Object.keys(localStorage).filter((key) => key.startsWith('diptych.out.')).length"
 
 
 class Visitor:
