@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -26,7 +29,37 @@ class Run:
 
 
 def train(command: str, folder: Path, *arguments: str) -> Run:
-    """Run a training command of the repository; its failure shows all that it printed."""
+    """Run a training command of the repository; its failure shows all that it printed.
+
+    Where `DIPTYCH_TRAINED` names a folder, a run is kept there and used again while `training/` is unchanged: for
+    developers, who run one test at a time.
+    """
+    shelf = os.environ.get("DIPTYCH_TRAINED")
+    if not shelf:
+        return run(command, folder, *arguments)
+    kept = Path(shelf) / run_key(command, *arguments)
+    if not kept.is_dir():
+        made = run(command, folder, *arguments)
+        partial = kept.with_name(f"{kept.name}.{os.getpid()}")
+        shutil.copytree(folder, partial / "run")
+        (partial / "output.txt").write_text(made.output)
+        partial.rename(kept)
+        return made
+    shutil.copytree(kept / "run", folder)
+    return Run(folder, (kept / "output.txt").read_text())
+
+
+def run_key(command: str, *arguments: str) -> str:
+    """Hash of a command, its arguments and every file of `training/`."""
+    digest = hashlib.sha256(repr((command, arguments)).encode())
+    for file in sorted((ROOT / "training").rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def run(command: str, folder: Path, *arguments: str) -> Run:
+    """Run a training command; its failure shows all that it printed."""
     done = subprocess.run(
         [sys.executable, command, "--out", str(folder), *arguments],
         cwd=ROOT,
