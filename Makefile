@@ -10,7 +10,8 @@ app: $(VENV)/.installed
 	@$(BIN)/python app.py $(ARGS)
 
 test: $(VENV)/.installed-dev browser nginx lint
-	$(BIN)/python -m pytest --durations=15
+	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadgroup --durations=15
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.trained import Run, train
+from tests.trained import ROOT, Run, train
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Streams for `-n 2 --dist loadgroup`: trainings compute while pages and servers wait."""
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        item.add_marker(pytest.mark.xdist_group(folder if folder in ("training", "feedback") else "app"))
 
 
 @pytest.fixture(scope="session")
@@ -34,13 +43,20 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def demo_model1(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Model 1 in its demo profile, whole: about two and a half minutes on two cores."""
-    return train("training/train_art_ai_model.py", tmp_path_factory.mktemp("model1") / "art_ai_model")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where trained models are kept for all processes of the session."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "trained"
 
 
 @pytest.fixture(scope="session")
-def small_model2(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def demo_model1(tmp_path_factory: pytest.TempPathFactory, shelf: Path) -> Run:
+    """Model 1 in its demo profile, whole: about two and a half minutes on two cores."""
+    return train(shelf, "training/train_art_ai_model.py", tmp_path_factory.mktemp("model1") / "art_ai_model")
+
+
+@pytest.fixture(scope="session")
+def small_model2(tmp_path_factory: pytest.TempPathFactory, shelf: Path) -> Run:
     """Model 2 on its real base, a few steps of the demo profile."""
     folder = tmp_path_factory.mktemp("model2") / "model2_pretrained"
-    return train("training/train_model2_pretrained.py", folder, "--max-steps", "12")
+    return train(shelf, "training/train_model2_pretrained.py", folder, "--max-steps", "12")

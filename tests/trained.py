@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -28,24 +30,23 @@ class Run:
         return json.loads((self.folder / "training_report.json").read_text())
 
 
-def train(command: str, folder: Path, *arguments: str) -> Run:
-    """Run a training command of the repository; its failure shows all that it printed.
+def train(shelf: Path, command: str, folder: Path, *arguments: str) -> Run:
+    """Run a training command of the repository, or copy what it made into `folder` when it was run before.
 
-    Where `DIPTYCH_TRAINED` names a folder, a run is kept there and used again while `training/` is unchanged: for
-    developers, who run one test at a time.
+    Runs are kept on a shelf: one of the session, which the processes of a parallel run share, or the folder that
+    `DIPTYCH_TRAINED` names, where they are used again while `training/` is unchanged (for developers, who run one test
+    at a time).
     """
-    shelf = os.environ.get("DIPTYCH_TRAINED")
-    if not shelf:
-        return run(command, folder, *arguments)
-    kept = Path(shelf) / run_key(command, *arguments)
-    if not kept.is_dir():
-        made = run(command, folder, *arguments)
-        partial = kept.with_name(f"{kept.name}.{os.getpid()}")
-        shutil.copytree(folder, partial / "run")
-        (partial / "output.txt").write_text(made.output)
-        partial.rename(kept)
-        return made
-    shutil.copytree(kept / "run", folder)
+    shelf = Path(os.environ.get("DIPTYCH_TRAINED") or shelf)
+    shelf.mkdir(parents=True, exist_ok=True)
+    kept = shelf / run_key(command, *arguments)
+    with FileLock(f"{kept}.lock"):
+        if not kept.is_dir():
+            partial = kept.with_name(f"{kept.name}.{os.getpid()}")
+            made = run(command, partial / folder.name, *arguments)
+            (partial / "output.txt").write_text(made.output)
+            partial.rename(kept)
+    shutil.copytree(kept / folder.name, folder)
     return Run(folder, (kept / "output.txt").read_text())
 
 

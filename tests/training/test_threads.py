@@ -138,6 +138,7 @@ def used_by_others(seconds: float) -> float:
     return (after[0] - before[0] - (after[1] - before[1])) / seconds
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="a program cannot be bound to a core here")
 def test_a_busy_program_takes_a_thread_and_its_end_gives_it_back(
     two_threads: None, monkeypatch: pytest.MonkeyPatch
