@@ -22,18 +22,26 @@ else:
 FOLDER = Path(__file__).parent / "records"
 
 WORK_KINDS = (
-    "painting", "sculpture", "print", "photograph", "installation", "drawing", "fresco", "mosaic", "tapestry",
-    "building", "performance", "video", "textile", "manuscript", "ceramic", "collage",
+    "painting", "mural", "fresco", "drawing", "print", "poster", "photograph", "sculpture", "relief", "monument",
+    "mask", "installation", "earthwork", "performance", "video", "film", "digital work", "sound work", "building",
+    "bridge", "garden", "square", "mosaic", "stained glass", "tapestry", "textile", "garment", "manuscript", "book",
+    "scroll", "screen", "ceramic", "metalwork", "jewellery", "furniture", "collage",
 )  # fmt: skip
+WORK_VERBS = (
+    "made", "painted", "carved", "cast", "modelled", "drew", "took", "printed", "designed", "built", "wove", "sewed",
+    "directed", "performed", "assembled", "wrote", "founded",
+)  # fmt: skip
+ATTRIBUTIONS = ("workshop of", "circle of", "follower of", "attributed to")
 TERM_KINDS = ("technique", "material", "element", "principle", "form", "practice", "tool")
 CONCEPT_AREAS = (
-    "foundations", "training", "language-models", "data", "evaluation", "vision", "generative", "safety", "ethics",
-    "society", "use", "hardware",
+    "foundations", "training", "language-models", "agents", "retrieval", "data", "evaluation", "preference", "vision",
+    "generative", "safety", "ethics", "law", "society", "work", "school", "use", "energy", "hardware",
 )  # fmt: skip
 EXCHANGE_KINDS = (
     "greeting", "farewell", "thanks", "small-talk", "follow-up", "clarify", "unknown", "identity", "feeling", "help",
     "limits", "opinion", "correction", "praise", "safety",
 )  # fmt: skip
+FAME = (0, 1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,8 @@ class Artist:
     media: tuple[str, ...]
     known_for: str
     prose: str
+    occupation: str | None = None
+    plural: bool = False  # a pair or a group, which takes "are": Gilbert & George
     born: int | None = None
     died: int | None = None
     born_circa: bool = False
@@ -51,6 +61,9 @@ class Artist:
     birthplace: str | None = None
     country: str | None = None
     related: tuple[str, ...] = ()
+    fame: int = field(default=0, metadata={"one_of": FAME})
+    as_of: int | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,10 @@ class Work:
     medium: str
     kind: str = field(metadata={"one_of": WORK_KINDS})
     prose: str
+    also_by: tuple[str, ...] = ()
+    attribution: str | None = field(default=None, metadata={"one_of": ATTRIBUTIONS})
+    verb: str | None = field(default=None, metadata={"one_of": WORK_VERBS})
+    form: str | None = None
     depicts: str | None = None
     year: int | None = None
     year_start: int | None = None
@@ -68,6 +85,9 @@ class Work:
     location: str | None = None
     city: str | None = None
     plural: bool = False  # "the Benin Bronzes are"; most titles take "is", whatever their form
+    fame: int = field(default=0, metadata={"one_of": FAME})
+    as_of: int | None = field(default=None, metadata={"needs": ("location", "city")})
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +98,30 @@ class Movement:
     definition: str
     features: tuple[str, ...]
     prose: str
+    said: str | None = None
+    plural: bool = False  # takes "are": Les Nabis
+    group: bool = False  # people who joined, not a style: the Young British Artists
+    when: str | None = None
     end: int | None = None
     grew_from: tuple[str, ...] = ()
+    artists: tuple[str, ...] = ()
+    works: tuple[str, ...] = ()
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Museum:
+    name: str
+    city: str
+    country: str
+    definition: str
+    prose: str
+    founded: int | None = None
+    known_for: str | None = None
+    former_names: tuple[str, ...] = ()
+    closed: str | None = field(default=None, metadata={"needs": ("as_of",)})
+    as_of: int | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +131,7 @@ class Term:
     definition: str
     example: str
     prose: str
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +139,20 @@ class Concept:
     name: str
     area: str = field(metadata={"one_of": CONCEPT_AREAS})
     definition: str
-    analogy: str
     example: str
-    misconception: str
-    correction: str
-    question: str
-    answer: str
+    analogy: str | None = None
+    misconception: str | None = field(default=None, metadata={"needs": ("correction",)})
+    correction: str | None = field(default=None, metadata={"needs": ("misconception",)})
+    misconception_source: str | None = field(default=None, metadata={"needs": ("misconception",)})
+    truth: str | None = field(default=None, metadata={"needs": ("truth_reason",)})
+    truth_reason: str | None = field(default=None, metadata={"needs": ("truth",)})
+    question: str | None = field(default=None, metadata={"needs": ("answer",)})
+    answer: str | None = field(default=None, metadata={"needs": ("question",)})
     aliases: tuple[str, ...] = ()
     related: tuple[str, ...] = ()
+    fame: int = field(default=0, metadata={"one_of": FAME})
+    as_of: int | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +168,16 @@ class Exchange:
     user: tuple[str, ...]
     reply: tuple[str, ...]
     context: tuple[Turn, ...] = ()
+    source: str | None = None
 
 
-Record = TypeVar("Record", Artist, Work, Movement, Term, Concept, Exchange)
+Record = TypeVar("Record", Artist, Work, Movement, Museum, Term, Concept, Exchange)
 
 _TABLES: dict[str, type[Any]] = {
     "artist": Artist,
     "work": Work,
     "movement": Movement,
+    "museum": Museum,
     "term": Term,
     "concept": Concept,
     "exchange": Exchange,
@@ -140,6 +191,7 @@ class Records:
     artists: tuple[Artist, ...]
     works: tuple[Work, ...]
     movements: tuple[Movement, ...]
+    museums: tuple[Museum, ...]
     terms: tuple[Term, ...]
     concepts: tuple[Concept, ...]
     exchanges: tuple[Exchange, ...]
@@ -185,6 +237,9 @@ def _build(cls: type[Any], table: Mapping[str, Any], where: str, problems: list[
     for key in table.keys() - hints.keys():
         problems.append(f"{where}: unknown field {key}")
     for part in fields(cls):
+        needs = part.metadata.get("needs", ())
+        if part.name in table and needs and not any(other in table for other in needs):
+            problems.append(f"{where}: {part.name} needs {' or '.join(needs)} beside it")
         if part.name not in table:
             if part.default is MISSING:
                 problems.append(f"{where}: {part.name} is missing")

@@ -35,16 +35,17 @@ def _concept(concept: Concept, suffix: str, named_with_the: Mapping[str, str]) -
     be = "are" if be in ("are", "were") else "is"
     fact = f"concept:{concept.name}"
     yield from _definition(concept, subject, be, suffix)
-    yield from ask(
-        f"{fact}/analogy",
-        (
-            f"Explain {subject}{suffix} in simple words.", f"Can you explain {subject}{suffix} simply?",
-            f"What {be} {subject}{suffix} like?", f"Explain {subject}{suffix} to a child.",
-            f"Give me an analogy for {subject}{suffix}.",
-        ),
-        named(concept.analogy, subject),
-        3,
-    )  # fmt: skip
+    if concept.analogy:
+        yield from ask(
+            f"{fact}/analogy",
+            (
+                f"Explain {subject}{suffix} in simple words.", f"Can you explain {subject}{suffix} simply?",
+                f"What {be} {subject}{suffix} like?", f"Explain {subject}{suffix} to a child.",
+                f"Give me an analogy for {subject}{suffix}.",
+            ),
+            named(concept.analogy, subject),
+            3,
+        )  # fmt: skip
     yield from ask(
         f"{fact}/example",
         (
@@ -55,13 +56,11 @@ def _concept(concept: Concept, suffix: str, named_with_the: Mapping[str, str]) -
         concept.example,
         2,
     )  # fmt: skip
-    yield from _belief(concept, fact)
-    yield from ask(
-        f"{fact}/question",
-        (concept.question, f"I have a question about {subject}{suffix}. {concept.question}"),
-        concept.answer,
-        2,
-    )  # fmt: skip
+    if concept.misconception and concept.correction:
+        yield from _belief(concept.misconception, concept.correction, fact)
+    if concept.question and concept.answer:
+        questions = (concept.question, f"I have a question about {subject}{suffix}. {concept.question}")
+        yield from ask(f"{fact}/question", questions, concept.answer, 2)
     if concept.related:
         others = grammar.join([named_with_the.get(other, other) for other in concept.related[:3]])
         close = f"Ideas close to {subject} are" if len(concept.related) > 1 else f"An idea close to {subject} is"
@@ -107,15 +106,15 @@ def _definition(concept: Concept, subject: str, be: str, suffix: str) -> Iterato
         yield from ask(fact, (f"What {be} {said}?", f"What does {alias} mean?"), concept.definition, 2)
 
 
-def _belief(concept: Concept, fact: str) -> Iterator[Phrase]:
-    belief = grammar.lower_first(concept.misconception.rstrip("."))
+def _belief(misconception: str, correction: str, fact: str) -> Iterator[Phrase]:
+    belief = grammar.lower_first(misconception.rstrip("."))
     yield from ask(
         f"{fact}/misconception",
         (
             f"Is it true that {belief}?", f"I heard that {belief}. Is that right?", f"Some people say that {belief}.",
-            f"{concept.misconception.rstrip('.')}, right?",
+            f"{misconception.rstrip('.')}, right?",
         ),
-        f"No. {concept.correction}",
+        f"No. {correction}",
         3,
     )  # fmt: skip
 
@@ -123,7 +122,7 @@ def _belief(concept: Concept, fact: str) -> Iterator[Phrase]:
 def _follow_up(concept: Concept, subject: str, be: str, suffix: str) -> Iterator[Phrase]:
     fact = f"concept:{concept.name}"
     first = (f"What {be} {subject}{suffix}?", concept.definition)
-    if len(concept.name) % 2:
+    if len(concept.name) % 2 or not concept.analogy:
         yield chat(all_of(f"{fact}/definition", f"{fact}/example"), *first, "Can you give an example?", concept.example)
     else:
         answer = named(concept.analogy, subject)
