@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from app.engines import Engine, EngineError
 
@@ -52,16 +50,12 @@ def _find_in_folder(folder: Path, role: Role) -> Path:
 
 def _open_server(spec: str, role: Role) -> Engine:
     from app.engines.openai_server import OpenAIServer
+    from training.openai_client import read_spec, without_password
 
-    base_url, _, model = spec.removeprefix("openai:").partition("#")
-    try:
-        parts = urlsplit(base_url.strip())
-        well_formed = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and model.strip()
-    except ValueError:  # a port that is none, a bracket too few
-        well_formed = ""
-    if not well_formed:
-        shown = re.sub(r"//[^/@#]*@", "//...@", spec)  # a password that may stand there is not told
+    found = read_spec(spec)
+    if found is None:
         raise EngineError(
-            f"--{role} {shown}: not of the form openai:BASE_URL#MODEL; for example openai:http://localhost:8000/v1#art"
+            f"--{role} {without_password(spec)}: not of the form openai:BASE_URL#MODEL; for example"
+            " openai:http://localhost:8000/v1#art"
         )
-    return OpenAIServer(base_url, model.strip(), role)
+    return OpenAIServer(*found, role)

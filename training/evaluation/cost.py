@@ -17,6 +17,7 @@ from typing import Any
 
 from training.evaluation.subjects import Unavailable, locate, read_report
 from training.evaluation.timing import Job
+from training.openai_client import without_password
 
 REPORT = "training_report.json"
 REPEATS = 3
@@ -110,7 +111,7 @@ def training_cost(forms: Forms, missing: Missing) -> dict[str, Any] | None:
     """Time, tokens, arithmetic, energy and CO2 of the training, from its report; what the report lacks is missing."""
     report = read_report(forms.folder) if forms.folder else None
     if forms.folder is None or report is None:
-        missing.add("cost: training", f"no readable {REPORT} beside {forms.folder or forms.name}")
+        missing.add("cost: training", f"no readable {REPORT} beside {forms.folder or without_password(forms.name)}")
         return None
     names = {"seconds": "train_seconds", "tokens": "tokens", "kwh": "energy_kwh", "co2_kg": "co2_kg"}
     names |= {"energy_source": "energy_source", "device": "device", "peak_memory_bytes": "peak_memory_bytes"}
@@ -164,7 +165,7 @@ def measure_costs(
         for name in order:
             say(f"cost of {name}, {number + 1} of {repeats}")
             try:
-                job = replace(forms[name].job(), tokens=tokens, seconds=seconds)
+                job = replace(forms[name].job(), tokens=tokens, seconds=seconds, role=name)
                 runs[name].append(run_job(job))
             except Unavailable as error:
                 missing[name].add("cost: serving", error)
@@ -180,14 +181,15 @@ def run_job(job: Job) -> dict[str, Any]:
     Raises:
         Unavailable: with the last line that the process wrote.
     """
+    source = without_password(job.source)
     command = [sys.executable, "-m", "training.evaluation.timing", json.dumps(asdict(job))]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=JOB_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"{job.source}: not measured within {JOB_SECONDS} s") from error
+        raise Unavailable(f"{source}: not measured within {JOB_SECONDS} s") from error
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        raise Unavailable(lines[-1] if lines else f"{job.source}: the measurement ended with code {done.returncode}")
+        raise Unavailable(lines[-1] if lines else f"{source}: the measurement ended with code {done.returncode}")
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 

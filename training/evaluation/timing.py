@@ -15,7 +15,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +63,7 @@ class Job:
         tokens: length of each answer; the end of an answer is ignored, so that all models say equally much.
         seconds: how long questions are asked, at least, one at a time and then eight at a time.
         country: whose electricity mix codecarbon counts with, ISO 3166 code of three letters.
+        role: whose key a server gets, ``model1`` or ``model2``; otherwise the one for both.
     """
 
     engine: EngineName
@@ -70,6 +71,7 @@ class Job:
     tokens: int = 64
     seconds: float = 1.0
     country: str = "GBR"
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -265,40 +267,37 @@ class Transformers:
 class OpenAIServer:
     """One model of a server. It may end its answers when it likes: not every server can ignore the end."""
 
-    def __init__(self, source: str) -> None:
-        import httpx
+    def __init__(self, source: str, role: str) -> None:
+        from training.openai_client import Client, ServerError
 
-        self._library = httpx
-        self.base_url, _, self.model = source.partition("#")
-        key = os.environ.get("OPENAI_API_KEY", "")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx.Client(headers=headers, timeout=180, limits=httpx.Limits(max_connections=None))
+        self._error = ServerError
+        base_url, _, model = source.partition("#")
+        self._client = Client(base_url, model, role)
         self._pool = ThreadPoolExecutor(SLOTS)
 
     def load(self) -> None:
-        """It is loaded already."""
+        """It is loaded already; its address is completed."""
+        try:
+            self._client.find()
+        except self._error as error:
+            raise ValueError(str(error)) from error
 
     def ask(self, questions: Sequence[str], tokens: int) -> list[Timing]:
         try:
             return list(self._pool.map(lambda question: self._answer(question, tokens), questions))
-        except (self._library.HTTPError, self._library.InvalidURL) as error:
-            raise ValueError(f"openai:{self.base_url}: no answer ({error}); check the server") from error
+        except self._error as error:
+            raise ValueError(str(error)) from error
 
     def _answer(self, question: str, tokens: int) -> Timing:
-        body = {
-            "model": self.model, "messages": [{"role": "user", "content": question}], "max_tokens": tokens,
-            "temperature": 0.0, "stream": True, "stream_options": {"include_usage": True},
-        }  # fmt: skip
+        fields = {"messages": [{"role": "user", "content": question}], "max_tokens": tokens, "temperature": 0.0}
         started, first, pieces, told = time.perf_counter(), 0.0, 0, None
-        with self._http.stream("POST", f"{self.base_url.rstrip('/')}/chat/completions", json=body) as response:
-            response.raise_for_status()
-            for event in _events(response.iter_bytes()):
-                if ((event.get("choices") or [{}])[0].get("delta") or {}).get("content"):
-                    first, pieces = first or time.perf_counter() - started, pieces + 1
-                told = (event.get("usage") or {}).get("completion_tokens", told)
+        for more, text in self._client.chat(fields):
+            if more:
+                first, pieces = first or time.perf_counter() - started, pieces + 1
+            told = text.total
         if not pieces:
-            raise ValueError(f"openai:{self.base_url}#{self.model}: an empty answer; check the server")
-        return Timing(first, int(told or pieces))
+            raise ValueError(f"{self._client.name}: an empty answer; check the server")
+        return Timing(first, told or pieces)
 
     def characters_per_token(self, text: str) -> float | None:
         return None
@@ -307,21 +306,11 @@ class OpenAIServer:
         return {"engine": "openai", "version": None, "device": None, "threads": None}
 
 
-def _events(chunks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
-    """The JSON of each server-sent event, in which U+2028 may stand, where httpx's lines end."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:") and line[5:].lstrip().startswith(b"{"):
-                yield json.loads(line[5:])
-
-
 def open_engine(job: Job) -> Engine:
     """The engine of a job, not loaded yet; its libraries are imported."""
     if job.engine == "llama.cpp":
         return LlamaCpp(Path(job.source))
-    return Transformers(job.source) if job.engine == "transformers" else OpenAIServer(job.source)
+    return Transformers(job.source) if job.engine == "transformers" else OpenAIServer(job.source, job.role)
 
 
 @dataclass(frozen=True)

@@ -5,93 +5,30 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app.engines import EngineError, Sampling, TooLong, Unanswerable
 from app.engines.openai_server import OpenAIServer
-from app.engines.openai_wire import Address
 from app.engines.spec import open_engine
 from app.rounds import Rounds
 from feedback.battles import SET_ASIDE
 from feedback.blind_test import BlindTest
 from feedback.database import Database
 from feedback.study import Study
+from tests.any_server import JSON, SSE, Reply, Server, any_server, events, refusal
 from tests.app.serving import write_study
-from training.evaluation.server import ServerModel
-from training.evaluation.timing import OpenAIServer as TimedServer
+from training.openai_client import Address
 
-Reply = tuple[int, dict[str, str], bytes]
-SSE = {"Content-Type": "text/event-stream"}
-JSON = {"Content-Type": "application/json"}
 SAMPLING = Sampling(16, 0.7, 0.9, 1)
-
-
-def events(*deltas: Any, finish: str | None = "stop", more: dict[str, Any] | None = None) -> Reply:
-    """A stream: each delta in an event, in raw UTF-8, then the end."""
-    chunks = [{"choices": [{"delta": delta}], **(more or {})} for delta in deltas]
-    chunks += [{"choices": [{"delta": {}, "finish_reason": finish}]}] if finish else []
-    lines = [f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n" for chunk in chunks]
-    return 200, SSE, "".join([*lines, "data: [DONE]\n\n"]).encode("utf-8", "surrogatepass")
-
-
-def refusal(status: int, message: str, **headers: str) -> Reply:
-    return status, {**JSON, **headers}, json.dumps({"error": {"message": message}}).encode()
-
-
-class Server(ThreadingHTTPServer):
-    """Answers as `chat` and `models` say; keeps what was asked."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.chat: Callable[[dict[str, Any]], Reply] = lambda body: events({"content": "ok"})
-        self.models: Reply = (200, JSON, json.dumps({"data": [{"id": "m"}]}).encode())
-        self.prefix = "/v1"
-        self.asked: list[tuple[str, dict[str, str], dict[str, Any]]] = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def log_message(self, *_: Any) -> None:
-        """Quiet."""
-
-    def do_GET(self) -> None:
-        here = self.path.split("?")[0] == f"{self.server.prefix}/models"
-        self._send(self.server.models if here else (404, {"Content-Type": "text/html"}, b"<h1>Not found</h1>"))
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked.append((self.path, dict(self.headers), body))
-        here = self.path.split("?")[0] == f"{self.server.prefix}/chat/completions"
-        self._send(self.server.chat(body) if here else refusal(404, "Not Found"))
-
-    def _send(self, reply: Reply) -> None:
-        status, headers, data = reply
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with any_server() as server:
+        yield server
 
 
 def answer(engine: OpenAIServer, question: str = "Hello?") -> str:
@@ -179,14 +116,6 @@ def test_a_password_in_the_address_is_used_and_told_nowhere(server: Server) -> N
         open_engine("openai:ftp://ann:s3cr3t@host/v1#m", "model1")
     for told in (str(engine.describe()), str(refused.value), str(malformed.value)):
         assert "s3cr3t" not in told
-
-
-def test_the_evaluation_tells_no_password_either_and_reads_the_same_events(server: Server) -> None:
-    subject = ServerModel(f"openai:{server.url.replace('//', '//ann:s3cr3t@')}/v1#m")
-    assert "s3cr3t" not in subject.spec
-    server.chat = lambda body: events({"content": "one\u2028two"}, {"content": "three"})
-    [timing] = TimedServer(f"{server.url}/v1#m").ask(["Hello?"], 8)
-    assert timing.tokens == 2
 
 
 def test_a_server_without_a_list_is_asked_three_tokens(server: Server) -> None:
