@@ -13,7 +13,10 @@ while [ -L "$script" ]; do # macOS's readlink follows one link at a time
 done
 cd -P "$(dirname "$script")"
 
-what=${1:-both}
+what=both
+case "${1:-}" in
+  -h | --help | [!-]*) what=$1; shift ;;
+esac
 case "$what" in
   model1) modules=(training.train_art_ai_model) ;;
   model2) modules=(training.train_model2_pretrained) ;;
@@ -21,7 +24,6 @@ case "$what" in
   -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$(basename "$script")"; exit 0 ;;
   *) echo "train_nohup.sh: '$what' is not a run; use model1, model2 or both" >&2; exit 2 ;;
 esac
-shift || true
 given=""
 [ $# -eq 0 ] || given=$(printf '%q ' "$@" | sed 's/ --restart / /; s/^--restart //; s/ $//')
 
@@ -50,12 +52,25 @@ fi
 
 [ $# -gt 0 ] || set -- --profile seed
 case " $* " in
-  *" --resume "* | *" --restart "* | *" --find-learning-rate "* | *" --help "*) ;;
+  *" --resume "* | *" --restart "* | *" --find-learning-rate "*) ;;
   *) set -- "$@" --resume ;; # without an unfinished run it begins one
 esac
 
 python=.venv/bin/python
 [ -x "$python" ] || python=$(command -v python3)
+
+# What only tells something is told here and now.
+for word in "$@"; do
+  case "$word" in
+    --list-bases) exec "$python" -m training.train_model2_pretrained --list-bases ;;
+    -h | --help | --plan | --plan-for | --plan-for=* | --check)
+      for module in "${modules[@]}"; do
+        "$python" -m "$module" "$@" || exit $?
+      done
+      exit 0 ;;
+  esac
+done
+
 mkdir -p logs
 
 # One run of a model at a time: two would write the same checkpoint. The whole group counts, since a run that was told

@@ -38,6 +38,7 @@ import httpx
 import numpy as np
 from scipy.stats import binomtest, pearsonr, rankdata
 
+from benchmarks.outputs import own_file, write
 from benchmarks.page import Page, client, enter, read_config
 from benchmarks.page import run as run_async
 from tests.app.serving import App
@@ -412,11 +413,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=400)
     parser.add_argument("--seed", type=int, default=13)
-    parser.add_argument("--out", type=Path, help="write the report there")
+    parser.add_argument("--out", type=own_file, help="write the report there")
     arguments = parser.parse_args()
     text, held = report(run(arguments.rounds, arguments.seed), arguments)
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
+    write(arguments.out, text)
     print(text)
     if not held:
         raise SystemExit(1)

@@ -37,6 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import psutil
 
 from benchmarks import serving
+from benchmarks.outputs import own_file, write
 from benchmarks.serving import Child, Ours
 
 TESTERS = 5
@@ -222,8 +223,7 @@ def measure_serving(arguments: argparse.Namespace, keep: dict[str, Any]) -> None
 def note(keep: dict[str, Any], file: Path | None, part: str, way: str, load: str, took: list[float]) -> None:
     """Add a turn's times, and write all so far, so that nothing is lost when the benchmark is stopped."""
     keep.setdefault(part, {}).setdefault(way, {}).setdefault(load, []).extend(took)
-    if file:
-        file.write_text(json.dumps(keep))
+    write(file, json.dumps(keep))
 
 
 def report(keep: dict[str, Any], arguments: argparse.Namespace) -> str:
@@ -273,8 +273,8 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=32, help="of an answer")
     parser.add_argument("--model1", type=Path, default=serving.ROOT / "checkpoints/art_ai_model")
     parser.add_argument("--model2", type=Path, default=serving.ROOT / "checkpoints/model2_pretrained")
-    parser.add_argument("--keep", type=Path, help="a JSON file to which the measurements are added")
-    parser.add_argument("--out", type=Path, help="write the report there")
+    parser.add_argument("--keep", type=own_file, help="a JSON file to which the measurements are added")
+    parser.add_argument("--out", type=own_file, help="write the report there")
     arguments = parser.parse_args()
     parts = arguments.part or ["model1", "model2", "serving"]
     for folder in (arguments.model1, arguments.model2) if "serving" in parts else ():
@@ -289,8 +289,7 @@ def main() -> None:
         else:
             measure_training(part, arguments, keep)
     text = report(keep, arguments)
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
+    write(arguments.out, text)
     print(text)
 
 

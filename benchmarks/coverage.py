@@ -23,6 +23,7 @@ from scipy import optimize, special
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.outputs import own_file, write
 from feedback.assignment import Candidate, left_model, rank_prompts
 from feedback.statistics.anytime import e_values
 from feedback.statistics.outcomes import LEFT, RIGHT, TIE, Outcomes
@@ -363,8 +364,8 @@ def main() -> int:
     parser.add_argument("--studies", type=int, default=2000, help="studies for each line (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="seed of all draws (default: %(default)s)")
     parser.add_argument("--only", choices=[simulation.__name__ for simulation in SIMULATIONS], help="one part alone")
-    parser.add_argument("--json", type=Path, help="also write the rows as JSON")
-    parser.add_argument("--out", type=Path, help="also write the table as Markdown")
+    parser.add_argument("--json", type=own_file, help="also write the rows as JSON")
+    parser.add_argument("--out", type=own_file, help="also write the table as Markdown")
     arguments = parser.parse_args()
     rows = []
     for number, simulation in enumerate(SIMULATIONS):
@@ -373,10 +374,8 @@ def main() -> int:
             rows += simulation(arguments.studies, np.random.default_rng([arguments.seed, number]))
             print(f"{simulation.__name__}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
     print(table(rows))
-    if arguments.out:
-        arguments.out.write_text(table(rows) + "\n")
-    if arguments.json:
-        arguments.json.write_text(json.dumps([vars(row) for row in rows], indent=1, default=float) + "\n")
+    write(arguments.out, table(rows) + "\n")
+    write(arguments.json, json.dumps([vars(row) for row in rows], indent=1, default=float) + "\n")
     return 0 if all(row.met for row in rows) else 1
 
 

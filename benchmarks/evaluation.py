@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
+from benchmarks.outputs import own_file, write
 from training.evaluation import harness
 from training.evaluation.items import Benchmark, embedded_benchmark, load_benchmark
 from training.evaluation.multiple_choice import choose
@@ -153,7 +154,7 @@ def main() -> None:
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 16, 64], help="of the harness")
     parser.add_argument("--threads", type=int, help="of PyTorch (default: its own choice)")
     parser.add_argument("--quick", action="store_true", help="12 items, two rounds, one batch size")
-    parser.add_argument("--out", type=Path, help="where the report is written as well")
+    parser.add_argument("--out", type=own_file, help="where the report is written as well")
     arguments = parser.parse_args()
     if not (arguments.model / "config.json").is_file():
         parser.error(f"{arguments.model} is no Hugging Face folder; train the model first, or name one with --model")
@@ -172,8 +173,7 @@ def main() -> None:
     run(ways, len(benchmark.items), arguments.rounds)
     text = report(ways, benchmark, arguments.model, torch.get_num_threads())
     print(text)
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
+    write(arguments.out, text)
 
 
 if __name__ == "__main__":

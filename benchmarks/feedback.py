@@ -30,6 +30,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.fastchat_rating import compute_bt
+from benchmarks.outputs import own_file, write
 from feedback.battles import CHOICES
 from feedback.blind_test import Answer, BlindTest
 from feedback.database import Database
@@ -335,8 +336,8 @@ def main() -> int:
     parser.add_argument("--votes", type=int, nargs="+", default=[1000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--writers", type=int, nargs="*", default=[1, 8, 32])
     parser.add_argument("--kills", type=int, default=20, help="how often a voting process is killed")
-    parser.add_argument("--json", type=Path, help="also write the rows as JSON")
-    parser.add_argument("--out", type=Path, help="also write the rows as a Markdown table")
+    parser.add_argument("--json", type=own_file, help="also write the rows as JSON")
+    parser.add_argument("--out", type=own_file, help="also write the rows as a Markdown table")
     arguments = parser.parse_args()
     results: list[dict[str, Any]] = [
         {
@@ -362,10 +363,8 @@ def main() -> int:
             os.sync()  # or the disk would go on writing while we measure
             for row in (*reading(path, votes), *rivals(path, votes)):
                 take(row)
-    if arguments.out:
-        arguments.out.write_text(markdown(results))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    write(arguments.out, markdown(results))
+    write(arguments.json, json.dumps(results, indent=1) + "\n")
     return 0
 
 

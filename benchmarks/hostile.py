@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import httpx
 
 from app.protection import ADMIN_EVENTS, EVENTS, PREFIXES, ROUTES
+from benchmarks.outputs import own_file, write
 from benchmarks.page import Page, ask, client, enter, read_config, run
 from benchmarks.serving import memory_mb
 from tests.app.chat_server import ChatServer
@@ -272,7 +273,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=13)
-    parser.add_argument("--out", type=Path, help="write the report there")
+    parser.add_argument("--out", type=own_file, help="write the report there")
     arguments = parser.parse_args()
     model = ChatServer()
     model.gate.set()
@@ -286,8 +287,7 @@ def main() -> None:
             app.stop()
             model.close()
     text = report(findings, arguments)
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
+    write(arguments.out, text)
     print(text)
     if findings.broken or findings.errors:
         raise SystemExit(1)

@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import httpx
 
+from benchmarks.outputs import own_file, write
 from benchmarks.page import Page, ask, client, enter, read_config
 from benchmarks.serving import memory_mb, p95, processor_seconds
 from tests.app.serving import App, free_port
@@ -217,7 +218,7 @@ def main() -> None:
     parser.add_argument("--testers", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--think", type=float, default=15, help="seconds that a tester reads, on average")
-    parser.add_argument("--out", type=Path, help="write the report there")
+    parser.add_argument("--out", type=own_file, help="write the report there")
     parser.add_argument("--serve-model", type=int, metavar="PORT", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve_model:
@@ -243,8 +244,7 @@ def main() -> None:
     finally:
         model.terminate()
         model.wait()
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
+    write(arguments.out, text)
     print(text)
 
 

@@ -34,6 +34,7 @@ import torch
 from model1_report import report
 from model1_ways import Job, read_rows, write_rows
 
+from benchmarks.outputs import append, lines, own_file, write
 from training.compute import choose_compute
 from training.dataset import load_dataset
 from training.documents import Documents, tokenise
@@ -88,8 +89,7 @@ class Results:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        rows: list[dict[str, Any]] = [json.loads(line) for line in lines(path)]
         self.rows = [row for row in rows if "error" not in row]  # what failed is tried again
 
     def get(self, key: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
@@ -97,8 +97,7 @@ class Results:
             return
         row = key | measure()
         self.rows.append(row)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append(self.path, row)
         shown = {name: row[name] for name in ("useful_per_second", "bits_per_byte", "error") if name in row}
         print(f"{' '.join(map(str, key.values()))}: {shown}", file=sys.stderr, flush=True)
 
@@ -275,8 +274,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--with", dest="extra", action="append", default=[], choices=["litgpt"], help="a further way")
     parser.add_argument("--litgpt-python", default=sys.executable, help="the interpreter that has litgpt")
     parser.add_argument("--max-rows-per-source", type=int, default=6000)
-    parser.add_argument("--results", type=Path, default=Path("logs/benchmarks/model1.jsonl"))
-    parser.add_argument("--out", type=Path, help="the report, as Markdown")
+    parser.add_argument("--results", type=own_file, default="logs/benchmarks/model1.jsonl")
+    parser.add_argument("--out", type=own_file, help="the report, as Markdown")
     return parser
 
 
@@ -298,8 +297,7 @@ def main(argv: list[str] | None = None) -> int:
         results.get(key, lambda job=job: child(job, interpreter(job.way, arguments)))
     text = report(results.rows)
     print(text)
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
+    write(arguments.out, text)
     return 0
 
 

@@ -36,6 +36,7 @@ from model1_training import Results
 from model1_ways import write_rows
 from model2_ways import CANDIDATES, Job
 
+from benchmarks.outputs import own_file, write
 from training.bases import load_base
 from training.compute import choose_compute
 from training.dataset import load_dataset
@@ -206,8 +207,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--ways", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--max-rows-per-source", type=int, default=1000)
     parser.add_argument("--quick", action="store_true", help="a few short steps of each way, to see that all works")
-    parser.add_argument("--results", type=Path, default=Path("logs/benchmarks/model2.jsonl"))
-    parser.add_argument("--out", type=Path, help="the report, as Markdown")
+    parser.add_argument("--results", type=own_file, default="logs/benchmarks/model2.jsonl")
+    parser.add_argument("--out", type=own_file, help="the report, as Markdown")
     return parser
 
 
@@ -218,8 +219,7 @@ def main(argv: list[str] | None = None) -> int:
     rows = measure(arguments, Results(arguments.results))
     text = report(rows)
     print(text)
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
+    write(arguments.out, text)
     return 0 if not any("error" in row for row in rows) else 1
 
 

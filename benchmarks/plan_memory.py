@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.outputs import own_file, write
 from training.options import with_settings
 from training.train_art_ai_model import PROFILES, plan
 
@@ -35,7 +36,7 @@ def measure(settings: tuple[str, ...], steps: int) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=40, help="optimizer steps of each run (default: 40)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the table as Markdown")
+    parser.add_argument("--out", type=own_file, metavar="FILE", help="write the table as Markdown")
     arguments = parser.parse_args()
     lines = ["| size | planned | measured | planned / measured |", "|---|---|---|---|"]
     for name, sizes in SIZES.items():
@@ -43,8 +44,7 @@ def main() -> None:
         planned, measured = plan(with_settings(PROFILES["demo"], settings), 0).total, measure(settings, arguments.steps)
         lines.append(f"| {name} | {planned / 1e9:.2f} GB | {measured / 1e9:.2f} GB | {planned / measured:.2f} |")
         print(lines[-1], flush=True)
-    if arguments.out:
-        arguments.out.write_text("\n".join(lines) + "\n")
+    write(arguments.out, "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import psutil
 
+from benchmarks.outputs import own_file, write
 from training.corpus.files import find_files
 from training.parallel import default_workers
 
@@ -69,8 +70,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="diptych-preparation-", dir=options.work) as scratch:
         lines = list(_report(options, Path(scratch)))
     text = "\n".join(lines) + "\n"
-    if options.out:
-        options.out.write_text(text, encoding="utf-8")
+    write(options.out, text)
     print(text)
     return 0
 
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=int, metavar="N", help="the first N rows of each source at 1x")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core, up to 8)")
     parser.add_argument("--work", type=Path, metavar="FOLDER", help="where the temporary files are")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the report")
+    parser.add_argument("--out", type=own_file, metavar="FILE.md", help="write the report")
     parser.add_argument("--prepare", action="store_true", help=argparse.SUPPRESS)
     return parser
 

@@ -31,6 +31,8 @@ import model2_ways
 from model1_training import CASES, TRAINER_SETTINGS, Results
 from model1_ways import Job
 
+from benchmarks.outputs import own_file, write
+
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 KINDS: dict[str, dict[str, str]] = {"native": {}, "avx2": AVX2, "avx2-slow-mkl": AVX2 | {"MKL_CBWR": "COMPATIBLE"}}
 FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
@@ -160,8 +162,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=20, help="of Model 2 for each way; 0 leaves it out")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--max-rows-per-source", type=int, default=6000)
-    parser.add_argument("--results", type=Path, default=Path("logs/benchmarks/processors.jsonl"))
-    parser.add_argument("--out", type=Path, help="the report, as Markdown")
+    parser.add_argument("--results", type=own_file, default="logs/benchmarks/processors.jsonl")
+    parser.add_argument("--out", type=own_file, help="the report, as Markdown")
     parser.add_argument("--cpu", action="store_true", help="print what this CPU is, as JSON, and no more")
     return parser
 
@@ -175,8 +177,7 @@ def main(argv: list[str] | None = None) -> int:
     measure(arguments, results)
     text = report(results.rows)
     print(text)
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
+    write(arguments.out, text)
     return 0
 
 

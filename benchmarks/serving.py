@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import httpx
 
+from benchmarks.outputs import own_file, write
 from benchmarks.page import Page, ask, client, enter, read_config
 from tests.app.serving import ROOT, App
 
@@ -258,7 +259,7 @@ def main() -> None:
     parser.add_argument("--testers", type=int, nargs="+", default=[1, 2, 5, 10])
     parser.add_argument("--tokens", type=int, default=96)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="write the report there")
+    parser.add_argument("--out", type=own_file, help="write the report there")
     arguments = parser.parse_args()
     ggufs = [folder / "model.gguf" for folder in (arguments.model1, arguments.model2)]
     folders = [arguments.model1 / "hf", arguments.model2 / "final"]
@@ -276,8 +277,7 @@ def main() -> None:
             for way in ways:
                 way.close()
     text = report(results, arguments)
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
+    write(arguments.out, text)
     print(text)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import pwd
+import stat
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,10 @@ def cache_folder() -> Path:
 def give_a_home() -> None:
     """Name a home and a user in the environment where the system knows neither, as in a container started with
     ``--user 12345``: else libraries make a folder called ``~``, or end at asking who is there."""
+    try:
+        import pwd
+    except ImportError:  # Windows knows both
+        return
     number = os.getuid()
     try:
         pwd.getpwuid(number)
@@ -24,5 +29,15 @@ def give_a_home() -> None:
         os.environ.setdefault("LOGNAME", f"user{number}")
     if not os.environ.get("HOME"):
         home = Path(tempfile.gettempdir()) / f"diptych-home-{number}"
-        home.mkdir(mode=0o700, exist_ok=True)
-        os.environ["HOME"] = str(home)
+        with contextlib.suppress(OSError):
+            home.mkdir(mode=0o700)
+        os.environ["HOME"] = str(home) if _is_private(home) else tempfile.mkdtemp(prefix="diptych-home-")
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether a folder is ours and closed to others: in a shared place somebody may have made it, or a link, first."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077

@@ -275,7 +275,7 @@ class Interruption:
     """Notes Ctrl-C, SIGTERM and a closed terminal (SIGHUP, unless nohup has it ignored) while the block runs, so that
     the step can end first; a second one acts at once."""
 
-    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    NUMBERS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))  # not Windows
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -283,7 +283,7 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            heard = [n for n in self.NUMBERS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+            heard = [n for n in self.NUMBERS if n.name != "SIGHUP" or signal.getsignal(n) != signal.SIG_IGN]
             self._before = {number: signal.signal(number, self._note) for number in heard}
         return self
 
@@ -303,7 +303,10 @@ class Interruption:
 
 
 def _force_to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folder
+        return
     try:
         os.fsync(handle)
     finally:

@@ -34,7 +34,7 @@ from training.dataset import TokenisedDataset
 from training.documents import ChatForm, Documents, DocumentsWriter, LossOn, tokenise
 from training.parallel import Workers, release_freed_memory
 from training.tokenizer import CHAT_FORM, train_tokenizer
-from training.written import MANIFEST, new_file, new_folder
+from training.written import MANIFEST, new_file, new_folder, remove_folder
 
 VERSION = 2
 """Raised whenever the same data would be prepared differently."""
@@ -45,6 +45,7 @@ TOKENIZER_CHARACTERS = 20_000_000
 KEPT_DAYS = 30
 """Prepared data that no run has used for so long are removed when others are made."""
 
+KIND = "prepared"
 _INDEX = "index.json"
 _CORPUS_CODE = Path(__file__).parent / "corpus"
 
@@ -153,7 +154,7 @@ def prepare(
                 say(warning)
             return found
         try:
-            with new_folder(folder, "prepared", cache=True) as unfinished:
+            with new_folder(folder, KIND, cache=True) as unfinished:
                 _Preparation(recipe, unfinished, workers, say).run(make_encoder)
         except OSError as error:
             if error.errno != errno.ENOSPC:
@@ -171,8 +172,9 @@ def _forget_old(cache: Path) -> None:
     """Remove what no run has used for ``KEPT_DAYS``."""
     for index in cache.glob(f"*/{_INDEX}"):
         if time.time() - index.stat().st_mtime > KEPT_DAYS * 86_400:
-            shutil.rmtree(index.parent, ignore_errors=True)
-            index.parent.with_suffix(".lock").unlink(missing_ok=True)
+            remove_folder(index.parent, KIND)
+            if not index.exists():
+                index.parent.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def prepare_for_model1(

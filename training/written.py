@@ -9,7 +9,6 @@ is being written lies in a folder `.diptych-…` beside its place, which no othe
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +17,11 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked, so two runs at once are not kept apart
+    fcntl = None  # type: ignore[assignment]
 
 MANIFEST = ".diptych.json"
 WORKSPACE = ".diptych-"
@@ -240,21 +244,27 @@ def _read(folder: Path) -> dict[str, Any]:
 def _locked_manifest(folder: Path) -> Iterator[dict[str, Any]]:
     """The manifest to change, which no other process changes meanwhile: replaced whole when the block ends well."""
     path = folder / MANIFEST
+    if path.is_symlink():
+        raise ForeignFileError(refusal(folder, [MANIFEST]))
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         lock(handle)
         if path.exists() and os.stat(path).st_ino == os.fstat(handle).st_ino:
             break
         os.close(handle)  # another process has replaced it
+    open_: int | None = handle
     try:
         content = _read(folder)
         if os.fstat(handle).st_size and _manifest(folder) is None:
             raise ForeignFileError(refusal(folder, [MANIFEST]))
         yield content
+        if fcntl is None:  # Windows replaces no open file
+            _closed(open_)
+            open_ = None
         with replacing(path) as file:
             file.write(json.dumps(content, indent=1) + "\n")
     finally:
-        os.close(handle)
+        _closed(open_)
 
 
 @contextlib.contextmanager
@@ -263,7 +273,8 @@ def replacing(path: Path) -> Iterator[IO[str]]:
     number, partial = tempfile.mkstemp(prefix=f".{path.name.lstrip('.')}.", dir=path.parent)
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:
-            os.fchmod(number, 0o644)
+            if hasattr(os, "fchmod"):
+                os.fchmod(number, 0o644)
             yield file
         os.replace(partial, path)
     except BaseException:
@@ -277,7 +288,7 @@ def _workspace(parent: Path, target: str) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     _clear_dead_workspaces(parent)
     place = Path(tempfile.mkdtemp(prefix=WORKSPACE, dir=parent))
-    handle = os.open(place, os.O_RDONLY)
+    handle = _opened(place)
     try:
         lock(handle)
         content = OURS | {"kind": "workspace", "target": target}
@@ -285,7 +296,7 @@ def _workspace(parent: Path, target: str) -> Iterator[Path]:
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
-        os.close(handle)
+        _closed(handle)
 
 
 def _clear_dead_workspaces(parent: Path) -> None:
@@ -293,10 +304,7 @@ def _clear_dead_workspaces(parent: Path) -> None:
     for place in parent.glob(f"{WORKSPACE}*"):
         if _read(place)["kind"] != "workspace":
             continue
-        try:
-            handle = os.open(place, os.O_RDONLY)
-        except OSError:  # its process has just removed it
-            continue
+        handle = _opened(place)
         try:
             if lock(handle, wait=False):
                 target = parent / json.loads((place / MANIFEST).read_text(encoding="utf-8"))["target"]
@@ -304,12 +312,28 @@ def _clear_dead_workspaces(parent: Path) -> None:
                     os.replace(place / "new", target)
                 shutil.rmtree(place, ignore_errors=True)
         finally:
-            os.close(handle)
+            _closed(handle)
 
 
-def lock(handle: int, wait: bool = True) -> bool | None:
+def _opened(folder: Path) -> int | None:
+    """A folder to lock; None where it is gone, and on Windows, which opens none."""
+    try:
+        return os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+
+
+def _closed(handle: int | None) -> None:
+    """Close what was opened; None is what is open then."""
+    if handle is not None:
+        os.close(handle)
+
+
+def lock(handle: int | None, wait: bool = True) -> bool | None:
     """Lock an open file or folder until it is closed. False where another process has it, None on a disk without
     locks, as some on networks are."""
+    if fcntl is None or handle is None:
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
@@ -324,11 +348,11 @@ def held(folder: Path) -> Iterator[bool]:
     """Whether this process alone has the folder, until the block ends; a folder made for that and left empty goes."""
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
+    handle = _opened(folder)
     try:
         yield lock(handle, wait=False) is not False
     finally:
-        os.close(handle)
+        _closed(handle)
         if made:
             with contextlib.suppress(OSError):
                 folder.rmdir()

@@ -17,9 +17,9 @@ from training.cache import cache_folder
 from training.corpus import CorpusError
 from training.dataset import load_dataset, spread_over_facts, tokenise_dataset
 from training.documents import Documents
-from training.prepare import Prepared, Recipe, prepare
+from training.prepare import KIND, Prepared, Recipe, _forget_old, prepare
 from training.tokenizer import CHAT_FORM, Tokenizer, train_tokenizer
-from training.written import MANIFEST, WORKSPACE
+from training.written import MANIFEST, WORKSPACE, new_folder
 
 PAINTERS = ("Degas", "Monet", "Manet", "Klee", "Goya", "Cole", "Ryder", "Homer", "Cassatt", "Morisot")
 
@@ -200,3 +200,18 @@ def test_rows_that_are_not_read_are_told_of_when_data_are_made_and_when_they_are
         assert f"30 unknown role (first: {path}, line {len(rows) + 1})" in warning
         assert prepared.cleaning.first == {"unknown role": f"{path}, line {len(rows) + 1}"}
     assert "**WARNING" in (prepared.folder / "data_card.md").read_text()
+
+
+def test_of_old_prepared_data_only_what_was_written_here_is_removed(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "old", KIND) as folder:
+        (folder / "index.json").write_text("{}")
+    with new_folder(tmp_path / "with notes", KIND) as folder:
+        (folder / "index.json").write_text("{}")
+    (tmp_path / "with notes" / "thesis.txt").write_text("mine")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "index.json").write_text("{}")
+    for index in tmp_path.glob("*/index.json"):
+        os.utime(index, (0, 0))
+    _forget_old(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "with notes"]
+    assert (tmp_path / "with notes" / "index.json").exists()

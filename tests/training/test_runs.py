@@ -144,6 +144,72 @@ def test_a_user_without_a_name_gets_a_home(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.delenv(name)  # what give_a_home has set
 
 
+@pytest.mark.parametrize("taken", ["a link", "open to others", "a file"])
+def test_a_home_that_somebody_else_made_is_not_used(
+    taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    place = tmp_path / "diptych-home-54321"
+    if taken == "a link":
+        (tmp_path / "of another").mkdir(mode=0o700)
+        place.symlink_to(tmp_path / "of another")
+    elif taken == "a file":
+        place.write_text("mine")
+    else:
+        place.mkdir()
+        place.chmod(0o777)
+    give_a_home()
+    assert Path.home() != place
+    assert (Path.home().parent, Path.home().stat().st_mode & 0o777) == (tmp_path, 0o700)
+
+
+WITHOUT_UNIX = """
+import os, psutil, signal, sys  # psutil itself is another one there
+for module in ("fcntl", "pwd", "grp", "resource", "termios", "pty"):
+    sys.modules[module] = None
+for module, names in ((signal, ("SIGHUP", "SIGKILL")), (os, ("getuid", "geteuid", "killpg", "fchmod", "setsid"))):
+    for name in names:
+        delattr(module, name)
+real, opened = os.open, set()
+def open_no_folder(path, *arguments, **more):
+    if os.path.isdir(path):
+        raise PermissionError(13, "Permission denied", str(path))
+    handle = real(path, *arguments, **more)
+    opened.add(str(path))
+    return handle
+import shutil
+shutil._use_fd_functions, os.open = False, open_no_folder
+import importlib, pkgutil, training, feedback
+from training.written import held, is_ours, new_file, new_folder, replace_text
+from training.checkpoint import Interruption, TrainingStates
+from pathlib import Path
+folder = Path(sys.argv[1])
+for _ in range(2):
+    replace_text(folder / "report.json", "{}")
+    with new_folder(folder / "hf", "hf") as partial:
+        (partial / "config.json").write_text("{}")
+states = TrainingStates(folder, {"data": ["core"], "seed": 1})
+states.save(1, {"weights": {}})
+with Interruption(), held(folder) as alone:
+    assert alone and is_ours(folder / "report.json") and states.steps() == [1]
+for package in (training, feedback):
+    for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+"""
+
+
+def test_where_the_system_has_no_locks_nor_hang_ups_everything_still_runs(tmp_path: Path) -> None:
+    """As on Windows, as far as that can be had here: modules and signals that it lacks, and no folder that opens."""
+    command = [sys.executable, "-c", WITHOUT_UNIX, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_terminal_without_utf8_shows_escapes() -> None:
     code = (
         "import argparse; from training.options import run_command\n"

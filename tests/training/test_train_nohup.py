@@ -122,6 +122,31 @@ def test_paths_are_meant_from_where_the_command_was_typed(
         stop(started)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["model1", "--plan"], ["model2", "--list-bases"], ["both", "--list-bases"], ["--list-bases"]),
+        *(["both", "--plan-for=cuda"], ["--plan"], ["both", "--set", "dim=8", "--help"], ["both", "-h"], ["--check"]),
+    ],
+)
+def test_what_only_tells_something_starts_no_run(folder: Path, words: list[str]) -> None:
+    for name in ("train_art_ai_model", "train_model2_pretrained"):
+        (folder / "training" / f"{name}.py").write_text(f"import sys; print('{name}', *sys.argv[1:])")
+    told = nohup(folder, *words)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert ("train_art_ai_model" in told.stdout) == (words[0] != "model2" and "--list-bases" not in words)
+    assert ("train_model2_pretrained" in told.stdout) == (words[0] != "model1")
+    assert words[-1] in told.stdout
+    assert not (folder / "logs").exists()
+
+
+def test_what_cannot_be_told_fails_as_the_command_does(folder: Path) -> None:
+    for name in ("train_art_ai_model", "train_model2_pretrained"):
+        (folder / "training" / f"{name}.py").write_text("raise SystemExit(2)")
+    assert nohup(folder, "both", "--plan", "--set", "dim=x").returncode == 2
+    assert not (folder / "logs").exists()
+
+
 def test_an_unknown_run_is_one_line(folder: Path) -> None:
     refused = nohup(folder, "model3")
     assert refused.returncode == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import json
 import os
@@ -15,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from app import cli
+from benchmarks import outputs
+from feedback import __main__ as feedback
 from tests.trained import ROOT
 from tests.training.evaluation.tiny_checkpoint import save_tiny_checkpoint
 from training import compare, evaluate, export, train_art_ai_model, train_model2_pretrained
@@ -204,6 +208,66 @@ def test_other_commands_refuse_a_place_that_is_taken(
     for _ in range(2):
         assert corpus.main(["build", "--data", "core", "--max-rows", "5", "--out", str(out / "c.jsonl")]) == 0
     assert before.items() <= tree(out).items()
+
+
+WRITES = {
+    **dict.fromkeys(("train_art_ai_model --out", "train_model2_pretrained --out"), "a_training_refuses_a_folder"),
+    **dict.fromkeys(("train_art_ai_model --progress", "train_model2_pretrained --progress"), "a_progress_file"),
+    "export --out": "an_export_never_replaces",
+    **dict.fromkeys(("evaluate --json", "compare --out", "corpus build --out"), "other_commands_refuse"),
+    **dict.fromkeys(("feedback stats --json", "feedback export --out", "feedback report --out"), "no_file_of_another"),
+    "feedback backup --out": "a_mistake_with_the_newer",
+    **dict.fromkeys(("app --db", "feedback restore --db"), "a_database_of_another_program"),
+}
+"""Every option by which a command is told where to write, and the test that a stranger's file there stays."""
+READS = {
+    *("export CHECKPOINT", "train_model2_pretrained --base", "evaluate --benchmark", "compare --stats", "compare --db"),
+    *("compare --evaluation", "feedback stats --csv", "feedback restore --from", "app --study"),
+    *(f"feedback {name} --db" for name in ("stats", "export", "report", "backup", "check")),
+}
+PLACE = re.compile(r"FILE|DIR|PATH|FOLDER|CHECKPOINT")
+
+
+def places(name: str, parser: argparse.ArgumentParser) -> set[str]:
+    """The arguments of a command that are paths."""
+    found: set[str] = set()
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found |= {place for sub, inner in action.choices.items() for place in places(f"{name} {sub}", inner)}
+        elif action.type is Path or PLACE.search(str(action.metavar)):
+            found.add(f"{name} {action.option_strings[0] if action.option_strings else action.metavar}")
+    return found
+
+
+def test_every_option_that_writes_is_known_and_tested() -> None:
+    commands = {
+        "train_art_ai_model": train_art_ai_model.parser(),
+        "train_model2_pretrained": train_model2_pretrained.parser(),
+        **{"export": export.build_parser(), "evaluate": evaluate.parser(), "compare": compare.build_parser()},
+        "corpus": corpus._parser(),
+        "feedback": feedback._parser(),
+        "app": cli.parser(),
+    }
+    found = {place for name, parser in commands.items() for place in places(name, parser)}
+    assert found - {"app --root-path"} == set(WRITES) | READS
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name in set(WRITES.values()) if f"def test_{name}" not in tests] == []
+
+
+def test_a_benchmark_refuses_a_place_that_is_taken_before_it_measures(tmp_path: Path) -> None:
+    written = re.compile(r'add_argument\("--(?:out|json|keep|results)", (?!type=own_file)')
+    scripts = {path.name: path.read_text() for path in (ROOT / "benchmarks").glob("*.py")}
+    assert [name for name, text in scripts.items() if written.search(text) or "arguments.out.write" in text] == []
+    before = strangers(tmp_path, "report.md")
+    command = [sys.executable, "benchmarks/coverage.py", "--out", str(tmp_path / "report.md")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "holds report.md, which was not written here" in done.stderr
+    for number in range(2):
+        outputs.append(tmp_path / "rows.jsonl", {"row": number})
+        outputs.write(outputs.own_file(str(tmp_path / "new.md")), f"report {number}")
+    assert outputs.lines(outputs.own_file(str(tmp_path / "rows.jsonl"))) == ['{"row": 0}', '{"row": 1}']
+    assert before.items() <= tree(tmp_path).items()
 
 
 def test_a_card_that_somebody_edited_stays(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
