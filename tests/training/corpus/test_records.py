@@ -109,6 +109,58 @@ def test_works_were_made_in_the_life_of_their_artist(records: Records) -> None:
     assert wrong == []
 
 
+GRACE = 10
+"""Years by which a work may lie outside its movement's dates, which are round numbers."""
+
+
+def test_works_lie_within_the_dates_of_their_movement(records: Records) -> None:
+    movements = {movement.name: movement for movement in records.movements}
+    wrong = []
+    for work in records.works:
+        if work.movement and work.year is not None:
+            movement, begun = movements[work.movement], work.year_start or work.year
+            late = movement.end is not None and begun > movement.end + GRACE
+            if late or work.year < movement.start - GRACE:
+                wrong.append((work.title, begun, work.year, movement.name, movement.start, movement.end))
+    assert wrong == []
+
+
+def test_works_belong_to_a_movement_of_their_maker(records: Records) -> None:
+    artists = {artist.name: artist for artist in records.artists}
+    assert [
+        (work.title, work.movement, artists[work.artist].movements)
+        for work in records.works
+        if work.movement and work.artist and work.movement not in artists[work.artist].movements
+    ] == []
+
+
+def test_artists_lived_as_grown_people_in_the_time_of_their_movements(records: Records) -> None:
+    movements = {movement.name: movement for movement in records.movements}
+    wrong = []
+    for artist in records.artists:
+        for movement in (movements[name] for name in artist.movements):
+            too_young = artist.born and movement.end is not None and artist.born + 16 > movement.end
+            if too_young or (artist.died and artist.died < movement.start):
+                wrong.append((artist.name, artist.born, artist.died, movement.name, movement.start, movement.end))
+    assert wrong == []
+
+
+def test_joint_makers_are_not_repeated(records: Records) -> None:
+    assert [
+        work.title for work in records.works if work.also_by and (not work.artist or work.artist in work.also_by)
+    ] == []
+
+
+# What the prose says of one object, and so the record must not tell as one: "a cycle of six prints".
+SEVERAL = re.compile(
+    r"^[^.]* (is|are|was|were|consists of) (a |an )?(series|set|cycle|group of|suite|portfolio|thirty-two|twenty-seven)\b"
+)
+
+
+def test_series_are_told_as_series(records: Records) -> None:
+    assert [work.title for work in records.works if SEVERAL.match(work.prose) and not (work.form or work.plural)] == []
+
+
 def _prose(records: Records) -> Iterator[tuple[str, str]]:
     for artist in records.artists:
         yield artist.name, artist.prose
