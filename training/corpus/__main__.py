@@ -16,12 +16,11 @@ from training.corpus import (
     iter_source,
     mixing,
     source_name,
-    split_of,
     stream,
     weighted_sources,
 )
 from training.corpus.card import DataCard
-from training.corpus.cleaned import cleaned
+from training.corpus.cleaned import cleaned, splits_of
 from training.corpus.cleaning import CleaningReport
 from training.corpus.files import FORMATS
 from training.options import MOST
@@ -172,7 +171,7 @@ def _stats(options: argparse.Namespace) -> None:
     pairs = {(sample.question, sample.answer) for sample in everything if sample.question}
     _print_counts("source", Counter(sample.source for sample in everything))
     _print_counts("area", Counter(sample.area for sample in everything))
-    _print_counts("split", Counter(split_of(sample) for sample in everything))
+    _print_counts("split", Counter(splits_of(everything)))
     print(f"distinct question-answer pairs  {len(pairs):>11,}")
     print(f"distinct facts                  {len({fact for sample in everything for fact in sample.facts}):>11,}")
     print(f"words                           {_words(everything):>11,}")

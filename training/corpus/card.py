@@ -140,8 +140,8 @@ class DataCard:
             *markdown_table(("area", "samples"), _counts(card["areas"])),
             "",
             f"Across the split {across['near_duplicates']:,} near duplicates were removed; "
-            f"{across['asked_again']:,} rows that ask what is held out went there; {across['same_words']:,} held-out "
-            "questions have the words of one that is trained on.",
+            f"{across['moved']:,} rows changed sides to stay with those of their id or question; "
+            f"{across['same_words']:,} held-out questions have the words of one that is trained on.",
             "",
             "## Removed by cleaning",
             "",

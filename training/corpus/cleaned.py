@@ -6,7 +6,7 @@ import errno
 import pickle
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -25,6 +25,9 @@ from training.parallel import Workers
 BATCH, BATCH_CHARACTERS = 4096, 1_500_000
 """Samples that one process cleans at a time: so many, or as many as first reach so many characters. Samples of some
 sources are a hundred times as long as those of others."""
+
+MOST_OF_ALL = 0.5
+"""Rows that hang together and are more than this share of all are trained on: without them little is left to learn."""
 
 _ROW = np.dtype(
     [
@@ -45,12 +48,12 @@ class AcrossSplit:
 
     Attributes:
         near_duplicates: samples that were removed since they are near duplicates of one on the other side.
-        asked_again: rows that went to the held-out side since a held-out sample asks the same after the same turns.
+        moved: rows that changed sides since their id or their question is that of rows on the other side.
         same_words: held-out samples whose question has the same words, in any order, as one that is trained on.
     """
 
     near_duplicates: int = 0
-    asked_again: int = 0
+    moved: int = 0
     same_words: int = 0
 
 
@@ -168,20 +171,46 @@ def _clean_into(folder: Path, samples: Iterable[Sample], report: CleaningReport,
         report.add_removed(reason, (names[source] for source in table["source"][reasons == number]))
     removed = reasons != 0
     near = sum(int((table["split"][a] != table["split"][b]).sum()) for a, b in search.near)
-    again = _asked_again(table, removed)
-    table["split"][again] = SPLITS.index("new_fact")
-    across = AcrossSplit(near, int(again.sum()), _same_words(table, removed))
+    moved = _join(table, removed)
+    across = AcrossSplit(near, moved, _same_words(table, removed))
     return CleanedCorpus(batches, table, removed, names, characters, report, across)
 
 
-def _asked_again(rows: np.ndarray, removed: np.ndarray) -> np.ndarray:
-    """Which training rows of files ask what a held-out sample asks, (N,) bool.
+def splits_of(samples: Sequence[Sample]) -> list[Split]:
+    """The side of each sample among all the others, as ``cleaned`` decides it where none of them is removed."""
+    rows = _rows(samples)
+    _join(rows, np.zeros(len(rows), bool))
+    return [SPLITS[split] for split in rows["split"].tolist()]
 
-    The split goes by a row's own id where it has one, so two rows with one question may fall on two sides.
+
+def _join(rows: np.ndarray, removed: np.ndarray) -> int:
+    """Put rows of files on one side that share a fact or what is asked, with all others between them; returns how many
+    changed sides.
+
+    A group's side is that of its fact with the smallest hash: a question with a hundred ids is held out no more often
+    than one with a single id. Where a sample of another kind asks the same, which stays where it is, the group follows.
     """
-    training = rows["split"] == 0
-    held_out = np.unique(rows["asked"][~training & ~removed & (rows["asked"] != 0)])
-    return training & ~removed & rows["file"] & np.isin(rows["asked"], held_out)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    chosen = np.flatnonzero(~removed & rows["file"])
+    if not len(chosen):
+        return 0
+    part, others = rows[chosen], rows[~removed & ~rows["file"] & (rows["asked"] != 0)]
+    facts, fact = np.unique(part["fact"], return_inverse=True)
+    asked, question = np.unique(part["asked"], return_inverse=True)
+    question = np.where(part["asked"] != 0, len(facts) + question, fact)  # prose asks nothing
+    n = len(facts) + len(asked)
+    _, groups = connected_components(coo_array((np.ones(len(part), bool), (fact, question)), (n, n)), directed=False)
+    group = np.unique(groups[fact], return_inverse=True)[1]
+    order = np.lexsort((part["fact"], group))
+    side = part["split"][order[np.diff(group[order], prepend=-1) != 0]]
+    for held_out in (False, True):
+        told = others["asked"][(others["split"] != 0) == held_out]
+        side[group[np.isin(part["asked"], told)]] = SPLITS.index("new_fact" if held_out else "train")
+    side[np.bincount(group) > MOST_OF_ALL * len(part)] = SPLITS.index("train")
+    rows["split"][chosen] = side[group]
+    return int((side[group] != part["split"]).sum())
 
 
 def _same_words(rows: np.ndarray, removed: np.ndarray) -> int:
@@ -205,6 +234,18 @@ def _tasks(samples: Iterable[Sample], folder: Path) -> Iterator[tuple[list[Sampl
         yield batch, folder / f"batch-{next(numbers):06}"
 
 
+def _rows(samples: Sequence[Sample]) -> np.ndarray:
+    """What is known of each sample without the others; its source is to be filled in."""
+    rows = np.zeros(len(samples), _ROW)
+    rows["id"] = [digest(sample.id) for sample in samples]
+    rows["fact"] = [digest(sample.fact) for sample in samples]
+    rows["file"] = [from_files(sample) for sample in samples]
+    rows["asked"] = [_asked(sample) for sample in samples]
+    rows["words"] = [_words(sample) for sample in samples]
+    rows["split"] = [SPLITS.index(split_of(sample)) for sample in samples]
+    return rows
+
+
 def _clean_batch(task: tuple[list[Sample], Path]) -> _Batch:
     samples, path = task
     report = CleaningReport()
@@ -212,13 +253,7 @@ def _clean_batch(task: tuple[list[Sample], Path]) -> _Batch:
     path = path.with_name(f"{path.name}-{len(kept)}")
     with path.open("wb") as file:
         pickle.dump(kept, file, pickle.HIGHEST_PROTOCOL)
-    rows = np.zeros(len(kept), _ROW)
-    rows["id"] = [digest(sample.id) for sample in kept]
-    rows["fact"] = [digest(sample.fact) for sample in kept]
-    rows["file"] = [from_files(sample) for sample in kept]
-    rows["asked"] = [_asked(sample) for sample in kept]
-    rows["words"] = [_words(sample) for sample in kept]
-    rows["split"] = [SPLITS.index(split_of(sample)) for sample in kept]
+    rows = _rows(kept)
     characters = sum(len(message.content) for sample in kept for message in sample.messages)
     return _Batch(path, rows, [sample.source for sample in kept], characters, fingerprint(kept), report)
 

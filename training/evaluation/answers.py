@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.corpus import split_of
 from training.corpus.sample import Sample, digest
 from training.evaluation.intervals import DRAWS, mean_interval
 from training.evaluation.subjects import Answer, Subject, Unavailable
@@ -34,6 +33,7 @@ def questions(samples: Sequence[Sample], n: int = N_ANSWERS) -> list[Sample]:
 def measure(
     subject: Subject,
     samples: Sequence[Sample],
+    splits: Mapping[str, str],
     *,
     max_new_tokens: int = MAX_NEW_TOKENS,
     seed: int = 0,
@@ -45,6 +45,7 @@ def measure(
 
     Args:
         samples: chats whose last answer is the reference, as ``questions`` chooses them.
+        splits: on which side of the split each is, by its id.
 
     Raises:
         Unavailable: no chats among the samples, or a server that does not answer.
@@ -82,7 +83,7 @@ def measure(
                 "prompt": sample.question,
                 "answer": answer.text,
                 "reference": sample.answer,
-                "split": split_of(sample),
+                "split": splits[sample.id],
                 "stopped": answer.stopped,
             }
             for sample, answer in zip(samples[:EXAMPLES], answers, strict=False)

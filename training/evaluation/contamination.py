@@ -2,7 +2,7 @@
 
 An item whose question was trained on, with its answer, shows what a model repeats, not what it knows; such items are
 named and reported apart. Rows are those that a run's ``training_report.json`` says it was given, in the order in which
-the training takes them; rows that the training left out as duplicates are counted as given.
+the training takes them, cleaned and split by the same rules.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from training.corpus import split_of, stream
+from training.corpus import is_embedded, split_of, stream
+from training.corpus.cleaned import cleaned
 from training.corpus.forms import normalised_question as normalised
 from training.corpus.sample import Sample
 from training.dataset import spread_over_facts
@@ -28,11 +29,19 @@ def training_samples(config: Mapping[str, Any]) -> Iterator[Sample]:
     Raises:
         CorpusError: data that is no longer where it was, in one line.
     """
-    samples = stream(config.get("data") or ("embedded",), config.get("max_rows_per_source"))
-    train = (sample for sample in samples if split_of(sample) == "train")
+    train = _trained_on(config.get("data") or ("embedded",), config.get("max_rows_per_source"))
     if config.get("max_samples") is None:
         return train
     return iter(spread_over_facts(list(train), config["max_samples"]))
+
+
+def _trained_on(data: Sequence[str], max_rows_per_source: int | None) -> Iterator[Sample]:
+    samples = stream(data, max_rows_per_source)
+    if is_embedded(data):
+        yield from (sample for sample in samples if split_of(sample) == "train")
+        return
+    with cleaned(samples) as corpus:
+        yield from (sample for sample, split in corpus.with_splits() if split == "train")
 
 
 @dataclass(frozen=True)

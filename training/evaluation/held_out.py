@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from training.corpus import CorpusError, is_embedded, split_of, stream
+from training.corpus import CorpusError, is_embedded, stream
 from training.corpus.cleaned import cleaned
 from training.corpus.sample import Sample, digest
 from training.corpus.split import NEW_FACT_SHARE, NEW_WORDING_SHARE
@@ -32,10 +32,12 @@ class NothingHeldOut(CorpusError):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Held-out samples, the same ones for every model; ``available`` says how many of each kind there are."""
+    """Held-out samples, the same ones for every model; ``available`` says how many of each kind there are, ``splits``
+    of which kind each is, by its id."""
 
     samples: tuple[Sample, ...]
     available: dict[str, int]
+    splits: dict[str, str]
 
 
 def load_held_out(data: Sequence[str], max_rows_per_source: int | None, limit: int | None) -> HeldOut:
@@ -46,21 +48,25 @@ def load_held_out(data: Sequence[str], max_rows_per_source: int | None, limit: i
         NothingHeldOut: data of which nothing is held out.
     """
     if is_embedded(data):
-        found = load_dataset(data, max_rows_per_source, max_held_out=2**62).validation
+        by_split = load_dataset(data, max_rows_per_source, max_held_out=2**62).held_out
     else:
+        by_split = defaultdict(list)
         with cleaned(stream(data, max_rows_per_source)) as corpus:
-            found = [sample for sample in corpus if split_of(sample) != "train"]
-    by_split: dict[str, list[Sample]] = defaultdict(list)
-    for sample in found:
-        by_split[split_of(sample)].append(sample)
+            for sample, split in corpus.with_splits():
+                if split != "train":
+                    by_split[split].append(sample)
     if not by_split:
         raise NothingHeldOut(
             f"{' '.join(data)}: no sample is held out (about {NEW_FACT_SHARE:.0%} of the questions of files are, and "
             f"of the embedded corpus {NEW_WORDING_SHARE:.0%} of the samples besides), so nothing can be measured on "
             "held-out text; name more data"
         )
-    chosen = [sorted(samples, key=lambda sample: digest(sample.id))[:limit] for samples in by_split.values()]
-    return HeldOut(tuple(sample for part in chosen for sample in part), {k: len(v) for k, v in by_split.items()})
+    chosen = {kind: sorted(samples, key=lambda sample: digest(sample.id))[:limit] for kind, samples in by_split.items()}
+    return HeldOut(
+        tuple(sample for part in chosen.values() for sample in part),
+        {kind: len(samples) for kind, samples in by_split.items()},
+        {sample.id: kind for kind, samples in chosen.items() for sample in samples},
+    )
 
 
 def measure(subject: Subject, held_out: HeldOut, *, seed: int = 0, draws: int = DRAWS) -> dict[str, Any]:
@@ -73,7 +79,7 @@ def measure(subject: Subject, held_out: HeldOut, *, seed: int = 0, draws: int = 
     """
     samples = held_out.samples
     losses = subject.document_losses(samples)
-    part: dict[str, Any] = {name: _score(losses, samples, name, seed, draws) for name in PARTS}
+    part: dict[str, Any] = {name: _score(losses, held_out, name, seed, draws) for name in PARTS}
     part["available"] = held_out.available
     part["per_sample"] = {"ids": [sample.id for sample in samples]} | {
         name: {
@@ -85,12 +91,12 @@ def measure(subject: Subject, held_out: HeldOut, *, seed: int = 0, draws: int = 
     return part
 
 
-def _score(losses: Sequence[DocumentLoss], samples: Sequence[Sample], name: str, seed: int, draws: int) -> Any:
+def _score(losses: Sequence[DocumentLoss], held_out: HeldOut, name: str, seed: int, draws: int) -> Any:
     likelihoods: list[Likelihood] = [getattr(loss, name) for loss in losses]
 
     def grouped(key: str, of: Callable[[Sample], str]) -> list[dict[str, Any]]:
         groups: dict[str, list[Likelihood]] = defaultdict(list)
-        for sample, likelihood in zip(samples, likelihoods, strict=True):
+        for sample, likelihood in zip(held_out.samples, likelihoods, strict=True):
             groups[of(sample)].append(likelihood)
         return [{key: group} | _bits(groups[group], seed, draws) for group in sorted(groups)]
 
@@ -101,7 +107,7 @@ def _score(losses: Sequence[DocumentLoss], samples: Sequence[Sample], name: str,
         "token_perplexity_note": "comparable only between models that share a tokenizer",
         "by_source": grouped("source", lambda sample: sample.source),
         "by_area": grouped("area", lambda sample: sample.area),
-        "by_split": grouped("split", split_of),
+        "by_split": grouped("split", lambda sample: held_out.splits[sample.id]),
     }
 
 

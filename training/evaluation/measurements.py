@@ -186,7 +186,7 @@ class Measurements:
             {"data": self._data_key, "limit": self.settings.limit},
             "answers",
             lambda: len(answers.questions(self.held_out.samples)),
-            lambda: answers.measure(subject, answers.questions(self.held_out.samples), seed=SEED),
+            lambda: answers.measure(subject, answers.questions(self.held_out.samples), self.held_out.splits, seed=SEED),
         )
 
     @cached_property

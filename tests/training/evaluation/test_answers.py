@@ -21,6 +21,7 @@ SAMPLES = [
     sample("What is a fresco?", "A fresco is a painting on wet plaster."),
     sample("Hello!", "Hello! How are you?"),
 ]
+SPLITS = dict.fromkeys((one.id for one in SAMPLES), "new_fact")
 PROSE = Sample("p", "mine", "art", "row:2", (Message("text", "A painting."),), "MIT")
 
 
@@ -38,7 +39,7 @@ class Parrot:
 
 def test_what_is_counted_in_answers() -> None:
     subject: Any = Parrot()
-    part = answers.measure(subject, SAMPLES, max_new_tokens=9, draws=200)
+    part = answers.measure(subject, SAMPLES, SPLITS, max_new_tokens=9, draws=200)
     assert part["n"] == 3
     assert part["stopped"]["estimate"] == pytest.approx(2 / 3)
     assert part["mean_words"]["estimate"] == pytest.approx((4 + 9 + 0) / 3)
@@ -71,4 +72,4 @@ def test_questions_are_chats_of_one_question_chosen_by_hash() -> None:
     assert answers.questions([PROSE, longer]) == [longer]
     subject: Any = Parrot()
     with pytest.raises(Unavailable, match="only prose"):
-        answers.measure(subject, answers.questions([PROSE]))
+        answers.measure(subject, answers.questions([PROSE]), {})
