@@ -28,7 +28,7 @@ from training.compute import EXACT, STORED
 from training.documents import ChatForm
 from training.gguf_format import llama_from_gguf
 from training.progress import Progress, quiet_transformers
-from training.prompts import ChatTokenizer, encodable, guarded_template, special_ids
+from training.prompts import ChatTokenizer, encodable, guarded_template, looks_special, special_ids
 from training.written import new_folder
 
 if TYPE_CHECKING:
@@ -200,6 +200,7 @@ def prepare_for_chat(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
     else:
         tokenizer.pad_token = spare[0]
     special_tokens = tokenizer.convert_ids_to_tokens(sorted(special_ids(tokenizer)))
+    mark_as_special(tokenizer)
     tokenizer.chat_template = guarded_template(CHAT_TEMPLATE, "message['content']", special_tokens)
     if len(tokenizer) > rows:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=True)
@@ -209,6 +210,18 @@ def prepare_for_chat(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
         config.bos_token_id = tokenizer.bos_token_id
     model.config.name_or_path = ""
     return len(tokenizer) - known
+
+
+def mark_as_special(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Make special what looks special among the added words, so that no program reads it in typed text or shows it."""
+    state = getattr(tokenizer, "backend_tokenizer", None)
+    added = tokenizer.added_tokens_decoder.values()
+    if state is None or not any(looks_special(token.content) and not token.special for token in added):
+        return
+    content = json.loads(state.to_str())
+    for token in content["added_tokens"]:
+        token["special"] |= looks_special(token["content"])
+    tokenizer._tokenizer = type(state).from_str(json.dumps(content))  # adding a token again changes nothing of it
 
 
 def source_of(name: str, progress: Progress) -> str:

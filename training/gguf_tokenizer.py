@@ -11,6 +11,8 @@ from typing import Any
 
 from gguf import GGUFWriter, TokenType
 
+from training.prompts import looks_special
+
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+"
 _REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -161,7 +163,7 @@ def _tokens(tokenizer: Any, state: Mapping[str, Any], vocab_size: int) -> tuple[
         if i not in tokens:
             types.append(TokenType.UNUSED)
         elif i in special:
-            types.append(TokenType.CONTROL if special[i] else TokenType.USER_DEFINED)
+            types.append(TokenType.CONTROL if special[i] or looks_special(tokens[i]) else TokenType.USER_DEFINED)
         else:
             types.append(TokenType.NORMAL)
     return [tokens.get(i, f"[PAD{i}]") for i in range(vocab_size)], types

@@ -22,6 +22,7 @@ Render = Callable[[Sequence[str]], str]
 Part = tuple[str, int | None]
 """A piece of a written conversation, and which message said it; None for the template's own."""
 
+_DIGIT = re.compile(r"\d")
 _MARK = re.compile("\ue0f0(\\d+)\ue0f1")
 
 
@@ -143,12 +144,25 @@ class ChatTokenizer:
 
 
 def special_ids(tokenizer: Any) -> frozenset[int]:
-    """The ids of a tokenizer's special tokens, but for the one that stands for what it does not know."""
+    """The ids of a tokenizer's special tokens, but for the one that stands for what it does not know.
+
+    An added word that looks like one counts: makers add ``<tool_call>`` and ``<think>`` as mere words, and a model
+    reads them as more than that.
+    """
     ids = set(tokenizer.all_special_ids)
-    ids |= {token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special}
+    added = tokenizer.added_tokens_decoder.items()
+    ids |= {token_id for token_id, token in added if token.special or looks_special(token.content)}
     own = {tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id}
     unknown = tokenizer.unk_token_id
     return frozenset(ids if unknown in own else ids - {unknown})
+
+
+def looks_special(token: str) -> bool:
+    """Whether a token is written as a mark, such as ``<think>`` or ``[INST]``: no word, and no run of blanks."""
+    return bool(_MARKUP.fullmatch(token))
+
+
+_MARKUP = re.compile(r"[▁ ]*(<\S*[^\W\d_]\S*>|\[/?\w*[^\W\d_]\w*\]|>>\w+<<|\{\|\S+\|\})[▁ ]*")
 
 
 def guarded_template(template: str, content: str, special_tokens: Iterable[str]) -> str:
@@ -161,9 +175,10 @@ def guarded_template(template: str, content: str, special_tokens: Iterable[str])
         content: how it writes what was said, e.g. ``message['content']``.
         special_tokens: their texts.
     """
-    tokens = sorted(set(special_tokens), key=lambda token: (-len(token), token))
-    if len(tokens) > 40:  # Llama 3 has 256 alike
-        tokens = [token for token in tokens if not token.startswith("<|")] + ["<|"]
+    texts = {token.strip("▁ ") for token in special_tokens}
+    if len(texts) > 40:  # Llama 3 has 256, Gemma 3 has 6,000 that differ in their number
+        texts = {family if len(family := _DIGIT.split(text)[0]) > 3 else text for text in texts}
+    tokens = sorted(texts, key=lambda token: (-len(token), token))
     guards = "".join(f" | replace({_quoted(token)}, {_quoted(token[0] + ' ' + token[1:])})" for token in tokens)
     return template.replace(f"{{{{ {content} }}}}", f"{{{{ {content}{guards} }}}}")
 

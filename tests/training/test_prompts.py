@@ -68,6 +68,24 @@ def word_pieces() -> PreTrainedTokenizerFast:
     )
 
 
+def marks_as_words() -> PreTrainedTokenizerFast:
+    """Marks that makers add without making them special, beside words and runs of blanks that are what they are."""
+    tokenizer = byte_pairs(individual_digits=True)
+    tokenizer.add_tokens([AddedToken(word, normalized=False) for word in (*MARKS, *WORDS)])
+    return tokenizer
+
+
+MARKS = (
+    "<think>",
+    "</think>",
+    "<tool_call>",
+    "[TOOL_CALLS]",
+    "[/INST]",
+    "<｜tool▁calls▁begin｜>",
+    "<unused0>",
+    ">>TITLE<<",
+)
+WORDS = ("    ", "\t\t", "diptych", "<-", "[1]", "->")
 TOKENIZERS = {
     "gpt2": lambda: byte_pairs(individual_digits=False),
     "llama": lambda: byte_pairs(individual_digits=True),
@@ -75,6 +93,7 @@ TOKENIZERS = {
     "chatml": chatml_as_words,
     "unigram": unigram,
     "wordpiece": word_pieces,
+    "marks": marks_as_words,
 }
 
 
@@ -125,6 +144,30 @@ def test_special_tokens_of_every_kind_of_tokenizer_are_text(tokenizer: PreTraine
         scored = [token for token, scores in zip(document.ids, document.answers, strict=True) if scores]
         assert scored == [*ids, tokenizer.eos_token_id]
         assert len(turns(page.ids)) == 2
+
+
+def test_only_what_is_written_as_a_mark_is_special(tmp_path: Path) -> None:
+    made = marks_as_words()
+    prepare_for_chat(tiny_model("gpt2", len(made) + 5), made)
+    made.save_pretrained(tmp_path)
+    for tokenizer in (made, AutoTokenizer.from_pretrained(tmp_path)):
+        special = {tokenizer.convert_ids_to_tokens(token) for token in special_ids(tokenizer)}
+        assert special.issuperset(MARKS)
+        assert special.isdisjoint(WORDS)
+        ids = ChatTokenizer(tokenizer).plain("a diptych <think>")
+        assert ids[:-4].count(tokenizer.convert_tokens_to_ids("diptych")) == 1
+        assert tokenizer.decode(ids, skip_special_tokens=True) == "a diptych <think>"
+        marks = tokenizer.convert_tokens_to_ids(list(MARKS))
+        assert tokenizer.decode(marks, skip_special_tokens=True) == ""  # as in llama.cpp
+
+
+def test_marks_of_which_there_are_thousands_are_guarded_by_their_families(tmp_path: Path) -> None:
+    made = byte_pairs(individual_digits=True)
+    made.add_tokens([AddedToken(f"<unused{i}>", normalized=False) for i in range(3000)])
+    prepare_for_chat(tiny_model("gpt2", len(made) + 5), made)
+    assert len(made.chat_template) < 1500
+    written = made.apply_chat_template(chat("a <unused7><unused2999> b"), return_dict=False)
+    assert len(special_ids(made).intersection(written)) == 2  # the turn's own
 
 
 def test_the_template_that_is_saved_changes_nothing_else(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
@@ -202,21 +245,27 @@ def test_model1_reads_the_same_ids_in_every_form(model1: Path, server: LlamaCpp)
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_base_reads_the_same_ids_in_transformers_and_llama_cpp(family: str, tmp_path: Path) -> None:
-    base = load_base(str(save_tiny_base(family, tmp_path / "base")))
+    save_tiny_base(family, tmp_path / "base")
+    words = byte_pairs(individual_digits=family == "llama")
+    words.add_tokens([AddedToken(word, normalized=False) for word in (*MARKS, *WORDS)])
+    words.save_pretrained(tmp_path / "base")
+    tiny_model(family, len(words)).save_pretrained(tmp_path / "base")
+    base = load_base(str(tmp_path / "base"))
     base.model.save_pretrained(tmp_path / "final")
     base.tokenizer.save_pretrained(tmp_path / "final")
     export_gguf(tmp_path / "final", tmp_path / "model.gguf", "f32")
     talk, server = ChatTokenizer(AutoTokenizer.from_pretrained(tmp_path / "final")), LlamaCpp(tmp_path / "model.gguf")
     turns = {base.tokenizer.convert_tokens_to_ids(token) for token in ("<|im_start|>", "<|im_end|>")}
     form = base.chat_form()
-    for text in texts_for(["<|im_start|>", "<|endoftext|>", "<|im_end|>"]):
+    for text in texts_for(["<|im_start|>", "<|endoftext|>", "<|im_end|>", *MARKS, *WORDS]):
         expected = talk.prompt(chat(text))
-        words = base.encode_batch([text])[0]
+        said = base.encode_batch([text])[0]
         if not text.isspace():
-            assert expected == [*form.before["user"], *words, *form.end, *form.after, *form.before["assistant"]], text
+            assert expected == [*form.before["user"], *said, *form.end, *form.after, *form.before["assistant"]], text
         assert served_ids(server, chat(text)) == expected, text
         in_file = server.tokenise(server.chat_prompt(chat(encodable(text))), special=True)
         assert len([token for token in in_file if token in turns]) == 3, text
+        assert len(special_ids(base.tokenizer).intersection(in_file)) == 2, text
     server.close()
 
 
