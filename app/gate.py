@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from app.model_files import NAMES, REPORT, home
-from training.verdict import shortfall
+from training.reporting.verdict import shortfall
 
 
 def report_of(spec: str) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from training.comparison.evidence import Document, ModelEvidence
 from training.comparison.headings import answering_energy, parameters, trained_co2, trained_energy
 from training.comparison.quality import benchmarks, bits, knowledge
 from training.comparison.values import Value, decimal, duration, large, one_place, size, whole
-from training.evaluation.energy import everyday_energy
-from training.verdict import ending_in_words, share_in_words
+from training.reporting.everyday import everyday_energy
+from training.reporting.verdict import ending_in_words, share_in_words
 
 Line = tuple[str, Text | None]
 """A label and what stands beside it, a sentence in which each figure is a value; None where nothing is known."""

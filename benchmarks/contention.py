@@ -133,9 +133,9 @@ def environment(**values: str) -> Iterator[None]:
 def steps(pipe: Any, model: str, follow: bool, folder: str) -> None:
     """A training that takes steps for as many seconds as it is told, two at least; what each took."""
     from training import train_art_ai_model, train_model2_pretrained
-    from training.checkpoint import TrainingStates
-    from training.progress import Progress
-    from training.threads import FreeCores
+    from training.common.progress import Progress
+    from training.hardware.threads import FreeCores
+    from training.loop.resume import TrainingStates
 
     command: Any = train_art_ai_model if model == "model1" else train_model2_pretrained
     options = replace(command.PROFILES["demo"], max_steps=1_000_000, max_seconds=None)

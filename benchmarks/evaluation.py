@@ -31,7 +31,7 @@ from benchmarks.outputs import own_file, write
 from training.evaluation import harness
 from training.evaluation.items import Benchmark, embedded_benchmark, load_benchmark
 from training.evaluation.multiple_choice import choose
-from training.evaluation.subjects import open_subject
+from training.evaluation.opening import open_subject
 
 DEFAULT_MODEL = Path(__file__).resolve().parents[1] / "checkpoints" / "model2_pretrained" / "final"
 TARGET = 2.0

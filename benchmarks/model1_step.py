@@ -3,8 +3,8 @@
     python benchmarks/model1_step.py
 
 Prints milliseconds, forward and backward, as the least of several alternating runs (other programs only ever add), for:
-cross-entropy over a vocabulary (ours: `training/loss.py`), attention on short rows (ours: `plain_attention` in
-`training/attention.py`), RMSNorm (ours: `CpuRMSNorm`), Muon (ours: `training/muon.py`), and the whole step of the
+cross-entropy over a vocabulary (ours: `training/models/loss.py`), attention on short rows (ours: `plain_attention` in
+`training/models/attention.py`), RMSNorm (ours: `CpuRMSNorm`), Muon (ours: `training/loop/muon.py`), and the whole step of the
 demo model with all but Muon and with none of them; at last the parts of a step. `model1_training.py` compares with
 other programs.
 """
@@ -24,14 +24,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import training.model
-from training.attention import plain_attention
-from training.compute import choose_compute
-from training.loss import cross_entropy_sum
-from training.model import CpuRMSNorm, ModernTransformer, RMSNorm
-from training.muon import BatchedMuon
-from training.optimizer import build_optimizers
-from training.train_art_ai_model import PROFILES
+import training.models.transformer
+from training.hardware.compute import choose_compute
+from training.loop.muon import BatchedMuon
+from training.loop.optimizer import build_optimizers
+from training.models.attention import plain_attention
+from training.models.loss import cross_entropy_sum
+from training.models.transformer import CpuRMSNorm, ModernTransformer, RMSNorm
+from training.settings.model1 import PROFILES
 
 ROUNDS = 7
 
@@ -184,7 +184,7 @@ def whole_step() -> None:
     def plain() -> None:
         with (
             compute.autocast(),
-            patch.object(training.model, "PLAIN_ATTENTION_UP_TO", 0),
+            patch.object(training.models.transformer, "PLAIN_ATTENTION_UP_TO", 0),
             patch.object(RMSNorm, "forward", plain_norm),
         ):
             logits = model(tokens, documents)

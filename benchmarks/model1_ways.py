@@ -28,12 +28,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.documents import Documents
-from training.model import ModernTransformer
-from training.packing import Batch, PackedBatches, all_batches
-from training.scoring import score
+from training.data.documents import Documents
+from training.data.packing import Batch, PackedBatches, all_batches
+from training.loop.scoring import score
+from training.models.transformer import ModernTransformer
 
-PAD = 3  # training.tokenizer.PAD, whose module needs sentencepiece, which an environment for litgpt may lack
+PAD = 3  # training.models.tokenizer.PAD, whose module needs sentencepiece, which an environment for litgpt may lack
 WARM_UP = 2
 """Steps that do not count: the first allocate, compile and fill caches."""
 
@@ -86,7 +86,7 @@ class StampedBatches(PackedBatches):
         return (time.perf_counter() - self.stamps[WARM_UP]) / self.job.seconds
 
     def multiplier(self, *_: Any) -> float:
-        """Cosine after a short warm-up, over steps or seconds, as in ``training.optimizer.cosine_with_warmup``."""
+        """Cosine after a short warm-up, over steps or seconds, as in ``training.loop.optimizer.cosine_with_warmup``."""
         done, warm_up, floor = self.done, 0.03, 0.02
         if done < warm_up:
             return max(done / warm_up, 0.01)
@@ -95,18 +95,18 @@ class StampedBatches(PackedBatches):
 
 def bf16_pays() -> bool:
     """Whether the peers run in bf16: each in the format that is the faster on this machine."""
-    from training.compute import choose_compute
+    from training.hardware.compute import choose_compute
 
     return choose_compute().dtype == torch.bfloat16
 
 
 def ours(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatches]:
     """This repository's loop with its own settings, as `train_art_ai_model` runs it."""
-    from training.compute import choose_compute
-    from training.progress import Progress
-    from training.report import Metrics
-    from training.train_art_ai_model import Model1Options
-    from training.trainer import Trainer
+    from training.common.progress import Progress
+    from training.hardware.compute import choose_compute
+    from training.loop.trainer import Trainer
+    from training.reporting.metrics import Metrics
+    from training.settings.model1 import Model1Options
 
     shape = {key: value for key, value in job.shape.items() if key != "max_seq_len"}
     options = Model1Options(
@@ -290,7 +290,7 @@ def as_model1(model: nn.Module, job: Job) -> ModernTransformer:
     same = ModernTransformer(**(job.shape | {"max_seq_len": job.row_length}))
     theirs = model.state_dict()
     if job.way == "trainer":
-        from training.export import llama_state_dict
+        from training.models.hf_format import llama_state_dict
 
         for name, tensor in llama_state_dict(same).items():
             tensor.copy_(theirs[name])
@@ -357,7 +357,7 @@ def peak_memory() -> int:
 
 def muon_seconds(model: nn.Module) -> float:
     """Seconds of Muon's step over the model's hidden matrices: the same whatever the tokens of a step."""
-    from training.muon import BatchedMuon
+    from training.loop.muon import BatchedMuon
 
     matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and name.startswith("layers")]
     for matrix in matrices:

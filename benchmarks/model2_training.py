@@ -37,10 +37,10 @@ from model1_ways import write_rows
 from model2_ways import CANDIDATES, Job
 
 from benchmarks.outputs import own_file, write
-from training.bases import load_base
-from training.compute import choose_compute
-from training.dataset import load_dataset
-from training.documents import tokenise
+from training.data.dataset import load_dataset
+from training.data.documents import tokenise
+from training.hardware.compute import choose_compute
+from training.models.bases import load_base
 
 NAMES = {"ours": "Diptych", "sft": "TRL SFTTrainer, packed", "padded": "transformers Trainer, padded"}
 SPEED_TARGETS = {"sft": 1.0, "padded": 2.0}

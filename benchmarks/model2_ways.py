@@ -24,15 +24,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 from model1_ways import peak_memory, read_rows
 
-from training.bases import Base, load_base
-from training.compute import choose_compute
-from training.documents import Documents
-from training.fine_tuning import PackedCausalLM
-from training.optimizer import cosine_with_warmup
-from training.packing import Batch, all_batches
-from training.progress import Progress, quiet_transformers
-from training.report import Metrics
-from training.scoring import score
+from training.common.progress import Progress, quiet_transformers
+from training.data.documents import Documents
+from training.data.packing import Batch, all_batches
+from training.hardware.compute import choose_compute
+from training.loop.optimizer import cosine_with_warmup
+from training.loop.scoring import score
+from training.models.bases import Base, load_base
+from training.models.fine_tuning import PackedCausalLM
+from training.reporting.metrics import Metrics
 
 WARM_UP = 0.1
 
@@ -64,9 +64,9 @@ class Trained:
 
 def ours(job: Job, base: Base, documents: Documents) -> Trained:
     """This repository's loop, as `train_model2_pretrained` runs it."""
-    from training.fine_tuning import Full
-    from training.train_model2_pretrained import Model2Options
-    from training.trainer import Trainer
+    from training.loop.trainer import Trainer
+    from training.models.fine_tuning import Full
+    from training.settings.model2 import Model2Options
 
     options = Model2Options(
         row_length=job.row_length, batch_rows=job.batch_rows, micro_batch_rows=job.batch_rows, warmup=WARM_UP,

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from training.written import ForeignFileError, check_file, is_ours, replace_text, sign_growing
+from training.common.files import ForeignFileError, check_file, is_ours, replace_text, sign_growing
 
 
 def own_file(text: str) -> Path:

@@ -13,8 +13,9 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.outputs import own_file, write
-from training.options import with_settings
-from training.train_art_ai_model import PROFILES, plan
+from training.common.options import with_settings
+from training.loop.plans import plan
+from training.settings.model1 import PROFILES
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMON = ("max_seconds=none", "max_held_out=40", "sample_tokens=0", "evaluations=1")

@@ -34,8 +34,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import psutil
 
 from benchmarks.outputs import own_file, write
+from training.common.workers import default_workers
 from training.corpus.files import find_files
-from training.parallel import default_workers
 
 _ALTERED = re.compile(r"^(?:User|Assistant):|\b(?:[A-Z]\w*|\w{4,}|\d+)\b", re.MULTILINE)
 _TEXTS = ("question", "answer", "context", "text")
@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _prepare(options: argparse.Namespace) -> dict[str, Any]:
     """What the measured process does."""
-    from training.prepare import prepare_for_model1
+    from training.models.tokenizer import prepare_for_model1
 
     started = time.monotonic()
     prepared = prepare_for_model1(

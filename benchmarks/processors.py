@@ -44,8 +44,8 @@ def cpu() -> Row:
     """The CPU, its instructions, and how fast one thread multiplies: GFLOPS of 1,024 x 384 x 896."""
     import torch
 
-    from training.compute import choose_compute, cpu_seconds
-    from training.products import fp32_products, onednn_linear
+    from training.hardware.compute import choose_compute, cpu_seconds
+    from training.hardware.products import fp32_products, onednn_linear
 
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").is_file() else []
     about = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}

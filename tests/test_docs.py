@@ -20,9 +20,9 @@ import pytest
 
 from feedback.study import Study
 from tests.test_snippet import SNIPPET
+from training.common.options import with_settings
 from training.corpus.records import read_records
-from training.options import with_settings
-from training.report import REPORT_KEYS
+from training.reporting.report import REPORT_KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -241,8 +241,8 @@ def cells(line: str) -> list[str]:
 
 
 def test_the_settings_shown_are_those_of_the_profiles() -> None:
-    from training.train_art_ai_model import PROFILES as MODEL1
-    from training.train_model2_pretrained import PROFILES as MODEL2
+    from training.settings.model1 import PROFILES as MODEL1
+    from training.settings.model2 import PROFILES as MODEL2
 
     for title, profiles in (("Model 1", MODEL1), ("Model 2", MODEL2)):
         table = rows("training.md", title, "demo", "seed")

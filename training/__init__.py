@@ -6,18 +6,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from training.cache import give_a_home
-from training.threads import spin_briefly
+from training.common.cache import give_a_home
+from training.hardware.threads import spin_briefly
 
 if TYPE_CHECKING:
-    from training.generation import generate
-    from training.model import ModernTransformer
+    from training.inference.generation import generate
+    from training.models.transformer import ModernTransformer
 
 __all__ = ["ModernTransformer", "generate"]
 
 give_a_home()  # before any library asks where it is
 
-_HOME = {"ModernTransformer": "training.model", "generate": "training.generation"}
+_HOME = {"ModernTransformer": "training.models.transformer", "generate": "training.inference.generation"}
 
 spin_briefly()  # here, since PyTorch must not be loaded before
 

@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from training.common.cli import OneLineParser, run_command
+from training.common.files import ForeignFileError, foreign, refusal
 from training.comparison.evidence import (
     EVALUATION,
     FOLDERS,
@@ -26,9 +28,8 @@ from training.comparison.evidence import (
     parse_json,
     read_json,
 )
-from training.comparison.report import assemble, unwritable, write
-from training.options import OneLineParser, run_command
-from training.written import ForeignFileError, foreign, refusal
+from training.comparison.report import assemble
+from training.comparison.write import unwritable, write
 
 ROOT = Path(__file__).resolve().parents[1]
 DATABASE = ROOT / "feedback" / "diptych.db"

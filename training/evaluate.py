@@ -22,11 +22,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from training.common.cli import OneLineParser, run_command
+from training.common.files import check_file, replace_text
+from training.common.options import MOST, OptionsError
 from training.evaluation.intervals import DRAWS
 from training.evaluation.measurements import PARTS, Measurements, Settings
 from training.evaluation.summary_table import table
-from training.options import MOST, OneLineParser, OptionsError, run_command
-from training.written import check_file, replace_text
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_MODELS = {

@@ -14,11 +14,11 @@ import httpx
 from app.engines import CONTEXT, EngineError, Message, Piece, Sampling
 from app.engines.checksum import file_sha256
 from app.engines.relay import Emit, relay
-from training.prompts import llama_cpp_prompt
+from training.data.prompts import llama_cpp_prompt
 
 SLOTS = 8  # conversations decoded together in one batch
 SMALL_BYTES = 50_000_000
-SPINS = "10000"  # turns of OpenMP's waiting loop before a thread sleeps, as in `training/threads.py`
+SPINS = "10000"  # turns of OpenMP's waiting loop before a thread sleeps, as in `training/hardware/threads.py`
 FEW_CORES = 2  # on so few no model gets more than half (docs/experiments.md, 2026-11-28)
 HEALTH_SECONDS = 5.0  # a server object that does not answer a health check for so long is dead
 PROMPT_BATCH = 128  # tokens read between two looks at `cancel`

@@ -11,8 +11,8 @@ from typing import Any
 
 from app.engines import EngineError, Message, Piece, Sampling, TooLong, Unanswerable
 from app.engines.relay import Emit, relay
-from training import openai_client
-from training.openai_client import Client, ForGood, ServerError
+from training.inference import openai_client
+from training.inference.openai_client import Client, ForGood, ServerError
 
 SLOTS = 64  # answers asked for at the same time; the server has its own queue behind that
 DEADLINE_SECONDS = 180.0  # for a whole answer

@@ -19,7 +19,7 @@ from typing import Any
 from app.engines import CONTEXT, EngineError, Message, Piece, Sampling
 from app.engines.checksum import file_sha256
 from app.engines.relay import POLL_SECONDS, Emit, relay
-from training.prompts import ChatTokenizer
+from training.data.prompts import ChatTokenizer
 
 SLOTS_CPU, SLOTS_GPU = 8, 32  # conversations decoded together
 PAGE_TOKENS = 128  # of the paged key-value cache
@@ -169,7 +169,7 @@ class HuggingFace(_Batched):
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        from training.compute import serving_dtype
+        from training.hardware.compute import serving_dtype
 
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(self.path)
@@ -199,8 +199,8 @@ class TrainedFromScratch(_Batched):
     """Model 1 as a `.pt`, with its tokenizer beside it."""
 
     def _load(self) -> Any:
-        from training.export import to_llama
-        from training.generation import load
+        from training.models.checkpoint import load
+        from training.models.hf_format import to_llama
 
         try:
             model, self._tokenizer = load(self.path)

@@ -50,7 +50,7 @@ def _find_in_folder(folder: Path, role: Role) -> Path:
 
 def _open_server(spec: str, role: Role) -> Engine:
     from app.engines.openai_server import OpenAIServer
-    from training.openai_client import read_spec, without_password
+    from training.inference.openai_client import read_spec, without_password
 
     found = read_spec(spec)
     if found is None:

@@ -17,14 +17,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.training.tiny_bases import save_tiny_base, tiny_model
 from training import train_art_ai_model, train_model2_pretrained
-from training.checkpoint import TrainingStates
-from training.compute import Compute
-from training.distributed import DistributedTrainer, NoMetrics, Silence, World
-from training.documents import Documents
-from training.fine_tuning import PackedCausalLM
-from training.model import ModernTransformer
-from training.settings import TrainingOptions
-from training.trainer import Trainer
+from training.data.documents import Documents
+from training.hardware.compute import Compute
+from training.loop.distributed import DistributedTrainer, NoMetrics, Silence, World
+from training.loop.resume import TrainingStates
+from training.loop.trainer import Trainer
+from training.models.fine_tuning import PackedCausalLM
+from training.models.transformer import ModernTransformer
+from training.settings.common import TrainingOptions
 
 STEPS = 20
 FP32 = Compute(torch.device("cpu"), torch.float32, "for the test")

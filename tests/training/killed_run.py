@@ -20,7 +20,7 @@ import torch
 import torch._dynamo  # which the optimizers would import in each fork
 
 from tests.training.tiny_run import OPTIONS, Watched, saved_run
-from training.checkpoint import TrainingStates
+from training.loop.resume import TrainingStates
 
 SAVE_STEPS = 2
 RUN = replace(OPTIONS, max_steps=80, save_steps=SAVE_STEPS, save_seconds=None)

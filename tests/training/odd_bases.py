@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PhiConfig, PhiForCausalL
 
 from tests.training.tiny_bases import byte_pairs
 from training.corpus import load
-from training.gguf_tokenizer import SPLITS
+from training.models.gguf_tokenizer import SPLITS
 
 
 @cache

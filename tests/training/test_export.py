@@ -15,15 +15,17 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BertConfig, BertMo
 
 from tests.training.llama_cpp import LlamaCpp
 from tests.training.tiny_bases import FAMILIES, as_chat, save_tiny_base
-from training.bases import load_base
 from training.corpus import load
-from training.export import ExportError, export_gguf, export_hf, main
-from training.fine_tuning import save_final
-from training.generation import stream_ids
-from training.gguf_format import llama_from_gguf
-from training.model import ModernTransformer
-from training.tokenizer import Tokenizer, train_tokenizer
-from training.train_art_ai_model import Model1Options, save_checkpoint
+from training.export import main
+from training.inference.decoding import stream_ids
+from training.models.bases import load_base
+from training.models.checkpoint import save_checkpoint
+from training.models.fine_tuning import save_final
+from training.models.gguf_format import ExportError, export_gguf, llama_from_gguf
+from training.models.hf_format import export_hf
+from training.models.tokenizer import Tokenizer, train_tokenizer
+from training.models.transformer import ModernTransformer
+from training.settings.model1 import Model1Options
 
 QUESTIONS = ("Who painted Guernica?", "What is art?", "When was Claude Monet born?")
 ODD_TEXTS = [

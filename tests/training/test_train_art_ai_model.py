@@ -13,9 +13,10 @@ import torch
 
 from tests.trained import ROOT, Run
 from training import ModernTransformer, generate
-from training.generation import load
-from training.report import REPORT_KEYS
-from training.train_art_ai_model import DEMO_QUESTIONS, PROFILES, Model1Options
+from training.models.checkpoint import load
+from training.reporting.report import REPORT_KEYS
+from training.settings.model1 import PROFILES, Model1Options
+from training.train_art_ai_model import DEMO_QUESTIONS
 
 pytestmark = pytest.mark.slow
 

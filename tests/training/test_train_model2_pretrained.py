@@ -17,13 +17,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from tests.trained import ROOT, Run
 from tests.training.llama_cpp import LlamaCpp
 from tests.training.tiny_bases import FAMILIES, as_chat, save_tiny_base
-from training.bases import load_base
+from training.common.progress import Progress
 from training.corpus import load
-from training.dataset import spread_over_facts
-from training.generation import generate
-from training.progress import Progress
-from training.report import REPORT_KEYS
-from training.train_model2_pretrained import PROFILES, Model2Options, main
+from training.data.dataset import spread_over_facts
+from training.inference.generation import generate
+from training.models.bases import load_base
+from training.reporting.report import REPORT_KEYS
+from training.settings.model2 import PROFILES, Model2Options
+from training.train_model2_pretrained import main
 
 ANSWERS = {
     "Who painted Guernica?": "Pablo Picasso painted Guernica.",

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 import torch
 
-from training.checkpoint import TrainingStates
-from training.compute import Compute
-from training.documents import Documents
-from training.model import ModernTransformer
-from training.options import Stopped
-from training.outcome import Outcome
-from training.progress import Progress
-from training.report import Metrics
-from training.settings import TrainingOptions
-from training.trainer import Trainer
+from training.common.cli import Stopped
+from training.common.progress import Progress
+from training.data.documents import Documents
+from training.hardware.compute import Compute
+from training.loop.outcome import Outcome
+from training.loop.resume import TrainingStates
+from training.loop.trainer import Trainer
+from training.models.transformer import ModernTransformer
+from training.reporting.metrics import Metrics
+from training.settings.common import TrainingOptions
 
 FP32 = Compute(torch.device("cpu"), torch.float32, "for the test")
 OPTIONS = TrainingOptions(

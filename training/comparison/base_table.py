@@ -10,7 +10,7 @@ from training.comparison.headings import answering_energy, parameters
 from training.comparison.quality import benchmarks, bits
 from training.comparison.values import Source, Value, large, one_place, percent, whole
 
-TABLE_FILE = "training/known_bases.py"
+TABLE_FILE = "training/loop/plans.py"
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ PUBLISHED = {
 
 def all_bases(comparison: Comparison) -> Section:
     """A line for each of the two models, for whatever else was measured, and for each base that ``--base`` takes."""
-    from training.bases import BASES
-    from training.known_bases import KNOWN
+    from training.models.bases import BASES, KNOWN
 
     rows = [_model_row(comparison, model) for model in comparison.models if model.measured or model.report]
     others = {
@@ -100,7 +99,8 @@ def _model_row(comparison: Comparison, model: ModelEvidence) -> Row:
 
 
 def _known_row(comparison: Comparison, base: str, measured: Document) -> Row:
-    from training.known_bases import KNOWN, parameters_of
+    from training.loop.plans import parameters_of
+    from training.models.bases import KNOWN
 
     known, source = KNOWN[base], Source(TABLE_FILE, f"/{base}")
     count, config = parameters_of(base), known.config

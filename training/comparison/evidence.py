@@ -284,7 +284,7 @@ def parse_json(name: str, raw: bytes, path: Path | None) -> Document:
 
 
 def _read_metrics(name: str, path: Path) -> Document:
-    from training.report import read_metrics
+    from training.reporting.metrics import read_metrics
 
     rows = read_metrics(path)
     return Document(name, path, rows, path.read_bytes()) if rows else Document(name)

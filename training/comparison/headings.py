@@ -39,8 +39,8 @@ from training.comparison.values import (
     size,
     whole,
 )
-from training.evaluation.energy import CO2, ENERGY, Equivalent, Yardstick, everyday_co2, everyday_energy
-from training.verdict import ending_in_words, share_in_words
+from training.reporting.everyday import CO2, ENERGY, Equivalent, Yardstick, everyday_co2, everyday_energy
+from training.reporting.verdict import ending_in_words, share_in_words
 
 FORMATS = {"weights": "Weights", "hf": "Hugging Face folder", "gguf": "GGUF"}
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 from training.comparison.answer_pairs import answer_pairs
 from training.comparison.base_table import all_bases
 from training.comparison.cards import Card, cards
-from training.comparison.charts import standalone
 from training.comparison.content import AnswerPair, Claim, Paragraph, Plot, Section, Table, plain
-from training.comparison.evidence import Comparison, ComparisonError, sha256
+from training.comparison.evidence import Comparison, sha256
 from training.comparison.headings import headings
 from training.comparison.two_minutes import two_minutes
 from training.comparison.user_testing import user_testing
 from training.comparison.values import Value
-from training.written import ForeignFileError, foreign, refusal, replace_text
 
 VERSION = 1
 """Of ``report.json``."""
@@ -70,34 +66,6 @@ def made(report: Report) -> str:
     """When the report was made, in words."""
     at = datetime.fromisoformat(report.made_at.replace("Z", "+00:00"))
     return f"Made on {at.day} {at:%B %Y} at {at:%H:%M} UTC."
-
-
-def write(report: Report, out: Path) -> list[Path]:
-    """``report.html``, ``report.md``, ``report.json``, ``plots/``, and in ``sources/`` the files that figures stand in.
-
-    Raises:
-        ComparisonError: the folder cannot be written; one line.
-    """
-    from training.comparison.html import page
-    from training.comparison.markdown import text
-
-    files = {f"sources/{document.name}": document.raw.decode() for document in report.comparison.documents()}
-    files |= {f"plots/{plot.name}.svg": standalone(plot.svg) for plot in report.plots()}
-    files["report.json"] = json.dumps(as_json(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    files["report.md"], files["report.html"] = text(report), page(report)
-    if names := foreign(out, files):
-        raise ForeignFileError(refusal(out, names))
-    try:
-        for name, content in files.items():
-            replace_text(out / name, content)
-    except OSError as error:
-        raise unwritable(out, error) from error
-    return [out / name for name in files]
-
-
-def unwritable(out: Path, error: OSError) -> ComparisonError:
-    """What to tell where the report cannot be written."""
-    return ComparisonError(f"{out}: cannot be written ({error.strerror}); choose another folder with --out")
 
 
 # -- as JSON --------------------------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ from training.comparison.quality import (
 )
 from training.comparison.user_testing import blinding, headline
 from training.comparison.values import Value, decimal, duration, large, one_place, percent, ratio, size
-from training.evaluation.energy import everyday_energy
-from training.verdict import ending_in_words, in_words, score_of, share_in_words, shortfall
+from training.reporting.everyday import everyday_energy
+from training.reporting.verdict import ending_in_words, in_words, score_of, share_in_words, shortfall
 
 BENCHMARKS = 3
 """More of them would not fit into two minutes, nor would groups of more than the first; the tables have them all."""

@@ -9,22 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from training.corpus import (
-    CorpusError,
-    Sample,
-    hub,
-    iter_source,
-    mixing,
-    source_name,
-    stream,
-    weighted_sources,
-)
+from training.common.files import ForeignFileError, foreign, new_file, refusal
+from training.common.options import MOST
+from training.corpus import CorpusError, Sample, hub, iter_source, mixing, source_name, stream, weighted_sources
 from training.corpus.card import DataCard
 from training.corpus.cleaned import cleaned, splits_of
 from training.corpus.cleaning import CleaningReport
 from training.corpus.files import FORMATS
-from training.options import MOST
-from training.written import ForeignFileError, foreign, new_file, refusal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -139,7 +130,9 @@ def _lines(options: argparse.Namespace, card: DataCard) -> Iterator[str]:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from training.prepare import prepare_for_model1  # SentencePiece and numpy are of no use to the other commands
+    from training.models.tokenizer import (
+        prepare_for_model1,  # SentencePiece and numpy are of no use to the other commands
+    )
 
     prepared = prepare_for_model1(
         tuple(options.data),

@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from training.common.files import replace_text
 from training.corpus import hub
 from training.corpus.cleaned import AcrossSplit
 from training.corpus.cleaning import CleaningReport
 from training.corpus.sample import Sample
 from training.corpus.split import SPLITS, Split
-from training.written import replace_text
 
 
 @dataclass

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from training.corpus.sample import Sample
-from training.documents import tokenise
+from training.data.documents import tokenise
+from training.data.prompts import ChatTokenizer, conversation_ids, encodable, holds_special, parts
 from training.evaluation.subjects import Chat, Unavailable
-from training.prompts import ChatTokenizer, conversation_ids, encodable, holds_special, parts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from training.tokenizer import Tokenizer
+    from training.models.tokenizer import Tokenizer
 
 Pair = tuple[list[int], list[int]]
 """Ids of a context and of what follows it."""
@@ -73,7 +73,7 @@ class Model1Form:
     """Model 1's tokenizer: every text is encoded by itself, exactly as in its training."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        from training.tokenizer import END
+        from training.models.tokenizer import END
 
         self.tokenizer, self.stop_ids = tokenizer, (END,)
 
@@ -82,14 +82,14 @@ class Model1Form:
 
     def pair(self, context: Chat | str, continuation: str) -> Pair:
         if isinstance(context, str):
-            from training.tokenizer import BEGIN
+            from training.models.tokenizer import BEGIN
 
             before, after = split_pair(self.tokenizer.encode, context, continuation)
             return [BEGIN, *before], after
         return self.prompt(context), self.tokenizer.encode(continuation)
 
     def documents(self, samples: Sequence[Sample]) -> list[Document]:
-        from training.tokenizer import CHAT_FORM
+        from training.models.tokenizer import CHAT_FORM
 
         answers, everything = (
             tokenise(samples, self.tokenizer.encode_batch, CHAT_FORM, "answers"),

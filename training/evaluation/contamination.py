@@ -17,7 +17,7 @@ from training.corpus import is_embedded, split_of, stream
 from training.corpus.cleaned import cleaned
 from training.corpus.forms import normalised_question as normalised
 from training.corpus.sample import Sample
-from training.dataset import spread_over_facts
+from training.data.dataset import spread_over_facts
 from training.evaluation.items import SEEN, UNSEEN, Benchmark, Item
 
 _WORD = re.compile(r"\w+")

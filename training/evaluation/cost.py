@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from training.evaluation.subjects import Unavailable, locate, read_report
+from training.evaluation.opening import locate
+from training.evaluation.subjects import Unavailable, read_report
 from training.evaluation.timing import Job
-from training.openai_client import without_password
+from training.inference.openai_client import without_password
 
 REPORT = "training_report.json"
 REPEATS = 3

@@ -18,7 +18,7 @@ from training.corpus import CorpusError, is_embedded, stream
 from training.corpus.cleaned import cleaned
 from training.corpus.sample import Sample, digest
 from training.corpus.split import NEW_FACT_SHARE, NEW_WORDING_SHARE
-from training.dataset import load_dataset
+from training.data.dataset import load_dataset
 from training.evaluation.intervals import DRAWS, paired_ratio_difference, ratio_interval
 from training.evaluation.subjects import DocumentLoss, Likelihood, Subject
 

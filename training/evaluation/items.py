@@ -12,8 +12,8 @@ from typing import Any
 
 from training.corpus import core, embedded, split_of
 from training.corpus.sample import Sample, digest
+from training.data.prompts import encodable
 from training.evaluation.alternatives import alternatives, kind_of
-from training.prompts import encodable
 
 SEEN = "seen fact, new wording"
 UNSEEN = "unseen fact"

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from training.corpus.sample import Sample
+from training.data.prompts import encodable, llama_cpp_prompt
 from training.evaluation.subjects import Answer, Chat, DocumentLoss, Likelihood, Unavailable, checksum, read_report
-from training.prompts import encodable, llama_cpp_prompt
 
 if TYPE_CHECKING:
     from training.evaluation.likelihood import Done
@@ -93,8 +93,8 @@ class GGUFModel(LocalModel):
     @cached_property
     def network(self) -> Network:
         """Raises Unavailable for an architecture that transformers cannot read from a GGUF."""
+        from training.common.checkpoint_folder import CheckpointError
         from training.evaluation.networks import TransformersNetwork
-        from training.generation import CheckpointError
 
         try:
             return TransformersNetwork(self.path.parent, self.path.name)
@@ -104,7 +104,7 @@ class GGUFModel(LocalModel):
     def answers(self, conversations: Sequence[Chat], max_new_tokens: int) -> list[Answer]:
         import xllamacpp
 
-        from training.generation import CheckpointError
+        from training.common.checkpoint_folder import CheckpointError
 
         # A token has a byte at least, so a conversation never has more of them than bytes.
         lengths = [[len(encodable(text).encode()) + TEMPLATE_TOKENS for _, text in chat] for chat in conversations]

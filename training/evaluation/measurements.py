@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from training.common.options import OptionsError
 from training.corpus import CorpusError, mixing
+from training.data.prepare import data_key
 from training.evaluation import answers, held_out
 from training.evaluation.contamination import Exposure, exposure, training_samples
 from training.evaluation.differences import differences
 from training.evaluation.intervals import DRAWS
 from training.evaluation.items import Benchmark, embedded_benchmark, load_benchmark
-from training.evaluation.result_cache import ResultCache, data_key
-from training.evaluation.subjects import Subject, Unavailable, open_subject
-from training.options import OptionsError
+from training.evaluation.opening import open_subject
+from training.evaluation.result_cache import ResultCache
+from training.evaluation.subjects import Subject, Unavailable
 
 if TYPE_CHECKING:
     from training.evaluation.harness import Tasks

@@ -16,14 +16,13 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from training.bases import BASES
+from training.common.files import ForeignFileError, replace_text
 from training.corpus import embedded, hub
 from training.corpus.card import markdown_table
 from training.evaluation.cost import find_forms
-from training.evaluation.energy import everyday_co2, everyday_energy
 from training.evaluation.subjects import Unavailable, read_report
-from training.known_bases import KNOWN
-from training.written import ForeignFileError, replace_text
+from training.models.bases import BASES, KNOWN
+from training.reporting.everyday import everyday_co2, everyday_energy
 
 ROOT = Path(__file__).resolve().parents[2]
 CARD = "README.md"

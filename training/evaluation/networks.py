@@ -13,13 +13,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from training.compute import EXACT
+from training.common.checkpoint_folder import CheckpointError
+from training.common.progress import quiet_transformers
+from training.data.prompts import fit
 from training.evaluation.chat_forms import ChatForm, Model1Form, TemplateForm
-from training.generation import CheckpointError, load
-from training.model import KeyValueCache, ModernTransformer
-from training.products import use_fast_products
-from training.progress import quiet_transformers
-from training.prompts import fit
+from training.hardware.compute import EXACT
+from training.hardware.products import use_fast_products
+from training.models.checkpoint import load
+from training.models.transformer import KeyValueCache, ModernTransformer
 
 ANSWERS_AT_A_TIME = 32
 
@@ -95,7 +96,7 @@ class Model1Network:
         return self.model.output(states_ND)
 
     def greedy(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[Generated]:
-        from training.decoding import Decoder
+        from training.inference.decoding import Decoder
 
         decoder = Decoder(self.model, rows=max(1, min(ANSWERS_AT_A_TIME, len(prompts))))
         waiting, answers = iter(prompts), []

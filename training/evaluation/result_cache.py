@@ -13,9 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from training.cache import cache_folder
-from training.corpus import source_files, source_name, weighted_sources
-from training.written import replacing
+from training.common.cache import cache_folder
+from training.common.files import replacing
 
 KEPT_DAYS = 30
 """Results that no run has used for so long are removed when others are written."""
@@ -63,15 +62,6 @@ class ResultCache:
         for path in self.folder.glob("*.json"):
             if re.fullmatch(r".+-[0-9a-f]{32}\.json", path.name) and path.stat().st_mtime < limit:
                 path.unlink(missing_ok=True)
-
-
-def data_key(data: tuple[str, ...] | list[str], max_rows_per_source: int | None) -> str:
-    """A hash of what data sources hold, without reading them: names, weights, and files' sizes and times."""
-    sources = [
-        [source_name(source), weight, [_stamp(path) for path in source_files(source)]]
-        for source, weight in weighted_sources(data).items()
-    ]
-    return _hash([sources, max_rows_per_source])
 
 
 def _stamp(path: Path) -> tuple[str, int, int]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from training.corpus.sample import Sample
 from training.evaluation.local import answer_of
 from training.evaluation.subjects import Answer, Chat, DocumentLoss, Likelihood, Unavailable
-from training.openai_client import Client, ForGood, ServerError, Text, read_spec, without_password
+from training.inference.openai_client import Client, ForGood, ServerError, Text, read_spec, without_password
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -31,7 +31,7 @@ class ServerModel:
     report: dict[str, Any] | None = None
 
     def __init__(self, spec: str, name: str | None = None) -> None:
-        from training.generation import CheckpointError
+        from training.common.checkpoint_folder import CheckpointError
 
         found = read_spec(spec)
         if found is None:

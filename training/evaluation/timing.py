@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from training.report import Energy, EnergyUse, peak_memory_bytes
+from training.hardware.energy import Energy, EnergyUse
+from training.hardware.memory import peak_memory_bytes
 
 EngineName = Literal["llama.cpp", "transformers", "openai"]
 
@@ -181,7 +182,7 @@ class Transformers:
         import torch
         import transformers
 
-        from training.progress import quiet_transformers
+        from training.common.progress import quiet_transformers
 
         quiet_transformers()
         self._torch, self._library, self.source = torch, transformers, source
@@ -212,15 +213,15 @@ class Transformers:
 
     def _read(self) -> Any:
         if self.source.endswith(".pt"):
-            from training.export import to_llama
-            from training.generation import load
+            from training.models.checkpoint import load
+            from training.models.hf_format import to_llama
 
             model, tokenizer = load(self.source)
             self._encode_chat = lambda question: tokenizer.encode_chat([("user", question)])
             self._encode = lambda text: tokenizer.encode_batch([text])[0]
             return to_llama(model)
         found: Any = self._library.AutoTokenizer.from_pretrained(self.source)
-        from training.compute import serving_dtype
+        from training.hardware.compute import serving_dtype
 
         self._encode = lambda text: found(text, add_special_tokens=False)["input_ids"]
         self._encode_chat = self._encode
@@ -268,7 +269,7 @@ class OpenAIServer:
     """One model of a server. It may end its answers when it likes: not every server can ignore the end."""
 
     def __init__(self, source: str, role: str) -> None:
-        from training.openai_client import Client, ServerError
+        from training.inference.openai_client import Client, ServerError
 
         self._error = ServerError
         base_url, _, model = source.partition("#")

@@ -15,7 +15,7 @@ from app.engines import EngineError, Piece, Sampling
 from app.engines.pytorch import HuggingFace, TrainedFromScratch
 from app.engines.spec import open_engine
 from tests.app.serving import wait_until
-from training import generation
+from training.inference import generation
 
 QUESTION = [{"role": "user", "content": "What is Impressionism?"}]
 TEMPLATE = "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{% endfor %}<assistant>"
@@ -50,8 +50,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Model 1 as the training saves it."""
     import torch
 
-    from training.model import ModernTransformer
-    from training.tokenizer import train_tokenizer
+    from training.models.tokenizer import train_tokenizer
+    from training.models.transformer import ModernTransformer
 
     folder = tmp_path_factory.mktemp("art_ai_model")
     texts = ["What is Impressionism? A movement in painting.", "Who painted Guernica? Picasso did, in 1937."] * 20

@@ -20,7 +20,7 @@ from feedback.database import Database
 from feedback.study import Study
 from tests.any_server import JSON, SSE, Reply, Server, any_server, events, refusal
 from tests.app.serving import write_study
-from training.openai_client import Address
+from training.inference.openai_client import Address
 
 SAMPLING = Sampling(16, 0.7, 0.9, 1)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training.common.workers import Workers
 from training.corpus import duplicates
 from training.corpus.cleaned import cleaned
 from training.corpus.duplicates import DuplicateSearch, fingerprint
 from training.corpus.sample import Message, Sample, sample_id
-from training.parallel import Workers
 
 LECTURE = (
     "In this lecture, held on October 27 in conjunction with the month-long programme Sketching is Seeing, Charles "

@@ -18,7 +18,7 @@ from training.corpus.__main__ import main
 from training.corpus.cleaned import splits_of
 from training.corpus.cleaning import CleaningReport
 from training.corpus.split import SPLITS
-from training.dataset import load_dataset
+from training.data.dataset import load_dataset
 from training.evaluation.contamination import training_samples
 from training.evaluation.held_out import load_held_out
 

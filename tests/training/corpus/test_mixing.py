@@ -12,7 +12,7 @@ from training.corpus import CorpusError, load, mixing, weighted_sources
 from training.corpus.__main__ import main
 from training.corpus.card import DataCard
 from training.corpus.sample import Message, Sample
-from training.dataset import load_dataset
+from training.data.dataset import load_dataset
 
 
 def times(samples: list[Sample]) -> Counter[str]:

@@ -11,14 +11,14 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from tests.training.evaluation.tiny_checkpoint import OPTIONS, report_of
-from training.bases import Base
 from training.evaluation.arithmetic import trained_model, training_flops_per_token
 from training.evaluation.subjects import Unavailable
-from training.fine_tuning import Full, Lora, PackedCausalLM
-from training.model import PLAIN_ATTENTION_UP_TO, ModernTransformer
-from training.plan import trace_step
-from training.train_art_ai_model import shape_of
-from training.train_model2_pretrained import Model2Options
+from training.loop.plan import trace_step
+from training.loop.plans import shape_of
+from training.models.bases import Base
+from training.models.fine_tuning import Full, Lora, PackedCausalLM
+from training.models.transformer import PLAIN_ATTENTION_UP_TO, ModernTransformer
+from training.settings.model2 import Model2Options
 
 # Above this length attention is fused, which the count leaves out: it is then that of the products with weights alone.
 ROW = PLAIN_ATTENTION_UP_TO + 64

@@ -13,7 +13,7 @@ from tests.trained import Run
 from training.evaluation import harness
 from training.evaluation.items import BenchmarkError, embedded_benchmark, load_benchmark
 from training.evaluation.multiple_choice import choose
-from training.evaluation.subjects import open_subject
+from training.evaluation.opening import open_subject
 
 
 @pytest.fixture

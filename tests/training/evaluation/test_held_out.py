@@ -11,10 +11,10 @@ import pytest
 
 from tests.trained import Run
 from training.corpus import CorpusError, split_of
-from training.dataset import load_dataset
+from training.data.dataset import load_dataset
 from training.evaluation import held_out
 from training.evaluation.intervals import ratio_interval
-from training.evaluation.subjects import open_subject
+from training.evaluation.opening import open_subject
 
 
 def test_the_demo_model_has_the_bits_per_byte_of_its_report(demo_model1: Run) -> None:

@@ -14,7 +14,8 @@ from training.corpus.sample import Message, Sample
 from training.evaluation.contamination import Exposure, exposure, training_samples
 from training.evaluation.items import SEEN, UNSEEN, Benchmark, Item, embedded_benchmark
 from training.evaluation.multiple_choice import choose, longest_option, measure, most_frequent_option
-from training.evaluation.subjects import Answer, Chat, DocumentLoss, Likelihood, open_subject
+from training.evaluation.opening import open_subject
+from training.evaluation.subjects import Answer, Chat, DocumentLoss, Likelihood
 
 ITEMS = (
     Item("a", "Who painted Guernica?", ("Picasso", "Joan Miró"), 0, "known", "artist", (), ("Picasso", "Joan Miró")),

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from training.evaluation.result_cache import KEPT_DAYS, ResultCache, data_key
+from training.data.prepare import data_key
+from training.evaluation.result_cache import KEPT_DAYS, ResultCache
 from training.evaluation.subjects import Unavailable
 
 

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from training.evaluation.local import LocalModel
+from training.evaluation.opening import open_subject
 from training.evaluation.server import ServerModel
-from training.evaluation.subjects import Unavailable, open_subject
+from training.evaluation.subjects import Unavailable
 
 QUESTION = [("user", "Who painted Guernica?")]
 PAIRS: list[Any] = [(QUESTION, "Pablo Picasso painted it."), (QUESTION, "Goya"), ("The painter was", " Goya")]

@@ -15,10 +15,11 @@ import torch.nn.functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.training.tiny_bases import save_tiny_base
+from training.common.checkpoint_folder import CheckpointError
 from training.corpus import load
 from training.corpus.sample import Message, Sample
-from training.evaluation.subjects import Unavailable, open_subject
-from training.generation import CheckpointError
+from training.evaluation.opening import open_subject
+from training.evaluation.subjects import Unavailable
 
 SYSTEM_TEMPLATE = (
     "<|endoftext|>[system] Be kind.\n{% for m in messages %}[{{ m['role'] }}] {{ m['content'] | trim }}<|endoftext|>\n"

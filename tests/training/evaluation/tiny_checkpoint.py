@@ -10,11 +10,13 @@ import torch
 
 from training.corpus import load
 from training.corpus.card import DataCard
-from training.export import export_gguf, export_hf
-from training.model import ModernTransformer
-from training.report import write_report
-from training.tokenizer import train_tokenizer
-from training.train_art_ai_model import Model1Options, save_checkpoint
+from training.models.checkpoint import save_checkpoint
+from training.models.gguf_format import export_gguf
+from training.models.hf_format import export_hf
+from training.models.tokenizer import train_tokenizer
+from training.models.transformer import ModernTransformer
+from training.reporting.report import write_report
+from training.settings.model1 import Model1Options
 
 OPTIONS = Model1Options(
     vocab_size=600, dim=64, n_layers=2, n_heads=2, n_kv_heads=1, ffn_dim=96, max_seq_len=256, row_length=64

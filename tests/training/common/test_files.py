@@ -1,0 +1,433 @@
+"""No command of the project removes or overwrites a file that it did not write."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app import cli
+from benchmarks import outputs
+from feedback import __main__ as feedback
+from tests.trained import ROOT
+from tests.training.evaluation.tiny_checkpoint import save_tiny_checkpoint
+from training import compare, evaluate, export, train_art_ai_model, train_model2_pretrained
+from training.common.checkpoint_folder import FILES, FOLDERS
+from training.common.files import MANIFEST, WORKSPACE, ForeignFileError, is_ours, new_file, new_folder, replace_text
+from training.common.progress import Progress
+from training.corpus import __main__ as corpus
+from training.evaluation.model_card import write_cards
+from training.loop.resume import TrainingStates
+from training.reporting.metrics import Metrics
+from training.runs.command import adopt_old_run
+
+Main = Callable[[list[str]], int]
+
+SHAPE = "dim=32 n_layers=1 n_heads=2 n_kv_heads=1 ffn_dim=32 vocab_size=300 max_seq_len=64 row_length=32"
+COURSE = "batch_rows=4 micro_batch_rows=4 evaluations=1 sample_tokens=0 dtype=fp32"
+SMALL = [word for setting in f"{SHAPE} {COURSE}".split() for word in ("--set", setting)]
+
+
+def strangers(folder: Path, *names: str) -> dict[str, bytes]:
+    """Files of a user's at these paths, and what they hold."""
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"chapter {number} of a thesis\n")
+    return tree(folder)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def one_line(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that must end with 2 and one line, and gives that."""
+
+    def run(main: Main, *arguments: str | Path) -> str:
+        capsys.readouterr()
+        assert main([str(word) for word in arguments]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_checkpoint(tmp_path_factory.mktemp("trained") / "model")
+
+
+def test_an_export_never_replaces_a_folder_with_other_files(
+    checkpoint: Path, tmp_path: Path, one_line: Callable[..., str]
+) -> None:
+    d = tmp_path / "d"
+    before = strangers(
+        tmp_path, "d/thesis.txt", "d/sub/notes.txt", "d.old/a", "d.partial/b", "d.gguf.partial", "e.gguf"
+    )
+    line = one_line(export.main, checkpoint, "--to", "hf", "--out", d)
+    assert f"{d} holds sub/notes.txt, thesis.txt, which were not written here" in line
+    assert "e.gguf" in one_line(export.main, checkpoint, "--to", "gguf", "--out", tmp_path / "e.gguf")
+    assert tree(tmp_path) == before
+    assert export.main([str(checkpoint), "--to", "hf", "--out", str(tmp_path / "new")]) == 0
+    assert export.main([str(checkpoint), "--to", "hf", "--out", str(tmp_path / "new")]) == 0  # its own is replaced
+    assert export.main([str(checkpoint), "--to", "gguf", "--out", str(tmp_path / "d.gguf")]) == 0
+    assert before.items() <= tree(tmp_path).items()
+    assert not list(tmp_path.glob(f"{WORKSPACE}*/"))
+
+
+@pytest.mark.parametrize("out", [".", "hf", "hf/inside", "..", "art_ai_best.pt"])
+def test_an_export_onto_its_own_checkpoint_loses_nothing(
+    checkpoint: Path, out: str, one_line: Callable[..., str]
+) -> None:
+    before = tree(checkpoint)
+    one_line(
+        export.main, checkpoint / "hf" if out.startswith("hf") else checkpoint, "--to", "hf", "--out", checkpoint / out
+    )
+    assert tree(checkpoint) == before
+
+
+def test_a_file_put_into_an_exported_folder_or_changed_there_is_kept(
+    checkpoint: Path, tmp_path: Path, one_line: Callable[..., str]
+) -> None:
+    out = tmp_path / "out"
+    command = [str(checkpoint), "--to", "hf", "--out", str(out)]
+    assert export.main(command) == 0
+    (out / "config.json").write_text("{}")
+    (out / "mine.txt").write_text("mine")
+    (out / "empty").mkdir()
+    assert "config.json, empty, mine.txt" in one_line(export.main, *command)
+    assert ((out / "config.json").read_text(), (out / "mine.txt").read_text()) == ("{}", "mine")
+    for name in ("config.json", "mine.txt"):
+        (out / name).unlink()
+    (out / "empty").rmdir()
+    (out / ".DS_Store").write_text("of macOS")
+    assert export.main(command) == 0
+    assert (out / ".DS_Store").read_text() == "of macOS"
+
+
+def test_a_trained_model_is_no_place_for_an_export(
+    checkpoint: Path, tmp_path: Path, one_line: Callable[..., str]
+) -> None:
+    with new_folder(tmp_path / "final", "final") as partial:
+        (partial / "model.safetensors").write_text("days of training")
+    before = tree(tmp_path)
+    assert "final holds model.safetensors" in one_line(
+        export.main, checkpoint, "--to", "hf", "--out", tmp_path / "final"
+    )
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("main", [train_art_ai_model.main, train_model2_pretrained.main])
+@pytest.mark.parametrize("start", [[], ["--resume"], ["--restart"]])
+def test_a_training_refuses_a_folder_where_its_files_would_replace_others(
+    main: Main, start: list[str], tmp_path: Path, one_line: Callable[..., str]
+) -> None:
+    before = strangers(tmp_path, *FILES, *(f"{name}/thesis.txt" for name in FOLDERS), "resume/run.json", "mine.txt")
+    line = (
+        one_line(main, "--base", "gpt5", "--out", tmp_path, *start)
+        if "2" in main.__module__
+        else one_line(main, "--out", tmp_path, *start)
+    )
+    assert f"{tmp_path} holds art_ai_best.pt, tokenizer.new, tokenizer.model and 10 more" in line
+    assert f"{tmp_path / 'resume'} holds run.json" in line
+    assert tree(tmp_path) == before
+
+
+def test_a_training_leaves_all_else_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    out = tmp_path / "out"
+    before = strangers(
+        out,
+        *("thesis.txt", "resume/cv.pdf", "hf.old/a", "hf.partial/b", "art_ai_best.partial", "tokenizer.partial"),
+        *("training_curves.partial.png", "model.gguf.partial", "training_report.json.partial", "final.txt", "logs/log"),
+    )
+    rows = [{"question": f"Who made work {n}?", "answer": f"Degas made it in 1{n:03}."} for n in range(300)]
+    (tmp_path / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    quiz = str(tmp_path / "quiz.jsonl")
+    command = ["--data", quiz, "--out", str(out), "--max-steps", "2", "--set", "save_steps=1", *SMALL]
+    progress = ["--progress", str(tmp_path / "progress.json")]
+    (tmp_path / "progress.partial").write_text("mine")
+    for _ in range(2):  # the second time over the first one's files
+        assert train_art_ai_model.main([*command, *progress]) == 0
+        assert before.items() <= tree(out).items()
+    assert {path.name for path in out.iterdir()} >= {"art_ai_best.pt", "hf", "model.gguf", "README.md"}
+    assert (tmp_path / "progress.partial").read_text() == "mine"
+    assert set(tree(out / "resume")) == {"cv.pdf", MANIFEST}
+
+
+def test_a_progress_file_takes_no_other_files_place(tmp_path: Path) -> None:
+    (tmp_path / "notes.json").write_text('{"mine": 1}')
+    with pytest.raises(ForeignFileError, match=r"holds notes\.json"):
+        Progress(tmp_path / "notes.json")
+    for _ in range(2):
+        with Progress(tmp_path / "progress.json") as progress:
+            progress.stage("train", "training")
+    assert json.loads((tmp_path / "progress.json").read_text())["stage"] == "train"
+
+
+def test_other_commands_refuse_a_place_that_is_taken(
+    tmp_path: Path, one_line: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    out = tmp_path / "out"
+    before = strangers(
+        out,
+        "report.html",
+        "corpus.jsonl",
+        "b.data_card.json",
+        "results.json",
+        "learning_rate.png",
+        ".writable",
+        "c.jsonl.part",
+    )
+    assert "results.json" in one_line(evaluate.main, "--json", out / "results.json")
+    assert "report.html" in one_line(compare.main, "--out", out)
+    assert "corpus.jsonl" in one_line(corpus.main, "build", "--data", "core", "--out", out / "corpus.jsonl")
+    assert "b.data_card.json" in one_line(corpus.main, "build", "--data", "core", "--out", out / "b.jsonl")
+    sweep = ["--find-learning-rate", "--data", "core", "--out", out, *SMALL]
+    assert "learning_rate.png" in one_line(train_art_ai_model.main, *sweep)
+    assert tree(out) == before
+    for _ in range(2):
+        assert corpus.main(["build", "--data", "core", "--max-rows", "5", "--out", str(out / "c.jsonl")]) == 0
+    assert before.items() <= tree(out).items()
+
+
+WRITES = {
+    **dict.fromkeys(("train_art_ai_model --out", "train_model2_pretrained --out"), "a_training_refuses_a_folder"),
+    **dict.fromkeys(("train_art_ai_model --progress", "train_model2_pretrained --progress"), "a_progress_file"),
+    "export --out": "an_export_never_replaces",
+    **dict.fromkeys(("evaluate --json", "compare --out", "corpus build --out"), "other_commands_refuse"),
+    **dict.fromkeys(("feedback stats --json", "feedback export --out", "feedback report --out"), "no_file_of_another"),
+    "feedback backup --out": "a_mistake_with_the_newer",
+    **dict.fromkeys(("app --db", "feedback restore --db"), "a_database_of_another_program"),
+}
+"""Every option by which a command is told where to write, and the test that a stranger's file there stays."""
+READS = {
+    *("export CHECKPOINT", "train_model2_pretrained --base", "evaluate --benchmark", "compare --stats", "compare --db"),
+    *("compare --evaluation", "feedback stats --csv", "feedback restore --from", "app --study"),
+    *(f"feedback {name} --db" for name in ("stats", "export", "report", "backup", "check")),
+}
+PLACE = re.compile(r"FILE|DIR|PATH|FOLDER|CHECKPOINT")
+
+
+def places(name: str, parser: argparse.ArgumentParser) -> set[str]:
+    """The arguments of a command that are paths."""
+    found: set[str] = set()
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found |= {place for sub, inner in action.choices.items() for place in places(f"{name} {sub}", inner)}
+        elif action.type is Path or PLACE.search(str(action.metavar)):
+            found.add(f"{name} {action.option_strings[0] if action.option_strings else action.metavar}")
+    return found
+
+
+def test_every_option_that_writes_is_known_and_tested() -> None:
+    commands = {
+        "train_art_ai_model": train_art_ai_model.parser(),
+        "train_model2_pretrained": train_model2_pretrained.parser(),
+        **{"export": export.build_parser(), "evaluate": evaluate.parser(), "compare": compare.build_parser()},
+        "corpus": corpus._parser(),
+        "feedback": feedback._parser(),
+        "app": cli.parser(),
+    }
+    found = {place for name, parser in commands.items() for place in places(name, parser)}
+    assert found - {"app --root-path"} == set(WRITES) | READS
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name in set(WRITES.values()) if f"def test_{name}" not in tests] == []
+
+
+def test_a_benchmark_refuses_a_place_that_is_taken_before_it_measures(tmp_path: Path) -> None:
+    written = re.compile(r'add_argument\("--(?:out|json|keep|results)", (?!type=own_file)')
+    scripts = {path.name: path.read_text() for path in (ROOT / "benchmarks").glob("*.py")}
+    assert [name for name, text in scripts.items() if written.search(text) or "arguments.out.write" in text] == []
+    before = strangers(tmp_path, "report.md")
+    command = [sys.executable, "benchmarks/coverage.py", "--out", str(tmp_path / "report.md")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "holds report.md, which was not written here" in done.stderr
+    for number in range(2):
+        outputs.append(tmp_path / "rows.jsonl", {"row": number})
+        outputs.write(outputs.own_file(str(tmp_path / "new.md")), f"report {number}")
+    assert outputs.lines(outputs.own_file(str(tmp_path / "rows.jsonl"))) == ['{"row": 0}', '{"row": 1}']
+    assert before.items() <= tree(tmp_path).items()
+
+
+def test_a_card_that_somebody_edited_stays(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(write_cards(checkpoint)) == 2
+    card = checkpoint / "README.md"
+    text = card.read_text()
+    card.write_text(text + "my own words\n")
+    assert write_cards(checkpoint) == [checkpoint / "hf" / "README.md"]
+    assert card.read_text().endswith("my own words\n")
+    assert f"no card: {checkpoint} holds README.md" in capsys.readouterr().err
+    card.write_text(text)
+    assert len(write_cards(checkpoint)) == 2
+
+
+def test_a_run_of_a_version_that_noted_nothing_is_known(tmp_path: Path) -> None:
+    folder = save_tiny_checkpoint(tmp_path / "model")
+    (folder / "README.md").write_text("my own notes on this model")
+    for manifest in folder.rglob(MANIFEST):
+        manifest.unlink()
+    adopt_old_run(folder)
+    assert all(is_ours(folder / name) for name in ("art_ai_best.pt", "model.gguf", "training_report.json"))
+    assert not is_ours(folder / "README.md")
+    with new_folder(folder / "hf", "hf"):
+        pass
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "training_report.json").write_text('{"model": "of another program"}')
+    adopt_old_run(tmp_path / "other")
+    assert not (tmp_path / "other" / MANIFEST).exists()
+
+
+def test_measurements_are_known_however_long_they_grow(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    metrics = Metrics(path)
+    for step in range(3):
+        metrics.write(step=step, seconds=0.1)
+        assert is_ours(path)
+    path.write_text('{"step": 0, "of": "another program"}\n')
+    with pytest.raises(ForeignFileError):
+        Metrics(path)
+
+
+def test_what_is_large_is_known_by_its_edges(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    with new_file(path) as partial:
+        partial.write_bytes(os.urandom(3 << 20))
+    assert is_ours(path)
+    content = bytearray(path.read_bytes())
+    for place in (0, len(content) - 1):
+        changed = content.copy()
+        changed[place] ^= 1
+        path.write_bytes(changed)
+        assert not is_ours(path)
+    path.write_bytes(content)
+    os.utime(path, (0, 0))  # a copy has another time
+    assert is_ours(path)
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ForeignFileError), new_file(path):
+        pass
+
+
+def test_states_of_training_leave_other_files_alone(tmp_path: Path) -> None:
+    states = TrainingStates(tmp_path, {"data": ["core"], "seed": 1})
+    states.save(1, {"weights": {}})
+    states.save(2, {"weights": {}})
+    (states.folder / "cv.pdf").write_text("mine")
+    (states.path(2) / "notes.txt").write_text("mine")
+    (states.folder / "old.partial").mkdir()
+    assert states.problems("resume") == [] or "step-00000002/notes.txt" in states.problems("resume")[0]
+    states.remove()
+    assert (states.folder / "cv.pdf").read_text() == "mine"
+    assert [path.read_text() for path in states.folder.rglob("notes.txt")] == ["mine"]
+    assert (states.folder / "old.partial").is_dir()
+    assert not list(states.folder.rglob("state.pt"))
+
+
+def python(code: str, *arguments: Path | str) -> subprocess.Popen[str]:
+    """A process of its own; PyTorch's threads do not survive a fork of this one."""
+    head = "import os, pathlib, signal, sys, time\nfrom training.common.files import new_folder, replace_text\n"
+    command = [sys.executable, "-c", head + textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_and_not_before(tmp_path: Path) -> None:
+    process = python(
+        """
+        with new_folder(sys.argv[1], "hf") as partial:
+            (partial / "config.json").write_text("new")
+            print("started", flush=True)
+            time.sleep(60)
+        """,
+        tmp_path / "hf",
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "started\n"
+    (tmp_path / f"{WORKSPACE}mine").mkdir()  # of somebody's who likes the name
+    replace_text(tmp_path / "other.json", "{}")
+    assert len(list(tmp_path.glob(f"{WORKSPACE}*/{MANIFEST}"))) == 1  # it is alive
+    process.kill()
+    process.communicate()
+    replace_text(tmp_path / "other.json", "{}")
+    assert [path.name for path in tmp_path.glob(f"{WORKSPACE}*/")] == [f"{WORKSPACE}mine"]
+
+
+def test_a_folder_is_there_again_after_a_kill_between_its_two_renames(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "hf", "hf") as partial:
+        (partial / "config.json").write_text("old")
+    process = python(
+        """
+        real = os.replace
+        def replace(a, b):
+            real(a, b)
+            if pathlib.Path(b).name == "old":
+                os.kill(os.getpid(), signal.SIGKILL)
+        os.replace = replace
+        with new_folder(sys.argv[1], "hf") as partial:
+            (partial / "config.json").write_text("new")
+        """,
+        tmp_path / "hf",
+    )
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "hf").exists()
+    replace_text(tmp_path / "other.json", "{}")
+    assert (tmp_path / "hf" / "config.json").read_text() == "new"
+    assert is_ours(tmp_path / "hf" / "config.json")
+
+
+def test_a_folder_stays_where_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(text: str) -> None:
+        with new_folder(tmp_path / "hf", "hf") as partial:
+            (partial / "config.json").write_text(text)
+
+    write("old")
+    rename = os.replace
+
+    def interrupted(source: Path, target: Path) -> None:
+        if Path(source).name == "new":
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr("os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write("new")
+    assert (tmp_path / "hf" / "config.json").read_text() == "old"
+    assert is_ours(tmp_path / "hf" / "config.json")
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        replace_text(tmp_path / "out" / "report.json", "{}")
+    Progress(tmp_path / "out" / "progress.json").stage("train", "training")
+    assert {path.name for path in (tmp_path / "out").iterdir()} <= {MANIFEST}
+
+
+def test_processes_that_write_at_once_forget_nothing_of_each_other(tmp_path: Path) -> None:
+    code = 'for n in range(40): replace_text(pathlib.Path(sys.argv[1]) / f"{sys.argv[2]}{n}.json", "{}")'
+    processes = [python(code, tmp_path, name) for name in "ab"]
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+    assert all(is_ours(tmp_path / f"{name}{number}.json") for name in "ab" for number in range(40))
+    assert not [path for path in tmp_path.iterdir() if not re.fullmatch(r"[ab]\d+\.json|\.diptych\.json", path.name)]

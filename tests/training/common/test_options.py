@@ -1,0 +1,62 @@
+"""Settings: parsed by type, all problems in one line, documented from the fields' docstrings."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from training.common.cli import OneLineParser, run_command
+from training.common.options import OptionsError, field_docs, settings_help, with_settings
+
+
+@dataclass(frozen=True)
+class Example:
+    layers: int = 2
+    """How many
+    layers"""
+    rate: float = 0.1
+    """How fast"""
+    limit: int | None = None
+    """At most"""
+    kind: Literal["a", "b"] = "a"
+    """Which"""
+    tied: bool = False
+    """Whether"""
+
+
+def test_values_are_read_by_type() -> None:
+    changed = with_settings(Example(), ["layers=3", "rate=2e-3", "limit=7", "kind=b", "tied=true"])
+    assert changed == Example(3, 0.002, 7, "b", True)
+    assert with_settings(changed, ["limit=none"]).limit is None
+
+
+def test_all_problems_are_named_at_once() -> None:
+    with pytest.raises(OptionsError) as caught:
+        with_settings(Example(), ["layer=3", "rate=fast", "kind=c", "nonsense"])
+    assert str(caught.value).splitlines() == [str(caught.value)]
+    assert len(caught.value.problems) == 4
+    assert "did you mean layers" in str(caught.value)
+    assert "rate='fast' is not a number" in str(caught.value)
+    assert "kind='c' is not one of a, b" in str(caught.value)
+
+
+def test_docstrings_become_help() -> None:
+    assert field_docs(Example)["layers"] == "How many layers"
+    assert "rate (default 0.1): How fast" in settings_help(Example)
+
+
+def test_a_mistake_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(arguments: argparse.Namespace) -> None:
+        raise OptionsError(["x=1 must be\n2"])
+
+    assert run_command(fail, OneLineParser(prog="example"), []) == 2
+    assert capsys.readouterr().err == "example: x=1 must be 2\n"
+    with pytest.raises(OptionsError):
+        run_command(fail, OneLineParser(prog="example"), ["--debug"])
+    with pytest.raises(SystemExit) as caught:
+        run_command(fail, OneLineParser(prog="example"), ["--unknown"])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,253 @@
+"""The client that the app and the evaluation share, against servers and networks as they are."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.any_server import JSON, SSE, Reply, Server, any_server, events, refusal
+from training.evaluation.cost import find_forms, measure_costs
+from training.evaluation.server import ServerModel
+from training.evaluation.subjects import Unavailable
+from training.evaluation.timing import OpenAIServer as TimedServer
+from training.inference.openai_client import Client, ForGood, ServerError, TooLong, read_spec, without_password
+
+FIELDS = {"messages": [{"role": "user", "content": "Hello?"}], "max_tokens": 8, "temperature": 0.0, "seed": 0}
+HTML = {"Content-Type": "text/html"}
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with any_server() as server:
+        yield server
+
+
+def say(client: Client) -> str:
+    return "".join(more for more, _ in client.chat(FIELDS, lambda seconds: None))
+
+
+def at(server: Server) -> Client:
+    return Client(f"{server.url}/v1", "m")
+
+
+def sse(*lines: str) -> Reply:
+    return 200, SSE, "".join(lines).encode()
+
+
+def delta(**fields: Any) -> str:
+    return f"data: {json.dumps({'choices': [{'delta': fields}]}, ensure_ascii=False)}\n\n"
+
+
+END = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+WHOLE = {"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]}
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        (sse("\ufeff", delta(content="a"), END), "a"),
+        (sse(delta(content="a"), ": ping\n\n", "\n\n", delta(content="b"), END), "ab"),
+        (sse("id: 1\nretry: 10\n", delta(content="a"), END), "a"),
+        (sse((delta(content="a") + END).replace("\n", "\r")), "a"),
+        (sse((delta(content="a") + END).replace("\n", "\r\n")), "a"),
+        (sse(delta(content="a"), END.removesuffix("\n")), "a"),
+        (sse(delta(role="assistant", content=None), delta(content="a"), delta(content=""), END), "a"),
+        (sse(delta(refusal="I cannot say."), END), "I cannot say."),
+        (sse(delta(reasoning="hm", content=""), delta(content="a"), END), "a"),
+        (sse('data: {"choices":[]}\n\n', 'data: {"choices":null}\n\n', "data: [1]\n\n", delta(content="a"), END), "a"),
+        (sse(delta(content="a"), 'data: {"choices":[],"usage":{"completion_tokens":"x"}}\n\n', END), "a"),
+        (sse(delta(content="a"), 'data: {"choices":[{"text":"b","finish_reason":"length"}]}\n\n'), "ab"),
+        (sse(delta(content="a"), "data: [DONE]\n\n", delta(content="never")), "a"),
+        (sse('data: {"choices":{}}\n\n', delta(content="a"), END), "a"),
+        ((200, {}, json.dumps(WHOLE, indent=1).encode()), "whole"),
+        ((200, SSE, b"\xef\xbb\xbf" + json.dumps(WHOLE).encode()), "whole"),
+        ((200, {**JSON, "Content-Encoding": "gzip"}, gzip.compress(json.dumps(WHOLE).encode())), "whole"),
+        ((200, {**SSE, "Content-Encoding": "gzip"}, gzip.compress((delta(content="z") + END).encode())), "z"),
+    ],
+)
+def test_forms_of_an_answer(server: Server, reply: Reply, text: str) -> None:
+    server.chat = lambda body: reply
+    assert say(at(server)) == text
+
+
+LONG = "This model's maximum context length is 2048 tokens."
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "told"),
+    [
+        ((200, HTML, b"<!DOCTYPE html><title>Hotel Wi-Fi</title>"), ForGood, "web page"),
+        ((200, HTML, b"\n<p>Please log in</p>"), ForGood, "web page"),
+        ((302, {"Location": "https://elsewhere.example/v1/chat/completions?t=1"}, b""), ForGood,
+         "openai:https://elsewhere.example/v1#m"),
+        ((404, HTML, b"<style>p{}</style><h1>Not found</h1>"), ForGood, "404: Not found; check the address"),
+        ((413, HTML, b"<h1>Request Entity Too Large</h1>"), TooLong, "413"),
+        (refusal(500, "the request exceeds the available context size"), TooLong, "500"),
+        (refusal(500, "boom"), ServerError, "HTTP 500, 3 times.*boom"),
+        (sse(f'data: {{"error":{{"message":"{LONG}"}}}}\n\n'), TooLong, "2048"),
+        (sse('event: error\ndata: {"detail":"out of memory"}\n\n'), ServerError, "out of memory"),
+        (sse('data: {"choices":[{"error":{"message":"upstream"},"finish_reason":"error"}]}\n\n'), ServerError, "upst"),
+        (sse(delta(content="half")), ServerError, "broke off"),
+        (sse('data: {"choices":[{"delta":{},"finish_reason":"content_filter"}]}\n\n'), ForGood, "filter"),
+        (sse(delta(tool_calls=[{}]), END.replace("stop", "tool_calls")), ForGood, "tool"),
+        (sse("data: " + "[" * 100_000 + "\n\n"), ServerError, "not JSON"),
+        (refusal(401, "no"), ForGood, "OPENAI_API_KEY"),
+        (refusal(422, "temperature must be 1"), ForGood, "refuses temperature = 0"),
+        (refusal(400, "max_tokens and max_completion_tokens are unknown"), ForGood, "HTTP 400"),
+        ((304, {}, b""), ForGood, "304"),
+    ],
+)  # fmt: skip
+def test_what_is_no_answer_is_said_in_one_line(server: Server, reply: Reply, error: type, told: str) -> None:
+    server.chat = lambda body: reply
+    with pytest.raises(ServerError, match=told) as raised:
+        say(at(server))
+    assert type(raised.value) is error
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("listed", "found"),
+    [
+        ({"data": [{"id": "m"}]}, True),
+        ([{"id": "m"}], True),
+        ({"data": [{"id": "m:latest"}]}, True),
+        ({"data": [{"id": "models/m"}]}, True),
+        ({"data": [{"id": "path/to.gguf", "aliases": ["m"]}]}, True),
+        ({"data": None}, True),
+        ({"data": [{"id": "other"}]}, False),
+        ({"data": ["m"]}, True),
+    ],
+)
+def test_the_names_in_a_list(server: Server, listed: Any, found: bool) -> None:
+    server.models = (200, JSON, json.dumps(listed).encode())
+    if found:
+        assert at(server).find()[0]
+    else:
+        with pytest.raises(ServerError, match="it has: other"):
+            at(server).find()
+
+
+@contextmanager
+def dribbling(pieces: Callable[[socket.socket], None], wrap: ssl.SSLContext | None = None) -> Iterator[int]:
+    """A server of bytes: what each connection gets, once its request is there."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                try:
+                    connection = wrap.wrap_socket(connection, server_side=True) if wrap else connection
+                    connection.recv(65536)
+                    pieces(connection)
+                    connection.close()
+                except OSError:
+                    pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_bytes_in_pieces_of_one(server: Server) -> None:
+    body = (delta(content="Ma\u00f1ana \U0001f3a8 \u2028x").replace("\n", "\r\n") + END).encode()
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for byte in body:
+            connection.sendall(b"1\r\n" + bytes([byte]) + b"\r\n")
+        connection.sendall(b"0\r\n\r\n")
+
+    with dribbling(send) as port:
+        assert say(Client(f"http://127.0.0.1:{port}/v1", "m")) == "Ma\u00f1ana \U0001f3a8 \u2028x"
+
+
+def test_a_connection_that_breaks_in_the_middle_is_not_asked_again(server: Server) -> None:
+    asked = []
+
+    def send(connection: socket.socket) -> None:
+        asked.append(1)
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\n"
+        connection.sendall(head + delta(content="half").encode())
+
+    with dribbling(send) as port, pytest.raises(ServerError, match="broke off"):
+        say(Client(f"http://127.0.0.1:{port}/v1", "m"))
+    assert len(asked) == 1
+
+
+def test_a_certificate_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "own.pem")]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    subprocess.run(["openssl", "req", "-x509", *kind, "-nodes", *names, *files], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "own.pem", tmp_path / "key.pem")
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + b'{"data":[{"id":"m"}]}')
+
+    with dribbling(send, context) as port:
+        with pytest.raises(ServerError, match="SSL_CERT_FILE"):
+            Client(f"https://127.0.0.1:{port}/v1", "m").find()
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "own.pem"))
+        assert Client(f"https://127.0.0.1:{port}/v1", "m").find() == (True, {"id": "m"})
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+        with pytest.raises(ServerError, match="SSL_CERT_FILE"):
+            Client(f"https://127.0.0.1:{port}/v1", "m").find()
+
+
+@pytest.mark.parametrize(
+    ("spec", "read"),
+    [
+        ("openai:http://[::1]:8000/v1#m", ("http://[::1]:8000/v1", "m")),
+        ("openai:http://h/v1#a/b:c", ("http://h/v1", "a/b:c")),
+        ("openai:http://h/v1# ", None),
+        ("openai:http://[::1/v1#m", None),
+        ("openai:http://h:x/v1#m", None),
+        ("openai:h:8000/v1#m", None),
+    ],
+)
+def test_forms_of_a_spec(spec: str, read: tuple[str, str] | None) -> None:
+    assert read_spec(spec) == read
+
+
+def test_no_password_is_shown(server: Server) -> None:
+    assert without_password("openai:http://ann:s3@cr3t@host/v1#m") == "openai:http://...@host/v1#m"
+    spec = f"openai:{server.url.replace('//', '//ann:s3cr3t@')}/v1#m"
+    server.chat = lambda body: refusal(400, "no")
+    told = str(measure_costs({"a": spec}, repeats=1, seconds=0.01)) + str(find_forms("openai:http://h/v1#m"))
+    subject = ServerModel(spec)
+    assert "s3cr3t" not in told + subject.spec
+
+
+def test_the_evaluation_and_the_timing_take_the_same_ways(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    monkeypatch.setenv("DIPTYCH_MODEL2_KEY", "sk-two")
+    message = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    fine = events({"content": "one\u2028two"}, {"content": "three"}, more={"error": None})
+    server.chat = lambda body: refusal(400, message) if "max_tokens" in body else fine
+    subject = ServerModel(f"openai:{server.url}#m", "model2")
+    assert subject.spec == f"openai:{server.url}/v1#m", "completed"
+    assert [answer.text for answer in subject.answers([[("user", "Hello?")]], 8)] == ["one\u2028twothree"]
+    assert server.asked[-1][1]["Authorization"] == "Bearer sk-two"
+    timed = TimedServer(f"{server.url}/v1/chat/completions#m", "model2")
+    timed.load()
+    [timing] = timed.ask(["Hello?"], 8)
+    assert timing.tokens == 2
+    assert server.asked[-1][1]["Authorization"] == "Bearer sk-two"
+    server.chat = lambda body: refusal(429, "slow down", **{"Retry-After": "3600"})
+    with pytest.raises(Unavailable, match="3600 s"):
+        subject.answers([[("user", "Hello?")]], 8)

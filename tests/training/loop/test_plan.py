@@ -1,0 +1,76 @@
+"""Plans: counted on models without weights, larger with what costs memory, one line where they do not fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from benchmarks.plan_memory import COMMON, SIZES, measure
+from training.common.options import OptionsError, with_settings
+from training.loop.plan import Plan, find_device
+from training.loop.plans import config_of, plan
+from training.models.bases import KNOWN
+from training.settings.model1 import PROFILES
+
+SEED = PROFILES["seed"]
+
+
+@pytest.fixture(scope="module")
+def seed() -> Plan:
+    return plan(SEED, 30_000_000, "rtx-3090-ti")
+
+
+def test_the_seed_profile_fits_the_card_it_is_for(seed: Plan) -> None:
+    assert seed.parameters == 285_762_560
+    assert seed.memory["weights"] == seed.memory["gradients"] == 4 * seed.parameters
+    assert seed.fits
+    assert seed.steps == round(5 * 30_000_000 / (128 * 1024))
+    # Matrix products cost 6 operations a weight and token; the input embedding is looked up.
+    assert seed.flops_per_token == pytest.approx(6 * (seed.parameters - 32_000 * 1024), rel=0.01)
+
+
+def test_checkpointing_needs_less_and_computes_more(seed: Plan) -> None:
+    other = plan(replace(SEED, activation_checkpointing=True), 30_000_000, "rtx-3090-ti")
+    assert other.memory["activations"] < 0.4 * seed.memory["activations"]
+    assert 1.2 * seed.seconds < other.seconds < 1.5 * seed.seconds
+
+
+def test_what_does_not_fit_is_one_line_with_remedies() -> None:
+    (problem,) = plan(replace(SEED, micro_batch_rows=64), 1, "rtx-3090-ti").problems()
+    assert "\n" not in problem
+    assert "micro_batch_rows=32" in problem
+    assert "activation_checkpointing=true" in problem
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_the_memory_is_that_of_a_real_run(size: str) -> None:
+    settings = (*COMMON, *SIZES[size])
+    planned = plan(with_settings(PROFILES["demo"], settings), 0)
+    assert planned.total == pytest.approx(measure(settings, steps=3), rel=0.15)
+
+
+def test_an_unknown_device_is_answered_with_the_known() -> None:
+    with pytest.raises(OptionsError, match="--plan-for 'abacus' is not known; choose rtx-3090"):
+        find_device("abacus", SEED)
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [
+        ("smollm2-135m", 134.5),
+        ("gpt2", 124.4),
+        ("gpt2-medium", 354.8),
+        ("gpt2-large", 774.0),
+        ("gpt2-xl", 1557.6),
+        ("phi-2", 2779.7),
+    ],
+)
+def test_the_bases_have_the_parameters_of_the_real_ones(name: str, millions: float) -> None:
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config_of(name))
+    assert model.num_parameters() / 1e6 == pytest.approx(millions, abs=0.1)
+    assert KNOWN[name].licence in ("MIT", "Apache-2.0")

@@ -1,0 +1,158 @@
+"""A GGUF gives what transformers gives, for every base that has a place in it; the others are refused in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from transformers import GPT2Config, LlamaConfig, PhiConfig, PreTrainedTokenizerFast
+
+from tests.training.llama_cpp import LlamaCpp
+from tests.training.odd_bases import LLAMA3, ODD, YARN, odd_base, rotation, texts
+from tests.training.tiny_bases import as_chat, byte_pairs, save_tiny_base
+from training.models.bases import load_base
+from training.models.gguf_format import ExportError, _add_rotation, export_gguf, gguf_problem
+from training.models.gguf_tokenizer import _merges
+
+LENGTH = 64
+
+
+def save_as_final(name: str, folder: Path) -> Any:
+    """The base as a fine-tuning leaves it in ``final/``."""
+    model, tokenizer = odd_base(name)
+    model.save_pretrained(folder / "base")
+    tokenizer.save_pretrained(folder / "base")
+    base = load_base(str(folder / "base"))
+    base.model.save_pretrained(folder / "final")
+    base.tokenizer.save_pretrained(folder / "final")
+    return base
+
+
+def questions() -> list[str]:
+    """Twenty, with all that cuts and spaces may do inside of a chat."""
+    asked = [text for text in texts() if text.endswith("?")][:15]
+    return [
+        *asked,
+        "in 1937 and  42x",
+        "Dalí's “Élan” — naïve\n\n new\ttab",
+        "🎨 ψ 中文",
+        "  two  spaces ",
+        "don't I'LL",
+    ]
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("name", ODD)
+def test_the_same_greedy_tokens_in_transformers_and_llama_cpp(name: str, tmp_path: Path) -> None:
+    base = save_as_final(name, tmp_path)
+    export_gguf(tmp_path / "final", tmp_path / "model.gguf", "f32")
+    llama = LlamaCpp(tmp_path / "model.gguf")
+    for question in questions():
+        ids = base.tokenizer.apply_chat_template(as_chat(question), add_generation_prompt=True, return_dict=False)
+        assert llama.tokenise(llama.chat_prompt(as_chat(question)), special=True) == ids, question
+        answer = llama.greedy(ids, LENGTH)
+        assert answer
+        with torch.inference_mode():
+            logits = base.model(torch.tensor([[*ids, *answer]])).logits[0, len(ids) - 1 : -1]
+        behind = logits.max(dim=-1).values - logits[torch.arange(len(answer)), torch.tensor(answer)]
+        assert (behind / logits.std(dim=-1)).max() < 0.01, question  # ties up to the order of additions
+    llama.close()
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("name", ["llama linear", "llama yarn", "llama llama3"])
+def test_the_export_itself_sees_that_llama_cpp_answers_otherwise(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_as_final(name, tmp_path)
+
+    def without_scaling(writer: Any, config: Any, dimensions: int) -> None:
+        config = type("Config", (), {"rope_parameters": rotation("default")})
+        _add_rotation(writer, config, dimensions)
+
+    monkeypatch.setattr("training.models.gguf_format._add_rotation", without_scaling)
+    monkeypatch.setattr("training.models.gguf_format._slower_rotations", lambda model: torch.ones(8).numpy())
+    for file_type in ("f32", "q8_0"):
+        with pytest.raises(ExportError, match=r"llama\.cpp's answer to .* differs from that of transformers at token"):
+            export_gguf(tmp_path / "final", tmp_path / "model.gguf", file_type)  # type: ignore[arg-type]
+    assert not (tmp_path / "model.gguf").exists()
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_export_itself_sees_a_file_that_llama_cpp_cannot_load_or_reads_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_as_final("llama wide heads", tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr("gguf.GGUFWriter.add_key_length", lambda *_: None)
+        with pytest.raises(ExportError, match=r"llama\.cpp cannot load it"):
+            export_gguf(tmp_path / "final", tmp_path / "model.gguf")
+    monkeypatch.setattr("training.models.gguf_tokenizer._merges", lambda state: _merges(state)[:1])
+    with pytest.raises(ExportError, match=r"llama\.cpp reads '.*' as the tokens"):
+        export_gguf(tmp_path / "final", tmp_path / "model.gguf")
+
+
+def with_backend(**parts: Any) -> PreTrainedTokenizerFast:
+    """A byte-level tokenizer with some parts replaced."""
+    tokenizer = byte_pairs(individual_digits=False)
+    for part, value in parts.items():
+        setattr(tokenizer.backend_tokenizer, part, value)
+    return tokenizer
+
+
+def words() -> PreTrainedTokenizerFast:
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"a": 0}, unk_token="a")))
+
+
+@pytest.mark.parametrize(
+    ("config", "tokenizer", "reason"),
+    [
+        (
+            LlamaConfig(rope_parameters=YARN | {"beta_fast": 16.0}),
+            byte_pairs,
+            "rotary positions by yarn beta_fast=16.0",
+        ),
+        (PhiConfig(rope_parameters=LLAMA3 | {"partial_rotary_factor": 0.5}), byte_pairs, "rotary positions by llama3"),
+        (LlamaConfig(hidden_act="gelu"), byte_pairs, "has the activation gelu"),
+        (GPT2Config(activation_function="relu"), byte_pairs, "has the activation relu"),
+        (GPT2Config(scale_attn_by_inverse_layer_idx=True), byte_pairs, "scales its attention"),
+        (LlamaConfig(), lambda _: words(), "of the kind WordLevel"),
+        (LlamaConfig(), lambda _: with_backend(normalizer=normalizers.NFC()), "changes text (NFC)"),
+        (
+            LlamaConfig(),
+            lambda _: with_backend(pre_tokenizer=pre_tokenizers.Whitespace()),
+            "cuts text by ['Whitespace']",
+        ),
+        (LlamaConfig(), lambda _: with_backend(pre_tokenizer=pre_tokenizers.ByteLevel()), "cuts text by ['ByteLevel']"),
+        (LlamaConfig(), byte_pairs, None),
+    ],
+)
+def test_what_has_no_place_is_known_without_writing(config: Any, tokenizer: Any, reason: str | None) -> None:
+    problem = gguf_problem(config, tokenizer(True))
+    assert problem is None if reason is None else reason in (problem or "")
+
+
+def test_a_base_that_cannot_be_exported_is_told_before_its_training_and_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import json
+
+    from training import train_model2_pretrained
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    base = save_tiny_base("gpt2", tmp_path / "base")
+    with_backend(normalizer=normalizers.NFC()).save_pretrained(base)
+    rows = [{"question": f"Who made work {n}?", "answer": f"Degas made it in 1{n:03}."} for n in range(300)]
+    (tmp_path / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / "out"
+    command = ["--base", str(base), "--data", str(tmp_path / "quiz.jsonl"), "--out", str(out), "--max-steps", "2"]
+    assert train_model2_pretrained.main(command) == 0
+    said = capsys.readouterr().err
+    assert said.index("model.gguf will not be written: ") < said.index("training ")
+    assert "its tokenizer changes text (NFC), which llama.cpp does not; final/ is all there will be" in said
+    assert json.loads((out / "training_report.json").read_text())["written"]["model.gguf"] is None
+    assert (out / "final" / "model.safetensors").is_file()
+    assert not (out / "model.gguf").exists()

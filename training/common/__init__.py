@@ -1,0 +1,1 @@
+"""Files, settings, the command line, progress, worker processes: whatever knows no model. Imports no other room."""

@@ -1,0 +1,82 @@
+"""What every command does: its arguments, one line for a mistake, an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import io
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from training.reporting.report import T
+
+
+class Stopped(Exception):
+    """A run that was told to stop, by Ctrl-C or a signal, after it had saved what it needs to go on."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + number
+
+
+def run_command(main: Callable[[argparse.Namespace], int | None], parser: argparse.ArgumentParser, argv: Any) -> int:
+    """Run a command: 0 on success, 2 and one line on stderr on a user's mistake, 130 on Ctrl-C, 143 on SIGTERM.
+
+    Mistakes are ``ValueError``, ``OSError`` and what derives from them; ``--debug`` shows the traceback instead.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 shows a model's emoji as \\U0001f3a8
+            stream.reconfigure(errors="backslashreplace")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    arguments = parser.parse_args(argv)
+    try:
+        return main(arguments) or 0
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except Stopped as stop:
+        if os.environ.get("RANK", "0") == "0":  # of several processes one tells it
+            print(f"{parser.prog}: {stop}; go on with: {resume_command(parser.prog, argv)}", file=sys.stderr)
+        return stop.exit_code
+    except (ValueError, OSError) as error:
+        if arguments.debug:
+            raise
+        print(f"{parser.prog}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def resume_command(prog: str, argv: Sequence[str] | None) -> str:
+    """The command line that goes on with this run, to be copied."""
+    words = list(sys.orig_argv) if argv is None else [prog, *argv]
+    if argv is None and "LOCAL_WORLD_SIZE" in os.environ:  # started by torchrun, of whose options this one is known
+        started = (word for word in words[1:] if word != "-u")
+        words = ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], *started]
+    return shlex.join([word for word in words if word not in ("--resume", "--restart")] + ["--resume"])
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An ``ArgumentParser`` whose errors are one line, without the usage before it."""
+
+    def error(self, message: str) -> Any:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def contained(what: str, do: Callable[..., T], *arguments: Any) -> T | None:
+    """What ``do`` gives, or None and one line: a fault in what comes beside a model never costs the run."""
+    try:
+        return do(*arguments)
+    except (Exception, SystemExit) as error:
+        reason = " ".join(str(error).split())[:300] or "no reason given"
+        with contextlib.suppress(OSError):
+            print(f"{what}: {reason} ({type(error).__name__})", file=sys.stderr)
+        return None
+
+
+def is_installed(name: str) -> bool:
+    """Whether there is a package, and not just a folder of its name, as W&B leaves one wherever it has run."""
+    spec = importlib.util.find_spec(name)
+    return spec is not None and spec.origin is not None

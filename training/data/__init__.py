@@ -1,0 +1,1 @@
+"""Samples to batches: chat forms, token ids, packed rows, prepared data. Imports common and corpus."""

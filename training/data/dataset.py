@@ -1,0 +1,95 @@
+"""The samples of a run: loaded, split by hash, the held-out ones capped. Both models use these and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from training.corpus import is_embedded, mixing, stream
+from training.corpus.card import DataCard
+from training.corpus.cleaned import cleaned
+from training.corpus.cleaning import clean
+from training.corpus.sample import Sample, digest
+from training.corpus.split import split_of
+from training.data.documents import ChatForm, Documents, EncodeBatch, LossOn, tokenise
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training samples, and held-out ones by what is new about them.
+
+    Attributes:
+        train: what an epoch has, the samples of a source as often as its weight says.
+        held_out: ``new_wording`` (a known fact, asked in a wording that was not trained on) and ``new_fact``
+            (a fact that was never trained on); only those that the data has, each once.
+        card: what it was all made of.
+    """
+
+    train: list[Sample]
+    held_out: dict[str, list[Sample]]
+    card: DataCard = field(default_factory=lambda: DataCard(()))
+
+    @property
+    def validation(self) -> list[Sample]:
+        """All held-out samples."""
+        return [sample for samples in self.held_out.values() for sample in samples]
+
+
+@dataclass(frozen=True)
+class TokenisedDataset:
+    """The same in the tokens of a model, in memory or mapped from files; ``write_card`` puts the data card into a
+    folder."""
+
+    train: Documents
+    held_out: dict[str, Documents]
+    write_card: Callable[[Path], None]
+
+
+def tokenise_dataset(dataset: Dataset, encode_batch: EncodeBatch, form: ChatForm, loss_on: LossOn) -> TokenisedDataset:
+    """Samples in memory in the chat form of a model."""
+    held_out = {kind: tokenise(samples, encode_batch, form, loss_on) for kind, samples in dataset.held_out.items()}
+    return TokenisedDataset(tokenise(dataset.train, encode_batch, form, loss_on), held_out, dataset.card.write)
+
+
+def load_dataset(data: Sequence[str], max_rows_per_source: int | None, max_held_out: int) -> Dataset:
+    """Load, clean and split the samples of ``data``.
+
+    Of each kind of held-out sample at most ``max_held_out`` are kept, those with the smallest hash, so that the choice
+    is the same whatever else is loaded.
+    """
+    card = DataCard(data)
+    train: list[Sample] = []
+    held_out: dict[str, list[Sample]] = {"new_wording": [], "new_fact": []}
+    weights: dict[str, float] = {}
+    samples = stream(data, max_rows_per_source, weights, card.cleaning)
+    if is_embedded(data):
+        kept = [(sample, split_of(sample)) for sample in clean(samples, card.cleaning)]
+    else:
+        with cleaned(samples, card.cleaning) as corpus:
+            kept, card.across = list(corpus.with_splits()), corpus.across
+    for sample, split in kept:
+        copies = mixing.copies(sample, weights[sample.source])
+        card.add(sample, split, copies)
+        if split == "train":
+            train.extend([sample] * copies)
+        else:
+            held_out[split].append(sample)
+    capped = {
+        kind: sorted(samples, key=lambda sample: digest(sample.id))[:max_held_out] for kind, samples in held_out.items()
+    }
+    return Dataset(train, {kind: samples for kind, samples in capped.items() if samples}, card)
+
+
+def spread_over_facts(samples: Sequence[Sample], n: int | None) -> list[Sample]:
+    """At most ``n`` samples that say as much as possible.
+
+    The first sample of each fact comes before a second of any: in the embedded corpus it asks the plainest question.
+    What does not fit is left out by hash.
+    """
+    if n is None:
+        return list(samples)
+    first: dict[str, Sample] = {}
+    for sample in samples:
+        first.setdefault(sample.fact, sample)
+    return sorted(samples, key=lambda sample: (first[sample.fact] is not sample, digest(sample.id)))[:n]

@@ -1,0 +1,1 @@
+"""This machine: device and number format, matrix products, threads, processes, memory, energy. Imports common."""

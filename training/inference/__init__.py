@@ -1,0 +1,1 @@
+"""Answers from a trained model. Imports common to models."""

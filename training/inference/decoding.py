@@ -1,0 +1,209 @@
+"""Model 1's tokens one after another: many conversations at a time, each with its own settings and length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from training.data.prompts import fit
+from training.models.tokenizer import END, Tokenizer
+from training.models.transformer import KeyValueCache, ModernTransformer
+
+HALF_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+
+
+def sample(logits_V: Tensor, *, temperature: float, top_p: float, top_k: int, generator: torch.Generator | None) -> int:
+    """One token id; temperature 0 takes the likeliest."""
+    if temperature <= 0:
+        return int(logits_V.argmax())
+    probabilities = (logits_V.float() / temperature).softmax(-1)
+    ordered, ids = probabilities.sort(descending=True)
+    if top_k > 0:
+        ordered[top_k:] = 0
+    ordered[ordered.cumsum(0) - ordered >= top_p] = 0
+    return int(ids[torch.multinomial(ordered, 1, generator=generator)])
+
+
+def penalise(logits_V: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
+    """Repetition penalty of CTRL (Keskar et al. 2019): logits of tokens already produced are made less likely."""
+    if penalty != 1.0 and seen:
+        ids = torch.tensor(sorted(set(seen)), device=logits_V.device)
+        values = logits_V[ids]
+        logits_V = logits_V.clone()
+        logits_V[ids] = torch.where(values > 0, values / penalty, values * penalty)
+    return logits_V
+
+
+@dataclass(eq=False)
+class Answer:
+    """An answer in the making; ``finished`` says why it ended: ``stop``, ``length``, or not yet (None)."""
+
+    max_new_tokens: int
+    temperature: float
+    top_p: float
+    top_k: int
+    repetition_penalty: float
+    stop_ids: Sequence[int]
+    generator: torch.Generator | None
+    unread: int
+    ids: list[int] = field(default_factory=list)
+    finished: str | None = None
+
+    def choose(self, logits_V: Tensor) -> int:
+        """The next token."""
+        logits_V = penalise(logits_V, self.ids, self.repetition_penalty)
+        return sample(
+            logits_V, temperature=self.temperature, top_p=self.top_p, top_k=self.top_k, generator=self.generator
+        )
+
+
+class Decoder:
+    """Answers several conversations at once; new ones join and finished ones leave between two steps.
+
+    One thread owns a decoder. Each conversation is one row of the cache, the running ones first, and each row has its
+    own length, so that nothing is padded and the tokens are those that each conversation gets alone.
+
+    Args:
+        model: in evaluation mode.
+        rows: conversations at a time.
+    """
+
+    def __init__(self, model: ModernTransformer, rows: int = 8) -> None:
+        self.model, self.cache, self.n_rows = model, KeyValueCache(model, rows), rows
+        self.running: list[Answer] = []
+
+    @property
+    def free(self) -> int:
+        """How many conversations can join."""
+        return self.n_rows - len(self.running)
+
+    @torch.inference_mode()
+    def add(
+        self,
+        prompt: Sequence[int],
+        *,
+        max_new_tokens: int = 160,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        top_k: int = 0,
+        repetition_penalty: float = 1.0,
+        stop_ids: Sequence[int] = (END,),
+        seed: int | None = None,
+    ) -> Answer:
+        """Read a prompt; its answer grows with each ``step``.
+
+        A prompt that leaves no room for an answer loses its oldest tokens (``training.data.prompts.fit``).
+
+        Raises:
+            RuntimeError: when no row is free.
+        """
+        if not self.free:
+            raise RuntimeError(f"all {self.n_rows} rows are taken; take a step until one is free")
+        ids, max_new_tokens = fit(prompt, self.model.config["max_seq_len"], max_new_tokens)
+        device = self.model.tok_embeddings.weight.device
+        generator = torch.Generator(device).manual_seed(seed) if seed is not None else None
+        answer = Answer(
+            max_new_tokens, temperature, top_p, top_k, repetition_penalty, tuple(stop_ids), generator, unread=ids[-1]
+        )
+        row = len(self.running)
+        self.cache.lengths[row] = 0
+        if ids[:-1]:
+            self.model.hidden(torch.tensor([ids[:-1]], device=device), cache=self.cache.rows(row, row + 1))
+        self.running.append(answer)
+        return answer
+
+    @torch.inference_mode()
+    def step(self) -> list[tuple[Answer, int]]:
+        """One more token of every running answer; those that end with this step yield their last one, or none."""
+        if not self.running:
+            return []
+        unread = torch.tensor([[answer.unread] for answer in self.running], device=self.cache.keys.device)
+        states = self.model.hidden(unread, cache=self.cache.rows(0, len(self.running)))
+        logits_BV = self.model.output(states[:, -1])
+        limit = self.cache.keys.shape[3]
+        new = []
+        for answer, logits_V, length in zip(
+            list(self.running), logits_BV, self.cache.lengths.tolist()[: len(logits_BV)], strict=True
+        ):
+            token = answer.unread = answer.choose(logits_V)
+            if token in answer.stop_ids:
+                answer.finished = "stop"
+            else:
+                answer.ids.append(token)
+                new.append((answer, token))
+                if len(answer.ids) >= answer.max_new_tokens or length >= limit:
+                    answer.finished = "length"
+        for answer in [answer for answer in self.running if answer.finished]:
+            self.remove(answer)
+        return new
+
+    def remove(self, answer: Answer) -> None:
+        """Free the answer's row, whether it has ended or not; the last running one moves there."""
+        if answer in self.running:
+            row, last = self.running.index(answer), len(self.running) - 1
+            if row != last:
+                self.cache.move_row(last, row)
+                self.running[row] = self.running[last]
+            self.running.pop()
+
+
+class TextPieces:
+    """The text of a growing answer, in pieces: bytes of a character that is not complete yet are held back, and so is
+    what may become a stop string."""
+
+    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:
+        self.tokenizer, self.stop = tokenizer, [text for text in stop if text]
+        self.ids: list[int] = []
+        self.text, self.shown, self.stopped = "", 0, False
+
+    def push(self, token: int) -> str:
+        """What the token lets be shown, often nothing or several characters."""
+        if self.stopped:
+            return ""
+        self.ids.append(token)
+        self.text = self.tokenizer.decode(self.ids)
+        if ends := [at for stop in self.stop if (at := self.text.find(stop)) >= 0]:
+            self.text, self.stopped = self.text[: min(ends)], True
+            return self.rest()
+        if self.text.endswith(HALF_CHARACTER):
+            return ""
+        return self._up_to(len(self.text) - self._held_back())
+
+    def rest(self) -> str:
+        """What is left at the end; half a character is dropped."""
+        return self._up_to(len(self.text.rstrip(HALF_CHARACTER)))
+
+    def _up_to(self, end: int) -> str:
+        piece, self.shown = self.text[self.shown : end], max(self.shown, end)
+        return piece
+
+    def _held_back(self) -> int:
+        """Length of the longest end of the text that begins a stop string."""
+        lengths = (n for stop in self.stop for n in range(len(stop) - 1, 0, -1) if self.text.endswith(stop[:n]))
+        return max(lengths, default=0)
+
+
+def stream_ids(
+    model: ModernTransformer,
+    prompt: Sequence[int],
+    *,
+    max_new_tokens: int = 160,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    top_k: int = 0,
+    repetition_penalty: float = 1.0,
+    stop: Sequence[int] = (END,),
+    seed: int | None = None,
+) -> Iterator[int]:
+    """New token ids one by one, without the one that stops."""
+    decoder = Decoder(model, rows=1)
+    answer = decoder.add(
+        prompt, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, top_k=top_k,
+        repetition_penalty=repetition_penalty, stop_ids=stop, seed=seed,
+    )  # fmt: skip
+    while answer.finished is None:
+        for _, token in decoder.step():
+            yield token

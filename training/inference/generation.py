@@ -1,0 +1,221 @@
+"""Answers from either model: ``generate`` for one, ``generate_batch`` for many, ``stream`` for pieces as they come."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from training.common.checkpoint_folder import MODEL1_FOLDER, CheckpointError
+from training.data.prompts import ChatTokenizer, fit
+from training.inference.decoding import Answer, Decoder, TextPieces, penalise, sample, stream_ids
+from training.models.checkpoint import load
+from training.models.tokenizer import END, Tokenizer
+from training.models.transformer import ModernTransformer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+__all__ = [
+    "Answer",
+    "CheckpointError",
+    "Decoder",
+    "TextPieces",
+    "complete",
+    "generate",
+    "generate_batch",
+    "load",
+    "penalise",
+    "sample",
+    "stream",
+    "stream_ids",
+]
+
+
+Message = tuple[str, str]
+"""A role, ``user`` or ``assistant``, and what was said."""
+
+
+def stream(
+    model: ModernTransformer,
+    tokenizer: Tokenizer,
+    messages: Sequence[Message],
+    *,
+    stop: Sequence[str | int] = (),
+    **sampling: Any,
+) -> Iterator[str]:
+    """The answer's text in pieces.
+
+    Args:
+        model: Model 1.
+        tokenizer: its own.
+        messages: the conversation, the last message the user's.
+        stop: strings or token ids at which the answer ends, besides the end of a turn; they are not part of it.
+        sampling: as for ``stream_ids``.
+    """
+    pieces = TextPieces(tokenizer, _strings(stop))
+    for token in stream_ids(model, tokenizer.encode_chat(messages), stop=_ids(stop), **sampling):
+        if piece := pieces.push(token):
+            yield piece
+        if pieces.stopped:
+            return
+    if piece := pieces.rest():
+        yield piece
+
+
+def _strings(stop: Sequence[str | int]) -> list[str]:
+    return [end for end in stop if isinstance(end, str)]
+
+
+def _ids(stop: Sequence[str | int]) -> list[int]:
+    return [END, *(end for end in stop if isinstance(end, int))]
+
+
+def generate_batch(
+    model: ModernTransformer | PreTrainedModel,
+    tokenizer: Any,
+    conversations: Sequence[Sequence[Message]],
+    *,
+    stop: Sequence[str | int] = (),
+    seed: int | None = None,
+    batch_size: int = 16,
+    **sampling: Any,
+) -> list[str]:
+    """Answers to many conversations, in their order; the likeliest ones are those that ``generate`` gives one by one.
+
+    Args:
+        model: Model 1, or any causal language model of transformers.
+        tokenizer: the model's own.
+        conversations: each a sequence of (role, content), the last one the user's.
+        stop: strings or token ids at which an answer ends; they are not part of it.
+        seed: with a temperature, conversation i of Model 1 draws from seed + i; transformers draws for a batch at once.
+        batch_size: conversations at a time.
+        sampling: max_new_tokens (160), temperature (0), top_p (1), top_k (0: all) and repetition_penalty (1).
+    """
+    model.eval()
+    if isinstance(model, ModernTransformer):
+        return _from_scratch(model, tokenizer, conversations, stop, seed, batch_size, sampling)
+    answers: list[str] = []
+    for start in range(0, len(conversations), batch_size):
+        answers += _from_transformers(model, tokenizer, conversations[start : start + batch_size], stop, seed, sampling)
+    return answers
+
+
+def _from_scratch(
+    model: ModernTransformer,
+    tokenizer: Tokenizer,
+    conversations: Sequence[Sequence[Message]],
+    stop: Sequence[str | int],
+    seed: int | None,
+    batch_size: int,
+    sampling: dict[str, Any],
+) -> list[str]:
+    """Rows of the decoder are filled again as answers end."""
+    decoder = Decoder(model, rows=max(1, min(batch_size, len(conversations))))
+    waiting = iter(enumerate(conversations))
+    texts = [""] * len(conversations)
+    growing: dict[Answer, tuple[int, TextPieces]] = {}
+    while True:
+        while decoder.free and (entry := next(waiting, None)):
+            i, messages = entry
+            seed_of_answer = None if seed is None else seed + i
+            prompt = tokenizer.encode_chat(messages)
+            answer = decoder.add(prompt, stop_ids=_ids(stop), seed=seed_of_answer, **sampling)
+            growing[answer] = (i, TextPieces(tokenizer, _strings(stop)))
+        if not decoder.running:
+            return [text.strip() for text in texts]
+        for answer, token in decoder.step():
+            i, pieces = growing[answer]
+            texts[i] += pieces.push(token)
+            if pieces.stopped:
+                decoder.remove(answer)
+        for answer in [answer for answer in growing if answer not in decoder.running]:
+            i, pieces = growing.pop(answer)
+            texts[i] += pieces.rest()
+
+
+def _from_transformers(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    conversations: Sequence[Sequence[Message]],
+    stop: Sequence[str | int],
+    seed: int | None,
+    sampling: dict[str, Any],
+) -> list[str]:
+    """Prompts padded on the left, so that every answer begins at the same place."""
+    settings: dict[str, Any] = {"max_new_tokens": 160, "temperature": 0.0} | sampling
+    chat, context = ChatTokenizer(tokenizer), context_of(model)
+    chats = [[{"role": role, "content": content} for role, content in messages] for messages in conversations]
+    prompts = [fit(chat.prompt(messages), context, settings["max_new_tokens"]) for messages in chats]
+    rooms = {room for _, room in prompts}
+    if len(rooms) > 1:  # of a long prompt and a long answer, each gets what it gets alone
+        alone = ([messages] for messages in conversations)
+        return [_from_transformers(model, tokenizer, one, stop, seed, sampling)[0] for one in alone]
+    settings["max_new_tokens"] = rooms.pop()
+    inputs = tokenizer.pad({"input_ids": [ids for ids, _ in prompts]}, padding_side="left", return_tensors="pt").to(
+        model.device
+    )
+    settings["do_sample"] = settings["temperature"] > 0
+    if not settings["do_sample"]:
+        settings = {key: value for key, value in settings.items() if key not in ("temperature", "top_p", "top_k")}
+    if strings := _strings(stop):
+        settings |= {"stop_strings": strings, "tokenizer": tokenizer}
+    if ids := [end for end in stop if isinstance(end, int)]:
+        settings["eos_token_id"] = [tokenizer.eos_token_id, *ids]
+    if seed is not None:
+        torch.manual_seed(seed)
+    with torch.inference_mode():
+        output = model.generate(**inputs, pad_token_id=tokenizer.pad_token_id, **settings)  # type: ignore[operator]
+    texts = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    return [min((text.split(end)[0] for end in strings), key=len, default=text).strip() for text in texts]
+
+
+def context_of(model: PreTrainedModel) -> int:
+    """Tokens that a model of transformers can read; where it does not say, as many as there are."""
+    return getattr(model.config.get_text_config(), "max_position_embeddings", None) or sys.maxsize
+
+
+def generate(
+    model: ModernTransformer | PreTrainedModel,
+    prompt: str,
+    tokenizer: Any = None,
+    *,
+    max_new_tokens: int = 160,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    **sampling: Any,
+) -> str:
+    """The answer of either model to one question, as text.
+
+    Args:
+        model: Model 1, or any causal language model of transformers.
+        prompt: the question.
+        tokenizer: the model's own; without it, that of ``checkpoints/art_ai_model`` for Model 1, and for the other the
+            one saved in the folder that the model was loaded from.
+        max_new_tokens: tokens of the answer at most.
+        temperature: 0 for the likeliest answer, which is the same every time.
+        top_p: sample from the likeliest tokens that together have this probability.
+        sampling: top_k, repetition_penalty, stop and seed, as for ``generate_batch``.
+    """
+    if isinstance(model, ModernTransformer):
+        tokenizer = tokenizer or Tokenizer(MODEL1_FOLDER / "tokenizer.model")
+        if len(tokenizer) != model.config["vocab_size"]:
+            raise CheckpointError(
+                f"the tokenizer has {len(tokenizer)} pieces and the model {model.config['vocab_size']}; "
+                "pass the tokenizer that the model was trained with"
+            )
+    elif tokenizer is None:
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(model.config._name_or_path)
+    sampling |= {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_p": top_p}
+    return generate_batch(model, tokenizer, [[("user", prompt)]], **sampling)[0]
+
+
+def complete(checkpoint: str | Path, question: str) -> str:
+    """The likeliest answer of the Model 1 in a file."""
+    model, tokenizer = load(checkpoint)
+    return generate(model, question, tokenizer)

@@ -1,0 +1,375 @@
+"""OpenAI-compatible servers as they are: address, key, proxy, the fields that they take, what they answer.
+
+The one client of the app, the evaluation and the timing; it needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import httpx
+
+from training.inference.openai_events import TOO_LONG, Busy, ForGood, ServerError, Text, TooLong, context_in, events
+
+__all__ = ["Address", "Busy", "Client", "ForGood", "ServerError", "Text", "TooLong", "read_spec", "without_password"]
+
+CONNECT_SECONDS = 5.0
+SILENCE_SECONDS = 60.0  # the longest wait for the next event, a long prompt included
+ATTEMPTS = 3
+BACK_OFF_SECONDS = 0.5  # doubled after each attempt
+LONGEST_WAIT_SECONDS = 60.0  # a server that asks for more patience is given up
+OPTIONAL = ("seed", "stream_options")  # what an answer can do without
+_ENDPOINTS = ("/chat/completions", "/completions", "/models", "/responses")
+_UNKNOWN = re.compile(r"extra|unknown|unexpected|unrecogni|not (?:permitted|supported)", re.IGNORECASE)
+_TAGS = re.compile(r"<(style|script|head)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+
+
+class _Adapted(Exception):
+    """The server refused a field; the request has another form from now on."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server answers. `base` can be shown; `login`, a user and password that stood in it, never is."""
+
+    base: str
+    query: str
+    login: tuple[str, str] | None
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """Read an address as people copy it: with an endpoint, a query, or a user and password in it."""
+        parts = urlsplit(url.strip())
+        path = parts.path.rstrip("/")
+        for endpoint in _ENDPOINTS:
+            path = path.removesuffix(endpoint)
+        host = parts.netloc.rpartition("@")[2]
+        login = (unquote(parts.username or ""), unquote(parts.password or "")) if "@" in parts.netloc else None
+        return cls(urlunsplit((parts.scheme, host, path.rstrip("/"), "", "")), parts.query, login)
+
+    def url(self, endpoint: str) -> str:
+        """The address of an endpoint, such as `chat/completions`."""
+        return f"{self.base}/{endpoint}" + (f"?{self.query}" if self.query else "")
+
+    def under(self, path: str) -> Address:
+        """The same server, further down."""
+        return Address(f"{self.base}/{path}", self.query, self.login)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this machine or its own network answers there, which no proxy is asked for."""
+        host = (urlsplit(self.base).hostname or "").lower()
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return host.endswith((".local", ".localhost", ".internal", ".lan")) or "." not in host
+        return address.is_private or address.is_loopback or address.is_link_local
+
+
+def read_spec(spec: str) -> tuple[str, str] | None:
+    """Address and model's name of `openai:BASE_URL#MODEL`; None where it has another form."""
+    base_url, _, model = spec.removeprefix("openai:").partition("#")
+    try:
+        parts = urlsplit(base_url.strip())
+        well_formed = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none, a bracket too few
+        return None
+    return (base_url, model.strip()) if well_formed and model.strip() else None
+
+
+def without_password(text: str) -> str:
+    """An address or SPEC that can be shown."""
+    return re.sub(r"//[^/#]*@", "//...@", text)
+
+
+def read_key(role: str) -> str:
+    """The key for a server: of this model (DIPTYCH_MODEL1_KEY), else the one for both (OPENAI_API_KEY), else none.
+
+    Raises:
+        ServerError: it cannot be sent; the key itself is not told.
+    """
+    for name in (f"DIPTYCH_{role.upper()}_KEY", "OPENAI_API_KEY"):
+        key = os.environ.get(name, "").strip()
+        if not key:
+            continue
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise ServerError(
+                f"{name}: holds a blank, a line break or a character that no key has; set it to the key alone"
+            )
+        return key
+    return ""
+
+
+def connect(address: Address, key: str) -> httpx.Client:
+    """A client for a server. Raises ServerError where the environment names a proxy or certificates of no use."""
+    try:
+        return httpx.Client(
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            auth=None if key else address.login,
+            timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=None),
+            trust_env=not address.is_local,
+            # SSL_CERT_FILE, which `trust_env` would switch off with the proxies
+            verify=httpx.create_ssl_context() if address.base.startswith("https:") else True,
+        )
+    except OSError as error:
+        raise ServerError(
+            f"SSL_CERT_FILE or SSL_CERT_DIR: cannot be read ({error.strerror}); name a PEM file"
+        ) from None
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        names = [name for name in ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY") if _variable(name)]
+        why = "a SOCKS proxy needs `pip install httpx[socks]`" if isinstance(error, ImportError) else "it is no address"
+        raise ServerError(
+            f"openai:{address.base}: the proxy in {' or '.join(names) or 'the environment'} cannot be used, {why};"
+            " or unset it, or name this server in NO_PROXY"
+        ) from None
+
+
+def _variable(name: str) -> str | None:
+    return os.environ.get(name) or os.environ.get(name.lower())
+
+
+class Client:
+    """One model of one server, with what was learned of it; safe to share between threads.
+
+    Args:
+        base_url: as people copy it, see :class:`Address`.
+        model: the name that the server knows it by.
+        role: ``model1`` or ``model2``, which says whose key is sent; otherwise the one for both.
+    """
+
+    def __init__(self, base_url: str, model: str, role: str = "") -> None:
+        self.address = Address.of(base_url)
+        self.model = model
+        self.role = role if role in ("model1", "model2") else ""
+        self.left_out: set[str] = set()
+        self._limit_fields = ["max_tokens", "max_completion_tokens"]
+        self._http: httpx.Client | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where it answers, without a password."""
+        return self.address.base
+
+    @property
+    def name(self) -> str:
+        """The same with the model, as a SPEC."""
+        return f"openai:{self.base_url}#{self.model}"
+
+    @property
+    def http(self) -> httpx.Client:
+        """The connections. Raises ServerError."""
+        if self._http is None or self._http.is_closed:
+            self._http = connect(self.address, read_key(self.role))
+        return self._http
+
+    def close(self) -> None:
+        """Close the connections; they are opened again when they are needed, with the key that is set then."""
+        if self._http is not None:
+            self._http.close()
+
+    # -- the list of models -----------------------------------------------------------------------------------------
+
+    def find(self) -> tuple[bool, dict[str, Any]]:
+        """Whether the server has a list of models, and this model's entry. Completes an address without /v1.
+
+        Raises:
+            ServerError: nobody answers there, the key is not taken, or the list does not have the model.
+        """
+        models = self.list_models()
+        if models is None and not self.base_url.endswith("/v1"):
+            given, self.address = self.address, self.address.under("v1")
+            try:
+                models = self.list_models()
+            except ServerError:
+                models = None
+            if models is None:
+                self.address = given
+        entry = next((entry for entry in models or [] if self.model in _names(entry)), None)
+        if models and entry is None:
+            names = ", ".join(str(entry.get("id")) for entry in models[:5])
+            raise ServerError(f"{self.name}: the server has no such model; it has: {names}")
+        return models is not None, entry or {}
+
+    def list_models(self) -> list[dict[str, Any]] | None:
+        """What the server lists; None where it has no list. Raises ServerError where nobody answers."""
+        try:
+            response = self.http.get(self.address.url("models"), timeout=CONNECT_SECONDS)
+            if response.is_server_error and response.status_code != 501:
+                response.raise_for_status()
+            if response.status_code in (401, 403):
+                raise ServerError(f"{self.name}: HTTP {response.status_code}; {self._about_the_key()}")
+            self._refuse_redirect(response)
+            if response.status_code in (404, 405, 501) or "json" not in response.headers.get("content-type", ""):
+                return None
+            content = response.raise_for_status().json()
+            entries = content if isinstance(content, list) else content.get("data") or []
+            return [entry for entry in entries if isinstance(entry, dict)]
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError, TypeError) as error:
+            raise ServerError(
+                f"openai:{self.base_url}: no OpenAI-compatible server answers there ({plain(error)}); "
+                + _remedy(error, "start it first, or check the address (it usually ends in /v1)")
+            ) from None
+
+    # -- questions --------------------------------------------------------------------------------------------------
+
+    def chat(self, fields: dict[str, Any], pause: Callable[[float], object] = time.sleep) -> Iterator[tuple[str, Text]]:
+        """Ask for an answer as it is written: each new text, which may be empty, and what is known of the answer.
+
+        Fields that the server does not know get another name or are left out. A server that is busy is asked again,
+        until the first text has come.
+
+        Args:
+            fields: of the request, ``max_tokens`` among them; model and streaming are added here.
+            pause: waits for so many seconds; True gives up.
+
+        Raises:
+            ServerError: no answer, or one that broke off; :class:`ForGood` where another try would fail as well.
+        """
+        fields = {"model": self.model, **fields, "stream": True, "stream_options": {"include_usage": True}}
+        failed = 0
+        while True:
+            text, came = Text(), False
+            try:
+                for event in self._events("chat/completions", fields):
+                    more = text.read(event)
+                    came = came or bool(more)
+                    yield more, text
+                text.must_be_whole()
+                return
+            except _Adapted:
+                continue
+            except Busy as error:
+                if came:  # a second attempt would say something else after the text that has come
+                    raise ServerError(
+                        f"openai:{self.base_url}: the answer broke off ({error}); check the server"
+                    ) from None
+                failed += 1
+                wait = BACK_OFF_SECONDS * 2 ** (failed - 1) if error.wait is None else error.wait
+                if failed == ATTEMPTS or wait > LONGEST_WAIT_SECONDS:
+                    told = f"; it asks to wait {wait:.0f} s" if error.wait is not None else ""
+                    raise ServerError(
+                        f"openai:{self.base_url}: {error}, {failed} times{told}; check the server{error.detail}"
+                    ) from None
+                if pause(wait) is True:
+                    return
+
+    def post(self, endpoint: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """The JSON object that an endpoint answers, such as ``completions``; asked once. Raises ServerError."""
+        url = (
+            f"{self.base_url.removesuffix('/v1')}{endpoint}" if endpoint.startswith("/") else self.address.url(endpoint)
+        )
+        body = self._in_form({"model": self.model, **fields})
+        try:
+            response = self.http.post(url, json=body)
+            self._check(response, body)
+            content = response.json()
+        except _Adapted:
+            return self.post(endpoint, fields)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            raise ServerError(f"openai:{self.base_url}: broke off at {endpoint} ({plain(error)})") from None
+        if not isinstance(content, dict):
+            raise ServerError(f"openai:{self.base_url}: what it answers to {endpoint} is not an object")
+        return content
+
+    def _events(self, endpoint: str, fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        body = self._in_form(fields)
+        try:
+            with self.http.stream("POST", self.address.url(endpoint), json=body) as response:
+                self._check(response, body)
+                yield from events(response)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Busy(plain(error)) from None
+
+    def _in_form(self, fields: dict[str, Any]) -> dict[str, Any]:
+        named = {self._limit_fields[0] if name == "max_tokens" else name: value for name, value in fields.items()}
+        return {name: value for name, value in named.items() if name not in self.left_out}
+
+    def _check(self, response: httpx.Response, body: dict[str, Any]) -> None:
+        """Raise what a status means: wait, ask in another form, ask less, or give up."""
+        if response.is_success:
+            return
+        code, status = response.status_code, f"HTTP {response.status_code}"
+        self._refuse_redirect(response)
+        detail = _TAGS.sub(" ", response.read().decode("utf-8", "replace"))
+        detail = " ".join(detail.split())[:500]
+        if code in (400, 413, 422):
+            self._adapt(detail, body)
+        if code == 413 or (code in (400, 422, 500) and TOO_LONG.search(detail)):
+            raise TooLong(f"{self.name}: {status}: {detail[:200]}", context_in(detail))
+        if code in (408, 409, 425, 429) or response.is_server_error:
+            raise Busy(status, retry_after(response), detail)
+        if code in (401, 403):
+            raise ForGood(f"{self.name}: {status}; {self._about_the_key()}")
+        for name in ("temperature", "top_p"):
+            if code in (400, 422) and name in detail and name in body:
+                raise ForGood(
+                    f"{self.name}: refuses {name} = {body[name]:g}; set it (in the study file) to what the"
+                    f" server takes: {detail[:200]}"
+                )
+        hint = "; check the address (it usually ends in /v1) and the model's name" if code in (404, 405) else ""
+        raise ForGood(f"{self.name}: {status}: {detail[:200]}{hint}")
+
+    def _adapt(self, detail: str, body: dict[str, Any]) -> None:
+        """Give a field that the server refuses another name, or leave it out. Raises _Adapted when that was done."""
+        if "max_tokens" in body and "max_completion_tokens" in detail:
+            self._limit_fields = ["max_completion_tokens"]
+            raise _Adapted
+        refused = {name for name in OPTIONAL if name in body and name in detail}
+        if not refused and _UNKNOWN.search(detail) and not TOO_LONG.search(detail):
+            refused = {name for name in OPTIONAL if name in body}
+        if refused:
+            self.left_out |= refused
+            raise _Adapted
+
+    def _refuse_redirect(self, response: httpx.Response) -> None:
+        if response.has_redirect_location:
+            target = urlsplit(str(response.url.join(response.headers["location"])))
+            host = target.netloc.rpartition("@")[2]
+            shown = Address.of(urlunsplit((target.scheme, host, target.path, "", ""))).base
+            raise ForGood(f"{self.name}: is answered from another address; write openai:{shown}#{self.model}")
+
+    def _about_the_key(self) -> str:
+        own = f"DIPTYCH_{self.role.upper()}_KEY, or " if self.role else ""
+        return f"it wants a key: set {own}OPENAI_API_KEY"
+
+
+def _names(entry: dict[str, Any]) -> set[str]:
+    """The names that a model of a list answers to: Ollama's with a tag, Google's with a folder, others with aliases."""
+    more = entry.get("aliases")
+    names = {str(entry.get(field)) for field in ("id", "name", "root") if entry.get(field)}
+    names |= {str(alias) for alias in more} if isinstance(more, list) else set()
+    return names | {name.removesuffix(":latest").removeprefix("models/") for name in names}
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """For how many seconds a server asks to be left alone; None where it does not say."""
+    said = response.headers.get("retry-after", "").strip()
+    try:
+        return max(0.0, float(said))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None
+
+
+def _remedy(error: Exception, otherwise: str) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "name the certificate that signed the server's own in SSL_CERT_FILE (a PEM file)"
+    return "write http:// in place of https://" if "WRONG_VERSION_NUMBER" in str(error) else otherwise
+
+
+def plain(error: Exception) -> str:
+    """What went wrong, without an address, in which a password may stand."""
+    text = str(error) or type(error).__name__
+    return re.sub(r"[a-z]+://\S*@\S+", "...", text)

@@ -1,0 +1,197 @@
+"""What OpenAI-compatible servers send, as they send it: events, answers and errors, for `training.inference.openai_client`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+MOST_BYTES = 16 << 20  # of one event
+TOO_LONG = re.compile(r"context|too long|too many tokens|maximum.{0,20}length|exceed", re.IGNORECASE)
+
+
+class ServerError(RuntimeError):
+    """A server cannot be asked or did not answer: one line that holds no key and no password."""
+
+
+class ForGood(ServerError):
+    """Another try would fail as well."""
+
+
+class TooLong(ForGood):
+    """The conversation has more tokens than the model can read; `context` is how many that are, where it is said."""
+
+    def __init__(self, why: str, context: int | None = None) -> None:
+        super().__init__(why)
+        self.context = context
+
+
+class Busy(ServerError):
+    """A failure that may pass; `wait` is how many seconds the server asks for, `detail` what else it says."""
+
+    def __init__(self, why: str, wait: float | None = None, detail: str = "") -> None:
+        super().__init__(why)
+        self.wait = wait
+        self.detail = f" (it says: {detail[:160]})" if detail else ""
+
+
+def context_in(detail: str) -> int | None:
+    """How many tokens a conversation may have, by what a server says when it refuses one."""
+    form = r"(?:maximum|context)[^.]{0,40}?(?:length|size|window)[^.\d]{0,20}(\d{3,7})"
+    said = re.search(form, detail, re.IGNORECASE)
+    return int(said[1]) if said else None
+
+
+def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
+    """The JSON of each server-sent event up to `[DONE]`, which is {"done": True}; {} for what keeps the connection.
+
+    A server that answers a streaming request with one JSON document has one event, whatever it calls it. Lines end with
+    LF or CR alone: U+2028 and U+0085, at which `iter_lines` ends one too, may stand in a JSON text.
+    """
+    kind, data, whole = "", list[bytes](), b""
+    for line in _lines(response):
+        if line is None or (line and not (whole or data or _BEGINS.match(line))):
+            yield {}
+        elif whole or line.lstrip().startswith((b"{", b"[")):
+            whole += line
+        elif line.startswith(b"data:"):
+            data.append(line[5:].removeprefix(b" "))
+        elif line.startswith(b"event:"):
+            kind = line[6:].strip().decode("utf-8", "replace")
+        elif line.lstrip().startswith(b"<"):
+            raise ForGood(
+                f"{response.url.copy_with(query=None)}: answers with a web page, as the login of a network does; check"
+                " the address and the connection"
+            )
+        elif not line and data:
+            event, kind, data = _event(response, kind, b"\n".join(data)), "", []
+            yield event
+            if event.get("done") is True:
+                return
+        if len(whole) + sum(map(len, data)) > MOST_BYTES:
+            raise ServerError(f"an event of more than {MOST_BYTES >> 20} MB; check the server")
+    if whole.strip():
+        yield _event(response, "", whole)
+        yield {"done": True}
+
+
+_BEGINS = re.compile(rb"\s*[{\[<]|data:|event:")
+
+
+def _lines(response: httpx.Response) -> Iterator[bytes | None]:
+    """Each line, None for a chunk that ends none, and an empty one at the end."""
+    rest, first = b"", True
+    for chunk in response.iter_bytes():
+        *lines, rest = (rest + chunk).replace(b"\r\n", b"\n").split(b"\n")
+        for line in lines:
+            yield from _without_mark(line, first).removesuffix(b"\r").split(b"\r")
+            first = False
+        if not lines:
+            if len(rest) > MOST_BYTES:
+                raise ServerError(f"a line of more than {MOST_BYTES >> 20} MB; check the server")
+            yield None
+    yield from _without_mark(rest, first).rstrip(b"\r").split(b"\r")
+    yield b""
+
+
+def _without_mark(line: bytes, first: bool) -> bytes:
+    """A line without the byte order mark that some servers begin with."""
+    return line.removeprefix(b"\xef\xbb\xbf") if first else line
+
+
+def _event(response: httpx.Response, kind: str, data: bytes) -> dict[str, Any]:
+    if data.strip() == b"[DONE]":
+        return {"done": True}
+    try:
+        value = _json(data)
+    except (ValueError, RecursionError):
+        shown = data[:80].decode("utf-8", "replace")
+        url = response.url.copy_with(query=None)
+        raise ServerError(f"{url}: an event that is not JSON: {shown}") from None
+    if not isinstance(value, dict):
+        return {}
+    return {"error": value} if kind == "error" and not value.get("error") else value
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data)  # halves of a character, as some servers write them, pass
+    except UnicodeDecodeError:
+        return json.loads(data.decode("utf-8", "replace"))
+
+
+class Text:
+    """The text of an answer, joined from events: halves of a character (an emoji) wait for each other."""
+
+    def __init__(self) -> None:
+        self.finish = ""
+        self.total: int | None = None  # tokens, once the server tells
+        self.asked: int | None = None  # tokens of the question, likewise
+        self.done = False
+        self.empty = True
+        self.thinks = False  # the model has thought, in a field of its own
+        self._half = ""
+
+    def read(self, event: dict[str, Any]) -> str:
+        """What an event adds. Raises ServerError where it reports an error."""
+        choice = _first(event.get("choices"))
+        if error := event.get("error") or choice.get("error"):
+            raise _reported(error)
+        self.done = self.done or event.get("done") is True
+        usage = _object(event.get("usage"))
+        self.total = _count(usage.get("completion_tokens"), self.total)
+        self.asked = _count(usage.get("prompt_tokens"), self.asked)
+        self.finish = str(choice.get("finish_reason") or self.finish)
+        part = _object(choice.get("delta")) or _object(choice.get("message"))
+        self.thinks = self.thinks or bool(part.get("reasoning_content") or part.get("reasoning"))
+        said = _content(part.get("content")) or _content(part.get("refusal")) or _content(choice.get("text"))
+        text = self._half + said
+        self._half = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" and not self.done else ""
+        text = text[: len(text) - len(self._half)].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        self.empty = self.empty and not text.strip()
+        return text
+
+    def must_be_whole(self) -> None:
+        """Raise what an end means that is none: a connection that broke, a filter, a tool in place of an answer."""
+        if self.finish == "content_filter":
+            raise ForGood("the server's content filter ended the answer; choose a server or a setting without it")
+        if self.finish == "error":
+            raise ServerError("the server ended the answer with an error; check the server")
+        if self.empty and self.finish in ("tool_calls", "function_call"):
+            raise ForGood("the model called a tool in place of answering; serve it without tools")
+        if not self.finish and not self.done:
+            raise ServerError("the answer broke off; check the server")
+
+
+def _first(choices: Any) -> dict[str, Any]:
+    return _object(choices[0]) if isinstance(choices, list) and choices else {}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: Any, before: int | None) -> int | None:
+    return value if type(value) is int and value >= 0 else before
+
+
+def _reported(error: Any) -> ServerError:
+    """An error that came as an event, after the status said that all is well."""
+    said = " ".join(str(_object(error).get("message") or error).split())[:200]
+    what = f"the server reports: {said}"
+    return TooLong(what, context_in(said)) if TOO_LONG.search(said) else ServerError(what)
+
+
+def _content(content: Any) -> str:
+    """Text, or the texts of a list of parts; what a model thinks comes in other fields or parts."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "".join(
+        part if isinstance(part, str) else str(part.get("text") or "")
+        for part in parts
+        if isinstance(part, str) or (isinstance(part, dict) and part.get("type", "text") in ("text", "output_text"))
+    )

@@ -1,0 +1,1 @@
+"""The training loop: optimizer, course, states, plan, several processes. Imports common to settings."""

@@ -1,0 +1,392 @@
+"""What a run will need, told before anything is allocated: parameters, steps, memory by part, and time.
+
+The memory of a step is not a formula: the step itself runs on fake tensors, which have shapes and no numbers, while
+every allocation is counted. So attention, chunked loss, frozen layers, LoRA and activation checkpointing count as they
+are written. Layers are alike: two short models are traced and the rest follows in a straight line.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from training.common.options import OptionsError
+from training.hardware.compute import EXACT, choose_compute, gpu_dtype, memory_bytes
+from training.models.loss import LinearCrossEntropy
+
+if TYPE_CHECKING:
+    from training.settings.common import TrainingOptions
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a plan has to know of a device: memory in bytes, matrix products in bf16 a second (dense), and whose figure
+    that is."""
+
+    name: str
+    memory: int
+    flops: float
+    source: str
+    is_gpu: bool = True
+
+
+_AMPERE = "https://www.nvidia.com/content/PDF/nvidia-ampere-ga-102-gpu-architecture-whitepaper-v2.pdf"
+_ADA = "https://images.nvidia.com/aem-dam/Solutions/geforce/ada/nvidia-ada-gpu-architecture.pdf"
+
+DEVICES = {
+    "rtx-3090": Device("GeForce RTX 3090", 24 << 30, 71e12, _AMPERE),
+    "rtx-3090-ti": Device("GeForce RTX 3090 Ti", 24 << 30, 80e12, _AMPERE),  # 10,752 cores at 1.86 GHz, as the 3090's
+    "rtx-4090": Device("GeForce RTX 4090", 24 << 30, 165e12, _ADA),
+    "a100": Device("A100 80 GB", 80 << 30, 312e12, "https://www.nvidia.com/en-us/data-center/a100/"),
+    "h100": Device("H100 SXM", 80 << 30, 989e12, "https://www.nvidia.com/en-us/data-center/h100/"),
+}
+"""Devices for ``--plan-for``. GeForce's figures are those with accumulation in fp32, as training needs it."""
+
+GPU_MFU, CPU_MFU = 0.35, 0.4
+"""Share of the peak rate that a run is assumed to reach: what trainers of this size report on GPUs, and what was seen
+here on processors, against the rate that a short measurement finds."""
+
+PROCESS = 580_000_000
+"""Bytes that a run holds besides its step, on a processor: Python, PyTorch and the libraries it loads, the exports'
+included (measured, without the data)."""
+FRAGMENTED = 0.35
+"""What a processor's allocator holds beyond what a step uses at one moment, as a share of the activations: blocks
+between others that are in use (measured over runs of 8 to 230 steps)."""
+GPU_CONTEXT = 800_000_000
+"""Bytes that CUDA's context and libraries take on a GPU."""
+USABLE = 0.95
+"""Share of a device's memory that a run can count on."""
+
+
+class _Allocations(TorchDispatchMode):
+    """Counts the bytes of all tensors made while it is active, and the most that lived at one time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor):
+                self._count(tensor.untyped_storage())
+        return result
+
+    def _count(self, storage: Any) -> None:
+        if storage in self._seen:
+            return
+        self._seen.add(storage)
+        size = storage.nbytes()
+        self.now += size
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._free, size)
+
+    def _free(self, size: int) -> None:
+        self.now -= size
+
+
+@dataclass(frozen=True)
+class Step:
+    """Bytes of activations at the fullest moment of a step, gradients not included, and its arithmetic: the products
+    with weights, not those between positions in a fused attention."""
+
+    activations: float
+    flops_per_token: float
+
+
+Build = Callable[[int | None], nn.Module]
+"""Makes the model, whole (None) or with so many layers; parameters that are not trained need no gradient."""
+
+
+def trace_step(build: Build, options: TrainingOptions, dtype: torch.dtype, layers: int | None = None) -> Step:
+    """Run a step's forward and backward pass without numbers."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.utils.flop_counter import FlopCounterMode
+
+    rows = min(options.micro_batch_rows, options.batch_rows)
+    with torch.device("meta"):
+        model = build(layers).train()
+    with FakeTensorMode():
+        _pretend_storage(model)
+        gradients = _size(p for p in model.parameters() if p.requires_grad)
+        with FlopCounterMode(display=False) as counter:
+            _pass(model, 1, options, dtype)
+        model.zero_grad(set_to_none=True)
+        with _Allocations() as allocations:
+            for _ in range(1 if rows == options.batch_rows else 2):
+                _pass(model, rows, options, dtype)
+    return Step(max(0, allocations.peak - gradients), counter.get_total_flops() / options.row_length)
+
+
+def _pretend_storage(model: nn.Module) -> None:
+    """Give the tensors of a model on the meta device a place on the processor, in the fake mode that is active."""
+    made: dict[int, nn.Parameter] = {}
+    for module in model.modules():
+        for name, old in module.named_parameters(recurse=False):
+            if id(old) not in made:
+                made[id(old)] = nn.Parameter(torch.empty(old.shape, dtype=old.dtype), old.requires_grad)
+            module.register_parameter(name, made[id(old)])
+        for name, buffer in module.named_buffers(recurse=False):
+            module._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype)
+
+
+def _pass(model: Any, rows: int, options: TrainingOptions, dtype: torch.dtype) -> None:
+    """Forward and backward pass of a micro-batch in which every token is learned."""
+    tokens = torch.zeros(rows, options.row_length, dtype=torch.long)
+    labels, places = tokens.flatten(), torch.arange(tokens.numel())
+    with torch.autocast("cpu", dtype, enabled=dtype != EXACT):
+        states = model.hidden(tokens, tokens).to(dtype).flatten(0, 1)
+    loss = LinearCrossEntropy.apply(states, output_weight(model), labels, places, options.label_smoothing, 512)
+    loss.backward()
+
+
+def output_weight(model: Any) -> Tensor:
+    """The output layer of either model."""
+    return model.output.weight if hasattr(model, "output") else model.model.get_output_embeddings().weight
+
+
+def whole_step(build: Build, n_layers: int, options: TrainingOptions, dtype: torch.dtype) -> Step:
+    """The step of the whole model, from two short ones where it is deep."""
+    if n_layers <= 8 or getattr(options, "frozen", False):
+        return trace_step(build, options, dtype)
+    two, four = (trace_step(build, options, dtype, n) for n in (2, 4))
+    more = (n_layers - 4) / 2
+    return Step(
+        four.activations + more * (four.activations - two.activations),
+        four.flops_per_token + more * (four.flops_per_token - two.flops_per_token),
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run needs on a device. Memory in bytes, by part; time in seconds."""
+
+    device: Device
+    dtype: torch.dtype
+    parameters: int
+    trainable: int
+    tokens: int
+    steps: int
+    tokens_per_step: int
+    memory: dict[str, float]
+    flops_per_token: float
+    mfu: float
+    options: TrainingOptions
+
+    @property
+    def total(self) -> float:
+        return sum(self.memory.values())
+
+    @property
+    def seconds(self) -> float:
+        return self.steps * self.tokens_per_step * self.flops_per_token / (self.device.flops * self.mfu)
+
+    @property
+    def fits(self) -> bool:
+        return self.total <= USABLE * self.device.memory
+
+    def remedies(self) -> list[str]:
+        """Settings that would need less memory, the mildest first."""
+        options, found = self.options, []
+        if options.micro_batch_rows > 1:
+            found.append(f"micro_batch_rows={max(1, options.micro_batch_rows // 2)}")
+        if not options.activation_checkpointing:
+            found.append("activation_checkpointing=true")
+        if getattr(options, "method", None) == "full":
+            found.append("method=lora")
+        if options.row_length > 128:
+            found.append(f"row_length={options.row_length // 2}")
+        return found or ["a smaller model"]
+
+    def problems(self) -> list[str]:
+        if self.fits:
+            return []
+        return [
+            f"the run needs about {self.total / 1e9:.1f} GB and {self.device.name} has "
+            f"{self.device.memory / 1e9:.1f} GB; try --set {' or --set '.join(self.remedies())}, or see --plan"
+        ]
+
+    def describe(self) -> str:
+        """The plan as lines of text."""
+        name = str(self.dtype).removeprefix("torch.")
+        trained = "" if self.trainable == self.parameters else f", {self.trainable:,} of them trained"
+        lines = [
+            f"parameters   {self.parameters:,}{trained}",
+            f"tokens       about {self.tokens:,} in the data",
+            f"steps        {self.steps:,} of {self.tokens_per_step:,} tokens",
+            f"memory       {self.total / 1e9:.2f} GB of {self.device.memory / 1e9:.1f} GB ({self.device.name}, {name})",
+            *(f"  {part:<26}{size / 1e9:7.2f} GB" for part, size in self.memory.items()),
+            f"time         {duration(self.seconds)}, at {self.device.flops / 1e12:.2f} TFLOP/s of which "
+            f"{self.mfu:.0%} are assumed to be used ({self.device.source})",
+        ]
+        if self.options.target_bits_per_byte is not None:
+            target = f"target_bits_per_byte={self.options.target_bits_per_byte:g}"
+            lines.append(f"             it ends sooner when its held-out score reaches {target}")
+        if self.options.max_seconds is not None and self.seconds > self.options.max_seconds:
+            lines.append(
+                f"             max_seconds={self.options.max_seconds:g} ends it sooner, at about "
+                f"{self.options.max_seconds / self.seconds:.0%} of its plan"
+            )
+        lines.append("fits" if self.fits else f"does not fit; try --set {' or --set '.join(self.remedies())}")
+        return "\n".join(lines)
+
+
+def make_plan(
+    build: Build,
+    n_layers: int,
+    options: TrainingOptions,
+    n_tokens: int,
+    *,
+    device: str | None = None,
+    weight_bytes: Callable[[nn.Module], float] | None = None,
+) -> Plan:
+    """The plan of a run.
+
+    Args:
+        build: makes the model, or a shorter one.
+        n_tokens: tokens of the training data.
+        device: one of ``DEVICES``; without it the one that the run would use.
+        weight_bytes: bytes of the weights where they are not stored as the model has them (4 bits).
+
+    Raises:
+        OptionsError: for a device that is not in the table.
+    """
+    where, dtype = find_device(device, options)
+    with torch.device("meta"):
+        model = build(None)
+    parameters = list(model.parameters())
+    trained = [p for p in parameters if p.requires_grad]
+    step = whole_step(_as_on_a_gpu(build) if where.is_gpu else build, n_layers, options, dtype)
+    memory = {
+        "weights": weight_bytes(model) if weight_bytes else float(_size(parameters)),
+        "gradients": float(_size(trained)),
+        f"optimizer ({options.optimizer})": float(optimizer_bytes(model, options.optimizer)),
+        "activations": step.activations,
+    }
+    if where.is_gpu:
+        memory["CUDA's context"] = GPU_CONTEXT
+    else:
+        memory["held by the allocator"] = FRAGMENTED * step.activations
+        memory["Python and libraries"] = PROCESS
+    per_step = options.batch_rows * options.row_length
+    steps = options.max_steps or max(1, round(options.epochs * n_tokens / per_step))
+    counts = sum(p.numel() for p in parameters), sum(p.numel() for p in trained)
+    mfu = GPU_MFU if where.is_gpu else CPU_MFU
+    return Plan(where, dtype, *counts, n_tokens, steps, per_step, memory, step.flops_per_token, mfu, options)
+
+
+def memory_problems(options: TrainingOptions, model: nn.Module, plan: Callable[[], Plan]) -> list[str]:
+    """Whether a run is too large for the device it would use; ``model`` has no weights yet.
+
+    The step is traced only where it might be: a trace takes seconds, and activations are rarely more than 200 bytes a
+    token and unit of width and layer.
+    """
+    available = memory_bytes(choose_compute(options.dtype).device)
+    parameters = list(model.parameters())
+    weights = _size(parameters) + 3 * _size(p for p in parameters if p.requires_grad)
+    widths = sum(p.shape[0] for p in parameters if p.dim() == 2)
+    tokens = min(options.micro_batch_rows, options.batch_rows) * options.row_length
+    scores = tokens * options.row_length * 400
+    if weights + 40 * tokens * widths + scores + PROCESS < USABLE * available:
+        return []
+    return plan().problems()
+
+
+def _as_on_a_gpu(build: Build) -> Build:
+    """Without dropout in attention: a processor then holds all scores, the kernels of GPUs do not."""
+
+    def built(layers: int | None) -> nn.Module:
+        model = build(layers)
+        for module in model.modules():
+            for name in ("dropout", "attention_dropout"):
+                if isinstance(getattr(module, name, None), float):
+                    setattr(module, name, 0.0)
+            if isinstance(dropout := getattr(module, "attn_dropout", None), nn.Dropout):  # GPT-2's
+                dropout.p = 0.0
+        return model
+
+    return built
+
+
+def _size(parameters: Iterable[Tensor]) -> int:
+    return sum(p.numel() * p.element_size() for p in parameters)
+
+
+def optimizer_bytes(model: nn.Module, kind: str) -> int:
+    """State of the optimizers: two fp32 numbers a weight for AdamW, one for Muon."""
+    from training.loop.optimizer import build_optimizers
+
+    optimizers = build_optimizers(model, kind=kind, learning_rate=0.0, adamw_learning_rate=None, weight_decay=0.0)
+    return sum(
+        (1 if isinstance(optimizer, torch.optim.Muon) else 2) * _size(group["params"])
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+    )
+
+
+def find_device(name: str | None, options: TrainingOptions) -> tuple[Device, torch.dtype]:
+    """The device of a plan and its number format."""
+    if name is not None:
+        if name not in DEVICES:
+            raise OptionsError([f"--plan-for {name!r} is not known; choose {', '.join(DEVICES)}"])
+        return DEVICES[name], gpu_dtype(options.dtype)
+    compute = choose_compute(options.dtype)
+    is_gpu = compute.device.type == "cuda"
+    found = Device(
+        compute.name, memory_bytes(compute.device), measure_flops(compute.device, compute.dtype), "measured", is_gpu
+    )
+    return found, compute.dtype
+
+
+def measure_flops(device: torch.device, dtype: torch.dtype, size: int = 1024) -> float:
+    """Floating-point operations a second in a product of square matrices, the fastest of a few."""
+    a = torch.ones(size, size, dtype=dtype, device=device)
+    times = []
+    for _ in range(4):
+        started = time.perf_counter()
+        float((a @ a)[0, 0])
+        times.append(time.perf_counter() - started)
+    return 2 * size**3 / min(times)
+
+
+def estimate_tokens(data: Sequence[str], options: TrainingOptions, bytes_per_token: float) -> int:
+    """About how many tokens an epoch has: the data are read, but neither cleaned nor tokenised."""
+    from training.corpus import stream
+
+    n_bytes = tokens_of_turns = samples = 0
+    for sample in stream(data, options.max_rows_per_source):
+        samples += 1
+        n_bytes += sum(len(message.content.encode()) for message in sample.messages)
+        tokens_of_turns += 3 * len(sample.messages)
+    limit = getattr(options, "max_samples", None) or samples
+    return round((n_bytes / bytes_per_token + tokens_of_turns) * min(1.0, limit / max(1, samples)))
+
+
+def duration(seconds: float) -> str:
+    """For a reader: 40 s, 12 min, 3.4 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def disk_problems(folder: Path, n_bytes: float) -> list[str]:
+    """Whether a run that writes ``n_bytes`` fits on the disk of ``folder``, which need not exist yet."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
+    free = shutil.disk_usage(there).free
+    if n_bytes <= free:
+        return []
+    return [
+        f"the run writes up to {n_bytes / 1e9:.1f} GB and {there} has {free / 1e9:.1f} GB free; make room, name "
+        "another --out, or keep fewer states with --set keep_checkpoints=1"
+    ]

@@ -1,0 +1,308 @@
+"""Training states: all that a run needs to go on exactly where it was, written so that no crash can spoil them.
+
+    OUT/resume/run.json                  the settings and the data of the run
+    OUT/resume/step-00000400/state.pt    weights, optimizers, random numbers, place in the data, counters
+
+A state is written under another name, forced to the disk, and renamed: a reader finds whole states or none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from training.common.files import MANIFEST, print_of, refusal, remove_file, replace_text, sign
+from training.hardware.shards import SHARDS
+from training.reporting.verdict import is_cut_short, shortfall
+
+STATE_PARTS = ("state.pt", SHARDS)
+"""What a state consists of."""
+
+Start = Literal["new", "resume", "restart"]
+"""How a command treats an unfinished run in its folder: refuses it, goes on with it, or leaves it behind."""
+
+MAY_CHANGE = (
+    *("learning_rate", "adamw_learning_rate", "clip", "patience", "micro_batch_rows", "activation_checkpointing"),
+    *("compile", "save_seconds", "save_steps", "keep_checkpoints", "sample_tokens", "report_to", "country", "parallel"),
+    "usable_bits_per_byte",
+)
+"""Settings that may differ on resume: they do not move the run's course or order. A lower rate is the remedy after a
+loss that was no number."""
+
+
+SAME_RESULT = tuple(
+    key for key in MAY_CHANGE if key not in ("learning_rate", "adamw_learning_rate", "clip", "patience")
+)
+"""Settings that may differ where a finished run is taken for this one."""
+
+
+class StateError(ValueError):
+    """A training state that cannot be written or read; the message is one line and says what to do."""
+
+
+class TrainingStates:
+    """The states of the run in ``out``: the newest ``keep`` and that of the best score.
+
+    Args:
+        out: the folder of the run; the states lie in its folder ``resume``.
+        config: the settings and the data, as in ``training_report.json``.
+        keep: how many of the newest states stay.
+    """
+
+    def __init__(self, out: str | Path, config: Mapping[str, Any], keep: int = 2) -> None:
+        self.out, self.folder, self.keep = Path(out), Path(out) / "resume", keep
+        self.config = json.loads(json.dumps(dict(config)))
+
+    def steps(self) -> list[int]:
+        """The optimizer steps at which states were saved, ascending."""
+        return sorted(int(path.name.removeprefix("step-")) for path in self.folder.glob("step-" + "[0-9]" * 8))
+
+    def path(self, step: int) -> Path:
+        return self.folder / f"step-{step:08d}"
+
+    def problems(self, start: Start) -> list[str]:
+        """What stands against starting in this way (empty when nothing does)."""
+        if strangers := [name for name in self._strangers() if name.startswith(("run.json", "step-", "new.partial"))]:
+            return [refusal(self.folder, strangers)]
+        if not self.steps() or start == "restart":
+            return []
+        if start == "new":
+            return [
+                f"{self.out} holds an unfinished run, saved at step {self.steps()[-1]}; add --resume to go on with it, "
+                "--restart to leave it behind, or name another --out"
+            ]
+        changed = differences(self._saved_config(), self.config)
+        if not changed:
+            return []
+        return [f"--resume: {', '.join(changed)}; give what the run was started with, or --restart to begin anew"]
+
+    def _strangers(self) -> list[str]:
+        """What is in the folder and no training wrote: it stays, and no training begins over it."""
+        if not self.folder.is_dir():
+            return []
+        found = []
+        for path in sorted(self.folder.iterdir()):
+            if re.fullmatch(r"new\.partial|step-\d{8}(\.partial)?", path.name) and path.is_dir():
+                found += [f"{path.name}/{inner.name}" for inner in path.iterdir() if inner.name not in STATE_PARTS]
+            elif not (path.name == "run.json" and "data" in self._saved_config()):
+                found.append(path.name)
+        return found
+
+    def _saved_config(self) -> dict[str, Any]:
+        with contextlib.suppress(OSError, ValueError):
+            return json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+        return {}
+
+    def finished(self, data_key: str) -> list[str] | None:
+        """How the finished run in ``out`` differs from this one: empty when it is the same, None without one,
+        or where it has more to do.
+
+        Args:
+            data_key: of what the data hold now.
+        """
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            report = json.loads((self.out / "training_report.json").read_text(encoding="utf-8"))
+            if is_cut_short(report) or shortfall(report):
+                return None
+            changed = differences(report["config"], self.config, SAME_RESULT)
+            if report.get("data_key", data_key) != data_key:
+                changed.append("the data's files have changed since")
+            return changed
+        return None
+
+    def newest(self) -> dict[str, Any] | None:
+        """The newest state that can be read, its tensors still on the disk; None where there is none.
+
+        Raises:
+            StateError: when there are states and none can be read.
+        """
+        for step in reversed(self.steps()):
+            try:
+                return torch.load(self.path(step) / "state.pt", map_location="cpu", weights_only=True, mmap=True)
+            except Exception as error:  # torch.load raises a dozen kinds for a file that is damaged
+                print(
+                    f"{self.path(step)} cannot be read ({type(error).__name__}), trying the one before", file=sys.stderr
+                )
+        if self.steps():
+            raise StateError(f"no state in {self.folder} can be read; --restart leaves them behind and begins anew")
+        return None
+
+    def save(self, step: int, state: Mapping[str, Any], best_step: int | None = None) -> None:
+        """Write a state and remove those that are no longer kept.
+
+        Raises:
+            StateError: when it cannot be written, as on a full disk; the older states stay as they are.
+        """
+        with self.writing(step) as folder, (folder / "state.pt").open("wb") as file:
+            torch.save(dict(state), file)
+        self.forget(best_step)
+
+    def forget(self, best_step: int | None = None) -> None:
+        """Remove the states that are no longer kept."""
+        for old in self.steps()[: -self.keep]:
+            if old != best_step:
+                self._remove_state(old)
+
+    def _remove_state(self, step: int) -> None:
+        """Renamed first, so that a state which is half removed is none."""
+        leftover = self.path(step).with_suffix(".partial")
+        if self.path(step).is_dir():
+            os.replace(self.path(step), leftover)
+        _remove_parts(leftover)
+
+    @contextlib.contextmanager
+    def writing(self, step: int) -> Iterator[Path]:
+        """A folder to fill, which becomes the state of ``step`` when the block ends well."""
+        partial = self.folder / "new.partial"
+        try:
+            self._remove_leftovers()
+            partial.mkdir(parents=True)
+            if "data" in self._saved_config():  # of a version that noted no files
+                sign(self.folder, {"run.json": print_of(self.folder / "run.json")})
+            replace_text(self.folder / "run.json", json.dumps(self.config, indent=2) + "\n")
+            yield partial
+            for path in (*partial.rglob("*"), partial):
+                _force_to_disk(path)
+            self._remove_state(step)
+            os.replace(partial, self.path(step))
+            _force_to_disk(self.folder)
+        except (OSError, RuntimeError) as error:  # PyTorch's writer turns the system's errors into RuntimeError
+            _remove_parts(partial)
+            older = self.steps()
+            kept = f"the state of step {older[-1]} is whole" if older else "there is none before it"
+            raise StateError(
+                f"the state of step {step} cannot be written to {self.folder}: {reason_of(error)}; {kept}; make room "
+                "and go on with --resume"
+            ) from error
+
+    def remove(self) -> None:
+        """Remove all states, as after a finished run; what else somebody keeps in the folder stays."""
+        for step in self.steps():
+            self._remove_state(step)
+        self._remove_leftovers()
+        remove_file(self.folder / "run.json")
+        with contextlib.suppress(OSError):
+            if [path.name for path in self.folder.iterdir()] == [MANIFEST]:
+                (self.folder / MANIFEST).unlink()
+            self.folder.rmdir()
+
+    def _remove_leftovers(self) -> None:
+        for leftover in (self.folder / "new.partial", *self.folder.glob("step-" + "[0-9]" * 8 + ".partial")):
+            _remove_parts(leftover)
+
+
+def _remove_parts(state: Path) -> None:
+    """Remove a state and no more than that."""
+    (state / "state.pt").unlink(missing_ok=True)
+    shutil.rmtree(state / SHARDS, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        state.rmdir()
+
+
+def differences(saved: Mapping[str, Any], now: Mapping[str, Any], may_change: Sequence[str] = MAY_CHANGE) -> list[str]:
+    """Each setting that differs and may not, with both values; a setting that one side lacks is not compared.
+
+    Data are compared as places: with and without a slash at the end, relative and absolute are the same.
+    """
+    return [
+        f"{key} was {saved[key]} and is {now[key]}"
+        for key in now
+        if key in saved
+        and key not in may_change
+        and (_places(saved[key]) != _places(now[key]) if key == "data" else saved[key] != now[key])
+    ]
+
+
+def _places(data: Sequence[str]) -> list[str]:
+    return [os.path.realpath(entry) if os.sep in entry or os.path.exists(entry) else entry for entry in data]
+
+
+def random_states() -> dict[str, Any]:
+    """The states of Python's, NumPy's and PyTorch's random numbers, in plain types and tensors."""
+    kind, keys, *rest = np.random.get_state()
+    version, numbers, gauss = random.getstate()
+    states: dict[str, Any] = {
+        "python": [version, list(numbers), gauss],
+        "numpy": [str(kind), torch.from_numpy(np.asarray(keys).astype(np.int64)), *(v for v in rest)],
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state_all()
+    if torch.backends.mps.is_available():
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def restore_random_states(states: Mapping[str, Any]) -> None:
+    version, numbers, gauss = states["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    kind, keys, *rest = states["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(states["torch"])
+    if "cuda" in states and torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])
+    if "mps" in states and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(states["mps"])
+
+
+class Interruption:
+    """Notes Ctrl-C, SIGTERM and a closed terminal (SIGHUP, unless nohup has it ignored) while the block runs, so that
+    the step can end first; a second one acts at once."""
+
+    NUMBERS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))  # not Windows
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interruption:
+        if threading.current_thread() is threading.main_thread():
+            heard = [n for n in self.NUMBERS if n.name != "SIGHUP" or signal.getsignal(n) != signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._note) for number in heard}
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.number = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+
+
+def _force_to_disk(path: Path) -> None:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folder
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def reason_of(error: BaseException) -> str:
+    """The system's own words, which PyTorch may have wrapped."""
+    causes: Sequence[BaseException | None] = (error, error.__cause__, error.__context__)
+    words = (cause.strerror for cause in causes if isinstance(cause, OSError))
+    return next((text for text in words if text), str(error).splitlines()[0])

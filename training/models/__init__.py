@@ -1,0 +1,1 @@
+"""Both networks, their tokenizers and file formats (PyTorch, Hugging Face, GGUF). Imports common to data."""

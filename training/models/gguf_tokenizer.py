@@ -1,0 +1,212 @@
+"""A tokenizer's place in GGUF: SentencePiece's pieces with scores, or byte-level pairs with llama.cpp's name for how
+text is cut before they are merged. A tokenizer that llama.cpp would read otherwise than transformers is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gguf import GGUFWriter, TokenType
+
+from training.data.prompts import looks_special
+
+_CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+"
+_REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+SPLITS = {
+    rf"{_CONTRACTIONS}|{_WORDS}|\p{{N}}{{1,3}}|{_REST}": "llama-bpe",
+    rf"{_CONTRACTIONS}|{_WORDS}|\p{{N}}|{_REST}": "qwen2",
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+": "gpt-2",
+}
+"""Regular expressions of tokenizers that cut text by one of their own (Llama 3's first), with llama.cpp's names."""
+
+
+class TokenizerProblem(ValueError):
+    """A tokenizer that has no place in GGUF; the message says what of it."""
+
+
+def add_tokenizer(writer: GGUFWriter, folder: Path, tokenizer: Any, vocab_size: int) -> None:
+    """Write a tokenizer of transformers.
+
+    Args:
+        folder: where it is; Model 1's scores are in its ``tokenizer.model``.
+        vocab_size: rows of the embedding, which may be more than the tokenizer has tokens.
+
+    Raises:
+        TokenizerProblem: it has no place.
+    """
+    pieces = _own_pieces(folder, vocab_size)
+    if pieces is not None:
+        _add_sentencepiece(writer, pieces)
+    else:
+        state = state_of(tokenizer)
+        kind = kind_of(state)
+        texts, types = _tokens(tokenizer, state, vocab_size)
+        writer.add_tokenizer_model("llama" if kind == "pieces" else "gpt2")
+        writer.add_tokenizer_pre("default" if kind == "pieces" else kind)
+        writer.add_token_list(texts)
+        if kind == "pieces":
+            writer.add_token_scores(_scores(texts, state))
+            types = [_type_of_piece(text, type_, tokenizer) for text, type_ in zip(texts, types, strict=True)]
+        else:
+            writer.add_token_merges([" ".join(pair) for pair in _merges(state)])
+        writer.add_token_types(types)
+        writer.add_add_space_prefix(kind == "pieces" and _adds_space(state))
+    writer.add_add_bos_token(False)  # the chat template begins with it where a model has one
+    for add, token_id in (
+        (writer.add_bos_token_id, tokenizer.bos_token_id),
+        (writer.add_eos_token_id, tokenizer.eos_token_id),
+        (writer.add_unk_token_id, tokenizer.unk_token_id),
+        (writer.add_pad_token_id, tokenizer.pad_token_id),
+    ):
+        if token_id is not None:
+            add(token_id)
+    if tokenizer.chat_template:
+        writer.add_chat_template(tokenizer.chat_template)
+
+
+def tokenizer_problem(tokenizer: Any) -> str | None:
+    """Why a tokenizer of transformers has no place in GGUF; None when it has one."""
+    try:
+        kind_of(state_of(tokenizer))
+    except TokenizerProblem as problem:
+        return str(problem)
+    return None
+
+
+def state_of(tokenizer: Any) -> dict[str, Any]:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise TokenizerProblem("its tokenizer is written in Python and has no tokenizer.json")
+    return json.loads(backend.to_str())
+
+
+def kind_of(state: Mapping[str, Any]) -> str:
+    """``pieces`` for SentencePiece's way with byte fallback (Llama 2), else llama.cpp's name of the cuts.
+
+    Raises:
+        TokenizerProblem: it is neither.
+    """
+    if state["model"]["type"] != "BPE":
+        raise TokenizerProblem(f"its tokenizer is of the kind {state['model']['type']}; only byte pairs have a place")
+    if state["model"].get("byte_fallback"):
+        _adds_space(state)
+        return "pieces"
+    if state["normalizer"] is not None:
+        raise TokenizerProblem(f"its tokenizer changes text ({_kind(state['normalizer'])}), which llama.cpp does not")
+    name = _cuts(_steps(state["pre_tokenizer"]))
+    if name == "llama-bpe" and not state["model"].get("ignore_merges"):
+        raise TokenizerProblem(
+            "its tokenizer merges whole words too, where llama.cpp takes those of the vocabulary first"
+        )
+    return name
+
+
+def _steps(part: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """A pre-tokenizer or normalizer as the list of what it does."""
+    if part is None:
+        return []
+    inner = part.get("pretokenizers", part.get("normalizers"))
+    return [part] if inner is None else [step for one in inner for step in _steps(one)]
+
+
+def _kind(part: Mapping[str, Any]) -> str:
+    return ", ".join(step["type"] for step in _steps(part))
+
+
+def _cuts(steps: list[Mapping[str, Any]]) -> str:
+    kinds = [step["type"] for step in steps]
+    if kinds and kinds[-1] == "ByteLevel" and not steps[-1]["add_prefix_space"]:
+        uses_regex = steps[-1]["use_regex"]
+        if kinds == ["Digits", "ByteLevel"] and steps[0]["individual_digits"] and uses_regex:
+            return "smollm"
+        if kinds == ["ByteLevel"] and uses_regex:
+            return "gpt-2"
+        if kinds == ["Split", "ByteLevel"] and not uses_regex and steps[0]["behavior"] == "Isolated":
+            pattern = steps[0]["pattern"].get("Regex", "")
+            if pattern in SPLITS and not steps[0]["invert"]:
+                return SPLITS[pattern]
+    raise TokenizerProblem(f"its tokenizer cuts text by {kinds} in a way that is not known here")
+
+
+def _adds_space(state: Mapping[str, Any]) -> bool:
+    """Whether a text gets a space before it, in a tokenizer of SentencePiece's way.
+
+    With Metaspace's scheme ``first`` only the very beginning gets one, which is a turn's token in a chat.
+    """
+    normalizers, cuts = _steps(state["normalizer"]), _steps(state["pre_tokenizer"])
+    replace = [step for step in normalizers if step["type"] == "Replace"]
+    prepend = [step for step in normalizers if step["type"] == "Prepend"]
+    spaces = all(step["pattern"] == {"String": " "} and step["content"] == "▁" for step in replace)
+    known = len(replace) + len(prepend) == len(normalizers) and spaces
+    if known and len(replace) == 1 and not cuts:
+        return bool(prepend)
+    if not normalizers and [step["type"] for step in cuts] == ["Metaspace"] and not cuts[0].get("split", True):
+        return bool(cuts[0]["prepend_scheme"] == "always")
+    shown = [step["type"] for step in (*normalizers, *cuts)]
+    raise TokenizerProblem(f"its tokenizer changes and cuts text by {shown} in a way that is not known here")
+
+
+def _merges(state: Mapping[str, Any]) -> list[list[str]]:
+    return [pair.split(" ") if isinstance(pair, str) else list(pair) for pair in state["model"]["merges"]]
+
+
+def _tokens(tokenizer: Any, state: Mapping[str, Any], vocab_size: int) -> tuple[list[str], list[TokenType]]:
+    """Text and type of each row of the embedding."""
+    tokens = {i: token for token, i in tokenizer.get_vocab().items()}
+    special = {token["id"]: token["special"] for token in state["added_tokens"]}
+    types = []
+    for i in range(vocab_size):
+        if i not in tokens:
+            types.append(TokenType.UNUSED)
+        elif i in special:
+            types.append(TokenType.CONTROL if special[i] or looks_special(tokens[i]) else TokenType.USER_DEFINED)
+        else:
+            types.append(TokenType.NORMAL)
+    return [tokens.get(i, f"[PAD{i}]") for i in range(vocab_size)], types
+
+
+def _scores(texts: list[str], state: Mapping[str, Any]) -> list[float]:
+    """llama.cpp merges what gives the piece of the highest score: that of the earliest merge."""
+    rank: dict[str, int] = {}
+    for number, (left, right) in enumerate(_merges(state)):
+        rank.setdefault(left + right, number)
+    return [-float(rank[text]) if text in rank else -1e6 for text in texts]
+
+
+def _type_of_piece(text: str, type_: TokenType, tokenizer: Any) -> TokenType:
+    if re.fullmatch(r"<0x[0-9A-F]{2}>", text):
+        return TokenType.BYTE
+    return TokenType.UNKNOWN if text == tokenizer.unk_token and type_ != TokenType.UNUSED else type_
+
+
+def _own_pieces(folder: Path, vocab_size: int) -> Any:
+    """Model 1's SentencePiece model, where it is that of the whole vocabulary; else None."""
+    from training.models.tokenizer import Tokenizer, TokenizerError
+
+    if not (folder / "tokenizer.model").is_file():
+        return None
+    try:
+        found = Tokenizer(folder / "tokenizer.model")
+    except TokenizerError:
+        return None
+    return found.processor if len(found) == vocab_size else None
+
+
+def _add_sentencepiece(writer: GGUFWriter, processor: Any) -> None:
+    ids = range(processor.get_piece_size())
+    kinds = (
+        (processor.is_unknown, TokenType.UNKNOWN),
+        (processor.is_control, TokenType.CONTROL),
+        (processor.is_byte, TokenType.BYTE),
+        (processor.is_unused, TokenType.UNUSED),
+    )
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list([processor.id_to_piece(i) for i in ids])
+    writer.add_token_scores([processor.get_score(i) for i in ids])
+    writer.add_token_types([next((kind for test, kind in kinds if test(i)), TokenType.NORMAL) for i in ids])
+    writer.add_add_space_prefix(False)

@@ -1,0 +1,48 @@
+"""``metrics.jsonl``: what a run measured, step by step."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from training.common.cli import contained
+from training.common.files import replace_text, sign_growing
+
+
+class Metrics:
+    """``metrics.jsonl``: one JSON object a line, appended as the run goes; ``listener`` gets each row too."""
+
+    def __init__(
+        self, path: Path, keep_until_step: int | None = None, listener: Callable[[dict[str, Any]], None] | None = None
+    ) -> None:
+        self.path, self.listener = path, listener
+        kept = [] if keep_until_step is None else [row for row in read_metrics(path) if row["step"] <= keep_until_step]
+        replace_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+        self._signed = False
+
+    def write(self, **row: Any) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        if not self._signed:
+            sign_growing(self.path)
+            self._signed = True
+        if self.listener is not None and not contained("the tracker gets no more measurements", self._tell, row):
+            self.listener = None
+
+    def _tell(self, row: dict[str, Any]) -> bool:
+        if self.listener is not None:
+            self.listener(row)
+        return True
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Rows of ``metrics.jsonl``; a last line cut short by a crash is left out."""
+    rows = []
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                rows.append(json.loads(line))
+    return rows

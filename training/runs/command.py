@@ -1,0 +1,326 @@
+"""What the two training commands share: their arguments, and what has to be right before a run begins."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from training.common.checkpoint_folder import FILES, FOLDERS
+from training.common.cli import OneLineParser, contained
+from training.common.files import (
+    MANIFEST,
+    check_file,
+    foreign,
+    held,
+    print_of,
+    refusal,
+    remove_file,
+    remove_folder,
+    sign,
+    sign_folder,
+)
+from training.common.options import OptionsError, settings_help, with_settings
+from training.common.progress import Progress
+from training.corpus import CorpusError, sources
+from training.data.dataset import TokenisedDataset
+from training.data.documents import Documents
+from training.data.prepare import data_key
+from training.evaluation.model_card import write_cards
+from training.hardware.compute import Compute, choose_compute
+from training.loop.distributed import World
+from training.loop.learning_rate_finder import PICTURE, find_learning_rate
+from training.loop.plan import DEVICES
+from training.loop.resume import Start, TrainingStates
+from training.reporting.curves import draw_curves
+from training.reporting.report import REPORT_KEYS, read_report, write_report
+from training.reporting.tracking import tracking_problems
+from training.reporting.verdict import ending, in_words, is_cut_short, score_of, shortfall
+from training.settings.common import TrainingOptions
+
+Options = TypeVar("Options", bound=TrainingOptions)
+
+DEMO_QUESTIONS = ("What is Impressionism?", "Who painted Guernica?", "What is a neural network?", "Hello!")
+SAMPLE_QUESTIONS = DEMO_QUESTIONS[:2]
+"""Asked at each evaluation; all of them at the end."""
+
+DEFAULT_DATA = {"demo": ("core",), "seed": ("embedded",)}
+"""Two minutes are enough for the core of the embedded corpus: of all of it the demo's model learned no fact exactly."""
+
+
+def build_parser(prog: str, description: str | None, profiles: Mapping[str, TrainingOptions], out: Path) -> Any:
+    """The arguments that both commands have."""
+    parser = OneLineParser(
+        prog=prog,
+        description=description,
+        epilog=settings_help(type(next(iter(profiles.values())))),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--profile", choices=profiles, default="demo", help="a set of settings (default: demo)")
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        metavar="SOURCE[=WEIGHT]",
+        help=f"data sources, and how often an epoch sees each (default: {DEFAULT_DATA})",
+    )
+    parser.add_argument("--out", type=Path, default=out, metavar="DIR", help="where everything is written")
+    parser.add_argument("--max-steps", type=int, metavar="N", help="stop after N optimizer steps")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be repeated"
+    )
+    start = parser.add_mutually_exclusive_group()
+    start.set_defaults(start="new")
+    for name, text in (
+        ("resume", "go on with the unfinished run in --out, if there is one"),
+        ("restart", "leave an unfinished run in --out behind and begin anew"),
+    ):
+        start.add_argument(f"--{name}", dest="start", action="store_const", const=name, help=text)
+    parser.add_argument("--check", action="store_true", help="tell what stands against the run, and do nothing else")
+    parser.add_argument("--plan", action="store_true", help="print what the run would need, and do nothing else")
+    parser.add_argument("--plan-for", metavar="DEVICE", help=f"the same for another device: {', '.join(DEVICES)}")
+    parser.add_argument(
+        "--find-learning-rate", action="store_true", help="try rates in a short sweep and suggest one; trains nothing"
+    )
+    parser.add_argument(
+        "--report-to", metavar="NAME", help="send the measurements to trackio, tensorboard or wandb as well"
+    )
+    parser.add_argument("--progress", type=Path, metavar="FILE", help="keep the state of the run in FILE, as JSON")
+    return parser
+
+
+def chosen(
+    arguments: argparse.Namespace, profiles: Mapping[str, Options], given: Mapping[str, Any] | None = None
+) -> tuple[Options, tuple[str, ...]]:
+    """Settings and data of a run; ``given`` are settings that have an argument of their own."""
+    given = {"max_steps": arguments.max_steps, "report_to": arguments.report_to} | dict(given or {})
+    settings = [f"{key}={value}" for key, value in given.items() if value is not None]
+    options = with_settings(profiles[arguments.profile], arguments.set + settings)
+    return options, tuple(map(one_spelling, arguments.data or DEFAULT_DATA[arguments.profile]))
+
+
+def one_spelling(entry: str) -> str:
+    """A source's path without `./` and the slash at its end, which make no other source of it."""
+    path, equals, weight = entry.rpartition("=")
+    if not equals or Path(entry).expanduser().exists():
+        path, equals, weight = entry, "", ""
+    return f"{os.path.normpath(path)}{equals}{weight}" if os.sep in path else entry
+
+
+def configuration(options: TrainingOptions, data: Sequence[str]) -> dict[str, Any]:
+    """What a run is, for its report and to be compared on resume."""
+    return asdict(options) | {"data": list(data)}
+
+
+def begin(
+    options: Options, data: Sequence[str], out: Path, start: Start, room: Callable[[Options, Path], list[str]]
+) -> TrainingStates:
+    """Check everything that can be checked before any work, and open the run's states.
+
+    Args:
+        room: what stands against a model of these settings, of which each alone is possible: its base, too little
+            memory or disk.
+
+    Raises:
+        OptionsError: every problem at once.
+    """
+    states = check(options, data, out, start, room)
+    if start == "restart":
+        states.remove()
+    return states
+
+
+def check(
+    options: Options, data: Sequence[str], out: Path, start: Start, room: Callable[[Options, Path], list[str]]
+) -> TrainingStates:
+    """The checks of ``begin`` alone."""
+    states = TrainingStates(out, configuration(options, data), options.keep_checkpoints)
+    problems = options.problems()
+    problems += data_problems(data) + tracking_problems(options.report_to) + states.problems(start)
+    adopt_old_run(out)
+    if names := foreign(out, FILES, FOLDERS):
+        problems.append(refusal(out, names))
+    problems += [] if options.problems() else room(options, out)
+    if problems:
+        raise OptionsError(problems)
+    return states
+
+
+def adopt_old_run(out: Path) -> None:
+    """Note the files of a run as ours that was made before any were noted."""
+    report = read_report(out)
+    if (out / MANIFEST).exists() or report is None or not report.keys() >= set(REPORT_KEYS):
+        return
+
+    def is_known(path: Path) -> bool:
+        if path.name == "README.md":
+            return "one of the two models of Diptych" in path.read_text(encoding="utf-8", errors="replace")
+        return path.suffix in (".json", ".safetensors", ".model", ".jinja", ".txt")
+
+    files = [out / name for name in FILES if (out / name).is_file() and (name != "README.md" or is_known(out / name))]
+    sign(out, {path.name: print_of(path) for path in files})
+    for name, kind in FOLDERS.items():
+        if (out / name).is_dir() and all(is_known(path) for path in (out / name).rglob("*")):
+            sign_folder(out / name, kind)
+
+
+def carry_out(
+    arguments: argparse.Namespace,
+    options: Options,
+    data: tuple[str, ...],
+    room: Callable[[Options, Path], list[str]],
+    set_up: Callable[..., Any],
+    train: Callable[..., dict[str, Any]],
+    tell: Callable[[dict[str, Any]], None],
+) -> None:
+    """Find a learning rate, or train and tell what came of it; alone or as one of several processes.
+
+    Args:
+        room: as for ``begin``.
+        set_up: makes what has a ``trainer``, from options, data, a folder, progress and states.
+        train: trains, and returns the report; an empty one in all processes but the first.
+        tell: prints what the report says of this model beside its size and speed.
+    """
+    out: Path = arguments.out
+    with World.join() as world, world.progress(arguments.progress) as progress:
+        if arguments.find_learning_rate:
+            check_file(out / PICTURE)
+            with tempfile.TemporaryDirectory() as scratch:
+                folder = Path(scratch)
+                states = begin(options, data, folder, "new", room)
+                if not arguments.check:
+                    print(find_learning_rate(set_up(options, data, folder, progress, states).trainer, out))
+            return
+        with held(out) if world.is_first else contextlib.nullcontext(True) as alone:
+            if not alone:
+                raise OptionsError(
+                    [f"{out} is in use by another training; wait for it, stop it, or name another --out"]
+                )
+            if arguments.check:
+                check(options, data, out, arguments.start, room)
+                return
+            if world.agree(arguments.start == "resume" and is_finished(options, data, out, progress)):
+                print(
+                    f"{out} holds this run already, finished; name another --out, or leave --resume out, to train again"
+                )
+                return
+            report = train(options, data, out, progress, arguments.start, world)
+        if world.is_first:
+            print(
+                f"{report['model'].replace('model', 'Model ')}: {report['parameters'] / 1e6:.1f}M parameters, "
+                f"{report['tokens']:,} tokens in {report['train_seconds']:.0f} s "
+                f"({report['tokens_per_second']:,.0f} tokens/s)"
+            )
+            contained("the model's answers are not shown", tell, report)
+            print(conclusion(report, out))
+            progress.stage("done", f"written to {out}")
+
+
+def conclusion(report: Mapping[str, Any], out: Path) -> str:
+    """How the training ended; where more of it would help, how to go on."""
+    said = ending(report)
+    if score := score_of(report):
+        said += f": {score[1]:.3f} bits per byte on {in_words(score[0])}"
+    if (target := report["config"]["target_bits_per_byte"]) is not None:
+        said += f", its target is {target:g}"
+    name = report["model"].replace("model", "Model ")
+    weak = f"\n{name} {why}" if (why := shortfall(report)) else ""
+    more = f"\nits state is kept in {out / 'resume'}; go on with --resume" if is_cut_short(report) else ""
+    return f"{said}{weak}{more}"
+
+
+def finish(
+    out: Path,
+    report: dict[str, Any],
+    exports: Mapping[str, Callable[[], Any]],
+    title: str,
+    dataset: TokenisedDataset,
+    key: str,
+) -> None:
+    """Write all that comes beside a trained model: each part that fails is said, is None in the report, and costs
+    nothing else.
+
+    Args:
+        exports: other forms of the model by their names in ``out``, each made of the one before.
+        title: of the curves.
+        key: of what the data held when the run began.
+    """
+    written: dict[str, str | None] = {}
+    lacking = ""
+    for name, write in exports.items():
+        written[name] = _part(out, name, write, lacking)
+        lacking = lacking or ("" if written[name] else name)
+    curves = "training_curves.png"
+    written[curves] = _part(out, curves, lambda: draw_curves(out, title))
+    report["written"] = written
+    report["data_key"] = key
+    write_report(out, report)
+    contained("data_card.json is not written", dataset.write_card, out)
+    contained("README.md is not written", write_cards, out)
+
+
+def _part(out: Path, name: str, write: Callable[[], Any], lacking: str = "") -> str | None:
+    """The name of what is written; None, and one line, where that fails. What an older run left under the name goes
+    then: it is of another model, as whatever is made of it would be.
+
+    Args:
+        lacking: what it would have been made of and is not there.
+    """
+
+    def named() -> str:
+        if lacking:
+            raise FileNotFoundError(f"it is made of {lacking}")
+        write()
+        return name
+
+    done = contained(f"{name} is not written", named)
+    if done is None and name in FOLDERS:
+        contained(f"{name} of an older run stays", remove_folder, out / name, FOLDERS[name])
+    elif done is None:
+        contained(f"{name} of an older run stays", remove_file, out / name)
+    return done
+
+
+def is_finished(options: TrainingOptions, data: Sequence[str], out: Path, progress: Progress) -> bool:
+    """Whether the folder holds the result of this very run, with nothing left to go on with; of another finished run
+    it is said what has changed."""
+    states = TrainingStates(out, configuration(options, data))
+    changed = None if states.steps() or data_problems(data) else states.finished(key_of(options, data))
+    if changed:
+        progress.say(f"{out} holds a finished run, but {', '.join(changed)}; training anew")
+    return changed == []
+
+
+def key_of(options: TrainingOptions, data: Sequence[str]) -> str:
+    """A hash of what the data hold: names, weights, sizes and times of files."""
+    return data_key(list(data), options.max_rows_per_source)
+
+
+def compute_for(options: TrainingOptions, state: Mapping[str, Any] | None) -> Compute:
+    """Device and number format; a run that goes on keeps its format, whatever a new measurement would choose."""
+    if state is None or options.dtype != "auto":
+        return choose_compute(options.dtype)
+    return replace(choose_compute(state["dtype"]), reason="as before")
+
+
+def data_problems(data: Sequence[str]) -> list[str]:
+    """The names and paths that stand for no data."""
+    problems = []
+    for name in data:
+        try:
+            sources((name,))
+        except CorpusError as error:
+            problems.append(str(error))
+    return problems
+
+
+def describe_cuts(documents: Documents, row_length: int) -> str:
+    """What happens to samples that are longer than a row, for the line that announces the training."""
+    longer = int((documents.lengths > row_length).sum())
+    if not longer:
+        return ""
+    return f"; {longer:,} of {len(documents):,} samples are longer than row_length={row_length} and are read in pieces"

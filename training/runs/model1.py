@@ -1,0 +1,177 @@
+"""A training of Model 1: data, tokenizer, model and loop, and what it leaves behind."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.common.files import new_file, remove_file
+from training.common.options import OptionsError
+from training.common.progress import Progress
+from training.corpus import is_embedded
+from training.data.dataset import Dataset, TokenisedDataset, load_dataset, tokenise_dataset
+from training.hardware.shards import whole_weights
+from training.inference.generation import generate_batch
+from training.loop.distributed import World
+from training.loop.outcome import run_report
+from training.loop.plans import room_problems
+from training.loop.resume import Start, TrainingStates
+from training.loop.scoring import Score
+from training.loop.trainer import Trainer
+from training.models.checkpoint import save_checkpoint
+from training.models.gguf_format import export_gguf
+from training.models.hf_format import export_hf
+from training.models.tokenizer import CHAT_FORM, PAD, Tokenizer, prepare_for_model1, train_tokenizer
+from training.models.transformer import ModernTransformer
+from training.reporting.tracking import tracking
+from training.runs.command import SAMPLE_QUESTIONS, begin, compute_for, configuration, describe_cuts, finish, key_of
+from training.settings.model1 import Model1Options
+
+
+def prepare_tokenizer(dataset: Dataset, options: Model1Options, path: Path) -> Tokenizer:
+    texts = (message.content for sample in dataset.train for message in sample.messages)
+    return train_tokenizer(texts, options.vocab_size, path)
+
+
+def prepare_data(
+    options: Model1Options, data: tuple[str, ...], tokenizer: Path, progress: Progress
+) -> tuple[TokenisedDataset, Tokenizer]:
+    """The data in the tokens of ``tokenizer``, which is trained on them if there is no such file.
+
+    Files and data sets of the Hub are prepared once and mapped from the cache; the embedded corpus is made in memory.
+    """
+    if not is_embedded(data):
+        limits = options.max_rows_per_source, options.max_held_out
+        prepared = prepare_for_model1(data, options.vocab_size, options.loss_on, *limits, say=progress.say)
+        if not tokenizer.is_file():
+            with new_file(tokenizer) as partial:
+                shutil.copyfile(prepared.tokenizer_path, partial)
+        return prepared.dataset, Tokenizer(tokenizer)
+    dataset = load_dataset(data, options.max_rows_per_source, options.max_held_out)
+    if tokenizer.is_file():
+        trained = Tokenizer(tokenizer)
+    else:
+        progress.stage(
+            "tokenizer", f"training a tokenizer of {options.vocab_size:,} pieces on {len(dataset.train):,} samples"
+        )
+        trained = prepare_tokenizer(dataset, options, tokenizer)
+    return tokenise_dataset(dataset, trained.encode_batch, CHAT_FORM, options.loss_on), trained
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run that is ready to train."""
+
+    dataset: TokenisedDataset
+    tokenizer: Tokenizer
+    model: ModernTransformer
+    trainer: Trainer
+
+
+def set_up(
+    options: Model1Options,
+    data: tuple[str, ...],
+    out: Path,
+    progress: Progress,
+    states: TrainingStates,
+    state: dict[str, Any] | None = None,
+    world: World = World(),  # noqa: B008 - frozen: one process
+) -> Setup:
+    """Data, tokenizer, model and loop, in the order of ``state`` if the run goes on from one."""
+    out.mkdir(parents=True, exist_ok=True)
+    compute = world.agree(compute_for(options, state))
+    progress.stage("corpus", f"reading {', '.join(data)}")
+    # An older checkpoint keeps its tokenizer until there are new weights to go with the new one.
+    path = out / "tokenizer.new"
+    if state is None:
+        if world.is_first:
+            remove_file(path)
+    elif not path.is_file():
+        path = out / "tokenizer.model"
+    dataset, tokenizer = world.in_turn(lambda: prepare_data(options, data, path, progress))
+    if len(tokenizer) != options.vocab_size:
+        raise OptionsError(
+            [f"vocab_size={options.vocab_size} and {tokenizer.path} has {len(tokenizer)} pieces; make them equal"]
+        )
+    torch.manual_seed(options.seed)
+    model = ModernTransformer(**options.model_config())
+    model.activation_checkpointing = options.activation_checkpointing
+
+    def keep(step: int, scores: dict[str, Score]) -> None:
+        weights = whole_weights(model)
+        if world.is_first:
+            save_checkpoint(model.config, weights, tokenizer, options, step, out / "art_ai_best.pt")
+            tokenizer.move(out / "tokenizer.model")
+
+    def answers() -> dict[str, str]:
+        asked = [[("user", question)] for question in SAMPLE_QUESTIONS]
+        told = generate_batch(model, tokenizer, asked, max_new_tokens=options.sample_tokens)
+        return dict(zip(SAMPLE_QUESTIONS, told, strict=True))
+
+    metrics = world.metrics(out / "metrics.jsonl", state["outcome"]["steps"] if state else None)
+    progress.stage(
+        "train",
+        f"training {model.n_parameters():,} parameters on {len(dataset.train.tokens):,} tokens, {compute.name}, "
+        f"{compute.dtype_name} ({compute.reason}){describe_cuts(dataset.train, options.row_length)}",
+    )
+    trainer = world.trainer(
+        model, dataset.train, dataset.held_out, options, compute, PAD, progress, metrics, keep, states, answers
+    )
+    if state is not None:
+        trainer.restore(state)
+    return Setup(dataset, tokenizer, model, trainer)
+
+
+def train_model1(
+    options: Model1Options,
+    data: tuple[str, ...],
+    out: Path,
+    progress: Progress,
+    start: Start = "new",
+    world: World = World(),  # noqa: B008 - frozen: one process
+) -> dict[str, Any]:
+    """Train, save and export; returns the report that is also written to ``training_report.json``.
+
+    Of several processes the first one writes; the others return an empty report.
+    """
+    states = begin(options, data, out, start, room_problems)
+    key = key_of(options, data)
+    run = set_up(options, data, out, progress, states, states.newest() if start == "resume" else None, world)
+    trainer = run.trainer
+    report_to = options.report_to if world.is_first else "none"
+    with tracking(report_to, out, states.config) as listener, trainer.energy.measure(options.country):
+        trainer.metrics.listener = listener
+        outcome = trainer.run()
+    if not trainer.held_out:
+        trainer.on_best(outcome.steps, {})
+    if not world.is_first:
+        return {}
+    best_path = out / "art_ai_best.pt"
+    model = ModernTransformer(**options.model_config())
+    model.load_state_dict(torch.load(best_path)["model_state_dict"])
+    progress.stage("export", f"writing {out}")
+    report = {
+        "model": "model1",
+        "base": None,
+        "parameters": model.n_parameters(),
+        "trainable_parameters": model.n_parameters(),
+        "size_bytes": best_path.stat().st_size,
+        **run_report(outcome, outcome.best, run.dataset, trainer.compute, trainer.energy_used),
+        "seed": options.seed,
+        "config": configuration(options, data),
+    }
+    title = f"Model 1, {model.n_parameters() / 1e6:.1f}M parameters, from scratch"
+    hf, gguf = out / "hf", out / "model.gguf"
+    beside: dict[str, Callable[[], Any]] = {
+        "hf": lambda: export_hf(model.cpu().eval(), run.tokenizer, hf),
+        "model.gguf": lambda: export_gguf(hf, gguf),
+    }
+    finish(out, report, beside, title, run.dataset, key)
+    if not trainer.is_cut_short:
+        states.remove()
+    return report

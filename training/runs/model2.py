@@ -1,0 +1,185 @@
+"""A fine-tuning of Model 2: base, data and loop, and what it leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.common.progress import Progress
+from training.corpus import is_embedded
+from training.data.dataset import TokenisedDataset, load_dataset, spread_over_facts, tokenise_dataset
+from training.data.prepare import Recipe, prepare
+from training.hardware.compute import Compute
+from training.inference.generation import generate
+from training.loop.distributed import World
+from training.loop.outcome import run_report
+from training.loop.plans import base_problems
+from training.loop.resume import Start, TrainingStates
+from training.loop.scoring import Score
+from training.loop.trainer import Trainer
+from training.models.bases import Base, load_base
+from training.models.fine_tuning import Full, Lora, PackedCausalLM, QLora
+from training.models.gguf_format import export_gguf, gguf_problem
+from training.reporting.metrics import read_metrics
+from training.reporting.tracking import tracking
+from training.runs.command import SAMPLE_QUESTIONS, begin, compute_for, configuration, describe_cuts, finish, key_of
+from training.settings.model2 import Model2Options
+
+
+def prepare_data(options: Model2Options, data: tuple[str, ...], base: Base, progress: Progress) -> TokenisedDataset:
+    """The data in the tokens of the base.
+
+    Files and data sets of the Hub are prepared once and mapped from the cache; the embedded corpus is made in memory.
+    """
+    form, limits = base.chat_form(), (options.max_rows_per_source, options.max_held_out)
+    if not is_embedded(data):
+        recipe = Recipe(data, base.encoder.sha256, form, options.loss_on, *limits, options.max_samples)
+        return prepare(recipe, lambda texts, path: base.encoder, say=progress.say).dataset
+    dataset = load_dataset(data, *limits)
+    dataset = replace(dataset, train=spread_over_facts(dataset.train, options.max_samples))
+    return tokenise_dataset(dataset, base.encode_batch, form, options.loss_on)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run that is ready to train."""
+
+    dataset: TokenisedDataset
+    base: Base
+    method: Full | Lora
+    trainer: Trainer
+
+    @property
+    def trainable(self) -> int:
+        return sum(p.numel() for p in self.base.model.parameters() if p.requires_grad)
+
+
+def set_up(
+    options: Model2Options,
+    data: tuple[str, ...],
+    out: Path,
+    progress: Progress,
+    states: TrainingStates,
+    state: dict[str, Any] | None = None,
+    world: World = World(),  # noqa: B008 - frozen: one process
+) -> Setup:
+    """Data, base and loop, in the order of ``state`` if the run goes on from one."""
+    out.mkdir(parents=True, exist_ok=True)
+    compute = world.agree(compute_for(options, state))
+    progress.stage("corpus", f"reading {', '.join(data)}")
+    progress.stage("download", f"loading {options.base}")
+    four_bits, remote = options.method == "qlora", options.trust_remote_code
+    torch.manual_seed(options.seed)  # tokens that are new to the base start at random
+    base = world.in_turn(lambda: load_base(options.base, progress, four_bits=four_bits, trust_remote_code=remote))
+    if problem := gguf_problem(base.model.config, base.tokenizer):
+        progress.say(f"model.gguf will not be written: {options.base}: {problem}; final/ is all there will be")
+    torch.manual_seed(options.seed)
+    method = make_method(base, options, compute)
+    model = PackedCausalLM(base.model)
+    if options.activation_checkpointing:
+        model.checkpoint_activations()
+    dataset = world.in_turn(lambda: prepare_data(options, data, base, progress))
+
+    def answers() -> dict[str, str]:
+        length = options.sample_tokens
+        with compute.autocast():
+            return {q: generate(base.model, q, base.tokenizer, max_new_tokens=length) for q in SAMPLE_QUESTIONS}
+
+    metrics = world.metrics(out / "metrics.jsonl", state["outcome"]["steps"] if state else None)
+    trainer = world.trainer(
+        model,
+        dataset.train,
+        dataset.held_out,
+        options if options.method == "full" else replace(options, parallel="ddp"),
+        compute,
+        base.pad_id,
+        progress,
+        metrics,
+        lambda step, scores: method.keep(out),
+        states,
+        answers,
+    )
+    setup = Setup(dataset, base, method, trainer)
+    if state is not None:
+        trainer.restore(state)
+    return setup
+
+
+def train_model2(
+    options: Model2Options,
+    data: tuple[str, ...],
+    out: Path,
+    progress: Progress,
+    start: Start = "new",
+    world: World = World(),  # noqa: B008 - frozen: one process
+) -> dict[str, Any]:
+    """Fine-tune, save and export; returns the report that is also written to ``training_report.json``.
+
+    Of several processes the first one writes; the others return an empty report.
+    """
+    states = begin(options, data, out, start, base_problems)
+    key = key_of(options, data)
+    run = set_up(options, data, out, progress, states, states.newest() if start == "resume" else None, world)
+    base, trainer = run.base, run.trainer
+    report_to = options.report_to if world.is_first else "none"
+    with tracking(report_to, out, states.config) as listener:
+        trainer.metrics.listener = listener
+        before = score_base(trainer, base, progress)
+        progress.stage(
+            "train",
+            f"training {run.trainable:,} of {base.model.num_parameters():,} parameters on "
+            f"{len(trainer.batches.documents.tokens):,} tokens, {trainer.compute.name}, {trainer.compute.dtype_name} "
+            f"({trainer.compute.reason}){describe_cuts(trainer.batches.documents, options.row_length)}",
+        )
+        with trainer.energy.measure(options.country):
+            outcome = trainer.run()
+    if not trainer.held_out:
+        trainer.on_best(outcome.steps, {})
+    if not world.is_first:
+        return {}
+    progress.stage("export", f"writing {out}")
+    trained = run.trainable
+    run.method.finish(out)
+    report = {
+        "model": "model2",
+        "base": options.base,
+        "method": options.method,
+        "parameters": base.model.num_parameters(),
+        "trainable_parameters": trained,
+        "size_bytes": sum(file.stat().st_size for file in (out / "final").glob("*.safetensors")),
+        **run_report(outcome, outcome.best, run.dataset, trainer.compute, trainer.energy_used),
+        "base_val_loss": before.get("loss"),
+        "base_val_bits_per_byte": before.get("bits_per_byte"),
+        "seed": options.seed,
+        "config": configuration(options, data),
+    }
+    title = f"Model 2, {report['parameters'] / 1e6:.0f}M parameters, fine-tuned ({options.method})"
+    gguf = out / "model.gguf"
+    finish(out, report, {gguf.name: lambda: export_gguf(out / "final", gguf, options.gguf)}, title, run.dataset, key)
+    if not trainer.is_cut_short:
+        states.remove()
+    return report
+
+
+def make_method(base: Base, options: Model2Options, compute: Compute) -> Full | Lora:
+    if options.method == "qlora":
+        return QLora(base, options.lora_rank, compute.dtype)
+    if options.method == "lora":
+        return Lora(base, options.lora_rank, compute.dtype)
+    return Full(base, options.frozen, compute.dtype)
+
+
+def score_base(trainer: Trainer, base: Base, progress: Progress) -> dict[str, float]:
+    """The base's loss and bits per byte on the held-out answers, before any training; empty without such answers."""
+    if trainer.outcome.steps:  # a run that goes on has them in its first row
+        rows = [row for row in read_metrics(trainer.metrics.path) if row["step"] == 0]
+        return {key: rows[0][f"val_{key}"] for key in ("loss", "bits_per_byte")} if rows else {}
+    progress.stage("evaluate", f"scoring {base.name} as it is")
+    before = sum((trainer.score(documents) for documents in trainer.held_out.values()), Score(0.0, 0, 0))
+    if not before.tokens:
+        return {}
+    trainer.metrics.write(step=0, seconds=0.0, val_loss=before.loss, val_bits_per_byte=before.bits_per_byte)
+    return {"loss": before.loss, "bits_per_byte": before.bits_per_byte}

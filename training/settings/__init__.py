@@ -1,0 +1,1 @@
+"""The settings of both trainings, and their profiles. Imports common to reporting."""
