@@ -12,17 +12,11 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from training.common.cli import OneLineParser, run_command
 from training.common.files import ForeignFileError, new_folder
-from training.models.gguf_format import FILE_TYPES, ExportError, FileType, export_gguf
+from training.models.gguf_format import FILE_TYPES, ExportError, export_gguf
 from training.models.hf_format import HF, export_hf
-
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["ExportError", "FileType", "export_gguf", "export_hf", "to_llama"]
 
 
 def _source_of(checkpoint: Path) -> Path:

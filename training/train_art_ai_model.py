@@ -15,20 +15,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from training.loop.plans import plan, room_problems
-from training.runs.model1 import set_up, train_model1
-from training.settings.model1 import PROFILES
-
 if __name__ == "__main__":  # run as a file: make the repository's packages importable
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     import training  # noqa: F401 - before PyTorch, whose threads it tells how to wait
-
 
 from training.common.checkpoint_folder import MODEL1_FOLDER
 from training.common.cli import OneLineParser, run_command
 from training.inference.generation import complete
 from training.loop.plan import estimate_tokens
+from training.loop.plans import plan, room_problems
 from training.runs.command import DEMO_QUESTIONS, build_parser, carry_out, chosen
+from training.runs.model1 import set_up, train_model1
+from training.settings.model1 import PROFILES
 
 EXPECTED_PERPLEXITY = {"seed": (15, 20)}
 """Held-out perplexity that a profile is known to reach with data of its size, printed beside the one reached."""

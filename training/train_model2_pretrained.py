@@ -15,13 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from training.runs.model2 import set_up, train_model2
-from training.settings.model2 import PROFILES
-
 if __name__ == "__main__":  # run as a file: make the repository's packages importable
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     import training  # noqa: F401 - before PyTorch, whose threads it tells how to wait
-
 
 from training.common.checkpoint_folder import MODEL2_FOLDER
 from training.common.cli import OneLineParser, run_command
@@ -35,6 +31,8 @@ from training.runs.command import (
     carry_out,
     chosen,
 )
+from training.runs.model2 import set_up, train_model2
+from training.settings.model2 import PROFILES
 
 
 def parser() -> OneLineParser:

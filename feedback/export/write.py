@@ -1,7 +1,7 @@
 """Files that appear whole or not at all, and never in the place of a file that somebody else wrote.
 
-What was written is noted beside it in ``.diptych.json``, in the form of ``training/common/files.py``: names, each with the
-file's size and a hash. A file is replaced only while it is as it was written.
+What was written is noted beside it in ``.diptych.json``, in the form of ``training/common/files.py``: names, each with
+the file's size and a hash. A file is replaced only while it is as it was written.
 """
 
 from __future__ import annotations

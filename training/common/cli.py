@@ -10,9 +10,9 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from training.reporting.report import T
+T = TypeVar("T")
 
 
 class Stopped(Exception):

@@ -1,9 +1,4 @@
-"""Both models side by side: facts that trace to files, sentences that rest on them, and a report of it all.
-
-``load`` reads the files; ``cards`` is an overview of each model, ``headings`` are the six headings with their tables
-and plots, ``user_testing`` the votes, ``two_minutes`` what can be said; ``training.comparison.html`` makes them HTML.
-None of this loads PyTorch; only the table of bases in ``report`` does.
-"""
+"""The report that compares both models, from files alone. Imports common to evaluation."""
 
 from __future__ import annotations
 

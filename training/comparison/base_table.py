@@ -10,7 +10,7 @@ from training.comparison.headings import answering_energy, parameters
 from training.comparison.quality import benchmarks, bits
 from training.comparison.values import Source, Value, large, one_place, percent, whole
 
-TABLE_FILE = "training/loop/plans.py"
+TABLE_FILE = "training/models/bases.py"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from training.comparison.values import Show, Source, Status, Value, ends, shown
+from training.reporting.metrics import read_metrics
 
 VERSION = 1
 """Of ``evaluation.json``."""
@@ -284,8 +285,6 @@ def parse_json(name: str, raw: bytes, path: Path | None) -> Document:
 
 
 def _read_metrics(name: str, path: Path) -> Document:
-    from training.reporting.metrics import read_metrics
-
     rows = read_metrics(path)
     return Document(name, path, rows, path.read_bytes()) if rows else Document(name)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from training.common.files import ForeignFileError, foreign, refusal, replace_text
 from training.comparison.charts import standalone
 from training.comparison.evidence import ComparisonError
+from training.comparison.html import page
+from training.comparison.markdown import text
 from training.comparison.report import Report, as_json
 
 
@@ -17,9 +19,6 @@ def write(report: Report, out: Path) -> list[Path]:
     Raises:
         ComparisonError: the folder cannot be written; one line.
     """
-    from training.comparison.html import page
-    from training.comparison.markdown import text
-
     files = {f"sources/{document.name}": document.raw.decode() for document in report.comparison.documents()}
     files |= {f"plots/{plot.name}.svg": standalone(plot.svg) for plot in report.plots()}
     files["report.json"] = json.dumps(as_json(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

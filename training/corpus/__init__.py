@@ -1,4 +1,4 @@
-"""The training data: embedded, in files or on the Hub, as samples of one form, split by hash."""
+"""Text to samples: data embedded, in files or on the Hub, in one form, cleaned and split by hash. Imports common."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from training.corpus.card import DataCard
 from training.corpus.cleaned import cleaned, splits_of
 from training.corpus.cleaning import CleaningReport
 from training.corpus.files import FORMATS
+from training.models.tokenizer import prepare_for_model1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,10 +131,6 @@ def _lines(options: argparse.Namespace, card: DataCard) -> Iterator[str]:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from training.models.tokenizer import (
-        prepare_for_model1,  # SentencePiece and numpy are of no use to the other commands
-    )
-
     prepared = prepare_for_model1(
         tuple(options.data),
         options.vocab_size,

@@ -1,1 +1,1 @@
-"""Measuring trained models: what they know, how well they predict held-out text, how they answer and what they cost."""
+"""What trained models know, predict and cost, measured. Imports common to inference."""

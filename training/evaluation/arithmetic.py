@@ -12,6 +12,11 @@ from torch import Tensor, nn
 
 from training.evaluation.subjects import Unavailable
 from training.hardware.compute import EXACT
+from training.loop.plans import builder, shape_of
+from training.models.bases import KNOWN
+from training.models.fine_tuning import layers_of
+from training.settings.model1 import Model1Options
+from training.settings.model2 import Model2Options
 
 FORMULA = (
     "per token: 2 for each weight of a matrix product (forward), 2 more where gradients pass through it and 2 more "
@@ -25,7 +30,6 @@ def layers_and_width(model: Any) -> tuple[nn.ModuleList, int]:
     """The transformer's layers, and the width of its attention: heads times their size."""
     if hasattr(model, "tok_embeddings"):  # Model 1
         return model.layers, model.config["dim"]
-    from training.models.fine_tuning import layers_of
 
     config = model.config
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -85,13 +89,7 @@ def trained_model(report: Mapping[str, Any], folder: Path) -> Any:
 def _build(report: Mapping[str, Any], folder: Path) -> Any:
     config = {key: value for key, value in report["config"].items() if key != "data"}
     if report["model"] == "model1":
-        from training.loop.plans import shape_of
-        from training.settings.model1 import Model1Options
-
         return shape_of(_with_known(Model1Options(), config))
-    from training.loop.plans import builder
-    from training.models.bases import KNOWN
-    from training.settings.model2 import Model2Options
 
     options = _with_known(Model2Options(), config)
     if options.base not in KNOWN:

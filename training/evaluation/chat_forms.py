@@ -12,11 +12,11 @@ from training.corpus.sample import Sample
 from training.data.documents import tokenise
 from training.data.prompts import ChatTokenizer, conversation_ids, encodable, holds_special, parts
 from training.evaluation.subjects import Chat, Unavailable
+from training.models.tokenizer import BEGIN, CHAT_FORM, END, Tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from training.models.tokenizer import Tokenizer
 
 Pair = tuple[list[int], list[int]]
 """Ids of a context and of what follows it."""
@@ -73,8 +73,6 @@ class Model1Form:
     """Model 1's tokenizer: every text is encoded by itself, exactly as in its training."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        from training.models.tokenizer import END
-
         self.tokenizer, self.stop_ids = tokenizer, (END,)
 
     def prompt(self, conversation: Chat) -> list[int]:
@@ -82,15 +80,11 @@ class Model1Form:
 
     def pair(self, context: Chat | str, continuation: str) -> Pair:
         if isinstance(context, str):
-            from training.models.tokenizer import BEGIN
-
             before, after = split_pair(self.tokenizer.encode, context, continuation)
             return [BEGIN, *before], after
         return self.prompt(context), self.tokenizer.encode(continuation)
 
     def documents(self, samples: Sequence[Sample]) -> list[Document]:
-        from training.models.tokenizer import CHAT_FORM
-
         answers, everything = (
             tokenise(samples, self.tokenizer.encode_batch, CHAT_FORM, "answers"),
             tokenise(samples, self.tokenizer.encode_batch, CHAT_FORM, "everything"),

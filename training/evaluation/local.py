@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from training.common.checkpoint_folder import CheckpointError
 from training.corpus.sample import Sample
 from training.data.prompts import encodable, llama_cpp_prompt
 from training.evaluation.subjects import Answer, Chat, DocumentLoss, Likelihood, Unavailable, checksum, read_report
@@ -93,7 +94,6 @@ class GGUFModel(LocalModel):
     @cached_property
     def network(self) -> Network:
         """Raises Unavailable for an architecture that transformers cannot read from a GGUF."""
-        from training.common.checkpoint_folder import CheckpointError
         from training.evaluation.networks import TransformersNetwork
 
         try:
@@ -103,8 +103,6 @@ class GGUFModel(LocalModel):
 
     def answers(self, conversations: Sequence[Chat], max_new_tokens: int) -> list[Answer]:
         import xllamacpp
-
-        from training.common.checkpoint_folder import CheckpointError
 
         # A token has a byte at least, so a conversation never has more of them than bytes.
         lengths = [[len(encodable(text).encode()) + TEMPLATE_TOKENS for _, text in chat] for chat in conversations]

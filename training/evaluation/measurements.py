@@ -7,24 +7,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tqdm import tqdm
 
 from training.common.options import OptionsError
 from training.corpus import CorpusError, mixing
 from training.data.prepare import data_key
-from training.evaluation import answers, held_out
+from training.evaluation import answers, harness, held_out, multiple_choice
 from training.evaluation.contamination import Exposure, exposure, training_samples
+from training.evaluation.cost import measure_costs
 from training.evaluation.differences import differences
+from training.evaluation.harness import Tasks, load_tasks
 from training.evaluation.intervals import DRAWS
 from training.evaluation.items import Benchmark, embedded_benchmark, load_benchmark
 from training.evaluation.opening import open_subject
 from training.evaluation.result_cache import ResultCache
 from training.evaluation.subjects import Subject, Unavailable
-
-if TYPE_CHECKING:
-    from training.evaluation.harness import Tasks
 
 PARTS = ("held-out", "knowledge", "answers", "cost", "tasks")
 DEFAULT_DATA = ("core",)
@@ -196,8 +195,6 @@ class Measurements:
         return [benchmark.limited(self.settings.limit) for benchmark in (embedded_benchmark(), *self.files)]
 
     def _knowledge(self, subject: Subject, missing: list[dict[str, str]]) -> list[dict[str, Any]]:
-        from training.evaluation import multiple_choice
-
         config = {key: (_config(subject) or {}).get(key) for key in _SELECTION}
         seen, stamp = None, None
         if config["data"]:
@@ -233,14 +230,10 @@ class Measurements:
 
     @cached_property
     def _loaded_tasks(self) -> Tasks:
-        from training.evaluation.harness import load_tasks
-
         return load_tasks(self.settings.tasks, next(iter(self.settings.benchmarks), None))
 
     def _tasks(self, subject: Subject) -> list[dict[str, Any]]:
         def measure() -> list[dict[str, Any]]:
-            from training.evaluation import harness
-
             return harness.measure(subject, self._loaded_tasks, limit=self.settings.limit)
 
         files = [benchmark.sha256 for benchmark in self.files[:1]]
@@ -256,8 +249,6 @@ class Measurements:
 
     def _measure_costs(self, models: dict[str, dict[str, Any]]) -> None:
         """All models in one run, taking turns."""
-        from training.evaluation.cost import measure_costs
-
         specs = {subject.name: subject.spec for subject in self.subjects}
         key = {"models": {s.name: [s.spec, s.sha256] for s in self.subjects}, "machine": dict(self.machine)}
         reports = {subject.name: subject.report for subject in self.subjects}

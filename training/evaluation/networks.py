@@ -19,6 +19,7 @@ from training.data.prompts import fit
 from training.evaluation.chat_forms import ChatForm, Model1Form, TemplateForm
 from training.hardware.compute import EXACT
 from training.hardware.products import use_fast_products
+from training.inference.decoding import Decoder
 from training.models.checkpoint import load
 from training.models.transformer import KeyValueCache, ModernTransformer
 
@@ -96,8 +97,6 @@ class Model1Network:
         return self.model.output(states_ND)
 
     def greedy(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[Generated]:
-        from training.inference.decoding import Decoder
-
         decoder = Decoder(self.model, rows=max(1, min(ANSWERS_AT_A_TIME, len(prompts))))
         waiting, answers = iter(prompts), []
         while True:

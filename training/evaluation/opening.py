@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from training.common.checkpoint_folder import CheckpointError
+from training.evaluation.local import GGUFModel, LocalModel
+from training.evaluation.server import ServerModel
 from training.evaluation.subjects import Subject, read_report
 
 FORMS = "a .pt, a checkpoint folder, a .gguf, an id of the Hub (owner/name), or openai:BASE_URL#MODEL"
@@ -27,10 +30,7 @@ def open_subject(spec: str, name: str | None = None) -> Subject:
         CheckpointError: one line that says what is wrong with it and what to do.
     """
     if spec.startswith("openai:"):
-        from training.evaluation.server import ServerModel
-
         return ServerModel(spec, name)
-    from training.evaluation.local import GGUFModel, LocalModel
 
     kind, path = locate(spec)
     return (GGUFModel if kind == "gguf" else LocalModel)(spec, kind, path, name or _name_of(path))
@@ -48,15 +48,15 @@ def locate(spec: str) -> tuple[str, Path]:
             found = path / name
             if found.is_file():
                 return kind, found.parent if name.endswith("config.json") else found
-        raise _error(f"{spec} holds none of {', '.join(IN_FOLDER)}; train the model first, or give {FORMS}")
+        raise CheckpointError(f"{spec} holds none of {', '.join(IN_FOLDER)}; train the model first, or give {FORMS}")
     if path.is_file():
         kinds = {".pt": "model1", ".gguf": "gguf"}
         if path.suffix not in kinds:
-            raise _error(f"{spec} is not a model; give {FORMS}")
+            raise CheckpointError(f"{spec} is not a model; give {FORMS}")
         return kinds[path.suffix], path
     if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", spec) and path.suffix not in (".pt", ".gguf"):
         return "transformers", _from_hub(spec)
-    raise _error(f"{spec} does not exist; train the model first, or give {FORMS}")
+    raise CheckpointError(f"{spec} does not exist; train the model first, or give {FORMS}")
 
 
 def _from_hub(repository: str) -> Path:
@@ -68,19 +68,11 @@ def _from_hub(repository: str) -> Path:
         folder = Path(snapshot_download(repository, allow_patterns=patterns))
     except Exception as error:  # unknown, gated, offline: each has a class of its own
         reason = " ".join(str(error).split())[:160]
-        raise _error(
+        raise CheckpointError(
             f"{repository} is no file or folder here, and the Hub does not give it ({reason}); train the model first, "
             f"or give {FORMS}"
         ) from error
     return folder
-
-
-def _error(message: str) -> ValueError:
-    from training.common.checkpoint_folder import (
-        CheckpointError,  # imports PyTorch, which a second evaluation does without
-    )
-
-    return CheckpointError(message)
 
 
 def _name_of(path: Path) -> str:

@@ -73,8 +73,8 @@ def _stamp(path: Path) -> tuple[str, int, int]:
 def code_version() -> str:
     """A hash of the code that measures, of the embedded corpus and of the libraries' versions."""
     digest = hashlib.sha256()
-    places = (_PACKAGE.glob("*.py"), (_PACKAGE / "evaluation").glob("*.py"), (_PACKAGE / "corpus").rglob("*"))
-    for path in sorted(path for place in places for path in place if path.suffix in (".py", ".toml")):
+    rooms = (_PACKAGE / name for name in ("common", "corpus", "data", "evaluation", "hardware", "inference", "models"))
+    for path in sorted(path for room in rooms for path in room.rglob("*") if path.suffix in (".py", ".toml")):
         digest.update(path.name.encode() + path.read_bytes())
     digest.update(" ".join(version(library) for library in _LIBRARIES).encode())
     return digest.hexdigest()

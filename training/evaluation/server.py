@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from training.common.checkpoint_folder import CheckpointError
 from training.corpus.sample import Sample
 from training.evaluation.local import answer_of
 from training.evaluation.subjects import Answer, Chat, DocumentLoss, Likelihood, Unavailable
@@ -31,8 +32,6 @@ class ServerModel:
     report: dict[str, Any] | None = None
 
     def __init__(self, spec: str, name: str | None = None) -> None:
-        from training.common.checkpoint_folder import CheckpointError
-
         found = read_spec(spec)
         if found is None:
             raise CheckpointError(

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from training.common.progress import quiet_transformers
 from training.hardware.energy import Energy, EnergyUse
 from training.hardware.memory import peak_memory_bytes
 
@@ -181,8 +182,6 @@ class Transformers:
     def __init__(self, source: str) -> None:
         import torch
         import transformers
-
-        from training.common.progress import quiet_transformers
 
         quiet_transformers()
         self._torch, self._library, self.source = torch, transformers, source

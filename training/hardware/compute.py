@@ -1,6 +1,7 @@
 """The one place that decides which device a run uses and in which number format it multiplies, and why.
 
-Training, optimizers, decoding, evaluation and plans ask here; `training/hardware/products.py` has the fp32 products of a CPU.
+Training, optimizers, decoding, evaluation and plans ask here; `training/hardware/products.py` has fp32 products of a
+CPU.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What OpenAI-compatible servers send, as they send it: events, answers and errors, for `training.inference.openai_client`."""
+"""What OpenAI-compatible servers send, as they send it: events, answers and errors, for ``openai_client``."""
 
 from __future__ import annotations
 

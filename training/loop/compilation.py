@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 
+from training.common.progress import Progress
+from training.data.packing import Batch, PackedBatches
+from training.hardware.compute import Compute
 from training.loop.resume import random_states, restore_random_states
-
-if TYPE_CHECKING:
-    from training.loop.trainer import Trainer
+from training.settings.common import TrainingOptions
 
 LEAST_SECONDS = 1800.0
 """Shorter runs are not compiled: the compilation itself takes a minute or more."""
 LEAST_GAIN = 1.03
 
 
-def choose_compilation(trainer: Trainer, backend: str = "inductor") -> None:
+class Step(Protocol):
+    """What is measured: the forward and backward pass of a batch, as a ``Trainer`` has it."""
+
+    model: Any
+    options: TrainingOptions
+    compute: Compute
+    batches: PackedBatches
+    progress: Progress
+    max_steps: int
+
+    def backward(self, batch: Batch) -> torch.Tensor: ...
+
+
+def choose_compilation(trainer: Step, backend: str = "inductor") -> None:
     """Compile the layers if the settings say so, or if ``auto`` measures that it pays; says which.
 
     Each layer is compiled by itself and in place: names of weights stay, and equal layers share their code.
@@ -48,7 +62,7 @@ def choose_compilation(trainer: Trainer, backend: str = "inductor") -> None:
         trainer.progress.say(f"compiled: a step takes {compiled:.3f} s{before}")
 
 
-def measure(trainer: Trainer, repeats: int = 3) -> float:
+def measure(trainer: Step, repeats: int = 3) -> float:
     """Seconds of a step's forward and backward pass, the fastest of a few after one to warm up; nothing is changed."""
     random, place = random_states(), (trainer.batches.epoch, trainer.batches.position)
     batch = next(trainer.batches)

@@ -5,14 +5,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from training.common.options import OptionsError
 from training.loop.optimizer import set_learning_rate
+from training.loop.trainer import Trainer
 from training.reporting.curves import draw_rates
-
-if TYPE_CHECKING:
-    from training.loop.trainer import Trainer
 
 PICTURE = "learning_rate.png"
 STEPS = 60

@@ -1,22 +1,16 @@
-"""What a training has reached, at its end or at any step of it."""
+"""What a training has reached, at its end or at any step of it, and what its report says of that."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
+from training.data.dataset import TokenisedDataset
+from training.hardware.compute import Compute
 from training.hardware.energy import EnergyUse
 from training.hardware.memory import peak_memory_bytes
-
-if TYPE_CHECKING:
-    from training.data.dataset import TokenisedDataset
-    from training.hardware.compute import Compute
-    from training.loop.outcome import Outcome
-    from training.loop.scoring import Score
-
-import math
-from dataclasses import asdict, dataclass, field
-
 from training.loop.course import Decisions, Look
 from training.loop.scoring import Score
 
@@ -74,8 +68,6 @@ def run_report(
     outcome: Outcome, scores: Mapping[str, Score], dataset: TokenisedDataset, compute: Compute, energy: EnergyUse
 ) -> dict[str, Any]:
     """What a run reached: the part of the report that is the same for every model. ``scores`` are the best ones."""
-    from training.loop.scoring import Score
-
     val = sum(scores.values(), Score(0.0, 0, 0))
     return {
         "samples": len(dataset.train),

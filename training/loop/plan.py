@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +21,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from training.common.options import OptionsError
+from training.corpus import stream
 from training.hardware.compute import EXACT, choose_compute, gpu_dtype, memory_bytes
+from training.loop.optimizer import build_optimizers
 from training.models.loss import LinearCrossEntropy
-
-if TYPE_CHECKING:
-    from training.settings.common import TrainingOptions
+from training.settings.common import TrainingOptions
 
 
 @dataclass(frozen=True)
@@ -325,8 +325,6 @@ def _size(parameters: Iterable[Tensor]) -> int:
 
 def optimizer_bytes(model: nn.Module, kind: str) -> int:
     """State of the optimizers: two fp32 numbers a weight for AdamW, one for Muon."""
-    from training.loop.optimizer import build_optimizers
-
     optimizers = build_optimizers(model, kind=kind, learning_rate=0.0, adamw_learning_rate=None, weight_decay=0.0)
     return sum(
         (1 if isinstance(optimizer, torch.optim.Muon) else 2) * _size(group["params"])
@@ -362,8 +360,6 @@ def measure_flops(device: torch.device, dtype: torch.dtype, size: int = 1024) ->
 
 def estimate_tokens(data: Sequence[str], options: TrainingOptions, bytes_per_token: float) -> int:
     """About how many tokens an epoch has: the data are read, but neither cleaned nor tokenised."""
-    from training.corpus import stream
-
     n_bytes = tokens_of_turns = samples = 0
     for sample in stream(data, options.max_rows_per_source):
         samples += 1

@@ -1,8 +1,9 @@
-"""The bases of ``--base`` as their makers configured them: what they need is known before they are downloaded."""
+"""What each model needs before it is trained: Model 1 by its shape, a base by its configuration, not downloaded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,10 @@ from training.models.bases import BASES, KNOWN, Base, BaseError, source_of, why_
 from training.models.fine_tuning import Full, Lora, PackedCausalLM, check_packing
 from training.models.transformer import ModernTransformer
 from training.settings.model1 import Model1Options
+from training.settings.model2 import Model2Options
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
-
-    from training.settings.model2 import Model2Options
 
 
 FOUR_BIT_BYTES = 0.53
@@ -117,8 +117,6 @@ def _four_bit_weights(model: nn.Module) -> float:
 
 def list_bases(options: Model2Options) -> Iterator[str]:
     """A table of the bases, line by line, with the memory that each method needs on a card of 24 GB."""
-    from dataclasses import replace
-
     card = DEVICES["rtx-3090-ti"]
     head = (
         f"{'base':14}{'parameters':>12}{'download':>10}{'context':>9}  {'licence':11}{'full':>9}{'lora':>9}{'qlora':>9}"

@@ -12,6 +12,7 @@ from typing import Any
 from gguf import GGUFWriter, TokenType
 
 from training.data.prompts import looks_special
+from training.models.tokenizer import Tokenizer, TokenizerError
 
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+"
@@ -185,8 +186,6 @@ def _type_of_piece(text: str, type_: TokenType, tokenizer: Any) -> TokenType:
 
 def _own_pieces(folder: Path, vocab_size: int) -> Any:
     """Model 1's SentencePiece model, where it is that of the whole vocabulary; else None."""
-    from training.models.tokenizer import Tokenizer, TokenizerError
-
     if not (folder / "tokenizer.model").is_file():
         return None
     try:

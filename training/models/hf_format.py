@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from training.common.files import new_folder
 from training.common.progress import quiet_transformers
+from training.models.tokenizer import BEGIN, END, PAD, Tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import LlamaForCausalLM
 
-    from training.models.tokenizer import Tokenizer
     from training.models.transformer import ModernTransformer
 
 
@@ -53,8 +53,6 @@ def to_llama(model: ModernTransformer) -> LlamaForCausalLM:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
     from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
-
-    from training.models.tokenizer import BEGIN, END, PAD
 
     quiet_transformers()
     ours = model.config

@@ -1,18 +1,13 @@
-"""What a run leaves behind besides its weights: measurements by step, curves, energy, and the report of the run."""
+"""``training_report.json``: its keys, written and read."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from training.common.files import replace_text
-
-if TYPE_CHECKING:
-    pass
-
-T = TypeVar("T")
 
 REPORT_KEYS = [
     "model",
