@@ -33,7 +33,7 @@ MADE_BY_USE = ("feedback/diptych.db",)
 # Put together here, so that this file does not hold them itself.
 FORBIDDEN = ("/wo" "rk/", "/tm" "p/w", "pypi" ".org", "debian" ".org", "npm" "js", "files.python" "hosted")  # fmt: skip
 # Programs of others that a command may begin with, and options of others that a text may name.
-OTHER_PROGRAMS = {"cd", "cp", "curl", "git", "lm_eval", "pip", "source", "tail", "torchrun"}
+OTHER_PROGRAMS = {"cd", "cp", "curl", "git", "lm_eval", "pip", "source", "tail", "torchrun", "uv"}
 OTHER_OPTIONS = {"--no-deps", "--nnodes", "--nproc-per-node", "--rdzv-endpoint"}
 
 Command = tuple[str, ...]
@@ -55,7 +55,7 @@ def spans(page: Path) -> list[str]:
 def commands() -> Iterator[tuple[str, Command]]:
     """Each line of the shell blocks, and each command between backticks, as words without variables before them."""
     for page in PAGES:
-        lines = "\n".join(blocks(page, "(?:sh|bash|shell|console)")).splitlines()
+        lines = "\n".join(blocks(page, "(?:sh|bash|shell|console)")).replace("\\\n", " ").splitlines()
         for line in lines + [span for span in spans(page) if re.match(r"(python|bash|make) ", span)]:
             words = shlex.split(line, comments=True)
             while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
