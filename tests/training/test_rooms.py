@@ -35,6 +35,10 @@ HEAVY = {
     "rouge_score": "a second; results come from the cache mostly",
     "sacrebleu": "a second; results come from the cache mostly",
     "lm_eval": "not installed by itself",
+    "psutil": "only on Windows",
+    "pwd": "not there on Windows",
+    "resource": "not there on Windows",
+    "scipy": "half a second; only for rows of files",
 }
 """What may be imported late, in a function: packages that are heavy or optional, each with its reason."""
 
