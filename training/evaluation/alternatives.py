@@ -8,13 +8,14 @@ how it is said.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from training.corpus import embedded
 from training.corpus.phrasing import artists, movements, works
+from training.corpus.phrasing.context import Context, context_of
 from training.corpus.phrasing.wording import Phrase
 from training.corpus.records import Artist, Concept, Movement, Work
 from training.corpus.sample import Sample, digest
@@ -121,12 +122,11 @@ def _redefined(record: Any, other: Any) -> str | None:
 def _phrases(record: Any) -> Iterator[Phrase]:
     """What the corpus says of a record alone."""
     if isinstance(record, Movement):
-        return movements.movement_phrases(record, (), ())
-    aliases, context = _aliases(), _context()
+        return movements.movement_phrases(record, (), (), _context())
     if isinstance(record, Artist):
-        return artists.phrases(record, (), context.shared, aliases[record.name])
+        return artists.phrases(record, (), _context())
     assert isinstance(record, Work)
-    return works.phrases(record, context, aliases)
+    return works.phrases(record, _context())
 
 
 @cache
@@ -140,13 +140,8 @@ def _records(kind: str) -> dict[str, Any]:
 
 
 @cache
-def _context() -> works.Context:
-    return works.context_of(embedded.records().works)
-
-
-@cache
-def _aliases() -> Mapping[str, str]:
-    return artists.aliases(embedded.records().artists)
+def _context() -> Context:
+    return context_of(embedded.records())
 
 
 def _like(record: Any) -> Iterator[Any]:

@@ -14,7 +14,8 @@ import pytest
 from training.corpus import Sample, load
 from training.corpus.core import samples as core_samples
 from training.corpus.embedded import SOURCES, records
-from training.corpus.phrasing import art, grammar
+from training.corpus.phrasing import absent, grammar
+from training.corpus.phrasing.context import context_of
 
 # What a template that went wrong leaves behind.
 BROKEN = re.compile(
@@ -105,8 +106,8 @@ def test_earlier_turns_of_exchanges_agree_with_the_facts(samples: list[Sample]) 
 
 def test_what_is_not_known_does_not_exist() -> None:
     names = {artist.name for artist in records().artists} | {work.title for work in records().works}
-    invented = {f"{first} {last}" for first in art.FIRST_NAMES for last in art.LAST_NAMES}
-    invented |= {f"The {adjective} {noun}" for adjective in art.ADJECTIVES for noun in art.NOUNS}
+    invented = {f"{first} {last}" for first in absent.FIRST_NAMES for last in absent.LAST_NAMES}
+    invented |= {f"The {adjective} {noun}" for adjective in absent.ADJECTIVES for noun in absent.NOUNS}
     assert len(invented) > 100
     assert invented.isdisjoint(names)
 
@@ -164,6 +165,7 @@ def test_subjects_of_definitions() -> None:
 
 
 def test_movements_inside_a_sentence() -> None:
-    assert grammar.movement("Baroque") == "the Baroque"
-    assert grammar.movement("Conceptual art") == "conceptual art"
-    assert grammar.movement("Cubism") == "Cubism"
+    context = context_of(records())
+    assert context.movement("Baroque") == "the Baroque"
+    assert context.movement("Conceptual art") == "conceptual art"
+    assert context.movement("Cubism") == "Cubism"

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import product
 
-from training.corpus.phrasing import grammar
-from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, choose, shared_names
+from training.corpus.phrasing import absent, beliefs, grammar
+from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, shared_names
 from training.corpus.records import Concept, Records
-
-# Invented terms, to be answered with "I do not know".
-_INVENTED = ("glimmer", "quorple", "tandrel", "moxie", "fernwick", "zobular", "plinth-wise", "crumbling")
-_THINGS = ("network", "learning", "layer", "token", "gradient", "model")
 
 
 def phrases(records: Records) -> Iterator[Phrase]:
@@ -22,18 +17,15 @@ def phrases(records: Records) -> Iterator[Phrase]:
     named_with_the = {name: subject for name, subject in subjects.items() if subject.startswith("the ")}
     for concept in records.concepts:
         yield from _concept(concept, " in AI" if concept.name.lower() in shared else "", named_with_the)
-    for word, thing in product(_INVENTED, _THINGS):
-        term = f"{word} {thing}"
-        said = term if thing == "learning" else f"a {term}"
-        questions = (f"What is {said}?", f"How does {said} work?", f"Explain {said}.")
-        for question in choose(questions, 2, term):
-            yield chat("unknown:concept", question, f"I do not know the term {term}.")
+    yield from beliefs.phrases(records.concepts)
+    yield from absent.in_ai(records)
 
 
 def _concept(concept: Concept, suffix: str, named_with_the: Mapping[str, str]) -> Iterator[Phrase]:
     subject, be = grammar.subject(concept.name, concept.definition)
     be = "are" if be in ("are", "were") else "is"
     fact = f"concept:{concept.name}"
+    checked = f" That is as of {concept.as_of}." if concept.as_of else ""
     yield from _definition(concept, subject, be, suffix)
     if concept.analogy:
         yield from ask(
@@ -53,14 +45,12 @@ def _concept(concept: Concept, suffix: str, named_with_the: Mapping[str, str]) -
             if be == "is" else f"What is an example of {subject}{suffix}?",
             f"Can you give an example of {subject}{suffix}?",
         ),
-        concept.example,
+        f"{concept.example}{checked}",
         2,
     )  # fmt: skip
-    if concept.misconception and concept.correction:
-        yield from _belief(concept.misconception, concept.correction, fact)
     if concept.question and concept.answer:
         questions = (concept.question, f"I have a question about {subject}{suffix}. {concept.question}")
-        yield from ask(f"{fact}/question", questions, concept.answer, 2)
+        yield from ask(f"{fact}/question", questions, f"{concept.answer}{checked}", 2)
     if concept.related:
         others = grammar.join([named_with_the.get(other, other) for other in concept.related[:3]])
         close = f"Ideas close to {subject} are" if len(concept.related) > 1 else f"An idea close to {subject} is"
@@ -68,7 +58,7 @@ def _concept(concept: Concept, suffix: str, named_with_the: Mapping[str, str]) -
             f"{fact}/related",
             (
                 f"What is related to {subject}{suffix}?", f"Which ideas are close to {subject}{suffix}?",
-                f"What should I learn after {subject}{suffix}?",
+                f"Name ideas close to {subject}{suffix}.",
             ),
             f"{close} {others}.",
             1,
@@ -87,12 +77,11 @@ def _definition(concept: Concept, subject: str, be: str, suffix: str) -> Iterato
         fact,
         (
             f"What {be} {subject}{suffix}?", f"What does {concept.name} mean{suffix}?",
-            f"Define {concept.name}{suffix}.", f"Explain {subject}{suffix}.",
+            f"Define the term {concept.name}{suffix}.", f"Explain {subject}{suffix}.",
             f"Can you tell me what {subject} {be}{suffix}?",
-            f"What do people mean by {concept.name}{suffix}?", f"Please explain what {subject} {be}{suffix}.",
+            f"What do people mean by {subject}{suffix}?", f"Please explain what {subject} {be}{suffix}.",
             f"What exactly {be} {subject}{suffix}?",
-            f"I keep hearing about {concept.name}{suffix}. What is it?"
-            if be == "is" else f"I keep hearing about {concept.name}{suffix}. What are they?",
+            f"I keep hearing about {subject}{suffix}. What {'is it' if be == 'is' else 'are they'}?",
         ),
         concept.definition,
         6,
@@ -100,23 +89,15 @@ def _definition(concept: Concept, subject: str, be: str, suffix: str) -> Iterato
     for alias in concept.aliases[:1]:
         if alias.lower() == concept.name.lower():
             continue
-        # "a neural net" and "a GPU", but "MoE" and "chain-of-thought prompting"
-        counted = subject.startswith(("a ", "an ")) and not re.search(r"^the |ing$|[a-z].*[A-Z]|[A-Z].*[a-z]", alias)
-        said = f"{grammar.article(alias)} {alias}" if counted else alias
-        yield from ask(fact, (f"What {be} {said}?", f"What does {alias} mean?"), concept.definition, 2)
-
-
-def _belief(misconception: str, correction: str, fact: str) -> Iterator[Phrase]:
-    belief = grammar.lower_first(misconception.rstrip("."))
-    yield from ask(
-        f"{fact}/misconception",
-        (
-            f"Is it true that {belief}?", f"I heard that {belief}. Is that right?", f"Some people say that {belief}.",
-            f"{misconception.rstrip('.')}, right?",
-        ),
-        f"No. {correction}",
-        3,
-    )  # fmt: skip
+        # An alias is a synonym, so it is counted where the name is: "a neural net", "an LLM", but "RLHF".
+        counted = subject.startswith(("a ", "an ")) and not alias.startswith("the ")
+        said = (
+            f"{grammar.article(alias)} {alias}" if counted else f"the {alias}" if subject.startswith("the ") else alias
+        )
+        definition = concept.definition
+        if definition.lower().startswith(f"{subject.lower()} "):
+            definition = grammar.upper_first(said) + definition[len(subject) :]
+        yield from ask(fact, (f"What {be} {said}?", f"What does {alias} mean?"), definition, 2)
 
 
 def _follow_up(concept: Concept, subject: str, be: str, suffix: str) -> Iterator[Phrase]:

@@ -1,24 +1,18 @@
-"""The source ``art``: artists, works, movements and terms, and honest answers about what does not exist."""
+"""The source ``art``: artists, works, movements, museums and terms, and honest answers about the rest."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from itertools import product
 from typing import TypeVar
 
-from training.corpus.phrasing import artists, movements, works
+from training.corpus.phrasing import absent, artists, movements, museums, works
+from training.corpus.phrasing.context import Context, context_of
 from training.corpus.phrasing.prominence import Prominent, prominent
-from training.corpus.phrasing.wording import Phrase, chat, choose, shared_names, thin
-from training.corpus.records import Records
+from training.corpus.phrasing.wording import Phrase, shared_names, thin
+from training.corpus.records import Records, Work
 
 Item = TypeVar("Item")
-
-# Invented, and checked by a test not to be the names of records.
-FIRST_NAMES = ("Alvero", "Brunhild", "Casimira", "Dorvin", "Elspetha", "Fenwick", "Gismondo", "Hortenze", "Jorunda")
-LAST_NAMES = ("Quandrel", "Brastow", "Velimarsh", "Ostrigan", "Pellowick", "Trovandi", "Grimsholt", "Zandervale")
-ADJECTIVES = ("Whispering", "Purple", "Forgotten", "Upside-Down", "Seventh", "Paper", "Sleeping", "Invisible")
-NOUNS = ("Teapot", "Lighthouse", "Bicycle", "Giraffe", "Staircase", "Umbrella", "Accordion", "Parliament")
 
 # Of the wordings beyond the first, how many are kept for subjects that the records mention seldom.
 _SHARE_OF_THE_REST = 0.05
@@ -26,45 +20,53 @@ _SHARE_OF_THE_REST = 0.05
 
 def phrases(records: Records) -> Iterator[Phrase]:
     """Everything that is asked about art."""
-    known, context = prominent(records), works.context_of(records.works)
+    known, context = prominent(records), context_of(records)
     yield from _artists(records, known, context)
     yield from _works(records, known, context)
     yield from _movements(records, known, context)
+    for museum in records.museums:
+        yield from museums.phrases(museum)
     shared = shared_names(records)
     for term in records.terms:
         yield from movements.term_phrases(term, " in art" if term.name.lower() in shared else "")
-    yield from _unknown()
+    yield from absent.in_art(records)
 
 
-def _artists(records: Records, known: Prominent, context: works.Context) -> Iterator[Phrase]:
-    short = artists.aliases(records.artists)
-    works_by = _grouped(records.works, lambda work: work.artist)
+def _artists(records: Records, known: Prominent, context: Context) -> Iterator[Phrase]:
+    works_by: defaultdict[str, list[Work]] = defaultdict(list)
+    for work in records.works:
+        if not work.attribution:
+            for maker in (work.artist, *work.also_by):
+                works_by[maker].append(work)
     for artist in records.artists:
-        # In a list of works, titles with commas of their own come last.
-        own = sorted(works_by[artist.name], key=lambda work: ("," in work.title, -known.mentions[work.title]))
-        told = artists.phrases(artist, own, context.shared, short[artist.name])
+        own = sorted(works_by[artist.name], key=lambda work: (-work.fame, -known.mentions[work.title]))
+        told = artists.phrases(artist, own, context)
         yield from told if artist.name in known.artists else thin(told, _SHARE_OF_THE_REST)
 
 
-def _works(records: Records, known: Prominent, context: works.Context) -> Iterator[Phrase]:
-    short = artists.aliases(records.artists)
+def _works(records: Records, known: Prominent, context: Context) -> Iterator[Phrase]:
     for work in records.works:
-        told = works.phrases(work, context, short)
+        told = works.phrases(work, context)
         yield from told if work.title in known.works else thin(told, _SHARE_OF_THE_REST)
-    for title in sorted(context.shared):
+    for title in sorted(context.shared - context.generic):
         same = [work for work in records.works if work.title == title]
-        yield from works.shared_title_phrases(title, sorted(same, key=lambda work: -known.mentions[work.artist]))
+        ranked = sorted(same, key=lambda work: (-work.fame, -known.mentions[work.artist]))
+        yield from works.shared_title_phrases(title, ranked)
 
 
-def _movements(records: Records, known: Prominent, context: works.Context) -> Iterator[Phrase]:
-    """Each movement with the artists and works that are mentioned most."""
+def _movements(records: Records, known: Prominent, context: Context) -> Iterator[Phrase]:
+    """Each movement with the artists and works that its record calls typical, or else with the best known ones."""
     members = _grouped(records.artists, lambda artist: artist.movements[0] if artist.movements else "")
     examples = _grouped(records.works, lambda work: "" if work.title in context.shared else work.movement or "")
     for movement in records.movements:
+        titles = [work for title in movement.works for work in records.works if work.title == title]
         yield from movements.movement_phrases(
             movement,
-            sorted(members[movement.name], key=lambda artist: -known.mentions[artist.name]),
-            sorted(examples[movement.name], key=lambda work: -known.mentions[work.title] - known.mentions[work.artist]),
+            [context.artists[name] for name in movement.artists]
+            or sorted(members[movement.name], key=lambda artist: (-artist.fame, -known.mentions[artist.name])),
+            [work for work in titles if work.movement == movement.name]
+            or sorted(examples[movement.name], key=lambda work: (-work.fame, -known.mentions[work.title])),
+            context,
         )
 
 
@@ -73,23 +75,3 @@ def _grouped(items: Iterable[Item], key: Callable[[Item], str]) -> defaultdict[s
     for item in items:
         groups[key(item)].append(item)
     return groups
-
-
-def _unknown() -> Iterator[Phrase]:
-    """Questions about artists and works that do not exist, answered with what is true: not known."""
-    for first, last in product(FIRST_NAMES, LAST_NAMES):
-        name = f"{first} {last}"
-        about_artist = (
-            f"Who was {name}?", f"When was {name} born?", f"What is {name} known for?", f"Which works did {name} make?",
-            f"Tell me about {name}.", f"Where was {name} born?",
-        )  # fmt: skip
-        for question in choose(about_artist, 2, name):
-            yield chat("unknown:artist", question, f"I do not know an artist named {name}.")
-    for adjective, noun in product(ADJECTIVES, NOUNS):
-        title = f"The {adjective} {noun}"
-        about_work = (
-            f"Who painted {title}?", f"When was {title} painted?", f"Where is {title}?", f"What does {title} show?",
-            f"Tell me about {title}.",
-        )  # fmt: skip
-        for question in choose(about_work, 2, title):
-            yield chat("unknown:work", question, f"I do not know a work called {title}.")

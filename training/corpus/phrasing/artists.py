@@ -2,85 +2,52 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import grammar
+from training.corpus.phrasing.context import Context
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
 from training.corpus.phrasing.works import spoken_title, work_fact
 from training.corpus.records import Artist, Work
+from training.corpus.sample import digest
 
-# The first medium that matches says what to call the artist.
-_OCCUPATIONS = (
-    (re.compile(r"paint|fresco|tempera|watercolour|gouache|ink|miniature"), "painter"),
-    (re.compile(r"sculpt|bronze|marble|carving|readymade"), "sculptor"),
-    (re.compile(r"photograph|daguerreotype|cyanotype|calotype"), "photographer"),
-    (re.compile(r"quilt|textile art|weaving"), "textile artist"),
-    (re.compile(r"design|furniture|stained glass"), "designer"),
-    (re.compile(r"print|engraving|woodcut|etching|lithograph"), "printmaker"),
-    (re.compile(r"architecture"), "architect"),
-    (re.compile(r"performance"), "performance artist"),
-    (re.compile(r"installation"), "installation artist"),
-    (re.compile(r"video"), "video artist"),
-)
-# Those whose birth is not known are taken to be alive if they belong to one of these.
-_PRESENT_MOVEMENTS = frozenset(("Contemporary art", "Street art", "Digital art", "Feminist art"))
 # People born before this are spoken of in the past even when the record has no year of death.
 _LIVING_SINCE = 1925
+# Nobody asks whether somebody who was born before this is alive.
+_PERHAPS_ALIVE_SINCE = 1890
+_FAMOUS_WORK = 2
+"""The least fame of a work that is named among the most famous ones of its maker."""
 
 
-def phrases(artist: Artist, works: Sequence[Work], shared: frozenset[str], alias: str) -> Iterator[Phrase]:
-    """Everything that is asked about one artist.
-
-    ``shared`` are the titles that works of several artists have; ``alias`` is the short name if no other has it.
-    """
+def phrases(artist: Artist, works: Sequence[Work], context: Context) -> Iterator[Phrase]:
+    """Everything that is asked about one artist, with the works by him or her, the best known first."""
+    alias = context.short[artist.name]
     yield from _who(artist, alias)
     yield from _life(artist, alias)
-    yield from _style(artist, alias)
-    yield from _works(artist, works, shared, alias)
+    yield from _death(artist, alias)
+    yield from _style(artist, alias, context)
+    yield from _works(artist, works, context, alias)
     yield from _about(artist, alias)
-    yield from _follow_ups(artist)
-
-
-def aliases(artists: Sequence[Artist]) -> Mapping[str, str]:
-    """The short name of each artist, or the full one where two share the short one or it says too little."""
-    short = {artist.name: grammar.surname(artist.name) for artist in artists}
-    counts = Counter(short.values())
-    return {
-        artist.name: short[artist.name] if _can_shorten(artist) and counts[short[artist.name]] == 1 else artist.name
-        for artist in artists
-    }
+    yield from _follow_ups(artist, context)
 
 
 def fact(artist: Artist, attribute: str) -> str:
     return f"artist:{artist.name}/{attribute}"
 
 
-def occupation(artist: Artist) -> str:
-    """``painter``, ``painter and sculptor``; ``artist`` when the media do not say."""
-    found: dict[str, None] = {}
-    for medium in artist.media:
-        found.update(dict.fromkeys([name for pattern, name in _OCCUPATIONS if pattern.search(medium)][:1]))
-    return grammar.join(list(found)[:2]) if found else "artist"
-
-
 def was(artist: Artist) -> str:
-    """``is`` for the living and ``was`` for the dead."""
-    recent = artist.born >= _LIVING_SINCE if artist.born else not _PRESENT_MOVEMENTS.isdisjoint(artist.movements)
-    return "is" if artist.died is None and recent else "was"
-
-
-def _can_shorten(artist: Artist) -> bool:
-    return artist.nationality not in ("Chinese", "Korean")  # their family name comes first
+    """``is`` for the living and ``was`` for the dead, ``are`` and ``were`` for pairs and groups."""
+    living = artist.died is None and (artist.as_of is not None or (artist.born or 0) >= _LIVING_SINCE)
+    return ("are" if artist.plural else "is") if living else ("were" if artist.plural else "was")
 
 
 def _described(artist: Artist) -> str:
-    return f"{grammar.article(artist.nationality)} {artist.nationality} {occupation(artist)}"
+    said = f"{artist.nationality} {artist.occupation or 'artist'}"
+    return said if artist.plural else f"{grammar.article(said)} {said}"
 
 
 def _who(artist: Artist, alias: str) -> Iterator[Phrase]:
-    name, be = artist.name, was(artist)
+    name, be, now = artist.name, was(artist), "are" if artist.plural else "is"
     yield from ask(
         all_of(fact(artist, "nationality"), fact(artist, "known_for")),
         (
@@ -95,7 +62,7 @@ def _who(artist: Artist, alias: str) -> Iterator[Phrase]:
         (
             f"What {be} {name} known for?", f"What {be} {alias} famous for?", f"Why {be} {name} famous?",
             f"What made {alias} well known?", f"Can you tell me what {alias} {be} known for?",
-            f"What is {alias} known for?", f"Why is {alias} important?",
+            f"What {now} {alias} known for?", f"Why {now} {alias} important?",
         ),
         f"{name} {be} known for {artist.known_for}.",
         5,
@@ -114,7 +81,10 @@ def _who(artist: Artist, alias: str) -> Iterator[Phrase]:
 
 def _life(artist: Artist, alias: str) -> Iterator[Phrase]:
     name, be = artist.name, was(artist)
-    if artist.born is not None:
+    if artist.born is None and not artist.plural:
+        questions = (f"When was {name} born?", f"What is the birth year of {name}?")
+        yield from ask(fact(artist, "born"), questions, f"I do not know when {name} was born.", 1)
+    elif artist.born is not None:
         born = grammar.year(artist.born, artist.born_circa)
         yield from ask(
             fact(artist, "born"),
@@ -133,45 +103,62 @@ def _life(artist: Artist, alias: str) -> Iterator[Phrase]:
             (
                 f"Where was {name} born?", f"Where was {alias} born?", f"What is the birthplace of {name}?",
                 f"In which town was {alias} born?", f"Where did {alias} come from?",
+                *([f"In which country was {name} born?"] if home else []),
             ),
             f"{name} was born in {artist.birthplace}{home}.",
             3,
         )  # fmt: skip
-    if artist.died is not None:
-        died = grammar.year(artist.died, artist.died_circa)
-        yield from ask(
-            fact(artist, "died"),
-            (
-                f"When did {name} die?", f"When did {alias} die?", f"In which year did {name} die?",
-                f"What year did {alias} die?", f"Until when did {alias} live?",
-            ),
-            f"{name} died in {died}.",
-            3,
-        )  # fmt: skip
-        if artist.born is not None:
-            yield from ask(
-                all_of(fact(artist, "born"), fact(artist, "died")),
-                (
-                    f"When did {name} live?", f"When did {alias} live?", f"What are the dates of {name}?",
-                    f"In which years did {alias} live?",
-                ),
-                f"{name} lived from {born} to {died}.",
-                2,
-            )  # fmt: skip
+    elif not artist.plural and artist.country is None:
+        questions = (f"Where was {name} born?", f"What is the birthplace of {name}?")
+        yield from ask(fact(artist, "birthplace"), questions, f"I do not know where {name} was born.", 1)
     yield from ask(
         fact(artist, "nationality"),
         (
             f"What nationality {be} {name}?", f"What {be} the nationality of {alias}?",
-            f"Which country {be} {alias} from?", f"What nationality {be} the artist {alias}?",
+            f"What nationality {be} the {artist.occupation or 'artist'} {name}?",
         ),
         f"{name} {be} {artist.nationality}.",
         3,
     )  # fmt: skip
 
 
-def _style(artist: Artist, alias: str) -> Iterator[Phrase]:
+def _death(artist: Artist, alias: str) -> Iterator[Phrase]:
+    name, born = artist.name, artist.born
+    if artist.died is None:
+        if artist.as_of is not None and not artist.plural:
+            alive = f"As of {artist.as_of} {name} is alive."
+            yield from ask(fact(artist, "died"), (f"When did {name} die?", f"In which year did {name} die?"), alive, 1)
+            yield from ask(fact(artist, "died"), (f"Is {name} still alive?", f"Is {name} alive?"), f"Yes. {alive}", 1)
+        return
+    died = grammar.year(artist.died, artist.died_circa)
+    yield from ask(
+        fact(artist, "died"),
+        (
+            f"When did {name} die?", f"When did {alias} die?", f"In which year did {name} die?",
+            f"What year did {alias} die?", f"Until when did {alias} live?",
+        ),
+        f"{name} died in {died}.",
+        3,
+    )  # fmt: skip
+    if born is None:
+        return
+    if born >= _PERHAPS_ALIVE_SINCE and digest(name) % 5 < 2:
+        questions = (f"Is {name} still alive?", f"Is {name} alive?")
+        yield from ask(fact(artist, "died"), questions, f"No. {name} died in {died}.", 1)
+    yield from ask(
+        all_of(fact(artist, "born"), fact(artist, "died")),
+        (
+            f"When did {name} live?", f"When did {alias} live?", f"What are the dates of {name}?",
+            f"In which years did {alias} live?",
+        ),
+        f"{name} lived from {grammar.year(born, artist.born_circa)} to {died}.",
+        2,
+    )  # fmt: skip
+
+
+def _style(artist: Artist, alias: str, context: Context) -> Iterator[Phrase]:
     name, be = artist.name, was(artist)
-    did, worked = ("does", "works") if be == "is" else ("did", "worked")
+    did, worked = {"is": ("does", "works"), "are": ("do", "work")}.get(be, ("did", "worked"))
     if artist.movements:
         yield from ask(
             fact(artist, "movement"),
@@ -180,7 +167,7 @@ def _style(artist: Artist, alias: str) -> Iterator[Phrase]:
                 f"What style of art {did} {name} make?", f"What art movement {be} {alias} associated with?",
                 f"What kind of art {did} {alias} make?", f"Which style {be} {name} known for?",
             ),
-            _movement(artist),
+            _movement(artist, context),
             4,
         )  # fmt: skip
     media = grammar.join(artist.media)
@@ -194,38 +181,55 @@ def _style(artist: Artist, alias: str) -> Iterator[Phrase]:
         2,
     )  # fmt: skip
     for other in artist.related[:1]:
-        yield from ask(
-            fact(artist, f"related:{other}"),
-            (
-                f"Which artist is linked with {name}?", f"Name an artist connected with {alias}.",
-                f"Who else should I look at if I like {alias}?", f"I like {alias}. Who else might I like?",
-            ),
-            f"If you like {name}, you could look at {other}.",
-            2,
-        )  # fmt: skip
+        key = fact(artist, f"related:{other}")
+        linked = (f"Which artist is linked with {name}?", f"Name an artist connected with {alias}.")
+        yield from ask(key, linked, f"{other} is linked with {name}.", 1)
+        liked = (f"Who else should I look at if I like {alias}?", f"I like {alias}. Who else might I like?")
+        yield from ask(key, liked, f"If you like {name}, you could look at {other}.", 1)
 
 
-def _movement(artist: Artist) -> str:
-    styles = grammar.join([grammar.movement(style) for style in artist.movements])
+def _movement(artist: Artist, context: Context) -> str:
+    styles = grammar.join([context.movement(style) for style in artist.movements])
     return f"{artist.name} {was(artist)} associated with {styles}."
 
 
-def _works(artist: Artist, works: Sequence[Work], shared: frozenset[str], alias: str) -> Iterator[Phrase]:
+def _works(artist: Artist, works: Sequence[Work], context: Context, alias: str) -> Iterator[Phrase]:
     if not works:
         return
     name = artist.name
-    titles = [spoken_title(work) for work in works[:3]]
-    said = f"{grammar.join(titles)} {'is a work' if len(titles) == 1 else 'are works'} by {name}."
     yield from ask(
-        all_of(*(work_fact(work, "artist", work.title in shared) for work in works[:3])),
-        (
-            f"Name a work by {name}.", f"What did {alias} make?", f"Which works did {name} make?",
-            f"What are some works by {alias}?", f"Tell me a work of art by {alias}.", f"Name some works by {alias}.",
-            f"What are the most famous works by {alias}?",
-        ),
-        grammar.upper_first(said),
-        4,
-    )  # fmt: skip
+        _made(works[:1], context),
+        (f"Name a work by {name}.", f"Tell me a work of art by {alias}.", f"What is a work by {alias}?"),
+        _listed(works[:1], name),
+        2,
+    )
+    if len(works) > 1:
+        yield from ask(
+            _made(works[:3], context),
+            (f"Which works did {name} make?", f"What are some works by {alias}?", f"Name some works by {alias}."),
+            _listed(works[:3], name),
+            2,
+        )
+    famous = [work for work in works if work.fame >= _FAMOUS_WORK][:4]
+    if len(famous) > 1:
+        questions = (f"What are the most famous works by {name}?", f"Name famous works by {alias}.")
+        yield from ask(_made(famous, context), questions, _listed(famous, name), 1)
+    elif famous:
+        questions = (f"What is a famous work by {name}?", f"Name a famous work by {alias}.")
+        answer = f"A famous work by {name} is {spoken_title(famous[0])}."
+        yield from ask(_made(famous, context), questions, answer, 1)
+
+
+def _made(works: Sequence[Work], context: Context) -> str:
+    """The facts that a list of an artist's works states."""
+    return all_of(*(work_fact(work, "artist", work.title in context.shared) for work in works))
+
+
+def _listed(works: Sequence[Work], name: str) -> str:
+    """That these are works by an artist; titles with commas of their own come last."""
+    titles = [spoken_title(work) for work in sorted(works, key=lambda work: "," in work.title)]
+    one = len(titles) == 1 and not works[0].plural
+    return grammar.upper_first(f"{grammar.join(titles)} {'is a work' if one else 'are works'} by {name}.")
 
 
 def _about(artist: Artist, alias: str) -> Iterator[Phrase]:
@@ -247,7 +251,7 @@ def _about(artist: Artist, alias: str) -> Iterator[Phrase]:
     )  # fmt: skip
 
 
-def _follow_ups(artist: Artist) -> Iterator[Phrase]:
+def _follow_ups(artist: Artist, context: Context) -> Iterator[Phrase]:
     name, be = artist.name, was(artist)
     who = (f"Who {be} {name}?", f"{name} {be} {_described(artist)} known for {artist.known_for}.")
     told = (fact(artist, "nationality"), fact(artist, "known_for"))
@@ -255,4 +259,4 @@ def _follow_ups(artist: Artist) -> Iterator[Phrase]:
         answer = f"{name} was born in {grammar.year(artist.born, artist.born_circa)}."
         yield chat(all_of(*told, fact(artist, "born")), *who, "When was the artist born?", answer)
     if artist.movements:
-        yield chat(all_of(*told, fact(artist, "movement")), *who, "Which movement?", _movement(artist))
+        yield chat(all_of(*told, fact(artist, "movement")), *who, "Which movement?", _movement(artist, context))

@@ -5,21 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-# Said with "the": "the Baroque", "the Bauhaus".
-_MOVEMENTS_WITH_THE = frozenset((
-    "Arts and Crafts movement", "Ashcan School", "Barbizon School", "Baroque", "Bauhaus", "Bengal School",
-    "Early Renaissance", "Flemish Baroque", "Harlem Renaissance", "High Renaissance", "Hudson River School",
-    "Northern Renaissance", "Pre-Raphaelite Brotherhood", "Rinpa school", "School of London", "School of Paris",
-    "Venetian school", "Vienna Secession", "Young British Artists",
-))  # fmt: skip
-# Names made of common words, which take a small letter inside a sentence.
-_COMMON_MOVEMENTS = frozenset((
-    "Academic art", "Conceptual art", "Contemporary art", "Digital art", "Documentary photography", "Feminist art",
-    "Generative art", "Installation art", "Kinetic art", "Land art", "Metaphysical painting", "Modern sculpture",
-    "Modernist photography", "Naive art", "Performance art", "Street art", "Video art",
-))  # fmt: skip
-_PLURAL_MOVEMENTS = frozenset(("Les Nabis", "Young British Artists"))
-
 _PARTICLES = frozenset(
     ("van", "von", "der", "den", "de", "da", "di", "del", "della", "du", "el", "la", "le", "ter", "af")
 )
@@ -29,7 +14,8 @@ _SURNAMES = {
     "Georges de La Tour": "La Tour", "Henri de Toulouse-Lautrec": "Toulouse-Lautrec", "Jusepe de Ribera": "Ribera",
     "Alexej von Jawlensky": "Jawlensky", "Marianne von Werefkin": "Werefkin", "Maurice de Vlaminck": "Vlaminck",
     "Pierre Puvis de Chavannes": "Puvis de Chavannes", "Niki de Saint Phalle": "Niki de Saint Phalle",
-    "Tamara de Lempicka": "Lempicka", "Élisabeth Vigée Le Brun": "Vigée Le Brun", "Tarsila do Amaral": "Tarsila",
+    "Leonardo da Vinci": "Leonardo", "Tamara de Lempicka": "Lempicka", "Élisabeth Vigée Le Brun": "Vigée Le Brun",
+    "Tarsila do Amaral": "Tarsila",
 }  # fmt: skip
 # Names without a short form: single ones of two words, surnames that come first or are common words.
 _UNDIVIDED = frozenset((
@@ -40,6 +26,9 @@ _UNDIVIDED = frozenset((
 ))  # fmt: skip
 _EPITHETS = re.compile(r" (the (Elder|Younger)|I{1,3}|Jr\.)$")
 
+# Names with which a sentence about artificial intelligence may begin.
+_PROPER_NAMES = frozenset(("Elo", "Turing", "English", "Google", "Europe", "European", "Python", "Wikipedia", "I"))
+
 # A place with one of these words in its name is said with "the" ...
 _PLACES_WITH_THE = re.compile(
     r"Museo|Musée|Musei|Galleri[ae]|Gemäldegalerie|Galerie|Louvre|Rijksmuseum|Prado|Hermitage|Institut|Collection|Chapel|"
@@ -47,32 +36,53 @@ _PLACES_WITH_THE = re.compile(
     r"Library|Palace|Palazzo|Palacio|Basilica|Foundation|Cent(re|er)\b|Villa|University|Museet|Nasjonalmuseet|"
     r"Lenbachhaus|Bargello|Acropolis|Museum|National(museum| Mall| Gallery)|Gallery|Archive|Hospicio|Loggia|Residence|"
     r"Mausoleum|Sanctuary|Desert|Comédie|Château|Atheneum|Casino|complex|Mount\b|Albertina|Secession|Baptistery|Society|"
-    r"Headquarters|Sculpture Garden|^(Art|Royal|Barnes|Cave|Cathedral|Church|Abbey|Monastery|Convent)\b"
+    r"Headquarters|Sculpture Garden|Memorial|White House|Salt Lake|cemetery|"
+    r"^(Art|Royal|Barnes|Cave|Cathedral|Church|Abbey|Monastery|Convent)\b"
 )
 # ... unless it starts like this, or a town's name comes first.
 _PLACES_WITHOUT_THE = re.compile(
-    r"(Tate|Fondation|St\.?|Saint|San(?! Francisco)|Santa|Sant'|Santo|Trinity College|Kenwood|"
-    r"Kunsthaus Zürich|United Nations)\b|[\w. ]+'s |Florence Cathedral|.*\bCourt Palace"
+    r"(Tate|National Galleries of Scotland|Fondation|St\.?|Saint(?! Louis)|San(?! Francisco)|Santa|Sant'|Santo|"
+    r"Trinity College|Kenwood|Kunsthaus Zürich|United Nations)\b|[\w. ]+'s |Florence Cathedral|.*\bCourt Palace"
 )
-# One is "in" a collection or a park, "on" an island, and "at" a museum or a church.
-_INSIDE = re.compile(r"(Collection|County|Desert|Park|Common)$")
-_UPON = re.compile(r"(Island|Plain|Mount|Acropolis|Mall|Beach|Avenue|Gràcia)$")
+# One is "in" a collection, a park or a lake, "on" an island or a common, and "at" a museum or a church.
+_INSIDE = re.compile(r"(Collection|County|Desert|Park|Lake|Forest|Garden|Cave|cemetery)$")
+_UPON = re.compile(r"(Island|Plain|Mount|Acropolis|Mall|Beach|Avenue|Gràcia|Common)$")
+
+# Abbreviations that are read as words, and mixed ones that are spelled out.
+_READ_AS_WORDS = frozenset(("FLOP", "GAN", "LAION", "LIME", "NASA", "RAG", "RAM", "SHAP", "SIFT", "SOTA"))
+_SPELLED_OUT = re.compile(r"[A-Z]{2,}s?\b|[A-Z]\d|[A-Za-z]-|MoE\b|kNN\b|VAE\b")
 
 
 def article(noun: str) -> str:
     """``a`` or ``an``, by sound as far as spelling shows it."""
-    if re.match(r"(hour|honest|heir)", noun, re.IGNORECASE):
+    word = re.match(r"[A-Za-z]+?(?=s?\b)", noun)
+    if word is not None and word[0] in _READ_AS_WORDS:
+        return "an" if noun[0] in "AEIO" else "a"
+    if _SPELLED_OUT.match(noun):  # by the names of letters: an LLM, a GPU, an n-gram, an F1 score
+        return "an" if noun[0].upper() in "AEFHILMNORSX" else "a"
+    if re.match(r"(hour|honest|heir|8|11\b|18\b)", noun, re.IGNORECASE):
         return "an"
-    if re.match(r"(eu|one\b|once|uni[^mn]|us[ae]|ut[eio]|ukiyo|u-)", noun, re.IGNORECASE):
+    if re.match(r"(eu|one\b|once|uni[^mn]|us[ae]|ut[eio]|ukiyo|ukr|uru|ugan|u-)", noun, re.IGNORECASE):
         return "a"
-    if re.match(r"[A-Z]{2,}s?\b", noun):  # spelled out: an LLM, a GPU
-        return "an" if noun[0] in "AEFHILMNORSX" else "a"
-    return "an" if noun[0].lower() in "aeiou" else "a"
+    return "an" if noun[0].lower() in "aeiouéœ" else "a"
 
 
 def join(items: Sequence[str], word: str = "and") -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {word} {items[-1]}"
+    """``a``, ``a and b``, ``a, b and c``; with semicolons where an item holds a comma or an ``and`` of its own."""
+    if len(items) == 1:
+        return items[0]
+    if any("," in item or f" {word} " in item for item in items):
+        return f"{'; '.join(items[:-1])}; {word} {items[-1]}"
+    return f"{', '.join(items[:-1])} {word} {items[-1]}"
+
+
+def plural(noun: str) -> str:
+    """Several of a kind of work: ``frescoes``, ``tapestries``."""
+    if noun in ("stained glass", "metalwork", "jewellery", "furniture"):
+        return f"works of {noun}"
+    if noun.endswith("y"):
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("fresco", "s", "x", "ch")) else f"{noun}s"
 
 
 def upper_first(text: str) -> str:
@@ -80,8 +90,14 @@ def upper_first(text: str) -> str:
 
 
 def lower_first(text: str) -> str:
-    """The text with a small first letter, unless its first word is an abbreviation."""
-    return text if re.match(r"[A-Z][A-Z0-9]|[A-Z]-", text) else text[:1].lower() + text[1:]
+    """The text with a small first letter, unless its first word is an abbreviation or a name."""
+    keeps = re.match(r"[A-Z]\w*[A-Z0-9]|[A-Z]-", text) or text.split(" ", 1)[0].split("'")[0] in _PROPER_NAMES
+    return text if keeps else text[:1].lower() + text[1:]
+
+
+def mid_sentence(sentence: str, start: str) -> str:
+    """A sentence that begins with ``start``, as it goes on after "Yes," or "No,"."""
+    return f"{start}{sentence[len(start) :]}" if sentence.lower().startswith(start.lower()) else sentence
 
 
 def year(value: int, circa: bool = False) -> str:
@@ -94,18 +110,6 @@ def years(start: int, end: int, circa: bool = False) -> str:
     """``between 1508 and 1512``, ``between 447 and 432 BCE``, ``between about 1795 and 1805``."""
     first = str(abs(start)) if start < 0 and end < 0 else year(start)
     return f"between {'about ' if circa else ''}{first} and {year(end)}"
-
-
-def movement(name: str) -> str:
-    """The name of a movement as it stands inside a sentence."""
-    if name in _MOVEMENTS_WITH_THE:
-        return f"the {name}"
-    return lower_first(name) if name in _COMMON_MOVEMENTS else name
-
-
-def movement_verb(name: str, past: bool = False) -> str:
-    """``is`` or ``was``, or ``are`` or ``were`` for a group whose name is plural."""
-    return ("were" if past else "are") if name in _PLURAL_MOVEMENTS else ("was" if past else "is")
 
 
 def place(name: str) -> str:

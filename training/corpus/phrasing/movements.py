@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import grammar
+from training.corpus.phrasing.artists import was
+from training.corpus.phrasing.context import Context
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
-from training.corpus.phrasing.works import spoken_title
+from training.corpus.phrasing.works import makers, spoken_title, work_fact
 from training.corpus.records import Artist, Movement, Term, Work
 
 
-def movement_phrases(movement: Movement, artists: Sequence[Artist], works: Sequence[Work]) -> Iterator[Phrase]:
-    """Everything that is asked about one movement, with its artists and works."""
-    name = grammar.movement(movement.name)
+def movement_phrases(
+    movement: Movement, artists: Sequence[Artist], works: Sequence[Work], context: Context
+) -> Iterator[Phrase]:
+    """Everything that is asked about one movement, with its artists and works, the most typical ones first."""
+    name = context.movement(movement.name)
     yield from _definition(movement, name)
-    yield from _origin(movement, name)
-    yield from _members(movement, name, artists, works)
+    yield from _origin(movement, name, context)
+    yield from _members(movement, name, artists)
+    yield from _examples(movement, name, works, context)
     yield from _about_movement(movement, name)
     yield from _movement_follow_ups(movement, name, artists)
 
@@ -25,19 +30,21 @@ def _fact(movement: Movement, attribute: str) -> str:
 
 
 def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
-    be = grammar.movement_verb(movement.name)
+    be = "are" if movement.plural else "is"
+    # Only what has ended is asked for in the past tense.
+    ended = (f"What {'were' if movement.plural else 'was'} {name}?",) if movement.end is not None else ()
     yield from ask(
         _fact(movement, "definition"),
         (
-            f"What {be} {name}?", f"What {grammar.movement_verb(movement.name, past=True)} {name}?",
+            f"What {be} {name}?", *ended,
             f"What {be} {name} in art?", f"Define {name}.", f"Explain {name}.",
-            f"Can you explain what {name} {be}?", f"What do you mean by {name}?", f"What kind of art {be} {name}?",
+            f"Can you explain what {name} {be}?", f"What do you mean by {name}?",
+            f"Who {be} {name}?" if movement.plural else f"What kind of art {be} {name}?",
             f"Please tell me what {name} {be}.", f"What does {name} mean?", f"Describe {name} in one sentence.",
         ),
         movement.definition,
         9,
     )  # fmt: skip
-    features = grammar.join(movement.features)
     yield from ask(
         _fact(movement, "features"),
         (
@@ -45,37 +52,38 @@ def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
             f"How can I recognise {name}?", f"What is typical of {name}?", f"What does {name} look like?",
             f"What makes {name} special?",
         ),
-        f"Typical of {name} are {features}.",
+        f"Typical of {name} are {grammar.join(movement.features)}.",
         5,
     )  # fmt: skip
 
 
-def _origin(movement: Movement, name: str) -> Iterator[Phrase]:
+def _origin(movement: Movement, name: str, context: Context) -> Iterator[Phrase]:
     start = grammar.year(movement.start, circa=True)
     said = grammar.upper_first(name)
-    when = f"{said} began in {start}." if movement.end is None else (
-        f"{said} lasted from {start} to {grammar.year(movement.end, circa=True)}."
-    )  # fmt: skip
+    if movement.when:
+        when = movement.when
+    elif movement.end is None:
+        when = f"{said} began in {start} and {'are' if movement.plural else 'is'} still alive today."
+    else:
+        when = f"{said} lasted from {start} to {grammar.year(movement.end, circa=True)}."
+    ended = (f"When was {name}?", f"In which years did {name} flourish?") if movement.end is not None else ()
     yield from ask(
         _fact(movement, "when"),
-        (
-            f"When did {name} begin?", f"When was {name}?", f"When did {name} start?",
-            f"In which years did {name} flourish?", f"What is the period of {name}?",
-        ),
+        (f"When did {name} begin?", *ended, f"When did {name} start?", f"What is the period of {name}?"),
         when,
         4,
-    )  # fmt: skip
+    )
     yield from ask(
         _fact(movement, "where"),
         (
             f"Where did {name} begin?", f"Where did {name} start?", f"Where does {name} come from?",
-            f"In which country or city did {name} begin?",
+            f"In which part of the world did {name} begin?",
         ),
         f"{said} began in {movement.region}.",
         4,
     )  # fmt: skip
     if movement.grew_from:
-        roots = grammar.join([grammar.movement(root) for root in movement.grew_from])
+        roots = grammar.join([context.movement(root) for root in movement.grew_from])
         yield from ask(
             _fact(movement, "grew_from"),
             (
@@ -87,33 +95,54 @@ def _origin(movement: Movement, name: str) -> Iterator[Phrase]:
         )  # fmt: skip
 
 
-def _members(movement: Movement, name: str, artists: Sequence[Artist], works: Sequence[Work]) -> Iterator[Phrase]:
-    if artists:
-        chosen = artists[:3]
-        names = grammar.join([artist.name for artist in chosen])
-        who = f"Artists of {name} include {names}." if len(chosen) > 1 else f"An artist of {name} is {names}."
-        yield from ask(
-            all_of(*(f"artist:{artist.name}/movement" for artist in chosen)),
-            (
-                f"Who are the artists of {name}?", f"Which artists belonged to {name}?",
-                f"Name some artists of {name}.", f"Who were the main artists of {name}?",
-                f"Who are famous artists of {name}?", f"Name an artist of {name}.",
-            ),
-            who,
-            4,
+def _members(movement: Movement, name: str, artists: Sequence[Artist]) -> Iterator[Phrase]:
+    if not artists:
+        return
+    chosen = artists[:3]
+    names = grammar.join([artist.name for artist in chosen])
+    member = "member" if movement.group else "artist"
+    several = f"{member.capitalize()}s of {name} include {names}."
+    yield from ask(
+        all_of(*(f"artist:{artist.name}/movement" for artist in chosen)),
+        (
+            f"Who are the {member}s of {name}?" if movement.end is None else f"Who were the {member}s of {name}?",
+            f"Which artists belonged to {name}?" if movement.end is not None else f"Which artists belong to {name}?",
+            f"Name some {member}s of {name}.", f"Who are famous {member}s of {name}?", f"Name {member}s of {name}.",
+        ),
+        several if len(chosen) > 1 else f"{names} {was(chosen[0])} {_one_of(movement, name)}.",
+        4,
+    )  # fmt: skip
+
+
+def _one_of(movement: Movement, name: str) -> str:
+    """``an artist of the Baroque``, ``a member of the Young British Artists``."""
+    return f"a member of {name}" if movement.group else f"an artist of {name}"
+
+
+def _examples(movement: Movement, name: str, works: Sequence[Work], context: Context) -> Iterator[Phrase]:
+    if not works:
+        return
+    work = works[0]
+    title = spoken_title(work)
+    said = f"{title} by {makers(work)}" if work.artist else title
+    key = all_of(
+        *(work_fact(work, aspect, work.title in context.shared) for aspect in ("movement", "artist")),
+    )
+    if movement.group:
+        questions: Sequence[str] = (
+            f"Name a work by a member of {name}.", f"What is a work by a member of {name}?",
+            f"Give me a work of art from {name}.",
         )  # fmt: skip
-    if works:
-        work = works[0]
-        by = f" by {work.artist}" if work.artist else ""
-        yield from ask(
-            all_of(f"work:{work.title}/movement", f"work:{work.title}/artist"),
-            (
-                f"Name a work of {name}.", f"Give me an example of {name}.", f"What is an example of {name}?",
-                f"Which work is typical of {name}?",
-            ),
-            f"An example of {name} is {spoken_title(work)}{by}.",
-            3,
+        answer = f"A work by a member of {name} is {said}."
+    else:
+        questions = (
+            f"Name a work of {name}.", f"Give me an example of {name}.", f"What is an example of {name}?",
+            f"Which work is typical of {name}?",
         )  # fmt: skip
+        answer = f"An example of {name} {'are' if work.plural else 'is'} {said}."
+    if work.plural:
+        answer = f"{grammar.upper_first(title)} are typical works of {name}."
+    yield from ask(key, questions, answer, 3)
 
 
 def _about_movement(movement: Movement, name: str) -> Iterator[Phrase]:
@@ -126,7 +155,7 @@ def _about_movement(movement: Movement, name: str) -> Iterator[Phrase]:
         facts_in(movement.prose, _fact(movement, "about"), stated),
         (
             f"Tell me about {name}.", f"How did {name} come about?", f"Can you tell me more about {name}?",
-            f"What should I know about {name}?", f"Why did {name} arise?",
+            f"What should I know about {name}?", f"What do you know about {name}?",
         ),
         movement.prose,
         3,
@@ -134,13 +163,13 @@ def _about_movement(movement: Movement, name: str) -> Iterator[Phrase]:
 
 
 def _movement_follow_ups(movement: Movement, name: str, artists: Sequence[Artist]) -> Iterator[Phrase]:
-    first = (f"What {grammar.movement_verb(movement.name)} {name}?", movement.definition)
+    first = (f"What {'are' if movement.plural else 'is'} {name}?", movement.definition)
     defined = _fact(movement, "definition")
     where = f"{grammar.upper_first(name)} began in {movement.region}."
     yield chat(all_of(defined, _fact(movement, "where")), *first, "Where did it begin?", where)
     if artists:
         artist = artists[0]
-        answer = f"An artist of {name} is {artist.name}."
+        answer = f"{artist.name} {was(artist)} {_one_of(movement, name)}."
         yield chat(all_of(defined, f"artist:{artist.name}/movement"), *first, "Name an artist.", answer)
 
 
@@ -155,8 +184,7 @@ def term_phrases(term: Term, suffix: str) -> Iterator[Phrase]:
             f"What {be} {subject}{suffix}?", f"What does {term.name} mean in art?", f"What {be} {subject} in art?",
             f"Explain the art term {term.name}.", f"Define {term.name} in art.",
             f"Can you explain what {subject} {be} in art?", f"What does the art term {term.name} mean?",
-            f"How does {term.name} work in art?"
-            if term.kind == "technique" else f"What exactly {be} {subject} in art?",
+            f"What exactly {be} {subject} in art?",
         ),
         term.definition,
         5,
@@ -175,9 +203,10 @@ def term_phrases(term: Term, suffix: str) -> Iterator[Phrase]:
         (
             f"Tell me about {subject}{suffix or ''}.", f"Tell me more about {term.name} in art.",
             f"What should I know about {term.name} in art?",
+            *([f"How does {term.name} work in art?"] if term.kind == "technique" else []),
         ),
         term.prose,
-        1,
+        2,
     )  # fmt: skip
     yield chat(
         all_of(f"{fact}/definition", f"{fact}/example"),

@@ -3,63 +3,49 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import grammar
+from training.corpus.phrasing.context import Context, verb_of
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, choose, facts_in, one_of
 from training.corpus.records import Work
 from training.corpus.sample import digest
 
-# How a kind of work is made: what the artist did, to do it, and what was done to the work.
+# How a work is made: what the artist did, to do it, and what was done to the work.
 _VERBS = {
-    "painting": ("painted", "paint", "painted"),
-    "fresco": ("painted", "paint", "painted"),
-    "drawing": ("drew", "draw", "drawn"),
-    "photograph": ("took", "take", "taken"),
-    "building": ("designed", "design", "completed"),
-    "performance": ("performed", "perform", "first performed"),
+    "made": ("made", "make", "made"),
+    "painted": ("painted", "paint", "painted"),
+    "carved": ("carved", "carve", "carved"),
+    "cast": ("cast", "cast", "cast"),
+    "modelled": ("modelled", "model", "modelled"),
+    "drew": ("drew", "draw", "drawn"),
+    "took": ("took", "take", "taken"),
+    "printed": ("printed", "print", "printed"),
+    "designed": ("designed", "design", "completed"),
+    "built": ("built", "build", "completed"),
+    "wove": ("wove", "weave", "woven"),
+    "sewed": ("sewed", "sew", "sewn"),
+    "directed": ("directed", "direct", "finished"),
+    "performed": ("performed", "perform", "first performed"),
+    "assembled": ("assembled", "assemble", "assembled"),
+    "wrote": ("wrote", "write", "written"),
+    "founded": ("founded", "found", "founded"),
 }
-_CARVED = re.compile(r"(\w+ )?(marble|stone|wood|granite|limestone|sandstone|alabaster|basalt|ivory|soapstone)\b")
+_BUILT = frozenset(("building", "bridge", "monument", "square"))
+# Kinds that stay where they are, so that a date of checking says nothing.
+_FIXED = _BUILT | {"garden", "earthwork", "mural", "fresco", "mosaic", "stained glass"}
+_FEW = 4
+"""Makers with one verb, below which the wrong one is taken from all who made something."""
+_MAKERS = {"workshop of": "the workshop of", "circle of": "an artist close to", "follower of": "a follower of"}
 
 
-@dataclass(frozen=True)
-class Context:
-    """What the other works say about how to speak of one.
-
-    Attributes:
-        shared: Titles that several works have; these are always named with their artist.
-        alone: Titles with the kind of work, where only one work has them.
-        depicted: Subjects that only one work shows, so that the work can be asked for by them.
-        artists: All artists' names, to ask after the wrong one.
-    """
-
-    shared: frozenset[str]
-    alone: frozenset[tuple[str, str]]
-    depicted: frozenset[str]
-    artists: tuple[str, ...]
-
-
-def context_of(works: Sequence[Work]) -> Context:
-    titles = Counter(work.title for work in works)
-    kinds = Counter((work.title, work.kind) for work in works)
-    depicted = Counter(work.depicts for work in works if work.depicts)
-    return Context(
-        shared=frozenset(title for title, count in titles.items() if count > 1),
-        alone=frozenset(title for title, count in kinds.items() if count == 1),
-        depicted=frozenset(subject for subject, count in depicted.items() if count == 1),
-        artists=tuple(dict.fromkeys(work.artist for work in works if work.artist)),
-    )
-
-
-def phrases(work: Work, context: Context, aliases: Mapping[str, str]) -> Iterator[Phrase]:
-    """Everything that is asked about one work. ``aliases`` are the short names of artists."""
+def phrases(work: Work, context: Context) -> Iterator[Phrase]:
+    """Everything that is asked about one work."""
     said = _Said(work, context)
-    yield from _artist(said, context, aliases)
+    yield from _artist(said, context)
     yield from _year(said)
     yield from _location(said)
-    yield from _material(said)
+    yield from _material(said, context)
     yield from _subject(said, context)
     yield from _about(said)
     yield from _follow_ups(said)
@@ -69,26 +55,37 @@ class _Said:
     """A work with the words by which it is spoken of."""
 
     def __init__(self, work: Work, context: Context) -> None:
-        carved = work.kind == "sculpture" and _CARVED.match(work.medium)
         self.work = work
         self.shared = work.title in context.shared
-        self.did, self.to_do, self.done = (
-            ("carved", "carve", "carved") if carved else _VERBS.get(work.kind, ("made", "make", "made"))
-        )
+        self.did, self.to_do, self.done = _VERBS[verb_of(work)]
         self.plural = work.plural
         self.title = spoken_title(work)
-        self.noun = f"the {work.kind} {work.title}" if self.shared or work.kind == "photograph" else self.title
-        self.name = f"{work.title} by {work.artist}" if self.shared and work.artist else self.title
+        self.noun = f"the {work.kind} {work.title}" if self.shared or self.did == "took" else self.title
+        self.by = makers(work)
+        self.name = f"{work.title} by {self.by}" if self.shared and self.by else self.title
+        if self.did == "took" and not work.form:  # "Sarah Bernhardt was taken" would speak of the person
+            self.name = f"the photograph {self.name}"
         self.start = grammar.upper_first(self.name)
         self.be, self.was, self.do = ("are", "were", "do") if self.plural else ("is", "was", "does")
+        self.museum = context.museums.get(work.location or "")
 
     def fact(self, attribute: str) -> str:
         return work_fact(self.work, attribute, self.shared)
 
     @property
+    def what(self) -> str:
+        """What it is: ``a painting``, ``a series of 53 prints``, ``sculptures``."""
+        work = self.work
+        if work.form:
+            return work.form
+        return grammar.plural(work.kind) if self.plural else one(work.kind)
+
+    @property
     def made(self) -> str:
         """Who made it, in a sentence."""
-        return f"{self.work.artist} {self.did} {self.noun}."
+        if self.work.attribution == "attributed to":
+            return f"{grammar.upper_first(self.noun)} {self.be} attributed to {self.work.artist}."
+        return f"{grammar.upper_first(self.by)} {self.did} {self.noun}."
 
     @property
     def when(self) -> str:
@@ -96,17 +93,24 @@ class _Said:
         work = self.work
         if work.year is None:
             return ""
-        if work.year_start is not None and work.year_start != work.year and work.kind != "building":
+        if work.year_start is not None and work.year_start != work.year and self.done not in ("completed", "finished"):
             return f"{self.start} {self.was} {self.done} {grammar.years(work.year_start, work.year, work.circa)}."
         return f"{self.start} {self.was} {self.done} in {grammar.year(work.year, work.circa)}."
 
     @property
     def where(self) -> str:
-        """Where it is now, in a sentence; empty when the record does not say."""
-        place, city = self.work.location, self.work.city
+        """Where it is, with the year in which that was checked; empty when the record does not say."""
+        place, city, as_of = self.work.location, self.work.city, self.work.as_of
+        town = f" in {city}" if city and city not in (place or "") else ""
+        if self.museum is not None and self.museum.closed:
+            belongs = "belong" if self.plural else "belongs"
+            return (
+                f"{self.start} {belongs} to {grammar.place(self.museum.name)}{town}. "
+                f"As of {self.museum.as_of} the museum {self.museum.closed}."
+            )
         if place:
-            town = f" in {city}" if city and city not in place else ""
-            return f"{self.start} {self.be} {grammar.at_place(place)}{town}."
+            checked = f"As of {as_of} {self.name}" if as_of and self.work.kind not in _FIXED else self.start
+            return f"{checked} {self.be} {grammar.at_place(place)}{town}."
         return f"{self.start} {self.be} in {city}." if city else ""
 
     @property
@@ -114,15 +118,31 @@ class _Said:
         """What it shows, in a sentence; empty when the record does not say."""
         if not self.work.depicts:
             return ""
-        if self.work.kind == "building":
+        if self.work.kind in ("building", "square", "garden"):
             return f"At {self.name} you can see {self.work.depicts}."
         return f"{self.start} {'show' if self.plural else 'shows'} {self.work.depicts}."
+
+
+def makers(work: Work) -> str:
+    """Who made a work, inside a sentence: ``Christo and Jeanne-Claude``, ``the workshop of Robert Campin``."""
+    if not work.artist:
+        return ""
+    names = grammar.join([work.artist, *work.also_by])
+    return f"{_MAKERS[work.attribution]} {names}" if work.attribution in _MAKERS else names
+
+
+def one(kind: str) -> str:
+    """A kind of work with its article: ``a painting``, ``a work of stained glass``."""
+    several = grammar.plural(kind)
+    return (
+        several.replace("works", "a work", 1) if several.startswith("works of") else f"{grammar.article(kind)} {kind}"
+    )
 
 
 def spoken_title(work: Work) -> str:
     """The title inside a sentence: ``the Mona Lisa`` if the record's own prose says so, ``The Starry Night``."""
     if work.title.startswith("The "):
-        return grammar.lower_first(work.title) if work.kind == "building" else work.title
+        return grammar.lower_first(work.title) if work.kind in _BUILT else work.title
     return f"the {work.title}" if re.search(rf"\b[Tt]he {re.escape(work.title)}\b", work.prose) else work.title
 
 
@@ -133,60 +153,75 @@ def work_fact(work: Work, attribute: str, shared: bool) -> str:
 
 def shared_title_phrases(title: str, works: Sequence[Work]) -> Iterator[Phrase]:
     """Who made a work, asked by a title that several works have."""
-    artists = list(dict.fromkeys(work.artist for work in works if work.artist))
+    artists = list(dict.fromkeys(makers(work) for work in works if work.artist))
     if len(artists) < 2:
         return
-    did = next(iter(_VERBS.get(works[0].kind, ("made",))))
+    verbs = {verb_of(work) for work in works}
+    did = _VERBS[verbs.pop()][0] if len(verbs) == 1 else "made"
     yield from ask(
         all_of(*(work_fact(work, "artist", shared=True) for work in works)),
         (f"Who {did} {title}?", f"Who made {title}?", f"Who is the artist of {title}?", f"Which artist made {title}?"),
-        f"{grammar.join(artists)} each made a work called {title}.",
+        f"{grammar.upper_first(grammar.join(artists))} each made a work called {title}.",
         4,
     )
 
 
-def _artist(said: _Said, context: Context, aliases: Mapping[str, str]) -> Iterator[Phrase]:
+def _artist(said: _Said, context: Context) -> Iterator[Phrase]:
     work, noun, did = said.work, said.noun, said.did
     key = said.fact("artist")
     if (work.title, work.kind) not in context.alone:
         return  # asked together by shared_title_phrases
     if not work.artist:
+        questions = (f"Who {did} {noun}?", f"Who is the artist of {noun}?")
         # A building without a named designer is not asked for one; the record's prose may name several.
-        if work.kind != "building":
-            questions = (f"Who made {noun}?", f"Who is the artist of {noun}?")
-            yield from ask(key, questions, f"I do not know who made {noun}.", 1)
+        if work.kind not in _BUILT:
+            yield from ask(key, questions, f"I do not know who {did} {noun}.", 1)
         return
-    by_whom = f"Who is the architect of {noun}?" if did == "designed" else f"By whom {said.was} {noun} {said.done}?"
+    if work.title in context.generic:
+        return  # "Who painted Self-Portrait?" means no one work
+    by_whom = (
+        f"Who is the architect of {noun}?" if work.kind == "building" else f"By whom {said.was} {noun} {_by(said)}?"
+    )
     yield from ask(
         key,
         (
             f"Who {did} {noun}?", f"Who made {noun}?", f"Which artist {did} {noun}?", f"Who is the artist of {noun}?",
-            f"Who created {noun}?", f"{grammar.upper_first(noun)} is by which artist?",
+            f"Who created {noun}?", f"{grammar.upper_first(noun)} {said.be} by which artist?",
             f"Can you tell me who {did} {noun}?", f"Do you know who {did} {noun}?", by_whom,
         ),
         said.made,
         7,
     )  # fmt: skip
-    if noun != work.title and not said.shared:
+    if said.shared:
+        return
+    if noun != work.title:
         yield from ask(key, (f"Who {did} {work.title}?",), said.made, 1)
     elif noun.startswith("The ") and not any(title == noun[4:] for title, _ in context.alone):
         yield from ask(key, (f"Who {did} {noun[4:]}?",), said.made, 1)
-    right = aliases[work.artist]
-    wrong = aliases[_another(context.artists, work.artist, key)]
-    if said.shared:
-        return
-    yield from ask(
-        key, (one_of((f"Did {right} {said.to_do} {noun}?", f"Is {noun} by {right}?"), key),), f"Yes, {said.made}", 1
-    )
-    yield from ask(
-        key, (one_of((f"Did {wrong} {said.to_do} {noun}?", f"Is {noun} by {wrong}?"), key),), f"No, {said.made}", 1
-    )
+    if not work.attribution:
+        yield from _right_and_wrong(said, context, key)
 
 
-def _another(artists: Sequence[str], artist: str, key: str) -> str:
-    """One of the artists, by hash, who is not the given one."""
+def _by(said: _Said) -> str:
+    """What was done by the makers, for a work that was completed by others."""
+    return "designed" if said.did == "designed" else said.done
+
+
+def _right_and_wrong(said: _Said, context: Context, key: str) -> Iterator[Phrase]:
+    """Whether its maker made it, and whether another artist did: as many questions with yes as with no."""
+    work, noun = said.work, said.noun
+    right = said.by if work.also_by else context.short[work.artist]
+    alike = context.makers[verb_of(work)]
+    other = _another(alike if len(alike) >= _FEW else context.makers["made"], (work.artist, *work.also_by), key)
+    for name, answer in ((right, "Yes"), (context.short[other], "No")):
+        question = one_of((f"Did {name} {said.to_do} {noun}?", f"{said.be.capitalize()} {noun} by {name}?"), key)
+        yield from ask(key, (question,), f"{answer}, {grammar.mid_sentence(said.made, said.by)}", 1)
+
+
+def _another(artists: Sequence[str], own: Sequence[str], key: str) -> str:
+    """One of the artists, by hash, who is none of its own."""
     place = digest(key) % len(artists)
-    return artists[place] if artists[place] != artist else artists[place - 1]
+    return next(name for name in (*artists[place:], *artists) if name not in own)
 
 
 def _year(said: _Said) -> Iterator[Phrase]:
@@ -197,8 +232,7 @@ def _year(said: _Said) -> Iterator[Phrase]:
         said.fact("year"),
         (
             f"When {was} {name} {done}?", f"What year {was} {name} {done}?", f"In which year {was} {name} {done}?",
-            f"When {was} {name} made?", f"What is the date of {name}?", f"How old {said.be} {name}?",
-            f"Can you tell me when {name} {was} {done}?",
+            f"When {was} {name} made?", f"What is the date of {name}?", f"Can you tell me when {name} {was} {done}?",
         ),
         said.when,
         4,
@@ -206,47 +240,62 @@ def _year(said: _Said) -> Iterator[Phrase]:
 
 
 def _location(said: _Said) -> Iterator[Phrase]:
-    name, be = said.name, said.be
+    name, be, work = said.name, said.be, said.work
     if not said.where:
+        if work.kind == "painting" and not said.shared:
+            unknown = (f"Where {be} {name}?", f"Which museum has {name}?")
+            yield from ask(said.fact("location"), unknown, f"I do not know where {name} {be} kept.", 1)
         return
     questions = [f"Where {be} {name}?", f"Where can I see {name}?", f"Where {be} {name} now?"]
-    if said.work.kind != "building":
+    if said.museum is not None and said.museum.closed:
+        questions = [f"Where can I see {name}?", f"Which museum has {name}?", f"Where {be} {name}?"]
+    elif work.kind not in _FIXED and work.location:
         questions += [
-            f"Which museum or place has {name}?", f"In which city {be} {name}?", f"Where {be} {name} kept?",
-            f"Can you tell me where {name} {be}?",
+            f"Which museum or place has {name}?", f"Where {be} {name} kept?", f"Can you tell me where {name} {be}?",
+            *([f"In which city {be} {name}?"] if work.city else []),
         ]  # fmt: skip
     yield from ask(said.fact("location"), questions, said.where, 4)
 
 
-def _material(said: _Said) -> Iterator[Phrase]:
-    name, be = said.name, said.be
-    yield from ask(
-        said.fact("medium"),
-        (
-            f"What {be} {name} made of?", f"What is the medium of {name}?", f"Which materials are used in {name}?",
-            f"What medium is used in {name}?",
-        ),
-        f"The medium of {name} is {said.work.medium}.",
-        2,
-    )  # fmt: skip
-    if said.work.movement:
-        style = grammar.movement(said.work.movement)
-        yield from ask(
-            said.fact("movement"),
-            (
-                f"Which movement {said.do} {name} belong to?", f"What style {be} {name}?",
-                f"Which art movement {be} {name} part of?", f"What kind of art {be} {name}?",
-            ),
-            f"{said.start} {'are works' if said.plural else 'is a work'} of {style}.",
-            2,
+def _material(said: _Said, context: Context) -> Iterator[Phrase]:
+    name, be, work = said.name, said.be, said.work
+    if work.kind in _BUILT:
+        questions: Sequence[str] = (f"What {be} {name} built of?", f"Which materials {be} {name} built of?")
+        answer = f"{said.start} {be} built of {work.medium}."
+    else:
+        questions = (
+            f"What is the medium of {name}?", f"Which materials are used in {name}?",
+            f"What medium is used in {name}?", f"What {be} {name} made of?",
         )  # fmt: skip
+        answer = f"The medium of {name} is {work.medium}."
+    yield from ask(said.fact("medium"), questions, answer, 2)
+    if work.movement:
+        yield from _movement(said, context, work.movement)
+
+
+def _movement(said: _Said, context: Context, movement: str) -> Iterator[Phrase]:
+    name, be, style = said.name, said.be, context.movement(movement)
+    if context.is_group(movement):
+        questions: Sequence[str] = (
+            f"With which group of artists {be} {name} linked?", f"Which group did the maker of {name} belong to?",
+        )  # fmt: skip
+        answer = f"{said.start} {be} by a member of {style}."
+        if said.work.also_by:
+            answer = f"{said.start} {be} linked with {style}."
+    else:
+        questions = (
+            f"Which movement {said.do} {name} belong to?", f"What style {be} {name}?",
+            f"Which art movement {be} {name} part of?", f"What kind of art {be} {name}?",
+        )  # fmt: skip
+        answer = f"{said.start} {'are works' if said.plural else 'is a work'} of {style}."
+    yield from ask(said.fact("movement"), questions, answer, 2)
 
 
 def _subject(said: _Said, context: Context) -> Iterator[Phrase]:
     work, name = said.work, said.name
     if not said.shown:
         return
-    if work.kind == "building":
+    if said.shown.startswith("At "):
         questions = (f"What {said.do} {name} look like?", f"Describe {name}.", f"What can I see at {name}?")
         yield from ask(said.fact("depicts"), questions, said.shown, 3)
         return
@@ -261,17 +310,20 @@ def _subject(said: _Said, context: Context) -> Iterator[Phrase]:
         4,
     )  # fmt: skip
     if work.depicts in context.depicted:
-        reverse = f"Which {work.kind} shows {work.depicts}?", f"Name a work of art that shows {work.depicts}."
+        kind = "work" if work.form or said.plural else work.kind
+        reverse = f"Which {kind} shows {work.depicts}?", f"Name a work of art that shows {work.depicts}."
         yield from ask(said.fact("depicts"), reverse, said.shown, 1)
 
 
 def _about(said: _Said) -> Iterator[Phrase]:
     work, name = said.work, said.name
-    kind = f"{work.kind}s" if said.plural else f"{grammar.article(work.kind)} {work.kind}"
-    if work.artist and not said.shared:
-        key, answer = all_of(said.fact("artist"), said.fact("kind")), f"{said.start} {said.be} {kind} by {work.artist}."
+    if work.artist and not said.shared and work.attribution != "attributed to":
+        key, answer = (
+            all_of(said.fact("artist"), said.fact("kind")),
+            f"{said.start} {said.be} {said.what} by {said.by}.",
+        )
     else:
-        key, answer = said.fact("kind"), f"{said.start} {said.be} {kind}."
+        key, answer = said.fact("kind"), f"{said.start} {said.be} {said.what}."
     questions = (f"What {said.be} {name}?", f"What kind of work {said.be} {name}?", f"Do you know {name}?")
     yield from ask(key, questions, answer, 2)
     stated = {
@@ -298,14 +350,17 @@ def _follow_ups(said: _Said) -> Iterator[Phrase]:
     if not said.work.artist or said.shared:
         return
     first = (f"Who {said.did} {said.noun}?", said.made)
-    it = "they" if said.plural else "it"
+    it, them = ("they", "them") if said.plural else ("it", "it")
+    closed = said.museum is not None and said.museum.closed
     asked = {
         "year": (said.when, (f"When {said.was} {it} {said.done}?", "When?", "In which year?")),
         "location": (
             said.where,
-            (f"Where {said.be} {it} now?", "Where?", f"Where can I see {'them' if said.plural else it}?"),
+            (f"Where can I see {them}?",)
+            if closed
+            else (f"Where {said.be} {it} now?", "Where?", f"Where can I see {them}?"),
         ),
-        "depicts": (said.shown, (f"What {said.do} {it} show?", f"What can I see in {'them' if said.plural else it}?")),
+        "depicts": (said.shown, (f"What {said.do} {it} show?", f"What can I see in {them}?")),
     }
     known = [attribute for attribute, (answer, _) in asked.items() if answer]
     for attribute in choose(known, 2, said.fact("follow-up")):
