@@ -1,0 +1,334 @@
+"""The language of the embedded corpus, kind by kind, counted over all of its samples.
+
+Each test stands for a kind of fault that was found in it once, not for the samples in which it was found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+
+import pytest
+
+from training.corpus import Sample, load
+from training.corpus.embedded import records
+from training.corpus.phrasing import absent, grammar
+from training.corpus.phrasing.artists import was
+from training.corpus.phrasing.context import Context, context_of
+from training.corpus.phrasing.works import spoken_title
+from training.corpus.records import Movement
+
+# Surnames by which people mean somebody else, or several artists.
+AMBIGUOUS = (
+    "Freud", "Bacon", "Adams", "Lawrence", "Moore", "Marc", "Morris", "Klein", "Walker", "Hunt", "Bellini", "Bruegel",
+    "Delaunay", "Gentileschi", "Holbein", "Johns", "Kelly", "Martin", "Miller", "Mitchell", "Rossetti", "Rousseau",
+    "Smith", "Spencer", "Stella", "Weston", "Wright",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[Sample]:
+    return load()
+
+
+@pytest.fixture(scope="module")
+def context() -> Context:
+    return context_of(records())
+
+
+def polarity(sample: Sample) -> str | None:
+    """``Yes`` or ``No`` where the answer begins with it."""
+    match = re.match(r"(Yes|No)[.,]", sample.answer)
+    return match[1] if match else None
+
+
+# -- yes and no -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sources", [("art",), ("ai-literacy",), ("art", "ai-literacy", "conversation")])
+def test_yes_is_as_frequent_as_no(samples: list[Sample], sources: tuple[str, ...]) -> None:
+    counts = Counter(polarity(sample) for sample in samples if sample.source in sources)
+    assert min(counts["Yes"], counts["No"]) > 200
+    assert 0.45 <= counts["Yes"] / (counts["Yes"] + counts["No"]) <= 0.55, counts
+
+
+def test_beliefs_are_answered_with_a_reason(samples: list[Sample]) -> None:
+    asked = re.compile(r"(Is it true that|I heard that|Some people say that|.*, right\b)", re.IGNORECASE)
+    beliefs = [sample for sample in samples if sample.source == "ai-literacy" and asked.match(sample.question)]
+    assert len(beliefs) >= 1_500
+    assert [sample.question for sample in beliefs if polarity(sample) is None] == []
+    assert [sample.answer for sample in beliefs if len(sample.answer.split()) < 5] == []
+
+
+def test_every_wording_of_beliefs_has_both_answers(samples: list[Sample]) -> None:
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for sample in samples:
+        opening = re.match(r"(is it true that|i heard that|some people say that)", sample.question.lower())
+        answer = polarity(sample)
+        if sample.source == "ai-literacy" and opening and answer:
+            found[opening[1]][answer] += 1
+    assert len(found) == 3
+    for opening, counts in found.items():
+        assert 0.4 <= counts["Yes"] / counts.total() <= 0.6, (opening, counts)
+
+
+def test_yes_and_no_answer_questions_that_can_be_answered_so(samples: list[Sample]) -> None:
+    open_question = re.compile(r"(what|who|whom|whose|where|when|which|how|why)\b", re.IGNORECASE)
+    wrong = [
+        (sample.question, sample.answer)
+        for sample in samples
+        if polarity(sample) and open_question.match(sample.question) and "right" not in sample.question
+    ]
+    # A question of use may be answered with yes for its reason: "Why ...?" never is.
+    assert [pair for pair in wrong if not pair[0].lower().startswith(("who may", "when may"))] == []
+
+
+def test_yes_and_no_agree_with_their_own_sentence(samples: list[Sample]) -> None:
+    """``Did X paint Y?`` is answered with yes exactly if the answer says that X painted it."""
+    asked = re.compile(r"(Did|Is|Are) (?P<name>.+?) (make|paint|carve|cast|draw|take|design|build|write|perform) ")
+    checked = 0
+    for sample in samples:
+        match, answer = asked.match(sample.question), polarity(sample)
+        if sample.source == "art" and match and answer:
+            checked += 1
+            assert (match["name"] in sample.answer) == (answer == "Yes"), (sample.question, sample.answer)
+    assert checked > 200
+
+
+# -- articles and names ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("noun", "expected"),
+    [("n-gram", "an"), ("F1 score", "an"), ("MoE", "an"), ("RLHF", "an"), ("RAG", "a"), ("GAN", "a"), ("FLOP", "a"),
+     ("LLM", "an"), ("U-Net", "a"), ("X-ray", "an"), ("one-shot prompt", "a"), ("8-bit number", "an"), ("kNN", "a"),
+     ("LoRA", "a"), ("hourglass", "an"), ("Ukrainian", "a"), ("Ethiopian", "an"), ("Ugandan", "a"), ("GPUs", "a")],
+)  # fmt: skip
+def test_articles_go_by_sound(noun: str, expected: str) -> None:
+    assert grammar.article(noun) == expected
+
+
+def test_names_and_aliases_of_concepts_have_their_article(samples: list[Sample]) -> None:
+    """No question leaves out the article that the definition gives a countable name."""
+    counted = {
+        concept.name
+        for concept in records().concepts
+        if grammar.subject(concept.name, concept.definition)[0].startswith(("a ", "an "))
+    }
+    bare = re.compile(rf"(about|by|explain|describe) ({'|'.join(map(re.escape, counted))})[.?]", re.IGNORECASE)
+    asked = [sample.question for sample in samples if sample.source == "ai-literacy"]
+    assert [question for question in asked if bare.search(question)] == []
+
+
+def test_no_article_is_wrong(samples: list[Sample]) -> None:
+    letters = r"[BCDGJKPQTUVWYZ](?=[A-Z0-9-])"
+    wrong = re.compile(
+        rf"\b[Aa]n ({letters}|[bcdfgjklmpqrstvwyz][a-z]|one\b|uni[^mn])|\b[Aa] (n-|[FHLMNRSX][A-Z]{{2}})"
+    )
+    asked = [message.content for sample in samples for message in sample.messages if sample.source != "conversation"]
+    fine = re.compile(r"\b[Aa] (FLOP|RAG|RAM|LIME|SHAP|SIFT|SOTA|NASA|LAION|MIDI|RAID|SCRAM|NATO|FAIR)")
+    assert [text for text in asked if wrong.search(text) and not fine.search(text)] == []
+
+
+def test_surnames_that_can_mean_somebody_else_stand_with_the_full_name(samples: list[Sample], context: Context) -> None:
+    surnames: Counter[str] = Counter(grammar.surname(artist.name) for artist in records().artists)
+    for name, short in context.short.items():
+        if short != name:
+            assert surnames[short] == 1, (name, short)
+            assert short not in AMBIGUOUS
+    names = re.compile("|".join(re.escape(artist.name) for artist in records().artists))
+    titles = re.compile("|".join(re.escape(work.title) for work in records().works))
+    bare = re.compile(rf"\b({'|'.join(AMBIGUOUS)})\b")
+    for sample in samples:
+        if sample.fact.startswith("artist:") and bare.search(titles.sub("", names.sub("", sample.question))):
+            assert "known for" in sample.question or "known for" in sample.answer, sample.question
+
+
+def test_leonardo_is_not_called_da_vinci(samples: list[Sample]) -> None:
+    assert [
+        sample.question for sample in samples if re.search(r"(?<!onardo )\bda vinci\b", sample.question.lower())
+    ] == []
+
+
+def test_titles_that_many_works_have_stand_with_their_maker(samples: list[Sample], context: Context) -> None:
+    generic = context.generic
+    assert {"Self-Portrait with Two Circles", "Reclining Nude"} <= generic
+    bare = re.compile(rf"Who (made|painted|carved|drew) (the )?({'|'.join(map(re.escape, generic))})\?")
+    assert [sample.question for sample in samples if bare.match(sample.question)] == []
+
+
+# -- verbs, kinds, occupations --------------------------------------------------------------------------------------
+
+
+def test_only_what_the_maker_carved_or_cast_is_said_to_be(samples: list[Sample]) -> None:
+    said = {work.title for work in records().works if work.verb in ("carved", "cast")}
+    answers = [sample for sample in samples if re.search(r" (carved|cast) (the )?[A-Z][^.]*\.$", sample.answer)]
+    by_fact = [sample for sample in answers if re.fullmatch(r"work:[^|]+/artist", sample.fact)]
+    assert by_fact
+    for sample in by_fact:
+        assert any(title in sample.answer for title in said) or "each made" in sample.answer, sample.answer
+
+
+def test_photographs_are_taken_and_nothing_else(samples: list[Sample]) -> None:
+    kinds = {work.title: work for work in records().works}
+    for sample in samples:
+        match = re.search(r" took (?:the photograph )?(.+)\.$", sample.answer)
+        if match and re.fullmatch(r"work:[^|]+/artist", sample.fact) and match[1] in kinds:
+            assert kinds[match[1]].kind == "photograph", sample.answer
+
+
+def test_occupations_come_from_the_records() -> None:
+    assert [artist.name for artist in records().artists if not artist.occupation] == []
+    occupations = {artist.name: artist.occupation for artist in records().artists}
+    assert occupations["Aubrey Beardsley"] == "illustrator"
+
+
+def test_series_are_not_told_as_one_object(samples: list[Sample]) -> None:
+    several = {spoken_title(work): work.form for work in records().works if work.form}
+    assert several["Campbell's Soup Cans"] == "a set of thirty-two paintings"
+    one = re.compile(r"^(.+) is (a|an) (painting|print|photograph|drawing|mural|book)( by .+)?\.$")
+    wrong = [
+        match[1]
+        for sample in samples
+        if "/kind" in sample.fact and (match := one.match(sample.answer)) and match[1] in several
+    ]
+    assert wrong == []
+
+
+# -- question and answer --------------------------------------------------------------------------------------------
+
+# What is asked -> what the answer has to hold; whatever begins with "I do not know" is no answer to check.
+FITS = (
+    (r"(Which artist is linked|Name an artist connected)", r" is linked with "),
+    (r"(Who else should I look at if I like|I like .+\. Who else)", r"^If you like "),
+    (r"(When was|When did|In which year|What year|What is the birth year|Until when)", r"\d"),
+    (r"In which country was .+ born", r", \S"),
+    (r"What nationality", r" (is|was|are|were) [A-Z]"),
+    (r"(What are the most famous works|Name famous works) ", r" are works by "),
+    (r"(Name a work by|What is a work by|Tell me a work) (?!a member|an artist)", r" (is a work|are works) by "),
+    (r"How does .+ work in art", r"\. [A-Z]"),
+    (r"(Is|Are) .+ (still alive|alive)", r"^(Yes|No)\. "),
+    (r"In which city (is|are)", r" (in|at|on|belongs?) "),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "held"), FITS)
+def test_answers_fit_their_questions(samples: list[Sample], asked: str, held: str) -> None:
+    found = [
+        sample
+        for sample in samples
+        if sample.source == "art" and re.match(asked, sample.question) and not sample.answer.startswith("I do not know")
+    ]
+    assert len(found) > 15
+    assert [(sample.question, sample.answer) for sample in found if not re.search(held, sample.answer)] == []
+
+
+def test_no_age_and_no_country_is_asked_that_the_answer_does_not_give(samples: list[Sample]) -> None:
+    asked = [sample.question.lower() for sample in samples if sample.source == "art"]
+    assert [question for question in asked if re.match(r"how old (is|are|was)|which country (is|was)", question)] == []
+
+
+def test_how_a_technique_works_is_not_answered_by_its_definition(samples: list[Sample]) -> None:
+    definitions = {term.definition for term in records().terms}
+    asked = [sample for sample in samples if re.match(r"How does .+ work in art", sample.question)]
+    assert asked
+    assert [sample.question for sample in asked if sample.answer in definitions] == []
+
+
+# -- fame, examples, tense, lists -----------------------------------------------------------------------------------
+
+
+def test_the_most_famous_works_are_those_of_most_fame(samples: list[Sample]) -> None:
+    asked = re.compile(r"(What are the most famous works by|Name famous works by) ")
+    found = [sample for sample in samples if asked.match(sample.question)]
+    assert len(found) > 20
+    for sample in found:
+        name = re.search(r" are works by (.+)\.$", sample.answer)
+        assert name is not None
+        own = [work for work in records().works if name[1] in (work.artist, *work.also_by) and not work.attribution]
+        named = [work for work in own if work.title in sample.answer]
+        most = sorted((work.fame for work in own), reverse=True)[: len(named)]
+        assert sorted((work.fame for work in named), reverse=True)[: len(most)] == most, sample.answer
+    monet = next(sample.answer for sample in found if "Claude Monet" in sample.answer)
+    assert "Impression, Sunrise" in monet
+
+
+def test_examples_of_movements_are_the_typical_ones(samples: list[Sample]) -> None:
+    typical = {movement.name: movement for movement in records().movements}
+    for movement in typical.values():
+        if movement.works:
+            answers = {
+                sample.answer for sample in samples if sample.fact.startswith("work:") and _example(sample, movement)
+            }
+            first = movement.works[0].casefold()
+            assert all(first in answer.casefold() for answer in answers), (movement.name, answers)
+
+
+def _example(sample: Sample, movement: Movement) -> bool:
+    said = movement.said or movement.name
+    return sample.answer.startswith((f"An example of {said} is ", f"A work by a member of {said} is "))
+
+
+def test_works_of_groups_are_by_their_members(samples: list[Sample]) -> None:
+    groups = [movement.said or movement.name for movement in records().movements if movement.group]
+    assert len(groups) > 8
+    wrong = re.compile(rf"(An example of|work of|Artists of) ({'|'.join(map(re.escape, groups))})\b")
+    assert [sample.answer for sample in samples if wrong.search(sample.answer)] == []
+
+
+def test_living_movements_are_spoken_of_in_the_present(samples: list[Sample]) -> None:
+    living = [movement.said or movement.name for movement in records().movements if movement.end is None]
+    assert "street art" in living
+    past = re.compile(rf"(What|When|Who) (was|were) ({'|'.join(map(re.escape, living))})\?", re.IGNORECASE)
+    assert [sample.question for sample in samples if past.match(sample.question)] == []
+
+
+def test_the_living_are_spoken_of_in_the_present() -> None:
+    wrong = [artist.name for artist in records().artists if artist.as_of and was(artist) not in ("is", "are")]
+    assert wrong == []
+    assert [artist.name for artist in records().artists if artist.died and was(artist) not in ("was", "were")] == []
+
+
+def test_lists_have_one_and(samples: list[Sample]) -> None:
+    listed = re.compile(
+        r"(?:(?:Typical of|Artists of|Members of|Ideas close to) .+? (?:are|include) (.+)|(.+) are works by .+)"
+    )
+    crowded = []
+    for sample in samples:
+        match = listed.fullmatch(sample.answer)
+        items = (match[1] or match[2]) if match else ""
+        if ";" not in items and items.count(" and ") > 1:
+            crowded.append(sample.answer)
+    assert crowded == []
+
+
+def test_lists_are_joined_as_people_read_them() -> None:
+    assert grammar.join(["a", "b", "c"]) == "a, b and c"
+    assert grammar.join(["chance and play", "raw materials"]) == "chance and play; and raw materials"
+    assert grammar.join(["a, b", "c", "d"]) == "a, b; c; and d"
+
+
+# -- what is not known ----------------------------------------------------------------------------------------------
+
+
+def test_real_absentees_are_asked_about_as_well_as_invented_ones(samples: list[Sample]) -> None:
+    real = {*absent.ARTISTS, *absent.WORKS, *absent.TERMS}
+    unknown = [sample for sample in samples if sample.fact.startswith("unknown:")]
+    of_real = [sample for sample in unknown if any(name in sample.question for name in real)]
+    assert 0.3 <= len(of_real) / len(unknown) <= 0.7
+    assert {sample.answer.split(" ", 4)[:4] == ["I", "do", "not", "know"] for sample in unknown} == {True}
+
+
+def test_whatever_is_answered_with_not_knowing_has_no_record(samples: list[Sample]) -> None:
+    known = {artist.name for artist in records().artists} | {work.title for work in records().works}
+    asked = [sample.question for sample in samples if sample.fact.startswith("unknown:")]
+    pattern = re.compile(rf"(Who was|Tell me about|Who painted) ({'|'.join(map(re.escape, known))})[?.]")
+    assert [question for question in asked if pattern.fullmatch(question)] == []
+
+
+def test_what_changes_is_told_with_the_year_of_its_checking(samples: list[Sample]) -> None:
+    checked = {work.title for work in records().works if work.as_of and work.location}
+    assert any("As of " in sample.answer for sample in samples if "Centre Pompidou" in sample.answer)
+    for sample in samples:
+        if re.fullmatch(r"work:[^|]+/location", sample.fact) and sample.fact[5:].rpartition("/")[0] in checked:
+            assert "As of " in sample.answer, sample.answer

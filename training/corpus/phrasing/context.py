@@ -1,0 +1,127 @@
+"""What all records together say about how to speak of one: shared titles, short names, movements, museums."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from training.corpus.phrasing import grammar
+from training.corpus.records import Artist, Movement, Museum, Records, Work
+
+# Surnames that mean other people, things, or another artist of the family: these artists keep their full name.
+_AMBIGUOUS = frozenset((
+    "Adams", "Bacon", "Bell", "Bellini", "Blake", "Bruegel", "Calder", "Church", "Close", "Cole", "Constable", "David",
+    "Delaunay", "Ernst", "Evans", "Freud", "Friedrich", "Gentileschi", "Hamilton", "Hesse", "Hirst", "Holbein", "Homer",
+    "Hopper", "Hunt", "John", "Johns", "Kelly", "Klein", "Lange", "Lawrence", "Lewis", "Long", "Marc", "Martin",
+    "Miller", "Mitchell", "Moore", "Morris", "Newman", "Ono", "Parks", "Ray", "Richter", "Riley", "Rivera", "Rossetti",
+    "Rousseau", "Sargent", "Sherman", "Smith", "Spencer", "Stella", "Still", "Stuart", "Turner", "Walker", "West",
+    "Weston", "Wood", "Wright",
+))  # fmt: skip
+# Whoever is less known than this is not asked for by surname.
+_KNOWN_BY_SURNAME = 2
+
+# Titles that many works have; such a work is always named with its maker, unless it is the one that everybody means.
+_GENERIC = re.compile(
+    r"(The |A )?(Self-Portrait.*|Portrait of a .*|Untitled.*|Landscape|Still Life|Composition|Madonna( and Child.*)?|"
+    r"Annunciation|Adoration.*|Crucifixion|Baptism of Christ|Last Supper|Birth of Venus|Adam and Eve|David|Trinity|"
+    r"Holy Trinity|Resurrection|Entombment.*|Lamentation|Deposition.*|Descent from the Cross|Judith|Moses|Saint \w+|"
+    r"Pietà|Kiss|Dance|Bath|Ball|Bedroom|Circus|Cathedral|Night|Dream|Swing|Sower|Prophet|Sin|Horse|Dog|Cat|Irises|"
+    r"Sunflowers|Water Lilies|Birthday|Object|Gift|Work|House|Bed|Flag|Books|City|Night|War|Departure|Flamingo|"
+    r"Pumpkin|Newton|Studio|Seasons|Friendship|Snail|Aurora|Wrestling|Squirrel|Trinity|Fountain|Mother and Child|"
+    r"Reclining \w+|Recumbent Figure|Single Form|Street|Bathers|Card Players|Tempest|Ray|Annunciation|Snake Charmer|"
+    r"Boating Party|Winter Landscape|Pine Trees|Cypress Trees|Early Spring|Two Lovers|Portrait|Nude|Interior|Mask)"
+)
+_THE_ONE_MEANT = 2
+"""The fame from which a work with such a title is the one that is meant."""
+
+# The verb of a kind of work; whatever is not here was "made", which is true of all.
+_VERB_OF_KIND = {
+    "painting": "painted", "mural": "painted", "fresco": "painted", "drawing": "drew", "photograph": "took",
+    "building": "designed", "bridge": "designed", "garden": "designed", "square": "designed",
+    "performance": "performed",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the other records say about how to speak of one.
+
+    Attributes:
+        shared: Titles that several works have, or would have in any museum; these are named with their maker.
+        generic: Those of them that only one work here has.
+        alone: Titles with the kind of work, where only one work has them.
+        depicted: Subjects that only one work shows, so that the work can be asked for by them.
+        makers: Who painted, who carved and so on, by the verb, to ask after the wrong one.
+        short: The name by which each artist can be asked for: the short one only if it can mean nobody else.
+        artists, movements, museums: The records by name.
+    """
+
+    shared: frozenset[str]
+    generic: frozenset[str]
+    alone: frozenset[tuple[str, str]]
+    depicted: frozenset[str]
+    makers: Mapping[str, tuple[str, ...]]
+    short: Mapping[str, str]
+    artists: Mapping[str, Artist]
+    movements: Mapping[str, Movement]
+    museums: Mapping[str, Museum]
+
+    def movement(self, name: str) -> str:
+        """The name of a movement as it stands inside a sentence: ``the Baroque``, ``conceptual art``."""
+        record = self.movements.get(name)
+        return record.said if record is not None and record.said else name
+
+    def is_group(self, name: str) -> bool:
+        """Whether a movement is people who joined, so that a work is by a member of it, not an example of it."""
+        record = self.movements.get(name)
+        return record is not None and record.group
+
+
+def context_of(records: Records) -> Context:
+    """The context of all records."""
+    works = records.works
+    titles = Counter(work.title for work in works)
+    kinds = Counter((work.title, work.kind) for work in works)
+    depicted = Counter(work.depicts for work in works if work.depicts)
+    makers: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for work in works:
+        if work.artist:
+            makers[verb_of(work)][work.artist] = None
+    several = frozenset(title for title, count in titles.items() if count > 1)
+    generic = frozenset(work.title for work in works if _is_generic(work)) - several
+    return Context(
+        shared=several | generic,
+        generic=generic,
+        alone=frozenset(title for title, count in kinds.items() if count == 1),
+        depicted=frozenset(subject for subject, count in depicted.items() if count == 1),
+        makers={verb: tuple(names) for verb, names in makers.items()},
+        short=_short_names(records),
+        artists={artist.name: artist for artist in records.artists},
+        movements={movement.name: movement for movement in records.movements},
+        museums={museum.name: museum for museum in records.museums},
+    )
+
+
+def verb_of(work: Work) -> str:
+    """The verb for what the makers did: the record's own, or that of the kind of work."""
+    return work.verb or _VERB_OF_KIND.get(work.kind, "made")
+
+
+def _is_generic(work: Work) -> bool:
+    return work.fame < _THE_ONE_MEANT and bool(work.artist) and _GENERIC.fullmatch(work.title) is not None
+
+
+def _short_names(records: Records) -> dict[str, str]:
+    short = {artist.name: grammar.surname(artist.name) for artist in records.artists}
+    counts = Counter(short.values())
+    return {
+        artist.name: short[artist.name]
+        if artist.fame >= _KNOWN_BY_SURNAME
+        and counts[short[artist.name]] == 1
+        and short[artist.name] not in _AMBIGUOUS
+        and artist.nationality not in ("Chinese", "Korean")  # their family name comes first
+        else artist.name
+        for artist in records.artists
+    }
