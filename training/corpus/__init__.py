@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from training.corpus import core, embedded, files, hub, mixing
+from training.corpus import core, embedded, files, hub, mixing, repositories
 from training.corpus.cleaning import CleaningReport
 from training.corpus.sample import CorpusError, Message, Sample
 from training.corpus.split import Split, split_of
@@ -38,8 +38,9 @@ def load(data: Sequence[str] = ("embedded",), *, max_rows_per_source: int | None
 
     Args:
         data: ``"embedded"`` or one of its sources; ``"core"``, the part of it that a small model learns in two
-            minutes; a data set of the Hub, see ``training.corpus.hub.SOURCES``; or the path of a data file or of a
-            folder of them. Each may carry a weight, as in ``"art=2"``.
+            minutes; ``"open"``, the embedded corpus with open data of public Git repositories, or one of them, see
+            ``training.corpus.repositories.SOURCES``; a data set of the Hub, see ``training.corpus.hub.SOURCES``; or the
+            path of a data file or of a folder of them. Each may carry a weight, as in ``"art=2"``.
         max_rows_per_source: At most this many samples of each source, chosen by hash.
 
     Raises:
@@ -62,7 +63,9 @@ def stream(
     """
     if max_rows_per_source is not None and max_rows_per_source < 1:
         raise CorpusError(f"max_rows_per_source = {max_rows_per_source}: must be at least 1")
-    for source, weight in weighted_sources(data).items():
+    wanted = weighted_sources(data)
+    repositories.fetch([str(source) for source in wanted if source in repositories.SOURCES])
+    for source, weight in wanted.items():
         for sample in iter_source(source, max_rows_per_source, report):
             if weights is not None:
                 weights[sample.source] = weight
@@ -75,14 +78,22 @@ def sources(data: Sequence[str] = ("embedded",)) -> list[Source]:
 
 
 def weighted_sources(data: Sequence[str] = ("embedded",)) -> dict[Source, float]:
-    """The same, with how often an epoch sees each; of a source that is named twice the last weight counts."""
+    """The same, with how often an epoch sees each; of a source that is named twice the last weight counts, and 0 takes
+    it out again."""
     if not data:
         raise CorpusError("no data named; use 'embedded', or the path of a data file or folder")
     found: dict[Source, float] = {}
     for name, weight in mixing.weights(data):
-        if name == "embedded":
+        if weight == 0 and name in found:
+            del found[name]
+            continue
+        if weight == 0:
+            raise mixing.nothing_left_out(name)
+        if name == "open":
+            found.update(dict.fromkeys((*embedded.SOURCES, *repositories.SOURCES), weight))
+        elif name == "embedded":
             found.update(dict.fromkeys(embedded.SOURCES, weight))
-        elif name == "core" or name in embedded.SOURCES or name in hub.SOURCES:
+        elif name == "core" or name in (*embedded.SOURCES, *repositories.SOURCES, *hub.SOURCES):
             found[name] = weight
         else:
             found.update(dict.fromkeys(_files(name), weight))
@@ -91,7 +102,7 @@ def weighted_sources(data: Sequence[str] = ("embedded",)) -> dict[Source, float]
 
 def _files(name: str) -> list[Path]:
     path = Path(name).expanduser()
-    names = ["embedded", "core", *embedded.SOURCES, *hub.SOURCES]
+    names = ["embedded", "core", "open", *embedded.SOURCES, *repositories.SOURCES, *hub.SOURCES]
     meant = [] if path.exists() else difflib.get_close_matches(name.lower().replace("_", "-"), names, 1)
     if meant:
         raise CorpusError(f"{name}: no such file or folder; did you mean {meant[0]}?")
@@ -121,6 +132,8 @@ def iter_source(source: Source, max_rows: int | None = None, report: CleaningRep
         rows = files.iter_samples(source, report)
     elif source in hub.SOURCES:
         rows = hub.samples(source)
+    elif source in repositories.SOURCES:
+        rows = repositories.samples(source)
     else:
         rows = iter(core.samples() if source == "core" else embedded.samples(source))
     return rows if max_rows is None else iter(files.pick_samples(rows, max_rows))

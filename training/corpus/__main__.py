@@ -11,7 +11,17 @@ from pathlib import Path
 
 from training.common.files import ForeignFileError, foreign, new_file, refusal
 from training.common.options import MOST
-from training.corpus import CorpusError, Sample, hub, iter_source, mixing, source_name, stream, weighted_sources
+from training.corpus import (
+    CorpusError,
+    Sample,
+    hub,
+    iter_source,
+    mixing,
+    repositories,
+    source_name,
+    stream,
+    weighted_sources,
+)
 from training.corpus.card import DataCard
 from training.corpus.cleaned import cleaned, splits_of
 from training.corpus.cleaning import CleaningReport
@@ -75,7 +85,8 @@ def _add_shared(
         nargs="+",
         default=data,
         metavar="SOURCE[=WEIGHT]",
-        help="'embedded', one of its sources, 'core', a data set of the Hub, or a file or folder; "
+        help="'embedded', one of its sources, 'core', 'open' (embedded and public Git repositories), a data set of the "
+        "Hub, or a file or folder; "
         f"WEIGHT is how often an epoch sees it (default: {default})",
     )
     parser.add_argument("--max-rows", type=int, metavar="N", help="at most N samples of each source, chosen by hash")
@@ -83,9 +94,9 @@ def _add_shared(
 
 
 def _list(options: argparse.Namespace) -> None:
-    data = options.data or ["embedded", *hub.SOURCES]
+    data = options.data or ["embedded", "open", *hub.SOURCES]
     found = weighted_sources(data)
-    here = {source: weight for source, weight in found.items() if source not in hub.SOURCES}
+    here = {source: of for source, of in found.items() if source not in {**hub.SOURCES, **repositories.SOURCES}}
     if here:
         print(f"{'source':<32} {'samples':>9} {'words':>11}  {'areas':<24} licence")
     for source in here:
@@ -93,6 +104,13 @@ def _list(options: argparse.Namespace) -> None:
         areas = ", ".join(sorted({sample.area for sample in samples}))
         licences = ", ".join(sorted({sample.licence for sample in samples}))
         print(f"{source_name(source):<32} {len(samples):>9,} {_words(samples):>11,}  {areas:<24} {licences}")
+    public = {name: source for name, source in repositories.SOURCES.items() if name in found}
+    if public:
+        print("\nIn public Git repositories at pinned commits; with the embedded sources they are --data open:")
+        print(f"{'source':<24} {'samples':>9}  {'area':<13} {'licence':<26} repository")
+    for name, open_source in public.items():
+        where = f"{open_source.checkout.repository} at {open_source.checkout.commit[:12]}"
+        print(f"{name:<24} {open_source.rows:>9,}  {open_source.area:<13} {open_source.licence:<26} {where}")
     there = {name: source for name, source in hub.SOURCES.items() if name in found}
     if there:
         print("\nOn the Hugging Face Hub, read as a stream, without pictures:")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from training.common.files import replace_text
-from training.corpus import hub
+from training.corpus import hub, repositories
 from training.corpus.cleaned import AcrossSplit
 from training.corpus.cleaning import CleaningReport
 from training.corpus.sample import Sample
@@ -89,7 +89,7 @@ class DataCard:
         removed = {reason: of[name] for reason, of in self.cleaning.removed.items() if of[name]}
         return {
             "name": name,
-            "repository": hub.SOURCES[name].repository if name in hub.SOURCES else None,
+            "repository": _repository(name),
             "licences": sorted(count.licences),
             "areas": dict(count.areas),
             "rows": kept + sum(removed.values()),
@@ -161,6 +161,15 @@ class DataCard:
         """Write ``data_card.json`` and ``data_card.md`` into ``folder``."""
         replace_text(folder / f"{stem}.json", json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n")
         replace_text(folder / f"{stem}.md", self.markdown())
+
+
+def _repository(name: str) -> str | None:
+    """Where a source's data are public: a data set of the Hub, or a repository of GitHub at its commit."""
+    if name in hub.SOURCES:
+        return hub.SOURCES[name].repository
+    if name in repositories.SOURCES:
+        return repositories.SOURCES[name].checkout.address
+    return None
 
 
 def _sum(counters: Iterable[Counter[str]]) -> dict[str, int]:

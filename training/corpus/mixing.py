@@ -1,4 +1,4 @@
-"""How often each data source is seen in an epoch: ``--data art=2 squad-v2=0.5``."""
+"""How often each data source is seen in an epoch: ``--data art=2 squad-v2=0.5``; ``open jax=0`` leaves one out."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ def weights(data: Sequence[str]) -> list[tuple[str, float]]:
 
     A file whose own name ends like a weight is a file.
 
+    A weight of 0 takes a source out of a group that was named before.
+
     Raises:
-        CorpusError: A weight that is not a number above 0 and up to 100.
+        CorpusError: A weight that is not a number from 0 up to 100.
     """
     return [_weight(name) for name in data]
+
+
+def nothing_left_out(name: str) -> CorpusError:
+    """A weight of 0 for what no group before it has."""
+    return _refusal(f"{name}=0", name, "0")
 
 
 def _weight(entry: str) -> tuple[str, float]:
@@ -31,12 +38,16 @@ def _weight(entry: str) -> tuple[str, float]:
         weight = float(number)
     except ValueError:
         weight = math.nan
-    if not name or not 0 < weight <= MOST:
-        raise CorpusError(
-            f"{entry}: the weight {number!r} must be a number above 0 and at most {MOST:g}, as in {name or 'art'}=2; "
-            "leave a source out to see nothing of it"
-        )
+    if not name or not 0 <= weight <= MOST:
+        raise _refusal(entry, name, number)
     return name, weight
+
+
+def _refusal(entry: str, name: str, number: str) -> CorpusError:
+    return CorpusError(
+        f"{entry}: the weight {number!r} must be a number above 0 and at most {MOST:g}, as in {name or 'art'}=2; "
+        "leave a source out to see nothing of it, or give it 0 after a group that has it, as in 'open jax=0'"
+    )
 
 
 def copies(sample: Sample, weight: float) -> int:

@@ -9,18 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from training.corpus import CorpusError, hub, load, split_of
+from training.corpus import CorpusError, hub, load, repositories, split_of
 from training.corpus.__main__ import main
 
 
 def test_list_names_sources_licences_and_sizes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     printed = capsys.readouterr().out
-    here, there, files = (part.splitlines() for part in printed.split("\n\n"))
+    here, public, there, files = (part.splitlines() for part in printed.split("\n\n"))
     assert [line.split()[0] for line in here] == ["source", "art", "ai-literacy", "conversation"]
     assert all(line.endswith("MIT") for line in here[1:])
     sizes = {line.split()[0]: int(line.split()[1].replace(",", "")) for line in here[1:]}
     assert sizes["conversation"] == len(load(["conversation"]))
+    assert [line.split()[0] for line in public[2:]] == list(repositories.SOURCES)
     assert [line.split()[0] for line in there[2:]] == list(hub.SOURCES)
     assert ".jsonl" in files[0]
     assert ".zst" in files[0]

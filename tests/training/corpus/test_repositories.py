@@ -1,0 +1,290 @@
+"""Data in public Git repositories: real repositories made here, which Git itself takes for those of GitHub."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import pytest
+
+from training.corpus import CorpusError, Sample, load, repositories, weighted_sources
+from training.corpus.repositories import dialogues, documents, git, tables
+
+Files = dict[str, str]
+
+
+class Host:
+    """A folder whose repositories Git finds at their public addresses."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        config = folder / "gitconfig"
+        config.write_text(
+            f'[url "file://{folder}/"]\n\tinsteadOf = {git.HOST}\n'
+            "[uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n"
+        )
+        self.environment = {"GIT_CONFIG_GLOBAL": str(config), "GIT_CONFIG_NOSYSTEM": "1"}
+
+    def put(self, repository: str, files: Files) -> str:
+        """Commit files; the commit's hash."""
+        folder = self.folder / repository
+        for name, content in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(content, encoding="utf-8")
+        self.git(folder, "init", "--quiet")
+        self.git(folder, "add", "--all")
+        self.git(folder, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "more")
+        return self.git(folder, "rev-parse", "HEAD").strip()
+
+    def git(self, folder: Path, *arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        environment = {**os.environ, **self.environment}
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    (tmp_path / "host").mkdir()
+    made = Host(tmp_path / "host")
+    for name, value in {**made.environment, "XDG_CACHE_HOME": str(tmp_path / "cache")}.items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+def describe(monkeypatch: pytest.MonkeyPatch, name: str, commit: str, files: list[str], **row: Any) -> None:
+    """Add a source for one test."""
+    row = {"repository": f"museum/{name}", "area": "art", "licence": "CC0-1.0", "title": "the Museum", **row}
+    source = repositories._source(name, {**row, "commit": commit, "files": files})
+    monkeypatch.setitem(repositories.SOURCES, name, source)
+
+
+def pairs(samples: list[Sample]) -> dict[str, str]:
+    return {sample.question: sample.answer for sample in samples}
+
+
+WORK = {"columns": {"title": "title", "artist": "makers.0.name", "date": "date", "medium": "medium", "kind": "class"}}
+WORK |= {"about": "work", "most": 9, "kinds": {"paintings": "painting"}, "skip": {"title": "^untitled"}}
+
+
+def work(title: str, artist: str, date: str | None, medium: str | None = "Oil on wood", kind: str = "Paintings") -> str:
+    makers = [{"name": artist}]
+    return json.dumps({"title": title, "makers": makers, "date": date, "medium": medium, "class": kind})
+
+
+def test_works_are_asked_about_where_the_answer_is_unique_and_stands_in_the_record(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [
+        work("The Ferry", "Ada Berg", "1890"),
+        work("Landscape", "Ada Berg", "1891"),
+        work("Landscape", "Carl Dahl", None, None),
+        work("Garden", "Carl Dahl", "1900"),
+        work("Garden", "Carl Dahl", "1901", kind="things"),
+        work("Untitled", "Ada Berg", "1902"),
+    ]
+    commit = host.put("museum/works", {f"data/a/{n}.json": text for n, text in enumerate(records)})
+    describe(monkeypatch, "works", commit, ["data/**/*.json"], table=WORK)
+    samples = load(["works"])
+    asked = pairs(samples)
+    assert not [
+        question for question in asked if re.match("(Who|The Museum has)", question) and "Landscape" in question
+    ]
+    assert any("Garden" in question and re.search("Who|artist of", question) for question in asked), "both are Dahl's"
+    assert not [question for question in asked if "Garden" in question and re.search("When|date", question)]
+    assert any("1890" in answer for question, answer in asked.items() if "Ferry" in question)
+    assert any("medium is oil on wood" in answer or "recorded as oil" in answer for answer in asked.values())
+    assert "Untitled" not in str(asked)
+    assert all(sample.fact.startswith("row:works:") and sample.licence == "CC0-1.0" for sample in samples)
+    facts = {sample.fact for sample in samples if "Ferry" in sample.question}
+    assert len(facts) <= 2, "all questions on one work fall on one side of the split"
+
+
+def test_artists_of_a_csv_and_a_column_that_is_gone(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "name,born,died,kind\nAda Berg,1850,1910,person\nCarl Dahl,1930,,person\nA Firm,1900,,firm\n"
+    commit = host.put("museum/people", {"people.csv": text, "secret/large.csv": "x"})
+    table = {
+        "about": "artist",
+        "columns": {"name": "name", "born": "born", "died": "died"},
+        "only": {"kind": ["person"]},
+    }
+    describe(monkeypatch, "people", commit, ["people.csv"], table=table)
+    asked = pairs(load(["people"]))
+    assert "Ada Berg (1850–1910) is an artist in the records of the Museum." in asked.values()
+    assert "Carl Dahl (born 1930) is an artist in the records of the Museum." in asked.values()
+    assert "A Firm" not in str(asked)
+    assert not (repositories.SOURCES["people"].checkout.folder / "secret").exists(), "only what is read is fetched"
+    describe(monkeypatch, "people", commit, ["people.csv"], table={**table, "columns": {"name": "nom"}})
+    with pytest.raises(CorpusError, match=r"nom: no such column in any record \(people\.csv"):
+        load(["people"])
+
+
+PAGE = """---
+title: A page
+---
+import X from 'y'
+
+# Attention {#sec}
+
+Attention lets each word look at every other word and decides how much each of them counts for what it means here.
+
+<Tip>
+
+It was described in 2014 and made the whole of a model in 2017, which is why so much of the field speaks of it now.
+
+</Tip>
+
+```python
+secret = 1
+```
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+## What does it cost?
+
+The cost of attention grows with the square of the length, as :numref:`fig` shows. Long texts therefore need other ways,
+and some of them are `sliding windows` and [states](https://x.y) that are kept from one word to the next.
+"""
+
+
+def test_documents_become_passages_and_only_honest_questions(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = {
+        "cells": [{"cell_type": "markdown", "source": ["# Notes\n", "\n", "word " * 30]}, {"cell_type": "code"}]
+    }
+    files = {"docs/a.mdx": PAGE, "docs/b.ipynb": json.dumps(notebook), "docs/zh/c.md": "# X\n\n" + "字 " * 40}
+    commit = host.put("museum/pages", files)
+    describe(monkeypatch, "pages", commit, ["docs/*.mdx", "docs/*.ipynb"], area="ai")
+    samples = load(["pages"])
+    asked = pairs(samples)
+    attention = asked["What does the Museum say about “Attention”?"]
+    assert attention.startswith("Attention lets each word")
+    assert "It was described in 2014" in attention
+    assert asked["What does it cost?"].startswith("Long texts therefore need other ways"), (
+        "no sentence points to a figure"
+    )
+    text = " ".join(sample.answer for sample in samples)
+    assert not re.search("secret|import X|numref|https|title: A page|\\|", text)
+    assert "`sliding windows` and states" in text
+    assert {sample.area for sample in samples} == {"ai"}
+
+
+def test_a_book_is_read_between_its_marks_in_its_own_encoding(tmp_path: Path) -> None:
+    prose = "In the days of Fran\xe7ois the first a painter came to France " + "and painted " * 20 + "a picture."
+    book = f"Licence\n\n*** START OF THIS BOOK ***\n\nPLATES\n\n{prose}\n\n*** END OF THIS BOOK ***\n\nMore licence"
+    (tmp_path / "book.txt").write_bytes(book.encode("cp1252"))
+    ((_, question, passage),) = documents.read([tmp_path / "book.txt"], "A Book")
+    assert (question, passage) == ("", prose)
+
+
+def test_dialogues_alternate_begin_with_the_user_and_end_with_an_answer(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = [("a", "Hello"), ("a", "there"), ("b", "Hi"), ("a", "How?"), ("b", "Well"), ("a", "Bye")]
+    talk = {"t1": {"content": [{"agent": who, "message": text} for who, text in turns]}}
+    rows = "s1,s2,s3,s4,s10\nOne,Two,Three,,Four\n"
+    commit = host.put("museum/talk", {"a/talk.json": json.dumps(talk), "b/talk.csv": rows})
+    form = {"turns": "content", "text": "message", "speaker": "agent", "length": 2}
+    describe(monkeypatch, "talk", commit, ["a/*.json"], dialogues=form, area="conversation")
+    samples = load(["talk"])
+    assert [[m.content for m in sample.messages] for sample in samples] == [["Hello there", "Hi"], ["How?", "Well"]]
+    assert len({sample.fact for sample in samples}) == 1
+    monkeypatch.delitem(repositories.SOURCES, "talk")
+    describe(
+        monkeypatch, "rows", commit, ["b/*.csv"], dialogues={"turns": "s{}", "length": 8}, repository="museum/talk"
+    )
+    (sample,) = load(["rows"])
+    assert [m.content for m in sample.messages] == ["One", "Two"], (
+        "columns in the order of their numbers, and whole pairs"
+    )
+    describe(
+        monkeypatch, "rows", commit, ["b/*.csv"], dialogues={"turns": "t{}", "length": 8}, repository="museum/talk"
+    )
+    with pytest.raises(CorpusError, match=r"b/talk\.csv: no columns t1"):
+        load(["rows"])
+
+
+def test_what_was_fetched_is_not_fetched_again_and_a_break_costs_one_path_at_most(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = host.put("museum/halves", {"a/1.txt": "one", "b/2.txt": "two"})
+    wanted = git.Checkout("museum/halves", commit, ("a", "b"))
+    real = git._git
+
+    def broken(of: git.Checkout, *arguments: str, at: Path | None = None) -> None:
+        if arguments[0] == "sparse-checkout" and "/b" in arguments:
+            (host.folder / "museum").rename(host.folder / "away")
+        real(of, *arguments, at=at)
+
+    monkeypatch.setattr(git, "_git", broken)
+    with pytest.raises(CorpusError, match=r"museum/halves at .*: no such repository"):
+        git.fetched(wanted)
+    assert (wanted.folder / "a/1.txt").read_text() == "one"
+    (host.folder / "away").rename(host.folder / "museum")
+    monkeypatch.setattr(git, "_git", real)
+    assert [path.name for path in git.files(wanted, ["a/*.txt", "b/*.txt"])] == ["1.txt", "2.txt"]
+    (host.folder / "museum").rename(host.folder / "away")
+    assert len(git.files(wanted, ["*/*.txt"])) == 2, "nothing is asked of the network any more"
+
+
+def test_a_repository_that_is_gone_or_lost_its_commit_and_a_machine_without_git(
+    host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commit = host.put("museum/there", {"a.txt": "text"})
+    lost = git.Checkout("museum/there", "0" * 40, ("a.txt",))
+    with pytest.raises(
+        CorpusError, match=r"museum/there at 000000000000: it has no longer the commit .*--data embedded"
+    ):
+        git.fetched(lost)
+    gone = git.Checkout("museum/gone", commit, ("a.txt",))
+    with pytest.raises(CorpusError, match=r"museum/gone at .*no such repository any more"):
+        git.fetched(gone)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CorpusError, match="git is not installed; install it"):
+        git.fetched(git.Checkout("museum/there", commit, ("a.txt",)))
+
+
+def test_all_sources_that_fail_are_named_with_the_way_to_go_on_without_them(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = host.put("museum/here", {"a.md": "# Title\n\n" + "word " * 30})
+    for name in list(repositories.SOURCES):
+        monkeypatch.delitem(repositories.SOURCES, name)
+    for name in ("here", "lost", "gone"):
+        describe(monkeypatch, name, commit if name == "here" else "1" * 40, ["*.md"])
+    with pytest.raises(CorpusError, match=r"lost: .*; gone: .*To go on without them, add to --data: lost=0 gone=0$"):
+        load(["open"])
+    assert {sample.source for sample in load(["open", "lost=0", "gone=0"])} >= {"here", "art", "conversation"}
+    with pytest.raises(CorpusError, match="did you mean here"):
+        weighted_sources(["hre"])
+
+
+def test_where_no_source_can_be_had_the_others_are_not_tried(host: Host) -> None:
+    with pytest.raises(CorpusError, match=rf"none of the first {repositories.GIVE_UP} sources can be had: .*embedded"):
+        load(["open"])
+
+
+def test_every_source_is_described_in_full() -> None:
+    known = {
+        about: {field for question in questions for field in (*question.key, question.asks)}
+        | {name for question in questions for text in question.answers for _, name, _, _ in Formatter().parse(text)}
+        | {"kind", "years", "born", "died"}
+        for about, questions in tables._QUESTIONS.items()
+    }
+    for name, source in repositories.SOURCES.items():
+        assert re.fullmatch("[0-9a-f]{40}", source.checkout.commit), name
+        assert source.area in ("art", "ai", "conversation"), name
+        assert source.licence, name
+        assert source.rows > 0, name
+        if isinstance(source.form, tables.Table):
+            assert set(source.form.columns) <= known[source.form.about], name
+        elif isinstance(source.form, dialogues.Dialogues):
+            assert source.form.length % 2 == 0, name
+    rows = {area: sum(s.rows for s in repositories.SOURCES.values() if s.area == area) for area in ("art", "ai")}
+    assert rows["ai"] > 18_000
+    assert sum(source.rows for source in repositories.SOURCES.values()) > 240_000

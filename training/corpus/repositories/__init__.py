@@ -1,0 +1,173 @@
+"""Openly licensed data in public Git repositories at pinned commits: what ``--data open`` is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from training.common.cache import cache_folder
+from training.common.files import new_file
+from training.corpus.repositories import dialogues, documents, git, tables
+from training.corpus.sample import CorpusError, Message, Sample, sample_id
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["SOURCES", "RepositorySource", "fetch", "samples"]
+
+GIVE_UP = 3
+"""Where so many sources at the beginning cannot be had, there is no network, and the others are not tried."""
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class RepositorySource:
+    """Data of one repository, as ``sources.toml`` describes it.
+
+    Attributes:
+        files: Patterns of the files that are read, from the repository's root.
+        title: How a question names the source.
+        form: How its files are read: a ``tables.Table``, ``dialogues.Dialogues``, or None for documents.
+        rows: How many samples it gives, counted at the pinned commit; 0 where not counted.
+    """
+
+    name: str
+    checkout: git.Checkout
+    files: tuple[str, ...]
+    area: str
+    licence: str
+    title: str
+    form: tables.Table | dialogues.Dialogues | None
+    rows: int
+
+
+def _sources() -> dict[str, RepositorySource]:
+    rows: dict[str, dict[str, Any]] = tomllib.loads((_FOLDER / "sources.toml").read_text(encoding="utf-8"))
+    return {name: _source(name, row) for name, row in rows.items()}
+
+
+def _source(name: str, row: dict[str, Any]) -> RepositorySource:
+    form: tables.Table | dialogues.Dialogues | None = None
+    if "table" in row:
+        standard = {"kinds": {}, "only": {}, "skip": {}, "most": 3, "of_artist": 300, "museum": row["title"]}
+        form = tables.Table(**{**standard, **row["table"]})
+    elif "dialogues" in row:
+        form = dialogues.Dialogues(**{"text": "", "speaker": "", "only": {}, **row["dialogues"]})
+    return RepositorySource(
+        name=name,
+        checkout=git.Checkout(row["repository"], row["commit"], tuple(row.get("paths", row["files"]))),
+        files=tuple(row["files"]),
+        area=row["area"],
+        licence=row["licence"],
+        title=row["title"],
+        form=form,
+        rows=row.get("rows", 0),
+    )
+
+
+SOURCES = _sources()
+
+
+def samples(name: str) -> Iterator[Sample]:
+    """The samples of one source; read from its files once, then from the cache.
+
+    Raises:
+        CorpusError: The repository cannot be had or is not what it was, in one line.
+    """
+    kept = _kept(SOURCES[name])
+    if not kept.is_file():
+        _keep(kept, SOURCES[name])
+    with gzip.open(kept, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            yield Sample(**{**row, "messages": tuple(Message(**message) for message in row["messages"])})
+
+
+def fetch(names: Sequence[str]) -> None:
+    """Fetch what is not here yet of several sources, so that one that fails is known before the first is read.
+
+    Raises:
+        CorpusError: Sources that cannot be had, all named, with the way to leave them out.
+    """
+    failed: dict[str, CorpusError] = {}
+    for name in names:
+        try:
+            if not _kept(SOURCES[name]).is_file():
+                git.files(SOURCES[name].checkout, SOURCES[name].files)
+        except CorpusError as error:
+            failed[name] = error
+            if len(failed) == GIVE_UP and len(failed) == len(names[:GIVE_UP]):
+                raise CorpusError(f"none of the first {GIVE_UP} sources can be had: {error}") from error
+    if failed:
+        without = " ".join(f"{name}=0" for name in failed)
+        raise CorpusError(
+            f"{'; '.join(f'{name}: {error}' for name, error in failed.items())}. "
+            f"To go on without {'it' if len(failed) == 1 else 'them'}, add to --data: {without}"
+        )
+
+
+def _keep(path: Path, source: RepositorySource) -> None:
+    files = git.files(source.checkout, source.files)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with new_file(path) as part, gzip.open(part, "wt", encoding="utf-8", compresslevel=3) as lines:
+            for sample in _read(source, files):
+                lines.write(json.dumps(sample.as_row(), ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be written ({error.strerror}); set XDG_CACHE_HOME") from error
+
+
+def _kept(source: RepositorySource) -> Path:
+    """Its place in the cache: another commit, description or reader is another place."""
+    return cache_folder() / "samples" / f"{source.name}-{_key(source)}.jsonl.gz"
+
+
+def _key(source: RepositorySource) -> str:
+    digest = hashlib.sha256(repr(dataclasses.replace(source, rows=0)).encode())
+    digest.update(_code())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _code() -> bytes:
+    """The readers themselves."""
+    return b"\0".join(path.read_bytes() for path in sorted(_FOLDER.glob("*.py")))
+
+
+def _read(source: RepositorySource, files: list[Path]) -> Iterator[Sample]:
+    for key, messages in _chats(source, files):
+        yield Sample(
+            id=sample_id(source.name, messages),
+            source=source.name,
+            area=source.area,
+            fact=f"row:{source.name}:{key.replace('|', '/')}",
+            messages=messages,
+            licence=source.licence,
+        )
+
+
+def _chats(source: RepositorySource, files: list[Path]) -> Iterable[tuple[str, tuple[Message, ...]]]:
+    if isinstance(source.form, dialogues.Dialogues):
+        yield from dialogues.read(files, source.form)
+        return
+    rows = (
+        documents.read(files, source.title)
+        if source.form is None
+        else tables.ask(list(tables.read(files, source.form)), source.form)
+    )
+    for key, question, answer in rows:
+        if question:
+            yield key, (Message("user", question), Message("assistant", answer))
+        else:
+            yield key, (Message("text", answer),)

@@ -1,0 +1,314 @@
+"""Museums' open records, one a row of a CSV or one a JSON file, as questions and answers about works and artists.
+
+A question is asked only where its answer stands in the record, and where no other record of the same source answers it
+otherwise: a title that two artists gave is asked for with the artist's name or not at all.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from training.corpus.sample import CorpusError, digest
+
+Record = dict[str, str]
+"""Field of ours -> what the museum says; absent where it says nothing."""
+
+LISTED = 6
+"""Names of a list in one answer at most."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """How a museum's columns become our fields.
+
+    Attributes:
+        about: What a record describes: ``work``, ``artist`` or ``recording``.
+        columns: Our field -> its column; inside JSON a path (``contributors.0.fc``), ``*`` for each of a list, ``|``
+            between columns of which the first that is filled counts.
+        museum: The museum as a sentence names it.
+        kinds: The museum's word for what a work is -> ours (``painting``); other works are called works.
+        only: Column -> the values of the records that are read.
+        skip: Our field -> a pattern of values that say nothing (``untitled``); such a field is absent.
+        most: Questions of one record at most, chosen by hash.
+        of_artist: Works of one artist at most, chosen by hash: half of Tate's records are Turner's sketches.
+    """
+
+    about: str
+    columns: Mapping[str, str]
+    museum: str
+    kinds: Mapping[str, str]
+    only: Mapping[str, Sequence[str]]
+    skip: Mapping[str, str]
+    most: int
+    of_artist: int
+
+
+@dataclass(frozen=True)
+class Question:
+    """One way to ask: ``key`` names the thing asked about, ``asks`` the field in the answer (none: all of them)."""
+
+    key: tuple[str, ...]
+    asks: str
+    wordings: tuple[str, ...]
+    answers: tuple[str, ...]
+
+
+_QUESTIONS: dict[str, tuple[Question, ...]] = {
+    "work": (
+        Question(
+            ("title",),
+            "artist",
+            (
+                "Who made “{title}” in the collection of {museum}?",
+                "{museum_start} has a {kind} called “{title}”. Who is it by?",
+                "Who is the artist of the {kind} “{title}” at {museum}?",
+            ),
+            ("“{title}” is by {artist}{artist_years}.", "It is by {artist}{artist_years}.", "{artist} made “{title}”."),
+        ),
+        Question(
+            ("title", "artist"),
+            "date",
+            (
+                "When did {artist} make “{title}”?",
+                "What is the date of the {kind} “{title}” by {artist}?",
+                "When was “{title}” by {artist} made?",
+            ),
+            ("{museum_start} dates it {date}.", "“{title}” is dated {date}.", "Its date is {date}."),
+        ),
+        Question(
+            ("title", "artist"),
+            "medium",
+            (
+                "What is “{title}” by {artist} made of?",
+                "Which materials did {artist} use for “{title}”?",
+                "What is the medium of the {kind} “{title}” by {artist}?",
+            ),
+            ("Its medium is {medium}.", "The medium is {medium}.", "“{title}” is recorded as {medium}."),
+        ),
+        Question(
+            ("title", "artist"),
+            "subjects",
+            ("What does “{title}” by {artist} show?", "What are the subjects of “{title}” by {artist}?"),
+            ("{museum_start} lists these subjects: {subjects}.", "Its subjects include {subjects}."),
+        ),
+        Question(
+            ("title", "artist"),
+            "",
+            (
+                "Tell me about “{title}” by {artist}.",
+                "Describe the {kind} “{title}” by {artist}.",
+                "I came across “{title}” by {artist}. What is it?",
+            ),
+            (
+                "“{title}” is a {kind} by {artist}{artist_years}.[ {museum_start} dates it {date}.]"
+                "[ Its medium is {medium}.][ Its subjects include {subjects}.] It belongs to {museum}.",
+            ),
+        ),
+    ),
+    "artist": (
+        Question(
+            ("name",),
+            "born",
+            ("When was {name} born?", "In what year was {name} born?", "Which year was the artist {name} born in?"),
+            ("{name} was born in {born}[ in {born_in}].", "In {born}[, in {born_in}]."),
+        ),
+        Question(
+            ("name",),
+            "born_in",
+            ("Where was {name} born?", "What is the birthplace of {name}?"),
+            ("{name} was born in {born_in}.", "In {born_in}."),
+        ),
+        Question(
+            ("name",),
+            "died",
+            ("When did {name} die?", "In what year did {name} die?"),
+            ("{name} died in {died}[ in {died_in}].", "In {died}[, in {died_in}]."),
+        ),
+        Question(
+            ("name",),
+            "nationality",
+            ("What nationality does {museum} record for {name}?",),
+            ("{museum_start} records {name} as {nationality}.", "{nationality}, as {museum} records it."),
+        ),
+        Question(
+            ("name",),
+            "movements",
+            ("Which movements is {name} associated with?", "Which movements does {museum} name for {name}?"),
+            ("{museum_start} names {movements}.", "{name} is associated with {movements}."),
+        ),
+        Question(
+            ("name",),
+            "",
+            ("What do you know about {name}?", "Tell me about the artist {name}.", "Who is the artist {name}?"),
+            (
+                "{name}{artist_years} is an artist in the records of {museum}.[ {name} was born in {born_in}.]"
+                "[ {name} died in {died_in}.][ The nationality given is {nationality}.]"
+                "[ {name} is associated with {movements}.]",
+            ),
+        ),
+    ),
+    "recording": (
+        Question(
+            ("title",),
+            "description",
+            (
+                "What is the recording “{title}” of {museum} about?",
+                "What does “{title}”, a recording of {museum}, cover?",
+            ),
+            ("{description}",),
+        ),
+    ),
+}
+
+
+def read(files: Sequence[Path], table: Table) -> Iterator[Record]:
+    """The records of a source.
+
+    Raises:
+        CorpusError: A file that is not what it was, or a column that no record has: it names the file and the column.
+    """
+    missing = {name.split(".")[0].strip(): "" for columns in table.columns.values() for name in columns.split("|")}
+    missing |= {column.split(".")[0]: "" for column in table.only}
+    for path in files:
+        for row in _rows(path):
+            if not isinstance(row, dict):
+                raise CorpusError(f"{path.parent.name}/{path.name}: not a record but {str(row)[:60]!r}")
+            missing = {name: path.name for name in missing if name not in row}
+            if all(str(_value(row, column)) in values for column, values in table.only.items()):
+                yield _record(row, table)
+    for name, file in missing.items():
+        raise CorpusError(f"{name}: no such column in any record ({file} was the last); the files' form has changed")
+
+
+def ask(records: Sequence[Record], table: Table) -> Iterator[tuple[str, str, str]]:
+    """A key that all questions about one record share, a question, and its answer."""
+    questions = _QUESTIONS[table.about]
+    answers = [_answers(records, question) for question in questions]
+    for record in _of_each_artist(records, table.of_artist):
+        fits = [
+            question
+            for question, known in zip(questions, answers, strict=True)
+            if (key := _key(record, question))
+            and len(known[key]) == 1
+            and (not question.asks or question.asks in record)
+        ]
+        name = "|".join(value.casefold() for value in _key(record, questions[-1]) or ())
+        fits.sort(key=lambda question: (question.asks != "", digest(f"{name}|{question.asks}")))
+        texts = _Texts(record, table)
+        for question in fits[: table.most]:
+            choice = digest(f"{name}|{question.asks}", salt="wording")
+            yield name, texts.filled(question.wordings, choice), texts.filled(question.answers, choice >> 8)
+
+
+def _of_each_artist(records: Sequence[Record], most: int) -> Iterator[Record]:
+    by_artist: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_artist[record.get("artist", record.get("name", ""))].append(record)
+    for artist, of_one in by_artist.items():
+        if not artist:
+            yield from of_one
+            continue
+        if len(of_one) > most:
+            of_one.sort(key=lambda record: digest("|".join(record.values())))
+        yield from of_one[:most]
+
+
+def _answers(records: Sequence[Record], question: Question) -> dict[tuple[str, ...], set[str]]:
+    """What is answered for each thing that the question can be about. A description, and an empty field, whose answer
+    is open, differ from those of every other record."""
+    found: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for number, record in enumerate(records):
+        if key := _key(record, question):
+            found[key].add(record.get(question.asks, f"\0{number}"))
+    return found
+
+
+def _key(record: Record, question: Question) -> tuple[str, ...] | None:
+    values = tuple(record.get(field, "").casefold() for field in question.key)
+    return values if all(values) else None
+
+
+class _Texts:
+    """Wordings filled with the fields of one record."""
+
+    def __init__(self, record: Record, table: Table) -> None:
+        born, died = record.get("born"), record.get("died")
+        years = record.get("years") or (f"{born}–{died}" if born and died else f"born {born}" if born else "")
+        self.fields = {
+            **record,
+            "kind": record.get("kind", "work"),
+            "artist_years": f" ({years})" if years else "",
+            "museum": table.museum,
+            "museum_start": table.museum[:1].upper() + table.museum[1:],
+        }
+
+    def filled(self, wordings: tuple[str, ...], choice: int) -> str:
+        """One wording; a part in square brackets is left out where a field of it is absent."""
+        text = re.sub(r"\[([^\]]*)\]", lambda part: self._part(part[1]), wordings[choice % len(wordings)])
+        return _an(text.format_map(self.fields))
+
+    def _part(self, part: str) -> str:
+        return part if all(field in self.fields for _, field, _, _ in Formatter().parse(part) if field) else ""
+
+
+def _an(text: str) -> str:
+    """``a etching`` becomes ``an etching``: only our own words follow our ``a``."""
+    return re.sub(r"\b([Aa]) (?=(?:installation|etching|engraving|album|oil|object)\b)", r"\1n ", text)
+
+
+def _rows(path: Path) -> Iterator[Any]:
+    if path.suffix == ".json":
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8-sig"))
+        except ValueError as error:
+            raise CorpusError(f"{path}: not JSON as it was ({error})") from None
+        yield from rows if isinstance(rows, list) else [rows]
+    else:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from csv.DictReader(file)
+
+
+def _record(row: dict[str, Any], table: Table) -> Record:
+    record = {}
+    for field, columns in table.columns.items():
+        text = next((text for column in columns.split("|") if (text := _text(_value(row, column)))), "")
+        if text and not (field in table.skip and re.search(table.skip[field], text, re.IGNORECASE)):
+            record[field] = text
+    if "medium" in record:  # in the middle of a sentence of ours
+        record["medium"] = re.sub(r"^[A-Z](?=[a-z])", lambda letter: letter[0].lower(), record["medium"])
+    if "kind" in record:
+        record["kind"] = table.kinds.get(record["kind"].casefold(), "work")
+    return record
+
+
+def _value(row: dict[str, Any], column: str) -> Any:
+    """What stands at a path; None where a level is absent or empty."""
+    first, *names = column.strip().split(".")
+    values = [row.get(first)]
+    for name in names:
+        if name == "*":
+            values = [inner for value in values if isinstance(value, list) for inner in value]
+        elif name.isdigit():
+            values = [value[int(name)] for value in values if isinstance(value, list) and len(value) > int(name)]
+        else:
+            values = [value[name] for value in values if isinstance(value, dict) and name in value]
+    return values if "*" in names else next(iter(values), None)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        names = list(dict.fromkeys(text for item in value if (text := _text(item))))[:LISTED]
+        return ", ".join(names)
+    if value is None or isinstance(value, (dict, bool)):
+        return ""
+    text = html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"<br\s*/?>|</p>", " ", str(value))))
+    return re.sub(r"\s+", " ", text).strip(" ,;")
