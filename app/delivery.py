@@ -29,6 +29,7 @@ class Report:
         seen: for how many seconds the answer on each side was on the screen.
         first: which was there first.
         fresh: the page has just been opened; nobody has written on it yet.
+        challenge, solution: the work that the study asks of a browser, and what it found.
         waiting: what was kept from before, oldest first; each with `do`, `values` and `facts`.
     """
 
@@ -41,6 +42,8 @@ class Report:
     seen: dict[str, float] = field(default_factory=dict)
     first: str | None = None
     fresh: bool = False
+    challenge: str = ""
+    solution: str = ""
     waiting: tuple[dict[str, Any], ...] = ()
 
 
@@ -49,7 +52,7 @@ def read_report(client: Any) -> Report:
     facts = _object(client[:MAX_CHARS] if isinstance(client, str) else "")
     texts = {
         name: facts[name][:200]
-        for name in ("key", "consent", "moved", "time", "invite", "first")
+        for name in ("key", "consent", "moved", "time", "invite", "first", "challenge", "solution")
         if isinstance(facts.get(name), str)
     }
     seconds, seen, waiting = facts.get("seconds"), facts.get("seen"), facts.get("waiting")
@@ -74,10 +77,14 @@ def arguments(item: dict[str, Any], fields: tuple[str, ...], token: str) -> list
     return [given.get(name) for name in fields]
 
 
-def receipt(keys: list[str]) -> str:
-    """What tells the page's script which of its requests need not be sent again."""
-    known = [key for key in keys if key.replace("-", "").replace("_", "").isalnum()]
-    return f'<i data-done="{" ".join(known)}" hidden></i>'
+def receipt(keys: list[str], refused: list[str] | None = None) -> str:
+    """What tells the page's script which of its requests need not be sent again, and which of them were refused."""
+
+    def known(some: list[str]) -> str:
+        return " ".join(key for key in some if key.replace("-", "").replace("_", "").isalnum())
+
+    told = f' data-refused="{known(refused)}"' if refused else ""
+    return f'<i data-done="{known(keys)}"{told} hidden></i>'
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -20,15 +20,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.client import address
 from app.inputs import as_token
-from app.limits import Limits
+from app.limits import Later, Limits
 from app.login import ENDED, Login
 from app.protection import ADMIN_EVENTS, EVENTS, declared_length, route_of
-from feedback.blind_test import Refused
 
 MAX_EVENT_BYTES = 256 * 1024  # of a tester: a question and a comment at their longest, in escapes, take 50,000
 MAX_TEXT = 20_000  # characters of any one value of a tester
 MAX_REPORT = 200_000  # characters of the last value, with which the page sends again what it has kept
 MAX_DEPTH = 12  # lists within lists; a page sends two
+LIMIT_HEADER = "X-Diptych"
 TOO_LONG = "That is more text than can be sent at once; please shorten it."
 _ENVELOPE: dict[str, Any] = {
     "is_generating": False,
@@ -53,12 +53,16 @@ class Events:
     max_bytes: int = MAX_EVENT_BYTES
     max_text: int = MAX_TEXT
 
-    def say(self, text: str, status: int) -> Response:
-        """An answer that the page shows as a sentence and that changes nothing else; without such a line an error."""
+    def say(self, text: str, status: int, wait: float = 0.0) -> Response:
+        """An answer that the page shows as a sentence and that changes nothing else; without such a line an error.
+
+        Where it is a limit that passes after some seconds, a header tells our own word from a proxy's.
+        """
+        headers = {"Retry-After": str(math.ceil(wait)), LIMIT_HEADER: "limit"} if wait else {}
         if not self.outputs:
-            return JSONResponse({"error": text}, status)
+            return JSONResponse({"error": text}, status, headers)
         data = [f"<p>{escape(text)}</p>" if output is None else output for output in self.outputs]
-        return JSONResponse({"data": data, **_ENVELOPE})
+        return JSONResponse({"error": text, "data": data, **_ENVELOPE}, status if wait else 200, headers)
 
 
 def events_of(blocks: gr.Blocks, **limits: Any) -> Events:
@@ -100,8 +104,8 @@ class Intake:
             if events is self._pages[EVENTS]:
                 token = "" if isinstance(event, Response) else as_token(next(iter(event["data"]), ""))
                 self._limits.event(address(Request(scope)), token, len(body))
-        except Refused as error:
-            event = events.say(str(error), 429)
+        except Later as error:
+            event = events.say(str(error), 429, error.seconds)
         if isinstance(event, Response):
             await event(scope, receive, send)
             return

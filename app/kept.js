@@ -82,9 +82,13 @@
     mine.add(key);
     return key;
   };
-  const settle = (keys) => {
-    for (const item of kept().filter((one) => keys.includes(one.key))) {
+  // What was refused need not come again either, but what was typed for it stays, also over a reload.
+  const settle = (text) => {
+    const keys = (attribute) => text.match(new RegExp(`data-${attribute}=\\\\?"([^"\\\\]*)`))?.[1].split(" ") ?? [];
+    const refused = keys("refused");
+    for (const item of kept().filter((one) => keys("done").includes(one.key))) {
       remove(item.item);
+      if (refused.includes(item.key)) continue;
       if (item.do === "send") sentPrompt(item.values.prompt);
       if (item.do === "start") remove("draft.consent"); // it was for this text, and for once
     }
@@ -99,6 +103,17 @@
     ...window.diptych.told?.(),
   });
 
+  // What a study may ask for before somebody begins: found while the page goes on, then sent with the Start.
+  let work = null;
+  const withWork = async (then) => {
+    const { challenge } = find("work").dataset;
+    note("working", "Your browser is doing a little work that keeps robots out; this takes some seconds.");
+    const solution = await window.diptych.solve(challenge, token());
+    note("working", "");
+    work = { challenge, solution };
+    return then();
+  };
+
   let fresh = true; // until the page has been filled once
   window.diptych = {
     read,
@@ -110,7 +125,9 @@
       const given = Object.fromEntries(fields.map((field, place) => [field, values[place]]));
       delete given.token;
       delete given.client;
-      const told = facts();
+      if (what === "start" && find("work") && !work) return withWork(() => window.diptych.pack(what, fields, values));
+      const told = { ...facts(), ...(what === "start" ? work : null) };
+      work = null;
       if (what === "next") write("moved", given.key);
       if (what === "undo") remove("moved");
       if (what === "load" || what === "confirmed") told.waiting = waiting();
@@ -129,7 +146,8 @@
   // that got no answer of the app (no network, a proxy's 502 or 504, silence) is sent again here until it gets one.
   const SILENCE_MS = 30_000; // the app itself holds a request for 20 s
   const PAUSES_MS = [300, 700, 1500, 3000];
-  const AT_THE_DOOR = [429, 502, 503, 504]; // a proxy's words
+  const AT_THE_DOOR = [429, 502, 503, 504]; // a proxy's words; our own 429 says so in a header
+  const LONGEST_PAUSE_S = 60;
   const plainFetch = window.fetch.bind(window);
   let address = "";
   let underway = 0; // requests on their way that are not the timer's
@@ -138,6 +156,8 @@
   const once = async (url, options) => {
     const response = await plainFetch(url, { ...options, signal: AbortSignal.timeout(SILENCE_MS) });
     const body = await response.text();
+    if (response.status === 429 && response.headers.get("x-diptych"))
+      return { limit: parsed(body).error, seconds: Math.min(Number(response.headers.get("retry-after")) || 1, LONGEST_PAUSE_S) };
     const ours = response.headers.get("content-type")?.includes("json") && !AT_THE_DOOR.includes(response.status);
     note("too-long", response.status === 413 && "That is more text than can be sent at once; please shorten it.");
     if (response.status === 413) return new Response('{"error": "too large"}', { status: 413 });
@@ -162,16 +182,14 @@
     try {
       for (let attempt = 0; ; attempt++) {
         const response = await once(url, options).catch(() => null);
-        if (response) {
-          unreachable(false);
-          const [, keys] = (await response.clone().text()).match(/data-done=\\?"([^"\\]*)/) ?? [];
-          if (keys) settle(keys.split(" "));
+        hinder(response instanceof Response ? "" : response ? `${response.limit} ${KEPT}` : `No connection to the server. ${KEPT}`);
+        if (response instanceof Response) {
+          settle(await response.clone().text());
           return response;
         }
-        unreachable(true);
         await new Promise((resolve) => {
           wake = resolve;
-          setTimeout(resolve, PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)]);
+          setTimeout(resolve, response ? response.seconds * 1000 : PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)]);
         });
         options = withAllKept(options);
       }
@@ -206,7 +224,7 @@
     const { body } = withAllKept({ body: JSON.stringify({ session_hash: "leaving", data: [JSON.stringify({ waiting: [] })] }) });
     plainFetch(address, { method: "POST", body, keepalive: true, headers: { "content-type": "application/json" } })
       .then((response) => response.text())
-      .then((text) => settle(text.match(/data-done=\\?"([^"\\]*)/)?.[1].split(" ") ?? []))
+      .then(settle)
       .catch(() => {});
   };
   addEventListener("pagehide", leave);
@@ -217,22 +235,24 @@
 
   const note = (id, text) => {
     const line = find(id);
-    if (!text) line?.remove();
-    else if (!line && find("status")) {
+    if (line && line.textContent !== text) line.remove();
+    if (text && line?.textContent !== text && find("status")) {
       const made = Object.assign(document.createElement("p"), { id, className: "note", textContent: text });
       find("status").append(made);
     }
   };
-  let cut = false;
-  const unreachable = (now) => {
-    cut = now;
-    note("unreachable", now && "No connection to the server. What you typed and chose is kept in this browser and sent as soon as there is one.");
+  // Why nothing gets through at the moment: no connection, or a limit of ours, which says when it goes on.
+  const KEPT = "What you typed and chose is kept in this browser and sent as soon as it can be.";
+  let hindered = "";
+  const hinder = (why) => {
+    hindered = why;
+    note("unreachable", why);
   };
   const warn = () => {
     storage((all) => all.length);
     note("nothing-kept", denied && scene().phase && scene().phase !== "thanks" &&
       "This browser keeps nothing for this page (cookies or storage are blocked): a reload would begin a new session.");
-    if (cut) unreachable(true);
+    if (hindered) hinder(hindered);
   };
 
   // -- drafts -----------------------------------------------------------------------------------------------------

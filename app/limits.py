@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from feedback.blind_test import Refused
+from feedback.entry import WrongCode
 
 HOUR = 3600.0
 TESTER_LIMIT = 120  # questions an hour of one tester
@@ -16,9 +17,20 @@ ADDRESS_LIMIT = 1000  # questions and new sessions an hour from one address: a c
 SESSION_LIMIT = 60  # new sessions an hour from one address: two classes of thirty
 TESTER_BYTES = 4 << 20  # an hour; a round takes some ten thousand
 ADDRESS_BYTES = 64 << 20
+CODE_LIMIT = 100  # wrong codes an hour from one address
+FREE_CODES = 3  # wrong ones before answers are delayed
+LONGEST_DELAY = 8.0  # seconds; the right code is in after them, whatever others of its address try
 ADDRESS_EVENTS = 2000  # within a minute and a half, then 1,300 a minute; thirty testers send some thirty a minute each
 EVENT_SECONDS = 90.0
 MAX_KEYS = 10_000  # before those whose window has passed are forgotten
+
+
+class Later(Refused):
+    """Too much at the moment; the same is possible after so many seconds."""
+
+    def __init__(self, text: str, seconds: float) -> None:
+        super().__init__(f"{text} {_in(seconds)}.")
+        self.seconds = seconds
 
 
 class Window:
@@ -38,6 +50,11 @@ class Window:
             if not self.limit or len(events) < self.limit:
                 return 0.0
             return events[-self.limit] + self.seconds - self._clock()
+
+    def number(self, key: str) -> int:
+        """Events of this key within the window."""
+        with self._lock:
+            return len(self._recent(key))
 
     def count(self, key: str) -> None:
         """Write down an event."""
@@ -109,6 +126,7 @@ class Limits:
         self._testers = Window(tester, HOUR, clock)
         self._addresses = Window(address, HOUR, clock)
         self._sessions = Window(sessions if address else 0, HOUR, clock)
+        self._codes = Window(CODE_LIMIT if address else 0, HOUR, clock)
         self._tester_bytes = Bucket(TESTER_BYTES if tester else 0, HOUR, clock)
         self._address_bytes = Bucket(ADDRESS_BYTES if address else 0, HOUR, clock)
         self._events = Bucket(ADDRESS_EVENTS if address else 0, EVENT_SECONDS, clock)
@@ -117,13 +135,14 @@ class Limits:
     def check(self, address: str, tester_id: str = "") -> None:
         """Raises Refused with when to come back."""
         if wait := self._testers.wait(tester_id) if tester_id else 0.0:
-            raise Refused(f"You have asked {self._testers.limit:,} questions within an hour; come back {_in(wait)}.")
+            raise Later(f"You have asked {self._testers.limit:,} questions within an hour; come back", wait)
         if wait := self._addresses.wait(address):
-            raise Refused(f"Too many questions came from your network within an hour; come back {_in(wait)}.")
+            raise Later("Too many questions came from your network within an hour; come back", wait)
+        if wait := 0.0 if tester_id else self._codes.wait(address):
+            raise Later("Too many wrong codes came from your network within an hour; come back", wait)
         if wait := 0.0 if tester_id else self._sessions.wait(address):
-            raise Refused(
-                f"{self._sessions.limit:,} people have begun from your network within an hour; come back {_in(wait)}."
-            )
+            text = f"{self._sessions.limit:,} people have begun from your network within an hour; come back"
+            raise Later(text, wait)
 
     def count(self, address: str, tester_id: str = "") -> None:
         """Write down a question, or without a tester a new session."""
@@ -135,7 +154,7 @@ class Limits:
 
     @contextmanager
     def counted(self, address: str, tester_id: str = "") -> Iterator[None]:
-        """Count a question first, and take that back if it is refused within the block. Raises Refused.
+        """Count a question, or without a tester a new session, and take that back if it is refused. Raises Refused.
 
         However many come at the same moment, no more of them pass than are left.
         """
@@ -144,19 +163,28 @@ class Limits:
             self.count(address, tester_id)
         try:
             yield
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, WrongCode):
+                self._codes.count(address)
             self._addresses.refund(address)
             if tester_id:
                 self._testers.refund(tester_id)
+            else:
+                self._sessions.refund(address)
             raise
+
+    def delay(self, address: str) -> float:
+        """For how many seconds the next code from an address is left waiting, right or wrong."""
+        wrong = self._codes.number(address)
+        return min(LONGEST_DELAY, 0.5 * 2.0 ** (wrong - FREE_CODES)) if wrong >= FREE_CODES else 0.0
 
     def event(self, address: str, token: str, size: int) -> None:
         """Count an event of the page with so many bytes, before anything is done with it. Raises Refused."""
         wait = self._events.take(address, 1) or self._address_bytes.take(address, size)
         if wait:
-            raise Refused(f"Too much came from your network; it goes on {_in(wait)}.")
+            raise Later("Too much came from your network; it goes on", wait)
         if wait := self._tester_bytes.take(token, size) if token else 0.0:
-            raise Refused(f"This page has sent too much; it goes on {_in(wait)}.")
+            raise Later("This page has sent too much; it goes on", wait)
 
 
 def _in(seconds: float) -> str:

@@ -68,8 +68,8 @@ def status_line(scene: Scene) -> str:
 _SAVED = {"left": "A is better", "right": "B is better", "tie": "equally good", "both_bad": "both are bad"}
 
 
-def welcome(study: Study) -> str:
-    """What the test is, and what a tester agrees to."""
+def welcome(study: Study, challenge: str = "") -> str:
+    """What the test is, and what a tester agrees to; with what the browser must work on, where the study says so."""
     paragraphs = "".join(f"<p>{escape(text.strip())}</p>" for text in study.consent_text.split("\n\n"))
     rounds = f"{study.rounds}&nbsp;round{'s' if study.rounds != 1 else ''}"
     return (
@@ -77,6 +77,7 @@ def welcome(study: Study) -> str:
         f'<p class="lead">Ask a question, read two answers side by side, and choose. {rounds}, about '
         f"{max(1, round(study.rounds * 0.75))}&nbsp;minutes.</p>"
         f'<section class="terms" aria-label="What you agree to">{paragraphs}</section>'
+        + (f'<i id="work" data-challenge="{escape(challenge)}" hidden></i>' if challenge else "")
     )
 
 

@@ -93,7 +93,7 @@ def build(
     )  # fmt: skip
     gr.mount_gradio_app(
         server, testers, "/",
-        head=_style("style.css") + _script("kept.js", "testers.js"),
+        head=_style("style.css") + _script("kept.js", "work.js", "testers.js"),
         favicon_path=str(HERE / "favicon.svg"), **common,
     )  # fmt: skip
     lighten(server)

@@ -18,7 +18,7 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
@@ -104,11 +104,13 @@ class TestersPage(TestersLayout):
         }  # fmt: skip
         fields = ("token", *values, "client")
         script = f"window.diptych ? window.diptych.pack({json.dumps(do)}, {json.dumps(fields)}, args) : args"
-        handler = self._told(do, handler)
+        handler = told = self._told(do, handler)
         if do not in ("load", "tick"):
             self._replayed[do] = (handler, fields)
+        if do in ("load", "start"):
+            told = self._unhurried(do, handler)
         event(
-            handler, [components[name] for name in fields], self._outputs, js=f"(...args) => {script}", queue=False,
+            told, [components[name] for name in fields], self._outputs, js=f"(...args) => {script}", queue=False,
             api_visibility="private", show_progress="hidden", api_name=None,
         )  # fmt: skip
 
@@ -121,6 +123,7 @@ class TestersPage(TestersLayout):
         @functools.wraps(handler)
         def handle(*given: Any) -> Updates:
             report = read_report(given[place])
+            refused = []
             try:
                 self._must_be_new(as_token(given[0]), report.key)
                 updates: Updates = handler(*given)
@@ -137,10 +140,24 @@ class TestersPage(TestersLayout):
                 scene = self._scene(as_token(given[0]), report.moved)
                 voted = do.startswith("vote ") and scene.phase is Phase.VOTED and scene.key == given[1]
                 updates = self._show(scene, "" if voted else _reason(error))  # an earlier click was saved
+                refused = [report.key] if report.key and not voted else []
             except Exception:  # a mistake of ours, which no tester must see as a broken page
                 log.exception("a handler broke")
                 updates = self._say(_BROKEN)
-            return {**updates, self.receipt: receipt([report.key])} if report.key else updates
+            return {**updates, self.receipt: receipt([report.key], refused)} if report.key else updates
+
+        return handle
+
+    def _unhurried(self, do: str, handler: Callable[..., Updates]) -> Callable[..., Any]:
+        """A handler that may begin a session; later after wrong codes from its address, while no thread waits."""
+
+        @functools.wraps(handler)
+        async def handle(*given: Any) -> Updates:
+            *_, client, request = given
+            starts = do == "start" or any(item.get("do") == "start" for item in read_report(client).waiting)
+            if starts and (delay := self.runtime.limits.delay(address(request))):
+                await asyncio.sleep(delay)
+            return await anyio.to_thread.run_sync(handler, *given)
 
         return handle
 
@@ -150,11 +167,12 @@ class TestersPage(TestersLayout):
         """Do what the browser has kept since it could not send it, or got no answer; then show where the tester is."""
         report = read_report(client)
         updates: Updates = {}
-        done = []
-        for item in report.waiting:
+        done, refused = [], []
+        for item in _with_one_start(report.waiting):
             outcome = self._do_again(item, as_token(token), request)
             if self.receipt in outcome:
                 done.append(str(item.get("key")))
+                refused += done[-1:] if "data-refused" in outcome[self.receipt] else []
             updates |= outcome
         said = updates.get(self.status)
         shown = self._show(self._scene(as_token(token), report.moved))
@@ -167,7 +185,7 @@ class TestersPage(TestersLayout):
             updates[self.status] = said
         if report.invite:  # from the link
             updates[self.invite] = {**updates.get(self.invite, gr.update()), "value": report.invite}
-        return {**updates, self.receipt: receipt(done)}
+        return {**updates, self.receipt: receipt(done, refused)}
 
     def _do_again(self, item: dict[str, Any], token: str, request: gr.Request) -> Updates:
         """What a kept click brings about. With a receipt in it, it need not be sent again."""
@@ -222,11 +240,12 @@ class TestersPage(TestersLayout):
             for question, answer in zip(study.background, map(as_text, (first, second)), strict=False)
             if answer
         }
-        self.runtime.limits.check(address(request))
-        self.runtime.limits.count(address(request))  # a wrong invite code counts as well
-        read = read_report(client).consent
-        version = study.consent_version if read is None else read
-        tester = blind_test.enrol(version, answers, as_text(invite, 100), as_token(token) or None)
+        report = read_report(client)
+        version = study.consent_version if report.consent is None else report.consent
+        with self.runtime.limits.counted(address(request)):
+            tester = blind_test.enrol(
+                version, answers, as_text(invite, 100), as_token(token) or None, (report.challenge, report.solution)
+            )
         return {**self._show(self._scene(tester.id)), self.token: tester.id}
 
     def _send(self, token: Any, key: Any, prompt: Any, client: Any, request: gr.Request) -> Updates:
@@ -349,7 +368,8 @@ class TestersPage(TestersLayout):
     def _confirmed(self, token: Any, what: Any, client: Any, request: gr.Request) -> Updates:
         tester_id = as_token(token)
         for item in read_report(client).waiting:  # words that are on their way belong to a round that this may end
-            self._do_again(item, tester_id, request)
+            if item.get("do") != "start":  # which whoever is asked this has done, and which may try a code
+                self._do_again(item, tester_id, request)
         if self.runtime.rounds:
             self.runtime.rounds.stop(tester_id)
         if what == "withdraw":
@@ -384,6 +404,15 @@ class TestersPage(TestersLayout):
                 "This page showed another round, perhaps because of another tab; this is the one that you are in."
             )
         return scene.battle
+
+
+def _with_one_start(waiting: tuple[dict[str, Any], ...]) -> Iterator[dict[str, Any]]:
+    """What is done again of what a browser has kept: of several Starts, each of which may try a code, the first."""
+    started = False
+    for item in waiting:
+        if item.get("do") != "start" or not started:
+            yield item
+        started = started or item.get("do") == "start"
 
 
 def _reason(error: Exception) -> str:

@@ -191,8 +191,10 @@ class TestersLayout:
         if phase is not Phase.WELCOME:
             return updates
         begins = not self._blind_test.closed
-        updates[self.terms] = markup.welcome(study) if begins else markup.CLOSED
-        updates[self.invite] = gr.update(visible=begins and study.access == "invite")
+        updates[self.terms] = markup.welcome(study, self._blind_test.challenge()) if begins else markup.CLOSED
+        label = "Invite code" if study.access == "invite" else "Code"
+        coded = study.access == "invite" or bool(study.entry_code)
+        updates[self.invite] = gr.update(visible=begins and coded, label=label)
         updates[self.background] = gr.update(visible=begins and bool(study.background))
         updates |= {component: gr.update(visible=begins) for component in (self.consent, self.start)}
         for component, question in zip(self.background_answers, study.background, strict=False):

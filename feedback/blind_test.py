@@ -43,6 +43,16 @@ _SERVER = (
     "CASE WHEN :kept THEN :server_seconds ELSE"
     " ROUND(MAX(0, (julianday(:now) - julianday(MAX(turns.finished_at))) * 86400), 3) END"
 )
+
+
+def _at_most(claim: str, least: float = 0) -> str:
+    """What the browser says it measured, as far as the server's clock allows; votes from before that clock have none.
+
+    ``least``: an answer that was on the screen was there for a moment, however the server's clock rounds.
+    """
+    return f"MIN(:{claim}, MAX({least}, ifnull({_SERVER}, :{claim})))"
+
+
 # The repeated columns come from the battle itself, the lengths from what the tester read.
 _INSERT_VOTE = f"""
 INSERT INTO votes (battle_id, study_id, tester_id, prompt_id, left_model, choice, reasons, comment, good_enough, turns,
@@ -50,8 +60,8 @@ INSERT INTO votes (battle_id, study_id, tester_id, prompt_id, left_model, choice
                    right_seen, first_seen)
 SELECT battles.id, study_id, tester_id, prompt_id, left_model, :choice, :reasons, :comment, :good_enough,
        COUNT(DISTINCT turns.id), SUM((model = left_model) * chars), SUM((model <> left_model) * chars),
-       MAX(leak_flag), :now, :client_time, MIN(:vote_seconds, {_SERVER}), {_SERVER}, :left_seen, :right_seen,
-       :first_seen
+       MAX(leak_flag), :now, :client_time, {_at_most("vote_seconds")}, {_SERVER}, {_at_most("left_seen", 0.001)},
+       {_at_most("right_seen", 0.001)}, :first_seen
 FROM battles JOIN turns ON turns.battle_id = battles.id AND turns.status = 'complete'
              JOIN answers ON answers.turn_id = turns.id
 WHERE battles.id = :battle GROUP BY battles.id
@@ -90,8 +100,8 @@ class BlindTest(Turns):
             vote_seconds: from both answers readable to the vote, in seconds, as the browser measured it; no more is
                 stored than the server's own clock allows, which is stored beside it.
             client_time: the browser's clock.
-            seen: for how many seconds the answer on the ``left`` and on the ``right`` was on the screen; None when
-                nobody measured it.
+            seen: for how many seconds the answer on the ``left`` and on the ``right`` was on the screen, bounded in
+                the same way; None when nobody measured it.
             first_seen: which was there first, ``left``, ``right`` or ``both``.
             request: a key of the browser's under which this is done once.
 

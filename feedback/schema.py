@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 migrations = Migrations("diptych")
-VERSIONS = ("initial", "invites", "good_enough", "delivery", "blind_draws", "server_seconds", "bounded_changes")
+VERSIONS = (
+    "initial", "invites", "good_enough", "delivery", "blind_draws", "server_seconds", "bounded_changes",
+    "bounded_claims",
+)  # fmt: skip
 
 
 def statements(script: str) -> Iterator[str]:
@@ -87,6 +90,21 @@ def bounded_changes(db: Database) -> None:
             "votes",
             "a vote is changed only so often",
             f"(SELECT COUNT(*) FROM votes WHERE battle_id = NEW.battle_id) >= {MAX_CHANGES}",
+        ).strip()
+    )
+
+
+@migrations()
+def bounded_claims(db: Database) -> None:
+    """No vote says that somebody read for longer than the answers were there."""
+    db.execute(
+        never(
+            "votes_claims_bounded",
+            "INSERT",
+            "votes",
+            "no browser has shown answers for longer than they were there",
+            "MAX(ifnull(NEW.vote_seconds, 0), ifnull(NEW.left_seen, 0), ifnull(NEW.right_seen, 0))"
+            " > NEW.server_seconds + 0.001",
         ).strip()
     )
 

@@ -15,6 +15,7 @@ from typing import Any
 from .assignment import MODELS
 from .battles import Tester, read_tester, timestamp
 from .database import Database, DatabaseError
+from .entry import challenge, check_code, check_work
 from .invites import Invite, make_invite, read_invites, revoke_invite, use_invite
 from .registry import register, remove_tester
 from .rules import Refused, Repeated, checked_background, shown
@@ -104,14 +105,16 @@ class Sessions:
         background: Mapping[str, str] | None = None,
         invite: str | None = None,
         token: str | None = None,
+        work: tuple[str, str] = ("", ""),
     ) -> Tester:
         """Write down a consent and begin a session.
 
         Args:
             background: an answer for each of the study's questions that was answered, by its id.
-            invite: a code; needed, and counted, where the study is not open to everybody.
+            invite: a code; needed, and counted, where the study is not open to everybody, or has a code for all.
             token: what the tester will be known by, drawn by the browser; who holds one that is known already is that
                 tester, so that the same click, sent twice, enrols once.  Without it one is drawn here.
+            work: a challenge and its solution for this token, where the study asks for one.
 
         Raises:
             Refused: the consent is to another text than the study's, an answer is none of the question's, the invite
@@ -122,6 +125,10 @@ class Sessions:
                 raise Refused("This page is out of date; please reload it.")
             if known := self.tester(token):
                 return known
+        if bits := self.study.proof_of_work_bits:
+            check_work(self._study["secret"], bits, self._clock(), token or "", *work)
+        if self.study.entry_code and self.study.access == "open":
+            check_code(invite or "", self.study.entry_code)
         if consent_version != self.study.consent_version:
             raise Refused("The consent text has changed; please reload the page and read it again.")
         answers = checked_background(background or {}, self.study.background)
@@ -150,6 +157,11 @@ class Sessions:
                 ],
             )
             return read_tester(self._row(connection, token), token)
+
+    def challenge(self) -> str:
+        """What a browser that is shown the consent now must work on; nothing where the study asks for no work."""
+        bits = self.study.proof_of_work_bits
+        return challenge(self._study["secret"], bits, self._clock()) if bits else ""
 
     def invites(self) -> list[Invite]:
         """The study's invites, the newest first."""

@@ -108,6 +108,8 @@ class Study:
         exclusion: which votes and testers the statistics leave out.
         show_models: whether a tester, once the models are revealed, also sees a card of each of them.
         markdown: whether both answers are shown as the Markdown that they are written in, or as plain text.
+        entry_code: a short code without which nobody begins in an open study; ``""`` for none.
+        proof_of_work_bits: what a browser must compute before its tester begins: 2**bits hashes; 0 for nothing.
     """
 
     name: str
@@ -128,6 +130,8 @@ class Study:
     exclusion: Exclusion = Exclusion()
     show_models: bool = False
     markdown: bool = False
+    entry_code: str = ""
+    proof_of_work_bits: int = 0
 
     @classmethod
     def load(cls, path: str | Path) -> Study:
@@ -170,6 +174,9 @@ class Study:
         values["prompts"] = reader.entries("prompts", _PROMPT_RULES, Prompt)
         values["background"] = reader.entries("background", _BACKGROUND_RULES, BackgroundQuestion, MAX_BACKGROUND)
         values["exclusion"] = reader.exclusion()
+        if values["entry_code"] and values["access"] == "invite":
+            problem = 'entry_code is for access = "open", an invite is a code already; leave one of them out'
+            reader.problems.append(problem)
         if values["show_models"] and values["reveal"] == "never":
             reader.problems.append('show_models = true needs a reveal; set reveal = "end" or "vote", or leave it out')
         reader.reject_unknown()
@@ -182,11 +189,14 @@ class Study:
         """The study as JSON with sorted keys: equal studies give equal text, whatever their files look like.
 
         A setting that came after the first version is left out while it has its default, so that a file which does
-        not use it stays the study that it was.
+        not use it stays the study that it was.  Of an entry code only that there is one: exports need not tell it,
+        and a code that has got about can be replaced within a study.
         """
         settings = {name: value for name, value in asdict(self).items() if name not in _LATER or value != _LATER[name]}
         if "exclusion" in settings:
             settings["exclusion"] = self.exclusion.settings
+        if "entry_code" in settings:
+            settings["entry_code"] = True
         return json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     @property
@@ -218,6 +228,8 @@ _LATER: dict[str, Any] = {
     "exclusion": asdict(Exclusion()),
     "show_models": False,
     "markdown": False,
+    "entry_code": "",
+    "proof_of_work_bits": 0,
 }
 
 
@@ -293,6 +305,10 @@ _RULES = {
     "reasons": _Rule(_is_texts, "a list of different texts of 1 to 80 characters", []),
     "show_models": _flag(False),
     "markdown": _flag(False),
+    "entry_code": _Rule(
+        lambda value: value == "" or _is_text(value, 40) and len(value.strip()) >= 4, "text of 4 to 40 characters", ""
+    ),
+    "proof_of_work_bits": _whole(0, 24, 0),
 }
 
 _PROMPT_RULES = {

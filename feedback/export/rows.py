@@ -136,7 +136,7 @@ def _codebook() -> list[Column]:
                 f"{side}_seen_seconds",
                 "number",
                 "seconds",
-                f"For how long the {side} answer was on the tester's screen before the vote.",
+                f"For how long the {side} answer was on the tester's screen before the vote; at most server_seconds.",
                 f"votes.{side}_seen",
             )
             for side in ("left", "right")

@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 
 from app.client import address
-from app.limits import ADDRESS_EVENTS, HOUR, MAX_KEYS, SESSION_LIMIT, TESTER_BYTES, Bucket, Limits, Window
+from app.limits import (
+    ADDRESS_EVENTS, CODE_LIMIT, FREE_CODES, HOUR, LONGEST_DELAY, MAX_KEYS, SESSION_LIMIT, TESTER_BYTES, Bucket, Limits,
+    Window,
+)  # fmt: skip
 from feedback.blind_test import Refused
+from feedback.entry import WrongCode
 
 
 class Clock:
@@ -145,3 +149,40 @@ def test_a_bucket_forgets_whom_it_has_not_seen_for_longest() -> None:
 def test_an_ipv6_visitor_counts_by_his_whole_network(host: str, counted: str) -> None:
     request: Any = SimpleNamespace(client=SimpleNamespace(host=host))
     assert address(request) == counted
+
+
+def test_no_more_begin_at_the_same_moment_than_may_and_who_is_refused_is_not_counted() -> None:
+    limits, passed, barrier = Limits(clock=Clock(), sessions=5), [], threading.Barrier(30)
+
+    def begin(_: int) -> None:
+        barrier.wait()
+        try:
+            with limits.counted("here"):
+                passed.append(1)
+        except Refused as error:
+            assert "5 people have begun from your network" in str(error)
+
+    with pytest.raises(Refused, match="closed"), limits.counted("here"):
+        raise Refused("This study is closed.")
+    with ThreadPoolExecutor(30) as pool:
+        list(pool.map(begin, range(30)))
+    assert len(passed) == 5
+
+
+def test_wrong_codes_are_answered_later_and_later_and_count_as_no_session() -> None:
+    clock = Clock()
+    limits, delays = Limits(clock=clock, sessions=1), []
+    for _ in range(CODE_LIMIT):
+        delays.append(limits.delay("here"))
+        with pytest.raises(WrongCode), limits.counted("here"):
+            raise WrongCode("This code is not the study's.")
+    assert delays[: FREE_CODES + 3] == [0.0] * FREE_CODES + [0.5, 1.0, 2.0]
+    assert max(delays) == LONGEST_DELAY
+    with pytest.raises(Refused, match="wrong codes came from your network within an hour; come back in 60 minutes"):
+        limits.check("here")
+    limits.check("here", "a tester who has begun")
+    assert limits.delay("there") == 0
+    clock.now = HOUR
+    assert limits.delay("here") == 0
+    with limits.counted("here"):
+        pass

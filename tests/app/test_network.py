@@ -6,18 +6,24 @@ away, the browser offline) or behind it (a proxy's 502, a killed app).
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
+from app.limits import FREE_CODES
+from feedback.entry import zero_bits
 from tests.app.chat_server import ChatServer
 from tests.app.serving import App, wait_until
 from tests.app.visitor import WAITING, Visitor
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Browser, Request, Route
 
 PREDICT = "**/run/predict*"
@@ -309,3 +315,92 @@ def test_words_are_not_lost(browser: Browser, app: App, leaves: str) -> None:
             else:
                 page.close(run_before_unload=True)
             wait_until(lambda: app.rows(votes, battle) == [("Too short",)])
+
+
+def test_our_own_limit_is_told_with_when_it_goes_on_and_the_vote_follows_by_itself(browser: Browser, app: App) -> None:
+    """Not "no connection", which is what a proxy's 429 is taken for."""
+    with Visitor(browser, app.url) as visitor:
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        token = visitor.page.evaluate("localStorage.getItem('diptych.token')")
+        with httpx.Client(base_url=app.url, timeout=30) as http:
+            stop = next(entry for entry in http.get("/config").json()["dependencies"] if len(entry["inputs"]) == 2)
+            for size in (190_000, 20_000, 2_000, 200):
+                for _ in range(40):
+                    event = {"fn_index": stop["id"], "data": [token, "x" * size], "session_hash": "full"}
+                    response = http.post("/gradio_api/run/predict", json=event)
+                    if response.status_code == 429:
+                        break
+                assert response.status_code == 429
+                assert int(response.headers["retry-after"]) >= 1
+                assert "goes on" in response.json()["error"]
+        visitor.page.fill("#comment textarea", "Kept, whatever the limit.")
+        visitor.page.click("#vote-right")
+        visitor.wait_for_status("This page has sent too much; it goes on in")
+        assert "What you typed and chose is kept in this browser" in visitor.status
+        assert "No connection" not in visitor.status
+        visitor.page.wait_for_selector("#next-round")
+        visitor.page.wait_for_function("() => !document.getElementById('unreachable')")
+        battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+        votes = app.rows("SELECT choice, comment FROM votes WHERE battle_id = ? AND superseded = 0", battle)
+        assert votes == [("right", "Kept, whatever the limit.")]
+
+
+def test_a_question_that_is_refused_stays_in_its_box_also_after_a_reload(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url) as visitor:
+        visitor.consent()
+        long = "word " * 450
+        visitor.type(long)
+        visitor.wait_for_status("please shorten it to 2,000")
+        assert visitor.page.input_value("#prompt textarea") == long
+        visitor.page.reload()
+        visitor.page.wait_for_function("text => document.querySelector('#prompt textarea')?.value === text", arg=long)
+
+
+def test_a_code_and_work_for_the_browser_are_asked_before_a_session(
+    browser: Browser, tmp_path: Path, one_chat_server: ChatServer
+) -> None:
+    """And the Start that is lost on its way begins one session, as without them."""
+    app = App(tmp_path, one_chat_server.spec, one_chat_server.spec)
+    study = tmp_path / "study.toml"
+    asked = 'entry_code = "monet-1872"\nproof_of_work_bits = 14\n'
+    study.write_text(asked + study.read_text(encoding="utf-8"), encoding="utf-8")
+    with ExitStack() as stack:
+        stack.callback(app.stop)
+        visitor = stack.enter_context(Visitor(browser, app.start().url))
+        page = visitor.page
+        page.fill("#invite textarea, #invite input", "manet-1863")
+        page.check("#consent input")
+        page.click("#start")
+        visitor.wait_for_status("This code is not the study's; check it for typing errors.")
+        assert app.rows("SELECT COUNT(*) FROM testers") == [(0,)]
+        token, challenge = "g" * 32, str(page.get_attribute("#work", "data-challenge"))
+        found = next(n for n in range(1 << 24) if zero_bits(f"{challenge}:{token}:{n}") >= 14)
+        facts = {"key": "guessing-codes", "challenge": challenge, "solution": str(found)}
+        guess = {"key": "guessing-codes", "do": "start", "values": {"consent": True, "invite": "?"}, "facts": facts}
+        load = next(
+            entry for entry in httpx.get(f"{app.url}/config").json()["dependencies"] if "load" in str(entry["targets"])
+        )
+        told = json.dumps({"waiting": [guess] * 20})
+        event = {"fn_index": load["id"], "data": [token, told], "session_hash": "guesses"}
+        for number in range(2 + FREE_CODES):  # one guess an event; the page above has had one
+            started = time.monotonic()
+            answer = httpx.post(f"{app.url}/gradio_api/run/predict", json=event, timeout=60).text
+            assert "not the study" in answer
+            assert number < FREE_CODES or time.monotonic() - started >= 0.5, "and later ones are answered later"
+        frozen = page.evaluate(
+            """async () => {
+                let worst = 0, last = performance.now();
+                const beat = setInterval(() => { worst = Math.max(worst, performance.now() - last); last = performance.now(); }, 5);
+                await window.diptych.solve("16.0.x", "a");
+                clearInterval(beat);
+                return worst;
+            }"""
+        )
+        assert frozen < 1000, "the page goes on while its browser works"
+        with FAULTS["response lost"](visitor, app, False):
+            page.fill("#invite textarea, #invite input", "Monet-1872")
+            page.click("#start")
+        page.wait_for_selector("#prompt textarea")
+        assert app.rows("SELECT COUNT(*) FROM testers") == [(1,)]
+        assert visitor.problems == []

@@ -172,11 +172,12 @@ def test_a_backup_of_an_older_schema_is_migrated_as_it_is_restored(
     vote_for(test, tester, ["model1", "tie"])
     test.database.backup(copy)
     test.database.close()
-    with sqlite3.connect(copy) as backup:  # as the version before the last two migrations left it
-        for trigger in ("votes_bounded", "votes_timed_once"):
+    with sqlite3.connect(copy) as backup:  # as the version before the last three migrations left it
+        for trigger in ("votes_bounded", "votes_timed_once", "votes_claims_bounded"):
             backup.execute(f"DROP TRIGGER {trigger}")
         backup.execute("ALTER TABLE votes DROP COLUMN server_seconds")
-        backup.execute("DELETE FROM _sqlite_migrations WHERE name IN ('server_seconds', 'bounded_changes')")
+        gone = "('server_seconds', 'bounded_changes', 'bounded_claims')"
+        backup.execute(f"DELETE FROM _sqlite_migrations WHERE name IN {gone}")
     assert main(["restore", "--db", str(db), "--from", str(copy)]) == 0
     assert main(["check", "--db", str(db)]) == 0
     assert open_test(db).progress(tester) == (2, 12)
