@@ -1,10 +1,10 @@
 """What an open link may ask of whoever begins: a short code that a class is told, and a little work of the browser.
 
 Both make many testers from one hand dearer, and neither asks a third party. The work: find a text ``solution`` for
-which the SHA-256 of ``challenge:token:solution`` begins with so many zero bits, each bit doubling what it takes (2**bits
-hashes on average). A challenge is the server's own word until when it holds, signed with the study's secret, so that
-nothing of it is kept and a restart loses none. It is bound to the tester's token: a token enrols once, so a solution
-is used once.
+which the SHA-256 of ``challenge:token:solution`` begins with so many zero bits, each bit doubling what it takes
+(2**bits hashes on average). A challenge is the server's own word until when it holds, signed with the study's secret,
+so that nothing of it is kept and a restart loses none. It is bound to the tester's token: a token enrols once, so a
+solution is used once.
 """
 
 from __future__ import annotations

@@ -306,7 +306,7 @@ _RULES = {
     "show_models": _flag(False),
     "markdown": _flag(False),
     "entry_code": _Rule(
-        lambda value: value == "" or _is_text(value, 40) and len(value.strip()) >= 4, "text of 4 to 40 characters", ""
+        lambda value: value == "" or (_is_text(value, 40) and len(value.strip()) >= 4), "text of 4 to 40 characters", ""
     ),
     "proof_of_work_bits": _whole(0, 24, 0),
 }

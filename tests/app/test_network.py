@@ -391,7 +391,10 @@ def test_a_code_and_work_for_the_browser_are_asked_before_a_session(
         frozen = page.evaluate(
             """async () => {
                 let worst = 0, last = performance.now();
-                const beat = setInterval(() => { worst = Math.max(worst, performance.now() - last); last = performance.now(); }, 5);
+                const beat = setInterval(() => {
+                    worst = Math.max(worst, performance.now() - last);
+                    last = performance.now();
+                }, 5);
                 await window.diptych.solve("16.0.x", "a");
                 clearInterval(beat);
                 return worst;
