@@ -9,7 +9,15 @@ from typing import Any
 import sentencepiece
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PhiConfig, PhiForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from tests.training.tiny_bases import byte_pairs
 from training.corpus import load
@@ -90,6 +98,11 @@ def random_phi(vocab_size: int, **more: Any) -> PhiForCausalLM:
     return with_random_weights(PhiForCausalLM(PhiConfig(vocab_size=vocab_size + 40, **size, **more)))
 
 
+def random_gpt2(vocab_size: int, **more: Any) -> GPT2LMHeadModel:
+    size = {"n_positions": 256, "n_embd": 64, "n_layer": 2, "n_head": 4}
+    return with_random_weights(GPT2LMHeadModel(GPT2Config(vocab_size=vocab_size, **(size | more))))
+
+
 def with_random_weights(model: Any) -> Any:
     torch.manual_seed(0)
     for parameter in model.parameters():
@@ -106,7 +119,9 @@ def odd_base(name: str) -> tuple[Any, PreTrainedTokenizerFast]:
         tokenizer = llama3_tokenizer() if what == "llama3" else llama2_tokenizer(form)
         return random_llama(len(tokenizer), rope_parameters=LLAMA3 if what == "llama3" else LINEAR), tokenizer
     tokenizer = byte_pairs(individual_digits=family == "llama")
-    return (random_llama if family == "llama" else random_phi)(len(tokenizer), **ODD[name]), tokenizer
+    make = {"llama": random_llama, "phi": random_phi, "gpt2": random_gpt2}[family]
+    padding = 40 if "padded" in what else 0
+    return make(len(tokenizer) + padding, **ODD[name]), tokenizer
 
 
 ODD: dict[str, dict[str, Any]] = {
@@ -117,6 +132,9 @@ ODD: dict[str, dict[str, Any]] = {
     "llama dynamic": {"rope_parameters": rotation("dynamic", factor=4.0)},
     "llama wide heads": {"head_dim": 32},
     "llama narrow heads": {"head_dim": 8, "rope_parameters": LLAMA3, "attention_bias": True, "mlp_bias": True},
+    "llama untied padded": {"tie_word_embeddings": False},
+    "gpt2 plain": {},
+    "gpt2 untied padded": {"tie_word_embeddings": False, "n_inner": 96, "layer_norm_epsilon": 1e-6},
     "phi linear": {"rope_parameters": LINEAR | HALF},
     "phi yarn": {"rope_parameters": YARN | HALF},
     "tokenizer llama3": {},

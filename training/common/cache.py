@@ -6,12 +6,40 @@ import contextlib
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+from filelock import FileLock
+
+
+class CacheError(ValueError):
+    """The cache cannot be written; the message is one line and says what to do."""
 
 
 def cache_folder() -> Path:
     """``$XDG_CACHE_HOME/diptych`` or ``~/.cache/diptych``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diptych"
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Alone with a folder of the cache that is to be made: two trainings may start at the same time.
+
+    Raises:
+        CacheError: the cache cannot be written.
+    """
+    lock = FileLock(folder.with_suffix(".lock"))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise CacheError(
+            f"{folder.parent}: cannot be written ({error.strerror}); set XDG_CACHE_HOME to a folder that can"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def give_a_home() -> None:

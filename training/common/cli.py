@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import importlib.util
 import io
 import os
@@ -45,8 +46,18 @@ def run_command(main: Callable[[argparse.Namespace], int | None], parser: argpar
     except (ValueError, OSError) as error:
         if arguments.debug:
             raise
-        print(f"{parser.prog}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{parser.prog}: {in_one_line(error)}", file=sys.stderr)
         return 2
+
+
+def in_one_line(error: Exception) -> str:
+    """What went wrong; for a file the system's reason and what to do."""
+    if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
+        return " ".join(str(error).split())
+    remedy = "check the path" if error.errno == errno.ENOENT else "check its permissions, or name another place"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "free some space, or name another place"
+    return f"{error.filename}: {error.strerror}; {remedy}"
 
 
 def resume_command(prog: str, argv: Sequence[str] | None) -> str:

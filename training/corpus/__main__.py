@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from training.common.cli import in_one_line
 from training.common.files import ForeignFileError, foreign, new_file, refusal
 from training.common.options import MOST
 from training.corpus import (
@@ -35,10 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _check(options)
         options.run(options)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         if options.debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -6,6 +6,7 @@ of the size of the data is held in memory, and a folder appears under its name o
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -21,9 +22,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from filelock import FileLock
 
-from training.common.cache import cache_folder
+from training.common.cache import cache_folder, locked
 from training.common.files import MANIFEST, new_file, new_folder, remove_folder
 from training.common.workers import Workers, release_freed_memory
 from training.corpus import CorpusError, source_files, source_name, stream, weighted_sources
@@ -143,14 +143,10 @@ def prepare(
         CorpusError: data that cannot be used or leave nothing to train on, or no room for the result.
     """
     folder = cache_folder() / "prepared" / recipe.key()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):  # two trainings may start at the same time
-        found = _open(folder, reused=True)
-        if found is not None:
-            os.utime(folder / _INDEX)
-            say(f"prepared data found in {folder}: {found.cleaning}")
-            if warning := found.cleaning.warning():
-                say(warning)
+    if (found := _found(folder, say)) is not None:  # also in a cache that can only be read
+        return found
+    with locked(folder):
+        if (found := _found(folder, say)) is not None:
             return found
         try:
             with new_folder(folder, KIND, cache=True) as unfinished:
@@ -165,6 +161,17 @@ def prepare(
         assert made is not None
         _forget_old(folder.parent)
         return made
+
+
+def _found(folder: Path, say: Callable[[str], None]) -> Prepared | None:
+    found = _open(folder, reused=True)
+    if found is not None:
+        with contextlib.suppress(OSError):
+            os.utime(folder / _INDEX)
+        say(f"prepared data found in {folder}: {found.cleaning}")
+        if warning := found.cleaning.warning():
+            say(warning)
+    return found
 
 
 def _forget_old(cache: Path) -> None:

