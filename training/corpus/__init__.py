@@ -8,17 +8,19 @@ from pathlib import Path
 
 from training.corpus import core, embedded, files, hub, mixing, repositories
 from training.corpus.cleaning import CleaningReport
-from training.corpus.sample import CorpusError, Message, Sample
+from training.corpus.sample import CorpusError, Message, Sample, Size
 from training.corpus.split import Split, split_of
 
 __all__ = [
     "CorpusError",
     "Message",
     "Sample",
+    "Size",
     "Source",
     "Split",
     "is_embedded",
     "iter_source",
+    "known_size",
     "load",
     "load_source",
     "source_files",
@@ -107,6 +109,15 @@ def _files(name: str) -> list[Path]:
     if meant:
         raise CorpusError(f"{name}: no such file or folder; did you mean {meant[0]}?")
     return files.find_files(path)
+
+
+def known_size(source: Source) -> Size | None:
+    """How much a source holds that would have to be fetched first; None for what is on this machine, or not counted."""
+    if source in repositories.SOURCES:
+        return repositories.SOURCES[str(source)].size
+    if source in hub.SOURCES and not hub.copies(str(source)):
+        return hub.SOURCES[str(source)].size
+    return None
 
 
 def is_embedded(data: Sequence[str]) -> bool:

@@ -111,13 +111,16 @@ def _list(options: argparse.Namespace) -> None:
         print(f"{'source':<24} {'samples':>9}  {'area':<13} {'licence':<26} repository")
     for name, open_source in public.items():
         where = f"{open_source.checkout.repository} at {open_source.checkout.commit[:12]}"
-        print(f"{name:<24} {open_source.rows:>9,}  {open_source.area:<13} {open_source.licence:<26} {where}")
+        print(f"{name:<24} {open_source.size.samples:>9,}  {open_source.area:<13} {open_source.licence:<26} {where}")
     there = {name: source for name, source in hub.SOURCES.items() if name in found}
     if there:
         print("\nOn the Hugging Face Hub, read as a stream, without pictures:")
-        print(f"{'source':<22} {'rows':>9} {'MB':>7}  {'area':<13} {'licence':<29} repository")
+        print(f"{'source':<22} {'rows':>9} {'samples':>9} {'MB':>7}  {'area':<13} {'licence':<29} repository")
     for name, of in there.items():
-        print(f"{name:<22} {of.rows:>9,} {of.megabytes:>7,}  {of.area:<13} {of.licence:<29} {of.repository}")
+        counted = f"{of.size.samples:>9,}" if of.size else f"{'unknown':>9}"
+        print(f"{name:<22} {of.rows:>9,} {counted} {of.megabytes:>7,}  {of.area:<13} {of.licence:<29} {of.repository}")
+        if of.note:
+            print(f"{'':<22} {of.note}")
     if not options.data:
         print(f"\nFiles of your own are named by their path, or by a folder's: {FORMATS}.")
         print(f"With {hub.FOLDER_VARIABLE}=FOLDER data sets of the Hub are read from FOLDER/REPOSITORY/ instead.")

@@ -63,6 +63,19 @@ class Sample:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Size:
+    """How much a source holds.
+
+    Attributes:
+        samples: Their number.
+        bytes: Of their text in UTF-8.
+    """
+
+    samples: int
+    bytes: int
+
+
 def digest(text: str, salt: str = "") -> int:
     """A stable 64-bit hash of ``text``; Python's own ``hash`` differs from run to run."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8, salt=salt.encode()).digest(), "big")

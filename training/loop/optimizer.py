@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -10,6 +11,9 @@ from torch.optim import Optimizer
 
 from training.hardware.compute import EXACT
 from training.loop.muon import BatchedMuon
+
+OUTPUT_LAYERS = ("output", "lm_head", "embed_out")
+"""Names of the layer that gives a number to each token of the vocabulary: here, and in transformers' models."""
 
 
 def build_optimizers(
@@ -29,10 +33,11 @@ def build_optimizers(
     that of Muon's products.
     """
     hidden, decayed, rest = [], [], []
-    for name, parameter in model.named_parameters():
+    outer = set(map(id, _outer_matrices(model)))
+    for parameter in model.parameters():
         if not parameter.requires_grad:
             continue
-        if parameter.dim() == 2 and not name.startswith(("tok_embeddings", "output")):
+        if parameter.dim() == 2 and id(parameter) not in outer:
             hidden.append(parameter)
         elif parameter.dim() == 2:
             decayed.append(parameter)
@@ -54,6 +59,13 @@ def build_optimizers(
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
     return optimizers
+
+
+def _outer_matrices(model: nn.Module) -> Iterator[nn.Parameter]:
+    """Embeddings of tokens and positions, and output layers, whatever a model calls them."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Embedding) or name.rpartition(".")[2] in OUTPUT_LAYERS:
+            yield from module.parameters()
 
 
 def cosine_with_warmup(done: float, *, warmup: float, floor: float) -> float:

@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from training.common.options import OptionsError
-from training.corpus import stream
+from training.corpus import CorpusError, Size, Source, hub, iter_source, known_size, weighted_sources
 from training.hardware.compute import EXACT, choose_compute, gpu_dtype, memory_bytes
 from training.loop.optimizer import build_optimizers
 from training.models.loss import LinearCrossEntropy
@@ -358,15 +358,46 @@ def measure_flops(device: torch.device, dtype: torch.dtype, size: int = 1024) ->
     return 2 * size**3 / min(times)
 
 
+TOKENS_OF_TURNS = 6
+"""Of the chat form, in a sample of one question and its answer."""
+FEW_TOKENS = 5.0
+"""Tokens a parameter below which a model learns its texts rather than language. A model of a given cost is best at
+about 20 (Hoffmann et al. 2022, arXiv:2203.15556)."""
+
+
 def estimate_tokens(data: Sequence[str], options: TrainingOptions, bytes_per_token: float) -> int:
-    """About how many tokens an epoch has: the data are read, but neither cleaned nor tokenised."""
-    n_bytes = tokens_of_turns = samples = 0
-    for sample in stream(data, options.max_rows_per_source):
-        samples += 1
-        n_bytes += sum(len(message.content.encode()) for message in sample.messages)
-        tokens_of_turns += 3 * len(sample.messages)
+    """About how many tokens an epoch has. What is on this machine is read, but neither cleaned nor tokenised; of the
+    rest the counts are known, and nothing is fetched.
+
+    Raises:
+        CorpusError: A source on the Hub that nobody has counted.
+    """
+    tokens = samples = 0.0
+    for source, weight in weighted_sources(data).items():
+        size = known_size(source) or _size_here(source, options)
+        share = min(1.0, (options.max_rows_per_source or size.samples) / max(1, size.samples)) * weight
+        samples += size.samples * share
+        tokens += (size.bytes / bytes_per_token + TOKENS_OF_TURNS * size.samples) * share
     limit = getattr(options, "max_samples", None) or samples
-    return round((n_bytes / bytes_per_token + tokens_of_turns) * min(1.0, limit / max(1, samples)))
+    return round(tokens * min(1.0, limit / max(1.0, samples)))
+
+
+def _size_here(source: Source, options: TrainingOptions) -> Size:
+    if source in hub.SOURCES and not hub.copies(str(source)):
+        raise CorpusError(f"{source}: how much of it would be trained on is not known; a plan needs --data without it")
+    sizes = [sum(len(message.content.encode()) for message in sample.messages) for sample in iter_source(source)]
+    return Size(len(sizes), sum(sizes))
+
+
+def few_tokens(tokens: float, parameters: int) -> str:
+    """A line for a run from scratch on too little text; empty where there is enough."""
+    if tokens >= FEW_TOKENS * parameters:
+        return ""
+    return (
+        f"{tokens / parameters:.2g} tokens a parameter over all epochs, fewer than {FEW_TOKENS:g}: it will learn these "
+        f"texts rather than language. {FEW_TOKENS:g} would be {FEW_TOKENS * parameters / 1e6:,.0f} million tokens; add "
+        "data (--data open eli5 art-wikipedia, or texts of your own), or train a smaller model"
+    )
 
 
 def duration(seconds: float) -> str:

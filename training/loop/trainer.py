@@ -39,6 +39,9 @@ from training.reporting.metrics import Metrics
 from training.settings.common import TrainingOptions
 
 MAX_SKIPPED = 20
+FEW_EVALUATIONS, STEPS_OF_EVALUATION = 4, 10
+"""A run is evaluated at most every ten steps, unless that would be fewer than four times: 50 evaluations of a run of
+45 steps would take longer than its training."""
 
 
 class TrainingError(ValueError):
@@ -208,6 +211,7 @@ class Trainer:
     def _evaluation_is_due(self) -> bool:
         """Whether all held-out samples are to be scored, whatever the target: at even distances, or at the end."""
         evaluations = self.options.evaluations if self.options.target_bits_per_byte is None else 1
+        evaluations = min(evaluations, max(FEW_EVALUATIONS, self.max_steps // STEPS_OF_EVALUATION))
         return self.behind >= min(1.0, (self.outcome.evaluations + 1) / evaluations)
 
     def _look(self) -> float:

@@ -49,8 +49,9 @@ DEMO_QUESTIONS = ("What is Impressionism?", "Who painted Guernica?", "What is a 
 SAMPLE_QUESTIONS = DEMO_QUESTIONS[:2]
 """Asked at each evaluation; all of them at the end."""
 
-DEFAULT_DATA = {"demo": ("core",), "seed": ("embedded",)}
-"""Two minutes are enough for the core of the embedded corpus: of all of it the demo's model learned no fact exactly."""
+DEFAULT_DATA = {"demo": ("core",), "seed": ("open",)}
+"""Two minutes are enough for the core of the embedded corpus: of all of it the demo's model learned no fact exactly. A
+model of full size would see the whole of it a hundred times before it had seen enough text."""
 
 
 def build_parser(prog: str, description: str | None, profiles: Mapping[str, TrainingOptions], out: Path) -> Any:

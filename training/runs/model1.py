@@ -19,6 +19,7 @@ from training.hardware.shards import whole_weights
 from training.inference.generation import generate_batch
 from training.loop.distributed import World
 from training.loop.outcome import run_report
+from training.loop.plan import few_tokens
 from training.loop.plans import room_problems
 from training.loop.resume import Start, TrainingStates
 from training.loop.scoring import Score
@@ -119,6 +120,8 @@ def set_up(
         f"training {model.n_parameters():,} parameters on {len(dataset.train.tokens):,} tokens, {compute.name}, "
         f"{compute.dtype_name} ({compute.reason}){describe_cuts(dataset.train, options.row_length)}",
     )
+    if warning := few_tokens(options.epochs * len(dataset.train.tokens), model.n_parameters()):
+        progress.say(warning)
     trainer = world.trainer(
         model, dataset.train, dataset.held_out, options, compute, PAD, progress, metrics, keep, states, answers
     )

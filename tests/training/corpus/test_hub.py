@@ -56,14 +56,15 @@ def test_squad_has_its_passage_before_the_question_and_admits_what_the_passage_d
          "answers": {"text": [], "answer_start": []}},
     ]  # fmt: skip
     put(folder, "squad-v2", rows)
-    known, unknown = read("squad-v2")
-    assert turns(known) == [("user", "Goya was born in 1746.\n\nWhen was Goya born?"), ("assistant", "1746")]
-    assert turns(unknown)[0] == ("user", "Goya was born in 1746.\n\nWhen did Goya die?")
-    assert "text" in unknown.answer
-    assert "1746" not in unknown.answer
-    assert (known.source, known.area, known.licence) == ("squad-v2", "general", "CC-BY-SA-4.0")
-    assert known.fact == unknown.fact
-    assert known.id != unknown.id
+    (chat,) = read("squad-v2")
+    assert turns(chat)[:3] == [
+        ("user", "Goya was born in 1746.\n\nWhen was Goya born?"),
+        ("assistant", "1746"),
+        ("user", "When did Goya die?"),
+    ], "the passage once, however many questions there are about it"
+    assert "text" in chat.answer
+    assert "1746" not in chat.answer
+    assert (chat.source, chat.area, chat.licence) == ("squad-v2", "general", "CC-BY-SA-4.0")
 
 
 def test_a_conversation_of_openassistant_follows_the_best_ranked_english_replies(folder: Path) -> None:
@@ -177,11 +178,12 @@ def test_a_stream_of_the_hub_leaves_out_the_pictures(tmp_path: Path) -> None:
         assert server.sent < 1_000_000
 
 
-def test_captions_of_artbench_name_the_work_by_its_address(folder: Path) -> None:
+@pytest.mark.parametrize("file", ["zodiac-1896.jpg", "zodiac-1896.jpg!Large.jpg", "zodiac-1896(1).jpg!Blog.jpg"])
+def test_captions_of_artbench_name_the_work_by_its_address(folder: Path, file: str) -> None:
     row = {
         "caption": "The image shows a woman in profile.",
         "artist": "alphonse-mucha",
-        "url": "https://pictures.example/images/alphonse-mucha/zodiac-1896.jpg",
+        "url": f"https://pictures.example/images/alphonse-mucha/{file}",
     }
     put(folder, "artbench", [row, dict(row, caption=None), dict(row, url=None)])
     (sample,) = read("artbench")

@@ -10,7 +10,9 @@ from transformers import AutoModelForCausalLM
 
 from benchmarks.plan_memory import COMMON, SIZES, measure
 from training.common.options import OptionsError, with_settings
-from training.loop.plan import Plan, find_device
+from training.corpus import CorpusError
+from training.data.dataset import load_dataset
+from training.loop.plan import Plan, estimate_tokens, few_tokens, find_device
 from training.loop.plans import config_of, plan
 from training.models.bases import KNOWN
 from training.settings.model1 import PROFILES
@@ -74,3 +76,30 @@ def test_the_bases_have_the_parameters_of_the_real_ones(name: str, millions: flo
         model = AutoModelForCausalLM.from_config(config_of(name))
     assert model.num_parameters() / 1e6 == pytest.approx(millions, abs=0.1)
     assert KNOWN[name].licence in ("MIT", "Apache-2.0")
+
+
+def test_what_is_not_on_this_machine_is_planned_by_known_counts_and_nothing_is_fetched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")  # no git
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    everything = estimate_tokens(("open",), PROFILES["seed"], 4.2)
+    assert everything > 15e6
+    assert estimate_tokens(("open", "tate-works=2"), PROFILES["seed"], 4.2) > everything
+    assert 4e6 < estimate_tokens(("squad-v2",), PROFILES["seed"], 4.2) < 8e6
+    with pytest.raises(CorpusError, match="art-wikipedia: how much of it would be trained on is not known"):
+        estimate_tokens(("art-wikipedia",), PROFILES["seed"], 4.2)
+
+
+def test_the_estimate_of_data_at_hand_is_near_their_tokens() -> None:
+    dataset = load_dataset(("conversation",), None, 400)
+    tokens = sum(len(message.content.encode()) for sample in dataset.train for message in sample.messages) / 4.2
+    assert estimate_tokens(("conversation",), PROFILES["seed"], 4.2) == pytest.approx(tokens, rel=0.5)
+
+
+def test_few_tokens_a_parameter_are_said_with_what_to_add() -> None:
+    assert few_tokens(5e6, 1_000_000) == ""
+    said = few_tokens(92e6, 285_800_000)
+    assert said.startswith("0.32 tokens a parameter")
+    assert "1,429 million tokens" in said
+    assert "--data open eli5" in said

@@ -100,7 +100,7 @@ def test_a_tokenizer_of_another_size_is_refused(quiz: str, tmp_path: Path) -> No
         set_up(options, (quiz,), tmp_path, Progress(), states, state)
 
 
-def test_the_seed_profile_tells_the_perplexity_expected_beside_the_one_reached(
+def test_the_seed_profile_tells_the_perplexity_that_the_coursework_names_beside_the_one_reached(
     quiz: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = "dim=32 n_layers=1 n_heads=2 n_kv_heads=1 ffn_dim=32 vocab_size=300 max_seq_len=64 row_length=32"
@@ -111,7 +111,7 @@ def test_the_seed_profile_tells_the_perplexity_expected_beside_the_one_reached(
     assert "memory       0." in capsys.readouterr().out
     assert train_art_ai_model.main(command) == 0
     reached = json.loads((tmp_path / "out" / "training_report.json").read_text())["val_perplexity"]
-    assert f"held out: perplexity {reached:.1f} (expected 15-20)" in capsys.readouterr().out
+    assert f"held out: perplexity {reached:.1f} (the coursework names 15-20)" in capsys.readouterr().out
 
 
 def test_a_plan_for_a_card_tells_each_part_and_what_to_change(quiz: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,7 +61,9 @@ def artbench(rows: Iterable[Row]) -> Iterator[Keyed]:
     """What a painting in the public domain shows. The captions were written by a model, Florence-2."""
     for row in rows:
         caption, artist = _line(row["caption"]), _name(row["artist"])
-        file = unquote(urlparse(row["url"] or "").path).rpartition("/")[2].rpartition(".")[0]
+        # WikiArt's addresses end with a size: .../zodiac-1896(1).jpg!Large.jpg
+        file = unquote(urlparse(row["url"] or "").path).rpartition("/")[2].partition("!")[0].rpartition(".")[0]
+        file = re.sub(r"\(\d+\)$", "", file)
         found = _WORK_FILE.match(file)
         if not caption or not artist or found is None:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from training.corpus.hub.rows import Keyed, Row
 from training.corpus.sample import Message, digest
@@ -23,19 +24,23 @@ def eli5(rows: Iterable[Row]) -> Iterator[Keyed]:
 
 
 def squad(rows: Iterable[Row]) -> Iterator[Keyed]:
-    """A passage of Wikipedia with a question about it.
+    """A passage of Wikipedia and the questions about it, one after the other, as one chat.
 
-    The passage stands before the question, for an answer is a piece of that passage and reads oddly without it. A
-    third of the questions look answerable and are not: the answer to them is that the text does not say. All
-    questions about one passage have the same key.
+    The passage stands before the first question, for an answer is a piece of that passage and reads oddly without it;
+    with each of its seven questions by itself it would be learned seven times. A third of the questions look
+    answerable and are not: the answer to them is that the text does not say.
     """
-    for row in rows:
-        context, question = _stripped(row["context"]), _stripped(row["question"])
-        if not context or not question:
-            continue
-        spans = [span.strip() for span in row["answers"]["text"] if span.strip()]
-        answer = spans[0] if spans else _NOT_IN_TEXT[digest(question) % len(_NOT_IN_TEXT)]
-        yield _key(context), (Message("user", f"{context}\n\n{question}"), Message("assistant", answer))
+    for context, about in groupby(rows, key=lambda row: _stripped(row["context"])):
+        turns: list[Message] = []
+        for row in about:
+            question = _stripped(row["question"])
+            if context and question:
+                spans = [span.strip() for span in row["answers"]["text"] if span.strip()]
+                answer = spans[0] if spans else _NOT_IN_TEXT[digest(question) % len(_NOT_IN_TEXT)]
+                turns += [Message("user", question), Message("assistant", answer)]
+        if turns:
+            turns[0] = Message("user", f"{context}\n\n{turns[0].content}")
+            yield _key(context), tuple(turns)
 
 
 def coco(rows: Iterable[Row]) -> Iterator[Keyed]:

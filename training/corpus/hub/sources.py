@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from training.corpus.hub import artworks, chats, questions
 from training.corpus.hub.rows import Keyed, Row
+from training.corpus.sample import Size
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,9 @@ class HubSource:
         columns: Which columns of them.
         read: Turns rows into samples' messages. Samples with the same key stay on one side of the split.
         rows: How many rows there are, roughly.
+        size: How many samples they make and how many bytes of text, roughly; None where nobody has counted.
         megabytes: How much is downloaded, roughly.
+        note: What one should know before choosing it.
     """
 
     repository: str
@@ -34,6 +37,8 @@ class HubSource:
     area: str
     rows: int
     megabytes: int
+    size: Size | None = None
+    note: str = ""
 
 
 _WIKIPEDIA = ("id", "title", "text")
@@ -48,6 +53,8 @@ SOURCES: dict[str, HubSource] = {
         area="art",
         rows=63_061,
         megabytes=50,
+        size=Size(60_000, 20_000_000),
+        note="nine movements only: no Renaissance, Cubism or abstract art",
     ),
     "art-wikipedia": HubSource(
         repository="wikimedia/wikipedia",
@@ -58,6 +65,7 @@ SOURCES: dict[str, HubSource] = {
         area="art",
         rows=6_407_814,
         megabytes=11_600,
+        note="how many of its articles are about art is not known; the whole is read for them",
     ),
     "art-wikipedia-simple": HubSource(
         repository="wikimedia/wikipedia",
@@ -78,6 +86,8 @@ SOURCES: dict[str, HubSource] = {
         area="art",
         rows=46_300,
         megabytes=40,
+        size=Size(46_000, 15_000_000),
+        note="captions written by a model, Florence-2",
     ),
     "eli5": HubSource(
         repository="sentence-transformers/eli5",
@@ -88,6 +98,7 @@ SOURCES: dict[str, HubSource] = {
         area="general",
         rows=325_475,
         megabytes=113,
+        size=Size(325_000, 260_000_000),
     ),
     "squad-v2": HubSource(
         repository="rajpurkar/squad_v2",
@@ -98,6 +109,8 @@ SOURCES: dict[str, HubSource] = {
         area="general",
         rows=130_319,
         megabytes=17,
+        size=Size(19_035, 24_000_000),
+        note="a chat for each passage",
     ),
     "openassistant": HubSource(
         repository="OpenAssistant/oasst2",
@@ -108,6 +121,8 @@ SOURCES: dict[str, HubSource] = {
         area="conversation",
         rows=128_575,
         megabytes=64,
+        size=Size(5_000, 9_000_000),
+        note="one chat for each English tree of messages",
     ),
     "personachat": HubSource(
         repository="AlekseyKorshuk/persona-chat",
@@ -118,6 +133,7 @@ SOURCES: dict[str, HubSource] = {
         area="conversation",
         rows=17_878,
         megabytes=98,
+        size=Size(17_878, 16_000_000),
     ),
     "dailydialog": HubSource(
         repository="OpenRL/daily_dialog",
@@ -128,6 +144,8 @@ SOURCES: dict[str, HubSource] = {
         area="conversation",
         rows=11_118,
         megabytes=4,
+        size=Size(11_118, 6_000_000),
+        note="the licence is that of the original; the repository states none",
     ),
     "coco-captions": HubSource(
         repository="phiyodr/coco2017",
@@ -138,5 +156,7 @@ SOURCES: dict[str, HubSource] = {
         area="general",
         rows=118_287,
         megabytes=29,
+        size=Size(118_287, 18_000_000),
+        note="the licence is that of COCO's annotations; the repository states none",
     ),
 }

@@ -16,7 +16,7 @@ from typing import Any
 from training.common.cache import cache_folder
 from training.common.files import new_file
 from training.corpus.repositories import dialogues, documents, git, tables
-from training.corpus.sample import CorpusError, Message, Sample, sample_id
+from training.corpus.sample import CorpusError, Message, Sample, Size, sample_id
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,7 +39,7 @@ class RepositorySource:
         files: Patterns of the files that are read, from the repository's root.
         title: How a question names the source.
         form: How its files are read: a ``tables.Table``, ``dialogues.Dialogues``, or None for documents.
-        rows: How many samples it gives, counted at the pinned commit; 0 where not counted.
+        size: How many samples it gives and how many bytes of text, counted at the pinned commit.
     """
 
     name: str
@@ -49,7 +49,7 @@ class RepositorySource:
     licence: str
     title: str
     form: tables.Table | dialogues.Dialogues | None
-    rows: int
+    size: Size
 
 
 def _sources() -> dict[str, RepositorySource]:
@@ -72,7 +72,7 @@ def _source(name: str, row: dict[str, Any]) -> RepositorySource:
         licence=row["licence"],
         title=row["title"],
         form=form,
-        rows=row.get("rows", 0),
+        size=Size(row["rows"], row["bytes"]),
     )
 
 
@@ -124,6 +124,9 @@ def _keep(path: Path, source: RepositorySource) -> None:
         with new_file(path) as part, gzip.open(part, "wt", encoding="utf-8", compresslevel=3) as lines:
             for sample in _read(source, files):
                 lines.write(json.dumps(sample.as_row(), ensure_ascii=False) + "\n")
+        for older in path.parent.glob(f"{source.name}-{'[0-9a-f]' * 16}.jsonl.gz"):
+            if older != path:
+                older.unlink()
     except OSError as error:
         raise CorpusError(f"{path}: cannot be written ({error.strerror}); set XDG_CACHE_HOME") from error
 
@@ -134,7 +137,7 @@ def _kept(source: RepositorySource) -> Path:
 
 
 def _key(source: RepositorySource) -> str:
-    digest = hashlib.sha256(repr(dataclasses.replace(source, rows=0)).encode())
+    digest = hashlib.sha256(repr(dataclasses.replace(source, size=Size(0, 0))).encode())
     digest.update(_code())
     return digest.hexdigest()[:16]
 

@@ -1,0 +1,46 @@
+"""Which parameters each optimizer gets, for both models."""
+
+from __future__ import annotations
+
+import pytest
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from training.loop.muon import BatchedMuon
+from training.loop.optimizer import build_optimizers
+from training.models.transformer import ModernTransformer
+
+SMALL = {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+SHAPES = {
+    "llama": {**SMALL, "intermediate_size": 48, "tie_word_embeddings": False},
+    "gpt2": {"vocab_size": 64, "n_positions": 32, "n_embd": 32, "n_layer": 1, "n_head": 2},
+    "phi": {**SMALL, "intermediate_size": 48},
+    "gpt_neox": {**SMALL, "intermediate_size": 48},
+}
+
+
+def muons(model: nn.Module) -> set[str]:
+    """Names of the parameters that Muon gets."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    settings = {"learning_rate": 1e-3, "adamw_learning_rate": None, "weight_decay": 0.1}
+    adamw, muon = build_optimizers(model, kind="muon", **settings)
+    assert isinstance(muon, BatchedMuon)
+    given = [names[id(p)] for optimizer in (adamw, muon) for group in optimizer.param_groups for p in group["params"]]
+    assert sorted(given) == sorted(names.values()), "each parameter has one optimizer"
+    return {names[id(parameter)] for group in muon.param_groups for parameter in group["params"]}
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_muon_gets_no_embedding_and_no_output_layer_of_a_base(kind: str) -> None:
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **SHAPES[kind]))
+    outer = {id(model.get_input_embeddings().weight), id(model.get_output_embeddings().weight)}
+    found = muons(model)
+    assert found
+    assert not {name for name, parameter in model.named_parameters() if id(parameter) in outer} & found
+    assert not [name for name in found if "wpe" in name or "wte" in name or "embed" in name or "lm_head" in name]
+
+
+def test_muon_gets_the_matrices_of_model_1s_layers_alone() -> None:
+    model = ModernTransformer(vocab_size=64, dim=32, n_layers=2, n_heads=2, n_kv_heads=1, ffn_dim=48, max_seq_len=16)
+    found = muons(model)
+    assert found == {name for name, p in model.named_parameters() if name.startswith("layers.") and p.dim() == 2}
