@@ -26,6 +26,7 @@ class SourceCount:
         samples: by split, each once whatever the weight.
         areas: samples by area.
         licences: samples by licence.
+        referenced: samples that name where what they say can be looked up.
         characters: of all these samples.
         seen: training samples in an epoch, repeated and left out as the source's weight says.
         seen_characters: of those.
@@ -34,6 +35,7 @@ class SourceCount:
     samples: Counter[str] = field(default_factory=Counter)
     areas: Counter[str] = field(default_factory=Counter)
     licences: Counter[str] = field(default_factory=Counter)
+    referenced: int = 0
     characters: int = 0
     seen: int = 0
     seen_characters: int = 0
@@ -56,6 +58,7 @@ class DataCard:
         count.samples[split] += 1
         count.areas[sample.area] += 1
         count.licences[sample.licence] += 1
+        count.referenced += bool(sample.reference)
         count.characters += characters
         if split == "train":
             count.seen += copies
@@ -72,6 +75,7 @@ class DataCard:
             "data": self.data,
             "sha256": self._hash.hexdigest(),
             "samples": sum(count.samples.total() for count in counts),
+            "with_reference": sum(count.referenced for count in counts),
             "characters": sum(count.characters for count in counts),
             "samples_per_epoch": sum(count.seen for count in counts),
             "splits": _sum(count.samples for count in counts),
@@ -95,6 +99,7 @@ class DataCard:
             "rows": kept + sum(removed.values()),
             "removed": removed,
             "samples": kept,
+            "with_reference": count.referenced,
             "characters": count.characters,
             "splits": {split: count.samples[split] for split in SPLITS},
             "samples_per_epoch": count.seen,
@@ -114,10 +119,11 @@ class DataCard:
             "",
             "## Sources",
             "",
-            "Share: of the characters that an epoch trains on.",
+            "With reference: samples that name where what they say can be looked up. Share: of the characters that an "
+            "epoch trains on.",
             "",
             *markdown_table(
-                ("source", "licence", "areas", "rows", "kept", "characters", "per epoch", "share"),
+                ("source", "licence", "areas", "rows", "kept", "characters", "per epoch", "share", "with reference"),
                 (
                     (
                         source["name"] + (f" ({source['repository']})" if source["repository"] else ""),
@@ -128,6 +134,7 @@ class DataCard:
                         f"{source['characters']:,}",
                         f"{source['samples_per_epoch']:,}",
                         f"{source['share']:.1%}",
+                        f"{source['with_reference']:,}",
                     )
                     for source in card["sources"]
                 ),

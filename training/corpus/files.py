@@ -152,6 +152,7 @@ def _sample_of(row: Row | Unreadable, source: str, columns: set[str]) -> Sample:
         fact=_label(row, "fact") or _fact(own_id, identity, messages),
         messages=messages,
         licence=_label(row, "licence") or _label(row, "license") or "not stated",
+        reference=_label(row, "reference"),
     )
 
 

@@ -34,6 +34,7 @@ class Sample:
         fact: The fact stated, e.g. ``work:Guernica/artist``; several are joined by ``FACT_SEPARATOR``.
         messages: Turns from the oldest on, ending with the assistant's; or one of role ``text``.
         licence: The licence of the source.
+        reference: Where what is said can be looked up, e.g. a museum's page or a book; empty when the data do not say.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Sample:
     fact: str
     messages: tuple[Message, ...]
     licence: str
+    reference: str = ""
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -59,8 +61,8 @@ class Sample:
         return self.messages[-1].content
 
     def as_row(self) -> dict[str, Any]:
-        """The sample as plain values, for JSON."""
-        return asdict(self)
+        """The sample as plain values, for JSON; without a reference where there is none."""
+        return {name: value for name, value in asdict(self).items() if name != "reference" or value}
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,20 @@ def test_what_build_writes_is_read_back_unchanged(tmp_path: Path, capsys: pytest
     assert written_files == {"corpus.jsonl", "corpus.data_card.json", "corpus.data_card.md"}
 
 
+def test_the_source_of_a_record_is_kept_to_the_data_card_and_back(tmp_path: Path) -> None:
+    out = tmp_path / "art.jsonl"
+    assert main(["build", "--data", "art", "--out", str(out)]) == 0
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    pompidou = [row for row in rows if row["fact"] == "museum:Centre Pompidou/closed"]
+    assert len(pompidou) == 2
+    assert {row["reference"] for row in pompidou} == {
+        "Centre Pompidou, page Centre Pompidou 2030; Le Monde, September 2025"
+    }
+    assert {sample.reference for sample in load([str(out)])} == {row.get("reference", "") for row in rows}
+    card = json.loads((tmp_path / "art.data_card.json").read_text(encoding="utf-8"))
+    assert card["sources"][0]["with_reference"] == card["with_reference"] == sum("reference" in row for row in rows) > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
