@@ -1,7 +1,8 @@
 """The core of the embedded corpus: what a model of a few million parameters can learn in two minutes.
 
-All definitions and all chat manners, and of the artists who are named most often in the records what they are known
-for and which works they made. The rest of the corpus (dates, places, materials, analogies, ...) is for longer runs.
+The definitions of art and of the best known concepts of AI, all chat manners, and of the artists who are named most
+often in the records what they are known for and which works they made. The rest of the corpus (dates, places,
+materials, analogies, ...) is for longer runs.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ def famous_artists() -> frozenset[str]:
 
 
 @cache
+def _famous_concepts() -> frozenset[str]:
+    return frozenset(concept.name for concept in embedded.records().concepts if concept.fame >= 2)
+
+
+@cache
 def _famous_works() -> frozenset[str]:
     return frozenset(work.title for work in embedded.records().works if work.artist in famous_artists())
 
@@ -51,4 +57,6 @@ def _is_core(fact: str) -> bool:
         return False
     if kind == "artist":
         return subject in famous_artists()
+    if kind == "concept":
+        return subject in _famous_concepts()
     return kind != "work" or subject in _famous_works() or subject.partition(" (")[0] in _famous_works()

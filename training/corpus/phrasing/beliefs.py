@@ -27,7 +27,9 @@ class _Belief:
 
     def phrases(self) -> Iterator[Phrase]:
         said = self.text.rstrip(".")
-        inside = grammar.lower_first(said)
+        name = self.fact.partition(":")[2].partition("/")[0]
+        proper = name[:1].isupper() and said.startswith(name)
+        inside = said if proper else grammar.lower_first(said)
         yield from ask(
             self.fact,
             (
@@ -42,14 +44,17 @@ class _Belief:
 def phrases(concepts: Sequence[Concept]) -> Iterator[Phrase]:
     """For each concept one belief that is so and one that is not.
 
-    Those that the record names come first. Where it names none that is so, the first sentence of the correction serves
-    if it can stand alone, or else the definition; where it names none that is not, the definition of another concept.
+    Those that the record names come first. Where it names none, both are made in one form: another name for the
+    concept where it has one, or else a definition, its own or that of another concept.
     """
+    named = {concept.name: concept for concept in concepts}
     alike: defaultdict[tuple[str, str], list[Concept]] = defaultdict(list)
     for concept in concepts:
         alike[concept.area, _verb(concept)].append(concept)
     for concept in concepts:
-        false = _false(concept, alike[concept.area, _verb(concept)])
+        near = [named[name] for name in concept.related if name in named]
+        far = [other for other in alike[concept.area, _verb(concept)] if not _linked(concept, other)]
+        false = _false(concept, near, sorted(far, key=lambda other: digest(f"{concept.name} {other.name}")))
         if false is not None:
             yield from _true(concept).phrases()
             yield from false.phrases()
@@ -61,26 +66,41 @@ def _true(concept: Concept) -> _Belief:
     first, _, reason = (concept.correction or "").partition(". ")
     if reason and _opens_with_name(concept, first):
         return _Belief(f"concept:{concept.name}/misconception", f"{first}.", f"Yes. {reason}")
-    facts = all_of(f"concept:{concept.name}/definition", f"concept:{concept.name}/example")
-    return _Belief(facts, concept.definition, f"Yes. Here is an example. {concept.example}")
+    if concept.aliases:
+        return _Belief(_key(concept, "name"), _is_a_name(concept.aliases[0], concept), f"Yes. {concept.definition}")
+    return _Belief(_key(concept, "example"), concept.definition, f"Yes. Here is an example. {concept.example}")
 
 
-def _false(concept: Concept, alike: Sequence[Concept]) -> _Belief | None:
+def _false(concept: Concept, near: Sequence[Concept], far: Sequence[Concept]) -> _Belief | None:
+    """An idea close to the concept is not the same, but what defines it may well be true of the concept."""
     if concept.misconception and concept.correction:
         return _Belief(f"concept:{concept.name}/misconception", concept.misconception, f"No. {concept.correction}")
+    no = f"No. {concept.definition}"
+    if concept.aliases:
+        return _Belief(_key(concept, "name"), _is_a_name(near[0].name, concept), no) if near else None
     own = _DEFINITION.match(concept.definition)
-    key = f"concept:{concept.name}/definition"
-    for other in sorted(alike, key=lambda other: digest(f"{concept.name} {other.name}")):
-        others = _DEFINITION.match(other.definition)
-        if other is concept or own is None or others is None or _names(concept, others["rest"]):
-            continue
-        return _Belief(key, f"{own['subject']} {own['verb']} {others['rest']}", f"No. {concept.definition}")
+    for other in far:
+        match = _DEFINITION.match(other.definition)
+        if own is not None and match is not None and not _names(concept, match["rest"]):
+            return _Belief(_key(concept, "other"), f"{own['subject']} {own['verb']} {match['rest']}", no)
     return None
+
+
+def _key(concept: Concept, aspect: str) -> str:
+    return all_of(f"concept:{concept.name}/definition", f"concept:{concept.name}/{aspect}")
+
+
+def _is_a_name(name: str, concept: Concept) -> str:
+    return f"The term {name} is another name for {grammar.subject(concept.name, concept.definition)[0]}."
 
 
 def _verb(concept: Concept) -> str:
     match = _DEFINITION.match(concept.definition)
     return match["verb"] if match else ""
+
+
+def _linked(concept: Concept, other: Concept) -> bool:
+    return concept is other or other.name in concept.related or concept.name in other.related
 
 
 def _opens_with_name(concept: Concept, sentence: str) -> bool:
