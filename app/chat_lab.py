@@ -12,10 +12,10 @@ from typing import Any
 import gradio as gr
 
 from app.cleaning import clean_answer, clean_prompt
-from app.engines import EngineError, Message, Sampling
-from app.engines.spec import MODELS
 from app.rounds import longest_answer
 from app.runtime import Runtime
+from training.inference.engines import EngineError, Message, Sampling
+from training.inference.engines.spec import MODELS
 
 NAMES = {"model1": "Model 1", "model2": "Model 2"}
 WHO = {"Model 1": ("model1",), "Model 2": ("model2",), "Both": MODELS}

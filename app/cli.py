@@ -14,8 +14,6 @@ from pathlib import Path
 from app import logs
 from app.child import ROOT, short_path
 from app.demo_training import CHECKPOINTS, DemoTraining
-from app.engines import EngineError
-from app.engines.spec import FORMS, MODELS, open_engine
 from app.gate import shortfall_of
 from app.limits import ADDRESS_LIMIT, SESSION_LIMIT, TESTER_LIMIT, Limits
 from app.protection import Origins
@@ -23,6 +21,8 @@ from app.runtime import Runtime
 from feedback.claim import Claim, low_space
 from feedback.database import DEFAULT_PATH, Database, DatabaseError
 from feedback.study import Study, StudyError
+from training.inference.engines import EngineError
+from training.inference.engines.spec import FORMS, MODELS, open_engine
 
 SPACE_FRAME = "https://huggingface.co"  # where a Space's page is shown
 STUDY = ROOT / "app" / "study.toml"

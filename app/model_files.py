@@ -11,9 +11,9 @@ from typing import Any
 
 from app.child import ROOT
 from app.demo_training import CHECKPOINTS
-from app.engines.spec import MODELS
 from training.comparison import Comparison, ComparisonError, load
 from training.comparison.evidence import Missing
+from training.inference.engines.spec import MODELS
 
 RESULTS = CHECKPOINTS["model1"].parent
 """Where the evaluation and the comparison are kept, unless a test says otherwise."""

@@ -17,12 +17,12 @@ from dataclasses import dataclass, field, replace
 
 from app import metrics
 from app.cleaning import clean_answer, clean_prompt
-from app.engines import Engine, EngineError, Message, Piece, Sampling, TooLong, Unanswerable
 from app.leaks import leaks
 from feedback.battles import SET_ASIDE
 from feedback.blind_test import Answer, Battle, BlindTest, NotNow, Refused, Turn
 from feedback.database import DatabaseError
 from feedback.rules import MAX_ANSWER_CHARS
+from training.inference.engines import Engine, EngineError, Message, Piece, Sampling, TooLong, Unanswerable
 
 MAX_WAITING = 200
 MAX_WAITING_FROM_ONE = 60  # of one address: two classes of thirty, each with a question on its way

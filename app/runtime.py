@@ -11,16 +11,16 @@ from collections.abc import Mapping
 
 from app import metrics
 from app.demo_training import DemoTraining
-from app.engines import EngineError
-from app.engines.spec import MODELS, open_engine
-from app.engines.supervised import Supervised
 from app.evaluation_run import EvaluationRun
 from app.gate import shortfall_of
 from app.limits import Limits
 from app.rounds import Rounds
+from app.supervised import Supervised
 from feedback.blind_test import BlindTest
 from feedback.database import Database, DatabaseError
 from feedback.study import Study, StudyError
+from training.inference.engines import EngineError
+from training.inference.engines.spec import MODELS, open_engine
 
 PROBE_SECONDS = 2.0
 LOW_DISK_BYTES = 64 << 20

@@ -27,7 +27,6 @@ import gradio as gr
 from app import markup, metrics
 from app.client import address
 from app.delivery import arguments, read_report, receipt
-from app.engines import EngineError
 from app.inputs import as_key, as_question, as_text, as_texts, as_token, as_yes_or_no
 from app.light_blocks import LightBlocks
 from app.rounds import Job
@@ -37,6 +36,7 @@ from app.testers_layout import TestersLayout, Updates
 from feedback.blind_test import Battle, NotNow, Refused, Repeated
 from feedback.database import DatabaseError
 from feedback.rules import MAX_COMMENT_CHARS, clean
+from training.inference.engines import EngineError
 
 HOLD_SECONDS = 20.0  # so long a request waits for news; proxies end one that is silent for 60
 QUEUE_SECONDS = 0.5  # how often a place in the queue is looked at

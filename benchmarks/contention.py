@@ -64,7 +64,7 @@ for process in [subprocess.Popen([sys.executable, "-c", sys.argv[1], core]) for 
     process.wait()
 """
 AS_BEFORE = """
-from app.engines import llama_cpp
+from training.inference.engines import llama_cpp
 parameters = llama_cpp.LlamaCpp._parameters
 def all_cores(self, *arguments):
     found = parameters(self, *arguments)

@@ -46,7 +46,7 @@ SERVE = """
 import sys
 sys.path.insert(0, {root!r})
 from app import cli
-from app.engines import llama_cpp
+from training.inference.engines import llama_cpp
 body = llama_cpp.LlamaCpp.request
 llama_cpp.LlamaCpp.request = lambda self, *arguments: {{**body(self, *arguments), "ignore_eos": True}}
 sys.exit(cli.main(sys.argv[1:]))
@@ -169,7 +169,7 @@ def own_server(pipe: Any, model1: Path, model2: Path, tokens: int) -> None:
     """llama.cpp's own HTTP server for each model, with the app's settings."""
     import xllamacpp
 
-    from app.engines.llama_cpp import LlamaCpp
+    from training.inference.engines.llama_cpp import LlamaCpp
 
     keep, models = [], []
     for path in (model1, model2):

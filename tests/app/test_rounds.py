@@ -15,8 +15,6 @@ from typing import Any
 import pytest
 
 from app import metrics
-from app.engines import Engine, Piece
-from app.engines.openai_server import OpenAIServer
 from app.rounds import Rounds, longest_answer
 from app.runtime import Runtime
 from app.testers import TestersPage
@@ -25,6 +23,8 @@ from feedback.database import Database
 from feedback.study import Study
 from tests.app.chat_server import ANSWER, MODEL, ChatServer
 from tests.app.serving import wait_until, write_study
+from training.inference.engines import Engine, Piece
+from training.inference.engines.openai_server import OpenAIServer
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ LATE = {
     "training.evaluation.cost": "PyTorch, where a training's arithmetic is counted",
     "training.evaluation.harness": "PyTorch, for whole texts alone",
     "training.evaluation.local": "PyTorch: a second evaluation has all results in the cache",
-    "training.evaluation.timing": "PyTorch: a model that llama.cpp serves is measured without",
+    "training.inference.engines.pytorch": "PyTorch: a model that llama.cpp serves is served without",
     "training.export": "PyTorch: --help and a mistake are told at once",
     "training.models.gguf_check": "PyTorch: llama.cpp's answers are compared with it after a GGUF is written",
 }

@@ -356,3 +356,12 @@ def held(folder: Path) -> Iterator[bool]:
         if made:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+def file_sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, read in parts of 1 MiB."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import secrets
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from training.common.checkpoint_folder import CheckpointError
 from training.corpus.sample import Sample
-from training.data.prompts import encodable, llama_cpp_prompt
+from training.data.prompts import encodable
 from training.evaluation.subjects import Answer, Chat, DocumentLoss, Likelihood, Unavailable, checksum, read_report
+from training.inference.engines import EngineError, Sampling
+from training.inference.engines.llama_cpp import LlamaCpp
 
 if TYPE_CHECKING:
     from training.evaluation.likelihood import Done
     from training.evaluation.networks import Network
-
-SLOTS = 8
-"""Answers that llama.cpp gives at the same time."""
 
 LONGEST_CONTEXT = 4096
 """Tokens of question and answer for each of them at most, as for the networks in memory."""
@@ -102,68 +98,28 @@ class GGUFModel(LocalModel):
             raise Unavailable(f"its probabilities cannot be had: {error}") from error
 
     def answers(self, conversations: Sequence[Chat], max_new_tokens: int) -> list[Answer]:
-        import xllamacpp
-
         # A token has a byte at least, so a conversation never has more of them than bytes.
         lengths = [[len(encodable(text).encode()) + TEMPLATE_TOKENS for _, text in chat] for chat in conversations]
-        needed = max(map(sum, lengths), default=0)
-        room, key = min(LONGEST_CONTEXT, needed + max_new_tokens), secrets.token_hex(16)
+        room = min(LONGEST_CONTEXT, max(map(sum, lengths), default=0) + max_new_tokens)
+        engine = LlamaCpp(self.path, room, alone=True)
+        sampling = Sampling(max_new_tokens, temperature=0.0, top_p=1.0, seed=0)
+
+        def answer(conversation: Chat) -> Answer:
+            messages = [{"role": role, "content": content} for role, content in conversation]
+            pieces = list(engine.stream(messages, sampling, threading.Event()))
+            self.done(1)
+            text, tokens = "".join(piece.text for piece in pieces), sum(piece.tokens for piece in pieces)
+            stopped = pieces[-1].finish == "stop"
+            return Answer(text.strip(), tokens - (stopped and tokens > 0), stopped)
+
         try:
-            server = xllamacpp.Server(self._parameters(xllamacpp, room, key))
-        except RuntimeError as error:
-            raise CheckpointError(
-                f"{self.path}: llama.cpp cannot load it (cut short, or not a GGUF model); train or export it again"
-            ) from error
-        authorised = {"Authorization": f"Bearer {key}"}
-        with httpx.Client(
-            base_url=server.listening_address, headers=authorised, timeout=60, trust_env=False
-        ) as client:  # past a proxy of the environment, which would be asked for 127.0.0.1 and told the key
-
-            def post(path: str, body: dict[str, Any]) -> Any:
-                return client.post(path, json=body).raise_for_status().json()
-
-            trained = client.get("/v1/models").raise_for_status().json()["data"][0]["meta"]["n_ctx_train"]
-            context = min(LONGEST_CONTEXT, int(trained))
-
-            def answer(conversation: Chat) -> Answer:
-                messages = [{"role": role, "content": content} for role, content in conversation]
-                settings: dict[str, Any] = {"max_tokens": max_new_tokens, "temperature": 0.0, "stream": False}
-                ids = llama_cpp_prompt(post, messages, context, max_new_tokens)
-                if ids is None:
-                    reply = server.handle_chat_completions({"messages": messages, **settings})
-                else:
-                    settings["max_tokens"] = min(max_new_tokens, context - len(ids))
-                    reply = server.handle_completions({"prompt": ids, **settings})
-                if "choices" not in reply:
-                    raise Unavailable(f"llama.cpp does not answer: {reply}")
-                self.done(1)
-                return answer_of(reply)
-
-            with ThreadPoolExecutor(SLOTS) as threads:
+            engine.start()
+        except EngineError as error:
+            raise CheckpointError(str(error)) from error
+        try:
+            with ThreadPoolExecutor(engine.slots) as threads:
                 return list(threads.map(answer, conversations))
-
-    def _parameters(self, xllamacpp: Any, room: int, key: str) -> Any:
-        """What llama.cpp is started with: ``room`` tokens for each answer with its question."""
-        parameters = xllamacpp.CommonParams()
-        parameters.model.path = str(self.path)
-        parameters.n_parallel, parameters.n_ctx = SLOTS, SLOTS * room
-        for cpu in (parameters.cpuparams, parameters.cpuparams_batch):
-            cpu.n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-            cpu.poll = 0
-        parameters.fit_params = False
-        parameters.cache_ram_mib = 0
-        parameters.warmup = False
-        parameters.verbosity = 0
-        parameters.ui = False
-        parameters.endpoint_slots = False
-        parameters.api_keys = [key]  # it also listens on a loopback port, closed to others by this
-        return parameters
-
-
-def answer_of(reply: dict[str, Any]) -> Answer:
-    """The answer in a reply of the form of OpenAI's chat completions, or of its completions."""
-    choice = reply["choices"][0]
-    stopped = choice.get("finish_reason") == "stop"
-    tokens = int((reply.get("usage") or {}).get("completion_tokens") or 0)
-    text = choice["message"].get("content") if "message" in choice else choice["text"]
-    return Answer((text or "").strip(), tokens - (stopped and tokens > 0), stopped)
+        except EngineError as error:
+            raise Unavailable(str(error)) from error
+        finally:
+            engine.close()

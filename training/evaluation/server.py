@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from training.common.checkpoint_folder import CheckpointError
 from training.corpus.sample import Sample
-from training.evaluation.local import answer_of
 from training.evaluation.subjects import Answer, Chat, DocumentLoss, Likelihood, Unavailable
 from training.inference.openai_client import Client, ForGood, ServerError, Text, read_spec, without_password
 
@@ -57,8 +56,8 @@ class ServerModel:
             except ServerError as error:
                 raise _unavailable("/chat/completions", error) from error
             text = told[-1][1] if told else Text()
-            choice = {"text": "".join(more for more, _ in told), "finish_reason": text.finish}
-            return answer_of({"choices": [choice], "usage": {"completion_tokens": text.total}})
+            stopped, tokens = text.finish == "stop", int(text.total or 0)
+            return Answer("".join(more for more, _ in told).strip(), tokens - (stopped and tokens > 0), stopped)
 
         return self._map(answer, conversations)
 

@@ -1,8 +1,7 @@
 """One model served as the app serves it, and timed, in a process of its own: its peak memory is then its own too.
 
 `training.evaluation.cost` starts this module, once for every repeat, with a job as JSON; the measurements are the last
-line that it prints. The engines are those of `app/engines`, reduced to questions asked at once: llama.cpp in this
-process for a GGUF, transformers' continuous batching where there is none, or an OpenAI-compatible server.
+line that it prints.
 """
 
 from __future__ import annotations
@@ -10,28 +9,29 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import math
 import os
 import statistics
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from training.common.progress import quiet_transformers
 from training.hardware.energy import Energy, EnergyUse
 from training.hardware.memory import peak_memory_bytes
+from training.inference.engines import EngineError, Sampling
+from training.inference.engines.llama_cpp import LlamaCpp
+from training.inference.engines.openai_server import OpenAIServer
+from training.inference.engines.pytorch import HuggingFace, TrainedFromScratch
 
 EngineName = Literal["llama.cpp", "transformers", "openai"]
 
-CONTEXT, SLOTS = 2048, 8
-"""Tokens of a conversation, and conversations decoded together, as in the app."""
-SMALL_BYTES = 50_000_000
-FEW_CORES = 2
-"""Below this size of a GGUF, or on so few cores, the app gives several conversations no more threads than one."""
+SLOTS = 8
+"""Questions asked together."""
 LEAST_TOKENS, WARM_UP_TOKENS = 8, 8
 ANSWER_SECONDS = 4.0
 """A slow model's answers are cut so that one takes no longer than this."""
@@ -84,233 +84,56 @@ class Timing:
     tokens: int
 
 
-class Engine(Protocol):
-    """What can be asked."""
+class Served:
+    """An engine that is asked many questions at once, each answer timed."""
+
+    def __init__(self, engine: LlamaCpp | HuggingFace | TrainedFromScratch | OpenAIServer) -> None:
+        self.engine, self._pool = engine, ThreadPoolExecutor(SLOTS)
 
     def load(self) -> None:
         """Open the model; libraries are imported before."""
+        self.engine.start()
 
     def ask(self, questions: Sequence[str], tokens: int) -> list[Timing]:
         """Ask all questions at once and wait for all answers."""
-
-    def characters_per_token(self, text: str) -> float | None:
-        """Of a text in the model's tokenizer, where that is at hand."""
-
-    def describe(self) -> dict[str, Any]:
-        """Engine, version, device and threads."""
-
-
-class LlamaCpp:
-    """A GGUF in llama.cpp, set up as `app/engines/llama_cpp.py` does: one conversation on half of the cores."""
-
-    def __init__(self, path: Path) -> None:
-        import xllamacpp
-
-        self._library, self.path = xllamacpp, path
-        cores = os.cpu_count() or 2
-        self.threads = max(1, cores // 2)
-        few = cores <= FEW_CORES or path.stat().st_size < SMALL_BYTES
-        self.threads_together = self.threads if few else cores
-
-    def parameters(self) -> Any:
-        """llama.cpp's settings; a test holds them equal to the app's."""
-        parameters = self._library.CommonParams()
-        parameters.model.path = str(self.path)
-        parameters.n_parallel = SLOTS
-        parameters.n_ctx = SLOTS * CONTEXT
-        parameters.n_batch = parameters.n_ubatch = 128
-        for cpu, threads in (
-            (parameters.cpuparams, self.threads),
-            (parameters.cpuparams_batch, self.threads_together),
-        ):
-            cpu.n_threads = threads
-            cpu.poll = 0
-        parameters.cache_ram_mib = parameters.verbosity = 0
-        parameters.fit_params = parameters.warmup = parameters.ui = parameters.endpoint_slots = False
-        return parameters
-
-    def load(self) -> None:
-        try:
-            self._server = self._library.Server(self.parameters())
-        except RuntimeError as error:
-            raise ValueError(f"{self.path}: llama.cpp cannot load it (cut short, or not a GGUF model)") from error
-        self._pool = ThreadPoolExecutor(SLOTS)
-
-    def ask(self, questions: Sequence[str], tokens: int) -> list[Timing]:
         return list(self._pool.map(lambda question: self._answer(question, tokens), questions))
 
     def _answer(self, question: str, tokens: int) -> Timing:
-        request = {
-            "messages": [{"role": "user", "content": question}], "max_tokens": tokens, "temperature": 0.0,
-            "ignore_eos": True, "cache_prompt": False, "stream": True,
-        }  # fmt: skip
-        started, first, told, failed = time.perf_counter(), 0.0, 0, ""
-
-        def receive(event: dict[str, Any]) -> bool:  # True would stop the answer
-            nonlocal first, told, failed
-            if "error" in event:
-                failed = str(event["error"].get("message", "failed"))
-                return True
-            if not first:
+        sampling = Sampling(tokens, temperature=0.0, top_p=1.0, seed=0, to_the_end=True)
+        started, first, told = time.perf_counter(), 0.0, 0
+        for piece in self.engine.stream([{"role": "user", "content": question}], sampling, threading.Event()):
+            if piece.tokens and not first:
                 first = time.perf_counter() - started
-            told = int(event.get("timings", {}).get("predicted_n", told))
-            return False
-
-        self._server.handle_chat_completions(request, receive)
-        if failed or not told:
-            raise ValueError(f"{self.path}: llama.cpp broke off ({failed or 'no answer'})")
+            told += piece.tokens
+        if not told:
+            raise ValueError("an empty answer; check the model")
         return Timing(first, told)
 
     def characters_per_token(self, text: str) -> float | None:
-        import httpx
-
-        url = f"{self._server.listening_address}/tokenize"
-        return len(text) / len(httpx.post(url, json={"content": text}, timeout=30).raise_for_status().json()["tokens"])
-
-    def describe(self) -> dict[str, Any]:
-        return {
-            "engine": "llama.cpp",
-            "version": f"xllamacpp {self._library.__version__}",
-            "device": "cpu",
-            "threads": {"1": self.threads, "8": self.threads_together},
-        }
-
-
-class Transformers:
-    """A checkpoint without a GGUF, decoded as `app/engines/pytorch.py` does: transformers' continuous batching."""
-
-    def __init__(self, source: str) -> None:
-        import torch
-        import transformers
-
-        quiet_transformers()
-        self._torch, self._library, self.source = torch, transformers, source
-        self._encode: Callable[[str], list[int]]
-        self._encode_chat: Callable[[str], list[int]]
-        accelerated = "mps" if torch.backends.mps.is_available() else "cpu"
-        self.device = "cuda" if torch.cuda.is_available() else accelerated
-
-    def load(self) -> None:
-        model = self._read().to(self.device).eval()
-        context = min(CONTEXT, getattr(model.config, "max_position_embeddings", None) or CONTEXT)
-        defaults = self._library.GenerationConfig(do_sample=False, eos_token_id=-1, pad_token_id=0)
-        self._manager = model.init_continuous_batching(
-            generation_config=defaults,
-            continuous_batching_config=self._library.ContinuousBatchingConfig(
-                page_size=128,
-                num_blocks=SLOTS * math.ceil(context / 128),
-                max_batch_tokens=256,
-                max_requests_per_batch=SLOTS,
-                auto_switch_to_flash=False,  # would look for kernels on the network
-            ),
-        )
-        self._manager.start()
-        while self._manager.batch_processor is None:  # it makes the cache in its own thread
-            if not self._manager.is_running():
-                raise ValueError(f"{self.source}: no room for the model's cache on {self.device}")
-            time.sleep(0.005)
-
-    def _read(self) -> Any:
-        if self.source.endswith(".pt"):
-            from training.models.checkpoint import load
-            from training.models.hf_format import to_llama
-
-            model, tokenizer = load(self.source)
-            self._encode_chat = lambda question: tokenizer.encode_chat([("user", question)])
-            self._encode = lambda text: tokenizer.encode_batch([text])[0]
-            return to_llama(model)
-        found: Any = self._library.AutoTokenizer.from_pretrained(self.source)
-        from training.hardware.compute import serving_dtype
-
-        self._encode = lambda text: found(text, add_special_tokens=False)["input_ids"]
-        self._encode_chat = self._encode
-        if found.chat_template:
-            self._encode_chat = lambda question: found.apply_chat_template(
-                [{"role": "user", "content": question}], add_generation_prompt=True, return_dict=True
-            )["input_ids"]
-        return self._library.AutoModelForCausalLM.from_pretrained(self.source, dtype=serving_dtype(self.device))
-
-    def ask(self, questions: Sequence[str], tokens: int) -> list[Timing]:
-        firsts: dict[str, float] = {}
-        lengths: dict[str, int] = {}
-        started = time.perf_counter()
-        for question in questions:
-            self._manager.add_request(
-                self._encode_chat(question), max_new_tokens=tokens, streaming=True, eos_token_id=-1
-            )
-        while len(lengths) < len(questions):
-            result = self._manager.get_result(timeout=1)
-            if result is None:
-                if not self._manager.is_running():
-                    raise ValueError(f"{self.source}: the decoding broke off")
-                continue
-            if result.error:
-                raise ValueError(f"{self.source}: {result.error}")
-            firsts.setdefault(result.request_id, time.perf_counter() - started)
-            if result.is_finished():
-                lengths[result.request_id] = len(result.generated_tokens)
-        return [Timing(firsts[name], length) for name, length in lengths.items()]
-
-    def characters_per_token(self, text: str) -> float | None:
-        return len(text) / len(self._encode(text))
+        """Of a text in the model's tokenizer, where that is at hand."""
+        count = self.engine.count(text)
+        return len(text) / count if count else None
 
     def describe(self) -> dict[str, Any]:
-        threads = self._torch.get_num_threads()
-        return {
-            "engine": "transformers",
-            "version": f"transformers {self._library.__version__}, torch {self._torch.__version__}",
-            "device": self.device,
-            "threads": {"1": threads, "8": threads},
-        }
+        """Engine, version, device and threads."""
+        return self.engine.setup()
 
 
-class OpenAIServer:
-    """One model of a server. It may end its answers when it likes: not every server can ignore the end."""
-
-    def __init__(self, source: str, role: str) -> None:
-        from training.inference.openai_client import Client, ServerError
-
-        self._error = ServerError
-        base_url, _, model = source.partition("#")
-        self._client = Client(base_url, model, role)
-        self._pool = ThreadPoolExecutor(SLOTS)
-
-    def load(self) -> None:
-        """It is loaded already; its address is completed."""
-        try:
-            self._client.find()
-        except self._error as error:
-            raise ValueError(str(error)) from error
-
-    def ask(self, questions: Sequence[str], tokens: int) -> list[Timing]:
-        try:
-            return list(self._pool.map(lambda question: self._answer(question, tokens), questions))
-        except self._error as error:
-            raise ValueError(str(error)) from error
-
-    def _answer(self, question: str, tokens: int) -> Timing:
-        fields = {"messages": [{"role": "user", "content": question}], "max_tokens": tokens, "temperature": 0.0}
-        started, first, pieces, told = time.perf_counter(), 0.0, 0, None
-        for more, text in self._client.chat(fields):
-            if more:
-                first, pieces = first or time.perf_counter() - started, pieces + 1
-            told = text.total
-        if not pieces:
-            raise ValueError(f"{self._client.name}: an empty answer; check the server")
-        return Timing(first, told or pieces)
-
-    def characters_per_token(self, text: str) -> float | None:
-        return None
-
-    def describe(self) -> dict[str, Any]:
-        return {"engine": "openai", "version": None, "device": None, "threads": None}
-
-
-def open_engine(job: Job) -> Engine:
-    """The engine of a job, not loaded yet; its libraries are imported."""
+def open_engine(job: Job) -> Served:
+    """The engine of a job, as the app has it, not loaded yet; its libraries are imported."""
+    path = Path(job.source)
+    if job.engine == "openai":
+        base_url, _, model = job.source.partition("#")
+        return Served(OpenAIServer(base_url, model, job.role))
     if job.engine == "llama.cpp":
-        return LlamaCpp(Path(job.source))
-    return Transformers(job.source) if job.engine == "transformers" else OpenAIServer(job.source, job.role)
+        import xllamacpp  # noqa: F401 - not a part of the time that loading takes
+
+        return Served(LlamaCpp(path))
+    import torch  # noqa: F401 - as above
+    import transformers  # noqa: F401
+
+    quiet_transformers()
+    return Served(TrainedFromScratch(path) if path.suffix == ".pt" else HuggingFace(path, needs_template=False))
 
 
 @dataclass(frozen=True)
@@ -329,7 +152,7 @@ class Phase:
     energy: EnergyUse
 
 
-def run_phase(engine: Engine, at_once: int, job: Job, tokens: int) -> Phase:
+def run_phase(engine: Served, at_once: int, job: Job, tokens: int) -> Phase:
     """Ask for at least ``job.seconds``, in rounds of ``at_once`` questions."""
     questions = itertools.cycle(QUESTIONS)
     timings: list[Timing] = []
@@ -375,7 +198,7 @@ def main(argv: Sequence[str]) -> int:
     """Measure the job given as JSON; a model that cannot be measured is told in one line on stderr."""
     try:
         result = measure(Job(**json.loads(argv[0])))
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, EngineError) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 2
     print(json.dumps(result), flush=True)

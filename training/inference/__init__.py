@@ -1,1 +1,1 @@
-"""Answers from a trained model. Imports common to models."""
+"""Answers from a trained model: generation in Python, and the engines that serve. Imports common to models."""

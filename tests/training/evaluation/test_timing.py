@@ -1,4 +1,4 @@
-"""The measured engines: set up as the app's, asked for real, and a process's peak memory that is its own."""
+"""The engines of the app, measured: asked for real, and a process's peak memory that is its own."""
 
 from __future__ import annotations
 
@@ -8,39 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import xllamacpp
 
-from app.engines import llama_cpp
 from tests.app.chat_server import ChatServer
 from tests.training.evaluation.tiny_checkpoint import OPTIONS
 from training.evaluation import timing
-from training.evaluation.timing import QUESTIONS, Job, Timing, measure
+from training.evaluation.timing import PASSAGE, QUESTIONS, Job, Timing, measure
+from training.inference.engines import CONTEXT
 
 SHORT: dict[str, Any] = {"tokens": 12, "seconds": 0.01}
-
-
-def settings(parameters: Any) -> dict[str, Any]:
-    """The values of llama.cpp's settings, those of its parts included, but for the key and the name on the wire."""
-    found = {}
-    for name in dir(parameters):
-        value = getattr(parameters, name)
-        if name.startswith("_") or callable(value) or name in ("api_keys", "model_alias"):
-            continue
-        is_part = type(value).__module__.startswith("xllamacpp") and not hasattr(value, "value")
-        found[name] = settings(value) if is_part else value
-    return found
-
-
-@pytest.mark.parametrize("size", [1000, timing.SMALL_BYTES])
-def test_llama_cpp_is_set_up_as_in_the_app(tmp_path: Path, size: int) -> None:
-    path = tmp_path / "model.gguf"
-    with path.open("wb") as file:
-        file.truncate(size)
-    measured = settings(timing.LlamaCpp(path).parameters())
-    served = settings(llama_cpp.LlamaCpp(path)._parameters(xllamacpp, "key"))
-    assert measured["cpuparams"]["n_threads"] >= 1
-    assert {key: value for key, value in measured.items() if value != served[key]} == {}
-    assert (timing.SLOTS, timing.CONTEXT) == (llama_cpp.SLOTS, llama_cpp.CONTEXT)
 
 
 def check(result: dict[str, Any]) -> None:
@@ -62,23 +37,24 @@ def test_a_gguf_with_llama_cpp(saved_checkpoint: Path) -> None:
 
 
 def test_every_answer_has_its_length_however_many_are_asked(saved_checkpoint: Path) -> None:
-    engine = timing.LlamaCpp(saved_checkpoint / "model.gguf")
+    engine = timing.open_engine(Job("llama.cpp", str(saved_checkpoint / "model.gguf")))
     engine.load()
     assert [answer.tokens for answer in engine.ask(QUESTIONS, 7)] == [7] * 8
 
 
 def test_a_checkpoint_without_a_gguf_with_pytorch(saved_checkpoint: Path, one_thread: None) -> None:
-    engine = timing.Transformers(str(saved_checkpoint / "art_ai_best.pt"))
+    engine = timing.open_engine(Job("transformers", str(saved_checkpoint / "art_ai_best.pt")))
     engine.load()
     answers = engine.ask(QUESTIONS, 7)
     assert [answer.tokens for answer in answers] == [7] * 8
     assert all(answer.first > 0 for answer in answers)
-    same = timing.Transformers(str(saved_checkpoint / "hf"))
-    same._read()
-    assert same._encode_chat(QUESTIONS[0]) == engine._encode_chat(QUESTIONS[0])
+    same = timing.open_engine(Job("transformers", str(saved_checkpoint / "hf")))
+    same.load()
+    assert same.characters_per_token(PASSAGE) == engine.characters_per_token(PASSAGE)
     assert engine.describe()["engine"] == "transformers"
-    assert OPTIONS.max_seq_len < timing.CONTEXT  # so that the model's own context is the limit
-    engine._manager.stop()
+    assert OPTIONS.max_seq_len < CONTEXT  # so that the model's own context is the limit
+    engine.engine.close()
+    same.engine.close()
 
 
 def test_of_a_server_only_speed_is_measured() -> None:

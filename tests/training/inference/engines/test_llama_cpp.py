@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import xllamacpp
 
-from app.engines import Engine, EngineError, Sampling
-from app.engines.llama_cpp import CONTEXT, SMALL_BYTES, LlamaCpp
-from app.engines.openai_server import OpenAIServer
+from training.inference.engines import Engine, EngineError, Sampling
+from training.inference.engines.llama_cpp import CONTEXT, SMALL_BYTES, LlamaCpp
+from training.inference.engines.openai_server import OpenAIServer
 
 QUESTION = [{"role": "user", "content": "What is Impressionism?"}]
 

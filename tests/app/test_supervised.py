@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from app.engines import EngineError, Sampling
-from app.engines.llama_cpp import LlamaCpp
-from app.engines.openai_server import OpenAIServer
-from app.engines.supervised import Supervised
 from app.rounds import Rounds
+from app.supervised import Supervised
 from feedback.blind_test import BlindTest
 from feedback.database import Database
 from feedback.study import Study
 from tests.app.chat_server import MODEL, ChatServer
 from tests.app.serving import wait_until, write_study
+from training.inference.engines import EngineError, Sampling
+from training.inference.engines.llama_cpp import LlamaCpp
+from training.inference.engines.openai_server import OpenAIServer
 
 QUESTION = [{"role": "user", "content": "What is Impressionism?"}]
 

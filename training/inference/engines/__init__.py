@@ -1,7 +1,10 @@
-"""Engines: one small interface over everything that can answer a conversation.
+"""Engines: one small interface over everything that can answer a conversation, for the app and for measurements.
 
-An engine is chosen by a SPEC (`app.engines.spec.open_engine`): llama.cpp in this process for a GGUF, PyTorch for a
+An engine is chosen by a SPEC (`spec.open_engine`): llama.cpp in this process for a GGUF, PyTorch for a
 checkpoint without one, or any OpenAI-compatible server. An engine knows nothing of testers, sides or votes.
+
+Each also tells a measurement, besides what `Engine` asks, how many tokens a text has (`count`) and what it runs on
+(`setup`).
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ class Sampling:
     temperature: float  # 0 means the most likely token, always
     top_p: float  # in (0, 1]; the only other filter, so that every kind of engine draws alike
     seed: int  # repeats an answer; with PyTorch only where it is the only one on its way
+    to_the_end: bool = False  # for measurements: the end of an answer is ignored, so that all are equally long
 
 
 @dataclass(frozen=True)

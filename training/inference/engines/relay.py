@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 
-from app.engines import EngineError, Piece
+from training.inference.engines import EngineError, Piece
 
 Emit = Callable[[Piece], bool]
 POLL_SECONDS = 0.1

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.engines import EngineError, Message, Piece, Sampling, TooLong, Unanswerable
-from app.engines.relay import Emit, relay
 from training.inference import openai_client
+from training.inference.engines import EngineError, Message, Piece, Sampling, TooLong, Unanswerable
+from training.inference.engines.relay import Emit, relay
 from training.inference.openai_client import Client, ForGood, ServerError
 
 SLOTS = 64  # answers asked for at the same time; the server has its own queue behind that
@@ -128,6 +128,13 @@ class OpenAIServer:
     def describe(self) -> dict[str, str]:
         """Kind and address with the model's name; no password, no query."""
         return {"kind": "openai", "source": f"{self.base_url}#{self.model}"}
+
+    def count(self, text: str) -> None:
+        """Not known: the server's tokenizer is not at hand."""
+
+    def setup(self) -> dict[str, Any]:
+        """What it runs on is not known."""
+        return {"engine": "openai", "version": None, "device": None, "threads": None}
 
     def health(self) -> dict[str, object]:
         """Whether the server lists its models, or took the last question; looked up at most every few seconds."""

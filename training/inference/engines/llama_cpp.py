@@ -11,35 +11,36 @@ from typing import Any
 
 import httpx
 
-from app.engines import CONTEXT, EngineError, Message, Piece, Sampling
-from app.engines.checksum import file_sha256
-from app.engines.relay import Emit, relay
+from training.common.files import file_sha256
 from training.data.prompts import llama_cpp_prompt
+from training.inference.engines import CONTEXT, EngineError, Message, Piece, Sampling
+from training.inference.engines.relay import Emit, relay
 
 SLOTS = 8  # conversations decoded together in one batch
 SMALL_BYTES = 50_000_000
-SPINS = "10000"  # turns of OpenMP's waiting loop before a thread sleeps, as in `training/hardware/threads.py`
 FEW_CORES = 2  # on so few no model gets more than half (docs/experiments.md, 2026-11-28)
 HEALTH_SECONDS = 5.0  # a server object that does not answer a health check for so long is dead
 PROMPT_BATCH = 128  # tokens read between two looks at `cancel`
 
 
 class LlamaCpp:
-    """One GGUF model in one llama.cpp server object inside this process."""
+    """One GGUF model in one llama.cpp server object inside this process.
+
+    `context` is in tokens, of each conversation. With `alone`, for an evaluation, it takes all cores, and cuts what is
+    longer than its context; the app cuts by itself.
+    """
 
     slots = SLOTS
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, context: int = CONTEXT, *, alone: bool = False) -> None:
+        self.path, self._most, self._alone = path, context, alone
         self._broken = False  # an answer broke off without a word
         self._server: Any = None
         self._http: httpx.Client | None = None
-        self._context = CONTEXT
+        self._context = context
 
     def start(self) -> None:
         """Load the file. Raises EngineError when it is missing, cut short or not a GGUF."""
-        if "OMP_WAIT_POLICY" not in os.environ:  # OpenMP reads both when llama.cpp is loaded
-            os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
         import xllamacpp
 
         self.close()
@@ -60,21 +61,16 @@ class LlamaCpp:
             trust_env=False,  # a proxy of the environment knows nothing of this machine's port, nor may it know the key
         )
         model = self._get("/v1/models")["data"][0]["meta"]
-        self._context = min(CONTEXT, int(model["n_ctx_train"]))
+        self._context = min(self._most, int(model["n_ctx_train"]))
         self._broken = False
 
     def _parameters(self, xllamacpp: Any, key: str) -> Any:
-        # Two models answer at the same time. One conversation decodes on half of the cores. Several together, and
-        # prompts, take all of them, but for a small model, which is done early, and but for two cores, where threads
-        # that share one with a second program, or with the other model, would make each other wait at every operation.
-        cores = os.cpu_count() or 2
-        half = max(1, cores // 2)
-        together = half if cores <= FEW_CORES or self.path.stat().st_size < SMALL_BYTES else cores
+        half, together = self._threads()
         parameters = xllamacpp.CommonParams()
         parameters.model.path = str(self.path)
         parameters.model_alias = {"model"}
         parameters.n_parallel = SLOTS
-        parameters.n_ctx = SLOTS * CONTEXT
+        parameters.n_ctx = SLOTS * self._most
         parameters.n_batch = parameters.n_ubatch = PROMPT_BATCH
         for cpu, threads in ((parameters.cpuparams, half), (parameters.cpuparams_batch, together)):
             cpu.n_threads = threads
@@ -88,6 +84,20 @@ class LlamaCpp:
         parameters.api_keys = [key]
         return parameters
 
+    def _threads(self) -> tuple[int, int]:
+        """For one conversation, and for several together.
+
+        Two models answer at the same time. One conversation decodes on half of the cores. Several together, and
+        prompts, take all of them, but for a small model, which is done early, and but for two cores, where threads
+        that share one with a second program, or with the other model, would make each other wait at every operation.
+        """
+        cores = os.cpu_count() or 2
+        if self._alone:
+            free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
+            return free, free
+        half = max(1, cores // 2)
+        return half, half if cores <= FEW_CORES or self.path.stat().st_size < SMALL_BYTES else cores
+
     def stream(self, messages: list[Message], sampling: Sampling, cancel: threading.Event) -> Iterator[Piece]:
         """Yield the answer token by token. Raises EngineError."""
         if self._server is None:
@@ -100,11 +110,16 @@ class LlamaCpp:
 
         Its chat endpoint would take a typed special token for the real one: a conversation with one goes as token ids.
         """
-        ids = llama_cpp_prompt(self._post, messages)
+        room = sampling.max_new_tokens
+        ids = llama_cpp_prompt(self._post, messages, self._context if self._alone else None, room)
+        if ids is not None and self._alone:
+            room = min(room, self._context - len(ids))
         conversation: dict[str, Any] = {"messages": messages} if ids is None else {"prompt": ids}
+        if sampling.to_the_end:
+            conversation |= {"ignore_eos": True, "cache_prompt": False}
         return {
             **conversation,
-            "max_tokens": sampling.max_new_tokens,
+            "max_tokens": room,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "top_k": 0,
@@ -166,6 +181,18 @@ class LlamaCpp:
     def describe(self) -> dict[str, str]:
         """Kind, name and SHA-256 of the file; its folder is left out, so that moving it does not begin a new study."""
         return {"kind": "llama.cpp", "source": self.path.name, "sha256": file_sha256(self.path)}
+
+    def count(self, text: str) -> int:
+        """Tokens of a text."""
+        return len(self._post("/tokenize", {"content": text})["tokens"])
+
+    def setup(self) -> dict[str, Any]:
+        """Engine, version, device and threads, for one conversation and for eight."""
+        import xllamacpp
+
+        one, eight = self._threads()
+        version = f"xllamacpp {xllamacpp.__version__}"
+        return {"engine": "llama.cpp", "version": version, "device": "cpu", "threads": {"1": one, "8": eight}}
 
     def health(self) -> dict[str, object]:
         """Whether the server object answers; its context in tokens."""

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.engines import EngineError, Piece, Sampling
-from app.engines.openai_server import OpenAIServer
 from tests.app.chat_server import ANSWER, MODEL, ChatServer
 from tests.app.serving import wait_until
+from training.inference.engines import EngineError, Piece, Sampling
+from training.inference.engines.openai_server import OpenAIServer
 
 SAMPLING = Sampling(48, 0.5, 0.8, 7)
 

@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from app.engines import EngineError, Sampling, TooLong, Unanswerable
-from app.engines.openai_server import OpenAIServer
-from app.engines.spec import open_engine
 from app.rounds import Rounds
 from feedback.battles import SET_ASIDE
 from feedback.blind_test import BlindTest
@@ -20,6 +17,9 @@ from feedback.database import Database
 from feedback.study import Study
 from tests.any_server import JSON, SSE, Reply, Server, any_server, events, refusal
 from tests.app.serving import write_study
+from training.inference.engines import EngineError, Sampling, TooLong, Unanswerable
+from training.inference.engines.openai_server import OpenAIServer
+from training.inference.engines.spec import open_engine
 from training.inference.openai_client import Address
 
 SAMPLING = Sampling(16, 0.7, 0.9, 1)

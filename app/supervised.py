@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 
-from app.engines import Engine, EngineError, Message, Piece, Sampling
+from training.inference.engines import Engine, EngineError, Message, Piece, Sampling
 
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 30.0

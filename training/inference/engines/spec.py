@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from app.engines import Engine, EngineError
+from training.inference.engines import Engine, EngineError
+from training.inference.engines.llama_cpp import LlamaCpp
+from training.inference.engines.openai_server import OpenAIServer
+from training.inference.engines.pytorch import HuggingFace, TrainedFromScratch
+from training.inference.openai_client import read_spec, without_password
 
 Role = Literal["model1", "model2"]
 MODELS: tuple[Role, Role] = ("model1", "model2")
@@ -25,16 +29,10 @@ def open_engine(spec: str, role: Role) -> Engine:
     if path.is_dir():
         path = _find_in_folder(path, role)
     if path.suffix == ".gguf":
-        from app.engines.llama_cpp import LlamaCpp
-
         return LlamaCpp(path)
     if path.suffix == ".pt":
-        from app.engines.pytorch import TrainedFromScratch
-
         return TrainedFromScratch(path)
     if path.name == "config.json":
-        from app.engines.pytorch import HuggingFace
-
         return HuggingFace(path.parent)
     raise EngineError(f"--{role} {spec}: not a model; give {FORMS}")
 
@@ -49,8 +47,6 @@ def _find_in_folder(folder: Path, role: Role) -> Path:
 
 
 def _open_server(spec: str, role: Role) -> Engine:
-    from app.engines.openai_server import OpenAIServer
-    from training.inference.openai_client import read_spec, without_password
 
     found = read_spec(spec)
     if found is None:

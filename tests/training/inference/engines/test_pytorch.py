@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from app.engines import EngineError, Piece, Sampling
-from app.engines.pytorch import HuggingFace, TrainedFromScratch
-from app.engines.spec import open_engine
 from tests.app.serving import wait_until
 from training.inference import generation
+from training.inference.engines import EngineError, Piece, Sampling
+from training.inference.engines.pytorch import HuggingFace, TrainedFromScratch
+from training.inference.engines.spec import open_engine
 
 QUESTION = [{"role": "user", "content": "What is Impressionism?"}]
 TEMPLATE = "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{% endfor %}<assistant>"

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from app.engines import CONTEXT, EngineError, Message, Piece, Sampling
-from app.engines.checksum import file_sha256
-from app.engines.relay import POLL_SECONDS, Emit, relay
+from training.common.files import file_sha256
 from training.data.prompts import ChatTokenizer
+from training.inference.engines import CONTEXT, EngineError, Message, Piece, Sampling
+from training.inference.engines.relay import POLL_SECONDS, Emit, relay
 
 SLOTS_CPU, SLOTS_GPU = 8, 32  # conversations decoded together
 PAGE_TOKENS = 128  # of the paged key-value cache
@@ -47,6 +47,10 @@ class _Batched:
         raise NotImplementedError
 
     def _decode(self, ids: list[int]) -> str:
+        raise NotImplementedError
+
+    def count(self, text: str) -> int:
+        """Tokens of a text."""
         raise NotImplementedError
 
     def start(self) -> None:
@@ -111,18 +115,27 @@ class _Batched:
             torch.manual_seed(sampling.seed)  # one source of chance for all: a seed repeats only an answer made alone
         try:
             manager.add_request(prompt, name, sampling.max_new_tokens, streaming=True, **self._draw(sampling))
-            self._pass_on(manager, results, sampling.max_new_tokens, cancel, emit)
+            end = () if sampling.to_the_end else self._end
+            self._pass_on(manager, results, end, sampling.max_new_tokens, cancel, emit)
         finally:
             del self._answers[name]
             manager.cancel_request(name)
 
     def _draw(self, sampling: Sampling) -> dict[str, Any]:
+        end: dict[str, Any] = {"eos_token_id": -1} if sampling.to_the_end else {}
         if sampling.temperature <= 0:
-            return {"temperature": 1.0, "top_p": 1.0, "top_k": 1}
-        return {"temperature": float(sampling.temperature), "top_p": float(sampling.top_p), "top_k": self._everything}
+            return end | {"temperature": 1.0, "top_p": 1.0, "top_k": 1}
+        drawn = {"temperature": float(sampling.temperature), "top_p": float(sampling.top_p)}
+        return end | drawn | {"top_k": self._everything}
 
     def _pass_on(
-        self, manager: Any, results: queue.SimpleQueue[Any], limit: int, cancel: threading.Event, emit: Emit
+        self,
+        manager: Any,
+        results: queue.SimpleQueue[Any],
+        end: tuple[int, ...],
+        limit: int,
+        cancel: threading.Event,
+        emit: Emit,
     ) -> None:
         shown, told = "", 0
         while not cancel.is_set():
@@ -134,7 +147,7 @@ class _Batched:
                 continue
             if result.error:
                 raise EngineError(f"{self.path}: {_one_line(result.error)}")
-            ids = [token for token in result.generated_tokens if token not in self._end]
+            ids = [token for token in result.generated_tokens if token not in end]
             text = self._decode(ids)
             if result.is_finished() or not text.endswith("\ufffd"):  # else a character is not complete yet
                 listening = emit(Piece(text[len(shown) :], len(ids) - told))
@@ -148,6 +161,15 @@ class _Batched:
     def fits(self, messages: list[Message], max_new_tokens: int) -> bool:
         """Whether prompt and answer have room, counted with the model's own template and tokenizer."""
         return len(self._encode(messages)) + max_new_tokens <= self._context
+
+    def setup(self) -> dict[str, Any]:
+        """Engine, version, device and threads, for one conversation and for eight."""
+        import torch
+        import transformers
+
+        version = f"transformers {transformers.__version__}, torch {torch.__version__}"
+        threads = {"1": torch.get_num_threads(), "8": torch.get_num_threads()}
+        return {"engine": "transformers", "version": version, "device": _device(torch), "threads": threads}
 
     def health(self) -> dict[str, object]:
         """Whether the decoding runs, and where."""
@@ -163,7 +185,14 @@ class _Batched:
 
 
 class HuggingFace(_Batched):
-    """A folder in Hugging Face's form: `config.json`, weights and a tokenizer with a chat template."""
+    """A folder in Hugging Face's form: `config.json`, weights and a tokenizer with a chat template.
+
+    `needs_template` is False for measurements alone: a base is then asked the text of the last message, as it stands.
+    """
+
+    def __init__(self, path: Path, *, needs_template: bool = True) -> None:
+        super().__init__(path)
+        self._needs_template = needs_template
 
     def _load(self) -> Any:
         import torch
@@ -177,14 +206,19 @@ class HuggingFace(_Batched):
             model: Any = AutoModelForCausalLM.from_pretrained(self.path, dtype=serving_dtype(_device(torch)))
         except Exception as error:  # transformers raises many kinds for a broken folder
             raise EngineError(f"{self.path}: transformers cannot load it ({_one_line(error)})") from error
-        if not self._tokenizer.chat_template:
+        if self._needs_template and not self._tokenizer.chat_template:
             raise EngineError(f"{self.path}: its tokenizer has no chat template; train or export the model again")
         if len(self._tokenizer) > model.get_input_embeddings().weight.shape[0]:
             raise EngineError(f"{self.path}: the tokenizer belongs to another model (it has more tokens than this one)")
         return model
 
     def _encode(self, messages: list[Message]) -> list[int]:
+        if not self._tokenizer.chat_template:
+            return list(self._tokenizer(messages[-1]["content"], add_special_tokens=False)["input_ids"])
         return self._chat.prompt(messages)
+
+    def count(self, text: str) -> int:
+        return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _decode(self, ids: list[int]) -> str:
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
@@ -210,6 +244,9 @@ class TrainedFromScratch(_Batched):
 
     def _encode(self, messages: list[Message]) -> list[int]:
         return list(self._tokenizer.encode_chat([(message["role"], message["content"]) for message in messages]))
+
+    def count(self, text: str) -> int:
+        return len(self._tokenizer.encode_batch([text])[0])
 
     def _decode(self, ids: list[int]) -> str:
         return str(self._tokenizer.decode(ids))
