@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
@@ -40,10 +40,12 @@ SURROGATE = "half a character (lone surrogate)"
 BYTES = "bytes that are no text"
 NESTED = "nested too deep"
 CELLS = "more cells than columns"
+NOT_LEARNED = "an answer that is not to be learned"
+TOO_LONG = "more than 16 million characters"
 
 REASONS = (
     NO_COLUMNS, NO_ANSWER, NO_QUESTION, NO_TEXT, NOT_TEXT, MEDIA, UNKNOWN_ROLE, RATED_BAD, NO_WINNER, SURROGATE, BYTES,
-    NESTED, CELLS,
+    NESTED, CELLS, NOT_LEARNED, TOO_LONG,
 )  # fmt: skip
 """Why rows are not read."""
 
@@ -62,6 +64,11 @@ _SPEAKERS: dict[str, Role] = {"User": "user", "Assistant": "assistant"}
 _TURN = re.compile(r"^(User|Assistant): ?", re.MULTILINE)
 # What Open WebUI writes into an answer: what a model thought, and the tools that it called.
 _DETAILS = re.compile(r"<details type=\"(?:reasoning|tool_calls|code_interpreter)\".*?</details>\s*", re.DOTALL)
+
+
+_THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
+_MEDIA_COLUMNS = ("image", "images", "audio", "audios", "video", "videos")
+_PLACES = re.compile(r"<(?:image|audio|video)>")
 
 
 def with_plain_names(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -89,7 +96,7 @@ def text_of(value: Any) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():  # a table's whole numbers beside an empty cell
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal | date):
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal | date | time):
         raise Unreadable(NOT_TEXT)
     text = str(value).strip()
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
@@ -106,11 +113,20 @@ def messages_of(row: Row) -> tuple[Message, ...]:
     for form in (_battle, _preference, _chat, _open_webui, _pair, _prose):
         messages = form(row)
         if messages is not None:
+            if len(messages) > 1 and _shows_something(row, messages):
+                raise Unreadable(MEDIA)
             return messages
     if any(_is_given(row.get(name)) for name in _ANSWERS):
         raise Unreadable(NO_QUESTION)
     asked = any(name in row for name in (*_QUESTIONS, *_ANSWERS))
     raise Unreadable(NO_ANSWER if asked else NO_TEXT if is_known(row) else NO_COLUMNS)
+
+
+def _shows_something(row: Row, messages: Sequence[Message]) -> bool:
+    """Whether a chat is about a picture or a sound of the row; a mere address beside a question is none."""
+    given = [row[name] for name in _MEDIA_COLUMNS if row.get(name) is not None]
+    kept = any(isinstance(value, Mapping | bytes) or (isinstance(value, list | tuple) and value) for value in given)
+    return kept or any(_PLACES.search(message.content) for message in messages)
 
 
 def is_known(columns: Iterable[str]) -> bool:
@@ -122,7 +138,8 @@ def _battle(row: Row) -> tuple[Message, ...] | None:
     """FastChat's battles: the winner's conversation."""
     if "conversation_a" not in row or "conversation_b" not in row:
         return None
-    winner = {"model_a": "conversation_a", "model_b": "conversation_b"}.get(str(row.get("winner")))
+    won = [side for side in "ab" if row.get("winner") == f"model_{side}" or row.get(f"winner_model_{side}") == 1]
+    winner = f"conversation_{won[0]}" if len(won) == 1 else None
     if winner is None:
         raise Unreadable(NO_WINNER)
     return turns_of(row[winner])
@@ -130,7 +147,8 @@ def _battle(row: Row) -> tuple[Message, ...] | None:
 
 def _preference(row: Row) -> tuple[Message, ...] | None:
     """TRL's preferences: the chosen one; and its unpaired rows, whose answer is good or not."""
-    if str(row.get("label")).lower() in ("false", "0") and ("completion" in row or "response" in row):
+    is_bad = str(row.get("label")).lower() in ("false", "0", "-1", "bad", "undesirable")
+    if is_bad and ("completion" in row or "response" in row):
         raise Unreadable(RATED_BAD)
     rating = row.get("data")
     if isinstance(rating, Mapping) and _is_bad(rating.get("rating")):
@@ -166,6 +184,8 @@ def _as_turns(value: Any) -> list[Any]:
 def _chat(row: Row) -> tuple[Message, ...] | None:
     for name in _CHATS:
         turns = row.get(name)
+        if isinstance(turns, Mapping):  # a list of objects as a table keeps it: an object of lists
+            turns = _as_rows(turns)
         if isinstance(turns, str) and turns.lstrip().startswith("[{"):  # a table whose cells are JSON
             try:
                 turns = json.loads(turns)
@@ -179,6 +199,13 @@ def _chat(row: Row) -> tuple[Message, ...] | None:
     if _is_chat(row.get("prompt")) or _is_chat(row.get("completion")):  # TRL, conversational
         return turns_of([*_as_turns(row.get("prompt")), *_as_answer(row.get("completion"))])
     return None
+
+
+def _as_rows(columns: Mapping[str, Any]) -> Any:
+    lists = list(columns.values())
+    if not lists or not all(isinstance(one, list | tuple) and len(one) == len(lists[0]) for one in lists):
+        return columns
+    return [dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True)]
 
 
 def _as_answer(value: Any) -> list[Any]:
@@ -220,6 +247,7 @@ def turns_of(turns: Iterable[Any]) -> tuple[Message, ...]:
         Unreadable: a turn that cannot be read, or no answer to any question.
     """
     chat: list[Message] = []
+    learned: list[bool] = []
     waiting = ""  # of the system, for the user's next turn
     for turn in turns:
         role, content = _turn(turn)
@@ -234,11 +262,20 @@ def turns_of(turns: Iterable[Any]) -> tuple[Message, ...]:
             _say(chat, "user", content)
         elif role == "assistant" and chat:  # a greeting before any question answers nothing
             _say(chat, "assistant", content)
+            learned.append(is_learned(turn))
     while chat and chat[-1].role == "user":
         chat.pop()
     if not chat:
         raise Unreadable(NO_ANSWER)
+    if not all(learned):  # both models learn all answers of a chat
+        raise Unreadable(NOT_LEARNED)
     return tuple(chat)
+
+
+def is_learned(turn: Mapping[str, Any]) -> bool:
+    """Whether a turn is to be learned: OpenAI's ``weight`` and Axolotl's ``train`` and ``training`` say when not."""
+    marks = (turn.get("weight"), turn.get("train"), turn.get("training"))
+    return not any(mark is not None and str(mark).lower() in ("0", "0.0", "false") for mark in marks)
 
 
 def _say(chat: list[Message], role: Role, content: str) -> None:
@@ -259,9 +296,11 @@ def _turn(turn: Any) -> tuple[str, str]:
     if isinstance(annotation, Mapping) and _is_bad(annotation.get("rating")):
         raise Unreadable(RATED_BAD)
     value = next((turn[key] for key in ("content", "value", "text") if turn.get(key) is not None), None)
-    content = "\n".join(map(_part, value)) if isinstance(value, list | tuple) else text_of(value)
+    if isinstance(value, Mapping) and "text" in value:
+        value = [value]
+    content = "\n".join(filter(None, map(_part, value))) if isinstance(value, list | tuple) else text_of(value)
     if role == "assistant":
-        content = _DETAILS.sub("", content).strip()
+        content = _THOUGHT.sub("", _DETAILS.sub("", content)).strip()
         if not content and (turn.get("tool_calls") or turn.get("function_call")):
             return "call", ""
     if not content and role not in ("call", "system"):
@@ -275,6 +314,8 @@ def _part(part: Any) -> str:
         return text_of(part)
     if not isinstance(part, Mapping):
         raise Unreadable(NOT_TEXT)
+    if part.get("type") in ("thinking", "redacted_thinking", "reasoning"):
+        return ""
     if part.get("type") not in (None, "text", "input_text", "output_text"):
         raise Unreadable(MEDIA)
     media = [name for name in ("image", "image_url", "audio", "video", "file") if part.get(name) is not None]
@@ -289,12 +330,16 @@ def _pair(row: Row) -> tuple[Message, ...] | None:
     if found is None:
         return None
     asked, answered = found
-    answer, question = text_of(row[answered]), text_of(row[asked])
+    answer, question = _THOUGHT.sub("", text_of(row[answered])).strip(), text_of(row[asked])
     if not answer or not question:
         raise Unreadable(NO_ANSWER if question else NO_QUESTION)
     before: list[Message] = []
+    choices = row.get("choices") if row.get("choices") is not None else row.get("options")
+    if isinstance(choices, list | tuple) and (choice := _choice(answer, choices)):
+        answer = choice
     if asked == "instruction":  # Alpaca's input and Dolly's context belong to what is asked
         more = [text_of(row.get(name)) for name in ("input", "context")]
+        more = ["" if text == "<noinput>" else text for text in more]
         question = "\n\n".join([question, *filter(None, more)])
     else:
         before += _context_messages(text_of(row.get("context")))
@@ -304,6 +349,17 @@ def _pair(row: Row) -> tuple[Message, ...] | None:
     if system:
         chat[0] = Message("user", f"{system}\n\n{chat[0].content}")
     return tuple(chat)
+
+
+def _choice(answer: str, choices: Sequence[Any]) -> str:
+    """The choice that a number from 0 on or a letter stands for; nothing where the answer says what it means."""
+    if answer.isdecimal() and answer not in map(str, choices):
+        place = int(answer)
+    elif len(answer) == 1 and answer.isalpha():
+        place = ord(answer.upper()) - ord("A")
+    else:
+        return ""
+    return text_of(choices[place]) if 0 <= place < len(choices) else ""
 
 
 def _pair_names(row: Row) -> tuple[str, str] | None:
@@ -334,7 +390,7 @@ def _prose(row: Row) -> tuple[Message, ...] | None:
     text = text_of(row.get("text"))
     if not text:
         return None
-    return _dialogue(text) or (Message("text", text),)
+    return _dialogue(text) or _written_chat(text) or (Message("text", text),)
 
 
 def _dialogue(text: str) -> tuple[Message, ...] | None:
@@ -352,6 +408,25 @@ def _dialogue(text: str) -> tuple[Message, ...] | None:
     if turns and turns[-1].role == "user":
         turns.pop()
     return tuple(turns) or None
+
+
+def _written_chat(text: str) -> tuple[Message, ...] | None:
+    """The turns of a chat that was written into one text by a chat template: ChatML, Llama 2's or Guanaco's."""
+    if text.startswith("<|im_start|>"):
+        turns = re.findall(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>", text, re.DOTALL)
+    elif re.match(r"(?:<s>\s*)?\[INST\]", text):
+        rounds = re.findall(r"\[INST\](.*?)\[/INST\](.*?)(?=</s>|<s>|\[INST\]|\Z)", text, re.DOTALL)
+        turns = [turn for asked, said in rounds for turn in (("user", _SYSTEM.sub(r"\1\n\n", asked)), ("gpt", said))]
+    elif re.match(r"### ?(?:Human|User|Instruction):", text):
+        parts = re.split(r"### ?(Human|User|Instruction|Assistant|Response):", text)[1:]
+        turns = [(_HEADS[head], said) for head, said in zip(parts[::2], parts[1::2], strict=True)]
+    else:
+        return None
+    return turns_of({"role": role, "content": content} for role, content in turns)
+
+
+_SYSTEM = re.compile(r"<<SYS>>\s*(.*?)\s*<</SYS>>\s*", re.DOTALL)
+_HEADS = {"Human": "user", "User": "user", "Instruction": "user", "Assistant": "assistant", "Response": "assistant"}
 
 
 def normalised_question(question: str) -> str:

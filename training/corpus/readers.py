@@ -10,27 +10,42 @@ import io
 import json
 import lzma
 import re
-import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from training.corpus.forms import CELLS, NESTED, Unreadable, is_known, with_plain_names
+import numpy as np
+
+from training.corpus.forms import CELLS, NESTED, TOO_LONG, Unreadable, is_known, with_plain_names
 from training.corpus.prose import paragraphs, pieces
 from training.corpus.sample import CorpusError
 
 Row = dict[str, Any]
+LONGEST = 1 << 24
+"""Characters of a line, a value or a cell: what is longer is no chat and no text, but a dump."""
+
 Numbered = tuple[int, Row | Unreadable]
 """A row with the line (of a table its number) where it begins, or why nothing can be read there."""
 
 
 def _read_jsonl(path: Path) -> Iterator[Numbered]:
-    with open_text(path) as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
+    with open_text(path) as file:
+        for number, line in enumerate(_lines(file), start=1):
+            if len(line) > LONGEST:
+                yield number, Unreadable(TOO_LONG)
+            elif line.strip():
                 yield number, _parsed(line, f"{path}: line {number}")
+
+
+def _lines(file: IO[str]) -> Iterator[str]:
+    """The lines of a file; of one that is longer than ``LONGEST`` no more than the beginning is held in memory."""
+    while line := file.readline(LONGEST + 1):
+        yield line
+        while len(line) > LONGEST and not line.endswith("\n"):
+            line = file.readline(LONGEST + 1)
 
 
 class _Decoder(json.JSONDecoder):
@@ -52,6 +67,8 @@ def _parsed(text: str, place: str) -> Row | Unreadable:
     try:
         row = _DECODER.decode(text)
     except json.JSONDecodeError as error:
+        if "\0" in text:
+            raise CorpusError(f"{place} holds binary data or UTF-16; write UTF-8") from error
         raise CorpusError(f"{place} is not JSON ({error.msg}); write one object a line") from error
     except RecursionError:
         return Unreadable(NESTED)
@@ -96,7 +113,7 @@ def _values(file: IO[str], path: Path) -> Iterator[tuple[int, Any]]:
                 yield line, value
                 line, at = line + text.count("\n", at, end), end
                 continue
-        more = file.read(size)
+        more = file.read(size) if len(text) - at < 4 * LONGEST else ""
         if not more:
             if in_list or text[at:].strip():
                 raise CorpusError(f"{path}: line {line} is not JSON ({problem}); check that the file is whole")
@@ -117,21 +134,50 @@ def _inside(row: Row) -> list[Row]:
 
 
 def _read_csv(path: Path) -> Iterator[Numbered]:
-    csv.field_size_limit(sys.maxsize)
+    csv.field_size_limit(LONGEST)
     with open_text(path) as lines:
-        header = lines.readline()
-        separator = max(",;\t", key=header.count)  # Excel writes what the machine's language has
-        rows = csv.DictReader(chain([header], lines), delimiter=separator, strict=True)
-        number = 2
+        number, header, separator = _header(lines)
+        rows = csv.DictReader(chain([header], lines), delimiter=separator, strict=True, skipinitialspace=True)
         try:
+            _check_names(rows.fieldnames or (), path)
+            before, number = number - 1, number + 1
             for row in rows:
-                yield number, Unreadable(CELLS) if None in row else row
-                number = rows.line_num + 1
+                yield number, Unreadable(CELLS) if None in row else {n: _cell(value) for n, value in row.items()}
+                number = before + rows.line_num + 1
         except csv.Error as error:
             raise CorpusError(
                 f"{path}: line {number} opens a quote that is not closed where the cell ends ({error}); close it, and "
                 "write a quote inside a cell twice"
             ) from error
+
+
+def _header(lines: IO[str]) -> tuple[int, str, str]:
+    """The line with the names of a table's columns, its number, and what parts its cells."""
+    number, separator = 0, ""
+    for number, line in enumerate(iter(lines.readline, ""), start=1):
+        if named := _SEPARATOR.fullmatch(line.strip()):  # which Excel writes and reads
+            separator = named[1]
+        elif line.strip():
+            outside = _QUOTED.sub("", line)
+            return number, line, separator or max(",;\t|", key=outside.count)  # Excel: what the language has
+    return max(number, 1), "", separator or ","
+
+
+_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_QUOTED = re.compile(r'"[^"]*"')
+# What pandas and databases write where there is no value; words that may be an answer, as None and NA, are none of it.
+_MISSING = frozenset(("nan", "NaN", "-nan", "-NaN", "null", "NULL", "<NA>", "#N/A", "#NA", "\\N"))
+
+
+def _cell(value: Any) -> Any:
+    return None if value in _MISSING else value
+
+
+def _check_names(names: Iterable[str], path: Path) -> None:
+    """Raises CorpusError where a column that may be read is there twice: one of them would be lost."""
+    counts = Counter(name.strip().lower() for name in names)
+    if twice := sorted(name for name, count in counts.items() if count > 1 and is_known([name])):
+        raise CorpusError(f"{path}: has the column {twice[0]} {counts[twice[0]]} times; rename all but one")
 
 
 def _read_parquet(path: Path) -> Iterator[Numbered]:
@@ -144,7 +190,12 @@ def _read_parquet(path: Path) -> Iterator[Numbered]:
         ) from error
     try:
         with pyarrow.parquet.ParquetFile(path) as table:
-            yield from enumerate(chain.from_iterable(batch.to_pylist() for batch in table.iter_batches()), start=1)
+            _check_names(table.schema_arrow.names, path)
+            short = [f.name for f in table.schema_arrow if pyarrow.types.is_float32(f.type)]
+            for number, row in enumerate(chain.from_iterable(b.to_pylist() for b in table.iter_batches()), start=1):
+                for name in short:  # 0.1 of 32 bits is 0.10000000149011612 in 64
+                    row[name] = None if row[name] is None else float(str(np.float32(row[name])))
+                yield number, row
     except pyarrow.ArrowInvalid as error:
         raise CorpusError(f"{path}: not a Parquet file; check that it is whole") from error
 
@@ -175,6 +226,8 @@ def encoding_problem(path: Path, error: UnicodeDecodeError) -> str:
     """What the bytes are, as far as they tell, and what to do."""
     with _open_bytes(path) as file:
         start = file.read(512)
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "is UTF-32, not UTF-8; convert it with iconv -f UTF-32 -t UTF-8"
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and len(start) > 4:
         return "is UTF-16, not UTF-8; convert it with iconv -f UTF-16 -t UTF-8"
     if b"\0" in start:
@@ -189,6 +242,8 @@ READERS: dict[str, Callable[[Path], Iterator[Numbered]]] = {
     ".parquet": _read_parquet,
     ".txt": _read_text,
     ".json": _read_json,
+    ".ndjson": _read_jsonl,
+    ".tsv": _read_csv,
 }
 
 _COMPRESSIONS: dict[str, Callable[[Path, str], Any]] = {

@@ -125,6 +125,46 @@ READ: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     "response": ({"query": "Who was it?", "response": "Goya."}, PLAIN),
     "number": ({"question": "When?", "answer": 1937}, [("user", "When?"), ("assistant", "1937")]),
     "decimal": ({"question": "Pi?", "answer": 3.5}, [("user", "Pi?"), ("assistant", "3.5")]),
+    "parts in an object": (
+        {"messages": [{"role": "user", "content": {"type": "text", "text": "Who was it?"}}, GOYA]},
+        PLAIN,
+    ),
+    "lists in an object": (
+        {"messages": {"role": ["user", "assistant"], "content": ["Who was it?", "Goya."]}},
+        PLAIN,
+    ),
+    "a thought": ({"messages": [USER, said("<think>\nhm\n</think>\n\nGoya.")]}, PLAIN),
+    "a part that is a thought": (
+        {"messages": [USER, said([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Goya."}])]},
+        PLAIN,
+    ),
+    "a thought in an answer": ({"question": "Who was it?", "answer": "<think>hm</think>Goya."}, PLAIN),
+    "to be learned": ({"messages": [USER, GOYA | {"weight": 1, "train": True}]}, PLAIN),
+    "arena in columns": (
+        {
+            "conversation_a": [USER, MONET],
+            "conversation_b": [USER, GOYA],
+            **{"winner_model_a": 0, "winner_model_b": 1, "winner_tie": 0},
+        },
+        PLAIN,
+    ),
+    "alpaca noinput": ({"instruction": "Who was it?", "input": "<noinput>", "output": "Goya."}, PLAIN),
+    "choices by number": ({"question": "Who was it?", "choices": ["Monet.", "Goya."], "answer": 1}, PLAIN),
+    "choices by letter": ({"question": "Who was it?", "options": ["Monet.", "Goya."], "answer": "B"}, PLAIN),
+    "choices by text": ({"question": "Who was it?", "choices": ["Monet.", "Goya."], "answer": "Goya."}, PLAIN),
+    "chatml in a text": (
+        {"text": "<|im_start|>user\nWho was it?<|im_end|>\n<|im_start|>assistant\nGoya.<|im_end|>\n"},
+        PLAIN,
+    ),
+    "llama 2 in a text": (
+        {
+            "text": "<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nWho was it? [/INST] Goya. </s>"
+            "<s>[INST] Sure? [/INST] Yes.</s>"
+        },
+        [("user", "Be brief.\n\nWho was it?"), ("assistant", "Goya."), ("user", "Sure?"), ("assistant", "Yes.")],
+    ),
+    "guanaco in a text": ({"text": "### Human: Who was it?### Assistant: Goya.### Human: And"}, PLAIN),
+    "an address beside a question": ({"question": "Who was it?", "answer": "Goya.", "image": "http://a/b.jpg"}, PLAIN),
     "text": ({"text": "A page about Goya and his time."}, [("text", "A page about Goya and his time.")]),
 }
 
@@ -134,6 +174,24 @@ UNREAD: dict[str, tuple[str, Any]] = {
     "null value": (
         forms.NO_TEXT,
         {"conversations": [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": None}]},
+    ),
+    "weight 0": (forms.NOT_LEARNED, {"messages": [USER, MONET | {"weight": 0}, USER, GOYA | {"weight": 1}]}),
+    "train false": (
+        forms.NOT_LEARNED,
+        {"conversations": [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "Monet.", "train": False}]},
+    ),
+    "kto words": (forms.RATED_BAD, {"prompt": "Who?", "completion": "Monet.", "label": "undesirable"}),
+    "arena tie": (
+        forms.NO_WINNER,
+        {"conversation_a": [USER, GOYA], "conversation_b": [USER, MONET], "winner_model_a": 0, "winner_model_b": 0},
+    ),
+    "picture in a column": (
+        forms.MEDIA,
+        {"question": "Who?", "answer": "Goya.", "image": {"bytes": None, "path": "a"}},
+    ),
+    "place of a picture": (
+        forms.MEDIA,
+        {"image": "a.jpg", "question": "<image>\nWho?", "answer": "Goya."},
     ),
     "null answer": (forms.NO_ANSWER, {"question": "Who?", "answer": None}),
     "empty answer": (forms.NO_ANSWER, {"instruction": "Who?", "input": "", "output": " "}),

@@ -1,0 +1,113 @@
+"""Lines, tables and values as programs and spreadsheets write them."""
+
+from __future__ import annotations
+
+import tracemalloc
+from datetime import time
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from training.corpus import CorpusError, forms, load, readers, stream
+from training.corpus.cleaning import CleaningReport
+
+LINE = '{"question": "Who?", "answer": "Goya."}\n'
+PAIR = ("Who?", "Goya.")
+
+
+def read(path: Path, content: str, encoding: str = "utf-8") -> list[tuple[str, str]]:
+    path.write_bytes(content.encode(encoding))
+    return [(sample.question, sample.answer) for sample in load([str(path)])]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "question,answer\nWho?,Goya.\n",
+        "question;answer\nWho?;Goya.\n",
+        "question\tanswer\nWho?\tGoya.\n",
+        "question|answer\nWho?|Goya.\n",
+        "sep=;\nquestion;answer\nWho?;Goya.\n",
+        '\ufeff"sep=,"\r\nquestion,answer\r\nWho?,Goya.\r\n',
+        "\n\nquestion,answer\nWho?,Goya.\n",
+        'question, answer\n"Who?", "Goya."\n',
+        '"question","answer","a;b;c;d"\n"Who?","Goya.",x\n',
+        ",question,answer,,\n0,Who?,Goya.,,\n",
+        "question,answer\rWho?,Goya.\r",
+    ],
+)
+def test_tables_of_every_program(table: str, tmp_path: Path) -> None:
+    assert read(tmp_path / "a.csv", table) == [PAIR]
+    assert read(tmp_path / "a.tsv", table) == [PAIR]
+
+
+@pytest.mark.parametrize("header", ["question,answer,answer", "question,Question ,answer", "text,text,note"])
+def test_a_column_that_is_there_twice_is_refused(header: str, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"has the column \w+ 2 times; rename all but one"):
+        read(tmp_path / "a.csv", header + "\na,b,c\n")
+    table = pyarrow.Table.from_arrays([pyarrow.array(["a"])] * 3, names=header.split(","))
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(CorpusError, match="rename all but one"):
+        load([str(tmp_path / "a.parquet")])
+
+
+def test_what_programs_write_for_no_value_is_none(tmp_path: Path) -> None:
+    missing = ["NaN", "nan", "NULL", "null", "<NA>", "#N/A", "\\N", ""]
+    rows = "".join(f"Question {n}?,{value}\n" for n, value in enumerate(missing))
+    report = CleaningReport()
+    (tmp_path / "a.csv").write_text(f"question,answer\n{rows}Which of them?,None\n")
+    (sample,) = stream([str(tmp_path / "a.csv")], report=report)
+    assert sample.answer == "None"
+    assert report.by_reason() == {forms.NO_ANSWER: len(missing)}
+
+
+def test_the_line_of_a_row_counts_what_stands_above_the_header(tmp_path: Path) -> None:
+    report = CleaningReport()
+    (tmp_path / "a.csv").write_text('sep=,\n\nquestion,answer\n"Who\nwas it?",Goya.\nWho?,\n')
+    assert len(list(stream([str(tmp_path / "a.csv")], report=report))) == 1
+    assert report.first[forms.NO_ANSWER].endswith("a.csv, line 6")
+
+
+def test_short_floats_and_times_are_learned_as_they_were(tmp_path: Path) -> None:
+    columns = {"question": ["How much?", "How much?"], "answer": pyarrow.array([0.1, None], pyarrow.float32())}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    assert [sample.answer for sample in load([str(tmp_path / "a.parquet")])] == ["0.1"]
+    pyarrow.parquet.write_table(pyarrow.table({"question": ["When?"], "answer": [time(12, 5)]}), tmp_path / "b.parquet")
+    assert [sample.answer for sample in load([str(tmp_path / "b.parquet")])] == ["12:05:00"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("utf-16", "is UTF-16, not UTF-8"),
+        ("utf-32", "is UTF-32, not UTF-8"),
+        ("utf-16-le", "holds binary data or UTF-16; write UTF-8"),
+    ],
+)
+def test_other_encodings_are_named(encoding: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=said):
+        read(tmp_path / "a.jsonl", LINE, encoding)
+    assert read(tmp_path / "a.ndjson", LINE.replace("\n", "\r\n"), "utf-8-sig") == [PAIR]
+
+
+def test_a_line_without_end_is_left_out_and_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "LONGEST", 1 << 16)
+    path, report = tmp_path / "a.jsonl", CleaningReport()
+    with path.open("w") as file:
+        file.write(LINE + '{"question": "Who?", "answer": "')
+        for _ in range(200):
+            file.write("x" * (1 << 16))
+        file.write('"}\n' + LINE)
+    tracemalloc.start()
+    found = list(stream([str(path)], report=report))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) == 2
+    assert report.by_reason() == {forms.TOO_LONG: 1}
+    assert report.first[forms.TOO_LONG].endswith("a.jsonl, line 2")
+    assert peak < 2 << 20  # of 13 MB
+    (tmp_path / "a.json").write_text("[" + path.read_text().splitlines()[1])
+    with pytest.raises(CorpusError, match=r"line 1 is not JSON"):
+        load([str(tmp_path / "a.json")])
