@@ -6,13 +6,31 @@ often as it takes. So everything here may come twice, late, or from somebody who
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+import gradio
 
 MAX_WAITING = 50  # clicks that a browser has kept; the rest comes with the next request
 MAX_CHARS = 200_000
 MAX_SECONDS = 1e9
+
+
+def _version() -> str:
+    digest = hashlib.sha256(gradio.__version__.encode())
+    for file in sorted(Path(__file__).parent.glob("*")):
+        if file.suffix in (".py", ".js", ".css"):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+# Which page this is. One that was opened before an upgrade names its events by numbers that mean something else now; it
+# is told so, and reloads itself.
+VERSION = _version()
+VERSION_HEADER = "x-diptych-page"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.client import address
+from app.delivery import VERSION, VERSION_HEADER
 from app.inputs import as_token
 from app.limits import Later, Limits
 from app.login import ENDED, Login
@@ -95,6 +96,9 @@ class Intake:
             return
         if route_of(scope) == ADMIN_EVENTS and await self._login.user(Request(scope)) is None:
             await JSONResponse({"error": ENDED}, 401)(scope, receive, send)
+            return
+        if Headers(scope=scope).get(VERSION_HEADER, VERSION) != VERSION:
+            await JSONResponse({"error": "The app was upgraded; reload the page."}, 409)(scope, receive, send)
             return
         body = await read_body(receive, events.max_bytes, declared_length(Headers(scope=scope)))
         if body is None:  # the client is gone, or was too slow

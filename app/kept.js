@@ -9,15 +9,19 @@
   // storage is denied (cookies blocked, some frames and private windows), it lies in memory, and the page says so.
   const memory = new Map();
   let denied = false;
+  let full = false;
   const storage = (act) => {
     try {
       return act(localStorage);
-    } catch {
-      denied = true;
+    } catch (error) {
+      if (error.name === "QuotaExceededError") full = true;
+      else denied = true;
       return null;
     }
   };
-  const name = (item) => `diptych.${item}`;
+  // Apps under several paths of one host share its storage; each has its own names.
+  const path = location.pathname.replace(/\/+$/, "");
+  const name = (item) => `diptych${path}.${item}`;
   const read = (item) => memory.get(item) ?? storage((kept) => kept.getItem(name(item)));
   const write = (item, text) => {
     memory.delete(item);
@@ -40,7 +44,8 @@
   // Whoever holds the token is the tester. It is drawn here, so that a Start whose answer is lost, or that is clicked in
   // two tabs, enrols one.
   const token = () => {
-    if (!read("token")) write("token", random(24));
+    const former = path ? storage((all) => all.getItem("diptych.token")) : null; // before paths had names of their own
+    if (!read("token")) write("token", former ?? random(24));
     return read("token");
   };
 
@@ -75,7 +80,9 @@
       else if (again && JSON.stringify(old.values) === JSON.stringify(values)) return old.key;
     }
     const key = random(12);
-    const item = `out.${String(Date.now()).padStart(15, "0")}.${String(count++).padStart(6, "0")}.${key}`;
+    // In the order of the clicks, also where the browser's clock is set back in between.
+    const stamp = Math.max(Date.now(), ...kept().map((old) => Number(old.item.split(".")[1]) + 1));
+    const item = `out.${String(stamp).padStart(15, "0")}.${String(count++).padStart(6, "0")}.${key}`;
     const text = JSON.stringify({ key, item, do: what, values, facts: { ...facts, waiting: undefined, key } });
     if (text.length > MOST) return key;
     write(item, text);
@@ -90,7 +97,10 @@
       remove(item.item);
       if (refused.includes(item.key)) continue;
       if (item.do === "send") sentPrompt(item.values.prompt);
-      if (item.do === "start") remove("draft.consent"); // it was for this text, and for once
+      if (item.do === "start") {
+        remove("draft.consent"); // it was for this text, and for once
+        storage((all) => all.removeItem("diptych")); // what an older page kept
+      }
     }
   };
 
@@ -152,12 +162,29 @@
   let address = "";
   let underway = 0; // requests on their way that are not the timer's
   let wake = () => {};
+  let asked = 0; // for how many seconds a proxy wants to be left alone
+
+  // The app was upgraded while this page was open: its events have other numbers now. Nothing was done; the new page does
+  // what is kept.
+  const OTHER_VERSION = 409;
+  const ofThisPage = { "x-diptych-page": "{VERSION}" };
+  const renew = () => {
+    if (denied) return note("upgraded", "This page was updated; please reload it. Your votes so far are saved; since this browser keeps nothing, a new session begins.");
+    if (Date.now() - Number(read("renewed") ?? 0) < 10_000) return; // two apps in turns at one address
+    write("renewed", String(Date.now()));
+    saveDrafts();
+    keepWords();
+    location.reload();
+  };
 
   const once = async (url, options) => {
-    const response = await plainFetch(url, { ...options, signal: AbortSignal.timeout(SILENCE_MS) });
+    const headers = { ...options.headers, ...ofThisPage };
+    const response = await plainFetch(url, { ...options, headers, signal: AbortSignal.timeout(SILENCE_MS) });
+    if (response.status === OTHER_VERSION) return renew(), null;
     const body = await response.text();
     if (response.status === 429 && response.headers.get("x-diptych"))
       return { limit: parsed(body).error, seconds: Math.min(Number(response.headers.get("retry-after")) || 1, LONGEST_PAUSE_S) };
+    asked = AT_THE_DOOR.includes(response.status) ? Math.min(LONGEST_PAUSE_S, Number(response.headers.get("retry-after")) || 0) : 0;
     const ours = response.headers.get("content-type")?.includes("json") && !AT_THE_DOOR.includes(response.status);
     note("too-long", response.status === 413 && "That is more text than can be sent at once; please shorten it.");
     if (response.status === 413) return new Response('{"error": "too large"}', { status: 413 });
@@ -181,7 +208,7 @@
     underway += counts;
     try {
       for (let attempt = 0; ; attempt++) {
-        const response = await once(url, options).catch(() => null);
+        const response = await once(url, options).catch(() => ((asked = 0), null));
         hinder(response instanceof Response ? "" : response ? `${response.limit} ${KEPT}` : `No connection to the server. ${KEPT}`);
         if (response instanceof Response) {
           settle(await response.clone().text());
@@ -189,7 +216,8 @@
         }
         await new Promise((resolve) => {
           wake = resolve;
-          setTimeout(resolve, response ? response.seconds * 1000 : PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)]);
+          const pause = PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)];
+          setTimeout(resolve, response ? response.seconds * 1000 : Math.max(asked * 1000, pause));
         });
         options = withAllKept(options);
       }
@@ -203,7 +231,9 @@
   const inOrder = (url, options) => {
     const told = parsed(parsed(options.body).data?.at(-1));
     if (!told.key && !told.waiting) return deliver(url, options);
-    const response = last.then(() => deliver(url, options));
+    // While it waited for its turn it may have been sent with others, or newer words have taken the place of its own.
+    const isPast = () => mine.has(told.key) && !kept().some((item) => item.key === told.key);
+    const response = last.then(() => deliver(url, isPast() ? withAllKept(options) : options));
     last = response.catch(() => {});
     return response;
   };
@@ -222,14 +252,18 @@
     keepWords();
     if (!kept().length || !address) return;
     const { body } = withAllKept({ body: JSON.stringify({ session_hash: "leaving", data: [JSON.stringify({ waiting: [] })] }) });
-    plainFetch(address, { method: "POST", body, keepalive: true, headers: { "content-type": "application/json" } })
+    plainFetch(address, { method: "POST", body, keepalive: true, headers: { "content-type": "application/json", ...ofThisPage } })
       .then((response) => response.text())
       .then(settle)
       .catch(() => {});
   };
   addEventListener("pagehide", leave);
   document.addEventListener("visibilitychange", () => (document.hidden ? leave() : wake()));
-  for (const event of ["online", "pageshow"]) addEventListener(event, () => wake());
+  addEventListener("online", () => wake());
+  addEventListener("pageshow", ({ persisted }) => {
+    wake();
+    if (persisted) find("resend")?.click(); // brought back as it was left, while other tabs may have gone on
+  });
 
   // -- what the page says by itself -------------------------------------------------------------------------------
 
@@ -252,6 +286,10 @@
     storage((all) => all.length);
     note("nothing-kept", denied && scene().phase && scene().phase !== "thanks" &&
       "This browser keeps nothing for this page (cookies or storage are blocked): a reload would begin a new session.");
+    note("storage-full", full && !denied && kept().length > 0 &&
+      "This browser's storage for this site is full: please leave this page open until everything is sent.");
+    note("older", scene().phase === "welcome" && storage((all) => all.getItem("diptych")) &&
+      "This page was updated. A session that was begun before that cannot go on here; its votes are saved.");
     if (hindered) hinder(hindered);
   };
 
@@ -280,6 +318,12 @@
     Object.getOwnPropertyDescriptor(Object.getPrototypeOf(box), "value").set.call(box, value);
     box.dispatchEvent(new Event("input", { bubbles: true }));
   };
+  const fill = (field, value) => {
+    for (const box of boxes(field))
+      if (!["checkbox", "radio"].includes(box.type)) {
+        if (box.value !== value) setValue(box, value);
+      } else if (box.checked !== (field === "consent" ? value : value.includes(label(box)))) box.click();
+  };
   const saveDrafts = () => {
     for (const field of Object.keys(BOXES)) {
       const [of, value] = [scope(field), valueOf(field)];
@@ -301,13 +345,7 @@
       }
       if (performance.now() - begun.get(state) > HOLD_MS) continue;
       const draft = parsed(read(`draft.${field}`));
-      if (draft.of !== of || draft.value === undefined) continue;
-      if (!["checkbox", "radio"].includes(first.type)) {
-        if (first.value !== draft.value) setValue(first, draft.value);
-      } else {
-        for (const box of boxes(field))
-          if (box.checked !== (field === "consent" ? draft.value : draft.value.includes(label(box)))) box.click();
-      }
+      if (draft.of === of && draft.value !== undefined) fill(field, draft.value);
     }
   };
   const sentPrompt = (text) => {
@@ -342,6 +380,13 @@
     saveDrafts();
     clearTimeout(pause);
     pause = setTimeout(sendWords, PAUSE_MS);
+  });
+  // What is written in one tab stands in the others, so that a vote given there does not leave it out.
+  addEventListener("storage", ({ key }) => {
+    const field = Object.keys(BOXES).find((one) => key === name(`draft.${one}`));
+    const [box] = field ? boxes(field) : [];
+    const draft = field ? parsed(read(`draft.${field}`)) : {};
+    if (box && box !== document.activeElement && draft.of === scope(field) && draft.value !== undefined) fill(field, draft.value);
   });
   addEventListener("change", (event) => {
     saveDrafts();

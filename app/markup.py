@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from app.scenes import Phase, Scene
 from feedback.battles import SET_ASIDE
 from feedback.blind_test import Battle
+from feedback.rules import least_seconds
 from feedback.study import Prompt, Study
 
 CHOICES = {"left": "A is better", "tie": "Equally good", "both_bad": "Both are bad", "right": "B is better"}
@@ -29,13 +30,22 @@ def progress(scene: Scene, consent: str) -> str:
     first = {"left": "a", "right": "b"}[scene.battle.first_side] if scene.battle is not None else "a"
     mark = (
         f'<i id="phase" data-phase="{scene.phase.value}" data-key="{scene.key}" data-turn="{turn}" '
-        f'data-first="{first}" data-consent="{escape(consent)}" hidden></i>'
+        f'data-first="{first}" {_least(scene)}data-consent="{escape(consent)}" hidden></i>'
     )
     if scene.tester is None or scene.phase is Phase.THANKS:
         return mark
     ticks = "".join(f'<i class="{"done" if n < scene.voted else ""}"></i>' for n in range(scene.rounds))
     text = f"{scene.voted} of {scene.rounds} voted"
     return f'{mark}<div class="rounds"><span>{text}</span><span class="ticks" aria-hidden="true">{ticks}</span></div>'
+
+
+def _least(scene: Scene) -> str:
+    """For how many seconds each answer must have been on the screen before a vote."""
+    if scene.phase is not Phase.VOTE or scene.battle is None:
+        return ""
+    answers, left = scene.battle.turns[-1].answers, scene.battle.left_model
+    sides = (("left", left), ("right", scene.battle.right_model))
+    return "".join(f'data-least-{side}="{least_seconds(answers[model].text):g}" ' for side, model in sides)
 
 
 def status(text: str, again: bool = False) -> str:

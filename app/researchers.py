@@ -48,6 +48,7 @@ FORMAT_NOTES = {
     "guesses": "What testers guessed before the reveal",
     "testers": "One row a tester: consent, end of the session, background",
     "good_enough": "Whether the better answer was good enough, by vote",
+    "remarks": "Words beside answers that no vote was given on",
 }
 
 

@@ -120,9 +120,12 @@ class Rounds:
             if waited:
                 self._waiting.remove(job)
         if waited:
-            nothing = Answer("", 0, 0.0, None, "cancelled")
-            self._conclude(job, lambda: self._store(job, dict.fromkeys(self.engines, nothing)))
+            self._stop_waiting(job)
         return True
+
+    def _stop_waiting(self, job: Job) -> None:
+        nothing = Answer("", 0, 0.0, None, "cancelled")
+        self._conclude(job, lambda: self._store(job, dict.fromkeys(self.engines, nothing)))
 
     def job(self, tester_id: str) -> Job | None:
         """The tester's turn on its way, if there is one."""
@@ -151,12 +154,14 @@ class Rounds:
         return battle
 
     def close(self) -> None:
-        """Cancel what is on its way and wait for the workers."""
+        """Cancel what is on its way or in line, and wait for the workers."""
         with self._lock:
             self._closed = True
             for job in self._jobs.values():
                 job.cancel.set()
-            self._waiting.clear()
+            waiting, self._waiting = self._waiting, []
+        for job in waiting:
+            self._stop_waiting(job)
         self._pool.shutdown()
         self._models.shutdown()
 

@@ -89,7 +89,7 @@ class Runtime:
     def begin(self, study: Study) -> None:
         """Put another study in the place of the running one, whose votes stay as they are.
 
-        Answers on their way end as stopped; whoever is in the old study's rounds gets the new study's consent.
+        Answers on their way and in line end as stopped; who is in the old study's rounds gets the new study's consent.
 
         Raises:
             StudyError: this very study, with these models, was closed.
@@ -104,6 +104,7 @@ class Runtime:
         self.study = study
         if before is not None:
             before.close()
+            before.blind_test.recover("another study began", own=True)
 
     def _blind_test(self, study: Study) -> BlindTest:
         return BlindTest(self.database, study, {model: engine.describe() for model, engine in self.engines.items()})

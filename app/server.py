@@ -17,6 +17,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from app import metrics
 from app.assets import Assets
 from app.client import is_local
+from app.delivery import VERSION
 from app.intake import Intake, events_of
 from app.light_blocks import lighten
 from app.login import Login
@@ -93,7 +94,7 @@ def build(
     )  # fmt: skip
     gr.mount_gradio_app(
         server, testers, "/",
-        head=_style("style.css") + _script("kept.js", "work.js", "testers.js"),
+        head=_style("style.css") + _script("kept.js", "work.js", "testers.js").replace("{VERSION}", VERSION),
         favicon_path=str(HERE / "favicon.svg"), **common,
     )  # fmt: skip
     lighten(server)

@@ -12,6 +12,7 @@
   // For how many seconds each of the newest answers was on the screen, and which was there first. On a phone there is
   // room for one; the server draws which is shown first.
   const SIDES = { left: "a", right: "b" };
+  const LEAST = { left: "leastLeft", right: "leastRight" }; // seconds, as the server tells them
   let seen = { of: "" };
   const shows = (side) => {
     const box = find(`answer-${side}`);
@@ -29,8 +30,17 @@
     seen.showing = Object.keys(SIDES).filter(shows);
     seen.first ??= seen.showing.length > 1 ? "both" : seen.showing[0];
     for (const side of seen.showing) seen[side] = Math.max(seen[side], 0.001);
+    const unread = Object.keys(SIDES).filter((side) => seen[side] < (Number(scene()[LEAST[side]]) || 0.001));
     for (const [side, pane] of Object.entries(SIDES))
-      document.querySelector(`.switch [data-pane=${pane}]`)?.toggleAttribute("data-unread", !seen[side]);
+      document.querySelector(`.switch [data-pane=${pane}]`)?.toggleAttribute("data-unread", unread.includes(side));
+    // The server refuses a vote on an answer that was there for a moment only. While that moment passes the buttons wait
+    // with it; where it does not pass, since another answer is shown, a click is told why.
+    holdVotes(unread.length > 0 && unread.every((side) => seen.showing.includes(side)));
+  };
+  let votesHeld = false;
+  const holdVotes = (now = votesHeld) => {
+    votesHeld = now;
+    for (const button of Object.values(KEYS).map(find)) if (button && button.disabled !== now) button.disabled = now;
   };
   const onScreen = () => {
     look();
@@ -188,6 +198,7 @@
       status.setAttribute("role", "status");
       status.setAttribute("aria-live", "polite");
     }
+    holdVotes(); // also those that Gradio has just made
     for (const [key, id] of Object.entries(KEYS)) {
       const button = find(id);
       if (button && button.dataset.key !== (keysOn() ? key : "")) {

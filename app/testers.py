@@ -109,9 +109,11 @@ class TestersPage(TestersLayout):
             self._replayed[do] = (handler, fields)
         if do in ("load", "start"):
             told = self._unhurried(do, handler)
+        # Gradio drops an event whose last request is under way; newer words and judgements must not be.
+        mode = "multiple" if do in ("remark", "judge") else "once"
         event(
             told, [components[name] for name in fields], self._outputs, js=f"(...args) => {script}", queue=False,
-            api_visibility="private", show_progress="hidden", api_name=None,
+            api_visibility="private", show_progress="hidden", api_name=None, trigger_mode=mode,
         )  # fmt: skip
 
     def _told(self, do: str, handler: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import time
 from collections.abc import Coroutine
@@ -37,6 +38,7 @@ class Page:
         self.values = {c["id"]: c["props"].get("value") for c in config["components"]}
         self.visible = {c["id"]: c["props"].get("visible", True) for c in config["components"]}
         self._timer = next(c["id"] for c in config["components"] if c["type"] == "timer")
+        self._shown = 0.0  # when the newest answers came
         self.active = False  # whether the page's timer runs
 
     @property
@@ -61,7 +63,10 @@ class Page:
         await self._trigger(next(f for (_, event), f in self._functions.items() if event == "load"))
 
     async def click(self, element: str) -> float:
-        """Click and wait for what follows; seconds."""
+        """Click and wait for what follows; seconds. A vote waits first until both answers can have been looked at."""
+        if element.startswith("vote-"):
+            least = max(map(float, re.findall(r'data-least-\w+="([\d.]+)"', self.text("progress"))), default=0.0)
+            await asyncio.sleep(least - (time.monotonic() - self._shown))
         started = time.monotonic()
         await self._trigger(self._functions[self._ids[element], "click"])
         return time.monotonic() - started
@@ -71,6 +76,7 @@ class Page:
         while self.active:
             await asyncio.sleep(TICK_SECONDS)
             await self._trigger(self._functions[self._timer, "tick"])
+        self._shown = time.monotonic()
 
     async def _trigger(self, function: dict[str, Any]) -> None:
         data = [self.values[number] for number in function["inputs"]]

@@ -39,9 +39,10 @@ FIRST_SEEN = ("left", "right", "both")
 _KEPT = ("choice", "client_time", "vote_seconds", "server_seconds", "left_seen", "right_seen", "first_seen")
 
 # From the last answer stored to the vote, by the server's clock: no browser can have shown it for longer.
+# Nothing is known where that clock was set back in between.
 _SERVER = (
-    "CASE WHEN :kept THEN :server_seconds ELSE"
-    " ROUND(MAX(0, (julianday(:now) - julianday(MAX(turns.finished_at))) * 86400), 3) END"
+    "CASE WHEN :kept THEN :server_seconds WHEN :now >= MAX(turns.finished_at)"
+    " THEN ROUND((julianday(:now) - julianday(MAX(turns.finished_at))) * 86400, 3) END"
 )
 
 
@@ -100,7 +101,7 @@ class BlindTest(Turns):
             vote_seconds: from both answers readable to the vote, in seconds, as the browser measured it; no more is
                 stored than the server's own clock allows, which is stored beside it.
             client_time: the browser's clock.
-            seen: for how many seconds the answer on the ``left`` and on the ``right`` was on the screen, bounded in
+            seen: for how many seconds the newest answer on the ``left`` and on the ``right`` was on the screen, bounded in
                 the same way; None when nobody measured it.
             first_seen: which was there first, ``left``, ``right`` or ``both``.
             request: a key of the browser's under which this is done once.
@@ -108,7 +109,8 @@ class BlindTest(Turns):
         Raises:
             Repeated: it was done under this key.
             Refused: unknown choice or reason, foreign, voted, abandoned, unfinished or failed round, an answer that
-                was not on the screen, session closed.
+                was not on the screen or for a moment only, session closed.
+            NotNow: the answers have not been there for as long as it takes to look at them.
         """
         if choice not in CHOICES:
             raise Refused(f"{shown(choice)} is no vote; choose one of {', '.join(CHOICES)}.")
@@ -123,7 +125,7 @@ class BlindTest(Turns):
             self._once(connection, row["id"], request)
             battle = self._own(connection, row["id"], battle_id)
             must_be_votable(battle)
-            on_screen = checked_seen(seen)
+            on_screen = checked_seen(seen, battle, self._since_answers(connection, battle))
             connection.execute("DELETE FROM remarks WHERE battle_id = ?", [battle_id])  # what it says comes with it
             return self._save_vote(
                 connection,
@@ -210,6 +212,11 @@ class BlindTest(Turns):
                 " written_at = excluded.written_at",
                 [battle_id, json.dumps(reasons, ensure_ascii=False), comment, self._now()],
             )
+
+    def _since_answers(self, connection: sqlite3.Connection, battle: Battle) -> float:
+        """Seconds from a battle's newest answers to now, by the server's clock."""
+        query = "SELECT (julianday(?) - julianday(finished_at)) * 86400 FROM turns WHERE id = ?"
+        return float(connection.execute(query, [self._now(), battle.turns[-1].id]).fetchone()[0])
 
     def _save_vote(self, connection: sqlite3.Connection, key: int, values: dict[str, Any]) -> Vote:
         """Insert a vote whose rules were checked, and read it back."""

@@ -14,6 +14,10 @@ MAX_COMMENT_CHARS = 2000
 MAX_CHANGES = 50  # votes of one round, the changed ones included
 MAX_SECONDS = 1e9  # thirty years: whoever says more, or no number at all, says nothing
 MAX_ANSWER_CHARS = 200_000
+# How long an answer must have been on the screen before a vote: a fifth of the time that reading takes (some 1,200
+# characters a minute) or less, so that nobody who reads is held up, and nobody votes on what was never looked at.
+CHARS_A_SECOND, LONGEST_WAIT_SECONDS = 100, 2.0
+CLOCK_SECONDS = 0.01  # by which a browser's sum may fall short
 _STOPPED = ("stop", "length", "cancelled")
 # Unassigned, control, format and separator characters, of which a text that shows anything has more.
 _INVISIBLE = {"Cc", "Cf", "Cn", "Cs", "Co", "Zs", "Zl", "Zp"}
@@ -144,20 +148,36 @@ def must_be_yes_or_no(good_enough: Any) -> None:
         raise Refused(f"good_enough = {shown(good_enough)} must be true, false or left out.")
 
 
-def checked_seen(seen: Mapping[str, Any] | None) -> dict[str, float | None]:
-    """For how many seconds each answer was on the screen; None where that is not known.
+def least_seconds(text: str) -> float:
+    """For how long an answer must have been on the screen before a vote."""
+    return min(LONGEST_WAIT_SECONDS, len(text) / CHARS_A_SECOND)
+
+
+def checked_seen(seen: Mapping[str, Any] | None, battle: Battle, since: float) -> dict[str, float | None]:
+    """For how many seconds each answer was on the screen; None where nobody measured it.
+
+    Args:
+        since: seconds from the newest answers to now, by the server's clock; below 0 where that was set back.
 
     Raises:
-        Refused: one of them was not there at all, or is no number of seconds.
+        Refused: an answer was not there for as long as it takes to look at it, or that is no number of seconds.
+        NotNow: it cannot have been there for so long yet.
     """
     if seen is None:
         return {"left_seen": None, "right_seen": None}
-    for side, letter in (("left", "A"), ("right", "B")):
+    sides = (("left", "A", battle.left_model), ("right", "B", battle.right_model))
+    least = {side: least_seconds(battle.turns[-1].answers[model].text) for side, _, model in sides}
+    for side, letter, _ in sides:
         seconds = seen.get(side, 0)
         if not is_duration(seconds):
             raise Refused(f"seen = {shown(seconds)} must be a number of seconds, 0 or more.")
         if seconds <= 0:
             raise Refused(f"Answer {letter} was not on your screen yet; please open it, then vote.")
+    for side, letter, _ in sides:
+        if seen[side] < least[side] - CLOCK_SECONDS:
+            raise Refused(f"Answer {letter} was on your screen for a moment only; please read it, then vote.")
+    if 0 <= since < max(least.values()) - CLOCK_SECONDS:
+        raise NotNow("Your vote came before both answers can have been read; it is kept and tried again.")
     return {"left_seen": float(seen["left"]), "right_seen": float(seen["right"])}
 
 

@@ -205,21 +205,19 @@ class Turns(Sessions):
             self._failures(connection, turn_id, {model: error})
             return self._end_turn(connection, turn_id, "failed", tester)
 
-    def recover(self) -> int:
-        """After a restart: fail the turns whose answers died with the old process; returns how many.
+    def recover(self, why: str = "interrupted by a restart", own: bool = False) -> int:
+        """Fail the turns that nobody works on any more; returns how many.
 
-        Their rounds stay open with the same sides and can be retried.
+        At the start of an app those that died with the old process, whichever study it ran; with ``own`` those of this
+        study alone, when another takes its place.  Rounds stay open with the same sides and can be retried.
         """
-        pending = [
-            row["id"]
-            for row in self.database.connection.execute(
-                "SELECT turns.id FROM turns JOIN battles ON battles.id = battle_id"
-                " WHERE turns.status = 'pending' AND study_id = ?",
-                [self.study_id],
-            )
-        ]
-        for turn_id in pending:
-            self.fail_turn(turn_id, "both", "interrupted by a restart")
+        pending = self.database.connection.execute(
+            "SELECT turns.id FROM turns JOIN battles ON battles.id = battle_id"
+            " WHERE turns.status = 'pending' AND (:own = 0 OR study_id = :study)",
+            {"own": own, "study": self.study_id},
+        ).fetchall()
+        for row in pending:
+            self.fail_turn(row["id"], "both", why)
         return len(pending)
 
     # -- inside -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Small tables that lie beside ``votes.csv``, whose columns are fixed: guesses, testers, good-enough answers."""
+"""Small tables beside ``votes.csv``, whose columns are fixed: guesses, testers, good-enough answers, remarks."""
 
 from __future__ import annotations
 
@@ -64,6 +64,24 @@ COMPANIONS = {
         ),
         "SELECT label, votes.id, iif(good_enough, 'yes', 'no') FROM votes JOIN studies ON studies.id = votes.study_id"
         " WHERE good_enough IS NOT NULL AND (:study IS NULL OR votes.study_id = :study) ORDER BY votes.id",
+    ),
+    "remarks": Companion(
+        (
+            _STUDY,
+            _TESTER,
+            ("battle_id", "integer", "", "Number of the round that was served, as in votes.csv."),
+            ("prompt_id", "text", "", "Id of the first question in the study's bank; own-... for a tester's own."),
+            ("prompt", "text", "", "The first question."),
+            ("left_model", "text", "", "The model on the left: model1 or model2."),
+            ("status", "text", "", "abandoned or open (no vote was given), or voted (written after the session)."),
+            ("reasons", "text", "", "Reasons ticked, as a JSON list; empty when none."),
+            ("comment", "text", "", "What the tester wrote beside the answers."),
+            ("written_at", "time", "", "When it was saved, UTC, ISO 8601."),
+        ),
+        "SELECT label, code, battles.id, prompts.prompt_id, prompts.text, left_model, battles.status,"
+        " NULLIF(remarks.reasons, '[]'), remarks.comment, written_at FROM remarks JOIN battles ON battles.id ="
+        " remarks.battle_id JOIN prompts ON prompts.id = battles.prompt_id JOIN testers ON testers.id ="
+        " battles.tester_id" + _OF_TESTERS,
     ),
 }
 GUESS_COLUMNS = tuple(column[0] for column in COMPANIONS["guesses"].columns)

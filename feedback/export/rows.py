@@ -152,8 +152,15 @@ def _codebook() -> list[Column]:
             "server_seconds",
             "number",
             "seconds",
-            "From both answers stored to the vote, by the server's clock; empty for votes from before it was measured.",
+            "From both answers stored to the vote, by the server's clock; empty where that was set back.",
             "votes.server_seconds",
+        ),
+        Column(
+            "first_side",
+            "text",
+            "",
+            "Which answer a narrow screen was given first, left or right, as it was drawn; empty where none was.",
+            "battles.first_side",
         ),
     ]
 

@@ -75,6 +75,7 @@ class App:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "app.log"
+        self.root = ROOT  # of the program
         study = write_study(folder, reveal)
         self._command = [
             *(command or [sys.executable, "app.py", "--model1", model1, "--model2", model2]),
@@ -83,9 +84,9 @@ class App:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> App:
-        environment = {**os.environ, "DIPTYCH_ADMIN_PASSWORD": PASSWORD, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "DIPTYCH_ADMIN_PASSWORD": PASSWORD, "PYTHONPATH": str(self.root)}
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(self._command, cwd=self.root, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             try:

@@ -112,14 +112,24 @@ def test_a_phone_votes_when_both_answers_were_opened(browser: Browser, app: App)
         page.click("#vote-left")
         visitor.wait_for_status("was not on your screen yet")
         assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", battle) == [(0,)]
-        page.click(f".switch [data-pane={letters[other]}]")
-        page.wait_for_timeout(400)
+        page.wait_for_selector(f".switch [data-pane={letters[drawn]}]:not([data-unread])")
+        glance = """panes => panes.map((pane) => {
+            document.querySelector(`.switch [data-pane=${pane}]`).click();
+            return document.getElementById("vote-left").disabled;
+        })"""
+        held = page.evaluate(glance, [letters[other], letters[drawn]])
+        assert held == [True, False], "the vote waits while the other is looked at, and answers once it is gone"
+        page.click("#vote-left")
+        visitor.wait_for_status(f"{letters[other].upper()} was on your screen for a moment only")
+        visitor.read_both()
         page.click("#vote-left")
         page.wait_for_selector("#next-round")
+        least = f"(SELECT MIN(2.0, {{0}}_chars / 100.0) - 0.01 FROM votes WHERE battle_id = {battle})"
+        columns = ", ".join(f"{side}_seen >= {least.format(side)}" for side in letters)
         seen = app.rows(
-            f"SELECT first_seen, {drawn}_seen > 0, {other}_seen >= 0.3 FROM votes WHERE battle_id = ?", battle
+            f"SELECT first_seen, {columns}, left_seen <= server_seconds FROM votes WHERE battle_id = ?", battle
         )
-        assert seen == [(drawn, 1, 1)]
+        assert seen == [(drawn, 1, 1, 1)]
         page.wait_for_function("document.activeElement.id === 'next-round'")  # the button that was pressed is gone
         page.click("#next-round")
         page.wait_for_function("document.activeElement.matches('#question h1')")  # no keyboard opens
@@ -144,9 +154,7 @@ def test_a_screen_of_320_by_256_pixels(browser: Browser, app: App) -> None:
                               && dock.height > 90 }"""
         )
         assert not covered, "nothing stands over what is to be read"
-        for pane in "ab":
-            page.click(f".switch [data-pane={pane}]")
-            page.wait_for_timeout(100)
+        visitor.read_both()
         page.click("#vote-both-bad")
         page.wait_for_selector("#next-round")
         assert fits()

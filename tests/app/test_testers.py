@@ -249,9 +249,11 @@ def test_a_phone_in_the_dark_by_keyboard_alone(browser: Browser, app: App) -> No
         other, pane = {"left": ("right", "b"), "right": ("left", "a")}[drawn]
         assert page.is_visible(f"#answer-{drawn}")
         assert not page.is_visible(f"#answer-{other}")
+        page.wait_for_selector(".switch [aria-pressed=true]:not([data-unread])")  # it was looked at for long enough
         _press_until(page, f".switch [data-pane={pane}]")
         page.keyboard.press("Enter")
         assert page.is_visible(f"#answer-{other}")
+        page.wait_for_selector(f".switch [data-pane={pane}]:not([data-unread])")
         box = page.locator("#votes").bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= 700, "the votes are in sight without scrolling"

@@ -118,7 +118,7 @@ def test_reload_in_mid_replay_shows_the_same_round_whole(browser: Browser, app: 
             visitor.type("What is Impressionism?")
         assert page.evaluate("sessionStorage.seen") == "2,0", "both answers were growing, and there was no vote yet"
         sides = app.rows("SELECT id, left_model, status FROM battles ORDER BY id DESC LIMIT 1")
-        page.wait_for_selector("#votes", state="visible")
+        visitor.wait_for_vote()
         assert page.evaluate(_GROWING_AND_VOTES) == [0, 4], "whole, and then votes"
         battle, left_model, _ = sides[0]
         right_model = {"model1": "model2", "model2": "model1"}[left_model]

@@ -56,13 +56,15 @@ class Visitor:
         self.wait_for_vote()
 
     def wait_for_vote(self) -> None:
-        self.page.wait_for_selector("#vote-left", timeout=ANSWER_MS)
+        """Until a vote can be given, or, where there is room for one answer, the other one can be opened."""
+        self.page.wait_for_selector("html[data-phase=vote] #vote-left:not([disabled])", timeout=ANSWER_MS)
 
     def read_both(self) -> None:
-        """Where there is room for one answer, open each."""
+        """Where there is room for one answer, open each and look at it for as long as a vote asks."""
         if self.page.is_visible(".switch"):
             for pane in "ab":
                 self.page.click(f".switch [data-pane={pane}]")
+                self.page.wait_for_selector(f".switch [data-pane={pane}]:not([data-unread])")
 
     def vote(self, choice: str) -> None:
         self.read_both()

@@ -15,6 +15,7 @@ from feedback.database import Database
 from feedback.study import Study
 
 READING_MINUTES = 0.5
+GOOD = {"model1": Answer("one", 1, 0.5), "model2": Answer("two", 1, 0.5)}
 VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text())
 
 
@@ -62,6 +63,10 @@ def open_test(path: Path, clock: Clock | None = None, **changes: Any) -> BlindTe
         {"model1": {"name": "one"}, "model2": {"name": "two"}},
         clock or Clock(),
     )
+
+
+def rows(test: BlindTest, sql: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in test.database.connection.execute(sql)]
 
 
 def answered(

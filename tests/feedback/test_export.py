@@ -73,7 +73,7 @@ CONTRACT_COLUMNS = [
     "right_seen_seconds",
     "first_seen",
 ]
-APPENDED = ["server_seconds"]  # new columns come after those that were promised
+APPENDED = ["server_seconds", "first_side"]  # new columns come after those that were promised
 
 
 @pytest.fixture
@@ -247,7 +247,7 @@ def test_manifest_and_codebook_describe_the_file(study: BlindTest, tmp_path: Pat
     manifest = write(study.database, name, out)
     assert manifest.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
     assert manifest.size_bytes == out.stat().st_size
-    rows = {"dpo": 14, "kto": 30, "arena": 16, "guesses": 1, "testers": 2, "good_enough": 0}
+    rows = {"dpo": 14, "kto": 30, "arena": 16, "guesses": 1, "testers": 2, "good_enough": 0, "remarks": 0}
     assert manifest.rows == rows.get(name, 17)
     dropped = {entry["reason"].split(":")[0]: entry["n"] for entry in manifest.dropped}
     corrections = {"votes superseded by a correction or by added reasons": 1}
@@ -409,6 +409,21 @@ def test_what_lies_beside_the_csv_is_read_back(tmp_path: Path) -> None:
     assert result == summary(from_db.outcomes, from_db.guesses)
     assert result["good_enough"]["model1"] == {"yes": 2, "no": 1, "share": pytest.approx(2 / 3)}
     assert [(entry["answer"], entry["n_votes"]) for entry in result["by_background"]] == [(options[1], 2), ("none", 1)]
+
+
+def test_words_without_a_vote_lie_beside_the_csv(study: BlindTest, tmp_path: Path) -> None:
+    tester = study.enrol("1").id
+    battle = answered(study, tester)
+    study.remark(tester, battle.id, ["Clearer"], '=HYPERLINK("x")\nsecond line')
+    study.abandon(tester, battle.id, "another question")
+    write(study.database, "csv", tmp_path / "votes.csv")
+    with (tmp_path / "votes.remarks.csv").open(newline="", encoding="utf-8") as file:
+        [row] = csv.DictReader(file)
+    assert (row["battle_id"], row["status"], row["reasons"]) == (str(battle.id), "abandoned", '["Clearer"]')
+    assert row["comment"] == '\'=HYPERLINK("x")\nsecond line'
+    assert row["prompt"] == battle.prompt
+    study.withdraw(tester)
+    assert exported(study, "remarks").count(b"\n") == 1, "the header alone"
 
 
 def test_streaming_goes_on_while_votes_come_in(study: BlindTest) -> None:

@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from feedback.assignment import first_side, left_model
-from feedback.blind_test import BlindTest, Refused, Repeated
-from tests.feedback.protocol import answered, open_test
+from feedback.blind_test import BlindTest, NotNow, Refused, Repeated
+from tests.feedback.protocol import Clock, answer_turn, answered, open_test
 
 TOKEN = "A" * 32
 
@@ -70,6 +70,38 @@ def test_a_request_that_is_refused_can_come_again(blind_test: BlindTest) -> None
     blind_test.vote(tester, battle.id, "left", seen={"left": 2.0, "right": 1.0}, request="the-same-key")
     connection = blind_test.database.connection
     assert tuple(connection.execute("SELECT left_seen, right_seen FROM votes").fetchone()) == (2.0, 1.0)
+
+
+def test_a_vote_waits_until_both_answers_can_have_been_looked_at(blind_test: BlindTest, clock: Clock) -> None:
+    tester = blind_test.enrol("1").id
+    battle = answered(blind_test, tester, chars=(150, 5000))
+    long, short = ("left", "right") if battle.left_model == "model2" else ("right", "left")
+    for seen, letter in (({short: 1.4, long: 9.0}, short), ({short: 1.5, long: 1.9}, long)):
+        with pytest.raises(Refused, match=f"Answer {'A' if letter == 'left' else 'B'} was on your screen for a moment"):
+            blind_test.vote(tester, battle.id, "left", seen=seen)
+    blind_test.vote(tester, battle.id, "left", seen={short: 1.5, long: 2.0})
+    blind_test.undo_vote(tester, battle.id)
+    answer_turn(blind_test, tester, battle.id, "And then?", (100, 300))
+    with pytest.raises(NotNow):  # whatever a browser says; it comes again by itself
+        blind_test.vote(tester, battle.id, "left", seen={"left": 60, "right": 60})
+    clock.forward(1.9 / 60)
+    with pytest.raises(NotNow):
+        blind_test.vote(tester, battle.id, "left", seen={"left": 60, "right": 60})
+    clock.forward(0.2 / 60)
+    blind_test.vote(tester, battle.id, "left", seen={"left": 60, "right": 60})
+    row = blind_test.database.connection.execute("SELECT * FROM votes WHERE superseded = 0").fetchone()
+    assert row["left_seen"] == row["right_seen"] == row["server_seconds"] < 2.2, (
+        "no more than the server's clock allows"
+    )
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_from_voting(blind_test: BlindTest, clock: Clock) -> None:
+    tester = blind_test.enrol("1").id
+    battle = answered(blind_test, tester)
+    clock.forward(-30)
+    blind_test.vote(tester, battle.id, "left", vote_seconds=3.0, seen={"left": 3, "right": 3})
+    row = blind_test.database.connection.execute("SELECT * FROM votes").fetchone()
+    assert (row["server_seconds"], row["vote_seconds"], row["left_seen"], row["right_seen"]) == (None, 3.0, 3.0, 3.0)
 
 
 def test_words_without_a_vote_are_kept_and_go_with_a_withdrawal(blind_test: BlindTest) -> None:
