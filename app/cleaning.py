@@ -1,7 +1,7 @@
 """What is shown of a text, by one rule for both models and for testers; what was written is stored beside it.
 
 The rule takes away what nobody reads and what would tell the models apart by their wrapping: blanks around a text,
-marks of a chat form at its end, a block in which a model thinks before it answers. It changes no word, no code, no
+marks of a chat form around it, a block in which a model thinks before it answers. It changes no word, no code, no
 formula, no list and no script: joiners stay (Persian, Indic scripts, emoji), and marks that order mixed directions.
 """
 
@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_LINE_ENDS = re.compile(r"\r\n|[\r\x85\u2028\u2029]")
+_LINE_ENDS = re.compile(r"\r\n|[\r\v\f\x85\u2028\u2029]")
 # Format characters without a use in a text of today: byte order marks, annotations, deprecated ones; and those that
 # turn all that follows round, which could make a text read otherwise than it was written.
 _GONE = frozenset("\ufeff\u202a\u202b\u202c\u202d\u202e\ufff9\ufffa\ufffb\u206a\u206b\u206c\u206d\u206e\u206f")
 _TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)|[\U000e0000-\U000e007f]+")  # flags are made of them
 _BLANKS = " \t\u00a0\n"
 _THINKING = (  # how models mark what they say to themselves, with the tags' names as they write them
-    r"<(think|thinking|thought|reasoning|reflection)>.*?(?:</\1>|\Z)",
+    r"<(think|thinking|thought|reasoning|reflection|seed:think)>.*?(?:</\1>|\Z)",
     r"\[THINK\].*?(?:\[/THINK\]|\Z)",
     r"\u25c1think\u25b7.*?(?:\u25c1/think\u25b7|\Z)",
     r"<\|channel\|>analysis.*?(?:<\|channel\|>final<\|message\|>|\Z)",
@@ -28,15 +28,23 @@ _FIRST_THOUGHTS = re.compile(rf"\s*(?:{'|'.join(f'(?:{form})' for form in _THINK
 _REST_OF_THOUGHTS = re.compile(r"\A(?:(?!<think(?:ing)?>).)*?^[ \t]*</think(?:ing)?>[ \t]*$", re.DOTALL | re.MULTILINE)
 _END_OF_TURN = re.compile(
     r"(?:\s*(?:<\|(?:im_end|im_start|endoftext|end_of_text|eot_id|eom_id|end|return|assistant|user)\|>|</s>|<end_of_turn>"
+    r"|<\|start_header_id\|>assistant<\|end_header_id\|>|<\|im_start\|>assistant"
     r"|<\uff5cend\u2581of\u2581sentence\uff5c>))+\s*\Z"
 )
+_START_OF_TURN = re.compile(
+    r"\A\s*(?:(?:<bos>|<\|begin_of_text\|>)(?=\S)|<\|im_start\|>assistant\n|<\|start_header_id\|>assistant<\|end_header_id\|>\n"
+    r"|<start_of_turn>model\n|<\|assistant\|>\n)+"
+)
+_INDENTED = re.compile(r"(?:[ \t\u00a0]*\n)*([ \t]*\t|[ \t]{2,})(?=[^\n]*\S[^\n]*\n.*\S)", re.DOTALL)
 
 
 def clean_text(text: str) -> str:
     """`text` in composed form (NFC) without what nobody can see; line ends as `\\n`, no blanks around it."""
     text = _TAGS.sub(lambda found: found[1] or "", _LINE_ENDS.sub("\n", unicodedata.normalize("NFC", text)))
     kept = "".join(c for c in text if c in "\n\t" or (c not in _GONE and unicodedata.category(c) not in ("Cc", "Cs")))
-    kept = re.sub(r"[ \t\u00a0]+(?=\n|\Z)", "", kept).strip(_BLANKS)
+    kept = re.sub(r"[ \t\u00a0]+(?=\n|\Z)", "", kept)
+    indent = found[1] if (found := _INDENTED.match(kept)) else ""  # of the first line of many: it may be code
+    kept = indent + kept.strip(_BLANKS)
     return re.sub(r"\n{4,}", "\n\n\n", kept)
 
 
@@ -51,7 +59,9 @@ def clean_prompt(text: str) -> str:
 
 def clean_answer(text: str) -> str:
     """What a tester is shown of what a model wrote."""
-    text = _END_OF_TURN.sub("", text)
+    written, text = text, _START_OF_TURN.sub("", _END_OF_TURN.sub("", text))
+    if not text.strip():  # such marks are all that there is: they are the answer
+        return clean_text(written)
     before = None
     while before != text:
         before, text = text, _FIRST_THOUGHTS.sub("", text) if _FIRST_THOUGHTS.match(text) else text

@@ -30,7 +30,10 @@ REQUIRED = (
 )
 LEFT, RIGHT, TIE, BOTH_BAD = range(4)  # places in CHOICES
 VERDICTS = ("", "no", "yes")  # whether the better answer was good enough in itself; "" was not said
-_TRUTH = {"1": True, "0": False, "true": True, "false": False, "1.0": True, "0.0": False}
+# As exported, and as spreadsheets write it in German, French, Spanish, Italian, Portuguese, Dutch, Polish and Russian.
+_TRUE = ("1", "1.0", "1,0", "true", "wahr", "vrai", "verdadero", "vero", "verdadeiro", "waar", "prawda", "истина")
+_FALSE = ("0", "0.0", "0,0", "false", "falsch", "faux", "falso", "onwaar", "fałsz", "ложь")
+_TRUTH = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
 
 
 class VotesError(ValueError):

@@ -37,14 +37,19 @@ def read_table(path: str | Path, kinds: Mapping[str, str]) -> DataFrame:
     from pandas import DataFrame
 
     rows, separator = _rows(path)
-    header = [name.strip() for name in rows[0]] if rows else []
+    header = [_column(name.strip(), kinds) for name in rows[0]] if rows else []
     while header and not header[-1] and not any(row[len(header) - 1 :] and row[len(header) - 1] for row in rows[1:]):
         header.pop()  # columns that a spreadsheet added at the end
+    if twice := [name for name in header if name and header.count(name) > 1]:
+        raise VotesError(f"{path}: column {twice[0]} is there {header.count(twice[0])} times; remove all but one")
     body = []
     for number, row in enumerate(rows[1:], 1):
         while len(row) > len(header) and not row[-1]:
             row.pop()
-        if not any(cell.strip() for cell in row) or [cell.strip() for cell in row[: len(header)]] == header:
+        if (
+            not any(cell.strip() for cell in row)
+            or [_column(cell.strip(), kinds) for cell in row[: len(header)]] == header
+        ):
             continue
         if len(row) != len(header):
             raise VotesError(
@@ -62,6 +67,11 @@ def read_table(path: str | Path, kinds: Mapping[str, str]) -> DataFrame:
         elif name == "tester_id":
             _whole_ids(path, name, frame[name].tolist(), numbers)
     return frame
+
+
+def _column(name: str, kinds: Mapping[str, str]) -> str:
+    """A column's name as we write it, whatever capitals it has got."""
+    return name.lower() if name.lower() in kinds else name
 
 
 def _rows(path: str | Path) -> tuple[list[list[str]], str]:
@@ -116,6 +126,8 @@ def _numbers(path: str | Path, name: str, kind: str, cells: list[str], rows: lis
                 f"{path}: row {row}: {name} = {cell!r} is no number that can be read; a spreadsheet changed it,"
                 " so export the file again and import it with its columns as text"
             )
+        if text.startswith("-"):
+            raise VotesError(f"{path}: row {row}: {name} = {cell!r} must be 0 or more; export the file again")
         if text and kind == "integer":
             if not float(text).is_integer():
                 raise VotesError(f"{path}: row {row}: {name} = {cell!r} must be a whole number; export the file again")

@@ -27,6 +27,13 @@ FLAG = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f" 
         "\u2067\u05e9\u05dc\u05d5\u05dd\u2069 (shalom)",  # isolates order mixed directions
         "The token <pad> fills a batch, and <|im_end|> ends a turn.",
         "x < y and y > z",
+        "    def f():\n        return 1\n\n    f()",
+        "\tindented\n\t\tmore",
+        "<|begin_of_text|> begins a text.",
+        "0. zero\n1. one\n   - [ ] to do\n\n$$\\frac{1}{2}$$ and \\(x_1\\)",
+        "\U0001f469\u200d\U0001f469\u200d\U0001f467 \u2764\ufe0f \u845b\ufe00",
+        "~~~~\n```\nnested\n```\n~~~~",
+        "x" * 5000,
     ],
 )
 def test_nothing_that_a_reader_needs_is_lost(text: str) -> None:
@@ -44,6 +51,14 @@ def test_nothing_that_a_reader_needs_is_lost(text: str) -> None:
         ("right \u202ereversed\u202c \x07bell\ufeff", "right reversed bell"),
         ("hidden \U000e0041\U000e0042letters", "hidden letters"),
         ("e\u0301", "\u00e9"),
+        (" one blank\nand more", "one blank\nand more"),
+        ("page\fbreak and\vtab", "page\nbreak and\ntab"),
+        ("Hello<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n", "Hello"),
+        ("Hello<|im_end|>\n<|im_start|>assistant\n", "Hello"),
+        ("<|im_start|>assistant\nHello<|im_end|>", "Hello"),
+        ("<bos>Hello", "Hello"),
+        ("<|im_end|>", "<|im_end|>"),
+        ("<seed:think>hm</seed:think>Blue.", "Blue."),
         ("<think>I am GPT-4, let me see.</think>\n\nBlue.", "Blue."),
         ("<think>it never ends", ""),
         ("so, as a model of OpenAI\n</think>\n\nBlue.", "Blue."),

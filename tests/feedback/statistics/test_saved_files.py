@@ -16,6 +16,7 @@ from feedback.statistics.csv_file import read_csv, read_study_csv
 from feedback.statistics.outcomes import VotesError
 from tests.feedback.protocol import Clock, answered, open_test
 
+FLAGS = ("tester_closed", "leak_flag", "superseded")
 SECONDS = (0.5, 1.25, 1.75, 2.5, 4.5, 8.25)  # six votes, of which three took two seconds
 
 
@@ -71,13 +72,19 @@ def test_the_file_as_it_was_exported(exported: Path) -> None:
         {"extra": lambda rows: [[*row, "", ""] for row in rows]},
         {"extra": lambda rows: [["sep=;"], *rows], "separator": ";"},
         {"cell": lambda name, text: f"{text}.0" if name.endswith("_chars") else text},
+        {"cell": lambda name, text: {"1": "WAHR", "0": "FALSCH"}.get(text, text) if name in FLAGS else text},
+        {"cell": lambda name, text: {"1": "VRAI", "0": "FAUX"}.get(text, text) if name in FLAGS else text},
+        {"extra": lambda rows: [[name.upper() for name in rows[0]], *rows[1:]]},
+        {"extra": lambda rows: [rows[0], *rows[:0:-1]]},
+        {"extra": lambda rows: [["", *rows[0]], *[[str(n), *row] for n, row in enumerate(rows[1:])]]},
     ],
+    ids=str,
 )
 def test_what_is_meant_is_read(exported: Path, change: dict[str, object]) -> None:
     path = saved(exported, **change)  # type: ignore[arg-type]
     assert counted(path) == 3
     assert list(read_csv(path)["comment"]) == ["Zwölf; =1+1"] * 6
-    assert list(map(float, read_csv(path)["vote_seconds"])) == list(SECONDS)
+    assert sorted(map(float, read_csv(path)["vote_seconds"])) == list(SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +98,12 @@ def test_what_is_meant_is_read(exported: Path, change: dict[str, object]) -> Non
         ("left_seconds", "1,234,5"),
         ("tester_id", "1,23457E+15"),
         ("superseded", "ja"),
+        ("vote_seconds", "-4.5"),
+        ("vote_seconds", "#####"),
+        ("left_chars", "1'234"),
+        ("left_chars", "1.234,0"),
+        ("enrolment", "01.01.1900"),
+        ("choice", "LINKS"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_cell(exported: Path, name: str, cell: str) -> None:
@@ -100,6 +113,12 @@ def test_what_cannot_be_read_is_refused_with_its_cell(exported: Path, name: str,
     assert "row 1" in str(refused.value)
     assert name in str(refused.value)
     assert cell in str(refused.value)
+
+
+def test_a_column_that_is_there_twice_is_refused(exported: Path) -> None:
+    path = saved(exported, extra=lambda rows: [[*row, row[0]] for row in rows])
+    with pytest.raises(VotesError, match="column vote_id is there 2 times"):
+        read_study_csv(path)
 
 
 def test_a_cell_that_could_mean_two_numbers_is_refused(exported: Path) -> None:
