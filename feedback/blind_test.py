@@ -101,8 +101,8 @@ class BlindTest(Turns):
             vote_seconds: from both answers readable to the vote, in seconds, as the browser measured it; no more is
                 stored than the server's own clock allows, which is stored beside it.
             client_time: the browser's clock.
-            seen: for how many seconds the newest answer on the ``left`` and on the ``right`` was on the screen, bounded in
-                the same way; None when nobody measured it.
+            seen: for how many seconds the newest answer on the ``left`` and on the ``right`` was on the screen, bounded
+                in the same way; None when nobody measured it.
             first_seen: which was there first, ``left``, ``right`` or ``both``.
             request: a key of the browser's under which this is done once.
 
