@@ -14,7 +14,7 @@
     try {
       return act(localStorage);
     } catch (error) {
-      if (error.name === "QuotaExceededError") full = true;
+      if (["QuotaExceededError", "NS_ERROR_DOM_QUOTA_REACHED"].includes(error.name)) full = true;
       else denied = true;
       return null;
     }

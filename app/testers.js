@@ -31,8 +31,12 @@
     seen.first ??= seen.showing.length > 1 ? "both" : seen.showing[0];
     for (const side of seen.showing) seen[side] = Math.max(seen[side], 0.001);
     const unread = Object.keys(SIDES).filter((side) => seen[side] < (Number(scene()[LEAST[side]]) || 0.001));
-    for (const [side, pane] of Object.entries(SIDES))
-      document.querySelector(`.switch [data-pane=${pane}]`)?.toggleAttribute("data-unread", unread.includes(side));
+    for (const [side, pane] of Object.entries(SIDES)) {
+      const button = document.querySelector(`.switch [data-pane=${pane}]`);
+      button?.toggleAttribute("data-unread", unread.includes(side));
+      const label = `Answer ${pane.toUpperCase()}${unread.includes(side) ? ", not read yet" : ""}`;
+      if (button && button.ariaLabel !== label) button.ariaLabel = label;
+    }
     // The server refuses a vote on an answer that was there for a moment only. While that moment passes the buttons wait
     // with it; where it does not pass, since another answer is shown, a click is told why.
     holdVotes(unread.length > 0 && unread.every((side) => seen.showing.includes(side)));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -24,8 +25,8 @@ class Claim:
     """
 
     def __init__(self, database: str | Path) -> None:
-        path = Path(database)
-        self._path = path
+        self._path = Path(database)
+        path = self._path.resolve()  # a link names the same file
         self._lock = FileLock(path.with_name(path.name + ".lock"), timeout=0)
         self._holder = path.with_name(path.name + ".holder")
 
@@ -44,6 +45,11 @@ class Claim:
                 f"{self._path}: is in use by {self._told()}; stop that app, or name another file with --db"
             ) from None
         except OSError as error:
+            if error.errno in (errno.ENOLCK, errno.ENOTSUP):
+                raise DatabaseError(
+                    f"{self._path}: its disk keeps no locks, as some network file systems; name a file on a local disk"
+                    " with --db"
+                ) from None
             raise DatabaseError(
                 f"{self._path}: its folder cannot be written ({error.strerror}); check its permissions, or name another"
                 " file with --db"

@@ -109,6 +109,15 @@ def test_a_phone_votes_when_both_answers_were_opened(browser: Browser, app: App)
         assert page.is_visible(f"#answer-{drawn}"), "the one that was drawn is shown first"
         assert not page.is_visible(f"#answer-{other}")
         assert page.locator(f".switch [data-pane={letters[other]}][data-unread]").count() == 1
+        assert page.locator(f".switch [aria-label='Answer {letters[other].upper()}, not read yet']").count() == 1
+        page.emulate_media(forced_colors="active")
+        pressed = "getComputedStyle(document.querySelector('.switch [aria-pressed=true]')).outlineStyle"
+        assert page.evaluate(pressed) == "solid", "without our colours a line tells which is shown"
+        page.emulate_media(forced_colors="none", media="print")
+        assert page.is_visible("#answer-left")
+        assert page.is_visible("#answer-right")
+        assert not page.is_visible("#vote-left")
+        page.emulate_media(media="screen")
         page.click("#vote-left")
         visitor.wait_for_status("was not on your screen yet")
         assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", battle) == [(0,)]

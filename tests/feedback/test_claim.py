@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -37,6 +38,30 @@ def test_a_second_process_is_told_who_holds_the_database(tmp_path: Path) -> None
         Claim(path).take()
     mine.free()
     Claim(path).take()
+
+
+def test_a_link_to_the_database_is_the_same_database(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.db"
+    link.symlink_to(tmp_path / "votes.db")
+    mine = Claim(tmp_path / "votes.db")
+    mine.take()
+    with pytest.raises(DatabaseError, match="is in use"):
+        Claim(link).take()
+    mine.free()
+    Claim(link).take()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_disk_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """As Linux answers on a network file system whose server has no lock daemon."""
+
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(DatabaseError, match=r"keeps no locks.*local disk"):
+        Claim(tmp_path / "votes.db").take()
 
 
 def test_little_space_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
