@@ -149,9 +149,14 @@ def _code() -> bytes:
 
 
 def _read(source: RepositorySource, files: list[Path]) -> Iterator[Sample]:
+    found: set[str] = set()
     for key, messages in _chats(source, files):
+        identity = sample_id(source.name, messages)
+        if identity in found:  # a page that stands in two folders, a print that the museum has twice
+            continue
+        found.add(identity)
         yield Sample(
-            id=sample_id(source.name, messages),
+            id=identity,
             source=source.name,
             area=source.area,
             fact=f"row:{source.name}:{key.replace('|', '/')}",
