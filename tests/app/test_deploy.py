@@ -93,6 +93,9 @@ def test_a_vote_through_nginx(served: tuple[App, str], browser: Browser) -> None
         visitor.ask("What is Impressionism?")
         assert visitor.answers() == (ANSWER, ANSWER)
         visitor.vote("left")
+        kept = visitor.page.evaluate("Object.keys(localStorage)")
+        assert "diptych/diptych.token" in kept, "apps below other paths of this host have names of their own"
+        assert "diptych.token" not in kept
         assert not visitor.problems
         assert not foreign, "everything is asked for below the sub-path, over TLS"
     assert app.rows("SELECT COUNT(*) FROM votes") == [(1,)]

@@ -125,6 +125,20 @@ def test_stop_ends_who_runs_and_who_waits(rounds: Rounds) -> None:
     assert not rounds.stop(running), "there is nothing left to stop"
 
 
+def test_another_study_settles_who_runs_and_who_waits(rounds: Rounds) -> None:
+    testers = [enrol(rounds) for _ in range(4)]
+    for tester in testers:
+        rounds.begin(tester, "[hold] story")
+    jobs = [job for tester in testers if (job := rounds.job(tester)) is not None]
+    wait_until(lambda: sum(job.running for job in jobs) == 2)
+    rounds.close()
+    assert all(job.done.done() for job in jobs), "no page waits for news that cannot come"
+    turns = "SELECT DISTINCT status FROM turns"
+    assert rounds.blind_test.database.connection.execute(turns).fetchall()[0][0] == "cancelled"
+    with pytest.raises(Refused, match="restarted"):
+        rounds.begin(testers[0], "Who painted Guernica?")
+
+
 def test_who_waits_is_served_in_turn_and_told_the_place(rounds: Rounds, chat_server: ChatServer) -> None:
     first, *waiting = [enrol(rounds) for _ in range(5)]
     for tester in (first, *waiting):
