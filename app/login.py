@@ -97,6 +97,10 @@ class Login:
             raise HTTPException(303, headers={"Location": f"{self._root_path}/admin/login"})
         return None
 
+    def has_session(self, request: Request) -> bool:
+        """Whether the request carries the cookie of a session that has not ended."""
+        return self._ends(request) is not None
+
     async def required(self, request: Request) -> str:
         """The user, or the error 401; a dependency of FastAPI routes."""
         user = await self.user(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -56,6 +57,14 @@ _POLICY = (
 )
 
 
+_HOST = re.compile(r"[A-Za-z0-9._~-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
+_BELOW_IT = re.compile(
+    r"(?:(?!\.)[A-Za-z0-9_.@~-]{1,200}/){0,4}(?!\.)[A-Za-z0-9_.@~-]{1,200}"
+)  # no name is hidden or `..`
+_NAMES = ("host", "x-forwarded-host")  # what the pages and the check of origins take for the app's own name
+_NEVER = (b"x-gradio-server",)  # by which anybody could tell Gradio another address of its own
+
+
 @dataclass(frozen=True)
 class Origins:
     """Whom the pages trust besides themselves; by default nobody.
@@ -91,6 +100,7 @@ class Protection:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in _NEVER]}
         send = self._with_headers(Headers(scope=scope), send)
         if refusal := self._refusal(scope):
             await refusal(scope, receive, send)
@@ -99,6 +109,8 @@ class Protection:
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers, method, path = Headers(scope=scope), scope["method"], route_of(scope)
+        if not all(is_host(part) for name in _NAMES for value in headers.getlist(name) for part in value.split(",")):
+            return PlainTextResponse("The name of the host is none.", 400)
         if method == "OPTIONS" and headers.get("origin") in self.origins.scripts:
             return Response(status_code=204, headers={"Access-Control-Allow-Headers": "content-type"})
         if not is_open(method, path):
@@ -127,6 +139,11 @@ class Protection:
         return send_with_headers
 
 
+def is_host(value: str) -> bool:
+    """Whether a name, with a port perhaps, can be put into an address as it is."""
+    return bool(_HOST.fullmatch(value.strip()))
+
+
 def route_of(scope: Scope) -> str:
     """The path below the app's own root."""
     path: str = scope["path"]
@@ -137,21 +154,22 @@ def is_open(method: str, path: str) -> bool:
     """Whether there is such a route for browsers and scripts."""
     if path in ROUTES:
         return method in ROUTES[path]
-    return method in READS and path.startswith(PREFIXES) and ".." not in path
+    prefix = next((prefix for prefix in PREFIXES if path.startswith(prefix)), None)
+    return method in READS and prefix is not None and bool(_BELOW_IT.fullmatch(path[len(prefix) :]))
 
 
 def is_own(scope: Scope) -> bool:
-    """Whether a request comes from a page of ours, or from a program that no page can have sent.
+    """Whether a request comes from a page of ours, which every browser says with a request that changes something.
 
-    Every browser says with a request that changes something where it comes from. One that says nothing is a script's;
-    it must bring what it acts with itself (a tester's token, a password), so a browser's cookie does not count for it.
+    One that says nothing is a script's; a script that changes something says `Origin` too. Without it there are only
+    downloads, with the password in each request: a cookie could have been borrowed by a page in an old browser.
     """
-    headers = Headers(scope=scope)
+    headers, reads = Headers(scope=scope), scope["method"] in READS
     if site := headers.get("sec-fetch-site"):
-        return site in ("same-origin", "none")
+        return site == "same-origin" or (reads and site == "none")  # none: typed into the address bar
     if origin := headers.get("origin"):
         return _is_same(origin, scope["scheme"], (headers.get("host"), headers.get("x-forwarded-host")))
-    return scope["method"] in READS or "cookie" not in headers
+    return reads and "cookie" not in headers
 
 
 def _is_same(origin: str, scheme: str, hosts: Iterable[str | None]) -> bool:

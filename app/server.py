@@ -22,6 +22,7 @@ from app.intake import Intake, events_of
 from app.light_blocks import lighten
 from app.login import Login
 from app.no_script import NoScript
+from app.pages import Pages
 from app.protection import MAX_BODY_BYTES, Origins, Protection
 from app.researchers import ResearchersPage, export_routes
 from app.runtime import Runtime
@@ -54,6 +55,7 @@ def build(
     server.add_middleware(GZipMiddleware, minimum_size=10_000, compresslevel=5)  # pages, which Gradio sends as they are
     server.add_middleware(Assets)
     login = Login(password, root_path)
+    server.add_middleware(Pages, login=login)
     researchers, testers = ResearchersPage(runtime).blocks, TestersPage(runtime).blocks
     edited = events_of(researchers, max_bytes=MAX_BODY_BYTES, max_text=MAX_BODY_BYTES)  # a whole study file
     server.add_middleware(Intake, testers=events_of(testers), researchers=edited, login=login, limits=runtime.limits)

@@ -117,6 +117,7 @@ def client(url: str) -> httpx.AsyncClient:
     """Connections for hundreds of pages."""
     return httpx.AsyncClient(
         base_url=url,
+        headers={"Origin": str(httpx.URL(url).copy_with(raw_path=b"/")).rstrip("/")},
         timeout=httpx.Timeout(300, connect=30),
         limits=httpx.Limits(max_connections=None, keepalive_expiry=2),
     )

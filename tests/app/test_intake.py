@@ -11,10 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
+from app.protection import PREFIXES, ROUTES
 from benchmarks.hostile import attack, cpu_ms, grown
 from benchmarks.page import Page, ask, client, enter, read_config, run
 from tests.app.chat_server import ChatServer
-from tests.app.serving import App, wait_until
+from tests.app.serving import PASSWORD, App, wait_until
 
 WITHOUT_SESSION_MS, WITH_SESSION_MS = 5.0, 50.0
 WORST: dict[str, Any] = {
@@ -44,7 +45,7 @@ def test_no_event_costs_more_than_a_moment(besieged: App, chat_server: ChatServe
     last = ("withdraw", "finish", "confirm-yes", "guess-left", "guess-right", "guess-unknown")
     events = sorted(config["dependencies"], key=lambda entry: elements.get(entry["targets"][0][0]) in last)
     costs: dict[tuple[str, str, str], float] = {}
-    with httpx.Client(base_url=besieged.url, timeout=60) as http:
+    with httpx.Client(base_url=besieged.url, timeout=60, headers={"Origin": besieged.url}) as http:
         for entry in events:
             name = f"{elements.get(entry['targets'][0][0])} {entry['targets'][0][1]}"
             for who, held in (("nobody", "x" * 32), ("a tester", token)):
@@ -54,6 +55,45 @@ def test_no_event_costs_more_than_a_moment(besieged: App, chat_server: ChatServe
     assert len(costs) == len(events) * 2 * len(WORST)
     limits = {"nobody": WITHOUT_SESSION_MS, "a tester": WITH_SESSION_MS}
     assert {key: cost for key, cost in costs.items() if cost > limits[key[1]]} == {}
+
+
+STREAMS = ("/admin/gradio_api/queue/data",)  # these stay open, and are measured until they answer
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="needs Linux's processor times")
+def test_no_route_costs_more_than_a_moment(besieged: App) -> None:
+    """Each that is open, with each method, packed and not, with the worst that a query, a name and a body can be."""
+    below = [prefix + name for prefix in PREFIXES for name in ("x", "csv", "y" * 4000, "%2e%2e/" * 900 + "etc/passwd")]
+    paths = {**ROUTES, **dict.fromkeys(below, ("GET", "HEAD"))}
+    costs: dict[tuple[str, ...], float] = {}
+    for who, limit in (("nobody", WITHOUT_SESSION_MS), ("a researcher", WITH_SESSION_MS)):
+        with httpx.Client(base_url=besieged.url, timeout=60, headers={"Origin": besieged.url}) as http:
+            if who != "nobody":
+                http.post("/admin/login", data={"username": "admin", "password": PASSWORD}).raise_for_status()
+            for path, methods in paths.items():
+                if who != "nobody" and path in ("/admin/logout", *STREAMS):
+                    continue
+                for method in methods:
+                    for packing in ("gzip", "identity"):
+                        for query in ("", "?" + "deep_link=..%2F" * 1000):
+                            body = b"[" * 100_000 if method == "POST" else b""
+                            cost = min(_route_cost(besieged, http, method, path + query, packing, body) for _ in "123")
+                            if cost > limit:
+                                costs[who, method, path[:60], packing, query[:10]] = cost
+    assert costs == {}
+
+
+def _route_cost(app: App, http: httpx.Client, method: str, path: str, packing: str, body: bytes) -> float:
+    headers = {"Accept": "text/html", "Accept-Encoding": packing}
+    before = cpu_ms(app.pid)
+    try:
+        with http.stream(method, path, headers=headers, content=body) as response:
+            assert response.status_code < 500, (method, path[:200])
+            if "event-stream" not in response.headers.get("content-type", "") and "heartbeat" not in path:
+                response.read()
+    except httpx.TransportError:  # an answer before the body was read, or a connection that was idle for too long
+        pass
+    return cpu_ms(app.pid) - before
 
 
 def _cost(app: App, http: httpx.Client, content: bytes, tries: int = 3) -> float:
@@ -79,10 +119,11 @@ def test_a_text_that_is_too_long_is_answered_with_a_sentence(besieged: App) -> N
     config = httpx.get(f"{besieged.url}/config").json()
     elements = {entry["id"]: entry["props"].get("elem_id") for entry in config["components"]}
     send = next(entry for entry in config["dependencies"] if elements.get(entry["targets"][0][0]) == "send")
+    own = {"Origin": besieged.url}
     for size, words in ((4001, "known here"), (20_001, "please shorten it"), (900_000, "please shorten it")):
         data = ["", "", "x" * size, ""]
         content = json.dumps({"data": data, "fn_index": send["id"], "session_hash": "long"})
-        answer = httpx.post(f"{besieged.url}/gradio_api/run/predict", content=content)
+        answer = httpx.post(f"{besieged.url}/gradio_api/run/predict", content=content, headers=own)
         assert answer.status_code == 200
         assert words in answer.text, size
         assert len(answer.json()["data"]) == len(send["outputs"])
@@ -99,7 +140,7 @@ def test_a_text_that_is_too_long_is_answered_with_a_sentence(besieged: App) -> N
 )  # fmt: skip
 def test_what_no_page_sends_is_refused_and_never_printed(besieged: App, event: bytes) -> None:
     before = besieged.log.stat().st_size
-    answer = httpx.post(f"{besieged.url}/gradio_api/run/predict", content=event)
+    answer = httpx.post(f"{besieged.url}/gradio_api/run/predict", content=event, headers={"Origin": besieged.url})
     assert answer.status_code == 422
     assert "reload the page" in answer.text
     assert besieged.log.stat().st_size == before
@@ -129,7 +170,8 @@ def test_a_slow_body_is_not_waited_for(besieged: App, monkeypatch: pytest.Monkey
     async def app(scope: Any, receive: Any, send: Any) -> None:
         sent.append(await receive())
 
-    scope = {"type": "http", "method": "POST", "path": "/admin/login", "headers": [], "scheme": "http"}
+    headers = [(b"sec-fetch-site", b"same-origin")]
+    scope = {"type": "http", "method": "POST", "path": "/admin/login", "headers": headers, "scheme": "http"}
     started = time.monotonic()
     run(protection.Protection(app)(scope, receive, lambda _: asyncio.sleep(0)))
     assert sent == [{"type": "http.disconnect"}]

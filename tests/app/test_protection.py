@@ -104,8 +104,9 @@ ORIGIN = "http://study.example:8080"
         ({"Origin": "null"}, 403),
         ({"Origin": "http://[::1"}, 403),
         ({"Origin": "https://public.example", "X-Forwarded-Host": "public.example"}, 200),
-        ({"Cookie": "diptych-admin=x"}, 403),  # no browser leaves both out; what it carries does not count then
-        ({}, 200),  # a script with nothing but what it says itself
+        ({"Sec-Fetch-Site": "none"}, 403),  # nobody types a request that changes something
+        ({"Cookie": "diptych-admin=x"}, 403),
+        ({}, 403),  # no browser leaves both out, and a script can say where it acts
         ({"Origin": "https://friend.example"}, 200),
     ],
 )
@@ -123,6 +124,85 @@ def test_what_changes_something_comes_from_our_own_pages(headers: dict[str, str]
     assert answer.status_code == status
     allowed = [value for name, value in answer.headers.items() if name.startswith("access-control")]
     assert allowed == (["https://friend.example"] if headers.get("Origin") == "https://friend.example" else [])
+
+
+def _counts(app: App) -> dict[str, int]:
+    tables = app.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name != 'looks'")
+    return {name: app.rows(f'SELECT COUNT(*) FROM "{name}"')[0][0] for (name,) in tables}
+
+
+def test_of_a_script_that_does_not_say_where_it_acts_nothing_is_taken(besieged: App) -> None:
+    """Every route that changes something, for testers and for researchers, with a password and with a cookie."""
+    config = httpx.get(f"{besieged.url}/config").json()
+    start = max(config["dependencies"], key=lambda entry: len(entry["inputs"]))
+    body = {"data": [True] * len(start["inputs"]), "fn_index": start["id"], "session_hash": "script"}
+    changing = [(m, path) for path, methods in ROUTES.items() for m in methods if m not in ("GET", "HEAD")]
+    assert len(changing) == 4
+    before = _counts(besieged)
+    with httpx.Client(base_url=besieged.url, timeout=20) as http:
+        http.post("/admin/login", data={"username": "admin", "password": PASSWORD}, headers={"Origin": besieged.url})
+        for method, path in changing:
+            for options in (
+                {}, {"auth": ("admin", PASSWORD)}, {"headers": {"Origin": "null"}}, {"headers": {"Origin": ""}},
+                {"headers": {"Sec-Fetch-Site": "none"}}, {"headers": {"Referer": besieged.url + "/"}},
+                {"headers": {"Sec-Fetch-Site": "cross-site", "Origin": besieged.url}},
+            ):  # fmt: skip
+                for content in ({"json": body}, {"data": {"username": "admin", "password": PASSWORD}}):
+                    answer = http.request(method, path, **options, **content)  # type: ignore[arg-type]
+                    assert answer.status_code == 403, (method, path, options)
+        assert http.get("/admin/session").status_code == 200, "not logged out either"
+        assert http.get("/admin/export/csv").status_code == 403, "the cookie alone, which an old browser sends along"
+        assert http.get("/admin/export/csv", headers={"Sec-Fetch-Site": "none"}).status_code == 200
+        for path in (*ROUTES, "/admin/comparison/x", "/assets/x", "/static/x"):
+            for method in ("GET", "HEAD"):
+                if "queue/data" not in path:
+                    http.request(method, path, headers={"Origin": besieged.url})
+    assert httpx.get(f"{besieged.url}/admin/export/csv", auth=("admin", PASSWORD)).status_code == 200
+    assert _counts(besieged) == before, "neither what was refused nor what was read has changed anything"
+
+
+def test_a_web_socket_is_closed_before_it_opens(besieged: App) -> None:
+    for path in ("/", "/gradio_api/queue/join", "/admin/", "/healthz"):
+        headers = {
+            "Connection": "Upgrade", "Upgrade": "websocket", "Origin": besieged.url, "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        }  # fmt: skip
+        assert httpx.get(besieged.url + path, headers=headers).status_code != 101
+
+
+@pytest.mark.parametrize("header", ["Host", "X-Forwarded-Host", "X-Gradio-Server"])
+def test_the_name_of_a_host_reaches_nobody_else_and_is_one(besieged: App, header: str) -> None:
+    """What one visitor calls the app is in that visitor's page alone, and no cache may keep it for others."""
+    for path in ("/", "/config"):
+        own = httpx.get(besieged.url + path)
+        for packing in ("gzip", "identity"):
+            headers = {header: "evil.example:81", "Accept-Encoding": packing}
+            poisoned = httpx.get(besieged.url + path, headers=headers)
+            assert ("http://evil.example:81" in poisoned.text) == (header != "X-Gradio-Server")
+            assert "private" in poisoned.headers["cache-control"]
+            again = httpx.get(besieged.url + path, headers={"Accept-Encoding": packing})
+            assert again.content == own.content
+            assert "evil" not in again.text
+            assert besieged.url in again.text
+            assert "address.invalid" not in again.text
+    if header != "X-Gradio-Server":
+        for name in ('a"><script>alert(1)</script>', "a b", "[::1", "a/../b", "a@b", "x" * 300, "a:b", "é".encode()):
+            assert httpx.get(f"{besieged.url}/config", headers={header: name}).status_code == 400, name
+        for name in ("a.b-c_d:8080", "[::1]:80", "192.0.2.1"):
+            assert f"http://{name}" in httpx.get(f"{besieged.url}/config", headers={header: name}).text
+
+
+def test_a_page_is_kept_as_gradio_would_make_it_now(besieged: App) -> None:
+    """Nothing of the study, its state or a query is in a page; so what was kept is what would be made again."""
+    plain = {path: httpx.get(besieged.url + path, headers={"Accept": "text/html"}) for path in ("/", "/config")}
+    for path, page in plain.items():
+        for query in ("?deep_link=../../../etc/passwd", "?page=x", "?__theme=dark", "?all_endpoints=1"):
+            assert httpx.get(besieged.url + path + query).content == page.content
+        assert httpx.head(besieged.url + path).status_code == 200
+    assert "needs JavaScript" in plain["/"].text
+    assert plain["/config"].json()["root"] == besieged.url
+    assert plain["/config"].json()["username"] is None
+    assert httpx.get(f"{besieged.url}/admin/config").status_code == 401
 
 
 class Neighbour(BaseHTTPRequestHandler):

@@ -34,7 +34,7 @@ class TestRawRequests:
 
         def post(element: str, *data: Any) -> httpx.Response:
             body = {"data": list(data), "fn_index": functions[element], "session_hash": "raw"}
-            return httpx.post(f"{app.url}/gradio_api/run/predict", json=body, timeout=20)
+            return httpx.post(f"{app.url}/gradio_api/run/predict", json=body, timeout=20, headers={"Origin": app.url})
 
         return post
 

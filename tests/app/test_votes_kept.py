@@ -33,7 +33,8 @@ def test_a_double_click_a_then_b_and_a_replay_leave_one_vote(visitor: Visitor, a
     votes = [request for request in sent if "/run/predict" in request.url]
     assert votes, "the vote went over the wire"
     for request in votes * 2:
-        again = httpx.post(request.url, content=request.post_data_buffer, headers={"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", "Origin": app.url}
+        again = httpx.post(request.url, content=request.post_data_buffer, headers=headers)
         assert again.status_code == 200
     assert app.rows("SELECT choice, superseded FROM votes WHERE battle_id = ?", battle) == [("left", 0)]
     assert visitor.status == "Saved: A is better."
