@@ -130,6 +130,7 @@ class Limits:
         self._tester_bytes = Bucket(TESTER_BYTES if tester else 0, HOUR, clock)
         self._address_bytes = Bucket(ADDRESS_BYTES if address else 0, HOUR, clock)
         self._events = Bucket(ADDRESS_EVENTS if address else 0, EVENT_SECONDS, clock)
+        self.sessions = self._sessions.limit
         self._lock = threading.Lock()
 
     def check(self, address: str, tester_id: str = "") -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import time
 from datetime import datetime, timedelta, timezone
 from html import escape
 
@@ -9,10 +11,13 @@ from app import metrics
 from app.results import WINNERS
 from app.runtime import Runtime
 from feedback.battles import timestamp
+from feedback.database import Database
+from feedback.statistics.patterns import suspicious
 
 ACTIVE_MINUTES = 5
 RECENT_ANSWERS = 50  # of each model, for its speed
 RECENT_FAILURES = 10
+PATTERN_SECONDS = 60.0
 
 _TESTERS = """
 SELECT COUNT(*), SUM(closed_at IS NULL), SUM(closed_at IS NULL AND last_seen_at >= :since),
@@ -66,11 +71,20 @@ def live_html(runtime: Runtime) -> str:
         "Withdrew": withdrawn,
     }  # fmt: skip
     turns = {"Asked": asked, "Answered by both": complete, "Stopped": stopped, "Failed": failed}
+    patterns = _patterns(runtime.database, study, int(time.monotonic() / PATTERN_SECONDS))
     tables = _models(runtime, study) + _counts("Testers", sessions) + _counts("Questions", turns)
+    tables += _counts("Patterns of scripts", patterns)
     return (
         f'<p class="over">{escape(blind_test.label)}</p><h1>Live</h1><dl class="numbers">{cards}</dl>'
         f'<div class="tables" tabindex="0" role="region" aria-label="Live">{tables}</div>{_failures(runtime, study)}'
     )
+
+
+@functools.lru_cache(1)
+def _patterns(database: Database, study: int, when: int) -> dict[str, int]:
+    """Votes by pattern, looked for once in a while, since every vote and comment is read for it."""
+    found = suspicious(database.connection, study)
+    return {str(entry["pattern"]).capitalize(): int(entry["votes"]) for entry in found}
 
 
 def _models(runtime: Runtime, study: int) -> str:

@@ -78,15 +78,22 @@ def status_line(scene: Scene) -> str:
 _SAVED = {"left": "A is better", "right": "B is better", "tie": "equally good", "both_bad": "both are bad"}
 
 
+ADDRESS_KEPT = (
+    "So that one person cannot pass for many, a code that is computed from your network address with a secret key is "
+    "kept as well. The address itself is not stored, and the key is deleted when the study is closed."
+)
+
+
 def welcome(study: Study, challenge: str = "") -> str:
     """What the test is, and what a tester agrees to; with what the browser must work on, where the study says so."""
     paragraphs = "".join(f"<p>{escape(text.strip())}</p>" for text in study.consent_text.split("\n\n"))
+    kept = f"<p>{ADDRESS_KEPT}</p>" if study.address_hash else ""
     rounds = f"{study.rounds}&nbsp;round{'s' if study.rounds != 1 else ''}"
     return (
         "<h1>Two answers.<br>Which is better?</h1>"
         f'<p class="lead">Ask a question, read two answers side by side, and choose. {rounds}, about '
         f"{max(1, round(study.rounds * 0.75))}&nbsp;minutes.</p>"
-        f'<section class="terms" aria-label="What you agree to">{paragraphs}</section>'
+        f'<section class="terms" aria-label="What you agree to">{paragraphs}{kept}</section>'
         + (f'<i id="work" data-challenge="{escape(challenge)}" hidden></i>' if challenge else "")
     )
 

@@ -107,6 +107,9 @@ def study_html(runtime: Runtime) -> str:
         "votes on flagged answers" if rules.flagged_answers else "",
         f"testers with fewer than {rules.min_votes} votes" if rules.min_votes else "",
         f"testers with over {rules.max_same_side:.0%} on one side" if rules.max_same_side < 1 else "",
+        f"votes faster than {rules.max_reading_speed:g} characters a second" if rules.max_reading_speed else "",
+        f"votes from an address of over {most} testers" if (most := rules.max_testers_per_address) else "",
+        f"votes with a comment of over {rules.max_same_comment} testers" if rules.max_same_comment else "",
     ]
     facts = {
         "State": state,

@@ -246,8 +246,9 @@ class TestersPage(TestersLayout):
         version = study.consent_version if report.consent is None else report.consent
         with self.runtime.limits.counted(address(request)):
             tester = blind_test.enrol(
-                version, answers, as_text(invite, 100), as_token(token) or None, (report.challenge, report.solution)
-            )
+                version, answers, as_text(invite, 100), as_token(token) or None, (report.challenge, report.solution),
+                address(request), self.runtime.limits.sessions,
+            )  # fmt: skip
         return {**self._show(self._scene(tester.id)), self.token: tester.id}
 
     def _send(self, token: Any, key: Any, prompt: Any, client: Any, request: gr.Request) -> Updates:

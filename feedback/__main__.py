@@ -52,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     report = command("report", _report, "A page to keep: report.html, its plots inside.")
     _add_database(report)
     report.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder to write it into")
+    patterns = command("patterns", _patterns, "Votes that look like a script's or one hand's for many; no results.")
+    _add_database(patterns)
+    patterns.add_argument("--json", metavar="FILE", help="write them as JSON; - is standard output")
     size = command("sample-size", _sample_size, "How many testers a study needs, before it begins.")
     size.add_argument(
         "--difference", type=_share(0, 0.5), required=True, help="smallest lead that matters: 0.05 is 55 to 45"
@@ -167,6 +170,25 @@ def _report(arguments: argparse.Namespace) -> int:
     if votes.id is not None:
         log_look(database, votes.id, "report", result)
     print(path)
+    return 0
+
+
+def _patterns(arguments: argparse.Namespace) -> int:
+    from .statistics.load import choose_study
+    from .statistics.patterns import suspicious
+
+    connection = _open(arguments.db).connection
+    study = choose_study(connection, arguments.study)
+    found = suspicious(connection, study["id"]) if study is not None else []
+    text = json.dumps(found, indent=1) + "\n"
+    if arguments.json and arguments.json != "-":
+        replace_file(arguments.json, [text.encode()])
+    elif arguments.json:
+        sys.stdout.write(text)
+    else:
+        for entry in found:
+            rule = f"; the rule {entry['rule']} can leave them out" if entry["rule"] else ""
+            print(f"{entry['votes']} {entry['pattern']}, {entry['testers']} testers{rule}")
     return 0
 
 

@@ -125,6 +125,8 @@ class BlindTest(Turns):
             self._once(connection, row["id"], request)
             battle = self._own(connection, row["id"], battle_id)
             must_be_votable(battle)
+            if comment:  # a vote alone is always taken: its rounds are counted
+                self._must_have_room(connection, row)
             on_screen = checked_seen(seen, battle, self._since_answers(connection, battle))
             connection.execute("DELETE FROM remarks WHERE battle_id = ?", [battle_id])  # what it says comes with it
             return self._save_vote(
@@ -181,6 +183,7 @@ class BlindTest(Turns):
         with self._write() as connection:
             row = self._active(connection, tester_id)
             self._once(connection, row["id"], request)
+            self._must_have_room(connection, row)
             old = self._supersede(connection, row["id"], battle_id)
             said = {
                 "reasons": json.dumps(reasons, ensure_ascii=False),
@@ -206,6 +209,7 @@ class BlindTest(Turns):
             if not reasons and not comment:
                 connection.execute("DELETE FROM remarks WHERE battle_id = ?", [battle_id])
                 return
+            self._must_have_room(connection, row)
             connection.execute(
                 "INSERT INTO remarks (battle_id, reasons, comment, written_at) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (battle_id) DO UPDATE SET reasons = excluded.reasons, comment = excluded.comment,"
@@ -285,6 +289,7 @@ class BlindTest(Turns):
             connection.execute(
                 "UPDATE studies SET closed_at = COALESCE(closed_at, ?) WHERE id = ?", [self._now(), self.study_id]
             )
+            connection.execute("DELETE FROM origin_keys WHERE study_id = ?", [self.study_id])
         return self.secret
 
     # -- inside -------------------------------------------------------------------------------------------------

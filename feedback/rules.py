@@ -12,6 +12,9 @@ from .study import MAX_PROMPT_CHARS, BackgroundQuestion, shown
 
 MAX_COMMENT_CHARS = 2000
 MAX_CHANGES = 50  # votes of one round, the changed ones included
+ROW_CHARS = 200  # what a row counts for, whatever it says
+SPARE_CHARS = 200_000  # of a session, beyond what its rounds need
+TESTERS_AT_ONCE = 60  # from one address, so much may be written as by so many of them
 MAX_SECONDS = 1e9  # thirty years: whoever says more, or no number at all, says nothing
 MAX_ANSWER_CHARS = 200_000
 # How long an answer must have been on the screen before a vote: a fifth of the time that reading takes (some 1,200
@@ -40,6 +43,11 @@ def clean(text: str, limit: int) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
     kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
     return kept.strip()[:limit].rstrip()
+
+
+def room(rounds: int, max_turns: int) -> int:
+    """Characters that a tester may have written in all: twice each question at its longest, ten comments a round."""
+    return SPARE_CHARS + rounds * (2 * max_turns * MAX_PROMPT_CHARS + 10 * MAX_COMMENT_CHARS)
 
 
 def is_blank(text: str) -> bool:

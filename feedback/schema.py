@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 migrations = Migrations("diptych")
 VERSIONS = (
     "initial", "invites", "good_enough", "delivery", "blind_draws", "server_seconds", "bounded_changes",
-    "bounded_claims",
+    "bounded_claims", "origins",
 )  # fmt: skip
 
 
@@ -109,6 +109,13 @@ def bounded_claims(db: Database) -> None:
     )
 
 
+@migrations()
+def origins(db: Database) -> None:
+    """From which network address a tester began, as a keyed hash, where a study says that it keeps one."""
+    for statement in statements(ORIGINS):
+        db.execute(statement)
+
+
 INVITES = (
     """
 CREATE TABLE invites (
@@ -187,3 +194,13 @@ ALTER TABLE battles ADD COLUMN assignment TEXT NOT NULL DEFAULT 'by_side'
 SERVER_SECONDS = """
 ALTER TABLE votes ADD COLUMN server_seconds REAL CHECK (server_seconds >= 0);
 """ + never("votes_timed_once", "UPDATE OF server_seconds", "votes", "a vote is never changed, only superseded once")
+
+# The key is forgotten when its study is closed: then nobody can try out which address a hash is of.
+ORIGINS = """
+ALTER TABLE testers ADD COLUMN origin TEXT CHECK (length(origin) = 16);
+CREATE INDEX testers_origin ON testers (study_id, origin) WHERE origin IS NOT NULL;
+CREATE TABLE origin_keys (
+    study_id INTEGER PRIMARY KEY REFERENCES studies (id),
+    key TEXT NOT NULL CHECK (length(key) = 64)
+) STRICT;
+""" + never("testers_origin_fixed", "UPDATE OF origin", "testers", "an enrolment is fixed", "NEW.origin IS NOT NULL")

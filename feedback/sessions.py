@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import re
 import secrets
@@ -18,7 +19,7 @@ from .database import Database, DatabaseError
 from .entry import challenge, check_code, check_work
 from .invites import Invite, make_invite, read_invites, revoke_invite, use_invite
 from .registry import register, remove_tester
-from .rules import Refused, Repeated, checked_background, shown
+from .rules import ROW_CHARS, TESTERS_AT_ONCE, Refused, Repeated, checked_background, room, shown
 from .study import Study
 
 _IDLE = """
@@ -33,6 +34,16 @@ UPDATE testers SET
                             AND votes.tester_id = testers.id AND superseded = 0)
                       >= (SELECT rounds FROM studies WHERE studies.id = study_id) THEN 'quota' ELSE 'timeout' END
 WHERE id IN ({_IDLE})
+"""
+
+# Characters that some testers have written, with what their rows take.
+_WRITTEN = f"""
+WITH who AS (SELECT id FROM testers WHERE {{}}),
+    rounds AS (SELECT id FROM battles WHERE tester_id IN (SELECT id FROM who))
+SELECT {ROW_CHARS} * (SELECT COUNT(*) FROM rounds)
+    + (SELECT ifnull(SUM(length(prompt) + {ROW_CHARS}), 0) FROM turns WHERE battle_id IN (SELECT id FROM rounds))
+    + (SELECT ifnull(SUM(length(comment) + {ROW_CHARS}), 0) FROM votes WHERE battle_id IN (SELECT id FROM rounds))
+    + (SELECT ifnull(SUM(length(comment) + {ROW_CHARS}), 0) FROM remarks WHERE battle_id IN (SELECT id FROM rounds))
 """
 
 # Of a row of studies: whether its secret still foretells a side.
@@ -106,6 +117,8 @@ class Sessions:
         invite: str | None = None,
         token: str | None = None,
         work: tuple[str, str] = ("", ""),
+        address: str = "",
+        most: int = 0,
     ) -> Tester:
         """Write down a consent and begin a session.
 
@@ -114,6 +127,8 @@ class Sessions:
             invite: a code; needed, and counted, where the study is not open to everybody, or has a code for all.
             token: what the tester will be known by, drawn by the browser; who holds one that is known already is that
                 tester, so that the same click, sent twice, enrols once.  Without it one is drawn here.
+            address: from where; a keyed hash of it is kept where the study says so.
+            most: testers who may begin from one such address within an hour; 0 is no limit.
             work: a challenge and its solution for this token, where the study asks for one.
 
         Raises:
@@ -140,11 +155,12 @@ class Sessions:
                 raise Refused("What this browser contributed was deleted; reload the page to begin again.")
             if self.closed:
                 raise Refused("This study is closed; thank you for your interest.")
+            origin = self._origin(connection, address, most) if self.study.address_hash and address else None
             used = use_invite(connection, self.study_id, invite or "") if self.study.access == "invite" else None
             connection.execute(
-                "INSERT INTO testers (study_id, code, enrolment, consent_version, background, invite, enrolled_at,"
-                " last_seen_at) VALUES (?, ?, (SELECT COALESCE(MAX(enrolment), 0) + 1 FROM testers WHERE study_id = ?),"
-                " ?, ?, ?, ?, ?)",
+                "INSERT INTO testers (study_id, code, enrolment, consent_version, background, invite, origin,"
+                " enrolled_at, last_seen_at) VALUES (?, ?,"
+                " (SELECT COALESCE(MAX(enrolment), 0) + 1 FROM testers WHERE study_id = ?), ?, ?, ?, ?, ?, ?)",
                 [
                     self.study_id,
                     self._code(token),
@@ -152,11 +168,28 @@ class Sessions:
                     consent_version,
                     json.dumps(answers, ensure_ascii=False),
                     used,
+                    origin,
                     self._now(),
                     self._now(),
                 ],
             )
             return read_tester(self._row(connection, token), token)
+
+    def _origin(self, connection: sqlite3.Connection, address: str, most: int) -> str:
+        """An address as it is kept.  Raises Refused where too many have just begun from it, over restarts too."""
+        connection.execute(
+            "INSERT OR IGNORE INTO origin_keys (study_id, key) VALUES (?, ?)", [self.study_id, secrets.token_hex(32)]
+        )
+        key = connection.execute("SELECT key FROM origin_keys WHERE study_id = ?", [self.study_id]).fetchone()[0]
+        origin = hmac.new(bytes.fromhex(key), address.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:16]
+        begun = connection.execute(
+            "SELECT COUNT(*) FROM testers WHERE study_id = ? AND origin = ?"
+            " AND enrolled_at > strftime('%Y-%m-%dT%H:%M:%fZ', ?, '-1 hour')",
+            [self.study_id, origin, self._now()],
+        ).fetchone()[0]
+        if most and begun >= most:
+            raise Refused(f"{begun:,} people have begun from your network within an hour; come back later.")
+        return origin
 
     def challenge(self) -> str:
         """What a browser that is shown the consent now must work on; nothing where the study asks for no work."""
@@ -261,7 +294,7 @@ class Sessions:
             voted = self._voted(connection, key)
             connection.execute(
                 "UPDATE testers SET closed_at = COALESCE(closed_at, ?), closed_why = 'withdrawn', withdrawn_votes = ?,"
-                " background = '{}', invite = NULL WHERE id = ?",
+                " background = '{}', invite = NULL, origin = NULL WHERE id = ?",
                 [self._now(), voted, key],
             )
             remove_tester(connection, key)
@@ -320,6 +353,21 @@ class Sessions:
             }
             raise Refused(f"This session ended {ends[row['closed_why']]}; your votes so far are saved.")
         return row
+
+    def _must_have_room(self, connection: sqlite3.Connection, row: sqlite3.Row) -> None:
+        """Refuse to write more for who, or whose address, has written enough: no session grows without end.
+
+        Counted is what the database holds, in the transaction that adds to it, so that neither a restart nor many
+        requests at once make room.
+        """
+        most = room(self.study.rounds, self.study.max_turns)
+        if connection.execute(_WRITTEN.format("id = ?"), [row["id"]]).fetchone()[0] > most:
+            raise Refused("You have written as much as there is room for in one session; please finish it.")
+        if row["origin"] is not None:
+            ours = [self.study_id, row["origin"]]
+            written = connection.execute(_WRITTEN.format("study_id = ? AND origin = ?"), ours).fetchone()[0]
+            if written > TESTERS_AT_ONCE * most:
+                raise Refused("As much has come from your network as there is room for; please finish.")
 
     def _seen(self, connection: sqlite3.Connection, key: int) -> None:
         connection.execute("UPDATE testers SET last_seen_at = ? WHERE id = ?", [self._now(), key])

@@ -71,6 +71,10 @@ class Exclusion:
         min_votes: a tester whose session is over with fewer votes is left out.
         max_same_side: a tester whose session is over, and who chose one side in a larger share of at least
             ``SAME_SIDE_VOTES`` choices of a side, is left out.
+        max_reading_speed: votes that came sooner than the answers can be read at so many characters a second, by the
+            server's clock, are left out; 0 for none.
+        max_testers_per_address: votes from a network address of more than so many testers are left out; 0 for none.
+        max_same_comment: votes with a comment that more than so many testers gave are left out; 0 for none.
     """
 
     min_vote_seconds: float = 0.0
@@ -78,11 +82,17 @@ class Exclusion:
     min_votes: int = 0
     max_same_side: float = 1.0
     min_seen_seconds: float = 0.0
+    max_reading_speed: float = 0.0
+    max_testers_per_address: int = 0
+    max_same_comment: int = 0
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The rules as a study file has them; ``min_seen_seconds``, which came later, where it is in force."""
-        return {name: value for name, value in asdict(self).items() if name != "min_seen_seconds" or value}
+        """The rules as a study file has them; those that came after the first version where they are in force."""
+        return {name: value for name, value in asdict(self).items() if name not in _LATER_RULES or value}
+
+
+_LATER_RULES = ("min_seen_seconds", "max_reading_speed", "max_testers_per_address", "max_same_comment")
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,7 @@ class Study:
         show_models: whether a tester, once the models are revealed, also sees a card of each of them.
         markdown: whether both answers are shown as the Markdown that they are written in, or as plain text.
         entry_code: a short code without which nobody begins in an open study; ``""`` for none.
+        address_hash: whether a keyed hash of the network address that a tester begins from is kept; the page says so.
         proof_of_work_bits: what a browser must compute before its tester begins: 2**bits hashes; 0 for nothing.
     """
 
@@ -132,6 +143,7 @@ class Study:
     markdown: bool = False
     entry_code: str = ""
     proof_of_work_bits: int = 0
+    address_hash: bool = False
 
     @classmethod
     def load(cls, path: str | Path) -> Study:
@@ -176,6 +188,9 @@ class Study:
         values["exclusion"] = reader.exclusion()
         if values["entry_code"] and values["access"] == "invite":
             problem = 'entry_code is for access = "open", an invite is a code already; leave one of them out'
+            reader.problems.append(problem)
+        if values["exclusion"].max_testers_per_address and not values["address_hash"]:
+            problem = "exclusion: max_testers_per_address needs address_hash = true; add it, or leave the rule out"
             reader.problems.append(problem)
         if values["show_models"] and values["reveal"] == "never":
             reader.problems.append('show_models = true needs a reveal; set reveal = "end" or "vote", or leave it out')
@@ -230,6 +245,7 @@ _LATER: dict[str, Any] = {
     "markdown": False,
     "entry_code": "",
     "proof_of_work_bits": 0,
+    "address_hash": False,
 }
 
 
@@ -309,6 +325,7 @@ _RULES = {
         lambda value: value == "" or (_is_text(value, 40) and len(value.strip()) >= 4), "text of 4 to 40 characters", ""
     ),
     "proof_of_work_bits": _whole(0, 24, 0),
+    "address_hash": _flag(False),
 }
 
 _PROMPT_RULES = {
@@ -338,6 +355,9 @@ _EXCLUSION_RULES = {
     "min_votes": _whole(0, 1000, 0),
     "max_same_side": _number(0.5, 1, 1.0),
     "min_seen_seconds": _number(0, 3600, 0.0),
+    "max_reading_speed": _number(0, 100_000, 0.0),
+    "max_testers_per_address": _whole(0, 100_000, 0),
+    "max_same_comment": _whole(0, 100_000, 0),
 }
 _Entry = TypeVar("_Entry", Prompt, BackgroundQuestion)
 

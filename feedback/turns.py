@@ -61,6 +61,7 @@ class Turns(Sessions):
             voted = self._voted(connection, row["id"])
             if voted >= self.study.rounds:
                 raise Refused(f"All {self.study.rounds} rounds are voted; thank you.")
+            self._must_have_room(connection, row)
             scheduled = next(iter(self._schedule(connection, row)), None)
             serving = self._serving(connection, row["id"])
             assignment = assignment_for(self.study.reveal)
@@ -139,6 +140,8 @@ class Turns(Sessions):
             self._once(connection, row["id"], request)
             battle = self._open(connection, row["id"], battle_id)
             number, attempt = next_turn(battle, text, self.study.max_turns)
+            if (number, attempt) != (1, 1):  # else the round had room, and stands open
+                self._must_have_room(connection, row)
             cursor = connection.execute(
                 "INSERT INTO turns (battle_id, number, attempt, prompt, started_at) VALUES (?, ?, ?, ?, ?)",
                 [battle_id, number, attempt, text, self._now()],

@@ -70,6 +70,7 @@ def stream_sqlite(connection: sqlite3.Connection, study_id: int | None) -> Itera
                 _keep_study(copy, study_id)
             copy.execute(f"UPDATE studies SET secret = '{'0' * 64}' WHERE {SECRET_KEPT}")
             copy.execute("UPDATE testers SET invite = NULL")
+            copy.execute("DELETE FROM origin_keys")  # without which no hash tells an address
             copy.execute("DELETE FROM requests")  # keys of browsers, of no use to a reader
             copy.execute("PRAGMA journal_mode = DELETE")
             copy.execute("VACUUM")

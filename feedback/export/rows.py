@@ -162,6 +162,14 @@ def _codebook() -> list[Column]:
             "Which answer a narrow screen was given first, left or right, as it was drawn; empty where none was.",
             "battles.first_side",
         ),
+        Column(
+            "address_group",
+            "integer",
+            "",
+            "Enrolment of the first tester who began from the same network address; empty where none is kept.",
+            "CASE WHEN testers.origin IS NOT NULL THEN (SELECT MIN(enrolment) FROM testers other WHERE other.study_id"
+            " = testers.study_id AND other.origin = testers.origin) END",
+        ),
     ]
 
 
@@ -224,7 +232,7 @@ def _csv_cell(column: Column, sql: str) -> tuple[bytes, str]:
         guarded = f"WHEN unicode({sql}) IN ({_STARTS}) THEN char(39) || {sql}"
         plain = f"WHEN {sql} BETWEEN 'A' AND '{{' THEN {sql}"
         return _QUOTE + b"%s" + _QUOTE, f"CASE {inside} {plain} {guarded} ELSE {sql} END"
-    if column.type in ("integer", "flag"):  # none of them is ever NULL
+    if column.type in ("integer", "flag") and column.name != "address_group":  # none of the others is ever NULL
         return b"%d", sql
     if column.type == "number":  # printed with 15 digits, which a number of few decimals needs at most
         few = f"CAST({sql} * 1e6 AS INTEGER) / 1e6"

@@ -14,9 +14,12 @@ from ..study import Exclusion
 from .exclusion import exclude, rules_of
 from .load import StudyVotes, of_testers
 from .outcomes import Outcomes, VotesError, truth
+from .patterns import Traces, in_force, left_out_by_patterns
 from .table_file import read_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from pandas import DataFrame
 
@@ -103,7 +106,34 @@ def _looks(votes: DataFrame, rules: Exclusion) -> dict[str, NDArray[np.bool_]]:
     sides = ("left_seen_seconds", "right_seen_seconds")
     if rules.min_seen_seconds > 0 and set(sides) <= set(votes.columns):
         masks["min_seen_seconds"] = np.minimum(*map(seconds, sides)) < rules.min_seen_seconds
+    if in_force(rules):
+        masks |= {
+            rule: mask
+            for rule, mask in left_out_by_patterns(_traces(current, seconds), rules).items()
+            if _NEEDED[rule] in votes.columns
+        }
     return masks
+
+
+_NEEDED = {
+    "max_reading_speed": "server_seconds", "max_testers_per_address": "address_group", "max_same_comment": "comment",
+}  # fmt: skip
+
+
+def _traces(votes: DataFrame, seconds: Callable[[str], NDArray[np.float64]]) -> Traces:
+    """What the rules on patterns look at; columns that are missing are as if nothing had been measured."""
+    count, has = len(votes), set(votes.columns)
+    unknown = np.full(count, np.inf)
+    groups = seconds("address_group") if "address_group" in has else unknown
+    chars = sum(np.array(votes[f"{side}_chars"].astype(float)) for side in ("left", "right"))
+    return Traces(
+        np.unique(votes["tester_id"].to_numpy(str), return_inverse=True)[1].astype(np.int64),
+        np.asarray(chars, float),
+        np.array(votes["turns"].astype(float)) if "turns" in has else np.ones(count),
+        seconds("server_seconds") if "server_seconds" in has else unknown,
+        [str(text) for text in votes["comment"]] if "comment" in has else [""] * count,
+        np.where(np.isinf(groups), 0, groups).astype(np.int64),
+    )
 
 
 def _settings_beside(path: str | Path, label: str | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ..export.rows import COLUMNS, vote_rows
 from ..study import Exclusion
 from .exclusion import NOTHING, exclude, keep_testers, left_out, of_votes, rules_of
 from .outcomes import Outcomes, TesterCounts, VotesError
+from .patterns import in_force, left_out_by_patterns, read_traces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,9 +127,10 @@ def load_outcomes(connection: sqlite3.Connection, study_id: int, rules: Exclusio
         fields["too_fast"] = f"ifnull(vote_seconds < {rules.min_vote_seconds!r}, 0)"
     if rules.min_seen_seconds > 0:
         fields["too_short"] = f"ifnull(MIN(left_seen, right_seen) < {rules.min_seen_seconds!r}, 0)"
-    votes = _vote_columns(cursor, study_id, fields, _INDEXED if fields == _FIELDS else _BY_ID)
+    by_id = fields != _FIELDS or in_force(rules)
+    votes = _vote_columns(cursor, study_id, fields, _BY_ID if by_id else _INDEXED)
     cells = votes["tester"] << 32 | votes["prompt"]
-    if fields == _FIELDS and (cells[1:] == cells[:-1]).any():
+    if not by_id and (cells[1:] == cells[:-1]).any():
         votes = _vote_columns(cursor, study_id, fields, _BY_ID)  # agreement takes the first vote of a doubled cell
     testers = _Testers.of_study(cursor, study_id)
     tester, found = testers.places(votes["tester"])
@@ -161,7 +163,10 @@ def load_outcomes(connection: sqlite3.Connection, study_id: int, rules: Exclusio
         tester_ids=tuple(testers.codes[place] for place in voted),
     )
     rule_of = {"too_fast": "min_vote_seconds", "too_short": "min_seen_seconds"}
-    return exclude(outcomes, rules, {rule: votes[field] == 1 for field, rule in rule_of.items() if field in votes})
+    masks = {rule: votes[field] == 1 for field, rule in rule_of.items() if field in votes}
+    if in_force(rules):
+        masks |= left_out_by_patterns(read_traces(connection, study_id), rules)
+    return exclude(outcomes, rules, masks)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ away, the browser offline) or behind it (a proxy's 502, a killed app).
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -323,22 +325,36 @@ def test_our_own_limit_is_told_with_when_it_goes_on_and_the_vote_follows_by_itse
         visitor.consent()
         visitor.ask("What is Impressionism?")
         token = visitor.page.evaluate("localStorage.getItem('diptych.token')")
+        read = threading.Event()
         with httpx.Client(base_url=app.url, timeout=30) as http:
             stop = next(entry for entry in http.get("/config").json()["dependencies"] if len(entry["inputs"]) == 2)
-            for size in (190_000, 20_000, 2_000, 200):
-                for _ in range(40):
-                    event = {"fn_index": stop["id"], "data": [token, "x" * size], "session_hash": "full"}
-                    response = http.post("/gradio_api/run/predict", json=event)
-                    if response.status_code == 429:
-                        break
-                assert response.status_code == 429
-                assert int(response.headers["retry-after"]) >= 1
-                assert "goes on" in response.json()["error"]
-        visitor.page.fill("#comment textarea", "Kept, whatever the limit.")
-        visitor.page.click("#vote-right")
-        visitor.wait_for_status("This page has sent too much; it goes on in")
-        assert "What you typed and chose is kept in this browser" in visitor.status
-        assert "No connection" not in visitor.status
+
+            def send(size: int) -> httpx.Response:
+                event = {"fn_index": stop["id"], "data": [token, "x" * size], "session_hash": "full"}
+                return http.post("/gradio_api/run/predict", json=event)
+
+            def fill() -> None:
+                while not read.is_set():
+                    send(500)
+
+            while (refused := send(190_000)).status_code == 200:
+                pass
+            assert refused.status_code == 429
+            assert int(refused.headers["retry-after"]) >= 1
+            assert "goes on" in refused.json()["error"]
+            while send(5_000).status_code == 200:
+                pass
+            with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
+                filling = pool.submit(fill)
+                stack.callback(read.set)
+                visitor.page.fill("#comment textarea", "Kept, whatever the limit.")
+                visitor.page.click("#vote-right")
+                visitor.wait_for_status("This page has sent too much; it goes on in")
+                status = visitor.status
+                read.set()
+                filling.result()
+        assert "What you typed and chose is kept in this browser" in status
+        assert "No connection" not in status
         visitor.page.wait_for_selector("#next-round")
         visitor.page.wait_for_function("() => !document.getElementById('unreachable')")
         battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
@@ -363,12 +379,14 @@ def test_a_code_and_work_for_the_browser_are_asked_before_a_session(
     """And the Start that is lost on its way begins one session, as without them."""
     app = App(tmp_path, one_chat_server.spec, one_chat_server.spec)
     study = tmp_path / "study.toml"
-    asked = 'entry_code = "monet-1872"\nproof_of_work_bits = 14\n'
+    asked = 'entry_code = "monet-1872"\nproof_of_work_bits = 14\naddress_hash = true\n'
     study.write_text(asked + study.read_text(encoding="utf-8"), encoding="utf-8")
     with ExitStack() as stack:
         stack.callback(app.stop)
         visitor = stack.enter_context(Visitor(browser, app.start().url))
         page = visitor.page
+        page.wait_for_selector("#start")
+        assert "computed from your network address" in page.inner_text("#welcome")
         page.fill("#invite textarea, #invite input", "manet-1863")
         page.check("#consent input")
         page.click("#start")
@@ -405,5 +423,5 @@ def test_a_code_and_work_for_the_browser_are_asked_before_a_session(
             page.fill("#invite textarea, #invite input", "Monet-1872")
             page.click("#start")
         page.wait_for_selector("#prompt textarea")
-        assert app.rows("SELECT COUNT(*) FROM testers") == [(1,)]
+        assert app.rows("SELECT COUNT(*), COUNT(origin) FROM testers") == [(1, 1)]
         assert visitor.problems == []

@@ -43,6 +43,7 @@ def test_a_new_file_has_the_schema_and_is_safe(tmp_path: Path) -> None:
         "invites",
         "requests",
         "remarks",
+        "origin_keys",
     }
     assert all(strict[name] for name in ours)
 

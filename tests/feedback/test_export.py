@@ -73,7 +73,7 @@ CONTRACT_COLUMNS = [
     "right_seen_seconds",
     "first_seen",
 ]
-APPENDED = ["server_seconds", "first_side"]  # new columns come after those that were promised
+APPENDED = ["server_seconds", "first_side", "address_group"]  # new columns come after those that were promised
 
 
 @pytest.fixture

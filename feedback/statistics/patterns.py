@@ -1,0 +1,175 @@
+"""What votes by a script, or by one hand for many, look like: rules that can leave them out, and a report of them.
+
+Each pattern has innocent causes too (a class behind one address, two who type the same words), so nothing is left out
+unless the study file says so beforehand; and none of them looks at which model was chosen.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..study import SAME_SIDE_VOTES, Exclusion
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+COMMENT_CHARS = 20  # what is shorter, two testers write by chance
+# What the report shows; a study's own rules have their own numbers.
+READING_SPEED = 100.0  # characters a second: who skims reads about 60, who reads about 25
+PER_ADDRESS = 5
+PER_COMMENT = 1
+EVEN_PACE = 0.1  # standard deviation of the times between a tester's votes, as a share of their mean
+PACE_VOTES = 5
+BURST, BURST_SECONDS = 10, 60.0
+
+_TRACES = """
+SELECT votes.tester_id, left_chars + right_chars, turns, server_seconds, comment,
+       (SELECT MIN(enrolment) FROM testers other WHERE other.study_id = testers.study_id
+            AND other.origin = testers.origin),
+       voted_at, choice
+FROM votes NOT INDEXED JOIN testers ON testers.id = votes.tester_id
+WHERE votes.study_id = ? AND superseded = 0 ORDER BY votes.id
+"""
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What N current votes tell of how they were given.
+
+    Attributes:
+        tester: (N,) whose vote it is, as numbers.
+        chars: (N,) characters of both answers, all turns.
+        turns: (N,) questions before the vote.
+        seconds: (N,) by the server's clock, from both of the last answers stored to the vote; infinite if unknown.
+        comments: N comments.
+        address: (N,) which network address the tester began from, as a number; 0 if that was not kept.
+    """
+
+    tester: NDArray[np.int64]
+    chars: NDArray[np.float64]
+    turns: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+    comments: Sequence[str]
+    address: NDArray[np.int64]
+
+
+def in_force(rules: Exclusion) -> bool:
+    """Whether a rule needs more of a vote than its time, side and length."""
+    return bool(rules.max_reading_speed or rules.max_testers_per_address or rules.max_same_comment)
+
+
+def left_out_by_patterns(traces: Traces, rules: Exclusion) -> dict[str, NDArray[np.bool_]]:
+    """By rule in force, (N,) whether it leaves a vote out."""
+    masks = {}
+    if rules.max_reading_speed:
+        masks["max_reading_speed"] = too_fast(traces, rules.max_reading_speed)
+    if rules.max_testers_per_address:
+        masks["max_testers_per_address"] = crowded(traces.address, traces.tester, rules.max_testers_per_address)
+    if rules.max_same_comment:
+        masks["max_same_comment"] = copied(traces, rules.max_same_comment)
+    return masks
+
+
+def too_fast(traces: Traces, speed: float) -> NDArray[np.bool_]:
+    """Votes that came sooner than the last answers can be read at so many characters a second."""
+    return np.asarray(traces.chars > speed * traces.seconds * traces.turns, bool)
+
+
+def crowded(group: NDArray[np.int64], tester: NDArray[np.int64], most: int) -> NDArray[np.bool_]:
+    """Votes in a group (0 is none) that more than so many testers share."""
+    pairs = np.unique(np.stack([group, tester]), axis=1)[0]
+    groups, testers = np.unique(pairs, return_counts=True)
+    return np.isin(group, groups[(testers > most) & (groups != 0)])
+
+
+def copied(traces: Traces, most: int) -> NDArray[np.bool_]:
+    """Votes with a comment of ``COMMENT_CHARS`` or more that over so many testers gave letter by letter."""
+    numbers: dict[str, int] = {}
+    group = np.zeros(len(traces.tester), np.int64)
+    for place, text in enumerate(traces.comments):
+        if len(text) >= COMMENT_CHARS:
+            group[place] = numbers.setdefault(text, len(numbers) + 1)
+    return crowded(group, traces.tester, most)
+
+
+def read_traces(connection: sqlite3.Connection, study_id: int) -> Traces:
+    """Those of a study's current votes, in the order of their numbers."""
+    return _traces(connection.execute(_TRACES, [study_id]).fetchall())
+
+
+def _traces(rows: Sequence[Any]) -> Traces:
+    tester, chars, turns, seconds, comments, address, *_ = zip(*rows, strict=True) if rows else [()] * 6
+    return Traces(
+        np.array(tester, np.int64),
+        np.array(chars, float),
+        np.array(turns, float),
+        np.array([np.inf if value is None else value for value in seconds], float),
+        comments,
+        np.array([value or 0 for value in address], np.int64),
+    )
+
+
+def suspicious(connection: sqlite3.Connection, study_id: int) -> list[dict[str, Any]]:
+    """The patterns with how many votes and testers show each; no result is among them.
+
+    Each entry has ``pattern``, ``votes``, ``testers`` and ``rule``: the setting that can leave such votes out, or "".
+    """
+    rows = connection.execute(_TRACES, [study_id]).fetchall()
+    traces = _traces(rows)
+    times = np.array([datetime.fromisoformat(row[6].replace("Z", "+00:00")).timestamp() for row in rows], float)
+    sides = np.array([{"left": 1, "right": 2}.get(row[7], 0) for row in rows], np.int64)
+    found = (
+        (
+            f"votes faster than {READING_SPEED:g} characters a second", "max_reading_speed",
+            too_fast(traces, READING_SPEED),
+        ),
+        (
+            f"votes from an address of more than {PER_ADDRESS} testers", "max_testers_per_address",
+            crowded(traces.address, traces.tester, PER_ADDRESS),
+        ),
+        ("votes with a comment that another tester gave too", "max_same_comment", copied(traces, PER_COMMENT)),
+        ("votes of testers who always chose the same side", "max_same_side", _one_sided(traces.tester, sides)),
+        ("votes of testers whose votes come at even times", "", _even(traces.tester, times)),
+        (f"first votes of {BURST} or more testers within {BURST_SECONDS:g} s", "", _burst(traces.tester, times)),
+    )  # fmt: skip
+    return [
+        {"pattern": text, "votes": int(mask.sum()), "testers": len(np.unique(traces.tester[mask])), "rule": rule}
+        for text, rule, mask in found
+    ]
+
+
+def _one_sided(tester: NDArray[np.int64], sides: NDArray[np.int64]) -> NDArray[np.bool_]:
+    chosen = {key: own[own > 0] for key, own in _by_tester(tester, sides)}
+    same = [key for key, own in chosen.items() if len(own) >= SAME_SIDE_VOTES and own.min() == own.max()]
+    return np.isin(tester, same)
+
+
+def _even(tester: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
+    even = []
+    for key, own in _by_tester(tester, times):
+        gaps = np.diff(np.sort(own))
+        if len(gaps) >= PACE_VOTES - 1 and gaps.std() < EVEN_PACE * gaps.mean():
+            even.append(key)
+    return np.isin(tester, even)
+
+
+def _burst(tester: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
+    _, first = np.unique(tester, return_index=True)
+    begun = np.sort(times[first])
+    within = np.searchsorted(begun, times + BURST_SECONDS, "right") - np.searchsorted(begun, times - BURST_SECONDS)
+    is_first = np.zeros(len(tester), bool)
+    is_first[first] = True
+    return is_first & (within >= BURST)
+
+
+def _by_tester(tester: NDArray[np.int64], values: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Each tester with the values of the votes, in their order."""
+    order = np.argsort(tester, kind="stable")
+    keys, starts = np.unique(tester[order], return_index=True)
+    yield from zip(keys.tolist(), np.split(values[order], starts[1:]), strict=False)
