@@ -20,7 +20,7 @@ from training.corpus.phrasing.context import context_of
 # What a template that went wrong leaves behind.
 BROKEN = re.compile(
     r"\bNone\b|(?<![\w-])(a|an|the|by|in|of|is|was) \1\b|\b(a|an) the\b"
-    r"|\b[Aa] (?!one|eu|uni|us|ut|uri|Eu|Uni|Us|Ut|Ukiyo|Ukr|U-)[aeiouAEIOU]"
+    r"|\b[Aa] (?!one|eu|uni|us|ut|uri|Eu|Uni|Us|Ut|Ukiyo|Ukr|Uru|U-)[aeiouAEIOU]"
     r"|  |[?!.,][?.,]|\?\S|[{}]|\(\)| [.,?]"
 )
 # Titles and texts in which such letters are meant.

@@ -11,7 +11,7 @@ import pytest
 
 from training.corpus import CorpusError
 from training.corpus.embedded import records as embedded_records
-from training.corpus.records import Records, read_records
+from training.corpus.records import Artist, Records, read_records
 
 AT_LEAST = {"artists": 150, "movements": 50, "works": 300, "terms": 100, "concepts": 600, "exchanges": 200}
 
@@ -229,3 +229,30 @@ def test_all_problems_are_in_one_error(tmp_path: Path) -> None:
         "c.toml: [[recipe]]",
     ):
         assert part in message
+
+
+# Europe and North America are what the corpus spoke of nearly alone; Mexico and the Caribbean count as North America.
+ELSEWHERE = re.compile(
+    r"\b(Nigerian|Sudanese|Malian|Cameroonian|Congolese|Beninese|Senegalese|South African|Zimbabwean|Mozambican"
+    r"|Tanzanian|Kenyan|Ethiopian|Ghanaian|Burkinabè|Egyptian|Moroccan|Algerian|Malawian|Brazilian|Uruguayan|Argentine"
+    r"|Venezuelan|Colombian|Ecuadorian|Peruvian|Bolivian|Chilean|New Zealand|Maori|Niuean|Papua New Guinean"
+    r"|Australian|Chinese|Taiwanese|Singaporean|Javanese|Indonesian|Balinese|Filipino|Thai|Vietnamese|Cambodian"
+    r"|Japanese|Korean|Iranian|Persian|Lebanese|Palestinian|Syrian|Iraqi|Turkish|Ottoman|Saudi Arabian|Emirati"
+    r"|Pakistani|Bangladeshi|Sri Lankan|Mughal|Indian|Armenian|Georgian)\b"
+)
+
+
+def _of_woman(artist: Artist) -> bool:
+    """Whether the texts of a record say "she" rather than "he"."""
+    text = f"{artist.known_for} {artist.prose}"
+    women = re.findall(r"\b(?:she|her|herself|woman)\b", text, re.IGNORECASE)
+    return len(women) > len(re.findall(r"\b(?:he|his|him|himself)\b", text, re.IGNORECASE))
+
+
+def test_at_least_thirty_in_a_hundred_artists_born_after_1850_are_women(records: Records) -> None:
+    later = [artist for artist in records.artists if (artist.born or 0) > 1850]
+    assert sum(map(_of_woman, later)) >= 0.3 * len(later)
+
+
+def test_at_least_thirty_in_a_hundred_artists_are_from_outside_europe_and_north_america(records: Records) -> None:
+    assert sum(bool(ELSEWHERE.search(artist.nationality)) for artist in records.artists) >= 0.3 * len(records.artists)

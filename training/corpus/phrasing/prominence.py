@@ -36,6 +36,17 @@ def mentions(records: Records) -> Counter[str]:
     return counts
 
 
+def movement_mentions(records: Records) -> Counter[str]:
+    """How often each movement is named in the records, as a movement of artists and works or in a text."""
+    text = _everything(records)
+    counts = Counter(name for artist in records.artists for name in artist.movements)
+    counts.update(work.movement for work in records.works if work.movement)
+    for movement in records.movements:
+        own = movement.definition + movement.prose
+        counts[movement.name] += text.count(movement.name) - own.count(movement.name)
+    return counts
+
+
 def prominent(records: Records) -> Prominent:
     """Artists mentioned, with their works, at least six times; works mentioned elsewhere, by the artists
     mentioned most, or known by a name of their own without an artist."""
