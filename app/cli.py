@@ -54,8 +54,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="port to listen on (%(default)s)",
     )
-    parser.add_argument("--db", type=Path, default=_database(), metavar="PATH", help="votes (feedback/diptych.db)")
-    parser.add_argument("--study", type=Path, default=STUDY, metavar="FILE", help="the study (app/study.toml)")
+    parser.add_argument("--db", type=_place, default=_database(), metavar="PATH", help="votes (feedback/diptych.db)")
+    parser.add_argument("--study", type=_place, default=STUDY, metavar="FILE", help="the study (app/study.toml)")
     for model, folder in CHECKPOINTS.items():
         parser.add_argument(f"--{model}", metavar="SPEC", help=f"what answers as {model} ({short_path(folder)})")
     for who, limit, what in (
@@ -84,6 +84,13 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks and a detailed log")
     return parser
+
+
+def _place(text: str) -> Path:
+    """A path; `~` is the home, which no shell has put in its place in `--db=~/votes.db`."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; name a path")
+    return Path(os.path.expanduser(text))
 
 
 def _database() -> Path:

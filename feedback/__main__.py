@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -28,6 +29,13 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
+def _place(text: str) -> Path:
+    """A path; `~` is the home, which no shell has put in its place in `--out=~/votes.csv`."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; name a path")
+    return Path(os.path.expanduser(text))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m feedback", description="Statistics, exports and checks of a blind test's votes.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -42,16 +50,16 @@ def _parser() -> argparse.ArgumentParser:
     stats = command("stats", _stats, "The statistics as JSON.")
     source = stats.add_mutually_exclusive_group()
     _add_database(source)
-    source.add_argument("--csv", type=Path, metavar="FILE", help="an exported votes.csv")
+    source.add_argument("--csv", type=_place, metavar="FILE", help="an exported votes.csv")
     stats.add_argument("--alpha", type=_alpha, help="error rate of the intervals (default: the study's)")
     stats.add_argument("--json", required=True, metavar="FILE", help="where to write them; - is standard output")
     export = command("export", _export, "The votes, for other tools.")
     _add_database(export)
     export.add_argument("--format", required=True, choices=list(FORMATS), help="format of the file")
-    export.add_argument("--out", required=True, type=Path, metavar="PATH", help="the file to write")
+    export.add_argument("--out", required=True, type=_place, metavar="PATH", help="the file to write")
     report = command("report", _report, "A page to keep: report.html, its plots inside.")
     _add_database(report)
-    report.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder to write it into")
+    report.add_argument("--out", required=True, type=_place, metavar="DIR", help="the folder to write it into")
     patterns = command("patterns", _patterns, "Votes that look like a script's or one hand's for many; no results.")
     _add_database(patterns)
     patterns.add_argument("--json", metavar="FILE", help="write them as JSON; - is standard output")
@@ -70,10 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     size.add_argument("--alpha", type=_alpha, default=0.05, help="error rate (default: %(default)s)")
     backup = command("backup", _backup, "A copy of the database, made while the app goes on.")
     _add_database(backup)
-    backup.add_argument("--out", required=True, type=Path, metavar="PATH", help="the file to write")
+    backup.add_argument("--out", required=True, type=_place, metavar="PATH", help="the file to write")
     restore = command("restore", _restore, "Put a backup in the place of the database; stop the app first.")
     _add_database(restore)
-    restore.add_argument("--from", required=True, type=Path, metavar="PATH", dest="source", help="the backup")
+    restore.add_argument("--from", required=True, type=_place, metavar="PATH", dest="source", help="the backup")
     check = command("check", _check, "Integrity of the database: exit code 1 and a list when something is off.")
     _add_database(check)
     return parser
@@ -105,7 +113,7 @@ def _share(low: float, high: float, low_counts: bool = False) -> Callable[[str],
 
 def _add_database(parser: Any) -> None:
     parser.add_argument(
-        "--db", type=Path, default=DEFAULT_PATH, metavar="PATH", help="the app's database (default: %(default)s)"
+        "--db", type=_place, default=DEFAULT_PATH, metavar="PATH", help="the app's database (default: %(default)s)"
     )
 
 
@@ -138,7 +146,7 @@ def _stats(arguments: argparse.Namespace) -> int:
     if arguments.json == "-":
         sys.stdout.write(text)
     else:
-        replace_file(arguments.json, [text.encode()])
+        replace_file(_place(arguments.json), [text.encode()])
     return 0
 
 
@@ -182,7 +190,7 @@ def _patterns(arguments: argparse.Namespace) -> int:
     found = suspicious(connection, study["id"]) if study is not None else []
     text = json.dumps(found, indent=1) + "\n"
     if arguments.json and arguments.json != "-":
-        replace_file(arguments.json, [text.encode()])
+        replace_file(_place(arguments.json), [text.encode()])
     elif arguments.json:
         sys.stdout.write(text)
     else:

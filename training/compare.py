@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.common.cli import OneLineParser, run_command
-from training.common.files import ForeignFileError, foreign, refusal
+from training.common.files import ForeignFileError, foreign, place, refusal
 from training.comparison.evidence import (
     EVALUATION,
     FOLDERS,
@@ -47,19 +47,19 @@ def build_parser() -> argparse.ArgumentParser:
         help="models to measure, as `training.evaluate` takes them; model1 and model2 are compared, others join the"
         " table of bases (default: the two checkpoints)",
     )
-    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="where the report goes (%(default)s)")
+    parser.add_argument("--out", type=place, default=OUT, metavar="DIR", help="where the report goes (%(default)s)")
     parser.add_argument(
-        "--evaluation", type=Path, default=EVALUATION, metavar="FILE", help="what was measured (%(default)s)"
+        "--evaluation", type=place, default=EVALUATION, metavar="FILE", help="what was measured (%(default)s)"
     )
     parser.add_argument(
         "--no-evaluate", action="store_true", help="measure nothing; what is not in the evaluation is named missing"
     )
     votes = parser.add_mutually_exclusive_group()
     votes.add_argument(
-        "--db", type=Path, metavar="PATH", help="the database of votes (feedback/diptych.db, if it is there)"
+        "--db", type=place, metavar="PATH", help="the database of votes (feedback/diptych.db, if it is there)"
     )
     votes.add_argument(
-        "--stats", type=Path, metavar="FILE", help="statistics of votes, from `python -m feedback stats --json FILE`"
+        "--stats", type=place, metavar="FILE", help="statistics of votes, from `python -m feedback stats --json FILE`"
     )
     parser.add_argument("--study", metavar="LABEL", help="the study, when the database has votes of several")
     return parser

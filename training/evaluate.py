@@ -79,6 +79,7 @@ def parser() -> OneLineParser:
     parser.add_argument("--no-cache", action="store_true", help="measure everything again")
     parser.add_argument(
         "--json",
+        type=os.path.expanduser,
         default=str(DEFAULT_FILE),
         metavar="FILE",
         help="where the results are written; - prints them (default: checkpoints/evaluation.json)",

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from training.common.cli import OneLineParser, run_command
-from training.common.files import ForeignFileError, new_folder
+from training.common.files import ForeignFileError, new_folder, place
 from training.models.gguf_format import FILE_TYPES, ExportError, export_gguf
 from training.models.hf_format import HF, export_hf
 
@@ -67,10 +67,10 @@ def build_parser() -> OneLineParser:
     parser = OneLineParser(
         prog="training.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint's folder or .pt file")
+    parser.add_argument("checkpoint", type=place, metavar="CHECKPOINT", help="a checkpoint's folder or .pt file")
     parser.add_argument("--to", choices=("hf", "gguf"), required=True, help="the form to write")
     parser.add_argument(
-        "--out", type=Path, metavar="PATH", help="the folder or file to write (default: beside the checkpoint)"
+        "--out", type=place, metavar="PATH", help="the folder or file to write (default: beside the checkpoint)"
     )
     parser.add_argument("--type", choices=FILE_TYPES, default="f16", help="numbers in the GGUF file (default: f16)")
     return parser

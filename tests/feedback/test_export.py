@@ -310,6 +310,7 @@ def test_no_file_of_another_is_replaced(study: BlindTest, tmp_path: Path, capsys
         *(["export", "--format", "csv", "--out", f"{out}/{name}"] for name in taken),
         ["export", "--format", "sqlite", "--out", f"{out}/d.sqlite"],
         ["stats", "--json", f"{out}/thesis.txt"],
+        ["patterns", "--json", f"{out}/thesis.txt"],
         ["report", "--out", str(out)],
         ["backup", "--out", f"{out}/thesis.txt"],
     ):

@@ -57,6 +57,8 @@ def in_one_line(error: Exception) -> str:
     remedy = "check the path" if error.errno == errno.ENOENT else "check its permissions, or name another place"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         remedy = "free some space, or name another place"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return f"{error.filename}: is no folder; name another place"
     return f"{error.filename}: {error.strerror}; {remedy}"
 
 

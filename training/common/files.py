@@ -8,6 +8,7 @@ is being written lies in a folder `.diptych-…` beside its place, which no othe
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import hashlib
 import json
@@ -35,6 +36,14 @@ OURS: dict[str, Any] = {"written_by": "diptych", "kind": None, "files": {}}
 
 class ForeignFileError(ValueError):
     """A place that holds a file of somebody else's; the message is one line and says what to do."""
+
+
+def place(text: str) -> Path:
+    """A path, for ``add_argument(type=place)``; ``~`` is the home, which no shell has put in its place in
+    ``--out=~/models``: a folder of that name is easily removed with the home."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; name a path")
+    return Path(os.path.expanduser(text))
 
 
 def is_ours(path: Path) -> bool:
@@ -345,17 +354,17 @@ def lock(handle: int | None, wait: bool = True) -> bool | None:
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[bool]:
-    """Whether this process alone has the folder, until the block ends; a folder made for that and left empty goes."""
-    made = not folder.exists()
+    """Whether this process alone has the folder, until the block ends; folders made for that and left empty go."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     handle = _opened(folder)
     try:
         yield lock(handle, wait=False) is not False
     finally:
         _closed(handle)
-        if made:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        with contextlib.suppress(OSError):
+            for path in made:
+                path.rmdir()
 
 
 def file_sha256(path: Path) -> str:

@@ -18,6 +18,8 @@ __all__ = [
     "Size",
     "Source",
     "Split",
+    "data_around",
+    "in_the_way",
     "is_embedded",
     "iter_source",
     "known_size",
@@ -118,6 +120,21 @@ def known_size(source: Source) -> Size | None:
     if source in hub.SOURCES and not hub.copies(str(source)):
         return hub.SOURCES[str(source)].size
     return None
+
+
+def data_around(out: Path, data: Sequence[str]) -> Path | None:
+    """The folder of data in which ``out`` lies, or which it is: what is written there would be read as data."""
+    place = out.resolve()
+    for name, _ in mixing.weights(data):
+        folder = Path(name).expanduser()
+        if folder.resolve() in (place, *place.parents) and isinstance(sources((name,))[0], Path):
+            return folder
+    return None
+
+
+def in_the_way(out: Path, folder: Path) -> str:
+    """One line about such a folder."""
+    return f"--out {out} is {folder} of --data or lies in it, where it would be read as data; name another place"
 
 
 def is_embedded(data: Sequence[str]) -> bool:

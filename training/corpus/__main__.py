@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from training.common.cli import in_one_line
-from training.common.files import ForeignFileError, foreign, new_file, refusal
+from training.common.files import ForeignFileError, foreign, new_file, place, refusal
 from training.common.options import MOST
 from training.corpus import (
     CorpusError,
     Sample,
+    data_around,
     hub,
+    in_the_way,
     iter_source,
     mixing,
     repositories,
@@ -52,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     listing.set_defaults(run=_list)
     build = commands.add_parser("build", help="write the cleaned corpus, one chat a line, and its data card")
     _add_shared(build)
-    build.add_argument("--out", type=Path, required=True, metavar="FILE.jsonl", help="the file to write")
+    build.add_argument("--out", type=place, required=True, metavar="FILE.jsonl", help="the file to write")
     build.set_defaults(run=_build)
     prepare = commands.add_parser(
         "prepare", help="clean, tokenise and keep what a training of Model 1 on these data will look for"
@@ -130,6 +132,8 @@ def _build(options: argparse.Namespace) -> None:
     out: Path = options.out
     if out.suffix != ".jsonl":
         raise CorpusError(f"{out}: the corpus is written as JSON lines; name a file that ends in .jsonl")
+    if folder := data_around(out, options.data):
+        raise CorpusError(in_the_way(out, folder))
     card = DataCard(options.data)
     try:
         if names := foreign(out.parent, (out.name, *(f"{out.stem}.data_card.{form}" for form in ("json", "md")))):

@@ -18,6 +18,7 @@ from training.common.files import (
     check_file,
     foreign,
     held,
+    place,
     print_of,
     refusal,
     remove_file,
@@ -27,7 +28,7 @@ from training.common.files import (
 )
 from training.common.options import OptionsError, settings_help, with_settings
 from training.common.progress import Progress
-from training.corpus import CorpusError, sources
+from training.corpus import CorpusError, data_around, in_the_way, sources
 from training.data.dataset import TokenisedDataset
 from training.data.documents import Documents
 from training.data.prepare import data_key
@@ -69,7 +70,7 @@ def build_parser(prog: str, description: str | None, profiles: Mapping[str, Trai
         metavar="SOURCE[=WEIGHT]",
         help=f"data sources, and how often an epoch sees each (default: {DEFAULT_DATA})",
     )
-    parser.add_argument("--out", type=Path, default=out, metavar="DIR", help="where everything is written")
+    parser.add_argument("--out", type=place, default=out, metavar="DIR", help="where everything is written")
     parser.add_argument("--max-steps", type=int, metavar="N", help="stop after N optimizer steps")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be repeated"
@@ -90,7 +91,7 @@ def build_parser(prog: str, description: str | None, profiles: Mapping[str, Trai
     parser.add_argument(
         "--report-to", metavar="NAME", help="send the measurements to trackio, tensorboard or wandb as well"
     )
-    parser.add_argument("--progress", type=Path, metavar="FILE", help="keep the state of the run in FILE, as JSON")
+    parser.add_argument("--progress", type=place, metavar="FILE", help="keep the state of the run in FILE, as JSON")
     return parser
 
 
@@ -145,6 +146,8 @@ def check(
     adopt_old_run(out)
     if names := foreign(out, FILES, FOLDERS):
         problems.append(refusal(out, names))
+    if not data_problems(data) and (folder := data_around(out, data)):
+        problems.append(in_the_way(out, folder))
     problems += [] if options.problems() else room(options, out)
     if problems:
         raise OptionsError(problems)

@@ -209,6 +209,7 @@ WRITES = {
     "export --out": "an_export_never_replaces",
     **dict.fromkeys(("evaluate --json", "compare --out", "corpus build --out"), "other_commands_refuse"),
     **dict.fromkeys(("feedback stats --json", "feedback export --out", "feedback report --out"), "no_file_of_another"),
+    "feedback patterns --json": "no_file_of_another",
     "feedback backup --out": "a_mistake_with_the_newer",
     **dict.fromkeys(("app --db", "feedback restore --db"), "a_database_of_another_program"),
 }
@@ -216,7 +217,7 @@ WRITES = {
 READS = {
     *("export CHECKPOINT", "train_model2_pretrained --base", "evaluate --benchmark", "compare --stats", "compare --db"),
     *("compare --evaluation", "feedback stats --csv", "feedback restore --from", "app --study"),
-    *(f"feedback {name} --db" for name in ("stats", "export", "report", "backup", "check")),
+    *(f"feedback {name} --db" for name in ("stats", "export", "report", "patterns", "backup", "check")),
 }
 PLACE = re.compile(r"FILE|DIR|PATH|FOLDER|CHECKPOINT")
 
@@ -227,7 +228,7 @@ def places(name: str, parser: argparse.ArgumentParser) -> set[str]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             found |= {place for sub, inner in action.choices.items() for place in places(f"{name} {sub}", inner)}
-        elif action.type is Path or PLACE.search(str(action.metavar)):
+        elif getattr(action.type, "__name__", "") in ("Path", "place", "_place") or PLACE.search(str(action.metavar)):
             found.add(f"{name} {action.option_strings[0] if action.option_strings else action.metavar}")
     return found
 
@@ -245,6 +246,46 @@ def test_every_option_that_writes_is_known_and_tested() -> None:
     assert found - {"app --root-path"} == set(WRITES) | READS
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     assert [name for name in set(WRITES.values()) if f"def test_{name}" not in tests] == []
+
+
+def test_a_home_is_meant_where_no_shell_has_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_line: Callable[..., str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "home").mkdir()
+    build = ["build", "--data", "core", "--max-rows", "5", "--out=~/corpus.jsonl"]
+    assert corpus.main(build) == 0
+    assert train_art_ai_model.main(["--check", "--out=~/a/b", *SMALL]) == 0
+    assert train_art_ai_model.parser().parse_args(["--out=~/models"]).out == tmp_path / "home" / "models"
+    assert evaluate.parser().parse_args(["--json=~/e.json"]).json == str(tmp_path / "home" / "e.json")
+    assert feedback._parser().parse_args(["check", "--db=~/a.db"]).db == tmp_path / "home" / "a.db"
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert {path.name for path in (tmp_path / "home").iterdir()} >= {"corpus.jsonl"}
+    assert not (tmp_path / "home" / "a").exists()  # a check leaves nothing, not even the folders around
+    for parser, words in ((train_art_ai_model.parser(), ["--out="]), (feedback._parser(), ["check", "--db="])):
+        with pytest.raises(SystemExit):
+            parser.parse_args(words)
+
+
+@pytest.mark.parametrize("out", ["texts", "texts/inside/deep", "link", "texts/quiz.jsonl"])
+def test_nothing_is_written_where_it_would_be_read_as_data(
+    out: str, tmp_path: Path, one_line: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "texts")
+    rows = [{"question": f"Who made work {n}?", "answer": f"Degas made it in 1{n:03}."} for n in range(30)]
+    (tmp_path / "texts" / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    before = tree(tmp_path)
+    line = one_line(train_art_ai_model.main, "--data", "core", "texts=2", "--out", out, "--check", *SMALL)
+    assert "would be read as data" in line or "texts/quiz.jsonl: is no folder; name another place" in line
+    file = out if out.endswith(".jsonl") else f"{out}/c.jsonl"
+    assert "would be read as data" in one_line(corpus.main, "build", "--data", "texts", "--out", file)
+    if out.endswith(".jsonl"):
+        assert "would be read as data" in one_line(corpus.main, "build", "--data", file, "--out", file)
+    assert tree(tmp_path) == before
+    assert not (tmp_path / "texts" / "inside").exists()
 
 
 def test_a_benchmark_refuses_a_place_that_is_taken_before_it_measures(tmp_path: Path) -> None:
