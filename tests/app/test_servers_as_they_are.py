@@ -127,6 +127,24 @@ def test_a_server_without_a_list_is_asked_three_tokens(server: Server) -> None:
         started(server)
 
 
+def test_a_refused_question_does_not_make_a_server_ill(server: Server) -> None:
+    server.models = (404, JSON, b"{}")
+    engine = started(server)
+    for refused in (
+        refusal(400, "not allowed"),
+        refusal(400, "maximum context length is 900 tokens"),
+        refusal(503, ""),
+    ):
+        server.chat = lambda body, reply=refused: reply  # type: ignore[misc]
+        with pytest.raises(EngineError):
+            answer(engine)
+        assert engine.health()["ok"], refused
+    server.chat = lambda body: refusal(401, "no")
+    with pytest.raises(Unanswerable):
+        answer(engine)
+    assert not engine.health()["ok"]
+
+
 def test_a_server_says_how_long_to_wait(server: Server) -> None:
     engine = started(server)
     replies = [refusal(429, "slow down", **{"Retry-After": "1"}), events({"content": "later"})]

@@ -248,17 +248,15 @@ class Client:
             except _Adapted:
                 continue
             except Busy as error:
-                if came:  # a second attempt would say something else after the text that has come
-                    raise ServerError(
-                        f"openai:{self.base_url}: the answer broke off ({error}); check the server"
-                    ) from None
                 failed += 1
                 wait = BACK_OFF_SECONDS * 2 ** (failed - 1) if error.wait is None else error.wait
-                if failed == ATTEMPTS or wait > LONGEST_WAIT_SECONDS:
+                given_up = failed == ATTEMPTS or wait > LONGEST_WAIT_SECONDS
+                if came or given_up:  # after a text that has come, a second attempt would say something else
                     told = f"; it asks to wait {wait:.0f} s" if error.wait is not None else ""
-                    raise ServerError(
-                        f"openai:{self.base_url}: {error}, {failed} times{told}; check the server{error.detail}"
-                    ) from None
+                    what = f"the answer broke off ({error})" if came else f"{error}, {failed} times{told}"
+                    failure = ServerError(f"openai:{self.base_url}: {what}; check the server{error.detail}")
+                    failure.gone = error.gone
+                    raise failure from None
                 if pause(wait) is True:
                     return
 
@@ -287,7 +285,7 @@ class Client:
                 self._check(response, body)
                 yield from events(response)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Busy(plain(error)) from None
+            raise Busy(plain(error), gone=True) from None
 
     def _in_form(self, fields: dict[str, Any]) -> dict[str, Any]:
         named = {self._limit_fields[0] if name == "max_tokens" else name: value for name, value in fields.items()}
@@ -308,7 +306,9 @@ class Client:
         if code in (408, 409, 425, 429) or response.is_server_error:
             raise Busy(status, retry_after(response), detail)
         if code in (401, 403):
-            raise ForGood(f"{self.name}: {status}; {self._about_the_key()}")
+            denied = ForGood(f"{self.name}: {status}; {self._about_the_key()}")
+            denied.gone = True
+            raise denied
         for name in ("temperature", "top_p"):
             if code in (400, 422) and name in detail and name in body:
                 raise ForGood(

@@ -14,7 +14,12 @@ TOO_LONG = re.compile(r"context|too long|too many tokens|maximum.{0,20}length|ex
 
 
 class ServerError(RuntimeError):
-    """A server cannot be asked or did not answer: one line that holds no key and no password."""
+    """A server cannot be asked or did not answer: one line that holds no key and no password.
+
+    `gone`: nobody answers, or not to us, so that another question would fare no better.
+    """
+
+    gone = False
 
 
 class ForGood(ServerError):
@@ -32,9 +37,9 @@ class TooLong(ForGood):
 class Busy(ServerError):
     """A failure that may pass; `wait` is how many seconds the server asks for, `detail` what else it says."""
 
-    def __init__(self, why: str, wait: float | None = None, detail: str = "") -> None:
+    def __init__(self, why: str, wait: float | None = None, detail: str = "", gone: bool = False) -> None:
         super().__init__(why)
-        self.wait = wait
+        self.wait, self.gone = wait, gone
         self.detail = f" (it says: {detail[:160]})" if detail else ""
 
 

@@ -19,7 +19,7 @@ from tests.any_server import JSON, SSE, Reply, Server, any_server, events, refus
 from training.evaluation.cost import find_forms, measure_costs
 from training.evaluation.server import ServerModel
 from training.evaluation.subjects import Unavailable
-from training.evaluation.timing import OpenAIServer as TimedServer
+from training.evaluation.timing import Job, open_engine
 from training.inference.openai_client import Client, ForGood, ServerError, TooLong, read_spec, without_password
 
 FIELDS = {"messages": [{"role": "user", "content": "Hello?"}], "max_tokens": 8, "temperature": 0.0, "seed": 0}
@@ -243,7 +243,7 @@ def test_the_evaluation_and_the_timing_take_the_same_ways(server: Server, monkey
     assert subject.spec == f"openai:{server.url}/v1#m", "completed"
     assert [answer.text for answer in subject.answers([[("user", "Hello?")]], 8)] == ["one\u2028twothree"]
     assert server.asked[-1][1]["Authorization"] == "Bearer sk-two"
-    timed = TimedServer(f"{server.url}/v1/chat/completions#m", "model2")
+    timed = open_engine(Job("openai", f"{server.url}/v1/chat/completions#m", role="model2"))
     timed.load()
     [timing] = timed.ask(["Hello?"], 8)
     assert timing.tokens == 2

@@ -103,9 +103,11 @@ class OpenAIServer:
                         emit(Piece("", max(0, text.total - tokens)))
                         tokens = max(tokens, text.total)
         except EngineError as error:
-            self._checked = (0.0, False)  # look again before the next answer
-            if isinstance(error.__cause__, openai_client.TooLong) and (context := error.__cause__.context):
-                self._context = min(context, self._context or context)
+            cause = error.__cause__
+            if isinstance(cause, ServerError) and cause.gone:
+                self._checked = (0.0, False)  # look again before the next answer
+            if isinstance(cause, openai_client.TooLong) and cause.context:
+                self._context = min(cause.context, self._context or cause.context)
             raise
         if cancel.is_set():
             return
