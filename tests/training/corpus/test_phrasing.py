@@ -95,6 +95,17 @@ def test_templates_leave_no_broken_english(samples: list[Sample]) -> None:
     assert broken == []
 
 
+def test_examples_fit_their_question_and_stand_alone(samples: list[Sample]) -> None:
+    """A law or a program has no examples, and an answer does not begin with a word for what was not named in it."""
+    told = [sample for sample in samples if sample.fact.endswith("/example") and len(sample.messages) == 2]
+    assert [sample.answer for sample in told if re.match(r"(Yes\. )?(It|Its|They) ", sample.answer)] == []
+    asked = [sample.question for sample in told if "example" in sample.question]
+    assert asked
+    assert [
+        question for question in asked if re.search(r"of (the )?(EU AI Act|ChatGPT|Mata|SWE-bench)", question)
+    ] == []
+
+
 def test_earlier_turns_of_exchanges_agree_with_the_facts(samples: list[Sample]) -> None:
     answers: dict[str, set[str]] = defaultdict(set)
     for sample in samples:

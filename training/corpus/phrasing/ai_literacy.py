@@ -38,16 +38,18 @@ def _concept(concept: Concept, suffix: str, named_with_the: Mapping[str, str]) -
             named(concept.analogy, subject),
             3,
         )  # fmt: skip
-    yield from ask(
-        f"{fact}/example",
-        (
-            f"Give me an example of {subject}{suffix}.", f"What {be} an example of {subject}{suffix}?"
-            if be == "is" else f"What is an example of {subject}{suffix}?",
+    example = grammar.without_pronoun(concept.example, subject)
+    if grammar.is_one_thing(subject, concept.example):
+        questions: tuple[str, ...] = (
+            f"Tell me more about {subject}{suffix}.", f"Can you tell me more about {subject}{suffix}?",
+            f"What else can you say about {subject}{suffix}?",
+        )  # fmt: skip
+    else:
+        questions = (
+            f"Give me an example of {subject}{suffix}.", f"What is an example of {subject}{suffix}?",
             f"Can you give an example of {subject}{suffix}?",
-        ),
-        f"{concept.example}{checked}",
-        2,
-    )  # fmt: skip
+        )  # fmt: skip
+    yield from ask(f"{fact}/example", questions, f"{example}{checked}", 2)
     if concept.question and concept.answer:
         questions = (concept.question, f"I have a question about {subject}{suffix}. {concept.question}")
         yield from ask(f"{fact}/question", questions, f"{concept.answer}{checked}", 2)
@@ -104,7 +106,8 @@ def _follow_up(concept: Concept, subject: str, be: str, suffix: str) -> Iterator
     fact = f"concept:{concept.name}"
     first = (f"What {be} {subject}{suffix}?", concept.definition)
     if len(concept.name) % 2 or not concept.analogy:
-        yield chat(all_of(f"{fact}/definition", f"{fact}/example"), *first, "Can you give an example?", concept.example)
+        more = "Can you tell me more?" if grammar.is_one_thing(subject, concept.example) else "Can you give an example?"
+        yield chat(all_of(f"{fact}/definition", f"{fact}/example"), *first, more, concept.example)
     else:
         answer = named(concept.analogy, subject)
         yield chat(all_of(f"{fact}/definition", f"{fact}/analogy"), *first, "Can you say it more simply?", answer)

@@ -68,7 +68,10 @@ def _true(concept: Concept) -> _Belief:
         return _Belief(f"concept:{concept.name}/misconception", f"{first}.", f"Yes. {reason}")
     if concept.aliases:
         return _Belief(_key(concept, "name"), _is_a_name(concept.aliases[0], concept), f"Yes. {concept.definition}")
-    return _Belief(_key(concept, "example"), concept.definition, f"Yes. Here is an example. {concept.example}")
+    subject, example = grammar.subject(concept.name, concept.definition)[0], concept.example
+    reason = "" if grammar.is_one_thing(subject, example) else "Here is an example. "
+    answer = f"Yes. {reason}{grammar.without_pronoun(example, subject)}"
+    return _Belief(_key(concept, "example"), concept.definition, answer)
 
 
 def _false(concept: Concept, near: Sequence[Concept], far: Sequence[Concept]) -> _Belief | None:

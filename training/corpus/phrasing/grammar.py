@@ -140,6 +140,17 @@ def surname(name: str) -> str:
     return " ".join(words[particles[0] :] if particles else words[-1:])
 
 
+def is_one_thing(subject: str, example: str) -> bool:
+    """Whether what is called an example tells more about the subject: of a law or a program there are no examples."""
+    return subject.removeprefix("the ")[:1].isupper() or example.startswith(("It ", "Its ", "They "))
+
+
+def without_pronoun(text: str, subject: str) -> str:
+    """A text that can stand alone: "It was passed in 2024." becomes "The EU AI Act was passed in 2024."."""
+    text = re.sub(r"^Its ", lambda _: f"{upper_first(subject)}'s ", text)
+    return re.sub(r"^(It|They) ", lambda _: f"{upper_first(subject)} ", text)
+
+
 def subject(name: str, definition: str) -> tuple[str, str]:
     """The subject of a definition as it stands inside a sentence, and its verb.
 
