@@ -170,8 +170,13 @@
     look();
     root.dataset.pane = pane;
     look();
-    for (const button of document.querySelectorAll(".switch button"))
-      button.setAttribute("aria-pressed", String(button.dataset.pane === pane));
+    press();
+  };
+  const press = () => {
+    for (const button of document.querySelectorAll(".switch button")) {
+      const pressed = String(button.dataset.pane === (root.dataset.pane ?? "a"));
+      if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
+    }
   };
 
   // On a touch screen a focused box would open the keyboard over the page; there the heading takes the focus, so that
@@ -203,6 +208,7 @@
       status.setAttribute("aria-live", "polite");
     }
     holdVotes(); // also those that Gradio has just made
+    press();
     for (const [key, id] of Object.entries(KEYS)) {
       const button = find(id);
       if (button && button.dataset.key !== (keysOn() ? key : "")) {
