@@ -26,7 +26,6 @@ ASKED_OTHERWISE = {
     "techniques-fresco": "term:fresco/about",
     "techniques-perspective": "term:linear perspective/about",
     "ai-training-data": "concept:training data/example",
-    "ai-remembers": "concept:context window/misconception",
     "society-hallucination-term": "concept:hallucination/definition",
     "society-jobs": "concept:automation/misconception",
     "society-detector": "concept:AI detector/misconception",
