@@ -1,7 +1,7 @@
 """Gradio's scripts and styles: compressed once, and kept by browsers, since their names change with their content.
 
 A first page asks for more than fifty of them. Gradio compresses each anew for each visitor and lets no browser keep it,
-which costs a few hundred milliseconds of processor time a page, in the thread that all testers share.
+which costs a few hundred milliseconds of CPU time a page, in the thread that all testers share.
 """
 
 from __future__ import annotations

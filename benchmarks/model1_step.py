@@ -110,14 +110,14 @@ def muon() -> None:
     report("Muon", ways)
 
 
-def profile_step(shape: dict[str, Any], rows: int, row_length: int, repeats: int = 5) -> dict[str, float]:
+def profile_step(shape: dict[str, Any], rows: int, seq_len: int, repeats: int = 5) -> dict[str, float]:
     """Milliseconds of the parts of a step of ours on rows of random tokens in documents of 60."""
     compute = choose_compute()
     model = ModernTransformer(**shape)
     optimizers = build_optimizers(model, kind="muon", learning_rate=0.0, adamw_learning_rate=0.0, weight_decay=0.0)
-    tokens = torch.randint(0, shape["vocab_size"], (rows, row_length))
-    numbers = (torch.arange(row_length) // 60).expand(tokens.shape)
-    states = torch.randn(rows * row_length, shape["dim"], dtype=compute.dtype, requires_grad=True)
+    tokens = torch.randint(0, shape["vocab_size"], (rows, seq_len))
+    numbers = (torch.arange(seq_len) // 60).expand(tokens.shape)
+    states = torch.randn(rows * seq_len, shape["dim"], dtype=compute.dtype, requires_grad=True)
 
     def pass_through() -> None:
         with compute.autocast():
@@ -163,7 +163,7 @@ def whole_step() -> None:
     optimizers = build_optimizers(
         model, kind=options.optimizer, learning_rate=0.0, adamw_learning_rate=0.0, weight_decay=0.0
     )
-    shape = (options.batch_rows, options.row_length)
+    shape = (options.batch_size, options.seq_len)
     tokens = torch.randint(0, options.vocab_size, shape)
     documents = (torch.arange(shape[1]) // 40).expand(shape)
 
@@ -204,5 +204,5 @@ if __name__ == "__main__":
     muon()
     whole_step()
     demo = PROFILES["demo"]
-    parts = profile_step(demo.model_config(), demo.batch_rows, demo.row_length)
+    parts = profile_step(demo.model_config(), demo.batch_size, demo.seq_len)
     print("parts of a step: " + ", ".join(f"{part} {ms:.1f} ms" for part, ms in parts.items()))

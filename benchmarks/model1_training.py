@@ -54,8 +54,8 @@ class Case:
     """A size with the rows that a step takes of it."""
 
     shape: dict[str, Any]
-    row_length: int
-    batch_rows: int
+    seq_len: int
+    batch_size: int
     steps: int
     ours: dict[str, Any]
 
@@ -159,7 +159,7 @@ def flops_a_token(case: Case) -> float:
     with torch.device("meta"):
         model = ModernTransformer(**case.shape)
     weights = sum(p.numel() for p in model.layers.parameters() if p.dim() == 2) + model.output.weight.numel()
-    return 6.0 * weights + 6.0 * case.shape["n_layers"] * case.row_length * case.shape["dim"]
+    return 6.0 * weights + 6.0 * case.shape["n_layers"] * case.seq_len * case.shape["dim"]
 
 
 def speed_jobs(arguments: argparse.Namespace, paths: dict[str, Path]) -> Iterator[tuple[dict[str, Any], Job]]:
@@ -167,7 +167,7 @@ def speed_jobs(arguments: argparse.Namespace, paths: dict[str, Path]) -> Iterato
     for round_number in range(1, arguments.rounds + 1):
         for size in arguments.sizes:
             case = CASES[size]
-            job = Job("ours", case.shape, str(paths["all"]), case.row_length, case.batch_rows, steps=case.steps)
+            job = Job("ours", case.shape, str(paths["all"]), case.seq_len, case.batch_size, steps=case.steps)
             if arguments.quick:
                 job = replace(job, steps=2)
             key = {"kind": "speed", "size": size, "rows": "all", "round": round_number}
@@ -187,7 +187,7 @@ def speed_jobs(arguments: argparse.Namespace, paths: dict[str, Path]) -> Iterato
                 key = {"kind": "speed", "size": size, "rows": "qa", "way": "ours", "round": round_number}
                 yield key, replace(job, rows=str(paths["qa"]))
                 padded = replace(
-                    job, way="coursework", rows=str(paths["qa"]), row_length=512, steps=min(job.steps or 4, 4)
+                    job, way="coursework", rows=str(paths["qa"]), seq_len=512, steps=min(job.steps or 4, 4)
                 )
                 yield key | {"way": "coursework"}, padded
 
@@ -218,7 +218,7 @@ def quality_jobs(
     """Equal time for every way, seed by seed, after the others were tuned."""
     case = CASES["6M"]
     job = Job(
-        "ours", case.shape, str(paths["all"]), case.row_length, case.batch_rows, seconds=arguments.quality,
+        "ours", case.shape, str(paths["all"]), case.seq_len, case.batch_size, seconds=arguments.quality,
         options=dict(QUALITY),
     )  # fmt: skip
     others = {way: tuned(job, way, arguments, results) for way in ("trainer", *arguments.extra)}
@@ -251,7 +251,7 @@ def measure_setting(arguments: argparse.Namespace, results: Results, paths: dict
         if size != "286M":
             case = CASES[size]
             key = {"kind": "profile", "size": size}
-            results.get(key, lambda case=case: {"parts": profile_step(case.shape, case.batch_rows, case.row_length)})
+            results.get(key, lambda case=case: {"parts": profile_step(case.shape, case.batch_size, case.seq_len)})
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -45,8 +45,8 @@ class Job:
     way: str
     shape: dict[str, Any]
     rows: str
-    row_length: int
-    batch_rows: int
+    seq_len: int
+    batch_size: int
     seed: int = 1
     steps: int | None = None
     seconds: float | None = None
@@ -62,7 +62,7 @@ class StampedBatches(PackedBatches):
     """The stream of packed rows, with the moments at which they were asked for and how many real tokens they held."""
 
     def __init__(self, documents: Documents, job: Job, *, longer_by: int = 0, ends: bool = False) -> None:
-        super().__init__(documents, job.row_length + longer_by, job.batch_rows, PAD, job.seed)
+        super().__init__(documents, job.seq_len + longer_by, job.batch_size, PAD, job.seed)
         self.job, self.ends = job, ends
         self.stamps: list[float] = []
         self.useful: list[int] = []
@@ -110,12 +110,12 @@ def ours(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatches]:
 
     shape = {key: value for key, value in job.shape.items() if key != "max_seq_len"}
     options = Model1Options(
-        **shape, max_seq_len=job.row_length, loss_on="everything", label_smoothing=0.0, evaluations=1, epochs=1e9,
-        row_length=job.row_length, batch_rows=job.batch_rows, micro_batch_rows=job.batch_rows, seed=job.seed,
+        **shape, max_seq_len=job.seq_len, loss_on="everything", label_smoothing=0.0, evaluations=1, epochs=1e9,
+        seq_len=job.seq_len, batch_size=job.batch_size, micro_batch_size=job.batch_size, seed=job.seed,
         max_steps=None if job.steps is None else job.steps + WARM_UP, max_seconds=job.seconds, compile="false",
     )  # fmt: skip
     options = replace(options, **job.options)
-    job = replace(job, batch_rows=options.batch_rows, row_length=options.row_length)
+    job = replace(job, batch_size=options.batch_size, seq_len=options.seq_len)
     torch.manual_seed(job.seed)
     model = ModernTransformer(**options.model_config())
     with tempfile.TemporaryDirectory() as folder, Progress() as progress:
@@ -143,7 +143,7 @@ def hugging_face(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatc
             vocab_size=shape["vocab_size"], hidden_size=shape["dim"], num_hidden_layers=shape["n_layers"],
             num_attention_heads=shape["n_heads"], num_key_value_heads=shape["n_kv_heads"],
             intermediate_size=shape["ffn_dim"], tie_word_embeddings=shape["tie_embeddings"], rms_norm_eps=1e-5,
-            max_position_embeddings=job.row_length, use_cache=False,
+            max_position_embeddings=job.seq_len, use_cache=False,
             attn_implementation=job.options.get("attention", "sdpa"),
         )
     )  # fmt: skip
@@ -169,7 +169,7 @@ def hugging_face(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatc
     optimizer = torch.optim.AdamW(groups, lr=job.learning_rate, betas=(0.9, 0.95), fused=True)
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            folder, bf16=bf16_pays(), use_cpu=True, max_steps=10**9, per_device_train_batch_size=job.batch_rows,
+            folder, bf16=bf16_pays(), use_cpu=True, max_steps=10**9, per_device_train_batch_size=job.batch_size,
             max_grad_norm=1.0, logging_strategy="no", save_strategy="no", report_to=[], disable_tqdm=True,
             torch_compile=job.options.get("compile", False),
         )  # fmt: skip
@@ -197,13 +197,13 @@ def litgpt(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatches]:
 
     shape = job.shape
     config = Config(
-        name="llama", block_size=job.row_length, n_layer=shape["n_layers"], n_embd=shape["dim"],
+        name="llama", block_size=job.seq_len, n_layer=shape["n_layers"], n_embd=shape["dim"],
         n_head=shape["n_heads"], n_query_groups=shape["n_kv_heads"], vocab_size=shape["vocab_size"],
         padded_vocab_size=shape["vocab_size"], intermediate_size=shape["ffn_dim"], rotary_percentage=1.0,
         parallel_residual=False, bias=False, norm_class_name="RMSNorm", mlp_class_name="LLaMAMLP", norm_eps=1e-5,
     )  # fmt: skip
     batches = StampedBatches(documents, job, longer_by=1, ends=True)
-    one = next(PackedBatches(documents, job.row_length + 1, job.batch_rows, PAD, 0)).tokens
+    one = next(PackedBatches(documents, job.seq_len + 1, job.batch_size, PAD, 0)).tokens
 
     class Rows(IterableDataset):
         def __iter__(self) -> Iterator[Tensor]:
@@ -235,8 +235,8 @@ def litgpt(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatches]:
             fabric=fabric, devices=1, seed=job.seed, initial_checkpoint_dir=None, resume=False, config=config,
             data=Packed(), out_dir=Path(folder), tokenizer_dir=None, tokenizer=None,
             train=TrainArgs(
-                save_interval=None, log_interval=10**6, global_batch_size=job.batch_rows, lr_warmup_steps=0,
-                micro_batch_size=job.batch_rows, max_tokens=10**12, max_norm=1.0, max_seq_length=job.row_length,
+                save_interval=None, log_interval=10**6, global_batch_size=job.batch_size, lr_warmup_steps=0,
+                micro_batch_size=job.batch_size, max_tokens=10**12, max_norm=1.0, max_seq_length=job.seq_len,
                 tie_embeddings=shape["tie_embeddings"],
             ),
             eval=EvalArgs(interval=10**9, max_iters=1, final_validation=False),
@@ -251,11 +251,11 @@ def litgpt(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatches]:
 def coursework(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatches]:
     """A plain loop in fp32: one sample a row, padded to 512, the loss over everything, padding included."""
     torch.manual_seed(job.seed)
-    model = ModernTransformer(**(job.shape | {"max_seq_len": job.row_length}))
+    model = ModernTransformer(**(job.shape | {"max_seq_len": job.seq_len}))
     optimizer = torch.optim.AdamW(model.parameters(), lr=job.learning_rate)
     batches = StampedBatches(documents, job, ends=True)
     order = np.random.default_rng(job.seed).permutation(len(documents))
-    batches._rows = [[(int(d), 0, min(int(documents.lengths[d]), job.row_length))] for d in order]
+    batches._rows = [[(int(d), 0, min(int(documents.lengths[d]), job.seq_len))] for d in order]
     with _until_finished():
         for batch in batches:
             logits = model(batch.tokens[:, :-1])
@@ -287,7 +287,7 @@ def as_model1(model: nn.Module, job: Job) -> ModernTransformer:
     """The same Llama as a ``ModernTransformer``, whoever trained it."""
     if isinstance(model, ModernTransformer):
         return model
-    same = ModernTransformer(**(job.shape | {"max_seq_len": job.row_length}))
+    same = ModernTransformer(**(job.shape | {"max_seq_len": job.seq_len}))
     theirs = model.state_dict()
     if job.way == "trainer":
         from training.models.hf_format import llama_state_dict
@@ -316,7 +316,7 @@ def as_model1(model: nn.Module, job: Job) -> ModernTransformer:
     return same
 
 
-def bits_per_byte(model: ModernTransformer, held_out: Documents, row_length: int) -> dict[str, float]:
+def bits_per_byte(model: ModernTransformer, held_out: Documents, seq_len: int) -> dict[str, float]:
     """Held-out bits per byte in fp32 products: each document alone, and rows in which a token sees what is before."""
     model.eval()
 
@@ -328,7 +328,7 @@ def bits_per_byte(model: ModernTransformer, held_out: Documents, row_length: int
 
     n_bytes = int(held_out.answer_bytes.sum())
     return {
-        name: score(loss, all_batches(held_out, row_length, 16, PAD), n_bytes).bits_per_byte
+        name: score(loss, all_batches(held_out, seq_len, 16, PAD), n_bytes).bits_per_byte
         for name, loss in (("alone", alone), ("in_rows", in_rows))
     }
 
@@ -372,7 +372,7 @@ def run(job: Job) -> dict[str, Any]:
     """Train; steps, tokens and memory, and with a time limit also the score."""
     documents, held_out = read_rows(Path(job.rows))
     model, batches = WAYS[job.way](job, documents)
-    rows, row_length = batches.batch_rows, batches.row_length
+    rows, seq_len = batches.batch_size, batches.seq_len
     peak = peak_memory()
     steps = np.diff(batches.stamps)[WARM_UP:]
     useful = batches.useful[WARM_UP : WARM_UP + len(steps)]
@@ -384,14 +384,14 @@ def run(job: Job) -> dict[str, Any]:
         "step_seconds": [round(float(s), 4) for s in steps[:200]],
         "seconds": float(sum(steps)),
         "useful_tokens": int(sum(useful)),
-        "places": len(steps) * rows * row_length,
+        "places": len(steps) * rows * seq_len,
         "warm_up_seconds": batches.stamps[WARM_UP] - batches.stamps[0],
         "useful_per_second": statistics.mean(useful) / statistics.median(steps),
     }
     if job.way == "ours" and job.options.get("optimizer") == "adamw":
         result["muon_seconds"] = muon_seconds(model)
     if job.seconds is not None:
-        result["bits_per_byte"] = bits_per_byte(as_model1(model, job), held_out, job.row_length)
+        result["bits_per_byte"] = bits_per_byte(as_model1(model, job), held_out, job.seq_len)
     return result
 
 

@@ -86,7 +86,7 @@ def setting(job: Job) -> Row:
     compute = choose_compute()
     return {
         "machine": f"{platform.machine()}, {compute.name}", "dtype": compute.dtype_name, "torch": torch.__version__,
-        "tokens_a_step": job.row_length * job.batch_rows, "row_length": job.row_length,
+        "tokens_a_step": job.seq_len * job.batch_size, "seq_len": job.seq_len,
     }  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def measure(arguments: argparse.Namespace, results: Results) -> list[Row]:
     """Everything that is not in the results yet; all results on these rows."""
     job = Job("ours", str(prepare(arguments)), arguments.seconds, arguments.base)
     if arguments.quick:
-        job = replace(job, batch_rows=1)
+        job = replace(job, batch_size=1)
     these = {"rows": Path(job.rows).stem}
 
     def found() -> list[Row]:
@@ -141,7 +141,7 @@ def report(rows: list[Row]) -> str:
     parts = [
         "# Benchmarks of Model 2's fine-tuning",
         f"Written by `benchmarks/model2_training.py`. SmolLM2-135M, every weight, question-and-answer rows, about "
-        f"{about['tokens_a_step']:,} tokens a step (packed in rows of {about['row_length']}), {seconds} s of training "
+        f"{about['tokens_a_step']:,} tokens a step (packed in rows of {about['seq_len']}), {seconds} s of training "
         f"each, {about['machine']}, {about['dtype']}, PyTorch {about['torch']}. Mean, least and largest over seeds. "
         "Every measurement is a process of its own, the ways take turns, each one's learning rate follows the clock. "
         "A useful token is one of a sample, not padding.",

@@ -46,8 +46,8 @@ class Job:
     seconds: float
     base: str = "smollm2-135m"
     seed: int = 1
-    row_length: int = 256
-    batch_rows: int = 4
+    seq_len: int = 256
+    batch_size: int = 4
     learning_rate: float = 3e-4
     bf16: bool = True
     settings: dict[str, Any] = field(default_factory=dict)
@@ -69,7 +69,7 @@ def ours(job: Job, base: Base, documents: Documents) -> Trained:
     from training.settings.model2 import Model2Options
 
     options = Model2Options(
-        row_length=job.row_length, batch_rows=job.batch_rows, micro_batch_rows=job.batch_rows, warmup=WARM_UP,
+        seq_len=job.seq_len, batch_size=job.batch_size, micro_batch_size=job.batch_size, warmup=WARM_UP,
         learning_rate=job.learning_rate, epochs=1e9, max_seconds=job.seconds, evaluations=1, seed=job.seed,
         compile="false",
     )  # fmt: skip
@@ -128,7 +128,7 @@ def hugging_face(job: Job, base: Base, documents: Documents) -> Trained:
             control.should_training_stop = clock.done >= 1
 
     packed = job.way == "sft"
-    per_step = job.batch_rows if packed else samples_a_step(job, documents)
+    per_step = job.batch_size if packed else samples_a_step(job, documents)
     accumulated = job.settings.get("accumulated", 1)
     common: dict[str, Any] = {
         "per_device_train_batch_size": per_step // accumulated, "gradient_accumulation_steps": accumulated,
@@ -138,11 +138,11 @@ def hugging_face(job: Job, base: Base, documents: Documents) -> Trained:
         "disable_tqdm": True, "seed": job.seed,
     }  # fmt: skip
     base.model.set_attn_implementation(job.settings.get("attention", "sdpa"))
-    rows = Dataset.from_list(list(rows_of(documents, job.row_length))).shuffle(seed=job.seed)
+    rows = Dataset.from_list(list(rows_of(documents, job.seq_len))).shuffle(seed=job.seed)
     with tempfile.TemporaryDirectory() as folder:
         trainer: Any
         if packed:
-            arguments = SFTConfig(folder, packing=True, packing_strategy="bfd", max_length=job.row_length, **common)
+            arguments = SFTConfig(folder, packing=True, packing_strategy="bfd", max_length=job.seq_len, **common)
             kind = type("TimedSFTTrainer", (Timed, SFTTrainer), {})
             trainer = kind(base.model, arguments, train_dataset=rows, processing_class=base.tokenizer)
         else:
@@ -159,13 +159,13 @@ def hugging_face(job: Job, base: Base, documents: Documents) -> Trained:
 
 def samples_a_step(job: Job, documents: Documents) -> int:
     """Samples that have about as many tokens as the packed rows of a step."""
-    return max(1, round(job.row_length * job.batch_rows / float(documents.lengths.clip(max=job.row_length).mean())))
+    return max(1, round(job.seq_len * job.batch_size / float(documents.lengths.clip(max=job.seq_len).mean())))
 
 
-def rows_of(documents: Documents, row_length: int) -> Iterator[dict[str, list[int]]]:
-    """Ids and labels of each sample as transformers wants them: not shifted, at most ``row_length`` long."""
+def rows_of(documents: Documents, seq_len: int) -> Iterator[dict[str, list[int]]]:
+    """Ids and labels of each sample as transformers wants them: not shifted, at most ``seq_len`` long."""
     for first, stop in zip(documents.offsets[:-1], documents.offsets[1:], strict=True):
-        part = slice(first, min(stop, first + row_length))
+        part = slice(first, min(stop, first + seq_len))
         ids, learned = documents.tokens[part].tolist(), documents.learned[part].tolist()
         yield {"input_ids": ids, "labels": [i if k else -100 for i, k in zip(ids, learned, strict=True)]}
 
@@ -178,7 +178,7 @@ def bits_per_byte(job: Job, base: Base, held_out: Documents) -> float:
         with compute.autocast():
             return model.loss(batch.tokens, batch.labels, batch.documents)
 
-    batches = all_batches(held_out, job.row_length, job.batch_rows, base.pad_id)
+    batches = all_batches(held_out, job.seq_len, job.batch_size, base.pad_id)
     return score(loss_sum, batches, int(held_out.answer_bytes.sum())).bits_per_byte
 
 
@@ -194,7 +194,7 @@ def pilot(job: Job, base: Base, documents: Documents) -> dict[str, Any]:
     """The fastest of the candidates, each tried for a while."""
     speeds = []
     for settings in CANDIDATES[job.way]:
-        settings = settings | ({"accumulated": job.batch_rows} if settings.get("accumulated") == 0 else {})
+        settings = settings | ({"accumulated": job.batch_size} if settings.get("accumulated") == 0 else {})
         # The first steps allocate: they are a run of their own.
         hugging_face(replace(job, settings=settings, seconds=0.01), base, documents)
         trained = hugging_face(replace(job, settings=settings), base, documents)

@@ -70,7 +70,7 @@ def model1_jobs(arguments: argparse.Namespace, rows: Path) -> Iterator[tuple[Row
     for number in range(1, arguments.rounds + 1):
         for size in arguments.sizes:
             case = CASES[size]
-            job = Job("ours", case.shape, str(rows), case.row_length, case.batch_rows, steps=arguments.steps)
+            job = Job("ours", case.shape, str(rows), case.seq_len, case.batch_size, steps=arguments.steps)
             ways = {name: replace(job, options=options) for name, options in OURS.items()}
             ways |= {name: replace(job, way="trainer", options=o) for name, o in TRAINER_SETTINGS.items()}
             for way, one in ways.items():

@@ -232,8 +232,8 @@ from training.train_art_ai_model import main
 sys.exit(main([*sys.argv[1:], "--set", "usable_bits_per_byte=" + Path({limit!r}).read_text()]))
 """
 TINY = (
-    "dim=64 n_layers=1 n_heads=2 n_kv_heads=1 ffn_dim=64 vocab_size=300 max_seq_len=64 row_length=32 batch_rows=4 "
-    "micro_batch_rows=4 dtype=fp32 epochs=1000 max_seconds=0.5 target_bits_per_byte=0.0001"
+    "dim=64 n_layers=1 n_heads=2 n_kv_heads=1 ffn_dim=64 vocab_size=300 max_seq_len=64 seq_len=32 batch_size=4 "
+    "micro_batch_size=4 dtype=fp32 epochs=1000 max_seconds=0.5 target_bits_per_byte=0.0001"
 )
 
 

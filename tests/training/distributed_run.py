@@ -34,11 +34,11 @@ def options(**changes: Any) -> TrainingOptions:
     """Seven rows a step: they divide neither between two processes nor into micro-batches of two."""
     settings: dict[str, Any] = {
         "max_steps": STEPS,
-        "batch_rows": 7,
-        "micro_batch_rows": 2,
-        "row_length": 32,
+        "batch_size": 7,
+        "micro_batch_size": 2,
+        "seq_len": 32,
         "learning_rate": 5e-3,
-        "clip": 0.5,
+        "max_grad_norm": 0.5,
         "evaluations": 2,
         "save_seconds": None,
         "compile": "false",
@@ -103,9 +103,9 @@ IN_COMMON = {
     "sample_tokens": 0,
     "dtype": "fp32",
     "max_seconds": "none",
-    "row_length": 32,
-    "batch_rows": 5,
-    "micro_batch_rows": 2,
+    "seq_len": 32,
+    "batch_size": 5,
+    "micro_batch_size": 2,
 }
 SMALL = {"dim": 32, "n_layers": 1, "n_heads": 2, "n_kv_heads": 1, "ffn_dim": 32, "vocab_size": 300, "max_seq_len": 64}
 

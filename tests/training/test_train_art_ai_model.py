@@ -87,7 +87,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     ("arguments", "expected"),
     [
         (("--data", "no/such/place"), "no/such/place"),
-        (("--set", "n_heads=7", "--set", "row_length=9000"), "n_heads=7 must divide dim=320; row_length=9000 exceeds"),
+        (("--set", "n_heads=7", "--set", "seq_len=9000"), "n_heads=7 must divide dim=320; seq_len=9000 exceeds"),
         (("--set", "n_layer=7"), "unknown setting 'n_layer'; did you mean n_layers"),
         (("--profile", "tiny"), "invalid choice: 'tiny'"),
     ],

@@ -102,8 +102,8 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
         assert main([*command, *parts]) == 143
     assert "stopped at step 5 of 8, saved; go on with: " in capsys.readouterr().err
     assert main([*command, *parts]) == 2
-    assert main([*command, *parts, "--resume", "--set", "row_length=64"]) == 2
-    assert "row_length was 128 and is 64" in capsys.readouterr().err
+    assert main([*command, *parts, "--resume", "--set", "seq_len=64"]) == 2
+    assert "seq_len was 128 and is 64" in capsys.readouterr().err
     state = torch.load(tmp_path / "parts" / "resume" / "step-00000005" / "state.pt")
     assert main([*command, *parts, "--resume"]) == 0
     for file in ("adapter/adapter_model.safetensors", "final/model.safetensors"):
@@ -159,7 +159,10 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     [
         (("--base", "smollm"), "unknown base 'smollm'; did you mean smollm2-135m"),
         (("--data", "no/such/place"), "no/such/place"),
-        (("--set", "clip=0", "--set", "frozen=1"), "clip=0.0 must be above 0; frozen=1.0 must be at least 0"),
+        (
+            ("--set", "max_grad_norm=0", "--set", "frozen=1"),
+            "max_grad_norm=0.0 must be above 0; frozen=1.0 must be at least 0",
+        ),
         (("--set", "epoch=7"), "unknown setting 'epoch'; did you mean epochs"),
         (("--method", "magic"), "invalid choice: 'magic'"),
         (("--method", "qlora"), "method=qlora needs an NVIDIA GPU with CUDA; use method=lora"),
@@ -182,8 +185,8 @@ def test_a_mistake_is_one_line_before_any_work(
 
 def test_a_row_longer_than_the_base_reads_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = save_tiny_base("phi", tmp_path / "base")
-    assert main(["--base", str(base), "--out", str(tmp_path / "out"), *settings(row_length=300)]) == 2
-    assert "row_length=300 exceeds the 256 tokens" in capsys.readouterr().err.splitlines()[-1]
+    assert main(["--base", str(base), "--out", str(tmp_path / "out"), *settings(seq_len=300)]) == 2
+    assert "seq_len=300 exceeds the 256 tokens" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_help_names_every_setting() -> None:

@@ -28,14 +28,14 @@ from training.settings.common import TrainingOptions
 FP32 = Compute(torch.device("cpu"), torch.float32, "for the test")
 OPTIONS = TrainingOptions(
     max_steps=60,
-    batch_rows=8,
-    micro_batch_rows=8,
-    row_length=32,
+    batch_size=8,
+    micro_batch_size=8,
+    seq_len=32,
     optimizer="muon",
     learning_rate=5e-3,
     adamw_learning_rate=5e-3,
     warmup=0.05,
-    floor=0.02,
+    min_lr_ratio=0.02,
     evaluations=3,
     compile="false",
 )

@@ -6,10 +6,12 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import sys
 import textwrap
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -118,8 +120,11 @@ def settings_help(cls: type) -> str:
     return "\n".join(lines)
 
 
-def with_settings(options: T, settings: Sequence[str]) -> T:
+def with_settings(options: T, settings: Sequence[str], renamed: Mapping[str, str] = MappingProxyType({})) -> T:
     """A copy of ``options`` with each ``KEY=VALUE`` applied.
+
+    Args:
+        renamed: names that settings had in the last release, and what they are called now; a line on stderr says so.
 
     Raises:
         OptionsError: every unknown key and unfit value in one message.
@@ -130,6 +135,9 @@ def with_settings(options: T, settings: Sequence[str]) -> T:
     problems = []
     for setting in settings:
         key, equals, text = setting.partition("=")
+        if key in renamed:
+            print(f"{key} is called {renamed[key]} now; the old name goes with the next release", file=sys.stderr)
+            key = renamed[key]
         if not equals:
             problems.append(f"--set {setting!r} must have the form KEY=VALUE")
         elif key not in hints:

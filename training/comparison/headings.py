@@ -309,7 +309,7 @@ def sustainability(comparison: Comparison) -> Section:
     blocks: list[Block] = [table, _everyday(comparison)]
     if any(isinstance(cell, Value) and cell.status == "estimated" for row in table.rows for cell in row.cells):
         text = (
-            "Estimated means that no meter was read: the processor's load was multiplied with a table's figure for its"
+            "Estimated means that no meter was read: the CPU's load was multiplied with a table's figure for its"
             " type. Such a figure gives the order of magnitude, not the digits."
         )
         blocks.append(Paragraph((text,), is_caution=True))

@@ -48,28 +48,26 @@ Piece = tuple[int, int, int]
 """A document's number, and the first and one past the last of its tokens that a row holds."""
 
 
-def pack(lengths: np.ndarray, row_length: int, rng: np.random.Generator) -> list[list[Piece]]:
+def pack(lengths: np.ndarray, seq_len: int, rng: np.random.Generator) -> list[list[Piece]]:
     """Best-fit packing of shuffled documents into rows; those longer than a row are cut.
 
     The documents are shuffled, then packed longest first within buffers of 4,096, so that rows differ from epoch to
     epoch and hardly a place is empty: 2% of rows of 128 on the core of the embedded corpus, 0.2% of rows of 256 on
     prose.
     """
-    return _pack_in_order(rng.permutation(len(lengths)), lengths, row_length, rng)
+    return _pack_in_order(rng.permutation(len(lengths)), lengths, seq_len, rng)
 
 
-def _pack_in_order(
-    order: np.ndarray, lengths: np.ndarray, row_length: int, rng: np.random.Generator
-) -> list[list[Piece]]:
+def _pack_in_order(order: np.ndarray, lengths: np.ndarray, seq_len: int, rng: np.random.Generator) -> list[list[Piece]]:
     """Rows of the documents that ``order`` names, shuffled by ``rng``; ``lengths`` are those of all documents."""
     rows: list[list[Piece]] = []
     for start in range(0, len(order), BUFFER_DOCUMENTS):
         pieces = [
-            (d, cut, min(cut + row_length, length))
+            (d, cut, min(cut + seq_len, length))
             for d, length in _with_lengths(order[start : start + BUFFER_DOCUMENTS], lengths)
-            for cut in range(0, length, row_length)
+            for cut in range(0, length, seq_len)
         ]
-        rows += _best_fit(sorted(pieces, key=lambda piece: piece[1] - piece[2]), row_length)
+        rows += _best_fit(sorted(pieces, key=lambda piece: piece[1] - piece[2]), seq_len)
     return [rows[i] for i in rng.permutation(len(rows))]
 
 
@@ -77,15 +75,15 @@ def _with_lengths(documents: np.ndarray, lengths: np.ndarray) -> Iterator[tuple[
     return zip(documents.tolist(), lengths[documents].tolist(), strict=True)
 
 
-def _best_fit(pieces: list[Piece], row_length: int) -> list[list[Piece]]:
+def _best_fit(pieces: list[Piece], seq_len: int) -> list[list[Piece]]:
     rows: list[list[Piece]] = []
-    open_rows: list[list[int]] = [[] for _ in range(row_length + 1)]  # by free places
+    open_rows: list[list[int]] = [[] for _ in range(seq_len + 1)]  # by free places
     for piece in pieces:
         length = piece[2] - piece[1]
-        free = next((space for space in range(length, row_length + 1) if open_rows[space]), None)
+        free = next((space for space in range(length, seq_len + 1) if open_rows[space]), None)
         if free is None:
             rows.append([piece])
-            row, free = len(rows) - 1, row_length
+            row, free = len(rows) - 1, seq_len
         else:
             row = open_rows[free].pop()
             rows[row].append(piece)
@@ -93,9 +91,9 @@ def _best_fit(pieces: list[Piece], row_length: int) -> list[list[Piece]]:
     return rows
 
 
-def assemble(documents: Documents, rows: Sequence[Sequence[Piece]], row_length: int, pad_id: int) -> Batch:
+def assemble(documents: Documents, rows: Sequence[Sequence[Piece]], seq_len: int, pad_id: int) -> Batch:
     """The batch of some packed rows."""
-    shape = (len(rows), row_length)
+    shape = (len(rows), seq_len)
     tokens = np.full(shape, pad_id, np.int64)
     labels = np.full(shape, IGNORE_INDEX, np.int64)
     numbers = np.full(shape, -1, np.int64)
@@ -126,8 +124,8 @@ class PackedBatches:
         position: the place in the epoch, a whole number that grows: the window times 2^32, and the rows done of it.
     """
 
-    def __init__(self, documents: Documents, row_length: int, batch_rows: int, pad_id: int, seed: int) -> None:
-        self.documents, self.row_length, self.batch_rows = documents, row_length, batch_rows
+    def __init__(self, documents: Documents, seq_len: int, batch_size: int, pad_id: int, seed: int) -> None:
+        self.documents, self.seq_len, self.batch_size = documents, seq_len, batch_size
         self.pad_id, self.seed = pad_id, seed
         self.lengths = documents.lengths
         self.seek(0, 0)
@@ -152,18 +150,18 @@ class PackedBatches:
         those before it."""
         rng = self._rng if window == 0 else np.random.default_rng([self.seed, self.epoch, window])
         order = self._order[window * WINDOW_DOCUMENTS : (window + 1) * WINDOW_DOCUMENTS]
-        self._rows = _pack_in_order(order, self.lengths, self.row_length, rng)
+        self._rows = _pack_in_order(order, self.lengths, self.seq_len, rng)
         self._window, self._row = window, row
 
     def __iter__(self) -> PackedBatches:
         return self
 
     def __next__(self) -> Batch:
-        rows = self._take(self.batch_rows)
+        rows = self._take(self.batch_size)
         if not rows:
             self.seek(self.epoch + 1, 0)
-            rows = self._take(self.batch_rows)
-        return assemble(self.documents, rows, self.row_length, self.pad_id)
+            rows = self._take(self.batch_size)
+        return assemble(self.documents, rows, self.seq_len, self.pad_id)
 
     def _take(self, n_rows: int) -> list[list[Piece]]:
         rows = self._rows[self._row : self._row + n_rows]
@@ -175,8 +173,8 @@ class PackedBatches:
         return rows
 
 
-def all_batches(documents: Documents, row_length: int, batch_rows: int, pad_id: int) -> Iterator[Batch]:
+def all_batches(documents: Documents, seq_len: int, batch_size: int, pad_id: int) -> Iterator[Batch]:
     """Every document once, in a fixed packing: for evaluation."""
-    rows = pack(documents.lengths, row_length, np.random.default_rng(0))
-    for start in range(0, len(rows), batch_rows):
-        yield assemble(documents, rows[start : start + batch_rows], row_length, pad_id)
+    rows = pack(documents.lengths, seq_len, np.random.default_rng(0))
+    for start in range(0, len(rows), batch_size):
+        yield assemble(documents, rows[start : start + batch_size], seq_len, pad_id)

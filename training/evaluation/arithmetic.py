@@ -15,6 +15,7 @@ from training.hardware.compute import EXACT
 from training.loop.plans import builder, shape_of
 from training.models.bases import KNOWN
 from training.models.fine_tuning import layers_of
+from training.settings.common import in_new_names
 from training.settings.model1 import Model1Options
 from training.settings.model2 import Model2Options
 
@@ -47,12 +48,12 @@ def _product_flops(weights: Iterable[Tensor], is_passed: bool) -> int:
     return sum(p.numel() * (2 + 2 * is_passed + 2 * p.requires_grad) for p in weights)
 
 
-def training_flops_per_token(model: Any, row_length: int) -> int:
+def training_flops_per_token(model: Any, seq_len: int) -> int:
     """Of forward and backward pass, as ``FORMULA`` says.
 
     Args:
         model: Model 1 or a model of transformers, on any device (``meta`` will do), what is frozen marked so.
-        row_length: tokens of a training row.
+        seq_len: tokens of a training row.
     """
     layers, width = layers_and_width(model)
     output = model.output if hasattr(model, "output") else model.get_output_embeddings()
@@ -64,7 +65,7 @@ def training_flops_per_token(model: Any, row_length: int) -> int:
     for layer in layers:
         is_passed = is_passed or any(parameter.requires_grad for parameter in layer.parameters())
         total += _product_flops(product_weights(layer), is_passed)
-        total += (6 if is_passed else 2) * width * row_length
+        total += (6 if is_passed else 2) * width * seq_len
     return total + _product_flops([output.weight], True)
 
 
@@ -87,7 +88,7 @@ def trained_model(report: Mapping[str, Any], folder: Path) -> Any:
 
 
 def _build(report: Mapping[str, Any], folder: Path) -> Any:
-    config = {key: value for key, value in report["config"].items() if key != "data"}
+    config = {key: value for key, value in in_new_names(report["config"]).items() if key != "data"}
     if report["model"] == "model1":
         return shape_of(_with_known(Model1Options(), config))
 

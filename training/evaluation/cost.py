@@ -19,6 +19,7 @@ from training.evaluation.opening import locate
 from training.evaluation.subjects import Unavailable, read_report
 from training.evaluation.timing import Job
 from training.inference.openai_client import without_password
+from training.settings.common import in_new_names
 
 REPORT = "training_report.json"
 REPEATS = 3
@@ -127,7 +128,7 @@ def _training_flops(report: Mapping[str, Any], folder: Path, missing: Missing) -
     from training.evaluation.arithmetic import FORMULA, trained_model, training_flops_per_token
 
     try:
-        per_token = training_flops_per_token(trained_model(report, folder), report["config"]["row_length"])
+        per_token = training_flops_per_token(trained_model(report, folder), in_new_names(report["config"])["seq_len"])
         return {"flops": per_token * report["tokens"], "flops_per_token": per_token, "flops_formula": FORMULA}
     except (Unavailable, KeyError, TypeError) as error:
         missing.add("cost: training flops", error if isinstance(error, Unavailable) else f"the report lacks {error}")

@@ -23,6 +23,7 @@ from training.evaluation.cost import find_forms
 from training.evaluation.subjects import Unavailable, read_report
 from training.models.bases import BASES, KNOWN
 from training.reporting.everyday import everyday_co2, everyday_energy
+from training.settings.common import in_new_names
 
 ROOT = Path(__file__).resolve().parents[2]
 CARD = "README.md"
@@ -31,7 +32,7 @@ HUB_IDS = {"smollm2-135m": "HuggingFaceTB/SmolLM2-135M-Instruct"} | {name: id fo
 PERMISSIVE = {"mit", "apache-2.0", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-3.0", "cc-by-4.0"}
 """Licences of data that ask for no more than to be named; with others the weights' licence is left to the reader."""
 SHOWN_SETTINGS = (
-    "method", "frozen", "max_samples", "loss_on", "row_length", "batch_rows", "optimizer", "learning_rate",
+    "method", "frozen", "max_samples", "loss_on", "seq_len", "batch_size", "optimizer", "learning_rate",
     "adamw_learning_rate", "weight_decay", "label_smoothing", "dropout", "seed",
 )  # fmt: skip
 PRETRAINING = {
@@ -306,7 +307,7 @@ def _data(sources: Sources) -> Iterator[str]:
 
 def _training(sources: Sources) -> Iterator[str]:
     report = sources.report
-    config = report.get("config") or {}
+    config = in_new_names(report.get("config") or {})
     yield from ("## Training", "")
     yield (
         f"{report['steps']:,} optimizer steps, {report['epochs']:g} epochs, " if "steps" in report else ""

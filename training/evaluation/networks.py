@@ -1,6 +1,6 @@
 """The networks behind the models on this machine: states, logits, shared contexts and greedy answers, in fp32.
 
-Everything is computed in fp32. bf16 is several times as fast where a processor has instructions for it, but keeps three
+Everything is computed in fp32. bf16 is several times as fast where a CPU has instructions for it, but keeps three
 digits: options that are about equally likely could change places, and no figure would agree with another program's.
 """
 
@@ -226,7 +226,7 @@ class TransformersNetwork:
 
 
 def device() -> torch.device:
-    """CUDA where there is one, else the processor: MPS rounds too much for figures that are compared."""
+    """CUDA where there is one, else the CPU: MPS rounds too much for figures that are compared."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

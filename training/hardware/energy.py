@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from training.common.cli import contained
 
-# Where codecarbon reads a meter; otherwise it multiplies the processor's load with a table's figure.
+# Where codecarbon reads a meter; otherwise it multiplies the CPU's load with a table's figure.
 METERED = ("intel_rapl", "intel_power_gadget", "powermetrics", "apple")
 
 
@@ -59,7 +59,7 @@ class Energy:
     def measure(self, country: str) -> Iterator[None]:
         """Track the process while the block runs; ``country`` is an ISO 3166 code of three letters.
 
-        Where the machine has no meter the figures are codecarbon's estimate from load and processor type, and
+        Where the machine has no meter the figures are codecarbon's estimate from load and CPU type, and
         ``source`` says so. A failure of codecarbon leaves the figures ``None`` and never stops a training.
         """
         self._tracker = contained("energy is not recorded", _started_tracker, country)

@@ -49,7 +49,7 @@ class FreeCores:
 
     While threads often wait for a core, fewer are tried, and kept if steps are faster: one thread on a free core beats
     two of which one has to share its own. They are tried where there is a sign of threads that wait for each other: an
-    idle core, or more processor time a step than was once enough; and once where the run has not been undisturbed yet.
+    idle core, or more CPU time a step than was once enough; and once where the run has not been undisturbed yet.
     They become more again when a core is idle, or when the fewer have to wait for cores as well, since each brings a
     share of the machine.
 
@@ -68,7 +68,7 @@ class FreeCores:
         self._steps: list[float] = []
         self._left: tuple[int, float, float] | None = None  # while fewer are tried: the threads, step and use before
         self._next_try, self._pause = 0.0, PAUSE_SECONDS
-        self._least, self._knows_least = math.inf, False  # processor seconds of a step
+        self._least, self._knows_least = math.inf, False  # CPU seconds of a step
         self._told = False
 
     def __enter__(self) -> FreeCores:

@@ -92,11 +92,11 @@ class Course:
         """That of the peak learning rate, for the step that follows."""
         options, behind, decided = self.options, self.behind(steps, seconds), self.decided
         if options.schedule == "cosine":
-            return cosine_with_warmup(behind, warmup=options.warmup, floor=options.floor)
+            return cosine_with_warmup(behind, warmup=options.warmup, floor=options.min_lr_ratio)
         if decided.falls_from is not None:
             fallen = (steps - decided.falls_from) / self._fall_steps
             behind = max(behind, 1 - options.decay * (1 - fallen))
-        rate = warmup_stable_decay(behind, warmup=options.warmup, decay=options.decay, floor=options.floor)
+        rate = warmup_stable_decay(behind, warmup=options.warmup, decay=options.decay, floor=options.min_lr_ratio)
         if decided.lap_from:
             rate *= min(1.0, (steps - decided.lap_from + 1) / max(1.0, options.warmup * self.max_steps))
         return rate

@@ -53,7 +53,7 @@ class World:
 
     @classmethod
     def join(cls) -> World:
-        """Meet the other processes if ``torchrun`` started this one; gloo between processors, NCCL between GPUs."""
+        """Meet the other processes if ``torchrun`` started this one; gloo between CPUs, NCCL between GPUs."""
         size = int(os.environ.get("WORLD_SIZE", "1"))
         if size == 1:
             return cls()
@@ -254,7 +254,7 @@ class DistributedTrainer(Trainer):
         n_labels = max(1, batch.n_labels)
         total = torch.zeros((), dtype=torch.float64)
         self.model.train()
-        parts = list(self.world.share(batch, self.pad_id).slices(self.options.micro_batch_rows))
+        parts = list(self.world.share(batch, self.pad_id).slices(self.options.micro_batch_size))
         for number, part in enumerate(parts, 1):
             last = number == len(parts)
             wait = not last and isinstance(self.whole, nn.parallel.DistributedDataParallel)
@@ -271,15 +271,15 @@ class DistributedTrainer(Trainer):
             return self.whole(batch.tokens, batch.labels, batch.documents, label_smoothing)
 
     def _clip(self) -> float:
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.max_grad_norm)
         return float(whole(norm))
 
     @torch.no_grad()
     def score(self, documents: Documents) -> Score:
         self.model.eval()
-        rows = self.options.micro_batch_rows * self.world.size
+        rows = self.options.micro_batch_size * self.world.size
         nats, tokens = 0.0, 0
-        for batch in all_batches(documents, self.options.row_length, rows, self.pad_id):
+        for batch in all_batches(documents, self.options.seq_len, rows, self.pad_id):
             nats += float(self._loss_sum(self.world.share(batch, self.pad_id)))
             tokens += batch.n_labels
         return Score(self.world.total(nats)[0], tokens, int(documents.answer_bytes.sum()))

@@ -54,13 +54,13 @@ DEVICES = {
 
 GPU_MFU, CPU_MFU = 0.35, 0.4
 """Share of the peak rate that a run is assumed to reach: what trainers of this size report on GPUs, and what was seen
-here on processors, against the rate that a short measurement finds."""
+here on CPUs, against the rate that a short measurement finds."""
 
 PROCESS = 580_000_000
-"""Bytes that a run holds besides its step, on a processor: Python, PyTorch and the libraries it loads, the exports'
+"""Bytes that a run holds besides its step, on a CPU: Python, PyTorch and the libraries it loads, the exports'
 included (measured, without the data)."""
 FRAGMENTED = 0.35
-"""What a processor's allocator holds beyond what a step uses at one moment, as a share of the activations: blocks
+"""What a CPU's allocator holds beyond what a step uses at one moment, as a share of the activations: blocks
 between others that are in use (measured over runs of 8 to 230 steps)."""
 GPU_CONTEXT = 800_000_000
 """Bytes that CUDA's context and libraries take on a GPU."""
@@ -114,7 +114,7 @@ def trace_step(build: Build, options: TrainingOptions, dtype: torch.dtype, layer
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.flop_counter import FlopCounterMode
 
-    rows = min(options.micro_batch_rows, options.batch_rows)
+    rows = min(options.micro_batch_size, options.batch_size)
     with torch.device("meta"):
         model = build(layers).train()
     with FakeTensorMode():
@@ -124,13 +124,13 @@ def trace_step(build: Build, options: TrainingOptions, dtype: torch.dtype, layer
             _pass(model, 1, options, dtype)
         model.zero_grad(set_to_none=True)
         with _Allocations() as allocations:
-            for _ in range(1 if rows == options.batch_rows else 2):
+            for _ in range(1 if rows == options.batch_size else 2):
                 _pass(model, rows, options, dtype)
-    return Step(max(0, allocations.peak - gradients), counter.get_total_flops() / options.row_length)
+    return Step(max(0, allocations.peak - gradients), counter.get_total_flops() / options.seq_len)
 
 
 def _pretend_storage(model: nn.Module) -> None:
-    """Give the tensors of a model on the meta device a place on the processor, in the fake mode that is active."""
+    """Give the tensors of a model on the meta device a place on the CPU, in the fake mode that is active."""
     made: dict[int, nn.Parameter] = {}
     for module in model.modules():
         for name, old in module.named_parameters(recurse=False):
@@ -143,7 +143,7 @@ def _pretend_storage(model: nn.Module) -> None:
 
 def _pass(model: Any, rows: int, options: TrainingOptions, dtype: torch.dtype) -> None:
     """Forward and backward pass of a micro-batch in which every token is learned."""
-    tokens = torch.zeros(rows, options.row_length, dtype=torch.long)
+    tokens = torch.zeros(rows, options.seq_len, dtype=torch.long)
     labels, places = tokens.flatten(), torch.arange(tokens.numel())
     with torch.autocast("cpu", dtype, enabled=dtype != EXACT):
         states = model.hidden(tokens, tokens).to(dtype).flatten(0, 1)
@@ -199,14 +199,14 @@ class Plan:
     def remedies(self) -> list[str]:
         """Settings that would need less memory, the mildest first."""
         options, found = self.options, []
-        if options.micro_batch_rows > 1:
-            found.append(f"micro_batch_rows={max(1, options.micro_batch_rows // 2)}")
+        if options.micro_batch_size > 1:
+            found.append(f"micro_batch_size={max(1, options.micro_batch_size // 2)}")
         if not options.activation_checkpointing:
             found.append("activation_checkpointing=true")
         if getattr(options, "method", None) == "full":
             found.append("method=lora")
-        if options.row_length > 128:
-            found.append(f"row_length={options.row_length // 2}")
+        if options.seq_len > 128:
+            found.append(f"seq_len={options.seq_len // 2}")
         return found or ["a smaller model"]
 
     def problems(self) -> list[str]:
@@ -279,7 +279,7 @@ def make_plan(
     else:
         memory["held by the allocator"] = FRAGMENTED * step.activations
         memory["Python and libraries"] = PROCESS
-    per_step = options.batch_rows * options.row_length
+    per_step = options.batch_size * options.seq_len
     steps = options.max_steps or max(1, round(options.epochs * n_tokens / per_step))
     counts = sum(p.numel() for p in parameters), sum(p.numel() for p in trained)
     mfu = GPU_MFU if where.is_gpu else CPU_MFU
@@ -296,15 +296,15 @@ def memory_problems(options: TrainingOptions, model: nn.Module, plan: Callable[[
     parameters = list(model.parameters())
     weights = _size(parameters) + 3 * _size(p for p in parameters if p.requires_grad)
     widths = sum(p.shape[0] for p in parameters if p.dim() == 2)
-    tokens = min(options.micro_batch_rows, options.batch_rows) * options.row_length
-    scores = tokens * options.row_length * 400
+    tokens = min(options.micro_batch_size, options.batch_size) * options.seq_len
+    scores = tokens * options.seq_len * 400
     if weights + 40 * tokens * widths + scores + PROCESS < USABLE * available:
         return []
     return plan().problems()
 
 
 def _as_on_a_gpu(build: Build) -> Build:
-    """Without dropout in attention: a processor then holds all scores, the kernels of GPUs do not."""
+    """Without dropout in attention: a CPU then holds all scores, the kernels of GPUs do not."""
 
     def built(layers: int | None) -> nn.Module:
         model = build(layers)

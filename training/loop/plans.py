@@ -99,8 +99,8 @@ def base_problems(options: Model2Options, out: Path) -> list[str]:
     except BaseError as error:
         return [str(error)]
     context = model.model.config.max_position_embeddings
-    if options.row_length > context:
-        return [f"row_length={options.row_length} exceeds the {context} tokens that {options.base} reads; lower it"]
+    if options.seq_len > context:
+        return [f"seq_len={options.seq_len} exceeds the {context} tokens that {options.base} reads; lower it"]
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     size = options.bytes_to_write(sum(p.numel() for p in model.parameters()), trainable)
     return memory_problems(options, model, lambda: plan_base(options, 0, None)) + disk_problems(out, size)
@@ -140,7 +140,7 @@ def list_bases(options: Model2Options) -> Iterator[str]:
             f"{KNOWN[name].licence:11}{memory}  {fitting}"
         )
     yield (
-        f"Memory at {options.micro_batch_rows} rows of {options.row_length} tokens at a time; --plan shows its parts. "
+        f"Memory at {options.micro_batch_size} rows of {options.seq_len} tokens at a time; --plan shows its parts. "
         "A folder or an id of the Hub (owner/name) is a base too."
     )
 

@@ -28,6 +28,7 @@ import torch
 from training.common.files import MANIFEST, print_of, refusal, remove_file, replace_text, sign
 from training.hardware.shards import SHARDS
 from training.reporting.verdict import is_cut_short, shortfall
+from training.settings.common import in_new_names
 
 STATE_PARTS = ("state.pt", SHARDS)
 """What a state consists of."""
@@ -36,7 +37,14 @@ Start = Literal["new", "resume", "restart"]
 """How a command treats an unfinished run in its folder: refuses it, goes on with it, or leaves it behind."""
 
 MAY_CHANGE = (
-    *("learning_rate", "adamw_learning_rate", "clip", "patience", "micro_batch_rows", "activation_checkpointing"),
+    *(
+        "learning_rate",
+        "adamw_learning_rate",
+        "max_grad_norm",
+        "patience",
+        "micro_batch_size",
+        "activation_checkpointing",
+    ),
     *("compile", "save_seconds", "save_steps", "keep_checkpoints", "sample_tokens", "report_to", "country", "parallel"),
     "usable_bits_per_byte",
 )
@@ -45,7 +53,7 @@ loss that was no number."""
 
 
 SAME_RESULT = tuple(
-    key for key in MAY_CHANGE if key not in ("learning_rate", "adamw_learning_rate", "clip", "patience")
+    key for key in MAY_CHANGE if key not in ("learning_rate", "adamw_learning_rate", "max_grad_norm", "patience")
 )
 """Settings that may differ where a finished run is taken for this one."""
 
@@ -104,7 +112,7 @@ class TrainingStates:
 
     def _saved_config(self) -> dict[str, Any]:
         with contextlib.suppress(OSError, ValueError):
-            return json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+            return in_new_names(json.loads((self.folder / "run.json").read_text(encoding="utf-8")))
         return {}
 
     def finished(self, data_key: str) -> list[str] | None:
@@ -118,7 +126,7 @@ class TrainingStates:
             report = json.loads((self.out / "training_report.json").read_text(encoding="utf-8"))
             if is_cut_short(report) or shortfall(report):
                 return None
-            changed = differences(report["config"], self.config, SAME_RESULT)
+            changed = differences(in_new_names(report["config"]), self.config, SAME_RESULT)
             if report.get("data_key", data_key) != data_key:
                 changed.append("the data's files have changed since")
             return changed

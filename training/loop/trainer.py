@@ -83,7 +83,7 @@ class Trainer:
         self.model, self.options, self.compute, self.pad_id = model.to(compute.device), options, compute, pad_id
         self.held_out, self.progress, self.metrics, self.on_best = held_out, progress, metrics, on_best
         self.states, self.answers = states, answers
-        self.batches = PackedBatches(documents, options.row_length, options.batch_rows, pad_id, options.seed)
+        self.batches = PackedBatches(documents, options.seq_len, options.batch_size, pad_id, options.seed)
         self.optimizers = build_optimizers(
             model,
             kind=options.optimizer,
@@ -156,7 +156,7 @@ class Trainer:
         n_labels = max(1, batch.n_labels)
         total = torch.zeros((), device=self.compute.device)
         self.model.train()
-        for part in batch.slices(self.options.micro_batch_rows):
+        for part in batch.slices(self.options.micro_batch_size):
             loss = self._loss_sum(part, self.options.label_smoothing) / n_labels
             self.scaler.scale(loss).backward()
             total += loss.detach()
@@ -179,7 +179,7 @@ class Trainer:
 
     def _clip(self) -> float:
         """Scale the gradients down to the norm of the settings; the norm that they had."""
-        return float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip))
+        return float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.max_grad_norm))
 
     def _skip(self, loss: float, norm: float) -> None:
         """Leave a step out where fp16's scaled gradients overflowed: the scaler then halves its scale. All else ends
@@ -194,7 +194,7 @@ class Trainer:
         lower = "lower learning_rate" + (" or use dtype=bf16 or fp32" if self.scaler.is_enabled() else "")
         raise TrainingError(
             f"{what} at step {outcome.steps + 1}, with learning_rate={self.options.learning_rate} and "
-            f"clip={self.options.clip}; {lower} and train again{resume}"
+            f"max_grad_norm={self.options.max_grad_norm}; {lower} and train again{resume}"
         )
 
     def _loss_sum(self, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
@@ -205,7 +205,7 @@ class Trainer:
     def score(self, documents: Documents) -> Score:
         """Held-out loss over the learned tokens, without smoothing or dropout."""
         self.model.eval()
-        rows = all_batches(documents, self.options.row_length, self.options.micro_batch_rows, self.pad_id)
+        rows = all_batches(documents, self.options.seq_len, self.options.micro_batch_size, self.pad_id)
         return score(self._loss_sum, rows, int(documents.answer_bytes.sum()))
 
     def _evaluation_is_due(self) -> bool:

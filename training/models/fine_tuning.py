@@ -1,6 +1,6 @@
 """A pretrained model made trainable by the same loop as Model 1: packed rows, loss where there is a label.
 
-The loop is ours, not transformers' ``Trainer``: on a processor a step of the latter takes 1.35 times as long with the
+The loop is ours, not transformers' ``Trainer``: on a CPU a step of the latter takes 1.35 times as long with the
 same packed rows, attention and optimizer, since it computes all logits (SmolLM2-135M, 4 rows of 128, bf16, one thread).
 """
 
@@ -117,7 +117,7 @@ def packed_attention(
     scaling: float | None = None,
     **more: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """Model 1's plain matrix products for short rows on a processor, else PyTorch's fused attention.
+    """Model 1's plain matrix products for short rows on a CPU, else PyTorch's fused attention.
 
     Args:
         query: (B, H, S, E); ``key`` and ``value`` (B, K, S, E).
@@ -289,7 +289,7 @@ def four_bit_problems() -> list[str]:
 def save_final(base: Base, folder: Path) -> None:
     """Write model and tokenizer in bf16, in place of what was there; the weights in memory stay as they are.
 
-    Training computes in bf16 where the processor can, so the rounding changes held-out loss in the fourth digit only.
+    Training computes in bf16 where the CPU can, so the rounding changes held-out loss in the fourth digit only.
     """
     whole = whole_weights(base.model)
     if not is_first():

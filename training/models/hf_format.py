@@ -49,7 +49,7 @@ def llama_state_dict(model: ModernTransformer) -> dict[str, Tensor]:
 
 
 def to_llama(model: ModernTransformer) -> LlamaForCausalLM:
-    """Model 1 as transformers' Llama on the processor; where the model is there too, the weights share its memory."""
+    """Model 1 as transformers' Llama on the CPU; where the model is there too, the weights share its memory."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
     from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding

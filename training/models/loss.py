@@ -20,7 +20,7 @@ class LinearCrossEntropy(torch.autograd.Function):
     """Sum of cross-entropies of ``states @ weight.T`` against ``labels``, with its gradients made in the forward pass.
 
     Neither logits nor their gradients exist for more than ``chunk_size`` positions, so memory does not grow with the
-    batch; on a processor the chunk stays in the cache: 59 ms against 168 ms for 4,096 positions and 4,096 pieces with
+    batch; on a CPU the chunk stays in the cache: 59 ms against 168 ms for 4,096 positions and 4,096 pieces with
     ``F.cross_entropy`` on two cores (`benchmarks/model1_step.py`). The idea is Liger's (arXiv:2410.10989).
 
     Every large tensor has the same size at each step, whatever the number of labels: blocks of ever other sizes leave

@@ -42,7 +42,7 @@ from training.reporting.curves import draw_curves
 from training.reporting.report import REPORT_KEYS, read_report, write_report
 from training.reporting.tracking import tracking_problems
 from training.reporting.verdict import ending, in_words, is_cut_short, score_of, shortfall
-from training.settings.common import TrainingOptions
+from training.settings.common import RENAMED, TrainingOptions
 
 Options = TypeVar("Options", bound=TrainingOptions)
 
@@ -101,7 +101,7 @@ def chosen(
     """Settings and data of a run; ``given`` are settings that have an argument of their own."""
     given = {"max_steps": arguments.max_steps, "report_to": arguments.report_to} | dict(given or {})
     settings = [f"{key}={value}" for key, value in given.items() if value is not None]
-    options = with_settings(profiles[arguments.profile], arguments.set + settings)
+    options = with_settings(profiles[arguments.profile], arguments.set + settings, RENAMED)
     return options, tuple(map(one_spelling, arguments.data or DEFAULT_DATA[arguments.profile]))
 
 
@@ -322,9 +322,9 @@ def data_problems(data: Sequence[str]) -> list[str]:
     return problems
 
 
-def describe_cuts(documents: Documents, row_length: int) -> str:
+def describe_cuts(documents: Documents, seq_len: int) -> str:
     """What happens to samples that are longer than a row, for the line that announces the training."""
-    longer = int((documents.lengths > row_length).sum())
+    longer = int((documents.lengths > seq_len).sum())
     if not longer:
         return ""
-    return f"; {longer:,} of {len(documents):,} samples are longer than row_length={row_length} and are read in pieces"
+    return f"; {longer:,} of {len(documents):,} samples are longer than seq_len={seq_len} and are read in pieces"

@@ -118,7 +118,7 @@ def set_up(
     progress.stage(
         "train",
         f"training {model.n_parameters():,} parameters on {len(dataset.train.tokens):,} tokens, {compute.name}, "
-        f"{compute.dtype_name} ({compute.reason}){describe_cuts(dataset.train, options.row_length)}",
+        f"{compute.dtype_name} ({compute.reason}){describe_cuts(dataset.train, options.seq_len)}",
     )
     if warning := few_tokens(options.epochs * len(dataset.train.tokens), model.n_parameters()):
         progress.say(warning)

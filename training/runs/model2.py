@@ -132,7 +132,7 @@ def train_model2(
             "train",
             f"training {run.trainable:,} of {base.model.num_parameters():,} parameters on "
             f"{len(trainer.batches.documents.tokens):,} tokens, {trainer.compute.name}, {trainer.compute.dtype_name} "
-            f"({trainer.compute.reason}){describe_cuts(trainer.batches.documents, options.row_length)}",
+            f"({trainer.compute.reason}){describe_cuts(trainer.batches.documents, options.seq_len)}",
         )
         with trainer.energy.measure(options.country):
             outcome = trainer.run()

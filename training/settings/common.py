@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from training.common.options import MOST, OptionsError, Range, range_problems
 from training.data.documents import Documents, LossOn
 from training.hardware.compute import DType
 from training.hardware.energy import country_problem
+
+RENAMED = {
+    "row_length": "seq_len",
+    "batch_rows": "batch_size",
+    "micro_batch_rows": "micro_batch_size",
+    "floor": "min_lr_ratio",
+    "clip": "max_grad_norm",
+}
+"""Settings by the names that they had until 2026-11-28; ``--set`` takes them for one release, files for good."""
+
+
+def in_new_names(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a file holds, whichever version wrote it."""
+    return {RENAMED.get(key, key): value for key, value in config.items()}
 
 
 @dataclass(frozen=True)
@@ -22,12 +37,12 @@ class TrainingOptions:
     """At most so many held-out samples of each kind are scored"""
     loss_on: LossOn = "answers"
     """What is learned: answers (and prose), or everything, the questions included"""
-    row_length: Annotated[int, Range(2, 1_048_576)] = 128
-    """Tokens of a packed training row"""
-    batch_rows: Annotated[int, Range(1, 1_048_576)] = 16
-    """Rows of an optimizer step"""
-    micro_batch_rows: Annotated[int, Range(1, 1_048_576)] = 16
-    """Rows at a time; smaller needs less memory"""
+    seq_len: Annotated[int, Range(2, 1_048_576)] = 128
+    """Tokens of a sequence: a training row, packed with whole conversations"""
+    batch_size: Annotated[int, Range(1, 1_048_576)] = 16
+    """Sequences of an optimizer step"""
+    micro_batch_size: Annotated[int, Range(1, 1_048_576)] = 16
+    """Sequences at a time; smaller needs less memory, and gradients accumulate over batch_size / micro_batch_size"""
     activation_checkpointing: bool = False
     """Compute the layers' activations again in the backward pass: about a third slower, far less memory"""
     compile: Literal["auto", "true", "false"] = "auto"
@@ -64,10 +79,10 @@ class TrainingOptions:
     """Share of the run in which the rate rises"""
     decay: Annotated[float, Range(0, 1)] = 0.2
     """Share of the run in which the rate of wsd falls"""
-    floor: Annotated[float, Range(0, 1)] = 0.0
-    """Share of the peak rate at the end"""
-    clip: Annotated[float, Range(0, 1e9, above=True)] = 1.0
-    """Largest norm of the gradient"""
+    min_lr_ratio: Annotated[float, Range(0, 1)] = 0.0
+    """Learning rate at the end, as a share of the peak"""
+    max_grad_norm: Annotated[float, Range(0, 1e9, above=True)] = 1.0
+    """Largest norm of the gradients; larger ones are scaled down to it"""
     label_smoothing: Annotated[float, Range(0, 1, below=True)] = 0.0
     """Share of each target spread over the vocabulary in training; never in evaluation"""
     evaluations: Annotated[int, Range(1, 1_000_000)] = 4
@@ -116,5 +131,5 @@ class TrainingOptions:
 
     def steps(self, documents: Documents) -> int:
         """Optimizer steps of the whole run: ``max_steps``, or ``epochs`` passes over the documents."""
-        batches = max(1.0, len(documents.tokens) / (self.row_length * self.batch_rows))
+        batches = max(1.0, len(documents.tokens) / (self.seq_len * self.batch_size))
         return self.max_steps or max(1, round(self.epochs * batches))

@@ -50,7 +50,7 @@ class Model1Options(TrainingOptions):
     adamw_learning_rate: float | None = 1e-2
     weight_decay: float = 0.1
     warmup: float = 0.03
-    floor: float = 0.02
+    min_lr_ratio: float = 0.02
     label_smoothing: float = 0.01
 
     def model_config(self) -> dict[str, Any]:
@@ -76,8 +76,8 @@ class Model1Options(TrainingOptions):
         cls: type = type(self)
         if all(shape[name] in allowed for name, allowed in ranges_of(cls).items() if name in shape):
             problems += config_problems(shape)
-        if self.row_length > self.max_seq_len:
-            problems.append(f"row_length={self.row_length} exceeds max_seq_len={self.max_seq_len}; lower one")
+        if self.seq_len > self.max_seq_len:
+            problems.append(f"seq_len={self.seq_len} exceeds max_seq_len={self.max_seq_len}; lower one")
         return problems
 
 
@@ -95,9 +95,9 @@ PROFILES = {
         dropout=0.1,
         label_smoothing=0.1,
         loss_on="everything",
-        row_length=1024,
-        batch_rows=128,
-        micro_batch_rows=8,
+        seq_len=1024,
+        batch_size=128,
+        micro_batch_size=8,
         epochs=5.0,
         max_seconds=None,
         target_bits_per_byte=None,

@@ -31,8 +31,8 @@ class Model2Options(TrainingOptions):
     """Train on at most so many samples, one of each fact before a second of any"""
     gguf: Literal["f16", "q8_0"] = "q8_0"
     """Numbers in model.gguf"""
-    batch_rows: int = 8
-    micro_batch_rows: int = 8
+    batch_size: int = 8
+    micro_batch_size: int = 8
     evaluations: int = 1
 
     def problems(self) -> list[str]:
@@ -48,8 +48,8 @@ PROFILES = {
     "demo": Model2Options(
         frozen=0.34,
         max_samples=2000,
-        batch_rows=4,
-        micro_batch_rows=4,
+        batch_size=4,
+        micro_batch_size=4,
         learning_rate=6e-4,
         sample_tokens=0,  # the only evaluation is the last, and the saved model is asked right after it
         max_held_out=120,
@@ -64,9 +64,9 @@ PROFILES = {
         keep_checkpoints=1,
     ),
     "seed": Model2Options(
-        row_length=512,
-        batch_rows=32,
-        micro_batch_rows=4,
+        seq_len=512,
+        batch_size=32,
+        micro_batch_size=4,
         epochs=3.0,
         learning_rate=1e-4,
         evaluations=20,

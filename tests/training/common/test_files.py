@@ -33,8 +33,8 @@ from training.runs.command import adopt_old_run
 
 Main = Callable[[list[str]], int]
 
-SHAPE = "dim=32 n_layers=1 n_heads=2 n_kv_heads=1 ffn_dim=32 vocab_size=300 max_seq_len=64 row_length=32"
-COURSE = "batch_rows=4 micro_batch_rows=4 evaluations=1 sample_tokens=0 dtype=fp32"
+SHAPE = "dim=32 n_layers=1 n_heads=2 n_kv_heads=1 ffn_dim=32 vocab_size=300 max_seq_len=64 seq_len=32"
+COURSE = "batch_size=4 micro_batch_size=4 evaluations=1 sample_tokens=0 dtype=fp32"
 SMALL = [word for setting in f"{SHAPE} {COURSE}".split() for word in ("--set", setting)]
 
 

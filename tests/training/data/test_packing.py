@@ -43,13 +43,13 @@ def test_everything_is_learned_but_the_form() -> None:
     assert tokenised.answer_bytes.tolist() == [3]
 
 
-@pytest.mark.parametrize("row_length", [8, 16, 64])
-def test_every_token_is_packed_once_and_labels_stay_within_documents(row_length: int) -> None:
+@pytest.mark.parametrize("seq_len", [8, 16, 64])
+def test_every_token_is_packed_once_and_labels_stay_within_documents(seq_len: int) -> None:
     rng = np.random.default_rng(0)
     docs = documents(rng.integers(1, 40, 300).tolist())
     seen: list[int] = []
     labels: list[int] = []
-    for batch in all_batches(docs, row_length, 7, PAD):
+    for batch in all_batches(docs, seq_len, 7, PAD):
         real = batch.documents >= 0
         seen += batch.tokens[real].tolist()
         labels += batch.labels[batch.labels != IGNORE_INDEX].tolist()

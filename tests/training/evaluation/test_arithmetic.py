@@ -47,7 +47,7 @@ def counted(build: Any, options: Any) -> float:
 
 
 def test_a_model_trained_whole() -> None:
-    options = replace(OPTIONS, row_length=ROW, max_seq_len=512, micro_batch_rows=1, batch_rows=1)
+    options = replace(OPTIONS, seq_len=ROW, max_seq_len=512, micro_batch_size=1, batch_size=1)
     with torch.device("meta"):
         found = training_flops_per_token(ModernTransformer(**options.model_config()), ROW)
     products = found - attention(2, 2, 64)
@@ -58,7 +58,7 @@ def test_a_model_trained_whole() -> None:
 
 @pytest.mark.parametrize(("method", "frozen", "reached"), [("full", 0.5, 2), ("lora", 0.0, 4)])
 def test_a_model_trained_in_part(method: str, frozen: float, reached: int) -> None:
-    options = Model2Options(row_length=ROW, micro_batch_rows=1, batch_rows=1, frozen=frozen)
+    options = Model2Options(seq_len=ROW, micro_batch_size=1, batch_size=1, frozen=frozen)
     with torch.device("meta"):
         model = packed(method, frozen).model
     found = training_flops_per_token(model, ROW) - attention(4, reached, 64)

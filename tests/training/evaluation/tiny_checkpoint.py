@@ -19,7 +19,7 @@ from training.reporting.report import write_report
 from training.settings.model1 import Model1Options
 
 OPTIONS = Model1Options(
-    vocab_size=600, dim=64, n_layers=2, n_heads=2, n_kv_heads=1, ffn_dim=96, max_seq_len=256, row_length=64
+    vocab_size=600, dim=64, n_layers=2, n_heads=2, n_kv_heads=1, ffn_dim=96, max_seq_len=256, seq_len=64
 )
 
 

@@ -12,7 +12,13 @@ from training.loop.course import Course
 from training.settings.common import TrainingOptions
 
 OPTIONS = TrainingOptions(
-    max_seconds=1200.0, target_bits_per_byte=0.1, schedule="wsd", fall_within=2.0, warmup=0.03, decay=0.2, floor=0.02
+    max_seconds=1200.0,
+    target_bits_per_byte=0.1,
+    schedule="wsd",
+    fall_within=2.0,
+    warmup=0.03,
+    decay=0.2,
+    min_lr_ratio=0.02,
 )
 PLAN = 400
 Score = Callable[[int, Course], float]

@@ -41,9 +41,9 @@ def test_checkpointing_needs_less_and_computes_more(seed: Plan) -> None:
 
 
 def test_what_does_not_fit_is_one_line_with_remedies() -> None:
-    (problem,) = plan(replace(SEED, micro_batch_rows=64), 1, "rtx-3090-ti").problems()
+    (problem,) = plan(replace(SEED, micro_batch_size=64), 1, "rtx-3090-ti").problems()
     assert "\n" not in problem
-    assert "micro_batch_rows=32" in problem
+    assert "micro_batch_size=32" in problem
     assert "activation_checkpointing=true" in problem
 
 

@@ -16,9 +16,12 @@ import torch
 
 from tests.trained import ROOT
 from tests.training.tiny_run import OPTIONS, TARGET, Watched, run_with_stops, saved_run
+from training.common.cli import Stopped
+from training.common.files import print_of, sign
 from training.loop.plan import disk_problems
 from training.loop.resume import Interruption, StateError, TrainingStates, differences
 from training.reporting.metrics import read_metrics
+from training.settings.common import RENAMED
 
 SAVING = replace(OPTIONS, max_steps=24, save_seconds=None)
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -29,7 +32,7 @@ CLOCKS = ("seconds", "tokens_per_second")
     "options",
     [
         pytest.param(SAVING, id="muon"),
-        pytest.param(replace(SAVING, optimizer="adamw", micro_batch_rows=3, schedule="wsd"), id="adamw, wsd, slices"),
+        pytest.param(replace(SAVING, optimizer="adamw", micro_batch_size=3, schedule="wsd"), id="adamw, wsd, slices"),
         pytest.param(
             replace(SAVING, learning_rate=0.0, adamw_learning_rate=0.0, evaluations=8, patience=3), id="patience"
         ),
@@ -56,6 +59,24 @@ def test_a_run_that_goes_on_is_the_one_that_never_stopped(tmp_path: Path, option
     assert replace(again, seconds=0, wall_seconds=0) == replace(outcome, seconds=0, wall_seconds=0)
     expected = "target" if options.target_bits_per_byte else "patience" if options.learning_rate == 0 else "steps"
     assert outcome.stopped == expected
+
+
+def test_a_run_that_was_begun_under_the_old_names_of_settings_goes_on(tmp_path: Path) -> None:
+    stopped = saved_run(tmp_path / "old", SAVING, Watched(lambda step: signal.raise_signal(2) if step == 7 else None))
+    with pytest.raises(Stopped):
+        stopped.run()
+    path = tmp_path / "old" / "resume" / "run.json"
+    config = json.loads(path.read_text())
+    old = {now: before for before, now in RENAMED.items()}
+    path.write_text(json.dumps({old.get(key, key): value for key, value in config.items()}))
+    sign(path.parent, {path.name: print_of(path)})
+    assert set(RENAMED) <= set(json.loads(path.read_text()))
+    again = saved_run(tmp_path / "old", SAVING)
+    assert again.outcome.steps == 7
+    assert again.states is not None
+    changed = TrainingStates(tmp_path / "old", config | {"seq_len": config["seq_len"] + 1})
+    assert f"seq_len was {config['seq_len']} and is {config['seq_len'] + 1}" in changed.problems("resume")[0]
+    assert again.run().steps == 24
 
 
 def test_a_run_that_time_ended_before_its_target_goes_on_with_as_much_again(tmp_path: Path) -> None:

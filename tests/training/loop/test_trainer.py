@@ -47,7 +47,7 @@ def test_micro_batches_change_nothing(tmp_path: Path) -> None:
     """Each micro-batch weighs by its labels, so 8 rows at once and 3 + 3 + 2 rows are the same step."""
     losses = []
     for rows in (8, 3):
-        loop, _ = trainer(tmp_path, replace(OPTIONS, micro_batch_rows=rows))
+        loop, _ = trainer(tmp_path, replace(OPTIONS, micro_batch_size=rows))
         losses.append([loop.step(next(loop.batches)) for _ in range(5)])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
 
@@ -130,8 +130,8 @@ def test_a_loss_that_is_no_number_stops_with_a_remedy_and_leaves_the_last_state(
 
     options = replace(OPTIONS, save_steps=5)
     run = saved_run(tmp_path, options, Watched(spoil))
-    lower = "became nan at step 13, with learning_rate=0.005 and clip=1.0; lower learning_rate .* step 10 .*--resume"
-    with pytest.raises(TrainingError, match=lower):
+    lower = "became nan at step 13, with learning_rate=0.005 and max_grad_norm=1.0; lower learning_rate .* step 10 .*"
+    with pytest.raises(TrainingError, match=f"{lower}--resume"):
         run.run()
     again = saved_run(tmp_path, replace(options, learning_rate=0.001, adamw_learning_rate=0.002, max_steps=15))
     assert again.outcome.steps == 10

@@ -45,8 +45,8 @@ def test_all_problems_of_model1_are_told_at_once(refusal: Callable[..., str], mo
     line = refusal(train_art_ai_model.main, "--data", "no/such/place", "--report-to", "wandb", *giant)
     for part in ("no/such/place: no such file", "pip install wandb", "the run needs about", "the run writes up to"):
         assert part in line
-    line = refusal(train_art_ai_model.main, "--data", "no/such/place", "--set", "n_heads=7", "--set", "clip=0")
-    for part in ("no/such/place: no such file", "n_heads=7 must divide dim=320", "clip=0.0 must be above 0"):
+    line = refusal(train_art_ai_model.main, "--data", "no/such/place", "--set", "n_heads=7", "--set", "max_grad_norm=0")
+    for part in ("no/such/place: no such file", "n_heads=7 must divide dim=320", "max_grad_norm=0.0 must be above 0"):
         assert part in line
 
 
@@ -79,7 +79,7 @@ def test_samples_longer_than_a_row_are_counted() -> None:
     documents = counting(50, 0)
     longer = int((documents.lengths > 8).sum())
     assert 0 < longer < 50
-    assert f"; {longer} of 50 samples are longer than row_length=8" in describe_cuts(documents, 8)
+    assert f"; {longer} of 50 samples are longer than seq_len=8" in describe_cuts(documents, 8)
     assert describe_cuts(documents, 100) == ""
 
 
@@ -103,8 +103,8 @@ def test_a_tokenizer_of_another_size_is_refused(quiz: str, tmp_path: Path) -> No
 def test_the_seed_profile_tells_the_perplexity_that_the_coursework_names_beside_the_one_reached(
     quiz: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small = "dim=32 n_layers=1 n_heads=2 n_kv_heads=1 ffn_dim=32 vocab_size=300 max_seq_len=64 row_length=32"
-    brief = "batch_rows=4 micro_batch_rows=4 evaluations=1 sample_tokens=0 dtype=fp32"
+    small = "dim=32 n_layers=1 n_heads=2 n_kv_heads=1 ffn_dim=32 vocab_size=300 max_seq_len=64 seq_len=32"
+    brief = "batch_size=4 micro_batch_size=4 evaluations=1 sample_tokens=0 dtype=fp32"
     changes = [word for setting in f"{small} {brief}".split() for word in ("--set", setting)]
     command = ["--profile", "seed", "--data", quiz, "--out", str(tmp_path / "out"), "--max-steps", "2", *changes]
     assert train_art_ai_model.main([*command, "--plan"]) == 0
@@ -115,13 +115,13 @@ def test_the_seed_profile_tells_the_perplexity_that_the_coursework_names_beside_
 
 
 def test_a_plan_for_a_card_tells_each_part_and_what_to_change(quiz: str, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["--profile", "seed", "--data", quiz, "--plan-for", "rtx-3090-ti", "--set", "micro_batch_rows=64"]
+    command = ["--profile", "seed", "--data", quiz, "--plan-for", "rtx-3090-ti", "--set", "micro_batch_size=64"]
     assert train_art_ai_model.main(command) == 0
     lines = capsys.readouterr().out.splitlines()
     parts = "parameters tokens steps memory weights gradients optimizer activations time"
     assert [line.split()[0] for line in lines if line.split()[0] in parts] == parts.split()
     assert lines[0] == "parameters   285,762,560"
-    assert lines[-1].startswith("does not fit; try --set micro_batch_rows=32 or --set activation_checkpointing=true")
+    assert lines[-1].startswith("does not fit; try --set micro_batch_size=32 or --set activation_checkpointing=true")
 
 
 def test_both_models_hold_the_same_samples_out(quiz: str, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_the_table_of_bases_tells_size_licence_and_what_fits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("training.loop.plans.BASES", {"gpt2": "openai-community/gpt2"})
-    assert train_model2_pretrained.main(["--list-bases", "--set", "row_length=32", "--set", "micro_batch_rows=1"]) == 0
+    assert train_model2_pretrained.main(["--list-bases", "--set", "seq_len=32", "--set", "micro_batch_size=1"]) == 0
     head, row, note = capsys.readouterr().out.splitlines()
     assert head.split()[:4] == ["base", "parameters", "download", "context"]
     assert row.split()[:2] == ["gpt2", "124.4M"]

@@ -16,7 +16,7 @@ from training.common.options import MOST, OptionsError, Range, range_problems, r
 from training.corpus.__main__ import main as corpus
 from training.evaluate import main as evaluate
 from training.hardware.energy import country_problem, known_countries
-from training.settings.common import TrainingOptions
+from training.settings.common import RENAMED, TrainingOptions
 from training.settings.model1 import Model1Options
 from training.settings.model2 import Model2Options
 from training.train_art_ai_model import main as train_model1
@@ -85,7 +85,7 @@ def test_whatever_is_set_is_in_its_range_or_refused_with_all_the_others(
 
 
 @pytest.mark.parametrize(
-    "setting", ["max_seconds=0", "floor=5", "warmup=2", "epochs=inf", "epochs=nan", "save_seconds=-1"]
+    "setting", ["max_seconds=0", "min_lr_ratio=5", "warmup=2", "epochs=inf", "epochs=nan", "save_seconds=-1"]
 )
 def test_numbers_that_once_passed_are_refused(setting: str) -> None:
     name = setting.partition("=")[0]
@@ -161,3 +161,15 @@ def test_the_corpus_command_s_numbers_have_ranges(
 def test_the_evaluation_s_limit_has_a_range(limit: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(["--limit", str(limit)]) == 2
     assert f"--limit {limit} must be at least 1 and at most {MOST}, or 0 for all" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("before", "now"), RENAMED.items())
+def test_the_old_name_of_a_setting_is_taken_with_a_line(
+    before: str, now: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value = getattr(Model2Options(), now)
+    options = with_settings(Model2Options(), [f"{before}={value}"], RENAMED)
+    assert options == Model2Options()
+    assert capsys.readouterr().err == f"{before} is called {now} now; the old name goes with the next release\n"
+    with pytest.raises(OptionsError, match=f"unknown setting '{before}'"):
+        with_settings(Model2Options(), [f"{before}={value}"])

@@ -40,7 +40,7 @@ class _Batched:
         self._numbers = itertools.count()
 
     def _load(self) -> Any:
-        """The model on the processor; the tokenizer is kept. Raises EngineError."""
+        """The model on the CPU; the tokenizer is kept. Raises EngineError."""
         raise NotImplementedError
 
     def _encode(self, messages: list[Message]) -> list[int]:
