@@ -96,6 +96,12 @@ def test_dates_are_in_order(records: Records) -> None:
     assert wrong == []
 
 
+def test_who_was_an_artist_is_not_said_to_be_alive(records: Records) -> None:
+    """``as_of`` without ``died`` says that somebody was seen alive in that year."""
+    past = (artist for artist in records.artists if artist.as_of is not None and artist.died is None)
+    assert [artist.name for artist in past if re.match(rf"{re.escape(artist.name)} (was|were)\b", artist.prose)] == []
+
+
 def test_works_were_made_in_the_life_of_their_artist(records: Records) -> None:
     artists = {artist.name: artist for artist in records.artists}
     wrong = []
