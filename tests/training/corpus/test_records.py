@@ -262,3 +262,7 @@ def test_at_least_thirty_in_a_hundred_artists_born_after_1850_are_women(records:
 
 def test_at_least_thirty_in_a_hundred_artists_are_from_outside_europe_and_north_america(records: Records) -> None:
     assert sum(bool(ELSEWHERE.search(artist.nationality)) for artist in records.artists) >= 0.3 * len(records.artists)
+
+
+def test_at_least_sixty_works_were_made_since_2000(records: Records) -> None:
+    assert sum((work.year or 0) >= 2000 for work in records.works) >= 60
