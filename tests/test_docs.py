@@ -25,7 +25,7 @@ from training.corpus.records import read_records
 from training.reporting.report import REPORT_KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 PACKAGES = ("app", "feedback", "training")
 FOLDERS = (*PACKAGES, "tests", "docs", "benchmarks")
 TEXTS = {"", ".css", ".js", ".json", ".md", ".py", ".sh", ".svg", ".toml", ".txt"}
@@ -203,6 +203,13 @@ def imports(file: Path, whole: bool = False) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [node.module]
         yield from (name if whole else name.partition(".")[0] for name in names)
+
+
+def test_git_can_run_what_make_lint_runs() -> None:
+    hooks = re.findall(r"entry: \.venv/bin/(.+)", (ROOT / ".pre-commit-config.yaml").read_text())
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)
+    assert recipe is not None
+    assert hooks == re.findall(r"\$\(BIN\)/(.+)", recipe[1])
 
 
 def test_no_text_names_a_machine_or_a_registry() -> None:
