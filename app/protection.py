@@ -109,7 +109,9 @@ class Protection:
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers, method, path = Headers(scope=scope), scope["method"], route_of(scope)
-        if not all(is_host(part) for name in _NAMES for value in headers.getlist(name) for part in value.split(",")):
+        if len(headers.getlist("host")) > 1 or not all(
+            is_host(part) for name in _NAMES for value in headers.getlist(name) for part in value.split(",")
+        ):
             return PlainTextResponse("The name of the host is none.", 400)
         if method == "OPTIONS" and headers.get("origin") in self.origins.scripts:
             return Response(status_code=204, headers={"Access-Control-Allow-Headers": "content-type"})

@@ -122,6 +122,9 @@ def export_routes(runtime: Runtime) -> APIRouter:
             begun = next(chunks, b"")  # what can fail does so before an answer begins
             _log(runtime, f"export {format}")
         except (ExportError, VotesError) as error:
+            if isinstance(error.__cause__, (OSError, sqlite3.Error)):  # the file that is written first
+                log.error("the export %s could not be made", format[:40], exc_info=error)
+                raise HTTPException(503, UNWRITABLE) from error
             raise HTTPException(404, str(error)) from error
         except (DatabaseError, sqlite3.Error, OSError) as error:
             log.error("the export %s could not be made", format[:40], exc_info=error)

@@ -24,7 +24,7 @@ from scipy import optimize, special
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.outputs import own_file, write
-from feedback.assignment import Candidate, left_model, rank_prompts
+from feedback.assignment import BLOCKS, INDEPENDENT, Candidate, left_model, rank_prompts
 from feedback.statistics.anytime import e_values
 from feedback.statistics.outcomes import LEFT, RIGHT, TIE, Outcomes
 from feedback.statistics.preference import mean_of_testers, pooled, two_way
@@ -274,7 +274,9 @@ def order_of_testers(studies: int, generator: np.random.Generator) -> Iterator[R
 # -- the whole design --------------------------------------------------------------------------------------------------
 
 
-def serve(secret: str, testers: int, rounds: Ints, prompts: int) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+def serve(
+    secret: str, testers: int, rounds: Ints, prompts: int, assignment: str = BLOCKS
+) -> tuple[Ints, Ints, NDArray[np.bool_]]:
     """Tester, prompt and whether model1 is left, for every vote of a study, by the app's own assignment."""
     left = np.zeros(prompts, int)
     right = np.zeros(prompts, int)
@@ -282,7 +284,7 @@ def serve(secret: str, testers: int, rounds: Ints, prompts: int) -> tuple[Ints, 
     for tester in range(testers):
         unseen = set(range(prompts))
         for serving in range(rounds[tester]):
-            model1_left = left_model(secret, f"t{tester}", serving) == "model1"
+            model1_left = left_model(secret, f"t{tester}", serving, assignment=assignment) == "model1"
             bank = (Candidate(key, f"q{key}", "all", int(left[key]), int(right[key])) for key in unseen)
             prompt = rank_prompts(secret, f"t{tester}", serving, bank)[0].key
             unseen.remove(prompt)
@@ -292,7 +294,14 @@ def serve(secret: str, testers: int, rounds: Ints, prompts: int) -> tuple[Ints, 
     return np.array(tester_of), np.array(prompt_of), np.array(sides, bool)
 
 
-def full_design(studies: int, generator: np.random.Generator) -> Iterator[Row]:
+def independent_sides(studies: int, generator: np.random.Generator) -> Iterator[Row]:
+    """The same where sides are told after each vote, and each is therefore drawn by itself."""
+    return full_design(studies, generator, INDEPENDENT, "Independent sides")
+
+
+def full_design(
+    studies: int, generator: np.random.Generator, assignment: str = BLOCKS, name: str = "Full design"
+) -> Iterator[Row]:
     """The app's assignment, a bias of 0.4 log odds to the left, a fixed bank of prompts, a fifth who leave early."""
     testers, prompts, bias = 40, 20, 0.4
     effects = np.random.default_rng(20).normal(0, 0.8, prompts)
@@ -306,7 +315,7 @@ def full_design(studies: int, generator: np.random.Generator) -> Iterator[Row]:
     designs = []
     for number in range(min(studies, 200)):
         rounds = np.where(generator.random(testers) < 0.2, generator.integers(1, 10, testers), 10)
-        designs.append(serve(f"{number:064x}", testers, rounds, prompts))
+        designs.append(serve(f"{number:064x}", testers, rounds, prompts, assignment))
     hits = np.zeros(3)
     for number in range(studies):
         tester, prompt, model1_left = designs[number % len(designs)]
@@ -327,14 +336,14 @@ def full_design(studies: int, generator: np.random.Generator) -> Iterator[Row]:
         ]
     coverage, false, naive = hits / studies * 100
     yield Row(
-        "Full design, coverage of the tester mean, 40 testers",
+        f"{name}, coverage of the tester mean, 40 testers",
         coverage,
         "93.5-96.6",
         93.5 <= coverage <= 96.6,
         "votes as independent",
         naive,
     )
-    yield Row("Full design, false positives, anytime", false, "<= 5", false <= 5)
+    yield Row(f"{name}, false positives, anytime", false, "<= 5", false <= 5)
 
 
 SIMULATIONS: tuple[Callable[[int, np.random.Generator], Iterator[Row]], ...] = (
@@ -343,6 +352,7 @@ SIMULATIONS: tuple[Callable[[int, np.random.Generator], Iterator[Row]], ...] = (
     continuous_looking,
     order_of_testers,
     full_design,
+    independent_sides,
 )
 
 

@@ -2,7 +2,7 @@
 
 What it does is chosen by a word in the last question: `[die]` breaks the connection after three words, `[hold]` waits
 there until `gate` is set, `[slow]` takes many times as long, `[busy]` answers 503 once, `[empty]` says nothing,
-`[name]` gives itself away, `[markup]` answers with HTML.
+`[name]` gives itself away, `[markup]` answers with HTML, `[flood]` with 100 MB.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class ChatServer(ThreadingHTTPServer):
         self.busy = 1
         self.gate = threading.Event()
         self.streaming = 0
+        self.flooded = 0  # bytes of floods that somebody read
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -80,6 +81,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
+        for _ in range(1600 if "[flood]" in question else 0):
+            self._event({"choices": [{"delta": {"content": "flood " * 10_923}}]})  # 64 kB; fails once nobody listens
+            self.server.flooded += 1 << 16
         answer = next((text for word, text in ANSWERS.items() if word in question), ANSWER)
         words = answer.split(" ") if answer else []
         for number, word in enumerate(words[:limit]):

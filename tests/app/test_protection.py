@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -190,6 +191,12 @@ def test_the_name_of_a_host_reaches_nobody_else_and_is_one(besieged: App, header
             assert httpx.get(f"{besieged.url}/config", headers={header: name}).status_code == 400, name
         for name in ("a.b-c_d:8080", "[::1]:80", "192.0.2.1"):
             assert f"http://{name}" in httpx.get(f"{besieged.url}/config", headers={header: name}).text
+
+
+def test_a_request_for_two_hosts_is_for_none(besieged: App) -> None:
+    with socket.create_connection(("127.0.0.1", besieged.port), 10) as connection:
+        connection.sendall(b"GET /config HTTP/1.1\r\nHost: a\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        assert connection.recv(100).split()[1] == b"400"
 
 
 def test_a_page_is_kept_as_gradio_would_make_it_now(besieged: App) -> None:
