@@ -106,6 +106,13 @@ def test_examples_fit_their_question_and_stand_alone(samples: list[Sample]) -> N
     ] == []
 
 
+def test_definitions_are_swapped_whole(samples: list[Sample]) -> None:
+    """ "Calibration means that ... how often it is a measure of ..." was cut at a verb of a clause."""
+    swapped = [sample.question for sample in samples if sample.fact.endswith("/other")]
+    assert len(swapped) > 100
+    assert [question for question in swapped if re.search(r"\bmeans that\b|\bis, ", question)] == []
+
+
 def test_earlier_turns_of_exchanges_agree_with_the_facts(samples: list[Sample]) -> None:
     answers: dict[str, set[str]] = defaultdict(set)
     for sample in samples:

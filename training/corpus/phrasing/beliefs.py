@@ -16,7 +16,6 @@ from training.corpus.records import Concept
 from training.corpus.sample import digest
 
 _WORDINGS = 3
-_DEFINITION = re.compile(r"(?P<subject>.+?) (?P<verb>is|are) (?P<rest>.+)")
 
 
 @dataclass(frozen=True)
@@ -81,9 +80,9 @@ def _false(concept: Concept, near: Sequence[Concept], far: Sequence[Concept]) ->
     no = f"No. {concept.definition}"
     if concept.aliases:
         return _Belief(_key(concept, "name"), _is_a_name(near[0].name, concept), no) if near else None
-    own = _DEFINITION.match(concept.definition)
+    own = _parts(concept)
     for other in far:
-        match = _DEFINITION.match(other.definition)
+        match = _parts(other)
         if own is not None and match is not None and not _names(concept, match["rest"]):
             return _Belief(_key(concept, "other"), f"{own['subject']} {own['verb']} {match['rest']}", no)
     return None
@@ -97,8 +96,14 @@ def _is_a_name(name: str, concept: Concept) -> str:
     return f"The term {name} is another name for {grammar.subject(concept.name, concept.definition)[0]}."
 
 
+def _parts(concept: Concept) -> re.Match[str] | None:
+    """A definition as the concept, its verb and the rest; none where it has another verb, such as "means"."""
+    named = rf"(?P<subject>(An? |The )?{re.escape(concept.name)}(, [^.]*?,)?) (?P<verb>is|are) (?P<rest>.+)"
+    return re.match(named, concept.definition, re.IGNORECASE)
+
+
 def _verb(concept: Concept) -> str:
-    match = _DEFINITION.match(concept.definition)
+    match = _parts(concept)
     return match["verb"] if match else ""
 
 
