@@ -20,14 +20,17 @@ from training.corpus import (
     in_the_way,
     iter_source,
     mixing,
+    reading,
     repositories,
     source_name,
     stream,
     weighted_sources,
 )
 from training.corpus.card import DataCard
+from training.corpus.check import check
 from training.corpus.cleaned import cleaned, splits_of
 from training.corpus.cleaning import CleaningReport
+from training.corpus.embedded import records
 from training.corpus.files import FORMATS
 from training.models.tokenizer import prepare_for_model1
 
@@ -74,6 +77,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     prepare.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core, up to 8)")
     prepare.set_defaults(run=_prepare)
+    against = commands.add_parser("check", help="the embedded corpus's records against museums' open data")
+    against.add_argument("--museums", type=Path, required=True, metavar="FOLDER", help="where the museums' tables lie")
+    against.add_argument("--out", type=Path, metavar="FILE.md", help="the report to write (default: the screen)")
+    against.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    against.set_defaults(run=_check_records)
+    sheet = commands.add_parser("reading", help="draw samples for a blind reading, or count what readers found")
+    _add_shared(sheet)
+    sheet.add_argument("--other", type=Path, metavar="FILE.jsonl", help="what build wrote of another version")
+    sheet.add_argument("--count", type=int, default=400, metavar="N", help="samples of each version (400)")
+    sheet.add_argument("--salt", default="1", metavar="TEXT", help="another text draws other samples (1)")
+    sheet.add_argument(
+        "--out", type=Path, metavar="FILE.csv", help="the sheet to fill in; its key is written beside it"
+    )
+    sheet.add_argument("--score", type=Path, metavar="FILE.csv", help="a sheet that was filled in: count by version")
+    sheet.set_defaults(run=_reading)
     stats = commands.add_parser("stats", help="counts by source, area and split, pairs and words")
     _add_shared(stats)
     stats.set_defaults(run=_stats)
@@ -170,6 +188,32 @@ def _prepare(options: argparse.Namespace) -> None:
     print(f"{len(train):,} training documents, {len(train.tokens):,} tokens in {prepared.folder}")
 
 
+def _check_records(options: argparse.Namespace) -> None:
+    report = check(records(), options.museums).markdown()
+    if options.out is None:
+        print(report)
+    else:
+        _write_whole(options.out, report.splitlines())
+        print(f"wrote {options.out}")
+
+
+def _reading(options: argparse.Namespace) -> None:
+    if options.score is not None:
+        print(reading.score(options.score))
+    elif options.out is None or options.out.suffix != ".csv":
+        raise CorpusError(f"--out {options.out}: name the sheet to write, a file that ends in .csv")
+    else:
+        versions = {"this": list(stream(options.data, options.max_rows))}
+        if options.other is not None:
+            versions["other"] = list(stream([str(options.other)]))
+        sheet, key = reading.sheet(reading.draw(versions, options.count, options.salt))
+        _write_whole(options.out, sheet)
+        _write_whole(reading.key_of(options.out), key)
+        print(
+            f"wrote {len(sheet) - 1} samples to {options.out}; which is of which version: {reading.key_of(options.out)}"
+        )
+
+
 def _write_whole(path: Path, lines: Iterable[str]) -> int:
     """Write a file that appears only when it is whole; the number of its lines."""
     count = 0
@@ -204,7 +248,13 @@ def _warn(report: CleaningReport) -> None:
         print(warning, file=sys.stderr)
 
 
-_RANGES = {"max_rows": (1, MOST), "vocab_size": (300, 1_048_576), "max_held_out": (0, MOST), "workers": (1, 1024)}
+_RANGES = {
+    "count": (1, MOST),
+    "max_rows": (1, MOST),
+    "vocab_size": (300, 1_048_576),
+    "max_held_out": (0, MOST),
+    "workers": (1, 1024),
+}
 """The least and the greatest value of each option that is a number."""
 
 

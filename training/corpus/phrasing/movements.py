@@ -37,7 +37,7 @@ def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
         _fact(movement, "definition"),
         (
             f"What {be} {name}?", *ended,
-            f"What {be} {name} in art?", f"Define {name}.", f"Explain {name}.",
+            *([] if " art" in name else [f"What {be} {name} in art?"]), f"Define {name}.", f"Explain {name}.",
             f"Can you explain what {name} {be}?", f"What do you mean by {name}?",
             f"Who {be} {name}?" if movement.plural else f"What kind of art {be} {name}?",
             f"Please tell me what {name} {be}.", f"What does {name} mean?", f"Describe {name} in one sentence.",
