@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from app.model_files import NAMES, REPORT, home
+from app.model_files import NAMES, home
+from training.common.checkpoint_folder import report_in
 from training.reporting.verdict import shortfall
 
 
 def report_of(spec: str) -> dict[str, Any]:
     """The training report beside the model that a SPEC names; empty where there is none that can be read."""
     folder = home(spec)
-    try:
-        report = json.loads((folder / REPORT).read_text(encoding="utf-8")) if folder else {}
-    except (OSError, ValueError):
-        return {}
-    return report if isinstance(report, dict) else {}
+    return (report_in(folder) if folder else None) or {}
 
 
 def shortfall_of(spec: str, model: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.child import ROOT
 from app.demo_training import CHECKPOINTS
+from training.common.checkpoint_folder import TO_MEASURE, find, home_of, report_in
 from training.comparison import Comparison, ComparisonError, load
 from training.comparison.evidence import Missing
 from training.inference.engines.spec import MODELS
@@ -19,9 +20,6 @@ RESULTS = CHECKPOINTS["model1"].parent
 """Where the evaluation and the comparison are kept, unless a test says otherwise."""
 EVALUATION = "evaluation.json"
 COMPARISON = "comparison"
-REPORT = "training_report.json"
-# The weights within a training's folder, best for measuring first.
-WEIGHTS = ("art_ai_best.pt", "final", "hf", "model.gguf")
 
 
 @dataclass(frozen=True)
@@ -82,8 +80,7 @@ def home(spec: str) -> Path | None:
     """The folder with the training's report: the SPEC itself, or the one above it (of `hf`, `final` or a file)."""
     if not spec or spec.startswith("openai:"):
         return None
-    path = _path(spec)
-    return next((folder for folder in (path, path.parent) if (folder / REPORT).is_file()), None)
+    return home_of(_path(spec))
 
 
 def settled(spec: str) -> str:
@@ -102,7 +99,7 @@ def to_measure(spec: str) -> str:
     if spec.startswith("openai:"):
         return spec
     path = Path(spec)
-    return str(next((path / name for name in WEIGHTS if (path / name).exists()), path))
+    return str((find(path, TO_MEASURE) if path.is_dir() else None) or path)
 
 
 def why_not_of_these(specs: Mapping[str, str], evaluation: Path) -> str:
@@ -133,7 +130,4 @@ def _identity(spec: str) -> Any:
 
 def _report(spec: str) -> Any:
     folder = home(spec)
-    try:
-        return json.loads((folder / REPORT).read_text(encoding="utf-8")) if folder else None
-    except (OSError, ValueError):
-        return None
+    return report_in(folder) if folder else None

@@ -22,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from training.common.checkpoint_folder import CHECKPOINTS, FINAL, MODEL1_FOLDER, MODEL2_FOLDER, PT
 from training.common.cli import OneLineParser, run_command
 from training.common.files import check_file, replace_text
 from training.common.options import MOST, OptionsError
@@ -31,10 +32,10 @@ from training.evaluation.summary_table import table
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_MODELS = {
-    "model1": ROOT / "checkpoints" / "art_ai_model" / "art_ai_best.pt",
-    "model2": ROOT / "checkpoints" / "model2_pretrained" / "final",
+    "model1": MODEL1_FOLDER / PT,
+    "model2": MODEL2_FOLDER / FINAL,
 }
-DEFAULT_FILE = ROOT / "checkpoints" / "evaluation.json"
+DEFAULT_FILE = CHECKPOINTS / "evaluation.json"
 VERSION = 1
 LIMIT = 200
 """Held-out samples of each kind, and questions of each benchmark: with these the demo pair takes two minutes at most on

@@ -13,6 +13,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from training.common.checkpoint_folder import CONFIG, FINAL, GGUF, PT, TO_EXPORT, find, form_of
+from training.common.checkpoint_folder import HF as HF_FOLDER
 from training.common.cli import OneLineParser, run_command
 from training.common.files import ForeignFileError, new_folder, place
 from training.models.gguf_format import FILE_TYPES, ExportError, export_gguf
@@ -21,14 +23,12 @@ from training.models.hf_format import HF, export_hf
 
 def _source_of(checkpoint: Path) -> Path:
     """What a CHECKPOINT names: Model 1's ``.pt``, or a folder in Hugging Face's form."""
-    if checkpoint.is_file() and checkpoint.suffix == ".pt":
+    if form_of(checkpoint) == "model1":
         return checkpoint
-    for name in ("art_ai_best.pt", "final", "."):
-        source = checkpoint / name
-        if (source.suffix == ".pt" and source.is_file()) or (source / "config.json").is_file():
-            return source
+    if source := find(checkpoint, TO_EXPORT):
+        return source
     raise ExportError(
-        f"{checkpoint} is no checkpoint; name a folder that holds art_ai_best.pt, final/ or config.json, or a .pt file"
+        f"{checkpoint} is no checkpoint; name a folder that holds {PT}, {FINAL}/ or {CONFIG}, or a .pt file"
     )
 
 
@@ -46,12 +46,12 @@ def _export(arguments: argparse.Namespace) -> None:
     if source.suffix == ".pt":
         from training.models.checkpoint import load
 
-        hf = arguments.out if arguments.to == "hf" and arguments.out else source.parent / "hf"
+        hf = arguments.out if arguments.to == "hf" and arguments.out else source.parent / HF_FOLDER
         export_hf(*load(source), hf)
-        default = source.parent / "model.gguf"
+        default = source.parent / GGUF
     else:
         hf = source
-        default = (source.parent if source.name == "final" else source) / "model.gguf"
+        default = (source.parent if source.name == FINAL else source) / GGUF
         if arguments.to == "hf" and arguments.out:
             with new_folder(arguments.out, HF) as partial:
                 shutil.copytree(source, partial, dirs_exist_ok=True)

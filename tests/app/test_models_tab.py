@@ -36,6 +36,7 @@ def specs(tmp_path: Path) -> dict[str, str]:
     for model, changes in (("one", {}), ("two", {"model": "model2", "base": "<i>base</i>"})):
         folder = tmp_path / model
         (folder / "final").mkdir(parents=True)
+        (folder / "final" / "config.json").write_text("{}")
         (folder / "training_report.json").write_text(json.dumps(REPORT | changes))
         (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
         (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A model\n")

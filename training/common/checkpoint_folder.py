@@ -1,22 +1,107 @@
-"""A checkpoint's folder: where the two models' lie, and what a training writes into it."""
+"""A checkpoint's folder: what lies where, which of it is preferred for what, its form, its hash and its report.
+
+    checkpoints/art_ai_model/         Model 1: art_ai_best.pt, tokenizer.model, hf/, model.gguf
+    checkpoints/model2_pretrained/    Model 2: final/, model.gguf; with LoRA adapter/
+
+Beside the weights lie training_report.json, metrics.jsonl, training_curves.png, data_card.json and README.md, and
+resume/ while a run is unfinished. No other module knows in which order these are preferred.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
+
+Form = Literal["model1", "transformers", "gguf"]
+
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
+MODEL1_FOLDER = CHECKPOINTS / "art_ai_model"
+MODEL2_FOLDER = CHECKPOINTS / "model2_pretrained"
+
+PT, FINAL, HF, GGUF, HERE = "art_ai_best.pt", "final", "hf", "model.gguf", "."
+"""Weights by their names in a folder: Model 1 as PyTorch saves it, Model 2 and the export of Model 1 in Hugging Face's
+form, either for llama.cpp; the folder itself may be one in Hugging Face's form too."""
+REPORT, TOKENIZER, CONFIG = "training_report.json", "tokenizer.model", "config.json"
+
+TO_SERVE = (GGUF, HERE, FINAL, HF, PT)
+"""Best first: a GGUF needs no PyTorch."""
+TO_MEASURE = (HERE, PT, FINAL, HF, GGUF)
+"""Best first: the weights as they were trained."""
+TO_EXPORT = (PT, FINAL, HERE)
+IN_HF_FORM = (HF, FINAL, HERE)
 
 FILES = (
-    *("art_ai_best.pt", "tokenizer.new", "tokenizer.model", "model.gguf", "README.md", "training_curves.png"),
-    *("metrics.jsonl", "training_report.json", "data_card.json", "data_card.md"),
+    *(PT, "tokenizer.new", TOKENIZER, GGUF, "README.md", "training_curves.png"),
+    *("metrics.jsonl", REPORT, "data_card.json", "data_card.md"),
 )
-FOLDERS = {"hf": "hf", "final": "final", "adapter": "adapter"}
+FOLDERS = {HF: "hf", FINAL: "final", "adapter": "adapter"}
 """What a training of either model writes into ``--out``, beside its states: names of folders with their kinds."""
-
-
-MODEL1_FOLDER = Path(__file__).resolve().parents[2] / "checkpoints" / "art_ai_model"
-
-
-MODEL2_FOLDER = Path(__file__).resolve().parents[2] / "checkpoints" / "model2_pretrained"
 
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message is one line and says what to do."""
+
+
+def find(folder: Path, names: Sequence[str]) -> Path | None:
+    """The first of some weights that a folder holds: a file, or a folder in Hugging Face's form."""
+    return next((folder / name for name in names if form_of(folder / name)), None)
+
+
+def form_of(path: Path) -> Form | None:
+    """What a file or folder is; None where it is no model."""
+    if path.is_dir():
+        return "transformers" if (path / CONFIG).is_file() else None
+    forms: dict[str, Form] = {".pt": "model1", ".gguf": "gguf"}
+    return forms.get(path.suffix) if path.is_file() else None
+
+
+def in_words(names: Sequence[str]) -> str:
+    """Names of weights as a message lists them."""
+    return ", ".join(name if name in (PT, GGUF) else str(Path(name) / CONFIG) for name in names)
+
+
+def home_of(path: Path) -> Path | None:
+    """The folder of the training that wrote a file or folder, which holds its report; None without one."""
+    folders = (path, path.parent) if path.is_dir() else (path.parent, path.parent.parent)
+    return next((folder for folder in folders if (folder / REPORT).is_file()), None)
+
+
+def read_report(path: Path) -> dict[str, Any] | None:
+    """The report of the training that wrote a file or folder; None without a readable one."""
+    home = home_of(path)
+    return report_in(home) if home else None
+
+
+def report_in(folder: Path) -> dict[str, Any] | None:
+    """``training_report.json`` of this very folder; None where there is none that can be read."""
+    with contextlib.suppress(OSError, ValueError):
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        return report if isinstance(report, dict) else None
+    return None
+
+
+def weights_in(folder: Path) -> list[Path]:
+    """The files of weights of a folder in Hugging Face's form."""
+    found = (sorted(folder.glob(pattern)) for pattern in ("*.safetensors", "pytorch_model*.bin"))
+    return next((files for files in found if files), [])
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 over a model's file, and the tokenizer beside it, or over all files of its folder with their names."""
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        files = [file for file in files if file.suffix not in (".md", ".png")]
+    else:
+        files = [path, path.parent / TOKENIZER] if path.suffix == ".pt" else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            digest.update(file.name.encode() + b"\0")
+            with file.open("rb") as content:
+                while block := content.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()

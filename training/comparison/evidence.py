@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from training.common.checkpoint_folder import CONFIG, FINAL, IN_HF_FORM, PT, REPORT, find
 from training.comparison.values import Show, Source, Status, Value, ends, shown
 from training.reporting.metrics import read_metrics
 
@@ -22,7 +23,7 @@ FOLDERS = {"model1": Path("checkpoints/art_ai_model"), "model2": Path("checkpoin
 TITLES = {"model1": "Model 1", "model2": "Model 2"}
 PARTS = {"held_out": "held-out", "knowledge": "knowledge", "answers": "answers", "cost": "cost"}
 """Of a model in ``evaluation.json``, with their names there among what is missing."""
-WEIGHTS = {"model1": "art_ai_best.pt", "model2": "final"}
+WEIGHTS = {"model1": PT, "model2": FINAL}
 
 
 class ComparisonError(ValueError):
@@ -203,7 +204,7 @@ def _model(name: str, evaluation: Document, folder: Path) -> tuple[ModelEvidence
         found = next((path for path in (spec, ROOT / spec) if path.exists()), None)
         # What stands in the usual folder may be another model.
         folder = _folder_of(found) if found else spec / "nothing"
-    report = read_json(f"{name}/training_report.json", folder / "training_report.json")
+    report = read_json(f"{name}/training_report.json", folder / REPORT)
     is_old = is_changed(measured, report)
     model = ModelEvidence(
         name,
@@ -245,13 +246,12 @@ def is_changed(measured: Document, report: Document) -> bool:
 
 def _architecture(name: str, folder: Path) -> Document:
     """The shape of a model: of Model 1 in its exported form, of Model 2 beside its weights."""
-    places = [folder / below / "config.json" for below in ("hf", "final", "")]
-    return read_json(f"{name}/config.json", next((place for place in places if place.is_file()), places[0]))
+    return read_json(f"{name}/config.json", (find(folder, IN_HF_FORM) or folder / IN_HF_FORM[0]) / CONFIG)
 
 
 def _folder_of(spec: Path) -> Path:
     """The folder that a training wrote a model into."""
-    return spec.parent if spec.is_file() or spec.resolve().name == "final" else spec
+    return spec.parent if spec.is_file() or spec.resolve().name == FINAL else spec
 
 
 def read_json(name: str, path: Path) -> Document:

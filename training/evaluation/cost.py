@@ -15,13 +15,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from training.common.checkpoint_folder import FINAL, GGUF, HF, IN_HF_FORM, PT, REPORT, find, read_report, weights_in
 from training.evaluation.opening import locate
-from training.evaluation.subjects import Unavailable, read_report
+from training.evaluation.subjects import Unavailable
 from training.evaluation.timing import Job
 from training.inference.openai_client import without_password
 from training.settings.common import in_new_names
 
-REPORT = "training_report.json"
 REPEATS = 3
 JOB_SECONDS = 600
 """The longest that one process may take; a model that needs more is named as missing."""
@@ -54,7 +54,7 @@ class Forms:
 
     def files(self) -> dict[str, int]:
         """Bytes of each file of weights, by its path from the folder."""
-        weights = [*([self.pt] if self.pt else []), *(_weights(self.hf) if self.hf else [])]
+        weights = [*([self.pt] if self.pt else []), *(weights_in(self.hf) if self.hf else [])]
         weights += [self.gguf] if self.gguf else []
         root = self.folder or (weights[0].parent if weights else Path())
         return {(p.relative_to(root) if p.is_relative_to(root) else p).as_posix(): p.stat().st_size for p in weights}
@@ -62,18 +62,11 @@ class Forms:
     def sizes(self) -> dict[str, int]:
         """Bytes by format; ``weights`` is the file that training wrote."""
         sizes = {"pt": self.pt.stat().st_size} if self.pt else {}
-        if self.hf and (files := _weights(self.hf)):
+        if self.hf and (files := weights_in(self.hf)):
             sizes["hf"] = sum(file.stat().st_size for file in files)
         if self.gguf:
             sizes["gguf"] = self.gguf.stat().st_size
         return {"weights": next(iter(sizes.values())), **sizes} if sizes else {}
-
-
-def _weights(folder: Path) -> list[Path]:
-    for pattern in ("*.safetensors", "pytorch_model*.bin"):
-        if files := sorted(folder.glob(pattern)):
-            return files
-    return []
 
 
 def find_forms(spec: str) -> Forms:
@@ -89,13 +82,13 @@ def find_forms(spec: str) -> Forms:
     except ValueError as error:
         raise Unavailable(str(error)) from error
     folder = path if path.is_dir() else path.parent
-    if folder.name in ("final", "hf") and (folder.parent / REPORT).is_file():
+    if folder.name in (FINAL, HF) and (folder.parent / REPORT).is_file():
         folder = folder.parent
-    if kind == "gguf" and (path.name != "model.gguf" or not (folder / REPORT).is_file()):
+    if kind == "gguf" and (path.name != GGUF or not (folder / REPORT).is_file()):
         return Forms(folder, gguf=path)  # a file of its own
-    pt = path if kind == "model1" else folder / "art_ai_best.pt"
-    gguf = path if kind == "gguf" else folder / "model.gguf"
-    hf = next((folder / name for name in ("hf", "final", ".") if (folder / name / "config.json").is_file()), None)
+    pt = path if kind == "model1" else folder / PT
+    gguf = path if kind == "gguf" else folder / GGUF
+    hf = find(folder, IN_HF_FORM)
     return Forms(folder, pt if pt.is_file() else None, hf, gguf if gguf.is_file() else None)
 
 

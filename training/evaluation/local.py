@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.common.checkpoint_folder import CheckpointError
+from training.common.checkpoint_folder import CheckpointError, checksum, read_report
 from training.corpus.sample import Sample
 from training.data.prompts import encodable
-from training.evaluation.subjects import Answer, Chat, DocumentLoss, Likelihood, Unavailable, checksum, read_report
+from training.evaluation.subjects import Answer, Chat, DocumentLoss, Likelihood, Unavailable
 from training.inference.engines import EngineError, Sampling
 from training.inference.engines.llama_cpp import LlamaCpp
 

@@ -16,11 +16,12 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from training.common.checkpoint_folder import REPORT, read_report
 from training.common.files import ForeignFileError, replace_text
 from training.corpus import embedded, hub
 from training.corpus.card import markdown_table
 from training.evaluation.cost import find_forms
-from training.evaluation.subjects import Unavailable, read_report
+from training.evaluation.subjects import Unavailable
 from training.models.bases import BASES, KNOWN
 from training.reporting.everyday import everyday_co2, everyday_energy
 from training.settings.common import in_new_names
@@ -135,7 +136,7 @@ def write_cards(folder: Path, measured: Mapping[str, Any] | None = None) -> list
         measured: the model's entry of ``evaluation.json``, if this very model has been evaluated.
     """
     report = read_report(folder)
-    if report is None or not (folder / "training_report.json").is_file():
+    if report is None or not (folder / REPORT).is_file():
         return []
     sources = Sources(folder, report, _read_data_card(folder), measured)
     text = card(sources)

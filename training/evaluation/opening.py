@@ -5,22 +5,23 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from training.common.checkpoint_folder import CheckpointError
+from training.common.checkpoint_folder import (
+    FINAL,
+    GGUF,
+    HF,
+    PT,
+    TO_MEASURE,
+    CheckpointError,
+    find,
+    form_of,
+    in_words,
+    read_report,
+)
 from training.evaluation.local import GGUFModel, LocalModel
 from training.evaluation.server import ServerModel
-from training.evaluation.subjects import Subject, read_report
+from training.evaluation.subjects import Subject
 
 FORMS = "a .pt, a checkpoint folder, a .gguf, an id of the Hub (owner/name), or openai:BASE_URL#MODEL"
-
-
-# What a checkpoint folder may hold, best first, and what kind of model that is.
-IN_FOLDER = {
-    "config.json": "transformers",
-    "art_ai_best.pt": "model1",
-    "final/config.json": "transformers",
-    "hf/config.json": "transformers",
-    "model.gguf": "gguf",
-}
 
 
 def open_subject(spec: str, name: str | None = None) -> Subject:
@@ -44,16 +45,17 @@ def locate(spec: str) -> tuple[str, Path]:
     """
     path = Path(spec).expanduser()
     if path.is_dir():
-        for name, kind in IN_FOLDER.items():
-            found = path / name
-            if found.is_file():
-                return kind, found.parent if name.endswith("config.json") else found
-        raise CheckpointError(f"{spec} holds none of {', '.join(IN_FOLDER)}; train the model first, or give {FORMS}")
+        found = find(path, TO_MEASURE)
+        if found is None:
+            raise CheckpointError(
+                f"{spec} holds none of {in_words(TO_MEASURE)}; train the model first, or give {FORMS}"
+            )
+        return str(form_of(found)), found
     if path.is_file():
-        kinds = {".pt": "model1", ".gguf": "gguf"}
-        if path.suffix not in kinds:
+        form = form_of(path)
+        if form is None:
             raise CheckpointError(f"{spec} is not a model; give {FORMS}")
-        return kinds[path.suffix], path
+        return form, path
     if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", spec) and path.suffix not in (".pt", ".gguf"):
         return "transformers", _from_hub(spec)
     raise CheckpointError(f"{spec} does not exist; train the model first, or give {FORMS}")
@@ -80,4 +82,4 @@ def _name_of(path: Path) -> str:
     report = read_report(path)
     if report and report.get("model") in ("model1", "model2"):
         return str(report["model"])
-    return path.parent.name if path.name in ("final", "hf", "model.gguf", "art_ai_best.pt") else path.stem
+    return path.parent.name if path.name in (FINAL, HF, GGUF, PT) else path.stem

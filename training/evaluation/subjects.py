@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from training.corpus.sample import Sample
@@ -108,33 +105,3 @@ class Subject(Protocol):
     def close(self) -> None:
         """Free the memory of the weights; they are loaded again when they are needed."""
         ...
-
-
-def read_report(path: Path) -> dict[str, Any] | None:
-    """The ``training_report.json`` of the training that wrote a file or folder; None without a readable one."""
-    for folder in (path, path.parent) if path.is_dir() else (path.parent, path.parent.parent):
-        file = folder / "training_report.json"
-        if file.is_file():
-            try:
-                report = json.loads(file.read_text(encoding="utf-8"))
-            except ValueError:
-                return None
-            return report if isinstance(report, dict) else None
-    return None
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 over a model's file, and the tokenizer beside it, or over all files of its folder with their names."""
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-        files = [file for file in files if file.suffix not in (".md", ".png")]
-    else:
-        files = [path, path.parent / "tokenizer.model"] if path.suffix == ".pt" else [path]
-    digest = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            digest.update(file.name.encode() + b"\0")
-            with file.open("rb") as content:
-                while block := content.read(1 << 20):
-                    digest.update(block)
-    return digest.hexdigest()

@@ -25,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from training.common.checkpoint_folder import report_in
 from training.common.files import MANIFEST, print_of, refusal, remove_file, replace_text, sign
 from training.hardware.shards import SHARDS
 from training.reporting.verdict import is_cut_short, shortfall
@@ -122,8 +123,10 @@ class TrainingStates:
         Args:
             data_key: of what the data hold now.
         """
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            report = json.loads((self.out / "training_report.json").read_text(encoding="utf-8"))
+        report = report_in(self.out)
+        with contextlib.suppress(KeyError):
+            if report is None:
+                return None
             if is_cut_short(report) or shortfall(report):
                 return None
             changed = differences(in_new_names(report["config"]), self.config, SAME_RESULT)

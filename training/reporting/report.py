@@ -1,12 +1,12 @@
-"""``training_report.json``: its keys, written and read."""
+"""``training_report.json``: its keys, and how it is written."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
+from training.common.checkpoint_folder import REPORT
 from training.common.files import replace_text
 
 REPORT_KEYS = [
@@ -39,12 +39,4 @@ def write_report(folder: Path, report: dict[str, Any]) -> None:
     """``training_report.json``; a key of ``REPORT_KEYS`` that is missing is a mistake of ours."""
     missing = [key for key in REPORT_KEYS if key not in report]
     assert not missing, f"training_report.json lacks {missing}"
-    replace_text(folder / "training_report.json", json.dumps(report, indent=2) + "\n")
-
-
-def read_report(out: Path) -> dict[str, Any] | None:
-    """``training_report.json`` of a folder; None where there is none that can be read."""
-    with contextlib.suppress(OSError, ValueError):
-        report = json.loads((out / "training_report.json").read_text(encoding="utf-8"))
-        return report if isinstance(report, dict) else None
-    return None
+    replace_text(folder / REPORT, json.dumps(report, indent=2) + "\n")

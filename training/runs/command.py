@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from training.common.checkpoint_folder import FILES, FOLDERS
+from training.common.checkpoint_folder import FILES, FOLDERS, report_in
 from training.common.cli import OneLineParser, contained
 from training.common.files import (
     MANIFEST,
@@ -39,7 +39,7 @@ from training.loop.learning_rate_finder import PICTURE, find_learning_rate
 from training.loop.plan import DEVICES
 from training.loop.resume import Start, TrainingStates
 from training.reporting.curves import draw_curves
-from training.reporting.report import REPORT_KEYS, read_report, write_report
+from training.reporting.report import REPORT_KEYS, write_report
 from training.reporting.tracking import tracking_problems
 from training.reporting.verdict import ending, in_words, is_cut_short, score_of, shortfall
 from training.settings.common import RENAMED, TrainingOptions
@@ -156,7 +156,7 @@ def check(
 
 def adopt_old_run(out: Path) -> None:
     """Note the files of a run as ours that was made before any were noted."""
-    report = read_report(out)
+    report = report_in(out)
     if (out / MANIFEST).exists() or report is None or not report.keys() >= set(REPORT_KEYS):
         return
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from training.common.checkpoint_folder import GGUF, HF, PT, TOKENIZER
 from training.common.files import new_file, remove_file
 from training.common.options import OptionsError
 from training.common.progress import Progress
@@ -93,7 +94,7 @@ def set_up(
         if world.is_first:
             remove_file(path)
     elif not path.is_file():
-        path = out / "tokenizer.model"
+        path = out / TOKENIZER
     dataset, tokenizer = world.in_turn(lambda: prepare_data(options, data, path, progress))
     if len(tokenizer) != options.vocab_size:
         raise OptionsError(
@@ -106,8 +107,8 @@ def set_up(
     def keep(step: int, scores: dict[str, Score]) -> None:
         weights = whole_weights(model)
         if world.is_first:
-            save_checkpoint(model.config, weights, tokenizer, options, step, out / "art_ai_best.pt")
-            tokenizer.move(out / "tokenizer.model")
+            save_checkpoint(model.config, weights, tokenizer, options, step, out / PT)
+            tokenizer.move(out / TOKENIZER)
 
     def answers() -> dict[str, str]:
         asked = [[("user", question)] for question in SAMPLE_QUESTIONS]
@@ -154,7 +155,7 @@ def train_model1(
         trainer.on_best(outcome.steps, {})
     if not world.is_first:
         return {}
-    best_path = out / "art_ai_best.pt"
+    best_path = out / PT
     model = ModernTransformer(**options.model_config())
     model.load_state_dict(torch.load(best_path)["model_state_dict"])
     progress.stage("export", f"writing {out}")
@@ -169,10 +170,10 @@ def train_model1(
         "config": configuration(options, data),
     }
     title = f"Model 1, {model.n_parameters() / 1e6:.1f}M parameters, from scratch"
-    hf, gguf = out / "hf", out / "model.gguf"
+    hf, gguf = out / HF, out / GGUF
     beside: dict[str, Callable[[], Any]] = {
-        "hf": lambda: export_hf(model.cpu().eval(), run.tokenizer, hf),
-        "model.gguf": lambda: export_gguf(hf, gguf),
+        HF: lambda: export_hf(model.cpu().eval(), run.tokenizer, hf),
+        GGUF: lambda: export_gguf(hf, gguf),
     }
     finish(out, report, beside, title, run.dataset, key)
     if not trainer.is_cut_short:

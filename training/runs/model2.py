@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from training.common.checkpoint_folder import FINAL, GGUF
 from training.common.progress import Progress
 from training.corpus import is_embedded
 from training.data.dataset import TokenisedDataset, load_dataset, spread_over_facts, tokenise_dataset
@@ -149,7 +150,7 @@ def train_model2(
         "method": options.method,
         "parameters": base.model.num_parameters(),
         "trainable_parameters": trained,
-        "size_bytes": sum(file.stat().st_size for file in (out / "final").glob("*.safetensors")),
+        "size_bytes": sum(file.stat().st_size for file in (out / FINAL).glob("*.safetensors")),
         **run_report(outcome, outcome.best, run.dataset, trainer.compute, trainer.energy_used),
         "base_val_loss": before.get("loss"),
         "base_val_bits_per_byte": before.get("bits_per_byte"),
@@ -157,8 +158,8 @@ def train_model2(
         "config": configuration(options, data),
     }
     title = f"Model 2, {report['parameters'] / 1e6:.0f}M parameters, fine-tuned ({options.method})"
-    gguf = out / "model.gguf"
-    finish(out, report, {gguf.name: lambda: export_gguf(out / "final", gguf, options.gguf)}, title, run.dataset, key)
+    gguf = out / GGUF
+    finish(out, report, {gguf.name: lambda: export_gguf(out / FINAL, gguf, options.gguf)}, title, run.dataset, key)
     if not trainer.is_cut_short:
         states.remove()
     return report

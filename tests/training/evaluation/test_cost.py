@@ -52,7 +52,7 @@ def test_a_model_is_measured_and_a_broken_one_is_named(checkpoint: Path, tmp_pat
     assert one["peak_memory_bytes"] < 250_000_000
     assert {entry["part"] for entry in found["broken"]["missing"]} == {"cost: serving", "cost: training"}
     (reason,) = [entry["reason"] for entry in found["broken"]["missing"] if entry["part"] == "cost: serving"]
-    assert reason == f"{broken}: llama.cpp cannot load it (cut short, or not a GGUF model)"
+    assert reason == f"{broken}: llama.cpp cannot load it (cut short, or not a GGUF model); train or export it again"
     assert "tokens_per_second" not in found["broken"]
     (entry,) = found["none"]["missing"]
     assert entry["part"] == "cost"

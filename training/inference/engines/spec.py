@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from training.common.checkpoint_folder import CONFIG, TO_SERVE, find, form_of, in_words
 from training.inference.engines import Engine, EngineError
 from training.inference.engines.llama_cpp import LlamaCpp
 from training.inference.engines.openai_server import OpenAIServer
@@ -15,8 +16,6 @@ Role = Literal["model1", "model2"]
 MODELS: tuple[Role, Role] = ("model1", "model2")
 
 FORMS = "a checkpoint folder, a .pt, a .gguf, or openai:BASE_URL#MODEL"
-# What a checkpoint folder may hold, best first: a GGUF needs no PyTorch in this process.
-IN_FOLDER = ("model.gguf", "config.json", "final/config.json", "hf/config.json", "art_ai_best.pt")
 
 
 def open_engine(spec: str, role: Role) -> Engine:
@@ -27,23 +26,19 @@ def open_engine(spec: str, role: Role) -> Engine:
     if not path.exists():
         raise EngineError(f"--{role} {spec}: no such file or folder; train it first, or give {FORMS}")
     if path.is_dir():
-        path = _find_in_folder(path, role)
-    if path.suffix == ".gguf":
-        return LlamaCpp(path)
-    if path.suffix == ".pt":
-        return TrainedFromScratch(path)
-    if path.name == "config.json":
-        return HuggingFace(path.parent)
-    raise EngineError(f"--{role} {spec}: not a model; give {FORMS}")
-
-
-def _find_in_folder(folder: Path, role: Role) -> Path:
-    for name in IN_FOLDER:
-        if (folder / name).is_file():
-            return folder / name
-    raise EngineError(
-        f"--{role} {folder}: holds none of {', '.join(IN_FOLDER)}; train the model first, or give {FORMS}"
-    )
+        found = find(path, TO_SERVE)
+        if found is None:
+            raise EngineError(
+                f"--{role} {path}: holds none of {in_words(TO_SERVE)}; train the model first, or give {FORMS}"
+            )
+        path = found
+    elif path.name == CONFIG:
+        path = path.parent
+    kinds = {"gguf": LlamaCpp, "model1": TrainedFromScratch, "transformers": HuggingFace}
+    form = form_of(path)
+    if form is None:
+        raise EngineError(f"--{role} {spec}: not a model; give {FORMS}")
+    return kinds[form](path)
 
 
 def _open_server(spec: str, role: Role) -> Engine:
