@@ -64,6 +64,9 @@ def test_every_family_learns_to_answer_and_to_stop(
     assert {path.name for path in out.iterdir()} == FILES | ({"adapter"} if method == "lora" else set())
     report = json.loads((out / "training_report.json").read_text())
     assert set(REPORT_KEYS) <= set(report)
+    # Six for each weight of a product where all are trained, four or more beside LoRA; attention comes on top.
+    assert report["flops"] == report["flops_per_token"] * report["tokens"]
+    assert report["flops_per_token"] > (6 if method == "full" else 4) * 0.5 * report["parameters"]
     assert report["val_bits_per_byte"] < 0.5 * report["base_val_bits_per_byte"]
     assert f"{report['base_val_bits_per_byte']:.3f} bits per byte before" in capsys.readouterr().out
     assert json.loads(progress.read_text())["stage"] == "done"

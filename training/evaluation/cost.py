@@ -20,8 +20,8 @@ from training.evaluation.opening import locate
 from training.evaluation.subjects import Unavailable
 from training.evaluation.timing import Job
 from training.inference.openai_client import without_password
-from training.settings.common import in_new_names
 
+FLOPS = ("flops", "flops_per_token", "flops_formula")
 REPEATS = 3
 JOB_SECONDS = 600
 """The longest that one process may take; a model that needs more is named as missing."""
@@ -118,14 +118,15 @@ def training_cost(forms: Forms, missing: Missing) -> dict[str, Any] | None:
 
 
 def _training_flops(report: Mapping[str, Any], folder: Path, missing: Missing) -> dict[str, Any]:
-    from training.evaluation.arithmetic import FORMULA, trained_model, training_flops_per_token
+    if report.get("flops") is not None:
+        return {key: report.get(key) for key in FLOPS}
+    from training.evaluation.arithmetic import recounted
 
     try:
-        per_token = training_flops_per_token(trained_model(report, folder), in_new_names(report["config"])["seq_len"])
-        return {"flops": per_token * report["tokens"], "flops_per_token": per_token, "flops_formula": FORMULA}
+        return recounted(report, folder)
     except (Unavailable, KeyError, TypeError) as error:
         missing.add("cost: training flops", error if isinstance(error, Unavailable) else f"the report lacks {error}")
-        return {"flops": None, "flops_per_token": None, "flops_formula": FORMULA}
+        return dict.fromkeys(FLOPS)
 
 
 def measure_costs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -79,6 +79,13 @@ def builder(options: Model2Options, dtype: torch.dtype) -> tuple[Callable[[int |
         return packed
 
     return build, int(config.num_hidden_layers)
+
+
+def shape_in_training(options: Model2Options) -> Any:
+    """The base as it is trained, without its weights: what is frozen is marked so, LoRA's matrices are beside it."""
+    options = replace(options, method="lora" if options.method == "qlora" else options.method)
+    with torch.device("meta"):
+        return builder(options, EXACT)[0](None).model
 
 
 def plan_base(options: Model2Options, n_tokens: int, device: str | None) -> Plan:

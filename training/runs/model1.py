@@ -19,9 +19,10 @@ from training.data.dataset import Dataset, TokenisedDataset, load_dataset, token
 from training.hardware.shards import whole_weights
 from training.inference.generation import generate_batch
 from training.loop.distributed import World
+from training.loop.flops import counted
 from training.loop.outcome import run_report
 from training.loop.plan import few_tokens
-from training.loop.plans import room_problems
+from training.loop.plans import room_problems, shape_of
 from training.loop.resume import Start, TrainingStates
 from training.loop.scoring import Score
 from training.loop.trainer import Trainer
@@ -165,6 +166,7 @@ def train_model1(
         "parameters": model.n_parameters(),
         "trainable_parameters": model.n_parameters(),
         "size_bytes": best_path.stat().st_size,
+        **counted(shape_of(options), options.seq_len, outcome.tokens),
         **run_report(outcome, outcome.best, run.dataset, trainer.compute, trainer.energy_used),
         "seed": options.seed,
         "config": configuration(options, data),

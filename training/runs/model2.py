@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from training.common.checkpoint_folder import FINAL, GGUF
+from training.common.cli import contained
 from training.common.progress import Progress
 from training.corpus import is_embedded
 from training.data.dataset import TokenisedDataset, load_dataset, spread_over_facts, tokenise_dataset
@@ -16,8 +17,9 @@ from training.data.prepare import Recipe, prepare
 from training.hardware.compute import Compute
 from training.inference.generation import generate
 from training.loop.distributed import World
+from training.loop.flops import counted
 from training.loop.outcome import run_report
-from training.loop.plans import base_problems
+from training.loop.plans import base_problems, shape_in_training
 from training.loop.resume import Start, TrainingStates
 from training.loop.scoring import Score
 from training.loop.trainer import Trainer
@@ -143,6 +145,9 @@ def train_model2(
         return {}
     progress.stage("export", f"writing {out}")
     trained = run.trainable
+    flops = contained(
+        "operations are not counted", lambda: counted(shape_in_training(options), options.seq_len, outcome.tokens)
+    )
     run.method.finish(out)
     report = {
         "model": "model2",
@@ -151,6 +156,7 @@ def train_model2(
         "parameters": base.model.num_parameters(),
         "trainable_parameters": trained,
         "size_bytes": sum(file.stat().st_size for file in (out / FINAL).glob("*.safetensors")),
+        **(flops or {}),
         **run_report(outcome, outcome.best, run.dataset, trainer.compute, trainer.energy_used),
         "base_val_loss": before.get("loss"),
         "base_val_bits_per_byte": before.get("bits_per_byte"),

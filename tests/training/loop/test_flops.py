@@ -11,8 +11,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from tests.training.evaluation.tiny_checkpoint import OPTIONS, report_of
-from training.evaluation.arithmetic import trained_model, training_flops_per_token
+from training.evaluation.arithmetic import trained_model
 from training.evaluation.subjects import Unavailable
+from training.loop.flops import training_flops_per_token
 from training.loop.plan import trace_step
 from training.loop.plans import shape_of
 from training.models.bases import Base
