@@ -132,13 +132,16 @@ def environment(**values: str) -> Iterator[None]:
 
 def steps(pipe: Any, model: str, follow: bool, folder: str) -> None:
     """A training that takes steps for as many seconds as it is told, two at least; what each took."""
-    from training import train_art_ai_model, train_model2_pretrained
     from training.common.progress import Progress
     from training.hardware.threads import FreeCores
     from training.loop.resume import TrainingStates
+    from training.runs import model1, model2
+    from training.settings.model1 import PROFILES as PROFILES1
+    from training.settings.model2 import PROFILES as PROFILES2
 
-    command: Any = train_art_ai_model if model == "model1" else train_model2_pretrained
-    options = replace(command.PROFILES["demo"], max_steps=1_000_000, max_seconds=None)
+    command: Any = model1 if model == "model1" else model2
+    profiles: Any = PROFILES1 if model == "model1" else PROFILES2
+    options = replace(profiles["demo"], max_steps=1_000_000, max_seconds=None)
     out = Path(folder)
     trainer = command.set_up(options, ("core",), out, Progress(), TrainingStates(out, {})).trainer
     trainer.cores = FreeCores(follow=follow)

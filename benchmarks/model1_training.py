@@ -38,10 +38,9 @@ from benchmarks.outputs import append, lines, own_file, write
 from training.data.dataset import load_dataset
 from training.data.documents import Documents, tokenise
 from training.hardware.compute import choose_compute
-from training.models.tokenizer import train_tokenizer
+from training.models.tokenizer import CHAT_FORM, train_tokenizer
 from training.models.transformer import ModernTransformer
 from training.settings.model1 import PROFILES
-from training.train_art_ai_model import CHAT_FORM
 
 LITGPT_MISSING = (
     "litgpt cannot be imported by {python}; make an environment for it (python -m venv FOLDER && FOLDER/bin/pip "

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,14 @@ def test_a_room_says_what_is_in_it_and_what_it_imports(room: str) -> None:
 def test_every_folder_is_a_room() -> None:
     folders = {path.parent.name for path in (ROOT / "training").glob("*/*.py")}
     assert folders == set(ROOMS)
+
+
+def test_the_benchmarks_import_what_there_is() -> None:
+    """They are in no other check: neither run by the suite nor typed."""
+    nodes = [node for path in (ROOT / "benchmarks").glob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    ours = [n for n in nodes if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("training")]
+    assert len(ours) > 20
+    for node in ours:
+        names = {alias.name for alias in node.names}
+        below = {name for name in names if f"{node.module}.{name}" in MODULES}
+        assert names - below <= set(vars(import_module(str(node.module)))), node.module
