@@ -169,10 +169,10 @@ def _fact(own_id: str, identity: str, messages: Sequence[Message]) -> str:
     return f"row:question-{digest(normalised_question(messages[-2].content)):016x}"
 
 
-def _built(turns: Iterable[Any]) -> tuple[Message, ...]:
+def _built(turns: Any) -> tuple[Message, ...]:
     """Messages as ``build`` wrote them."""
     messages = []
-    for turn in turns:
+    for turn in turns if isinstance(turns, list | tuple) else (turns,):
         if not isinstance(turn, Mapping) or turn.get("role") not in ("user", "assistant", "text"):
             raise Unreadable(UNKNOWN_ROLE)
         messages.append(Message(turn["role"], text_of(turn.get("content"))))

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from training.corpus.sample import Message, Role
+from training.corpus.written import dialogue, templated
 
 Row = Mapping[str, Any]
 
@@ -60,13 +61,15 @@ _ROLES: dict[str, str] = {
     **dict.fromkeys(("function_call", "tool_call", "function-call"), "call"),
     "text": "text",
 }
-_SPEAKERS: dict[str, Role] = {"User": "user", "Assistant": "assistant"}
-_TURN = re.compile(r"^(User|Assistant): ?", re.MULTILINE)
 # What Open WebUI writes into an answer: what a model thought, and the tools that it called.
 _DETAILS = re.compile(r"<details type=\"(?:reasoning|tool_calls|code_interpreter)\".*?</details>\s*", re.DOTALL)
 
 
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
+# Templates that begin the answer with <think> leave the end alone in it; an answer cut short there is all thought.
+_THOUGHT = re.compile(
+    r"\A\s*<think>(?:.*?</think>|.*)|\A(?:(?!<think>).)*?^[ \t]*</think>[ \t]*$", re.DOTALL | re.MULTILINE
+)
+_CHAT_IN_A_CELL = re.compile(r"\s*\[\s*\{\s*([\"'])(?:role|from|content|value|type)\1\s*:")
 _MEDIA_COLUMNS = ("image", "images", "audio", "audios", "video", "videos")
 _PLACES = re.compile(r"<(?:image|audio|video)>")
 
@@ -94,7 +97,9 @@ def text_of(value: Any) -> str:
             raise Unreadable(BYTES) from error
     if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, Decimal) and value.is_nan()):
         return ""
-    if isinstance(value, float) and value.is_integer():  # a table's whole numbers beside an empty cell
+    if (
+        isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+    ):  # a table's whole numbers beside an empty cell
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal | date | time):
         raise Unreadable(NOT_TEXT)
@@ -138,31 +143,48 @@ def _battle(row: Row) -> tuple[Message, ...] | None:
     """FastChat's battles: the winner's conversation."""
     if "conversation_a" not in row or "conversation_b" not in row:
         return None
-    won = [side for side in "ab" if row.get("winner") == f"model_{side}" or row.get(f"winner_model_{side}") == 1]
+    won = [
+        side
+        for side in "ab"
+        if row.get("winner") == f"model_{side}" or str(row.get(f"winner_model_{side}")) in ("1", "1.0")
+    ]
     winner = f"conversation_{won[0]}" if len(won) == 1 else None
     if winner is None:
         raise Unreadable(NO_WINNER)
-    return turns_of(row[winner])
+    turns = _decoded(row[winner])
+    if not isinstance(turns, list | tuple):
+        raise Unreadable(NOT_TEXT if turns else NO_TEXT)
+    return turns_of(turns)
 
 
 def _preference(row: Row) -> tuple[Message, ...] | None:
     """TRL's preferences: the chosen one; and its unpaired rows, whose answer is good or not."""
-    is_bad = str(row.get("label")).lower() in ("false", "0", "-1", "bad", "undesirable")
-    if is_bad and ("completion" in row or "response" in row):
+    mark = str(row.get("label")).strip().lower()
+    unpaired = "completion" in row or "response" in row
+    of_chat = any(name in row for name in _CHATS) and mark == "false"  # a number may be of a class
+    tagged = str(row.get("kto_tag")).strip().lower() in _BAD
+    if (mark in _BAD and unpaired) or of_chat or tagged:
         raise Unreadable(RATED_BAD)
     rating = row.get("data")
     if isinstance(rating, Mapping) and _is_bad(rating.get("rating")):
         raise Unreadable(RATED_BAD)
-    chosen = row.get("chosen")
+    chosen = _decoded(row.get("chosen"))
     if _is_chat(chosen):
-        return turns_of([*_as_turns(row.get("prompt")), *(chosen or ())])
+        return _asked_and_answered(row.get("prompt"), chosen)
     if isinstance(chosen, str) and not any(_is_given(row.get(name)) for name in _QUESTIONS):
-        return _dialogue(re.sub(r"^Human:", "User:", chosen.strip(), flags=re.MULTILINE))  # as Anthropic's are
+        return dialogue(re.sub(r"^Human:", "User:", chosen.strip(), flags=re.MULTILINE))  # as Anthropic's are
     return None
 
 
+_BAD = ("false", "0", "0.0", "-1", "-1.0", "no", "bad", "undesirable")
+"""How tables write TRL's mark of an answer that is not good."""
+
+
 def _is_bad(rating: Any) -> bool:
-    return isinstance(rating, int | float | Decimal) and not isinstance(rating, bool) and rating < 0
+    try:
+        return float(str(rating)) < 0
+    except ValueError:
+        return False
 
 
 def _is_given(value: Any) -> bool:
@@ -171,6 +193,36 @@ def _is_given(value: Any) -> bool:
 
 def _is_chat(value: Any) -> bool:
     return isinstance(value, list | tuple) and bool(value) and all(isinstance(turn, Mapping) for turn in value)
+
+
+def _decoded(value: Any) -> Any:
+    """A chat that a table keeps as JSON in a cell; any other value as it is.
+
+    Raises:
+        Unreadable: a chat in Python's form, as pandas saves it: not all of it can be read back.
+    """
+    if not (isinstance(value, str) and _CHAT_IN_A_CELL.match(value)):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise Unreadable(NOT_TEXT) from error
+    except RecursionError as error:
+        raise Unreadable(NESTED) from error
+
+
+def _asked_and_answered(prompt: Any, answer: Any) -> tuple[Message, ...]:
+    """TRL's prompt and completion; an answer that begins with the user holds the prompt too, as UltraFeedback's."""
+    prompt, answer = _as_turns(_decoded(prompt)), _as_answer(_decoded(answer))
+    first = _role_of(answer[0]) if answer else None
+    if first in ("system", "user"):
+        prompt = [turn for turn in prompt if first == "user" and _role_of(turn) == "system"]
+    return turns_of([*prompt, *answer])
+
+
+def _role_of(turn: Any) -> str | None:
+    given = next((turn[key] for key in ("role", "from", "speaker") if turn.get(key) is not None), None)
+    return _ROLES.get(str(given).strip().lower())
 
 
 def _as_turns(value: Any) -> list[Any]:
@@ -183,21 +235,15 @@ def _as_turns(value: Any) -> list[Any]:
 
 def _chat(row: Row) -> tuple[Message, ...] | None:
     for name in _CHATS:
-        turns = row.get(name)
+        turns = _decoded(row.get(name))
         if isinstance(turns, Mapping):  # a list of objects as a table keeps it: an object of lists
             turns = _as_rows(turns)
-        if isinstance(turns, str) and turns.lstrip().startswith("[{"):  # a table whose cells are JSON
-            try:
-                turns = json.loads(turns)
-            except ValueError as error:
-                raise Unreadable(NOT_TEXT) from error
-            except RecursionError as error:
-                raise Unreadable(NESTED) from error
         if isinstance(turns, list | tuple):
             system = text_of(row.get("system"))
             return turns_of([{"role": "system", "content": system}, *turns] if system else turns)
-    if _is_chat(row.get("prompt")) or _is_chat(row.get("completion")):  # TRL, conversational
-        return turns_of([*_as_turns(row.get("prompt")), *_as_answer(row.get("completion"))])
+    answer = next((_decoded(row[name]) for name in ("completion", "chosen") if _is_given(row.get(name))), None)
+    if _is_chat(_decoded(row.get("prompt"))) or _is_chat(answer):  # TRL, conversational
+        return _asked_and_answered(row.get("prompt"), answer)
     return None
 
 
@@ -231,7 +277,12 @@ def _open_webui(row: Row) -> tuple[Message, ...] | None:
 def _branch(messages: Mapping[str, Any], last: Any) -> list[Any]:
     """The messages from the first to ``last``, each of which names the one before."""
     found: list[Any] = []
-    while last in messages and len(found) < len(messages) and isinstance(messages[last], Mapping):
+    while (
+        isinstance(last, str)
+        and last in messages
+        and len(found) < len(messages)
+        and isinstance(messages[last], Mapping)
+    ):
         found.append(messages[last])
         last = messages[last].get("parentId")
     return found[::-1]
@@ -288,8 +339,7 @@ def _turn(turn: Any) -> tuple[str, str]:
     """Role and content of one turn; a call of a tool has the role ``call``."""
     if not isinstance(turn, Mapping):
         raise Unreadable(NOT_TEXT)
-    given = next((turn[key] for key in ("role", "from", "speaker") if turn.get(key) is not None), None)
-    role = _ROLES.get(str(given).strip().lower())
+    role = _role_of(turn)
     if role is None:
         raise Unreadable(UNKNOWN_ROLE)
     annotation = turn.get("annotation")
@@ -376,6 +426,8 @@ def _history(pairs: Any) -> list[Message]:
     if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
         raise Unreadable(NOT_TEXT)
     speakers: tuple[Role, Role] = ("user", "assistant")
+    if not all(text_of(said) for pair in pairs for said in pair):
+        raise Unreadable(NO_TEXT)
     return [Message(role, text_of(said)) for pair in pairs for role, said in zip(speakers, pair, strict=True)]
 
 
@@ -390,43 +442,10 @@ def _prose(row: Row) -> tuple[Message, ...] | None:
     text = text_of(row.get("text"))
     if not text:
         return None
-    return _dialogue(text) or _written_chat(text) or (Message("text", text),)
-
-
-def _dialogue(text: str) -> tuple[Message, ...] | None:
-    """The turns of a text of ``User:`` and ``Assistant:`` lines, from the first user to the last assistant."""
-    if not _TURN.match(text):
-        return None
-    parts = _TURN.split(text)[1:]
-    turns: list[Message] = []
-    for speaker, content in zip(parts[::2], parts[1::2], strict=True):
-        role, content = _SPEAKERS[speaker], content.strip()
-        if turns and turns[-1].role == role:
-            turns[-1] = Message(role, f"{turns[-1].content}\n{content}")
-        elif turns or role == "user":
-            turns.append(Message(role, content))
-    if turns and turns[-1].role == "user":
-        turns.pop()
-    return tuple(turns) or None
-
-
-def _written_chat(text: str) -> tuple[Message, ...] | None:
-    """The turns of a chat that was written into one text by a chat template: ChatML, Llama 2's or Guanaco's."""
-    if text.startswith("<|im_start|>"):
-        turns = re.findall(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>", text, re.DOTALL)
-    elif re.match(r"(?:<s>\s*)?\[INST\]", text):
-        rounds = re.findall(r"\[INST\](.*?)\[/INST\](.*?)(?=</s>|<s>|\[INST\]|\Z)", text, re.DOTALL)
-        turns = [turn for asked, said in rounds for turn in (("user", _SYSTEM.sub(r"\1\n\n", asked)), ("gpt", said))]
-    elif re.match(r"### ?(?:Human|User|Instruction):", text):
-        parts = re.split(r"### ?(Human|User|Instruction|Assistant|Response):", text)[1:]
-        turns = [(_HEADS[head], said) for head, said in zip(parts[::2], parts[1::2], strict=True)]
-    else:
-        return None
-    return turns_of({"role": role, "content": content} for role, content in turns)
-
-
-_SYSTEM = re.compile(r"<<SYS>>\s*(.*?)\s*<</SYS>>\s*", re.DOTALL)
-_HEADS = {"Human": "user", "User": "user", "Instruction": "user", "Assistant": "assistant", "Response": "assistant"}
+    if chat := dialogue(text):
+        return chat
+    turns = templated(text)
+    return turns_of(turns) if turns else (Message("text", text),)
 
 
 def normalised_question(question: str) -> str:

@@ -51,6 +51,40 @@ def asked(*parts: Any) -> dict[str, Any]:
 
 
 READ: dict[str, tuple[Any, list[tuple[str, str]]]] = {
+    "chosen with its prompt": ({"prompt": "Who was it?", "chosen": [USER, GOYA], "rejected": [USER, MONET]}, PLAIN),
+    "completion with its prompt": ({"prompt": [USER], "completion": [USER, GOYA]}, PLAIN),
+    "system in the prompt alone": (
+        {"prompt": [{"role": "system", "content": "Be brief."}, USER], "chosen": [USER, GOYA]},
+        [("user", "Be brief.\n\nWho was it?"), ("assistant", "Goya.")],
+    ),
+    "turns and a text": ({"prompt": [USER], "chosen": "Goya.", "rejected": "Monet."}, PLAIN),
+    "chosen as JSON": ({"prompt": "Who was it?", "chosen": json.dumps([USER, GOYA])}, PLAIN),
+    "JSON with spaces": ({"messages": " [ " + json.dumps([USER, GOYA])[1:]}, PLAIN),
+    "battle in a table": (
+        {"conversation_a": json.dumps([USER, GOYA]), "conversation_b": "[]", "winner_model_a": "1"},
+        PLAIN,
+    ),
+    "thought begun in the template": ({"question": "Who was it?", "answer": "Monet?\n</think>\nGoya."}, PLAIN),
+    "Llama 3 in a text": (
+        {
+            "text": "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nWho was it?<|eot_id|>"
+            "<|start_header_id|>assistant<|end_header_id|>\n\nGoya.<|eot_id|>"
+        },
+        PLAIN,
+    ),
+    "Gemma in a text": (
+        {"text": "<bos><start_of_turn>user\nWho was it?<end_of_turn>\n<start_of_turn>model\nGoya.<end_of_turn>\n"},
+        PLAIN,
+    ),
+    "Zephyr in a text": ({"text": "<|user|>\nWho was it?</s>\n<|assistant|>\nGoya.</s>\n"}, PLAIN),
+    "Phi 3 in a text": ({"text": "<|user|>\nWho was it?<|end|>\n<|assistant|>\nGoya.<|end|>"}, PLAIN),
+    "Alpaca in a text": (
+        {
+            "text": "Below is an instruction that describes a task. Write a response that appropriately completes the "
+            "request.\n\n### Instruction:\nWho was it?\n\n### Response:\nGoya."
+        },
+        PLAIN,
+    ),
     "messages": ({"messages": [USER, GOYA]}, PLAIN),
     "parts": ({"messages": [asked({"type": "text", "text": "Who was it?", "image": None}), GOYA]}, PLAIN),
     "system": (
@@ -180,6 +214,19 @@ UNREAD: dict[str, tuple[str, Any]] = {
         forms.NOT_LEARNED,
         {"conversations": [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "Monet.", "train": False}]},
     ),
+    "kto of a table": (forms.RATED_BAD, {"prompt": "Who?", "completion": "Monet.", "label": 0.0}),
+    "kto tag": (forms.RATED_BAD, {"instruction": "Who?", "output": "Monet.", "kto_tag": False}),
+    "kto of turns": (forms.RATED_BAD, {"messages": [USER, MONET], "label": False}),
+    "rating as text": (forms.RATED_BAD, {"messages": [USER, MONET | {"annotation": {"rating": "-1"}}]}),
+    "chosen in Python's form": (forms.NOT_TEXT, {"prompt": "Who?", "chosen": str([USER, GOYA])}),
+    "thought alone": (forms.NO_ANSWER, {"question": "Who?", "answer": "<think>Monet? No,"}),
+    "winner that is not there": (forms.NO_TEXT, {"conversation_a": None, "conversation_b": [], "winner": "model_a"}),
+    "id that is a list": (
+        forms.NO_ANSWER,
+        {"chat": {"history": {"currentId": ["b"], "messages": WEBUI["history"]["messages"]}}},
+    ),
+    "history with a hole": (forms.NO_TEXT, {"instruction": "Who?", "output": "Goya.", "history": [["And?", None]]}),
+    "fact and a number": (forms.UNKNOWN_ROLE, {"fact": "a", "messages": 5}),
     "kto words": (forms.RATED_BAD, {"prompt": "Who?", "completion": "Monet.", "label": "undesirable"}),
     "arena tie": (
         forms.NO_WINNER,
