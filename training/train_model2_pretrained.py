@@ -24,7 +24,7 @@ from training.common.cli import OneLineParser, run_command
 from training.inference.generation import generate
 from training.loop.plan import estimate_tokens
 from training.loop.plans import base_problems, list_bases, plan_base
-from training.models.bases import BASES
+from training.models.known_bases import BASES
 from training.runs.command import (
     DEMO_QUESTIONS,
     build_parser,

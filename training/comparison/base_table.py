@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from training.comparison.content import Block, Cell, Paragraph, Row, Section, Table
 from training.comparison.evidence import Comparison, Document, ModelEvidence
 from training.comparison.headings import answering_energy, parameters
 from training.comparison.quality import benchmarks, bits
 from training.comparison.values import Source, Value, large, one_place, percent, whole
+from training.models.known_bases import BASES, KNOWN
 
-TABLE_FILE = "training/models/bases.py"
-
-
-@dataclass(frozen=True)
-class Published:
-    """What the makers of a base say it was trained on, and where they say it."""
-
-    text: str
-    where: str
-
-
-_GPT2 = Published("40 GB of web pages", "Radford et al. 2019, Language Models are Unsupervised Multitask Learners")
-PUBLISHED = {
-    "smollm2-135m": Published("2 trillion tokens", "Ben Allal et al. 2025, arXiv:2502.02737"),
-    "gpt2": _GPT2,
-    "gpt2-medium": _GPT2,
-    "gpt2-large": _GPT2,
-    "gpt2-xl": _GPT2,
-    "phi-2": Published("1.4 trillion tokens", "model card of microsoft/phi-2"),
-}
+TABLE_FILE = "training/models/known_bases.py"
 
 
 def all_bases(comparison: Comparison) -> Section:
     """A line for each of the two models, for whatever else was measured, and for each base that ``--base`` takes."""
-    from training.models.bases import BASES, KNOWN
-
     rows = [_model_row(comparison, model) for model in comparison.models if model.measured or model.report]
     others = {
         str(name): comparison.evaluation.at("models", name)
@@ -69,10 +47,9 @@ def all_bases(comparison: Comparison) -> Section:
     table = Table(
         "The two models, and the bases that Model 2 can start from", columns, tuple(rows), note=note, groups=groups
     )
-    where = dict.fromkeys(
-        f"{', '.join(b for b in PUBLISHED if PUBLISHED[b] is p)}: {p.where}" for p in PUBLISHED.values()
-    )
-    blocks: list[Block] = [table, Paragraph((f"Trained on, according to their makers. {'; '.join(where)}.",))]
+    where = dict.fromkeys(known.said_in for known in KNOWN.values())
+    told = [f"{', '.join(b for b in KNOWN if KNOWN[b].said_in == place)}: {place}" for place in where]
+    blocks: list[Block] = [table, Paragraph((f"Trained on, according to their makers. {'; '.join(told)}.",))]
     lead = (
         "Where both models stand among the bases of their kind. A dash under “Measured here” means that it was not run"
         " here; no measurement was copied from elsewhere."
@@ -100,17 +77,15 @@ def _model_row(comparison: Comparison, model: ModelEvidence) -> Row:
 
 def _known_row(comparison: Comparison, base: str, measured: Document) -> Row:
     from training.loop.plans import parameters_of
-    from training.models.bases import KNOWN
 
     known, source = KNOWN[base], Source(TABLE_FILE, f"/{base}")
     count, config = parameters_of(base), known.config
-    published = PUBLISHED.get(base)
     context = config.get("max_position_embeddings") or config["n_positions"]
     cells: tuple[Cell, ...] = (
         Value(count, large(count), (source,), "known", "weights of its configuration, counted"),
         Value(context, whole(context), (source,), "known"),
         Value(known.licence, known.licence, (source,), "known"),
-        None if published is None else Value(published.text, published.text, (Source(published.where, ""),), "known"),
+        Value(known.trained_on, known.trained_on, (Source(known.said_in, ""),), "known"),
         *_measured(comparison, measured),
     )
     return Row(base, cells)

@@ -10,7 +10,7 @@ from typing import Any
 from training.evaluation.subjects import Unavailable
 from training.loop.flops import counted
 from training.loop.plans import shape_in_training, shape_of
-from training.models.bases import KNOWN
+from training.models.known_bases import KNOWN
 from training.settings.common import in_new_names
 from training.settings.model1 import Model1Options
 from training.settings.model2 import Model2Options

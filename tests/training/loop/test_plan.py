@@ -14,7 +14,7 @@ from training.corpus import CorpusError
 from training.data.dataset import load_dataset
 from training.loop.plan import Plan, estimate_tokens, few_tokens, find_device
 from training.loop.plans import config_of, plan
-from training.models.bases import KNOWN
+from training.models.known_bases import KNOWN
 from training.settings.model1 import PROFILES
 
 SEED = PROFILES["seed"]

@@ -1,0 +1,89 @@
+"""The table of the bases that Model 2 can start from by name: where each is, what it is, and what its makers say of it.
+
+No other module holds facts about them. It needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class KnownBase:
+    """What is known of a base before it is downloaded.
+
+    Attributes:
+        hub: its id on the Hub, https://huggingface.co/ID.
+        model_type, config: as its ``config.json`` there has them.
+        licence: of its weights.
+        trained_on, said_in: what its makers say it was trained on, and where they say it.
+        is_new_to_turns: whether the chat form's tokens are new to it.
+        in_wheel: whether it comes in a Python package, so that the Hub is not asked.
+    """
+
+    hub: str
+    model_type: str
+    config: dict[str, Any]
+    licence: str
+    trained_on: str
+    said_in: str
+    is_new_to_turns: bool = True
+    in_wheel: bool = False
+
+
+def _gpt2(name: str, width: int, layers: int, heads: int) -> KnownBase:
+    return KnownBase(
+        hub=f"openai-community/{name}",
+        model_type="gpt2",
+        config={"vocab_size": 50257, "n_positions": 1024, "n_embd": width, "n_layer": layers, "n_head": heads},
+        licence="MIT",
+        trained_on="40 GB of web pages",
+        said_in="Radford et al. 2019, Language Models are Unsupervised Multitask Learners",
+    )
+
+
+KNOWN: dict[str, KnownBase] = {
+    "smollm2-135m": KnownBase(
+        hub="HuggingFaceTB/SmolLM2-135M-Instruct",
+        model_type="llama",
+        config={
+            "vocab_size": 49152,
+            "hidden_size": 576,
+            "intermediate_size": 1536,
+            "num_hidden_layers": 30,
+            "num_attention_heads": 9,
+            "num_key_value_heads": 3,
+            "max_position_embeddings": 8192,
+            "tie_word_embeddings": True,
+        },
+        licence="Apache-2.0",
+        trained_on="2 trillion tokens",
+        said_in="Ben Allal et al. 2025, arXiv:2502.02737",
+        is_new_to_turns=False,
+        in_wheel=True,
+    ),
+    "gpt2": _gpt2("gpt2", 768, 12, 12),
+    "gpt2-medium": _gpt2("gpt2-medium", 1024, 24, 16),
+    "gpt2-large": _gpt2("gpt2-large", 1280, 36, 20),
+    "gpt2-xl": _gpt2("gpt2-xl", 1600, 48, 25),
+    "phi-2": KnownBase(
+        hub="microsoft/phi-2",
+        model_type="phi",
+        config={
+            "vocab_size": 51200,
+            "hidden_size": 2560,
+            "intermediate_size": 10240,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "max_position_embeddings": 2048,
+            "tie_word_embeddings": False,
+        },
+        licence="MIT",
+        trained_on="1.4 trillion tokens",
+        said_in="model card of microsoft/phi-2",
+    ),
+}
+
+BASES: dict[str, str | None] = {name: None if base.in_wheel else base.hub for name, base in KNOWN.items()}
+"""The names of ``--base``, with the ids that the Hub is asked for."""
