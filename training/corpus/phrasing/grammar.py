@@ -36,7 +36,7 @@ _PLACES_WITH_THE = re.compile(
     r"Library|Palace|Palazzo|Palacio|Basilica|Foundation|Cent(re|er)\b|Villa|University|Museet|Nasjonalmuseet|"
     r"Lenbachhaus|Bargello|Acropolis|Museum|National(museum| Mall| Gallery)|Gallery|Archive|Hospicio|Loggia|Residence|"
     r"Mausoleum|Sanctuary|Desert|Comédie|Château|Atheneum|Casino|complex|Mount\b|Albertina|Secession|Baptistery|Society|"
-    r"Headquarters|Sculpture Garden|Memorial|White House|Salt Lake|cemetery|"
+    r"Headquarters|Sculpture Garden|Memorial|White House|Salt Lake|cemetery|Ateneum|Zentrum|Muzeul|Cave$|"
     r"^(Art|Royal|Barnes|Cave|Cathedral|Church|Abbey|Monastery|Convent)\b"
 )
 # ... unless it starts like this, or a town's name comes first.
