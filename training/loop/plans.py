@@ -15,7 +15,7 @@ from training.hardware.compute import EXACT, STORED, choose_compute
 from training.loop.plan import DEVICES, Plan, disk_problems, find_device, make_plan, memory_problems
 from training.models.bases import Base, BaseError, source_of, why_not
 from training.models.fine_tuning import Full, Lora, PackedCausalLM, check_packing
-from training.models.known_bases import BASES, KNOWN
+from training.models.known_bases import KNOWN
 from training.models.transformer import ModernTransformer
 from training.settings.model1 import Model1Options
 from training.settings.model2 import Model2Options
@@ -126,13 +126,10 @@ def _four_bit_weights(model: nn.Module) -> float:
 def list_bases(options: Model2Options) -> Iterator[str]:
     """A table of the bases, line by line, with the memory that each method needs on a card of 24 GB."""
     card = DEVICES["rtx-3090-ti"]
-    head = (
-        f"{'base':14}{'parameters':>12}{'download':>10}{'context':>9}  {'licence':11}{'full':>9}{'lora':>9}{'qlora':>9}"
-    )
-    yield f"{head}  fits {card.memory >> 30} GB"
-    for name in BASES:
+    head = f"{'base':14}{'parameters':>12}{'download':>10}{'context':>9}  {'licence':11}{'stored':8}"
+    yield f"{head}{'full':>9}{'lora':>9}{'qlora':>9}  fits {card.memory >> 30} GB"
+    for name, known in KNOWN.items():
         config, parameters = config_of(name), parameters_of(name)
-        size = 0.08e9 if BASES[name] is None else parameters * (4.0 if config.model_type == "gpt2" else 2.0)
         full, lora = (
             plan_base(replace(options, base=name, method=method), 0, "rtx-3090-ti") for method in ("full", "lora")
         )
@@ -144,8 +141,8 @@ def list_bases(options: Model2Options) -> Iterator[str]:
         fitting = ", ".join(method for method, plan in plans.items() if plan.fits) or "none"
         memory = "".join(f"{plan.total / 1e9:>6.1f} GB" for plan in plans.values())
         yield (
-            f"{name:14}{parameters / 1e6:>11,.1f}M{size / 1e9:>7.2f} GB{config.max_position_embeddings:>9,}  "
-            f"{KNOWN[name].licence:11}{memory}  {fitting}"
+            f"{name:14}{parameters / 1e6:>11,.1f}M{known.megabytes / 1e3:>7.2f} GB"
+            f"{config.max_position_embeddings:>9,}  {known.licence:11}{known.stored:8}{memory}  {fitting}"
         )
     yield (
         f"Memory at {options.micro_batch_size} rows of {options.seq_len} tokens at a time; --plan shows its parts. "

@@ -17,6 +17,8 @@ class KnownBase:
         hub: its id on the Hub, https://huggingface.co/ID.
         model_type, config: as its ``config.json`` there has them.
         licence: of its weights.
+        megabytes: what is downloaded. GPT-2's files hold masks beside the weights.
+        stored: the number format of the weights there. Q4_1, 4 bits, is dequantised.
         trained_on, said_in: what its makers say it was trained on, and where they say it.
         is_new_to_turns: whether the chat form's tokens are new to it.
         in_wheel: whether it comes in a Python package, so that the Hub is not asked.
@@ -26,18 +28,22 @@ class KnownBase:
     model_type: str
     config: dict[str, Any]
     licence: str
+    megabytes: int
+    stored: str
     trained_on: str
     said_in: str
     is_new_to_turns: bool = True
     in_wheel: bool = False
 
 
-def _gpt2(name: str, width: int, layers: int, heads: int) -> KnownBase:
+def _gpt2(name: str, width: int, layers: int, heads: int, megabytes: int) -> KnownBase:
     return KnownBase(
         hub=f"openai-community/{name}",
         model_type="gpt2",
         config={"vocab_size": 50257, "n_positions": 1024, "n_embd": width, "n_layer": layers, "n_head": heads},
         licence="MIT",
+        megabytes=megabytes,
+        stored="fp32",
         trained_on="40 GB of web pages",
         said_in="Radford et al. 2019, Language Models are Unsupervised Multitask Learners",
     )
@@ -56,17 +62,20 @@ KNOWN: dict[str, KnownBase] = {
             "num_key_value_heads": 3,
             "max_position_embeddings": 8192,
             "tie_word_embeddings": True,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 100_000.0},
         },
         licence="Apache-2.0",
+        megabytes=82,
+        stored="Q4_1",
         trained_on="2 trillion tokens",
         said_in="Ben Allal et al. 2025, arXiv:2502.02737",
         is_new_to_turns=False,
         in_wheel=True,
     ),
-    "gpt2": _gpt2("gpt2", 768, 12, 12),
-    "gpt2-medium": _gpt2("gpt2-medium", 1024, 24, 16),
-    "gpt2-large": _gpt2("gpt2-large", 1280, 36, 20),
-    "gpt2-xl": _gpt2("gpt2-xl", 1600, 48, 25),
+    "gpt2": _gpt2("gpt2", 768, 12, 12, 548),
+    "gpt2-medium": _gpt2("gpt2-medium", 1024, 24, 16, 1520),
+    "gpt2-large": _gpt2("gpt2-large", 1280, 36, 20, 3247),
+    "gpt2-xl": _gpt2("gpt2-xl", 1600, 48, 25, 6431),
     "phi-2": KnownBase(
         hub="microsoft/phi-2",
         model_type="phi",
@@ -78,8 +87,11 @@ KNOWN: dict[str, KnownBase] = {
             "num_attention_heads": 32,
             "max_position_embeddings": 2048,
             "tie_word_embeddings": False,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "partial_rotary_factor": 0.4},
         },
         licence="MIT",
+        megabytes=5563,
+        stored="fp16",
         trained_on="1.4 trillion tokens",
         said_in="model card of microsoft/phi-2",
     ),

@@ -103,3 +103,8 @@ def test_few_tokens_a_parameter_are_said_with_what_to_add() -> None:
     assert said.startswith("0.32 tokens a parameter")
     assert "1,429 million tokens" in said
     assert "--data open eli5" in said
+
+
+def test_the_rotary_settings_of_the_bases_are_those_of_the_hub() -> None:
+    assert config_of("phi-2").rope_parameters["partial_rotary_factor"] == 0.4
+    assert config_of("smollm2-135m").rope_parameters["rope_theta"] == 100_000

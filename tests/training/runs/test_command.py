@@ -18,6 +18,7 @@ from training.common.options import OptionsError
 from training.common.progress import Progress
 from training.loop.resume import TrainingStates
 from training.models.bases import load_base
+from training.models.known_bases import KNOWN
 from training.models.tokenizer import train_tokenizer
 from training.runs import model1, model2
 from training.runs.command import describe_cuts
@@ -140,11 +141,12 @@ def test_both_models_hold_the_same_samples_out(quiz: str, tmp_path: Path) -> Non
 def test_the_table_of_bases_tells_size_licence_and_what_fits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("training.loop.plans.BASES", {"gpt2": "openai-community/gpt2"})
+    monkeypatch.setattr("training.loop.plans.KNOWN", {"gpt2": KNOWN["gpt2"]})
     assert train_model2_pretrained.main(["--list-bases", "--set", "seq_len=32", "--set", "micro_batch_size=1"]) == 0
     head, row, note = capsys.readouterr().out.splitlines()
     assert head.split()[:4] == ["base", "parameters", "download", "context"]
     assert row.split()[:2] == ["gpt2", "124.4M"]
-    assert "1,024  MIT" in row
+    assert "0.55 GB" in row
+    assert "1,024  MIT        fp32" in row
     assert row.endswith("full, lora, qlora")
     assert "1 rows of 32 tokens" in note
