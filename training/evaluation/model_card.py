@@ -268,7 +268,7 @@ def _limits(sources: Sources) -> Iterator[str]:
         texts = f"{known.trained_on} before (https://huggingface.co/{known.hub})" if known else "other texts before"
         yield f"- It keeps what its base learned, mistakes and prejudices included: its makers trained it on {texts}."
         if known and known.in_wheel:
-            yield f"- The training began with the base's weights in {known.stored} (4 bits), not with the original ones."
+            yield f"- Its training began with the base's weights in {known.stored} (4 bits), not with the original."
     yield "- English only. No training against harmful answers, beyond what a base may have had."
     if limit := (sources.report.get("config") or {}).get("max_seq_len"):
         yield f"- It reads at most {limit} tokens of a conversation."
