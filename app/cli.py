@@ -21,6 +21,7 @@ from app.runtime import Runtime
 from feedback.claim import Claim, low_space
 from feedback.database import DEFAULT_PATH, Database, DatabaseError
 from feedback.study import Study, StudyError
+from training.common.cli import OneLineParser
 from training.inference.engines import EngineError
 from training.inference.engines.spec import FORMS, MODELS, open_engine
 
@@ -34,7 +35,7 @@ class UsageError(ValueError):
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="app.py",
         description="Serve the blind test at / and its results at /admin. Without checkpoints the demo pair is trained "
         "first, while the page shows how far it is.",

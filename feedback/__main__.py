@@ -146,7 +146,7 @@ def _stats(arguments: argparse.Namespace) -> int:
     if arguments.json == "-":
         sys.stdout.write(text)
     else:
-        replace_file(_place(arguments.json), [text.encode()])
+        replace_file(_place(arguments.json), [text.encode()], kind="statistics")
     return 0
 
 
@@ -190,7 +190,7 @@ def _patterns(arguments: argparse.Namespace) -> int:
     found = suspicious(connection, study["id"]) if study is not None else []
     text = json.dumps(found, indent=1) + "\n"
     if arguments.json and arguments.json != "-":
-        replace_file(_place(arguments.json), [text.encode()])
+        replace_file(_place(arguments.json), [text.encode()], kind="patterns")
     elif arguments.json:
         sys.stdout.write(text)
     else:

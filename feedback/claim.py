@@ -55,21 +55,30 @@ class Claim:
                 " file with --db"
             ) from None
         holder = {"process": os.getpid(), "machine": socket.gethostname(), "since": _now()}
-        with suppress(OSError):  # who holds it is a help, no more
-            self._holder.write_text(json.dumps(holder), encoding="utf-8")
+        if self._read_holder() or not os.path.lexists(self._holder):  # else it is somebody's file
+            with suppress(OSError):  # who holds it is a help, no more
+                self._holder.write_text(json.dumps(holder), encoding="utf-8")
 
     def free(self) -> None:
         """Let go of it."""
         if self._lock.is_locked:
-            self._holder.unlink(missing_ok=True)
+            if self._read_holder():
+                self._holder.unlink(missing_ok=True)
             self._lock.release()
 
     def _told(self) -> str:
-        try:
-            holder = json.loads(self._holder.read_text(encoding="utf-8"))
-            return f"another Diptych (process {holder['process']} on {holder['machine']}, since {holder['since']})"
-        except (OSError, ValueError, KeyError, TypeError):
+        holder = self._read_holder()
+        if holder is None:
             return "another Diptych"
+        return f"another Diptych (process {holder['process']} on {holder['machine']}, since {holder['since']})"
+
+    def _read_holder(self) -> dict[str, object] | None:
+        """Who has it; None where nobody wrote that down, or where the file is another's."""
+        with suppress(OSError, ValueError):
+            holder = json.loads(self._holder.read_text(encoding="utf-8"))
+            if isinstance(holder, dict) and holder.keys() == {"process", "machine", "since"}:
+                return holder
+        return None
 
 
 def low_space(path: str | Path) -> str:

@@ -171,7 +171,7 @@ def machine() -> dict[str, Any]:
 def run(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
     if arguments.json != "-":
-        check_file(Path(arguments.json))
+        check_file(Path(arguments.json), "an evaluation")
     models, absent = chosen_models(arguments.models)
     here = machine()
     measurements = Measurements(models, settings, here)
@@ -190,7 +190,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(text, end="")
         print(table(results), file=sys.stderr)
         return
-    replace_text(Path(arguments.json), text)
+    replace_text(Path(arguments.json), text, "an evaluation")
     print(table(results))
     for path in update_cards(results):
         print(f"written: {path}", file=sys.stderr)

@@ -29,6 +29,9 @@ def _companion(name: str) -> Callable[[sqlite3.Connection, int | None], Iterator
     return lambda connection, study_id: stream_companion(connection, name, study_id)
 
 
+VOTES = "votes"
+"""What an export is in any form, for the list of our files."""
+
 FORMATS = {
     entry.name: entry
     for entry in (
@@ -98,7 +101,8 @@ def write(
         ExportError: as :func:`stream`, or the place cannot be written.
     """
     entry = _checked(database, format, study_id)
-    for place in (out, f"{out}.manifest.json", f"{out}.codebook.md"):
+    check_place(out, VOTES)
+    for place in (f"{out}.manifest.json", f"{out}.codebook.md"):
         check_place(place)
     if format == "csv":
         for name in COMPANIONS:
@@ -110,7 +114,7 @@ def write(
         progress(len(chunk))
 
     with database.snapshot() as connection:
-        size = replace_file(out, entry.stream(connection, study_id), observe)
+        size = replace_file(out, entry.stream(connection, study_id), observe, VOTES)
         manifest = describe(connection, format, study_id, digest.hexdigest(), size)
         if format == "csv":
             for name in COMPANIONS:

@@ -1,7 +1,7 @@
 """Files that appear whole or not at all, and never in the place of a file that somebody else wrote.
 
 What was written is noted beside it in ``.diptych.json``, in the form of ``training/common/files.py``: names, each with
-the file's size and a hash. A file is replaced only while it is as it was written.
+the file's size and a hash, and what it is. A file is replaced only while it is as it was written, and by its like.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class ExportError(ValueError):
     """An export is not possible: one line with the value, the rule and the remedy."""
 
 
-def check_place(path: str | Path) -> None:
-    """Raises ExportError where a folder or another's file stands at ``path``."""
+def check_place(path: str | Path, kind: str = "") -> None:
+    """Raises ExportError where a folder, another's file or a file of ours of another kind stands at ``path``."""
     path = Path(path)
     if path.is_dir():
         raise ExportError(f"{path}: is a folder; name a file with --out")
@@ -33,18 +33,27 @@ def check_place(path: str | Path) -> None:
             f"{path}: was not written here by this project, or was changed since; move it away, or name another file"
             " with --out"
         )
+    there = _kind_of(path)
+    if os.path.lexists(path) and there not in (None, kind or path.name):
+        raise ExportError(
+            f"{path}: holds what another command of this project wrote ({there}), not {kind or path.name}; name another"
+            " file"
+        )
 
 
-def replace_file(path: str | Path, chunks: Iterable[bytes], observe: Callable[[bytes], object] = len) -> int:
+def replace_file(
+    path: str | Path, chunks: Iterable[bytes], observe: Callable[[bytes], object] = len, kind: str = ""
+) -> int:
     """Write chunks beside ``path`` and put the file in its place once it is complete; returns its size in bytes.
 
-    ``observe`` sees every chunk (a digest, a progress bar).
+    ``observe`` sees every chunk (a digest, a progress bar). ``kind`` is what the file is, where a user chose its name:
+    one of another kind is never replaced.
 
     Raises:
         ExportError: the place cannot be written, or has a file of somebody else's.
     """
     path = Path(path)
-    check_place(path)
+    check_place(path, kind)
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
@@ -57,8 +66,8 @@ def replace_file(path: str | Path, chunks: Iterable[bytes], observe: Callable[[b
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
-        check_place(path)
-        _sign(path, _print(temporary))
+        check_place(path, kind)
+        _sign(path, _print(temporary), kind or path.name)
         os.replace(temporary, path)
     except OSError as error:
         raise ExportError(f"{path}: cannot be written ({error.strerror}); choose another place with --out") from None
@@ -75,14 +84,22 @@ def _is_ours(path: Path) -> bool:
     return bool(prints) and _print(path) in prints
 
 
-def _sign(path: Path, print_: str) -> None:
+def _kind_of(path: Path) -> str | None:
+    """What a file of ours is; None where a version wrote it that noted no kinds."""
+    content = _read(path.parent) or {"kind": None, "kinds": {}}
+    kind: str | None = content["kinds"].get(path.name, path.name if content["kind"] else None)
+    return kind
+
+
+def _sign(path: Path, print_: str, kind: str) -> None:
     """Note a file as ours before it is in its place; the print before stays valid until the next."""
     manifest = path.parent / MANIFEST
     content = _read(path.parent)
     if content is None:
         if manifest.exists():
             raise ExportError(f"{manifest}: is another program's; choose another folder with --out")
-        content = {"written_by": "diptych", "kind": None, "files": {}}
+        content = {"written_by": "diptych", "kind": None, "files": {}, "kinds": {}}
+    content["kinds"][path.name] = kind
     content["files"][path.name] = [*content["files"].get(path.name, [])[-1:], print_]
     number, partial = tempfile.mkstemp(prefix=MANIFEST, dir=path.parent)
     with os.fdopen(number, "w", encoding="utf-8") as file:
@@ -95,7 +112,8 @@ def _read(folder: Path) -> dict[str, Any] | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if content["written_by"] == "diptych":
-            return dict(content) | {"files": dict(content["files"])}
+            both = {"files": dict(content["files"]), "kinds": dict(content.get("kinds", {}))}
+            return {"kind": None} | dict(content) | both
     return None
 
 

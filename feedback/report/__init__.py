@@ -10,6 +10,9 @@ from ..battles import timestamp
 from ..export.write import ExportError, check_place, replace_file
 from ..statistics import StudyVotes, VotesError, load_study, summary
 
+REPORT = "a report of votes"
+"""What it is, for the list of our files: the comparison has a page of the same name."""
+
 if TYPE_CHECKING:
     from ..database import Database
 
@@ -32,7 +35,7 @@ def write_report(
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        check_place(folder / "report.html")
+        check_place(folder / "report.html", REPORT)
     except OSError as error:
         raise ExportError(f"{folder}: cannot be made ({error.strerror}); choose another folder with --out") from None
     votes = load_study(database, label)
@@ -42,5 +45,5 @@ def write_report(
     with database.snapshot() as connection:
         html = page(votes, result, gather(connection, votes.id), timestamp(datetime.now(timezone.utc)))
     path = folder / "report.html"
-    replace_file(path, [html.encode()])
+    replace_file(path, [html.encode()], kind=REPORT)
     return path, votes, result

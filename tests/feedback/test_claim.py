@@ -52,6 +52,18 @@ def test_a_link_to_the_database_is_the_same_database(tmp_path: Path) -> None:
     Claim(link).take()
 
 
+def test_a_stranger_s_files_beside_the_database_stay_as_they_are(tmp_path: Path) -> None:
+    for name in ("votes.db.holder", "votes.db.lock"):
+        (tmp_path / name).write_text("mine")
+    mine = Claim(tmp_path / "votes.db")
+    mine.take()
+    with pytest.raises(DatabaseError, match="is in use by another Diptych;"):
+        Claim(tmp_path / "votes.db").take()
+    mine.free()
+    assert (tmp_path / "votes.db.holder").read_text() == "mine"
+    assert (tmp_path / "votes.db.lock").read_text() == "mine"
+
+
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
 def test_a_disk_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """As Linux answers on a network file system whose server has no lock daemon."""

@@ -327,6 +327,30 @@ def test_no_file_of_another_is_replaced(study: BlindTest, tmp_path: Path, capsys
     assert before.items() <= {path: path.read_bytes() for path in out.iterdir()}.items()
 
 
+def test_no_command_replaces_what_another_wrote(
+    study: BlindTest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database, out = str(study.database.path), tmp_path / "out"
+    out.mkdir()
+    votes, stats = str(out / "votes.csv"), str(out / "stats.json")
+    assert main(["export", "--db", database, "--format", "csv", "--out", votes]) == 0
+    assert main(["stats", "--csv", votes, "--json", stats]) == 0
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    for command, holds in (
+        (["stats", "--csv", votes, "--json", votes], "votes"),
+        (["stats", "--csv", votes, "--json", f"{votes}.manifest.json"], "votes.csv.manifest.json"),
+        (["patterns", "--db", database, "--json", stats], "statistics"),
+        (["export", "--db", database, "--format", "csv", "--out", stats], "statistics"),
+    ):
+        capsys.readouterr()
+        assert main(command) == 2, command
+        assert f"holds what another command of this project wrote ({holds})" in capsys.readouterr().err
+        assert {path: path.read_bytes() for path in out.iterdir()} == before
+    assert main(["export", "--db", database, "--format", "jsonl", "--out", votes]) == 0, "votes in another form"
+    assert main(["report", "--db", database, "--out", str(out)]) == 0
+    assert main(["report", "--db", database, "--out", str(out)]) == 0
+
+
 def test_a_database_of_another_program_keeps_every_byte(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "places.sqlite"
     with closing(sqlite3.connect(path)) as connection:

@@ -1,8 +1,9 @@
 """Which files this project wrote, so that no command removes or replaces one of a user's.
 
-    FOLDER/.diptych.json    the names of what was written there, each with its size and a hash
+    FOLDER/.diptych.json    the names of what was written there, each with its size and a hash, and what it is
 
-A file is replaced only while it is as it was written, a whole folder only where that holds for everything in it. What
+A file is replaced only while it is as it was written and by its like: results never take the place of a model. A whole
+folder is replaced only where that holds for everything in it. What
 is being written lies in a folder `.diptych-…` beside its place, which no other process touches while this one lives.
 """
 
@@ -31,7 +32,7 @@ SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
 EDGE = 1 << 20
 """Bytes at a file's beginning and end that its print reads: all of a text, and a few milliseconds of a model."""
 SHOWN = 3
-OURS: dict[str, Any] = {"written_by": "diptych", "kind": None, "files": {}}
+OURS: dict[str, Any] = {"written_by": "diptych", "kind": None, "files": {}, "kinds": {}}
 
 
 class ForeignFileError(ValueError):
@@ -46,9 +47,18 @@ def place(text: str) -> Path:
     return Path(os.path.expanduser(text))
 
 
-def is_ours(path: Path) -> bool:
-    """Whether a file is as this project wrote it."""
-    return _is_as_written(path, _read(path.parent)["files"].get(path.name, []))
+def is_ours(path: Path, kind: str = "") -> bool:
+    """Whether a file is as this project wrote it, and of this kind (by default, what its name says)."""
+    as_written = _is_as_written(path, _read(path.parent)["files"].get(path.name, []))
+    return as_written and _kind_of(path) in (None, kind or path.name)
+
+
+def _kind_of(path: Path) -> str | None:
+    """What a file of ours is: its name, or what the command said that was told where to write it; None where a version
+    wrote it that noted no kinds."""
+    manifest = _read(path.parent)
+    kind: str | None = manifest["kinds"].get(path.name, path.name if manifest["kind"] else None)
+    return kind
 
 
 def foreign(out: Path, files: Iterable[str], folders: Mapping[str, str] = {}) -> list[str]:
@@ -78,10 +88,17 @@ def refusal(folder: Path, names: list[str]) -> str:
     )
 
 
-def check_file(path: Path) -> None:
-    """Raises ForeignFileError where another's file, or a folder, stands at ``path``."""
-    if os.path.lexists(path) and not is_ours(path):
-        raise ForeignFileError(refusal(path.parent, [path.name]))
+def check_file(path: Path, kind: str = "") -> None:
+    """Raises ForeignFileError where another's file, a folder, or a file of ours of another kind stands at ``path``."""
+    if not os.path.lexists(path) or is_ours(path, kind):
+        return
+    there = _kind_of(path)
+    if there and is_ours(path, there):
+        raise ForeignFileError(
+            f"{path} holds what another command of this project wrote ({there}), not {kind or path.name}; nothing is "
+            "overwritten: name another place"
+        )
+    raise ForeignFileError(refusal(path.parent, [path.name]))
 
 
 def check_folder(folder: Path, kind: str) -> None:
@@ -93,25 +110,30 @@ def check_folder(folder: Path, kind: str) -> None:
 
 
 @contextlib.contextmanager
-def new_file(path: str | Path) -> Iterator[Path]:
+def new_file(path: str | Path, kind: str = "") -> Iterator[Path]:
     """A path to write to, which takes the place of ``path`` when the block ends well; else the old file stays.
+
+    Args:
+        kind: what the file is, where a user chose its name; one of another kind is never replaced.
 
     Raises:
         ForeignFileError: at once, where another's file is there.
     """
     path = Path(path)
-    check_file(path)
+    check_file(path, kind)
     with _workspace(path.parent, path.name) as place:
         partial = place / path.name
         yield partial
-        check_file(path)
-        sign(path.parent, {path.name: print_of(partial)})  # before it is there: whenever a crash comes, both are known
+        check_file(path, kind)
+        sign(
+            path.parent, {path.name: print_of(partial)}, kind
+        )  # before it is there: whenever a crash comes, both are known
         os.replace(partial, path)
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old one or the new one, whole."""
-    with new_file(path) as partial:
+def replace_text(path: Path, text: str, kind: str = "") -> None:
+    """Write a text file so that a reader sees the old one or the new one, whole; ``kind`` as for ``new_file``."""
+    with new_file(path, kind) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
@@ -148,11 +170,12 @@ def new_folder(folder: str | Path, kind: str, cache: bool = False) -> Iterator[P
             raise
 
 
-def sign(folder: Path, prints: Mapping[str, str]) -> None:
+def sign(folder: Path, prints: Mapping[str, str], kind: str = "") -> None:
     """Note files as ours, by name and print; the print before stays valid until the next."""
     with _locked_manifest(folder) as manifest:
         for name, print_ in prints.items():
             manifest["files"][name] = [*manifest["files"].get(name, [])[-1:], print_]
+            manifest["kinds"][name] = kind or name
 
 
 def sign_folder(folder: Path, kind: str) -> None:
@@ -241,12 +264,12 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if content["written_by"] == OURS["written_by"]:
-            return OURS | content | {"files": dict(content["files"])}
+            return OURS | content | {name: dict(content.get(name, {})) for name in ("files", "kinds")}
     return None
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    return _manifest(folder) or OURS | {"files": {}}
+    return _manifest(folder) or OURS | {"files": {}, "kinds": {}}
 
 
 @contextlib.contextmanager

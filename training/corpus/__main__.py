@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from training.common.cli import in_one_line
-from training.common.files import ForeignFileError, foreign, new_file, place, refusal
+from training.common.cli import OneLineParser, in_one_line
+from training.common.files import ForeignFileError, check_file, foreign, new_file, place, refusal
 from training.common.options import MOST
 from training.corpus import (
     CorpusError,
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training.corpus", description=__doc__)
+    parser = OneLineParser(prog="python -m training.corpus", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="the data sources, their licences and sizes")
     _add_shared(listing, data=[], default="everything there is")
@@ -146,6 +146,10 @@ def _list(options: argparse.Namespace) -> None:
         print(f"With {hub.FOLDER_VARIABLE}=FOLDER data sets of the Hub are read from FOLDER/REPOSITORY/ instead.")
 
 
+CORPUS, CHECK, READING, READING_KEY = "a corpus", "a check", "a sheet to read", "a key of a sheet to read"
+"""What the commands write, for the list of our files."""
+
+
 def _build(options: argparse.Namespace) -> None:
     out: Path = options.out
     if out.suffix != ".jsonl":
@@ -154,9 +158,10 @@ def _build(options: argparse.Namespace) -> None:
         raise CorpusError(in_the_way(out, folder))
     card = DataCard(options.data)
     try:
-        if names := foreign(out.parent, (out.name, *(f"{out.stem}.data_card.{form}" for form in ("json", "md")))):
+        check_file(out, CORPUS)
+        if names := foreign(out.parent, (f"{out.stem}.data_card.{form}" for form in ("json", "md"))):
             raise ForeignFileError(refusal(out.parent, names))
-        count = _write_whole(out, _lines(options, card))
+        count = _write_whole(out, _lines(options, card), CORPUS)
         card.write(out.parent, f"{out.stem}.data_card")
     except OSError as error:
         raise CorpusError(f"{out}: cannot be written ({error.strerror}); choose another place with --out") from error
@@ -189,11 +194,13 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _check_records(options: argparse.Namespace) -> None:
+    if options.out is not None:
+        check_file(options.out, CHECK)
     report = check(records(), options.museums).markdown()
     if options.out is None:
         print(report)
     else:
-        _write_whole(options.out, report.splitlines())
+        _write_whole(options.out, report.splitlines(), CHECK)
         print(f"wrote {options.out}")
 
 
@@ -203,21 +210,23 @@ def _reading(options: argparse.Namespace) -> None:
     elif options.out is None or options.out.suffix != ".csv":
         raise CorpusError(f"--out {options.out}: name the sheet to write, a file that ends in .csv")
     else:
+        check_file(options.out, READING)
+        check_file(reading.key_of(options.out), READING_KEY)
         versions = {"this": list(stream(options.data, options.max_rows))}
         if options.other is not None:
             versions["other"] = list(stream([str(options.other)]))
         sheet, key = reading.sheet(reading.draw(versions, options.count, options.salt))
-        _write_whole(options.out, sheet)
-        _write_whole(reading.key_of(options.out), key)
+        _write_whole(options.out, sheet, READING)
+        _write_whole(reading.key_of(options.out), key, READING_KEY)
         print(
             f"wrote {len(sheet) - 1} samples to {options.out}; which is of which version: {reading.key_of(options.out)}"
         )
 
 
-def _write_whole(path: Path, lines: Iterable[str]) -> int:
+def _write_whole(path: Path, lines: Iterable[str], kind: str) -> int:
     """Write a file that appears only when it is whole; the number of its lines."""
     count = 0
-    with new_file(path) as part, part.open("w", encoding="utf-8") as file:
+    with new_file(path, kind) as part, part.open("w", encoding="utf-8") as file:
         for line in lines:
             file.write(line + "\n")
             count += 1

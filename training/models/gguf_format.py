@@ -208,7 +208,7 @@ def export_gguf(folder: str | Path, out: str | Path, file_type: FileType = "f16"
     if (problem := gguf_problem(config, tokenizer)) and not own:
         raise ExportError(f"{folder} cannot be written as GGUF: {problem}")
     family = FAMILIES[config.model_type]
-    with new_file(out) as partial:
+    with new_file(out, "model.gguf") as partial:
         model = _write(partial, folder, tokenizer, family, file_type)
         if fault := gguf_fault(partial, model, tokenizer):
             raise ExportError(f"{out} is not written: {fault}; use the folder {folder} as it is")

@@ -128,6 +128,35 @@ def test_a_trained_model_is_no_place_for_an_export(
     assert tree(tmp_path) == before
 
 
+def test_no_command_replaces_what_another_command_wrote(
+    checkpoint: Path, tmp_path: Path, one_line: Callable[..., str]
+) -> None:
+    """A model that was trained is ours too, and lost where results take its place."""
+    with new_file(tmp_path / "metrics.jsonl") as partial:
+        partial.write_text("{}\n")
+    model = tmp_path / "model"
+    assert export.main([str(checkpoint), "--to", "hf", "--out", str(model)]) == 0
+    with new_file(model / "art_ai_best.pt") as partial:
+        partial.write_bytes((checkpoint / "art_ai_best.pt").read_bytes())
+    assert corpus.main(["build", "--data", "core", "--max-rows", "5", "--out", str(tmp_path / "c.jsonl")]) == 0
+    before = tree(tmp_path)
+    for name in ("art_ai_best.pt", "model.safetensors", "config.json"):
+        assert f"{name} holds what another command" in one_line(
+            export.main, checkpoint, "--to", "gguf", "--out", model / name
+        )
+        assert f"{name} holds what another command" in one_line(evaluate.main, "--json", model / name)
+    assert "(metrics.jsonl), not a corpus" in one_line(
+        corpus.main, "build", "--data", "core", "--out", tmp_path / "metrics.jsonl"
+    )
+    assert "(a corpus), not an evaluation" in one_line(evaluate.main, "--json", tmp_path / "c.jsonl")
+    assert "holds c.jsonl" in one_line(train_art_ai_model.main, "--progress", tmp_path / "c.jsonl")
+    assert tree(tmp_path) == before
+    manifest = json.loads((tmp_path / MANIFEST).read_text())
+    del manifest["kinds"]  # as versions wrote it that noted none
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    assert corpus.main(["build", "--data", "core", "--max-rows", "5", "--out", str(tmp_path / "c.jsonl")]) == 0
+
+
 @pytest.mark.parametrize("main", [train_art_ai_model.main, train_model2_pretrained.main])
 @pytest.mark.parametrize("start", [[], ["--resume"], ["--restart"]])
 def test_a_training_refuses_a_folder_where_its_files_would_replace_others(
@@ -187,6 +216,8 @@ def test_other_commands_refuse_a_place_that_is_taken(
         "corpus.jsonl",
         "b.data_card.json",
         "results.json",
+        "sheet.csv",
+        "b.key.csv",
         "learning_rate.png",
         ".writable",
         "c.jsonl.part",
@@ -194,6 +225,10 @@ def test_other_commands_refuse_a_place_that_is_taken(
     assert "results.json" in one_line(evaluate.main, "--json", out / "results.json")
     assert "report.html" in one_line(compare.main, "--out", out)
     assert "corpus.jsonl" in one_line(corpus.main, "build", "--data", "core", "--out", out / "corpus.jsonl")
+    assert "report.html" in one_line(corpus.main, "check", "--museums", tmp_path, "--out", out / "report.html")
+    core = ["reading", "--data", "core", "--max-rows", "9"]
+    assert "sheet.csv" in one_line(corpus.main, *core, "--out", out / "sheet.csv")
+    assert "b.key.csv" in one_line(corpus.main, *core, "--out", out / "b.csv")
     assert "b.data_card.json" in one_line(corpus.main, "build", "--data", "core", "--out", out / "b.jsonl")
     sweep = ["--find-learning-rate", "--data", "core", "--out", out, *SMALL]
     assert "learning_rate.png" in one_line(train_art_ai_model.main, *sweep)
@@ -208,6 +243,7 @@ WRITES = {
     **dict.fromkeys(("train_art_ai_model --progress", "train_model2_pretrained --progress"), "a_progress_file"),
     "export --out": "an_export_never_replaces",
     **dict.fromkeys(("evaluate --json", "compare --out", "corpus build --out"), "other_commands_refuse"),
+    **dict.fromkeys(("corpus check --out", "corpus reading --out"), "other_commands_refuse"),
     **dict.fromkeys(("feedback stats --json", "feedback export --out", "feedback report --out"), "no_file_of_another"),
     "feedback patterns --json": "no_file_of_another",
     "feedback backup --out": "a_mistake_with_the_newer",
@@ -216,6 +252,7 @@ WRITES = {
 """Every option by which a command is told where to write, and the test that a stranger's file there stays."""
 READS = {
     *("export CHECKPOINT", "train_model2_pretrained --base", "evaluate --benchmark", "compare --stats", "compare --db"),
+    *("corpus check --museums", "corpus reading --other", "corpus reading --score"),
     *("compare --evaluation", "feedback stats --csv", "feedback restore --from", "app --study"),
     *(f"feedback {name} --db" for name in ("stats", "export", "report", "patterns", "backup", "check")),
 }

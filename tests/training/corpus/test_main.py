@@ -115,3 +115,12 @@ def test_the_command_runs_without_pytorch() -> None:
     shown = subprocess.run([sys.executable, "-m", "training.corpus", "--help"], capture_output=True, text=True)
     assert shown.returncode == 0
     assert all(command in shown.stdout for command in ("list", "build", "stats"))
+
+
+def test_an_argument_that_cannot_be_read_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["build", "--max-rows", "x", "--out", "a.jsonl"], ["check"], []):
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert stopped.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.endswith("--help")
