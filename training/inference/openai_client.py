@@ -17,9 +17,24 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
 
-from training.inference.openai_events import TOO_LONG, Busy, ForGood, ServerError, Text, TooLong, context_in, events
+from training.inference.openai_events import (
+    TOO_LONG,
+    Busy,
+    ForGood,
+    ServerError,
+    Text,
+    TooLong,
+    Unfinished,
+    context_in,
+    events,
+    is_for_good,
+    may_pass,
+)
 
-__all__ = ["Address", "Busy", "Client", "ForGood", "ServerError", "Text", "TooLong", "read_spec", "without_password"]
+__all__ = [
+    "Address", "Busy", "Client", "ForGood", "ServerError", "Text", "TooLong", "Unfinished", "read_spec",
+    "without_password",
+]  # fmt: skip
 
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 60.0  # the longest wait for the next event, a long prompt included
@@ -28,7 +43,11 @@ BACK_OFF_SECONDS = 0.5  # doubled after each attempt
 LONGEST_WAIT_SECONDS = 60.0  # a server that asks for more patience is given up
 OPTIONAL = ("seed", "stream_options")  # what an answer can do without
 _ENDPOINTS = ("/chat/completions", "/completions", "/models", "/responses")
-_UNKNOWN = re.compile(r"extra|unknown|unexpected|unrecogni|not (?:permitted|supported)", re.IGNORECASE)
+_UNKNOWN = re.compile(
+    r"extra|unknown|unexpected|unrecogni|unsupported|not (?:permitted|supported|allowed)", re.IGNORECASE
+)
+_SAMPLING = ("temperature", "top_p")
+_UNFINISHED = re.compile(r"could not finish|output limit was reached", re.IGNORECASE)
 _TAGS = re.compile(r"<(style|script|head)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 
@@ -303,18 +322,25 @@ class Client:
             self._adapt(detail, body)
         if code == 413 or (code in (400, 422, 500) and TOO_LONG.search(detail)):
             raise TooLong(f"{self.name}: {status}: {detail[:200]}", context_in(detail))
-        if code in (408, 409, 425, 429) or response.is_server_error:
+        if may_pass(code) and (retry_after(response) is not None or not is_for_good(detail)):
             raise Busy(status, retry_after(response), detail)
         if code in (401, 403):
             denied = ForGood(f"{self.name}: {status}; {self._about_the_key()}")
             denied.gone = True
             raise denied
-        for name in ("temperature", "top_p"):
-            if code in (400, 422) and name in detail and name in body:
-                raise ForGood(
-                    f"{self.name}: refuses {name} = {body[name]:g}; set it (in the study file) to what the"
-                    f" server takes: {detail[:200]}"
-                )
+        if code == 400 and _UNFINISHED.search(detail):
+            raise Unfinished(f"{self.name}: thought for all its tokens: {detail[:200]}")
+        named = [name for name in _SAMPLING if code in (400, 422) and name in detail and name in body]
+        if len(named) == 2:
+            raise ForGood(
+                f"{self.name}: does not take temperature and top_p together; set top_p = 1 (in the study file), which"
+                f" is then left out: {detail[:200]}"
+            )
+        if named:
+            raise ForGood(
+                f"{self.name}: refuses {named[0]} = {body[named[0]]:g}; set it (in the study file) to what the"
+                f" server takes: {detail[:200]}"
+            )
         hint = "; check the address (it usually ends in /v1) and the model's name" if code in (404, 405) else ""
         raise ForGood(f"{self.name}: {status}: {detail[:200]}{hint}")
 
@@ -324,7 +350,14 @@ class Client:
             self._limit_fields = ["max_completion_tokens"]
             raise _Adapted
         refused = {name for name in OPTIONAL if name in body and name in detail}
-        if not refused and _UNKNOWN.search(detail) and not TOO_LONG.search(detail):
+        refused |= {name for name in _SAMPLING if body.get(name) == 1 and name in detail}  # which changes nothing
+        unknown = _UNKNOWN.search(detail) and not TOO_LONG.search(detail)
+        if not refused and unknown and "max_tokens" in body and re.search(r"\bmax_tokens\b", detail):
+            self._limit_fields = ["max_completion_tokens"]
+            raise _Adapted
+        if not refused and unknown and "stream" in body and re.search(r"\bstream(?:ing)?\b", detail, re.IGNORECASE):
+            refused = {"stream", "stream_options"}
+        if not refused and unknown and not any(name in detail for name in _SAMPLING):
             refused = {name for name in OPTIONAL if name in body}
         if refused:
             self.left_out |= refused

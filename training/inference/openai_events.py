@@ -10,7 +10,16 @@ from typing import Any
 import httpx
 
 MOST_BYTES = 16 << 20  # of one event
-TOO_LONG = re.compile(r"context|too long|too many tokens|maximum.{0,20}length|exceed", re.IGNORECASE)
+TOO_LONG = re.compile(
+    r"context[ _-]?(?:length|size|window|limit)|n_ctx|too long|too many tokens|maximum.{0,20}length"
+    r"|longer than|exceed|reduce (?:the|your) (?:length|prompt|input|messages)",
+    re.IGNORECASE,
+)
+# What no waiting ends, though it comes with the status of what passes.
+_FOR_GOOD = re.compile(r"insufficient_quota|current quota|out of credits|credit balance", re.IGNORECASE)
+# A quota of each minute has the same words at some.
+_LATER = re.compile(r"try (?:again )?in \d|retryDelay|RESOURCE_EXHAUSTED", re.IGNORECASE)
+_PASSES = re.compile(r"overloaded|rate.?limit|too many requests|unavailable|time.?out|server.?error", re.IGNORECASE)
 
 
 class ServerError(RuntimeError):
@@ -24,6 +33,10 @@ class ServerError(RuntimeError):
 
 class ForGood(ServerError):
     """Another try would fail as well."""
+
+
+class Unfinished(ForGood):
+    """The model has thought until its last token."""
 
 
 class TooLong(ForGood):
@@ -43,6 +56,16 @@ class Busy(ServerError):
         self.detail = f" (it says: {detail[:160]})" if detail else ""
 
 
+def may_pass(code: int) -> bool:
+    """Whether a status of HTTP is one of a server that may answer later."""
+    return code in (408, 409, 425, 429) or code >= 500
+
+
+def is_for_good(detail: str) -> bool:
+    """Whether a server says that something must be paid first, whatever status that has."""
+    return bool(_FOR_GOOD.search(detail)) and not _LATER.search(detail)
+
+
 def context_in(detail: str) -> int | None:
     """How many tokens a conversation may have, by what a server says when it refuses one."""
     form = r"(?:maximum|context)[^.]{0,40}?(?:length|size|window)[^.\d]{0,20}(\d{3,7})"
@@ -60,8 +83,8 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
     for line in _lines(response):
         if line is None or (line and not (whole or data or _BEGINS.match(line))):
             yield {}
-        elif whole or line.lstrip().startswith((b"{", b"[")):
-            whole += line
+        elif whole or (not data and line.lstrip().startswith((b"{", b"["))):
+            whole += line + b"\n"
         elif line.startswith(b"data:"):
             data.append(line[5:].removeprefix(b" "))
         elif line.startswith(b"event:"):
@@ -72,15 +95,19 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
                 " the address and the connection"
             )
         elif not line and data:
-            event, kind, data = _event(response, kind, b"\n".join(data)), "", []
-            yield event
-            if event.get("done") is True:
-                return
+            for text in _apart(data):
+                event = _event(response, kind, text)
+                yield event
+                if event.get("done") is True:
+                    return
+            kind, data = "", []
         if len(whole) + sum(map(len, data)) > MOST_BYTES:
             raise ServerError(f"an event of more than {MOST_BYTES >> 20} MB; check the server")
-    if whole.strip():
-        yield _event(response, "", whole)
-        yield {"done": True}
+    if texts := _apart(whole.splitlines()) if whole.strip() else []:
+        for text in texts:
+            yield _event(response, "", text)
+        if len(texts) == 1:  # one document is the whole answer; of a line an event, the last one says that it is
+            yield {"done": True}
 
 
 _BEGINS = re.compile(rb"\s*[{\[<]|data:|event:")
@@ -107,15 +134,39 @@ def _without_mark(line: bytes, first: bool) -> bytes:
     return line.removeprefix(b"\xef\xbb\xbf") if first else line
 
 
+def _apart(lines: list[bytes]) -> list[bytes]:
+    """One JSON text of many lines, or, where a server forgets the blank lines between events, one of each line."""
+    joined = b"\n".join(lines)
+    if len(lines) > 1 and not _is_json(joined) and all(_is_json(line) or _is_done(line) for line in lines if line):
+        return [line for line in lines if line.strip()]
+    return [joined]
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        _json(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_done(data: bytes) -> bool:
+    return data.strip().strip(b'"').upper() == b"[DONE]"
+
+
 def _event(response: httpx.Response, kind: str, data: bytes) -> dict[str, Any]:
-    if data.strip() == b"[DONE]":
+    if _is_done(data):
         return {"done": True}
+    if not data.strip():
+        return {}
     try:
         value = _json(data)
     except (ValueError, RecursionError):
         shown = data[:80].decode("utf-8", "replace")
         url = response.url.copy_with(query=None)
         raise ServerError(f"{url}: an event that is not JSON: {shown}") from None
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
     if not isinstance(value, dict):
         return {}
     return {"error": value} if kind == "error" and not value.get("error") else value
@@ -143,7 +194,7 @@ class Text:
     def read(self, event: dict[str, Any]) -> str:
         """What an event adds. Raises ServerError where it reports an error."""
         choice = _first(event.get("choices"))
-        if error := event.get("error") or choice.get("error"):
+        if (error := _error(event) or _error(choice)) is not None:
             raise _reported(error)
         self.done = self.done or event.get("done") is True
         usage = _object(event.get("usage"))
@@ -183,11 +234,31 @@ def _count(value: Any, before: int | None) -> int | None:
     return value if type(value) is int and value >= 0 else before
 
 
+def _error(event: dict[str, Any]) -> Any:
+    """The error that an event reports, in any of the forms that servers have for it; None where it reports none."""
+    error = event.get("error")
+    if error is True or event.get("object") == "error" or event.get("type") == "error" and not error:
+        return event
+    if isinstance(error, dict):
+        return error if any(error.values()) else None
+    if not error and not event.keys() & {"choices", "usage", "done", "type", "delta", "finish_reason"}:
+        return event if event.get("detail") or isinstance(event.get("message"), str) else None
+    return error or None
+
+
 def _reported(error: Any) -> ServerError:
     """An error that came as an event, after the status said that all is well."""
-    said = " ".join(str(_object(error).get("message") or error).split())[:200]
+    parts = _object(error)
+    said = " ".join(str(parts.get("message") or parts.get("detail") or error).split())[:200]
     what = f"the server reports: {said}"
-    return TooLong(what, context_in(said)) if TOO_LONG.search(said) else ServerError(what)
+    codes = [str(parts.get(name)) for name in ("code", "status", "status_code", "statusCode")]
+    code = next((int(text) for text in codes if re.fullmatch(r"[45]\d\d", text)), 0)
+    kind = " ".join([said, str(parts.get("type")), *codes])
+    if TOO_LONG.search(said):
+        return TooLong(what, context_in(said))
+    if is_for_good(kind) or (code and not may_pass(code)):
+        return ForGood(what)
+    return Busy(what) if code or _PASSES.search(kind) else ServerError(what)
 
 
 def _content(content: Any) -> str:

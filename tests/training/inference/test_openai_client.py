@@ -20,9 +20,19 @@ from training.evaluation.cost import find_forms, measure_costs
 from training.evaluation.server import ServerModel
 from training.evaluation.subjects import Unavailable
 from training.evaluation.timing import Job, open_engine
-from training.inference.openai_client import Client, ForGood, ServerError, TooLong, read_spec, without_password
+from training.inference.openai_client import (
+    Client,
+    ForGood,
+    ServerError,
+    TooLong,
+    Unfinished,
+    read_spec,
+    without_password,
+)
 
-FIELDS = {"messages": [{"role": "user", "content": "Hello?"}], "max_tokens": 8, "temperature": 0.0, "seed": 0}
+FIELDS = {
+    "messages": [{"role": "user", "content": "Hello?"}], "max_tokens": 8, "temperature": 0.0, "seed": 0, "top_p": 0.9,
+}  # fmt: skip
 HTML = {"Content-Type": "text/html"}
 
 
@@ -69,6 +79,14 @@ WHOLE = {"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]
         (sse(delta(content="a"), 'data: {"choices":[{"text":"b","finish_reason":"length"}]}\n\n'), "ab"),
         (sse(delta(content="a"), "data: [DONE]\n\n", delta(content="never")), "a"),
         (sse('data: {"choices":{}}\n\n', delta(content="a"), END), "a"),
+        (sse(delta(content="a"), "data: \n\n", 'event: ping\ndata: {"type":"ping"}\n\n', END), "a"),
+        (sse((delta(content="a") + delta(content="b") + END).replace("\n\n", "\n")), "ab"),
+        (sse((delta(content="a") + delta(content="b") + END).replace("\n\n", "\n").replace("data: ", "")), "ab"),
+        (sse('data: {"choices":\ndata: [{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'), "a"),
+        (sse(delta(content="a"), "data: [done]\n\n", delta(content="never")), "a"),
+        (sse(delta(content="a"), 'data: "[DONE]"\n\n'), "a"),
+        (sse('data: {"error":{"code":null,"message":""},"choices":[{"delta":{"content":"a"}}]}\n\n', END), "a"),
+        ((200, JSON, json.dumps([WHOLE]).encode()), "whole"),
         ((200, {}, json.dumps(WHOLE, indent=1).encode()), "whole"),
         ((200, SSE, b"\xef\xbb\xbf" + json.dumps(WHOLE).encode()), "whole"),
         ((200, {**JSON, "Content-Encoding": "gzip"}, gzip.compress(json.dumps(WHOLE).encode())), "whole"),
@@ -78,6 +96,24 @@ WHOLE = {"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]
 def test_forms_of_an_answer(server: Server, reply: Reply, text: str) -> None:
     server.chat = lambda body: reply
     assert say(at(server)) == text
+
+
+@pytest.mark.parametrize(
+    ("refused", "message", "kept"),
+    [
+        ("max_tokens", "Unknown parameter: 'max_tokens'.", {"max_completion_tokens", "seed", "stream_options"}),
+        ("max_tokens", "max_tokens: Extra inputs are not permitted", {"max_completion_tokens", "seed"}),
+        ("stream", "Streaming is not supported for this model.", {"max_tokens", "seed", "temperature"}),
+        ("top_p", "temperature and top_p cannot both be specified", {"max_tokens", "seed", "temperature"}),
+    ],
+)
+def test_a_field_that_is_refused_costs_no_other(server: Server, refused: str, message: str, kept: set[str]) -> None:
+    server.chat = lambda body: refusal(400, message) if refused in body else (200, JSON, json.dumps(WHOLE).encode())
+    client = at(server)
+    for asked in (2, 3):  # the second question has the form at once
+        assert "".join(more for more, _ in client.chat(FIELDS | {"top_p": 1.0})) == "whole"
+        assert len(server.asked) == asked
+    assert kept <= set(server.asked[-1][2])
 
 
 LONG = "This model's maximum context length is 2048 tokens."
@@ -101,6 +137,17 @@ LONG = "This model's maximum context length is 2048 tokens."
         (sse('data: {"choices":[{"delta":{},"finish_reason":"content_filter"}]}\n\n'), ForGood, "filter"),
         (sse(delta(tool_calls=[{}]), END.replace("stop", "tool_calls")), ForGood, "tool"),
         (sse("data: " + "[" * 100_000 + "\n\n"), ServerError, "not JSON"),
+        (sse('data: {"choices":[{"delta":{"content":"half"}}]}\n', '{"choices":[]}\n'), ServerError, "JSON|broke off"),
+        ((200, JSON, b'{"object":"error","message":"no model x","code":404}'), ForGood, "no model x"),
+        ((200, JSON, b'{"detail":"not loaded"}'), ServerError, "reports: not loaded"),
+        ((200, JSON, b'{"error":true,"message":"not loaded"}'), ServerError, "reports: not loaded"),
+        (sse('data: {"error":{"message":"bad key","code":401}}\n\n'), ForGood, "bad key"),
+        (sse('data: {"error":{"message":"busy","type":"overloaded_error"}}\n\n'), ServerError, "busy, 3 times"),
+        (refusal(429, "You exceeded your current quota, check your plan."), ForGood, "HTTP 429"),
+        (refusal(429, "You exceeded your current quota. Please retry in 20s."), ServerError, "3 times"),
+        (refusal(400, "unknown context parameter"), ForGood, "HTTP 400"),
+        (refusal(400, "temperature and top_p cannot both be specified"), ForGood, "set top_p = 1"),
+        (refusal(400, "Could not finish the message because max_tokens was reached"), Unfinished, "all its tokens"),
         (refusal(401, "no"), ForGood, "OPENAI_API_KEY"),
         (refusal(422, "temperature must be 1"), ForGood, "refuses temperature = 0"),
         (refusal(400, "max_tokens and max_completion_tokens are unknown"), ForGood, "HTTP 400"),

@@ -12,7 +12,7 @@ from typing import Any
 from training.inference import openai_client
 from training.inference.engines import EngineError, Message, Piece, Sampling, TooLong, Unanswerable
 from training.inference.engines.relay import Emit, relay
-from training.inference.openai_client import Client, ForGood, ServerError
+from training.inference.openai_client import Client, ForGood, ServerError, Unfinished
 
 SLOTS = 64  # answers asked for at the same time; the server has its own queue behind that
 DEADLINE_SECONDS = 180.0  # for a whole answer
@@ -69,8 +69,12 @@ class OpenAIServer:
         if client.base_url != given:
             log.warning("openai:%s answers under /v1; write %s", given, client.name)
         self._context = _context(found)
-        for _ in self.stream(*PROBE, threading.Event()):
-            pass
+        try:
+            for _ in self.stream(*PROBE, threading.Event()):
+                pass
+        except EngineError as error:
+            if not isinstance(error.__cause__, Unfinished):  # three tokens are few for a model that thinks
+                raise
         if client.left_out:
             log.warning("%s does not know %s; answers do without", client.name, " and ".join(sorted(client.left_out)))
         self._checked = (time.monotonic(), True)
