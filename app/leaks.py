@@ -42,7 +42,9 @@ _AI = (
     r"machine[- ]learning|deep[- ]learning|generative|chat|instruction[- ]following|open[- ]weights?|open[- ]source|"
     r"pre-?trained|fine-?tuned) models?|language models?|llms?|chat-?bot|bot|computer program|(?:piece of )?software|"
     r"(?:virtual|digital|ai|helpful|chat-based) (?:ai )?(?:assistant|companion)|transformer model|small model|"
-    r"conversational agent|machine learning system|automated system|statistical model|computer(?! scien)|real person|algorithm|code running|lines of code|(?:decoder-only )?transformer(?= with|,|\.|$)"
+    r"conversational agent|machine learning system|automated system|"
+    r"statistical model|computer(?! scien)|real person|algorithm|code running|lines of code|"
+    r"(?:decoder-only )?transformer(?= with|,|\.|$)"
 )
 _I = r"\b(?:i am|i'm|i’m|am i)"
 _WORDS = r"(?:[\w,'’-]+ ){0,6}?"  # a few words of the same sentence

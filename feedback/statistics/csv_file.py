@@ -55,7 +55,7 @@ def read_study_csv(path: str | Path, label: str | None = None, alpha: float | No
             raise VotesError(f'study "{label}" is not in {path}; it has {", ".join(sorted(labels)) or "no names"}')
         votes = votes[votes["study"] == label]
     only = str(votes["study"].iloc[0]) if "study" in votes and len(votes) else None
-    settings = _settings_beside(path, only)
+    settings = _settings_beside(path, only, len(votes) > 0)
     rules = rules_of(settings)
     try:
         outcomes = exclude(Outcomes.from_frame(votes, _beside(path)), rules, _looks(votes, rules))
@@ -136,13 +136,23 @@ def _traces(votes: DataFrame, seconds: Callable[[str], NDArray[np.float64]]) -> 
     )
 
 
-def _settings_beside(path: str | Path, label: str | None) -> dict[str, Any]:
+def _settings_beside(path: str | Path, label: str | None, has_votes: bool) -> dict[str, Any]:
     """The study's error rate and rules as the export's manifest has them; empty without one."""
     manifest = Path(f"{path}.manifest.json")
     if not manifest.exists():
         return {}
     try:
-        studies = json.loads(manifest.read_text(encoding="utf-8"))["studies"]
-        return next((dict(study) for study in studies if study["label"] == label), {})
+        studies = {study["label"]: dict(study) for study in json.loads(manifest.read_text("utf-8-sig"))["studies"]}
     except (OSError, ValueError, KeyError, TypeError):
         raise VotesError(f"{manifest}: is no manifest of an export; export again, or remove it") from None
+    if label is None and len(studies) == 1:
+        return next(iter(studies.values()))
+    if (
+        has_votes and studies and label not in studies
+    ):  # without its rules the numbers would be others, and nobody would see it
+        named = ", ".join(f'"{one}"' for one in studies)
+        raise VotesError(
+            f'{path}: study = "{label or ""}" is not in {manifest}, which has {named}, so its rules are not known;'
+            " export again, or remove the manifest"
+        )
+    return studies.get(label or "", {})

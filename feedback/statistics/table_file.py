@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,14 @@ from .outcomes import VotesError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SEPARATORS = (",", ";", "\t")
+SEPARATORS = (",", ";", "\t", "|")
+# What other files begin with that are taken for CSV.
+_OTHERS = {
+    b"PK\x03\x04": "a spreadsheet",
+    b"PAR1": "a Parquet file",
+    b"SQLite": "a database",
+    b"\x1f\x8b": "compressed",
+}
 _PLAIN = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+")
@@ -74,17 +82,21 @@ def _column(name: str, kinds: Mapping[str, str]) -> str:
     return name.lower() if name.lower() in kinds else name
 
 
+_OURS = re.compile(r"\b(?:tester_id|vote_id)\b", re.IGNORECASE)
+
+
 def _rows(path: str | Path) -> tuple[list[list[str]], str]:
     """The rows of a file, its header first, and what separates its fields."""
     csv.field_size_limit(2**31 - 1)
     text = _text(path)
-    first = text.split("\n", 1)[0].strip().strip('"')
-    if first.lower().startswith("sep=") and len(first) == 5:  # a line for Excel
-        text = text.split("\n", 1)[1]
-    lines = io.StringIO(text, newline="").readline()
-    separator = max(SEPARATORS, key=lambda one: len(next(csv.reader([lines], delimiter=one), [])))
+    text = re.sub(r'\A"?sep=."?[,;\t|]*(?:\r\n|\r|\n)', "", text, flags=re.IGNORECASE)  # a line for Excel
+    # Above the header may stand blank rows and a title; if none is ours, the first row says what is missing.
+    lines = re.split(r"\r\n|\r|\n", text[:100_000])[:20]
+    above = next((n for n, line in enumerate(lines) if _OURS.search(line)), 0)
+    separator = max(SEPARATORS, key=lambda one: len(next(csv.reader([lines[above]], delimiter=one), [])))
     try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)), separator
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+        return rows[above:], separator
     except csv.Error as error:
         raise VotesError(f"{path}: is no complete CSV file ({error}); export it again") from None
 
@@ -94,6 +106,8 @@ def _text(path: str | Path) -> str:
         data = Path(path).read_bytes()
     except OSError as error:
         raise VotesError(f"{path}: cannot be read ({error.strerror}); name an exported votes.csv") from None
+    if what := next((what for mark, what in _OTHERS.items() if data.startswith(mark)), ""):
+        raise VotesError(f"{path}: is {what}, not CSV; save it as CSV (UTF-8), or name an exported votes.csv")
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp1252"):
         try:
@@ -126,6 +140,8 @@ def _numbers(path: str | Path, name: str, kind: str, cells: list[str], rows: lis
                 f"{path}: row {row}: {name} = {cell!r} is no number that can be read; a spreadsheet changed it,"
                 " so export the file again and import it with its columns as text"
             )
+        if text and not math.isfinite(float(text)):
+            raise VotesError(f"{path}: row {row}: {name} = {cell!r} is too large for a number; export the file again")
         if text.startswith("-"):
             raise VotesError(f"{path}: row {row}: {name} = {cell!r} must be 0 or more; export the file again")
         if text and kind == "integer":

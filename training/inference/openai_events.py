@@ -237,7 +237,7 @@ def _count(value: Any, before: int | None) -> int | None:
 def _error(event: dict[str, Any]) -> Any:
     """The error that an event reports, in any of the forms that servers have for it; None where it reports none."""
     error = event.get("error")
-    if error is True or event.get("object") == "error" or event.get("type") == "error" and not error:
+    if error is True or event.get("object") == "error" or (event.get("type") == "error" and not error):
         return event
     if isinstance(error, dict):
         return error if any(error.values()) else None

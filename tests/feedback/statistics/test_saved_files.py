@@ -182,3 +182,51 @@ def test_what_a_model_wrote_is_exported_beside_what_was_shown(blind_test: BlindT
     table = read_csv(tmp_path / "votes.csv")
     shown = [table[name][0] for name in ("left_text", "left_raw", "right_text", "right_raw")]
     assert shown == ["Blue.", "<think>hm</think>Blue.", "Red.", ""]
+
+
+def sheet(path: Path, separator: str = ",", end: str = "\r\n", above: str = "") -> Path:
+    """The file with other separators, line ends and rows above its header."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        file.write(above)
+        csv.writer(file, delimiter=separator, lineterminator=end).writerows(rows)
+    return path
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"separator": "|"},
+        {"separator": ";", "end": "\r", "above": "sep=;\r"},
+        {"separator": "\t", "above": "sep=\t\r\n"},
+        {"above": "\r\n,,,\r\n"},
+        {"above": "Votes of our study,,\r\n"},
+    ],
+)
+def test_what_stands_above_the_header_and_separates(exported: Path, form: dict[str, str]) -> None:
+    assert counted(sheet(exported, **form)) == 3
+
+
+@pytest.mark.parametrize("beginning", [b"PK\x03\x04", b"PAR1", b"SQLite format 3\0", b"\x1f\x8b"])
+def test_another_kind_of_file_is_named(exported: Path, beginning: bytes) -> None:
+    exported.write_bytes(beginning + b"\0" * 100)
+    with pytest.raises(VotesError, match="not CSV; save it as CSV"):
+        read_csv(exported)
+
+
+def test_a_study_under_another_name_does_not_lose_its_rules(exported: Path) -> None:
+    """All six votes were counted where the rule of the study, in the manifest under its name, leaves three."""
+    with pytest.raises(VotesError, match=r'study = "mine" is not in .*its rules are not known'):
+        counted(saved(exported, lambda name, text: "mine" if name == "study" else text))
+
+
+def test_without_the_column_of_the_study_the_only_ones_rules_hold(exported: Path) -> None:
+    with exported.open(newline="", encoding="utf-8") as file:
+        place = next(csv.reader(file)).index("study")
+    assert counted(saved(exported, extra=lambda rows: [row[:place] + row[place + 1 :] for row in rows])) == 3
+
+
+def test_a_number_beyond_all_numbers_is_refused(exported: Path) -> None:
+    with pytest.raises(VotesError, match="row 1: vote_seconds = '1e999'"):
+        counted(saved(exported, lambda name, text: "1e999" if name == "vote_seconds" else text))
