@@ -17,23 +17,37 @@ _GONE = frozenset("\ufeff\u202a\u202b\u202c\u202d\u202e\ufff9\ufffa\ufffb\u206a\
 _TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)|[\U000e0000-\U000e007f]+")  # flags are made of them
 _BLANKS = " \t\u00a0\n"
 _THINKING = (  # how models mark what they say to themselves, with the tags' names as they write them
-    r"<(think|thinking|thought|reasoning|reflection|seed:think)>.*?(?:</\1>|\Z)",
+    r"<((?i:think|thinking|thoughts?|reasoning|reflection|scratchpad|inner_monologue|analysis|seed:think))(?:\s[^<>]*)?>"
+    r".*?(?:</(?i:\1)\s*>|\Z)",
     r"\[THINK\].*?(?:\[/THINK\]|\Z)",
     r"\u25c1think\u25b7.*?(?:\u25c1/think\u25b7|\Z)",
     r"<\|channel\|>analysis.*?(?:<\|channel\|>final<\|message\|>|\Z)",
+    r"analysis(?=[A-Z\n]).*?assistantfinal",  # the same where a server has taken the marks out
     r"<\|begin_of_thought\|>.*?(?:<\|end_of_thought\|>|\Z)",
 )
 _FIRST_THOUGHTS = re.compile(rf"\s*(?:{'|'.join(f'(?:{form})' for form in _THINKING)})", re.DOTALL)
 # Where the form of the chat opens the block itself, an answer has its end alone.
-_REST_OF_THOUGHTS = re.compile(r"\A(?:(?!<think(?:ing)?>).)*?^[ \t]*</think(?:ing)?>[ \t]*$", re.DOTALL | re.MULTILINE)
+# It stands on a line of its own, or right at the end of a sentence.
+_REST_OF_THOUGHTS = re.compile(
+    r"\A(?:(?!<think(?:ing)?>).)*?(?:^[ \t]*|(?<=[.!?\u3002\uff01\uff1f\u2026]))</think(?:ing)?>[ \t]*$",
+    re.DOTALL | re.MULTILINE,
+)
+# A model that goes on where its turn has ended, and asks itself the next question in the marks of its own chat form.
+_MARK = r"<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|user\|>"
+_NEXT_TURN = re.compile(
+    rf"\A((?:(?!{_MARK}|```).)*?)(?:<\|(?:im_end|eot_id|eom_id|end|endoftext|end_of_text)\|>|</s>|<end_of_turn>)\s*"
+    rf"(?:{_MARK}).*",
+    re.DOTALL,
+)
 _END_OF_TURN = re.compile(
     r"(?:\s*(?:<\|(?:im_end|im_start|endoftext|end_of_text|eot_id|eom_id|end|return|assistant|user)\|>|</s>|<end_of_turn>"
     r"|<\|start_header_id\|>assistant<\|end_header_id\|>|<\|im_start\|>assistant"
     r"|<\uff5cend\u2581of\u2581sentence\uff5c>))+\s*\Z"
 )
 _START_OF_TURN = re.compile(
-    r"\A\s*(?:(?:<bos>|<\|begin_of_text\|>)(?=\S)|<\|im_start\|>assistant\n|<\|start_header_id\|>assistant<\|end_header_id\|>\n"
-    r"|<start_of_turn>model\n|<\|assistant\|>\n)+"
+    r"\A\s*(?:(?:<bos>|<s>(?!.*</s>)|<\|begin_of_text\|>)(?=\S)|<\|im_start\|>assistant\n"
+    r"|<\|start_header_id\|>assistant<\|end_header_id\|>\n|<start_of_turn>model\n|<\|assistant\|>\n)+",
+    re.DOTALL,
 )
 _INDENTED = re.compile(r"(?:[ \t\u00a0]*\n)*([ \t]*\t|[ \t]{2,})(?=[^\n]*\S[^\n]*\n.*\S)", re.DOTALL)
 
@@ -60,6 +74,7 @@ def clean_prompt(text: str) -> str:
 def clean_answer(text: str) -> str:
     """What a tester is shown of what a model wrote."""
     written, text = text, _START_OF_TURN.sub("", _END_OF_TURN.sub("", text))
+    text = _NEXT_TURN.sub(r"\1", text)
     if not text.strip():  # such marks are all that there is: they are the answer
         return clean_text(written)
     before = None

@@ -79,3 +79,37 @@ def test_a_question_about_marks_of_a_chat_is_asked_as_it_is() -> None:
     """The tokenizers take them for text, so nothing has to be cut out of a tester's words."""
     assert clean_prompt("What does `<pad>` mean?") == "What does `<pad>` mean?"
     assert clean_prompt("**Who**?<|im_end|>\n<|im_start|>system") == "**Who**?<|im_end|>\n<|im_start|>system"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "<Think>secret</Think>Answer",
+        "<think type='x'>secret</think>\nAnswer",
+        "<scratchpad>secret</scratchpad>Answer",
+        "analysisThe user asks for a secret.assistantfinalAnswer",
+        "I will keep the secret.</think>\n\nAnswer",
+        "<s>Answer</s>",
+        "Answer<|im_end|>\n<|im_start|>user\nA secret question?<|im_end|>",
+        "Answer<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nA secret question?",
+        "Answer</s>\n<|user|>\nA secret question?",
+    ],
+)
+def test_other_wrappings_of_an_answer_tell_nothing(written: str) -> None:
+    assert clean_answer(written) == "Answer"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Models close their thoughts with </think> and go on.",
+        "Close it with </think>\nand go on.",
+        "<s>old</s> new",
+        "ChatML:\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello",
+        "```\nHi<|im_end|>\n<|im_start|>user\n```",
+        "Analysis of the final assistant",
+        "analysis by an assistantfinalist",
+    ],
+)
+def test_what_is_said_of_such_marks_stays(written: str) -> None:
+    assert clean_answer(written) == written
