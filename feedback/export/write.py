@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = ".diptych.json"
-_EDGE = 1 << 20  # bytes at a file's beginning and end that its print reads
+_EDGE = 1 << 20  # bytes at a file's beginning and end that its print reads, where the file is larger than the next
+_WHOLE = 64 << 20  # bytes of a file that is read whole
 
 
 class ExportError(ValueError):
@@ -81,7 +82,7 @@ def _is_ours(path: Path) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
     prints = (_read(path.parent) or {"files": {}})["files"].get(path.name, [])
-    return bool(prints) and _print(path) in prints
+    return any(_print(path, like=print_) == print_ for print_ in prints)
 
 
 def _kind_of(path: Path) -> str | None:
@@ -117,11 +118,14 @@ def _read(folder: Path) -> dict[str, Any] | None:
     return None
 
 
-def _print(path: Path) -> str:
+def _print(path: Path, like: str = "") -> str:
     size = path.stat().st_size
+    whole = like.startswith(f"{size}=") or (not like and 2 * _EDGE < size <= _WHOLE)
     with path.open("rb") as file:
         digest = hashlib.sha256(file.read(_EDGE))
-        if size > _EDGE:
+        if whole:
+            digest.update(file.read())
+        elif size > _EDGE:
             file.seek(max(_EDGE, size - _EDGE))
             digest.update(file.read(_EDGE))
-    return f"{size} {digest.hexdigest()[:32]}"
+    return f"{size}{'=' if whole else ' '}{digest.hexdigest()[:32]}"

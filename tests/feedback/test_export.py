@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +23,7 @@ from feedback.export.write import MANIFEST, replace_file
 from feedback.statistics import load_study, load_votes, read_csv, read_study_csv, summary
 from feedback.study import Exclusion
 from tests.feedback.protocol import answer_turn, answered, choice_for, open_test, vote_for
+from training.common.files import is_ours
 
 NASTY = [
     '=HYPERLINK("http://e.x")',
@@ -349,6 +351,23 @@ def test_no_command_replaces_what_another_wrote(
     assert main(["export", "--db", database, "--format", "jsonl", "--out", votes]) == 0, "votes in another form"
     assert main(["report", "--db", database, "--out", str(out)]) == 0
     assert main(["report", "--db", database, "--out", str(out)]) == 0
+
+
+def test_a_large_table_that_was_corrected_in_its_middle_stays(tmp_path: Path) -> None:
+    path = tmp_path / "votes.csv"
+    for _ in range(2):
+        replace_file(path, [b"left," * (600_000)])
+    with path.open("r+b") as file:
+        file.seek(1_500_000)
+        file.write(b"tie ,")
+    with pytest.raises(ExportError, match="changed since"):
+        replace_file(path, [b"left,"])
+    assert b"tie ," in path.read_bytes()
+    (tmp_path / MANIFEST).unlink()
+    os.truncate(path, 3_000_000)
+    assert not is_ours(path)
+    replace_file(tmp_path / "other.csv", [b"left," * 600_000])
+    assert is_ours(tmp_path / "other.csv", "other.csv"), "both packages read one form"
 
 
 def test_a_database_of_another_program_keeps_every_byte(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

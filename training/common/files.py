@@ -30,7 +30,9 @@ WORKSPACE = ".diptych-"
 SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What file managers leave in any folder, as macOS leaves `._NAME`: neither ours nor in the way. It stays."""
 EDGE = 1 << 20
-"""Bytes at a file's beginning and end that its print reads: all of a text, and a few milliseconds of a model."""
+"""Bytes at a file's beginning and end that its print reads of a large model, in a few milliseconds."""
+WHOLE = 64 << 20
+"""Bytes of a file that is read whole: all tables of votes, most corpora."""
 SHOWN = 3
 OURS: dict[str, Any] = {"written_by": "diptych", "kind": None, "files": {}, "kinds": {}}
 
@@ -240,7 +242,7 @@ def _is_as_written(path: Path, prints: list[str]) -> bool:
 
 
 def print_of(path: Path, *, growing: bool = False, like: str = "") -> str:
-    """A file's size and a hash of its first and last ``EDGE`` bytes.
+    """A file's size and a hash of its content, of a large one of the first and last ``EDGE`` bytes.
 
     Args:
         growing: of the beginning that the file has now.
@@ -250,13 +252,16 @@ def print_of(path: Path, *, growing: bool = False, like: str = "") -> str:
         return ""
     size = path.stat().st_size
     growing = growing or "+" in like
+    whole = not growing and (like.startswith(f"{size}=") or (not like and 2 * EDGE < size <= WHOLE))
     length = min(size, int(like.partition("+")[0]) if "+" in like else size, EDGE if growing else size)
     with path.open("rb") as file:
         digest = hashlib.sha256(file.read(min(length, EDGE)))
-        if length > EDGE:
+        if whole:
+            digest.update(file.read())
+        elif length > EDGE:
             file.seek(max(EDGE, length - EDGE))
             digest.update(file.read(EDGE))
-    return f"{length}{'+' if growing else ' '}{digest.hexdigest()[:32]}"
+    return f"{length}{'+' if growing else '=' if whole else ' '}{digest.hexdigest()[:32]}"
 
 
 def _manifest(folder: Path) -> dict[str, Any] | None:

@@ -67,7 +67,7 @@ class TrainingOptions:
     """The app opens no model to testers that scores more than this on held-out text (none: it opens any)"""
     optimizer: Literal["muon", "adamw"] = "adamw"
     """Muon for the hidden matrices and AdamW for the rest, or AdamW for all"""
-    learning_rate: Annotated[float, Range(0, 10)] = 3e-4
+    learning_rate: Annotated[float, Range(0, 10, above=True)] = 3e-4
     """Peak rate; with muon that of the hidden matrices"""
     adamw_learning_rate: Annotated[float | None, Range(0, 10)] = None
     """Peak rate of what muon leaves to AdamW: embeddings, output layer, norms (none: learning_rate)"""

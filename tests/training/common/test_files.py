@@ -23,7 +23,18 @@ from tests.trained import ROOT
 from tests.training.evaluation.tiny_checkpoint import save_tiny_checkpoint
 from training import compare, evaluate, export, train_art_ai_model, train_model2_pretrained
 from training.common.checkpoint_folder import FILES, FOLDERS
-from training.common.files import MANIFEST, WORKSPACE, ForeignFileError, is_ours, new_file, new_folder, replace_text
+from training.common.files import (
+    MANIFEST,
+    WHOLE,
+    WORKSPACE,
+    ForeignFileError,
+    is_ours,
+    new_file,
+    new_folder,
+    print_of,
+    replace_text,
+    sign,
+)
 from training.common.progress import Progress
 from training.corpus import __main__ as corpus
 from training.evaluation.model_card import write_cards
@@ -380,13 +391,14 @@ def test_measurements_are_known_however_long_they_grow(tmp_path: Path) -> None:
         Metrics(path)
 
 
-def test_what_is_large_is_known_by_its_edges(tmp_path: Path) -> None:
+def test_what_is_large_is_known(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     with new_file(path) as partial:
         partial.write_bytes(os.urandom(3 << 20))
     assert is_ours(path)
     content = bytearray(path.read_bytes())
-    for place in (0, len(content) - 1):
+    edges = print_of(path, like=f"{len(content)} of a version that read edges alone")
+    for place in (0, len(content) // 2, len(content) - 1):
         changed = content.copy()
         changed[place] ^= 1
         path.write_bytes(changed)
@@ -394,6 +406,13 @@ def test_what_is_large_is_known_by_its_edges(tmp_path: Path) -> None:
     path.write_bytes(content)
     os.utime(path, (0, 0))  # a copy has another time
     assert is_ours(path)
+    sign(tmp_path, {path.name: edges})
+    sign(tmp_path, {path.name: edges})
+    assert is_ours(path)
+    os.truncate(path, WHOLE + 1)
+    sign(tmp_path, {path.name: print_of(path)})
+    assert is_ours(path)
+    assert f"{WHOLE + 1} " in print_of(path), "a large model is known by its edges"
     path.unlink()
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ForeignFileError), new_file(path):
