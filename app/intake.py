@@ -23,13 +23,12 @@ from app.delivery import VERSION, VERSION_HEADER
 from app.inputs import as_token
 from app.limits import Later, Limits
 from app.login import ENDED, Login
-from app.protection import ADMIN_EVENTS, EVENTS, declared_length, route_of
+from app.protection import ADMIN_EVENTS, EVENTS, OUR_WORD, declared_length, route_of
 
 MAX_EVENT_BYTES = 256 * 1024  # of a tester: a question and a comment at their longest, in escapes, take 50,000
 MAX_TEXT = 20_000  # characters of any one value of a tester
 MAX_REPORT = 200_000  # characters of the last value, with which the page sends again what it has kept
 MAX_DEPTH = 12  # lists within lists; a page sends two
-LIMIT_HEADER = "X-Diptych"
 TOO_LONG = "That is more text than can be sent at once; please shorten it."
 _ENVELOPE: dict[str, Any] = {
     "is_generating": False,
@@ -59,7 +58,7 @@ class Events:
 
         Where it is a limit that passes after some seconds, a header tells our own word from a proxy's.
         """
-        headers = {"Retry-After": str(math.ceil(wait)), LIMIT_HEADER: "limit"} if wait else {}
+        headers = {"Retry-After": str(math.ceil(wait)), OUR_WORD: "limit"} if wait else {}
         if not self.outputs:
             return JSONResponse({"error": text}, status, headers)
         data = [f"<p>{escape(text)}</p>" if output is None else output for output in self.outputs]

@@ -156,7 +156,8 @@
   // that got no answer of the app (no network, a proxy's 502 or 504, silence) is sent again here until it gets one.
   const SILENCE_MS = 30_000; // the app itself holds a request for 20 s
   const PAUSES_MS = [300, 700, 1500, 3000];
-  const AT_THE_DOOR = [429, 502, 503, 504]; // a proxy's words; our own 429 says so in a header
+  const AT_THE_DOOR = [429, 502, 503, 504]; // a proxy's words; our own 429 and 403 say so in a header
+  const REFUSED_PAUSE_S = 10; // until whoever runs the app has mended what it says
   const LONGEST_PAUSE_S = 60;
   const plainFetch = window.fetch.bind(window);
   let address = "";
@@ -182,8 +183,10 @@
     const response = await plainFetch(url, { ...options, headers, signal: AbortSignal.timeout(SILENCE_MS) });
     if (response.status === OTHER_VERSION) return renew(), null;
     const body = await response.text();
-    if (response.status === 429 && response.headers.get("x-diptych"))
-      return { limit: parsed(body).error, seconds: Math.min(Number(response.headers.get("retry-after")) || 1, LONGEST_PAUSE_S) };
+    if (response.headers.get("x-diptych")) {
+      const seconds = Number(response.headers.get("retry-after")) || (response.status === 403 ? REFUSED_PAUSE_S : 1);
+      return { told: parsed(body).error ?? body, seconds: Math.min(seconds, LONGEST_PAUSE_S) };
+    }
     asked = AT_THE_DOOR.includes(response.status) ? Math.min(LONGEST_PAUSE_S, Number(response.headers.get("retry-after")) || 0) : 0;
     const ours = response.headers.get("content-type")?.includes("json") && !AT_THE_DOOR.includes(response.status);
     note("too-long", response.status === 413 && "That is more text than can be sent at once; please shorten it.");
@@ -209,7 +212,7 @@
     try {
       for (let attempt = 0; ; attempt++) {
         const response = await once(url, options).catch(() => ((asked = 0), null));
-        hinder(response instanceof Response ? "" : response ? `${response.limit} ${KEPT}` : `No connection to the server. ${KEPT}`);
+        hinder(response instanceof Response ? "" : response ? `${response.told} ${KEPT}` : `No connection to the server. ${KEPT}`);
         if (response instanceof Response) {
           settle(await response.clone().text());
           return response;
@@ -275,7 +278,7 @@
       find("status").append(made);
     }
   };
-  // Why nothing gets through at the moment: no connection, or a limit of ours, which says when it goes on.
+  // Why nothing gets through at the moment: no connection, or a refusal of ours, such as a limit that says when it goes on.
   const KEPT = "What you typed and chose is kept in this browser and sent as soon as it can be.";
   let hindered = "";
   const hinder = (why) => {

@@ -15,6 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 1 << 20
 BODY_SECONDS = 30.0  # for a whole body, however slowly it is sent
+OUR_WORD = "X-Diptych"  # a header that tells our own refusal from a proxy's
+FOREIGN = (
+    "This request came from another site's page; open this app's own page. If this is it, the proxy in front must pass"
+    " on the Host and scheme that the browser asked for."
+)
 READS = ("GET", "HEAD")
 ADMIN = "/admin"
 
@@ -119,7 +124,7 @@ class Protection:
             return PlainTextResponse("There is nothing here.", 404)
         sensitive = method not in READS or path.startswith(EXPORTS)
         if sensitive and headers.get("origin") not in self.origins.scripts and not is_own(scope):
-            return PlainTextResponse("This request came from another site's page; open this app's own page.", 403)
+            return PlainTextResponse(FOREIGN, 403, {OUR_WORD: "origin"})
         if declared_length(headers) > MAX_BODY_BYTES:
             return PlainTextResponse(f"The request is larger than {MAX_BODY_BYTES} bytes.", 413)
         return None

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.results import WINNERS
 from feedback.statistics.load import excluded_testers
+from feedback.statistics.patterns import excluded_by_patterns
 from feedback.study import Exclusion
 
 SHOWN = 200  # the newest; all are in the downloads
@@ -119,8 +120,11 @@ def vote_table(connection: sqlite3.Connection, study_id: int, filters: Filters, 
     ).fetchall()
     turns = _conversations(connection, [row["battle_id"] for row in rows])
     head = "".join(f"<th scope='col'>{title}</th>" for title in TITLES)
-    excluded = excluded_testers(connection, study_id, rules)
-    body = "".join(_row(vote, turns.get(vote["battle_id"], []), rules, excluded.get(vote["code"], "")) for vote in rows)
+    testers, votes = excluded_testers(connection, study_id, rules), excluded_by_patterns(connection, study_id, rules)
+    body = "".join(
+        _row(vote, turns.get(vote["battle_id"], []), rules, (*votes.get(vote["id"], ()), testers.get(vote["code"], "")))
+        for vote in rows
+    )
     rest = f" The newest {SHOWN} are shown; the downloads have all." if found > SHOWN else ""
     note = f"<p class='hint'>{found:,} vote{'s' * (found != 1)}; a question opens to its conversation.{rest}</p>"
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -134,15 +138,17 @@ def _conversations(connection: sqlite3.Connection, battles: Sequence[int]) -> di
     return {battle: list(group) for battle, group in groupby(rows, key=lambda row: row["battle_id"])}
 
 
-def _row(vote: sqlite3.Row, answers: list[sqlite3.Row], rules: Exclusion, excluded: str) -> str:
+def _row(vote: sqlite3.Row, answers: list[sqlite3.Row], rules: Exclusion, excluded: Sequence[str]) -> str:
+    seen = [vote[side] for side in ("left_seen", "right_seen") if vote[side] is not None]
     marks = {
         "replaced or taken back": vote["superseded"],
         "names itself": vote["leak_flag"],
         "good enough": vote["good_enough"] == 1,
         "not good enough": vote["good_enough"] == 0,
-        "excluded: too fast": (vote["vote_seconds"] or rules.min_vote_seconds) < rules.min_vote_seconds,
+        "excluded: too fast": vote["vote_seconds"] is not None and vote["vote_seconds"] < rules.min_vote_seconds,
+        "excluded: not looked at": min(seen, default=rules.min_seen_seconds) < rules.min_seen_seconds,
         "excluded: flagged": rules.flagged_answers and vote["leak_flag"],
-        f"excluded: {excluded}": excluded,
+        **{f"excluded: {why}": why for why in excluded},
     }
     why = [*json.loads(vote["reasons"]), vote["comment"], *(name for name, on in marks.items() if on)]
     cells = (

@@ -21,7 +21,7 @@ MAX_SOLUTION_CHARS = 20
 
 
 class WrongCode(Refused):
-    """A code that is not the study's, whatever it was meant for: guesses are counted, and take longer and longer."""
+    """Not the code that a study has for all, short as it is: guesses are counted, and take longer and longer."""
 
 
 def check_code(given: str, code: str) -> None:

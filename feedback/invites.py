@@ -7,7 +7,6 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 
-from .entry import WrongCode
 from .rules import Refused, clean
 from .study import shown
 
@@ -88,7 +87,8 @@ def use_invite(connection: sqlite3.Connection, study_id: int, code: str) -> str:
     hashed = _hash(code.strip())
     row = connection.execute("SELECT * FROM invites WHERE study_id = ? AND code = ?", [study_id, hashed]).fetchone()
     if row is None or row["revoked_at"] is not None:
-        raise WrongCode("This invite code is not valid; check it for typing errors, or ask for a new one.")
+        # Nobody guesses 72 bits, so wrong ones are not counted: one hand would lock out all of its address.
+        raise Refused("This invite code is not valid; check it for typing errors, or ask for a new one.")
     if row["uses"] is not None and row["used"] >= row["uses"]:
         raise Refused("This invite code has been used already; ask for a new one.")
     connection.execute("UPDATE invites SET used = used + 1 WHERE id = ?", [row["id"]])

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..study import SAME_SIDE_VOTES, Exclusion
 from .outcomes import LEFT, RIGHT, Outcomes, TesterCounts, VotesError
-from .patterns import in_force
+from .patterns import in_force, wordings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +68,7 @@ def exclude(outcomes: Outcomes, rules: Exclusion, masks: Mapping[str, NDArray[np
     """
     if rules == NOTHING:
         return outcomes
-    masks = masks or {}
+    masks, wording_of = masks or {}, wordings(rules)
     drop = np.zeros(len(outcomes.tester), bool)
     reasons: list[tuple[str, int]] = []
     for name, column, active, mask, wording in (
@@ -98,21 +98,21 @@ def exclude(outcomes: Outcomes, rules: Exclusion, masks: Mapping[str, NDArray[np
             "server_seconds",
             rules.max_reading_speed > 0,
             masks.get("max_reading_speed"),
-            f"votes faster than {rules.max_reading_speed:g} characters a second",
+            wording_of["max_reading_speed"],
         ),
         (
             "max_testers_per_address",
             "address_group",
             rules.max_testers_per_address > 0,
             masks.get("max_testers_per_address"),
-            f"votes from an address of more than {rules.max_testers_per_address} testers",
+            wording_of["max_testers_per_address"],
         ),
         (
             "max_same_comment",
             "comment",
             rules.max_same_comment > 0,
             masks.get("max_same_comment"),
-            f"votes with a comment that more than {rules.max_same_comment} testers gave",
+            wording_of["max_same_comment"],
         ),
     ):
         if not active:

@@ -32,7 +32,7 @@ _TRACES = """
 SELECT votes.tester_id, left_chars + right_chars, turns, server_seconds, comment,
        (SELECT MIN(enrolment) FROM testers other WHERE other.study_id = testers.study_id
             AND other.origin = testers.origin),
-       voted_at, choice
+       voted_at, choice, votes.id
 FROM votes NOT INDEXED JOIN testers ON testers.id = votes.tester_id
 WHERE votes.study_id = ? AND superseded = 0 ORDER BY votes.id
 """
@@ -74,6 +74,26 @@ def left_out_by_patterns(traces: Traces, rules: Exclusion) -> dict[str, NDArray[
     if rules.max_same_comment:
         masks["max_same_comment"] = copied(traces, rules.max_same_comment)
     return masks
+
+
+def wordings(rules: Exclusion) -> dict[str, str]:
+    """By rule, what it leaves out, as the statistics and the table of votes say it."""
+    return {
+        "max_reading_speed": f"votes faster than {rules.max_reading_speed:g} characters a second",
+        "max_testers_per_address": f"votes from an address of more than {rules.max_testers_per_address} testers",
+        "max_same_comment": f"votes with a comment that more than {rules.max_same_comment} testers gave",
+    }
+
+
+def excluded_by_patterns(connection: sqlite3.Connection, study_id: int, rules: Exclusion) -> dict[int, list[str]]:
+    """By the number of each current vote that the rules in force leave out: the wording of each that does."""
+    found: dict[int, list[str]] = {}
+    if in_force(rules):
+        rows = connection.execute(_TRACES, [study_id]).fetchall()
+        for rule, mask in left_out_by_patterns(_traces(rows), rules).items():
+            for place in np.flatnonzero(mask):
+                found.setdefault(rows[place]["id"], []).append(wordings(rules)[rule])
+    return found
 
 
 def too_fast(traces: Traces, speed: float) -> NDArray[np.bool_]:

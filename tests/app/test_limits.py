@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,6 +26,7 @@ from app.limits import (
 )  # fmt: skip
 from feedback.blind_test import Refused
 from feedback.entry import WrongCode
+from tests.feedback.protocol import open_test
 
 
 class Clock:
@@ -195,3 +197,15 @@ def test_wrong_codes_are_answered_later_and_later_and_count_as_no_session() -> N
     assert limits.delay("here") == 0
     with limits.counted("here"):
         pass
+
+
+def test_wrong_invites_which_nobody_guesses_lock_nobody_out(tmp_path: Path) -> None:
+    """Counted as guesses of a short code they would shut a whole class out, behind one address, by one hand."""
+    test = open_test(tmp_path / "invites.db", access="invite")
+    limits, code = Limits(), test.make_invite(uses=None)
+    for _ in range(CODE_LIMIT + 1):
+        with pytest.raises(Refused, match="not valid"), limits.counted("school"):
+            test.enrol("1", invite="wrong")
+    assert limits.delay("school") == 0
+    with limits.counted("school"):
+        test.enrol("1", invite=code)

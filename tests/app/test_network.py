@@ -363,6 +363,30 @@ def test_our_own_limit_is_told_with_when_it_goes_on_and_the_vote_follows_by_itse
         assert votes == [("right", "Kept, whatever the limit.")]
 
 
+def test_a_proxy_that_hides_the_host_is_told_as_that_and_the_vote_follows_when_it_is_mended(
+    browser: Browser, app: App
+) -> None:
+    """Not "no connection", by which whoever put the proxy in front would look in the wrong place."""
+    with Visitor(browser, app.url) as visitor:
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        foreign = {"origin": "http://elsewhere.example", "sec-fetch-site": "same-site"}
+
+        def mistake(route: Route) -> None:
+            answer = route.fetch(headers={**route.request.headers, **foreign})
+            assert answer.status == 403, "the server's own word"
+            route.fulfill(response=answer)
+
+        visitor.page.route(PREDICT, mistake)
+        visitor.page.click("#vote-right")
+        visitor.wait_for_status("the proxy in front must pass on the Host")
+        assert "What you typed and chose is kept in this browser" in visitor.status
+        assert "No connection" not in visitor.status
+        visitor.page.unroute(PREDICT)
+        visitor.page.wait_for_selector("#next-round")
+        visitor.page.wait_for_function("() => !document.getElementById('unreachable')")
+
+
 def test_a_question_that_is_refused_stays_in_its_box_also_after_a_reload(browser: Browser, app: App) -> None:
     with Visitor(browser, app.url) as visitor:
         visitor.consent()

@@ -18,7 +18,7 @@ from feedback.study import Exclusion, Study
 from tests.app.chat_server import ANSWER, ChatServer
 from tests.app.serving import PASSWORD, App
 from tests.app.visitor import Visitor
-from tests.feedback.protocol import answered, open_test, vote_for
+from tests.feedback.protocol import Clock, answered, open_test, vote_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -206,6 +206,32 @@ def test_the_filters_find_votes_and_only_those(tmp_path: Path) -> None:
     table = vote_table(test.database.connection, test.study_id, Filters(), Exclusion(min_votes=5))
     assert table.count("excluded: testers with fewer than 5 votes") == 5, "each row of theirs, the superseded one too"
     assert "&lt;b&gt;art" in table
+
+
+def test_each_rule_on_votes_marks_what_it_leaves_out(tmp_path: Path) -> None:
+    """As the statistics count it, the rules on patterns included."""
+    rules = Exclusion(
+        min_vote_seconds=1, min_seen_seconds=0.5, max_reading_speed=100, max_testers_per_address=2, max_same_comment=1
+    )
+    clock = Clock()
+    test = open_test(tmp_path / "votes.db", clock, address_hash=True, exclusion=rules.settings)
+    for number, address in enumerate(("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3")):
+        tester = test.enrol("1", address=address).id
+        battle = answered(test, tester, chars=(9000, 9000) if number == 4 else (1, 1))
+        clock.forward(0.1)
+        seen = {"left": 0.1, "right": 3.0} if number == 3 else None
+        comment = "The left one knew much more about it." if number < 2 else ""
+        test.vote(tester, battle.id, "left", comment=comment, vote_seconds=0.0 if number == 2 else None, seen=seen)
+    table = vote_table(test.database.connection, test.study_id, Filters(), rules)
+    marks = {
+        "excluded: votes faster than 100 characters a second": 1,
+        "excluded: votes from an address of more than 2 testers": 3,
+        "excluded: votes with a comment that more than 1 testers gave": 2,
+        "excluded: not looked at": 1,
+        "excluded: too fast": 1,
+    }
+    assert {mark: table.count(mark) for mark in marks} == marks
+    assert "excluded" not in vote_table(test.database.connection, test.study_id, Filters(), Exclusion())
 
 
 def test_without_login_nothing_is_shown(app: App) -> None:
