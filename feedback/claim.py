@@ -41,6 +41,10 @@ class Claim:
         try:
             self._lock.acquire()
         except Timeout:
+            if not os.path.lexists(self._lock.lock_file):  # nobody has it: no file can be made there, as in /proc
+                raise DatabaseError(
+                    f"{self._path}: its folder takes no files; name a file in another folder with --db"
+                ) from None
             raise DatabaseError(
                 f"{self._path}: is in use by {self._told()}; stop that app, or name another file with --db"
             ) from None

@@ -52,6 +52,12 @@ def test_a_link_to_the_database_is_the_same_database(tmp_path: Path) -> None:
     Claim(link).take()
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder without files of one's own")
+def test_a_folder_that_takes_no_files_is_not_called_in_use() -> None:
+    with pytest.raises(DatabaseError, match="takes no files; name a file in another folder"):
+        Claim("/proc/votes.db").take()
+
+
 def test_a_stranger_s_files_beside_the_database_stay_as_they_are(tmp_path: Path) -> None:
     for name in ("votes.db.holder", "votes.db.lock"):
         (tmp_path / name).write_text("mine")
