@@ -14,7 +14,7 @@ MAX_COMMENT_CHARS = 2000
 MAX_CHANGES = 50  # votes of one round, the changed ones included
 ROW_CHARS = 200  # what a row counts for, whatever it says
 SPARE_CHARS = 200_000  # of a session, beyond what its rounds need
-TESTERS_AT_ONCE = 60  # from one address, so much may be written as by so many of them
+TESTERS_AT_ONCE = 60  # of one address who began within a day, so much may be written as by so many of them
 MAX_SECONDS = 1e9  # thirty years: whoever says more, or no number at all, says nothing
 MAX_ANSWER_CHARS = 200_000
 # How long an answer must have been on the screen before a vote: a fifth of the time that reading takes (some 1,200

@@ -364,10 +364,12 @@ class Sessions:
         if connection.execute(_WRITTEN.format("id = ?"), [row["id"]]).fetchone()[0] > most:
             raise Refused("You have written as much as there is room for in one session; please finish it.")
         if row["origin"] is not None:
-            ours = [self.study_id, row["origin"]]
-            written = connection.execute(_WRITTEN.format("study_id = ? AND origin = ?"), ours).fetchone()[0]
+            # Of a day: without an end one hand would shut everybody behind its address out of the study for good.
+            ours = [self.study_id, row["origin"], self._now()]
+            of_today = "study_id = ? AND origin = ? AND enrolled_at > strftime('%Y-%m-%dT%H:%M:%fZ', ?, '-1 day')"
+            written = connection.execute(_WRITTEN.format(of_today), ours).fetchone()[0]
             if written > TESTERS_AT_ONCE * most:
-                raise Refused("As much has come from your network as there is room for; please finish.")
+                raise Refused("As much has come from your network as there is room for in a day; come back tomorrow.")
 
     def _seen(self, connection: sqlite3.Connection, key: int) -> None:
         connection.execute("UPDATE testers SET last_seen_at = ? WHERE id = ?", [self._now(), key])

@@ -181,11 +181,13 @@ def _even(tester: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.b
 
 def _burst(tester: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
     _, first = np.unique(tester, return_index=True)
-    begun = np.sort(times[first])
-    within = np.searchsorted(begun, times + BURST_SECONDS, "right") - np.searchsorted(begun, times - BURST_SECONDS)
-    is_first = np.zeros(len(tester), bool)
-    is_first[first] = True
-    return is_first & (within >= BURST)
+    first = first[np.argsort(times[first], kind="stable")]
+    begun = times[first]
+    ends = np.searchsorted(begun, begun + BURST_SECONDS, "right")
+    found = np.zeros(len(tester), bool)
+    for start in np.flatnonzero(ends - np.arange(len(begun)) >= BURST):
+        found[first[start : ends[start]]] = True
+    return found
 
 
 def _by_tester(tester: NDArray[np.int64], values: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:

@@ -71,6 +71,8 @@ def test_many_sessions_of_one_address_share_what_sixty_have(
     assert begun[0] == begun[1] > 0
     assert begun[3] == 0
     assert fill(test, test.enrol("1", address="192.0.2.2").id) == begun[0]
+    clock.forward(24 * 60 + 1)
+    assert fill(test, test.enrol("1", address="192.0.2.1").id) == begun[0], "one hand shuts nobody out for good"
 
 
 def test_whoever_uses_all_that_a_study_offers_has_room(tmp_path: Path, clock: Clock) -> None:

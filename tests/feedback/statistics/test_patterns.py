@@ -93,6 +93,20 @@ def test_a_burst_of_testers_is_told(tmp_path: Path, clock: Clock) -> None:
     assert suspicious(open_test(tmp_path / "empty.db").database.connection, 1)[-1]["testers"] == 0
 
 
+def test_a_burst_is_as_many_within_one_minute_not_on_both_sides_of_a_moment(tmp_path: Path, clock: Clock) -> None:
+    test = open_test(tmp_path / "v.db", clock)
+    ready = [(tester := test.enrol("1").id, answered(test, tester).id) for _ in range(30)]
+    for tester, battle in ready[:20]:  # seven within any minute, thirteen within two
+        test.vote(tester, battle, "tie")
+        clock.forward(0.15)
+    assert suspicious(test.database.connection, test.study_id)[-1]["testers"] == 0
+    clock.forward(5)
+    for tester, battle in ready[20:]:  # ten within 59 seconds, each of them a part of it
+        test.vote(tester, battle, "tie")
+        clock.forward(6.5 / 60)
+    assert suspicious(test.database.connection, test.study_id)[-1]["testers"] == 10
+
+
 def test_an_address_is_kept_as_a_hash_whose_key_goes_when_the_study_is_closed(study: BlindTest, tmp_path: Path) -> None:
     connection = study.database.connection
     kept = "SELECT COUNT(*), COUNT(DISTINCT origin), MAX(length(origin)) FROM testers WHERE origin IS NOT NULL"
