@@ -157,7 +157,6 @@
   const SILENCE_MS = 30_000; // the app itself holds a request for 20 s
   const PAUSES_MS = [300, 700, 1500, 3000];
   const AT_THE_DOOR = [429, 502, 503, 504]; // a proxy's words; our own 429 and 403 say so in a header
-  const REFUSED_PAUSE_S = 10; // until whoever runs the app has mended what it says
   const LONGEST_PAUSE_S = 60;
   const plainFetch = window.fetch.bind(window);
   let address = "";
@@ -184,8 +183,8 @@
     if (response.status === OTHER_VERSION) return renew(), null;
     const body = await response.text();
     if (response.headers.get("x-diptych")) {
-      const seconds = Number(response.headers.get("retry-after")) || (response.status === 403 ? REFUSED_PAUSE_S : 1);
-      return { told: parsed(body).error ?? body, seconds: Math.min(seconds, LONGEST_PAUSE_S) };
+      const seconds = Math.min(Number(response.headers.get("retry-after")) || 3, LONGEST_PAUSE_S);
+      return { told: parsed(body).error ?? body, seconds };
     }
     asked = AT_THE_DOOR.includes(response.status) ? Math.min(LONGEST_PAUSE_S, Number(response.headers.get("retry-after")) || 0) : 0;
     const ours = response.headers.get("content-type")?.includes("json") && !AT_THE_DOOR.includes(response.status);

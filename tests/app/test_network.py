@@ -383,7 +383,7 @@ def test_a_proxy_that_hides_the_host_is_told_as_that_and_the_vote_follows_when_i
         assert "What you typed and chose is kept in this browser" in visitor.status
         assert "No connection" not in visitor.status
         visitor.page.unroute(PREDICT)
-        visitor.page.wait_for_selector("#next-round")
+        visitor.page.wait_for_selector("#next-round", timeout=PATIENCE_MS)
         visitor.page.wait_for_function("() => !document.getElementById('unreachable')")
 
 
