@@ -158,6 +158,7 @@ def new_folder(folder: str | Path, kind: str, cache: bool = False) -> Iterator[P
         partial = place / "new"
         partial.mkdir()
         yield partial
+        _open_as_others_are(partial)
         sign_folder(partial, kind)
         if not cache:
             check_folder(folder, kind)
@@ -170,6 +171,14 @@ def new_folder(folder: str | Path, kind: str, cache: bool = False) -> Iterator[P
             if (place / "old").exists() and not os.path.lexists(folder):
                 os.replace(place / "old", folder)
             raise
+
+
+def _open_as_others_are(folder: Path) -> None:
+    """Give the weights the rights of any new file: safetensors lets nobody but the owner read what it writes
+    (https://github.com/safetensors/safetensors/issues/782)."""
+    os.umask(mask := os.umask(0o077))
+    for path in folder.rglob("*.safetensors"):
+        path.chmod(0o666 & ~mask)
 
 
 def sign(folder: Path, prints: Mapping[str, str], kind: str = "") -> None:

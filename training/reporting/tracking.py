@@ -18,8 +18,11 @@ Listener = Callable[[Mapping[str, Any]], None]
 PROJECT = "diptych"
 
 
-def tracking_problems(name: str) -> list[str]:
-    """Whether the tracker's package is missing."""
+def tracking_problems(name: str, out: Path) -> list[str]:
+    """Whether the tracker's package is missing, or a file stands where its folder in ``out`` will be."""
+    folder = out / {"tensorboard": "logs", "wandb": "wandb"}.get(name, "")
+    if os.path.lexists(folder) and not folder.is_dir():
+        return [f"report_to={name} writes to the folder {folder}, where a file is; move it away, or name another --out"]
     if name == "none" or is_installed(name):
         return []
     return [f"report_to={name} needs a package that is not installed; run `pip install {name}`, or leave report_to out"]

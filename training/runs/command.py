@@ -142,7 +142,7 @@ def check(
     """The checks of ``begin`` alone."""
     states = TrainingStates(out, configuration(options, data), options.keep_checkpoints)
     problems = options.problems()
-    problems += data_problems(data) + tracking_problems(options.report_to) + states.problems(start)
+    problems += data_problems(data) + tracking_problems(options.report_to, out) + states.problems(start)
     adopt_old_run(out)
     if names := foreign(out, FILES, FOLDERS):
         problems.append(refusal(out, names))

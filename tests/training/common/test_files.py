@@ -419,6 +419,25 @@ def test_what_is_large_is_known(tmp_path: Path) -> None:
         pass
 
 
+def test_a_model_is_readable_by_whoever_may_read_its_folder(checkpoint: Path, tmp_path: Path) -> None:
+    """As a server's user: safetensors writes for its owner alone."""
+    mask = os.umask(0o027)
+    try:
+        assert export.main([str(checkpoint), "--to", "hf", "--out", str(tmp_path / "hf")]) == 0
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "hf" / "model.safetensors").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_in_the_place_of_the_tracker_s_folder_is_told_first(
+    tmp_path: Path, one_line: Callable[..., str]
+) -> None:
+    before = strangers(tmp_path, "logs")
+    line = one_line(train_art_ai_model.main, "--check", "--report-to", "tensorboard", "--out", tmp_path)
+    assert f"writes to the folder {tmp_path / 'logs'}, where a file is" in line
+    assert tree(tmp_path) == before
+
+
 def test_states_of_training_leave_other_files_alone(tmp_path: Path) -> None:
     states = TrainingStates(tmp_path, {"data": ["core"], "seed": 1})
     states.save(1, {"weights": {}})

@@ -40,9 +40,9 @@ def values(rows: list[Row], key: str) -> list[tuple[int, float]]:
 
 def test_a_tracker_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("none", "trackio", "tensorboard", "wandb"):
-        assert tracking_problems(name) == []
+        assert tracking_problems(name, Path("out")) == []
     monkeypatch.setitem(sys.modules, "wandb", None)
-    assert "pip install wandb" in tracking_problems("wandb")[0]
+    assert "pip install wandb" in tracking_problems("wandb", Path("out"))[0]
 
 
 def test_trackio_gets_the_measurements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,7 @@ def test_a_folder_of_its_name_is_no_package(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "a_tracker_of_mine").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
     assert not is_installed("a_tracker_of_mine")
-    assert "pip install a_tracker_of_mine" in tracking_problems("a_tracker_of_mine")[0]
+    assert "pip install a_tracker_of_mine" in tracking_problems("a_tracker_of_mine", Path("out"))[0]
     assert is_installed("tensorboard")
 
 
