@@ -21,6 +21,7 @@ NAMES = {"model1": "Model 1", "model2": "Model 2"}
 WHO = {"Model 1": ("model1",), "Model 2": ("model2",), "Both": MODELS}
 POLL_SECONDS = 0.08
 MAX_TOKENS = 1024
+MAX_CHARS = 20_000  # of a message: composing stacked marks takes the square of their number, and holds everybody up
 
 
 class Reply:
@@ -96,6 +97,10 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
     async def ask(
         text: str, names: str, before: str, heat: float, mass: float, tokens: float, *histories: Any
     ) -> AsyncIterator[Any]:
+        if any(isinstance(written, str) and len(written) > MAX_CHARS for written in (text, before)):
+            raise gr.Error(
+                f"A message may have {MAX_CHARS:,} characters here; please shorten it.", print_exception=False
+            )
         text = clean_prompt(text) if isinstance(text, str) else ""
         shown = dict(zip(MODELS, histories, strict=True))
         if not text or names not in WHO or not runtime.engines:

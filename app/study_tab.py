@@ -38,7 +38,7 @@ def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
 
     def start(toml: Any) -> tuple[str, str]:
         try:
-            study = Study.from_toml(as_text(toml), "the text")
+            study = Study.from_toml(toml if isinstance(toml, str) else "", "the text")  # whole: cut, it is another
             if study.hash == runtime.study.hash:
                 raise StudyError("the text: these are the running study's settings; change something first")
             path = save_study(study, runtime.database.path.parent / FOLDER)
@@ -120,7 +120,9 @@ def study_html(runtime: Runtime) -> str:
         "Votes of each tester": str(study.rounds),
         "Reveal": {"end": "at the end", "vote": "after each vote", "never": "never"}[study.reveal]
         + (", then a card of each model" if study.show_models else ""),
-        "Who may take part": {"open": "whoever has the link", "invite": "with an invite code"}[study.access],
+        "Who may take part": {"open": "whoever has the link", "invite": "with an invite code"}[study.access]
+        + (" and the code for all" if study.entry_code else "")
+        + (", after work of the browser" if study.proof_of_work_bits else ""),
         "Left out of the statistics": "; ".join(text for text in excluded if text) or "nothing",
         "Questions": f"{len(study.prompts)} in {len({prompt.category for prompt in study.prompts})} categories",
         "Answers": f"at most {study.max_new_tokens} tokens, temperature {study.temperature:g}, top-p {study.top_p:g}",

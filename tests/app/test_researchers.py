@@ -111,10 +111,13 @@ def test_a_researcher_begins_another_study_invites_a_tester_and_closes_it(
             problems = page.inner_text("#study-said")
             assert "rounds = 0" in problems
             assert '"soon"' in problems, "all problems at once"
-            begin_study(page, old.replace("Test study", "By invitation").replace('"open"', '"invite"') + BACKGROUND)
+            begin_study(
+                page, old.replace("Test study", "By invitation").replace('"open"', '"invite"') + LONG + BACKGROUND
+            )
             page.wait_for_selector("#study-facts:has-text('By invitation')")
             [saved] = (tmp_path / "studies").glob("by-invitation-*.toml")
             assert Study.load(saved).access == "invite"
+            assert Study.load(saved).background, "what stands at the end of a long file"
 
             page.click("role=tab[name=Invites]")
             page.fill("#invite-label input, #invite-label textarea", "<b>Ada</b>")
@@ -167,6 +170,7 @@ def test_a_researcher_begins_another_study_invites_a_tester_and_closes_it(
         running.stop()
 
 
+LONG = f"\n# {'A file is read to its end, however much is said in it. ' * 300}\n"
 BACKGROUND = """
 [[background]]
 id = "often"
