@@ -43,9 +43,10 @@
     .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   // Whoever holds the token is the tester. It is drawn here, so that a Start whose answer is lost, or that is clicked in
   // two tabs, enrols one.
+  const TOKEN = /^[\w-]{32}$/;
   const token = () => {
     const former = path ? storage((all) => all.getItem("diptych.token")) : null; // before paths had names of their own
-    if (!read("token")) write("token", former ?? random(24));
+    if (!TOKEN.test(read("token") ?? "")) write("token", TOKEN.test(former ?? "") ? former : random(24));
     return read("token");
   };
 
@@ -54,10 +55,12 @@
   // Each click that changes something is kept under a key until a response names that key. Until then it is sent again,
   // also after a reload; the server does it once.
   const SENT_ONCE = ["load", "tick", "reveal", "stop", "back"];
+  // What somebody else has written under our names, or an older page in another form, stops no click.
+  const isWhole = ({ key, item, values }) => typeof key === "string" && /^out\.\d+\.\d+\./.test(item) && values instanceof Object;
   const kept = () => {
     const items = [...(storage((all) => Object.keys(all)) ?? []), ...[...memory.keys()].map(name)]
       .filter((key) => key.startsWith(name("out.")));
-    return [...new Set(items)].sort().map((key) => parsed(read(key.slice(name("").length)))).filter((item) => item.key);
+    return [...new Set(items)].sort().map((key) => parsed(read(key.slice(name("").length)))).filter(isWhole);
   };
   // What could not get through at once is not kept: it would come again, be refused again, and stop all that follows.
   const MOST = 50_000; // characters of one click: a question and a comment at their longest
@@ -129,6 +132,7 @@
     read,
     write,
     scene,
+    readObject: (item) => parsed(read(item)),
     setValue: (box, value) => setValue(box, value),
     // What each event sends: its values, under this browser's token, with a key where it is to be done once.
     pack: (what, fields, values) => {

@@ -23,7 +23,7 @@
   const look = () => {
     const { key, turn } = scene();
     if (!["vote", "replay"].includes(root.dataset.phase)) return (seen.since = null);
-    if (seen.of !== `${key}:${turn}`) seen = { of: `${key}:${turn}`, left: 0, right: 0, showing: [], ...JSON.parse(read("seen") ?? "{}")[`${key}:${turn}`] };
+    if (seen.of !== `${key}:${turn}`) seen = { of: `${key}:${turn}`, left: 0, right: 0, showing: [], ...window.diptych.readObject("seen")[`${key}:${turn}`] };
     const now = performance.now();
     for (const side of seen.since ? seen.showing : []) seen[side] += (now - seen.since) / 1000;
     seen.since = now;

@@ -172,6 +172,24 @@ def test_a_screen_of_320_by_256_pixels(browser: Browser, app: App) -> None:
         assert fits()
 
 
+def test_what_others_have_left_in_the_storage_stops_nothing(browser: Browser, app: App) -> None:
+    """Pages of one host share it: a token of another form, half an item, no JSON, an item of another version."""
+    with Visitor(browser, f"{app.url}/healthz") as visitor:
+        visitor.page.evaluate(
+            """() => Object.entries({
+                token: "somebody else's", seen: "[object Object]", moved: "x",
+                "draft.prompt": "{", "draft.comment": "7",
+                "out.1": '{"key": "abcdefghij"}', "out.2": "null", "out.3": '{"key": 5, "item": {}, "values": null}',
+                "out.x.y.z": '{"key": "abcdefghij", "item": "out.x", "do": "vote left"}',
+            }).forEach(([item, text]) => localStorage.setItem("diptych." + item, text))"""
+        )
+        visitor.page.goto(app.url)
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        visitor.vote("left")
+        assert visitor.problems == []
+
+
 def test_without_javascript_there_is_a_sentence(browser: Browser, app: App) -> None:
     with Visitor(browser, app.url, java_script_enabled=False) as visitor:
         assert "This page needs JavaScript" in visitor.page.inner_text("body")
