@@ -120,6 +120,8 @@ def test_reload_in_mid_replay_shows_the_same_round_whole(browser: Browser, app: 
         assert page.evaluate("sessionStorage.seen") == "2,0", "both answers were growing, and there was no vote yet"
         sides = app.rows("SELECT id, left_model, status FROM battles ORDER BY id DESC LIMIT 1")
         visitor.wait_for_vote()
+        page.wait_for_function(_READ)
+        page.wait_for_function("() => !document.querySelector('#votes button:disabled')")
         assert page.evaluate(_GROWING_AND_VOTES) == [0, 4], "whole, and then votes"
         battle, left_model, _ = sides[0]
         right_model = {"model1": "model2", "model2": "model1"}[left_model]
@@ -133,6 +135,8 @@ def test_reload_in_mid_replay_shows_the_same_round_whole(browser: Browser, app: 
         assert visitor.problems == []
 
 
+# Both answers were on the screen for as long as votes may be held.
+_READ = "() => ['left', 'right'].every((side) => window.diptych.told().seen?.[side] > 2.1)"
 _GROWING_AND_VOTES = """() => [document.querySelectorAll("#panes .growing").length,
   [...document.querySelectorAll("#votes button")].filter((one) => one.checkVisibility() && !one.disabled).length]"""
 _RELOAD_IN_REPLAY = f"""() => {{
