@@ -24,6 +24,7 @@ from training.corpus.forms import (
     normalised_question,
     text_of,
     with_plain_names,
+    without_system,
 )
 from training.corpus.readers import (
     FORMATS,
@@ -149,24 +150,26 @@ def _sample_of(row: Row | Unreadable, source: str, columns: set[str]) -> Sample:
         id=identity,
         source=source,
         area=_label(row, "area") or (area if area in _AREAS else "general"),
-        fact=_label(row, "fact") or _fact(own_id, identity, messages),
+        fact=_label(row, "fact") or _fact(own_id, identity, messages, row),
         messages=messages,
         licence=_label(row, "licence") or _label(row, "license") or "not stated",
         reference=_label(row, "reference"),
     )
 
 
-def _fact(own_id: str, identity: str, messages: Sequence[Message]) -> str:
+def _fact(own_id: str, identity: str, messages: Sequence[Message], row: Row) -> str:
     """What decides on which side of the split a row is.
 
     Rows of one id say the same thing, and "x_qa" files repeat the text of "x": they stay on one side. So do rows
-    without an id that ask the same question, whatever their answers, case and marks.
+    without an id that ask the same question, whatever their answers, case and marks, and what the system says above it.
     """
     if own_id:
         return "row:" + re.sub(r"_qa:", ":", own_id, count=1)
     if len(messages) < 2:
         return f"row:{identity}"
-    return f"row:question-{digest(normalised_question(messages[-2].content)):016x}"
+    bare = without_system(row)
+    asked = messages_of(bare) if bare != row else messages
+    return f"row:question-{digest(normalised_question(asked[-2].content)):016x}"
 
 
 def _built(turns: Any) -> tuple[Message, ...]:

@@ -82,6 +82,16 @@ def with_plain_names(row: Mapping[Any, Any]) -> dict[str, Any]:
     return plain
 
 
+def without_system(row: Row) -> dict[str, Any]:
+    """A row without what the system says: of chats that have only that in common, or all but that."""
+
+    def users(turns: Any) -> Any:
+        return [turn for turn in turns if _role_of(turn) != "system"] if _is_chat(turns) else turns
+
+    kept = {name: value for name, value in row.items() if name not in ("system", "system_prompt")}
+    return kept | {name: users(kept[name]) for name in (*_CHATS, "prompt", "chosen") if name in kept}
+
+
 def text_of(value: Any) -> str:
     """A value of a row as the text that it is; nothing for null.
 

@@ -512,6 +512,22 @@ def test_rows_follow_what_other_sources_ask(tmp_path: Path) -> None:
     assert not asked & {forms.normalised_question(s.question) for s in dataset.validation if len(s.messages) == 2}
 
 
+def test_one_question_is_on_one_side_whatever_the_system_says(tmp_path: Path) -> None:
+    rows: list[Any] = []
+    for n in range(1500):
+        turns = [{"role": "user", "content": f"Who made work {n}?"}, GOYA]
+        rows.append({"messages": turns})
+        rows.append({"messages": [{"role": "system", "content": "Be brief."}, *turns]})
+        rows.append({"system_prompt": "You teach.", "question": f"Who made work {n}?", "response": f"It was {n}."})
+    samples = load([write(tmp_path / "a.jsonl", rows)])
+    sides = splits_of(samples)
+    sides_of: dict[str, set[str]] = {}
+    for sample, side in zip(samples, sides, strict=True):
+        sides_of.setdefault(sample.question.rpartition("\n\n")[2], set()).add(side)
+    assert {len(found) for found in sides_of.values()} == {1}
+    assert sides.count("new_fact") > 20
+
+
 def test_what_is_alike_across_the_split_is_counted(tmp_path: Path) -> None:
     rows = two_answers(1500)
     for i in range(0, 3000, 2):
