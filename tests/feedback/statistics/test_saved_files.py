@@ -78,7 +78,6 @@ def test_the_file_as_it_was_exported(exported: Path) -> None:
         {"extra": lambda rows: [rows[0], *rows[:0:-1]]},
         {"extra": lambda rows: [["", *rows[0]], *[[str(n), *row] for n, row in enumerate(rows[1:])]]},
     ],
-    ids=str,
 )
 def test_what_is_meant_is_read(exported: Path, change: dict[str, object]) -> None:
     path = saved(exported, **change)  # type: ignore[arg-type]
