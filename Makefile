@@ -11,7 +11,7 @@ app: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev browser nginx lint
 	$(BIN)/python -m pytest -m alone
-	$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadgroup --durations=15
+	$(BIN)/python -m pytest -m "not alone" -n 2 --durations=15
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

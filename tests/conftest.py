@@ -6,11 +6,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
-from tests.trained import ROOT, Run, train
+from tests.trained import Run, train
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -18,11 +19,16 @@ if TYPE_CHECKING:
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Streams for `-n 2 --dist loadgroup`: trainings compute while pages and servers wait."""
-    for item in items:
-        folder = item.path.relative_to(ROOT / "tests").parts[0]
-        item.add_marker(pytest.mark.xdist_group(folder if folder in ("training", "feedback") else "app"))
+class Streams(LoadScopeScheduling):
+    """A folder of tests for each process of `-n 2`: trainings compute while pages and servers wait."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = nodeid.split("/")[1]
+        return folder if folder in ("training", "feedback") else "app"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Streams:
+    return Streams(config, log)
 
 
 @pytest.fixture(scope="session")
