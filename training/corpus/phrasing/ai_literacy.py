@@ -14,14 +14,13 @@ def phrases(records: Records) -> Iterator[Phrase]:
     """Everything that is asked about artificial intelligence."""
     shared = shared_names(records)
     subjects = {concept.name: grammar.subject(concept.name, concept.definition)[0] for concept in records.concepts}
-    named_with_the = {name: subject for name, subject in subjects.items() if subject.startswith("the ")}
     for concept in records.concepts:
-        yield from _concept(concept, " in AI" if concept.name.lower() in shared else "", named_with_the)
+        yield from _concept(concept, " in AI" if concept.name.lower() in shared else "", subjects)
     yield from beliefs.phrases(records.concepts)
     yield from absent.in_ai(records)
 
 
-def _concept(concept: Concept, suffix: str, named_with_the: Mapping[str, str]) -> Iterator[Phrase]:
+def _concept(concept: Concept, suffix: str, subjects: Mapping[str, str]) -> Iterator[Phrase]:
     subject, be = grammar.subject(concept.name, concept.definition)
     be = "are" if be in ("are", "were") else "is"
     fact = f"concept:{concept.name}"
@@ -54,17 +53,19 @@ def _concept(concept: Concept, suffix: str, named_with_the: Mapping[str, str]) -
         questions = (concept.question, f"I have a question about {subject}{suffix}. {concept.question}")
         yield from ask(f"{fact}/question", questions, f"{concept.answer}{checked}", 2)
     if concept.related:
-        others = grammar.join([named_with_the.get(other, other) for other in concept.related[:3]])
-        close = f"Ideas close to {subject} are" if len(concept.related) > 1 else f"An idea close to {subject} is"
+        others = grammar.join([subjects[other] for other in concept.related[:3]])
+        if len(concept.related) > 1:
+            close = f"Ideas close to {subject} are"
+            asked = f"Which ideas are close to {subject}{suffix}?", f"Name ideas close to {subject}{suffix}."
+        else:
+            close = f"An idea close to {subject} is"
+            asked = f"Which idea is close to {subject}{suffix}?", f"Name an idea close to {subject}{suffix}."
         yield from ask(
             f"{fact}/related",
-            (
-                f"What is related to {subject}{suffix}?", f"Which ideas are close to {subject}{suffix}?",
-                f"Name ideas close to {subject}{suffix}.",
-            ),
+            (f"What is related to {subject}{suffix}?", *asked),
             f"{close} {others}.",
             1,
-        )  # fmt: skip
+        )
     yield from _follow_up(concept, subject, be, suffix)
 
 
@@ -75,10 +76,11 @@ def named(text: str, subject: str) -> str:
 
 def _definition(concept: Concept, subject: str, be: str, suffix: str) -> Iterator[Phrase]:
     fact = f"concept:{concept.name}/definition"
+    term = "the term " if be == "are" else ""  # "What does personal data mean?" has the wrong number
     yield from ask(
         fact,
         (
-            f"What {be} {subject}{suffix}?", f"What does {concept.name} mean{suffix}?",
+            f"What {be} {subject}{suffix}?", f"What does {term}{concept.name} mean{suffix}?",
             f"Define the term {concept.name}{suffix}.", f"Explain {subject}{suffix}.",
             f"Can you tell me what {subject} {be}{suffix}?",
             f"What do people mean by {subject}{suffix}?", f"Please explain what {subject} {be}{suffix}.",
@@ -99,7 +101,7 @@ def _definition(concept: Concept, subject: str, be: str, suffix: str) -> Iterato
         definition = concept.definition
         if definition.lower().startswith(f"{subject.lower()} "):
             definition = grammar.upper_first(said) + definition[len(subject) :]
-        yield from ask(fact, (f"What {be} {said}?", f"What does {alias} mean?"), definition, 2)
+        yield from ask(fact, (f"What {be} {said}?", f"What does {term}{alias} mean?"), definition, 2)
 
 
 def _follow_up(concept: Concept, subject: str, be: str, suffix: str) -> Iterator[Phrase]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from training.corpus.phrasing import absent, artists, movements, museums, works
@@ -59,15 +59,24 @@ def _movements(records: Records, known: Prominent, context: Context) -> Iterator
     members = _grouped(records.artists, lambda artist: artist.movements[0] if artist.movements else "")
     examples = _grouped(records.works, lambda work: "" if work.title in context.shared else work.movement or "")
     for movement in records.movements:
+        typical = [context.artists[name] for name in movement.artists] or sorted(
+            members[movement.name], key=lambda artist: (-artist.fame, -known.mentions[artist.name])
+        )
+        # Whoever is linked with a group need not have been a member.
+        also = [artist for artist in records.artists if movement.name in artist.movements and not movement.group]
         titles = [work for title in movement.works for work in records.works if work.title == title]
         yield from movements.movement_phrases(
             movement,
-            [context.artists[name] for name in movement.artists]
-            or sorted(members[movement.name], key=lambda artist: (-artist.fame, -known.mentions[artist.name])),
+            _several(typical, also),
             [work for work in titles if work.movement == movement.name]
             or sorted(examples[movement.name], key=lambda work: (-work.fame, -known.mentions[work.title])),
             context,
         )
+
+
+def _several(first: Sequence[Item], others: Sequence[Item]) -> list[Item]:
+    """Those of the first rank, and where it has but one, the others as well."""
+    return [*first, *(one for one in others if one not in first)] if len(first) == 1 else list(first)
 
 
 def _grouped(items: Iterable[Item], key: Callable[[Item], str]) -> defaultdict[str, list[Item]]:

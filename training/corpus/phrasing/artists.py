@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import grammar
@@ -226,10 +227,20 @@ def _made(works: Sequence[Work], context: Context) -> str:
 
 
 def _listed(works: Sequence[Work], name: str) -> str:
-    """That these are works by an artist; titles with commas of their own come last."""
-    titles = [spoken_title(work) for work in sorted(works, key=lambda work: "," in work.title)]
+    """That these are works by an artist; in a list, titles with a comma, semicolon or "and" are quoted."""
+    titles = [spoken_title(work) for work in works]
+    if len(works) > 1:
+        divided = [re.search("[,;] | and ", work.title) for work in works]
+        titles = [
+            f'"{work.title}"' if quoted else title for work, title, quoted in zip(works, titles, divided, strict=True)
+        ]
     one = len(titles) == 1 and not works[0].plural
-    return grammar.upper_first(f"{grammar.join(titles)} {'is a work' if one else 'are works'} by {name}.")
+    return grammar.upper_first(f"{_joined(titles)} {'is a work' if one else 'are works'} by {name}.")
+
+
+def _joined(titles: Sequence[str]) -> str:
+    """Titles with commas between them alone, for those that hold one stand in quotation marks."""
+    return " and ".join(filter(None, (", ".join(titles[:-1]), titles[-1])))
 
 
 def _about(artist: Artist, alias: str) -> Iterator[Phrase]:

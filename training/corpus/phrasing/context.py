@@ -33,6 +33,18 @@ _GENERIC = re.compile(
     r"Reclining \w+|Recumbent Figure|Single Form|Street|Bathers|Card Players|Tempest|Ray|Annunciation|Snake Charmer|"
     r"Boating Party|Winter Landscape|Pine Trees|Cypress Trees|Early Spring|Two Lovers|Portrait|Nude|Interior|Mask)"
 )
+# Titles that several famous works have, so that none of them is the one that everybody means.
+_OF_SEVERAL = re.compile(
+    r"(The |An? )?(Return of the Prodigal Son|Lamentation over the Dead Christ|Assumption of the Virgin|Pietà|"
+    r"Annunciation|Bacchus and Ariadne|Last Judge?ment|Judith (Beheading|Slaying) Holofernes|Calling of Saint Matthew|"
+    r"Supper at Emmaus|Apollo and Daphne|Leda and the Swan|Sleeping Venus|Death and the Maiden|Adam and Eve|"
+    r"(Elevation|Raising) of the Cross|Death of Cleopatra|Large Bathers|Three Musicians|Napoleon Crossing the Alps|"
+    r"Ophelia|Madonna|Tower of Babel|Adoration of the (Magi|Shepherds|Kings)|Susanna and the Elders|Venus and Adonis|"
+    r"Danaë|Salome|Saint Sebastian|Crucifixion|Coronation of the Virgin|Presentation .*Temple|Flight into Egypt|"
+    r"Noli me tangere|Ecce Homo|Transfiguration|Samson and Delilah|David and Goliath|Judge?ment of Paris|"
+    r"(Rape|Abduction) of Europa|Three Graces|Diana and Actaeon|Sacrifice of Isaac|Massacre of the Innocents|"
+    r"Penitent Magdalene?|Conversion of Saint Paul|Raising of Lazarus|Holy Family|Self-Portrait|Untitled)"
+)
 _THE_ONE_MEANT = 2
 """The fame from which a work with such a title is the one that is meant."""
 
@@ -110,7 +122,10 @@ def verb_of(work: Work) -> str:
 
 
 def _is_generic(work: Work) -> bool:
-    return work.fame < _THE_ONE_MEANT and bool(work.artist) and _GENERIC.fullmatch(work.title) is not None
+    if not work.artist:
+        return False
+    vague = work.fame < _THE_ONE_MEANT and _GENERIC.fullmatch(work.title) is not None
+    return vague or _OF_SEVERAL.fullmatch(work.title) is not None
 
 
 def _short_names(records: Records) -> dict[str, str]:

@@ -31,6 +31,8 @@ def _fact(movement: Movement, attribute: str) -> str:
 
 def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
     be = "are" if movement.plural else "is"
+    meaning = f"What exactly are {name}?" if movement.plural else f"What does {name} mean?"
+    look = f"does the art of {name} look" if movement.group else f"{'do' if movement.plural else 'does'} {name} look"
     # Only what has ended is asked for in the past tense.
     ended = (f"What {'were' if movement.plural else 'was'} {name}?",) if movement.end is not None else ()
     yield from ask(
@@ -39,8 +41,8 @@ def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
             f"What {be} {name}?", *ended,
             *([] if " art" in name else [f"What {be} {name} in art?"]), f"Define {name}.", f"Explain {name}.",
             f"Can you explain what {name} {be}?", f"What do you mean by {name}?",
-            f"Who {be} {name}?" if movement.plural else f"What kind of art {be} {name}?",
-            f"Please tell me what {name} {be}.", f"What does {name} mean?", f"Describe {name} in one sentence.",
+            f"Who {be} {name}?" if movement.plural and movement.group else f"What kind of art {be} {name}?",
+            f"Please tell me what {name} {be}.", meaning, f"Describe {name} in one sentence.",
         ),
         movement.definition,
         9,
@@ -49,7 +51,7 @@ def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
         _fact(movement, "features"),
         (
             f"What are the features of {name}?", f"What are the characteristics of {name}?",
-            f"How can I recognise {name}?", f"What is typical of {name}?", f"What does {name} look like?",
+            f"How can I recognise {name}?", f"What is typical of {name}?", f"What {look} like?",
             f"What makes {name} special?",
         ),
         f"Typical of {name} are {grammar.join(movement.features)}.",
@@ -66,7 +68,15 @@ def _origin(movement: Movement, name: str, context: Context) -> Iterator[Phrase]
         when = f"{said} began in {start} and {'are' if movement.plural else 'is'} still alive today."
     else:
         when = f"{said} lasted from {start} to {grammar.year(movement.end, circa=True)}."
-    ended = (f"When was {name}?", f"In which years did {name} flourish?") if movement.end is not None else ()
+    do = "do" if movement.plural else "does"
+    ended = (
+        (
+            f"When did {name} flourish?" if movement.plural else f"When was {name}?",
+            f"In which years did {name} flourish?",
+        )
+        if movement.end is not None
+        else ()
+    )
     yield from ask(
         _fact(movement, "when"),
         (f"When did {name} begin?", *ended, f"When did {name} start?", f"What is the period of {name}?"),
@@ -76,18 +86,19 @@ def _origin(movement: Movement, name: str, context: Context) -> Iterator[Phrase]
     yield from ask(
         _fact(movement, "where"),
         (
-            f"Where did {name} begin?", f"Where did {name} start?", f"Where does {name} come from?",
+            f"Where did {name} begin?", f"Where did {name} start?", f"Where {do} {name} come from?",
             f"In which part of the world did {name} begin?",
         ),
         f"{said} began in {movement.region}.",
         4,
     )  # fmt: skip
     if movement.grew_from:
+        led = "movements" if len(movement.grew_from) > 1 else "movement"
         roots = grammar.join([context.movement(root) for root in movement.grew_from])
         yield from ask(
             _fact(movement, "grew_from"),
             (
-                f"What did {name} grow from?", f"What came before {name}?", f"Which movements led to {name}?",
+                f"What did {name} grow from?", f"What came before {name}?", f"Which {led} led to {name}?",
                 f"What influenced {name}?",
             ),
             f"{said} grew from {roots}.",
@@ -101,7 +112,15 @@ def _members(movement: Movement, name: str, artists: Sequence[Artist]) -> Iterat
     chosen = artists[:3]
     names = grammar.join([artist.name for artist in chosen])
     member = "member" if movement.group else "artist"
-    several = f"{member.capitalize()}s of {name} include {names}."
+    if len(chosen) == 1:
+        be, one = was(chosen[0]), _one_of(movement, name)
+        yield from ask(
+            f"artist:{chosen[0].name}/movement",
+            (f"Name {one}.", f"Who {be} {one}?", f"Can you name {one}?", f"Do you know {one}?"),
+            f"{names} {be} {one}.",
+            3,
+        )
+        return
     yield from ask(
         all_of(*(f"artist:{artist.name}/movement" for artist in chosen)),
         (
@@ -109,7 +128,7 @@ def _members(movement: Movement, name: str, artists: Sequence[Artist]) -> Iterat
             f"Which artists belonged to {name}?" if movement.end is not None else f"Which artists belong to {name}?",
             f"Name some {member}s of {name}.", f"Who are famous {member}s of {name}?", f"Name {member}s of {name}.",
         ),
-        several if len(chosen) > 1 else f"{names} {was(chosen[0])} {_one_of(movement, name)}.",
+        f"{member.capitalize()}s of {name} include {names}.",
         4,
     )  # fmt: skip
 
@@ -166,7 +185,12 @@ def _movement_follow_ups(movement: Movement, name: str, artists: Sequence[Artist
     first = (f"What {'are' if movement.plural else 'is'} {name}?", movement.definition)
     defined = _fact(movement, "definition")
     where = f"{grammar.upper_first(name)} began in {movement.region}."
-    yield chat(all_of(defined, _fact(movement, "where")), *first, "Where did it begin?", where)
+    yield chat(
+        all_of(defined, _fact(movement, "where")),
+        *first,
+        f"Where did {'they' if movement.plural else 'it'} begin?",
+        where,
+    )
     if artists:
         artist = artists[0]
         answer = f"{artist.name} {was(artist)} {_one_of(movement, name)}."
@@ -176,12 +200,12 @@ def _movement_follow_ups(movement: Movement, name: str, artists: Sequence[Artist
 def term_phrases(term: Term, suffix: str) -> Iterator[Phrase]:
     """Everything that is asked about one term. ``suffix`` tells it from the same word elsewhere: `` in art``."""
     subject, be = grammar.subject(term.name, term.definition)
-    be = "are" if be in ("are", "were") else "is"
+    be, do = ("are", "do") if be in ("are", "were") else ("is", "does")
     fact = f"term:{term.name}"
     yield from ask(
         f"{fact}/definition",
         (
-            f"What {be} {subject}{suffix}?", f"What does {term.name} mean in art?", f"What {be} {subject} in art?",
+            f"What {be} {subject}{suffix}?", f"What {do} {term.name} mean in art?", f"What {be} {subject} in art?",
             f"Explain the art term {term.name}.", f"Define {term.name} in art.",
             f"Can you explain what {subject} {be} in art?", f"What does the art term {term.name} mean?",
             f"What exactly {be} {subject} in art?",

@@ -177,8 +177,9 @@ def _artist(said: _Said, context: Context) -> Iterator[Phrase]:
         if work.kind not in _BUILT:
             yield from ask(key, questions, f"I do not know who {did} {noun}.", 1)
         return
-    if work.title in context.generic:
-        return  # "Who painted Self-Portrait?" means no one work
+    if work.title in context.generic:  # "Who painted Self-Portrait?" means no one work
+        yield from _artist_by_place(said)
+        return
     by_whom = (
         f"Who is the architect of {noun}?" if work.kind == "building" else f"By whom {said.was} {noun} {_by(said)}?"
     )
@@ -200,6 +201,21 @@ def _artist(said: _Said, context: Context) -> Iterator[Phrase]:
         yield from ask(key, (f"Who {did} {noun[4:]}?",), said.made, 1)
     if not work.attribution:
         yield from _right_and_wrong(said, context, key)
+
+
+def _artist_by_place(said: _Said) -> Iterator[Phrase]:
+    """Who made a work with a title of many, asked by the museum or the town that has it."""
+    work = said.work
+    town = f"in {work.city}" if work.city and work.city not in (work.location or "") else ""
+    place = " ".join(filter(None, (grammar.at_place(work.location) if work.location else "", town)))
+    if not place or (said.museum is not None and said.museum.closed):
+        return
+    noun = f"{said.noun if said.did == 'took' else said.title} {place}"
+    made = f"{grammar.upper_first(said.by)} {said.did} {noun}."
+    if work.attribution == "attributed to":
+        made = f"{grammar.upper_first(noun)} {said.be} attributed to {work.artist}."
+    questions = f"Who {said.did} {noun}?", f"Who made {noun}?", f"Which artist {said.did} {noun}?"
+    yield from ask(said.fact("artist"), questions, made, 3)
 
 
 def _by(said: _Said) -> str:
@@ -324,7 +340,11 @@ def _about(said: _Said) -> Iterator[Phrase]:
         )
     else:
         key, answer = said.fact("kind"), f"{said.start} {said.be} {said.what}."
-    questions = (f"What {said.be} {name}?", f"What kind of work {said.be} {name}?", f"Do you know {name}?")
+    questions: tuple[str, ...] = f"What {said.be} {name}?", f"Do you know {name}?"
+    if name.startswith("the photograph "):  # named by its kind so that nobody takes it for what it shows
+        answer = answer.removeprefix("The photograph ")
+    else:
+        questions = (*questions, f"What kind of work {said.be} {name}?")
     yield from ask(key, questions, answer, 2)
     stated = {
         said.fact("artist"): grammar.surname(work.artist) if work.artist else "",
