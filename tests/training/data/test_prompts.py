@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from training.data.prompts import ChatTokenizer, encodable, fit, llama_cpp_promp
 from training.evaluation.chat_forms import TemplateForm
 from training.evaluation.local import LocalModel
 from training.evaluation.opening import open_subject
+from training.evaluation.subjects import Answer
 from training.inference.generation import generate
 from training.models.bases import CHAT_TEMPLATE, BaseEncoder, load_base, prepare_for_chat
 from training.models.checkpoint import load as load_model1
@@ -278,7 +281,7 @@ LONG = "Who painted Guernica, and when and where did he paint it? " * 30
 def test_every_form_of_model1_gives_the_same_answer(model1: Path, question: str) -> None:
     conversation = [("user", question)]
     pt, hf, gguf = (open_subject(str(model1 / spec)) for spec in ("art_ai_best.pt", "hf", "model.gguf"))
-    assert pt.answers([conversation], 12) == gguf.answers([conversation], 12)
+    assert whole(pt.answers([conversation], 12)) == whole(gguf.answers([conversation], 12))
     # transformers writes bytes that are no character in a way of its own, so tokens are compared.
     assert isinstance(pt, LocalModel)
     assert isinstance(hf, LocalModel)
@@ -288,6 +291,11 @@ def test_every_form_of_model1_gives_the_same_answer(model1: Path, question: str)
     assert generate(model, question, tokenizer, max_new_tokens=12) == pt.answers([conversation], 12)[0].text.rstrip(
         "\ufffd"
     )
+
+
+def whole(answers: list[Answer]) -> list[Answer]:
+    """Answers with one mark for bytes that are no character: how many marks they get is each decoder's own choice."""
+    return [replace(answer, text=re.sub("\ufffd+", "\ufffd", answer.text)) for answer in answers]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

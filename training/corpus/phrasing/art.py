@@ -19,10 +19,11 @@ _SHARE_OF_THE_REST = 0.05
 
 
 def phrases(records: Records) -> Iterator[Phrase]:
-    """Everything that is asked about art."""
+    """Everything that is asked about art. The works come before their artists: where a fact is asked once only, it is
+    by its plainest question, "Who painted Guernica?" rather than "Name a work by Pablo Picasso."."""
     known, context = prominent(records), context_of(records)
-    yield from _artists(records, known, context)
     yield from _works(records, known, context)
+    yield from _artists(records, known, context)
     yield from _movements(records, known, context)
     for museum in records.museums:
         yield from museums.phrases(museum)
