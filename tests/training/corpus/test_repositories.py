@@ -217,7 +217,7 @@ def test_what_was_fetched_is_not_fetched_again_and_a_break_costs_one_path_at_mos
     real = git._git
 
     def broken(of: git.Checkout, *arguments: str, at: Path | None = None) -> None:
-        if arguments[0] == "sparse-checkout" and "/b" in arguments:
+        if arguments[0] == "read-tree" and "/b" in (of.folder / ".git/info/sparse-checkout").read_text():
             (host.folder / "museum").rename(host.folder / "away")
         real(of, *arguments, at=at)
 
@@ -226,10 +226,32 @@ def test_what_was_fetched_is_not_fetched_again_and_a_break_costs_one_path_at_mos
         git.fetched(wanted)
     assert (wanted.folder / "a/1.txt").read_text() == "one"
     (host.folder / "away").rename(host.folder / "museum")
+    for name in ("index.lock", "info/sparse-checkout.lock", "objects/info/commit-graph.lock"):
+        (wanted.folder / ".git" / name).write_text("")  # as a break leaves them
+    with monkeypatch.context() as without_git:
+        without_git.setenv("PATH", str(host.folder))
+        with pytest.raises(CorpusError, match="git is not installed; install it"):
+            git.fetched(wanted)
     monkeypatch.setattr(git, "_git", real)
     assert [path.name for path in git.files(wanted, ["a/*.txt", "b/*.txt"])] == ["1.txt", "2.txt"]
+    assert not list((wanted.folder / ".git").rglob("*.lock"))
     (host.folder / "museum").rename(host.folder / "away")
     assert len(git.files(wanted, ["*/*.txt"])) == 2, "nothing is asked of the network any more"
+
+
+def test_a_repository_that_the_environment_names_is_left_alone(
+    host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commit = host.put("museum/there", {"a.txt": "text"})
+    own = host.put("own/work", {"mine.txt": "mine"})
+    folder = host.folder / "own/work"
+    monkeypatch.setenv("GIT_DIR", str(folder / ".git"))  # as in a hook of Git
+    monkeypatch.setenv("GIT_WORK_TREE", str(folder))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(folder / ".git/index"))
+    fetched = git.fetched(git.Checkout("museum/there", commit, ("a.txt",)))
+    assert (fetched / "a.txt").read_text() == "text"
+    assert (folder / "mine.txt").read_text() == "mine"
+    assert host.git(folder, "rev-parse", "HEAD").strip() == own
 
 
 def test_a_repository_that_is_gone_or_lost_its_commit_and_a_machine_without_git(
@@ -262,6 +284,17 @@ def test_all_sources_that_fail_are_named_with_the_way_to_go_on_without_them(
     assert {sample.source for sample in load(["open", "lost=0", "gone=0"])} >= {"here", "art", "conversation"}
     with pytest.raises(CorpusError, match="did you mean here"):
         weighted_sources(["hre"])
+
+
+def test_many_sources_that_fail_after_one_that_can_be_had_are_all_named(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = host.put("museum/here", {"a.md": "# Title\n\n" + "word " * 30})
+    lost = [f"lost-{number}" for number in range(repositories.GIVE_UP + 1)]
+    for name in ("here", *lost):
+        describe(monkeypatch, name, commit if name == "here" else "1" * 40, ["*.md"])
+    with pytest.raises(CorpusError, match=r"lost-3: .*lost-0=0 lost-1=0 lost-2=0 lost-3=0$"):
+        load(["here", *lost])
 
 
 def test_where_no_source_can_be_had_the_others_are_not_tried(host: Host) -> None:

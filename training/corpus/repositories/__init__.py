@@ -26,7 +26,7 @@ else:
 __all__ = ["SOURCES", "RepositorySource", "fetch", "samples"]
 
 GIVE_UP = 3
-"""Where so many sources at the beginning cannot be had, there is no network, and the others are not tried."""
+"""Where none of the first so many sources can be had, there is no network, and the others are not tried."""
 
 _FOLDER = Path(__file__).parent
 
@@ -101,13 +101,13 @@ def fetch(names: Sequence[str]) -> None:
         CorpusError: Sources that cannot be had, all named, with the way to leave them out.
     """
     failed: dict[str, CorpusError] = {}
-    for name in names:
+    wanted = [name for name in names if not _kept(SOURCES[name]).is_file()]
+    for tried, name in enumerate(wanted, 1):
         try:
-            if not _kept(SOURCES[name]).is_file():
-                git.files(SOURCES[name].checkout, SOURCES[name].files)
+            git.files(SOURCES[name].checkout, SOURCES[name].files)
         except CorpusError as error:
             failed[name] = error
-            if len(failed) == GIVE_UP and len(failed) == len(names[:GIVE_UP]):
+            if len(failed) == tried == GIVE_UP:
                 raise CorpusError(f"none of the first {GIVE_UP} sources can be had: {error}") from error
     if failed:
         without = " ".join(f"{name}=0" for name in failed)
@@ -144,8 +144,8 @@ def _key(source: RepositorySource) -> str:
 
 @cache
 def _code() -> bytes:
-    """The readers themselves."""
-    return b"\0".join(path.read_bytes() for path in sorted(_FOLDER.glob("*.py")))
+    """The readers themselves, and what a sample is."""
+    return b"\0".join(path.read_bytes() for path in (*sorted(_FOLDER.glob("*.py")), _FOLDER.parent / "sample.py"))
 
 
 def _read(source: RepositorySource, files: list[Path]) -> Iterator[Sample]:

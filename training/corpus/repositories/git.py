@@ -20,6 +20,14 @@ from training.corpus.sample import CorpusError
 HOST = "https://github.com/"
 SLOWEST_BYTES, SLOWEST_SECONDS = 1000, 60
 """A transfer that falls below so many bytes a second for so many seconds is broken off: going on costs little."""
+# `git rev-parse --local-env-vars`, without those of the configuration.
+_OTHER_REPOSITORY = {
+    f"GIT_{name}"
+    for name in (
+        "DIR", "WORK_TREE", "IMPLICIT_WORK_TREE", "COMMON_DIR", "INDEX_FILE", "OBJECT_DIRECTORY", "PREFIX",
+        "ALTERNATE_OBJECT_DIRECTORIES", "SHALLOW_FILE", "GRAFT_FILE", "NAMESPACE",
+    )
+}  # fmt: skip
 _FAILURE = re.compile(r"(?:remote: |fatal: |error: )+")
 _PROGRESS = re.compile(r"(Receiving objects|Resolving deltas|Updating files):\s+\d+% \((\d+)/(\d+)\)")
 
@@ -93,45 +101,40 @@ def _fetch(wanted: Checkout, paths: Sequence[str]) -> None:
         shutil.rmtree(folder, ignore_errors=True)  # a break before Git had made its own folder
         _git(wanted, "init", "--quiet", str(folder), at=folder.parent)
     # A break inside Git leaves its locks; ours says that nobody else is at work here.
-    for lock in (folder / ".git").glob("*.lock"):
+    for lock in (folder / ".git").rglob("*.lock"):
         lock.unlink()
-    if _output(folder, "rev-parse", "--verify", "--quiet", "HEAD") != wanted.commit:
+    if _output(wanted, "rev-parse", "--verify", "--quiet", "HEAD") != wanted.commit:
         address = f"{HOST}{wanted.repository}"
-        if not _output(folder, "config", "remote.origin.url"):
+        if not _output(wanted, "config", "remote.origin.url"):
             _git(wanted, "remote", "add", "origin", address)
         _git(wanted, "config", "remote.origin.promisor", "true")
         _git(wanted, "config", "remote.origin.partialclonefilter", "blob:none")
         _git(wanted, "fetch", "--progress", "--depth=1", "--no-tags", "--filter=blob:none", "origin", wanted.commit)
         _git(wanted, "update-ref", "--no-deref", "HEAD", wanted.commit)
-    if _output(folder, "rev-parse", "HEAD") != wanted.commit:
+    if _output(wanted, "rev-parse", "HEAD") != wanted.commit:
         raise CorpusError(f"{wanted.repository}: {HOST}{wanted.repository} sent another commit than {wanted.commit}")
+    _git(wanted, "config", "core.sparseCheckout", "true")
+    chosen = folder / ".git" / "info" / "sparse-checkout"
+    chosen.parent.mkdir(exist_ok=True)
     for path in paths:
         # Git fetches what a wider selection lacks in one go, and compares every object with its hash: what is here is
         # what the commit names. (`git checkout COMMIT -- PATH` would ask for each of 28,000 files by itself.)
-        chosen = [*_done(folder), path]
-        _git(wanted, "sparse-checkout", "set", "--no-cone", *(f"/{pattern}" for pattern in chosen))
+        # The selection is a file of patterns: `git sparse-checkout set --no-cone` came with Git 2.35, and Ubuntu 22.04
+        # has 2.34.
+        chosen.write_text("".join(f"/{pattern}\n" for pattern in (*_done(folder), path)), encoding="utf-8")
         _git(wanted, "read-tree", "--reset", "-u", "HEAD")
         with _note(folder).open("a", encoding="utf-8") as note:
             note.write(f"{path}\n")
 
 
-def _output(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, env=_environment())
-    return done.stdout.strip()
+def _output(wanted: Checkout, *arguments: str) -> str:
+    process = _started(wanted, wanted.folder, arguments, stdout=subprocess.PIPE)
+    return process.communicate()[0].decode().strip()
 
 
 def _git(wanted: Checkout, *arguments: str, at: Path | None = None) -> None:
     """Run Git with a progress bar; its failure is one line that says what to do."""
-    command = ["git", "-C", str(at or wanted.folder), *arguments]
-    try:
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment(), stdin=subprocess.DEVNULL
-        )
-    except FileNotFoundError:
-        raise CorpusError(
-            f"{wanted.repository}: git is not installed; install it (Debian: apt install git), or train with "
-            "--data embedded"
-        ) from None
+    process = _started(wanted, at or wanted.folder, arguments)
     assert process.stderr is not None
     try:
         last = _follow(process.stderr, wanted.repository)
@@ -144,10 +147,29 @@ def _git(wanted: Checkout, *arguments: str, at: Path | None = None) -> None:
         raise CorpusError(_why(wanted, last))
 
 
+def _started(
+    wanted: Checkout, folder: Path, arguments: Sequence[str], stdout: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            ["git", "-C", str(folder), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+        )
+    except FileNotFoundError:
+        raise CorpusError(
+            f"{wanted.repository}: git is not installed; install it (Debian: apt install git), or train with "
+            "--data embedded"
+        ) from None
+
+
 def _environment() -> dict[str, str]:
-    """Git's answers in English, no question for a password, and an end to a transfer that has stopped."""
+    """Git's answers in English, no question for a password, an end to a transfer that has stopped, and no repository
+    that the caller's environment names: a training that a hook of Git starts would else rewrite the caller's own."""
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name not in _OTHER_REPOSITORY},
         "LC_ALL": "C",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_HTTP_LOW_SPEED_LIMIT": str(SLOWEST_BYTES),
