@@ -171,6 +171,8 @@ class Study:
             document = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise StudyError(f"{source}: is not valid TOML: {error}; correct that line") from None
+        except RecursionError:
+            raise StudyError(f"{source}: has lists or tables within each other too deeply; remove them") from None
         return cls.from_document(document, source)
 
     @classmethod

@@ -94,6 +94,8 @@ def test_all_problems_come_at_once() -> None:
     [
         (None, "cannot be read"),
         (b"name = ", "not valid TOML"),
+        (b"name = " + b"[" * 100_000, "too deeply"),
+        (b"name = " + b"{a = " * 100_000, "too deeply"),
         (b"name = '\xff'", "not UTF-8"),
     ],
 )
