@@ -13,14 +13,11 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from training.corpus import CorpusError, Sample, forms, load, split_of, stream
+from tests.training.corpus.rows import messages, write
+from training.corpus import CorpusError, forms, load, stream
 from training.corpus.__main__ import main
-from training.corpus.cleaned import splits_of
 from training.corpus.cleaning import CleaningReport
-from training.corpus.split import SPLITS
 from training.data.dataset import load_dataset
-from training.evaluation.contamination import training_samples
-from training.evaluation.held_out import load_held_out
 
 USER, GOYA = {"role": "user", "content": "Who was it?"}, {"role": "assistant", "content": "Goya."}
 MONET = {"role": "assistant", "content": "Monet."}
@@ -274,15 +271,6 @@ UNREAD: dict[str, tuple[str, Any]] = {
 }
 
 
-def write(path: Path, rows: list[Any]) -> str:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return str(path)
-
-
-def messages(sample: Sample) -> list[tuple[str, str]]:
-    return [(message.role, message.content) for message in sample.messages]
-
-
 @pytest.mark.parametrize("form", READ)
 def test_a_form_is_read(form: str, tmp_path: Path) -> None:
     row, expected = READ[form]
@@ -429,117 +417,6 @@ def test_what_was_dropped_is_told_on_the_screen_and_in_the_card(
     assert f"| unknown role | {path}, line 91 |" in page
     dataset = load_dataset([path], None, 10)
     assert dataset.card.cleaning.by_reason() == {"unknown role": 10}
-
-
-def two_answers(n: int, **more: Any) -> list[dict[str, Any]]:
-    """Questions with two answers each, asked with and without care."""
-    rows = []
-    for i in range(n):
-        rows.append({"question": f"Who painted picture number {i}?", "answer": f"It was painted by A{i}."})
-        rows.append({"question": f"who  painted Picture number {i}", "answer": f"Someone called B{i} did that one."})
-    return [row | {key: make(i) for key, make in more.items()} for i, row in enumerate(rows)]
-
-
-@pytest.mark.parametrize("with_ids", [False, True])
-def test_one_question_is_on_one_side_of_the_split(with_ids: bool, tmp_path: Path) -> None:
-    rows = two_answers(1500, id=lambda i: f"n{i}") if with_ids else two_answers(1500)
-    dataset = load_dataset([write(tmp_path / "a.jsonl", rows)], None, 10_000)
-    trained = {forms.normalised_question(sample.question) for sample in dataset.train}
-    held_out = [forms.normalised_question(sample.question) for sample in dataset.validation]
-    assert 20 < len(held_out) < 200
-    assert not trained.intersection(held_out)
-    moved = dataset.card.across.moved
-    assert moved > 20 if with_ids else moved == 0
-
-
-def chains(n: int, length: int) -> list[dict[str, Any]]:
-    """Rows of which each shares its id with the one before and its question with the one after, in chains."""
-    return [
-        {
-            "id": f"c{i}-{k // 2}",
-            "question": f"Who made work {i} of {(k + 1) // 2}?",
-            "answer": f"A painter named {i * 97 + k}.",
-        }
-        for i in range(n)
-        for k in range(length)
-    ]
-
-
-def test_rows_that_hang_together_by_ids_and_questions_are_on_one_side_everywhere(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.jsonl", chains(400, 6))
-    dataset = load_dataset([path], None, 10_000)
-
-    def chain(sample: Sample) -> str:
-        return re.findall(r"work (\d+)", sample.question)[0]
-
-    trained, held_out = ({chain(one) for one in part} for part in (dataset.train, dataset.validation))
-    assert not trained & held_out
-    assert len(trained | held_out) == 400
-    assert 2 <= len(held_out) < 30  # as many as of single rows, though each chain has four ids
-    for_evaluation = load_held_out([path], None, None)
-    assert {one.id for one in for_evaluation.samples} == {one.id for one in dataset.validation}
-    assert set(for_evaluation.splits.values()) == {"new_fact"}
-    searched = training_samples({"data": [path]})
-    assert sorted(one.answer for one in searched) == sorted(one.answer for one in dataset.train)
-    assert splits_of(load([path])).count("new_fact") == len(dataset.validation)
-
-
-def test_a_question_with_many_ids_is_held_out_no_more_often_than_another(tmp_path: Path) -> None:
-    rows = [
-        {"id": f"vote-{n}", "question": f"Prompt number {n % 100}: what is art?", "answer": f"Answer {n} of somebody."}
-        for n in range(3000)
-    ]
-    dataset = load_dataset([write(tmp_path / "a.jsonl", rows)], None, 10_000)
-    held_out = {sample.question for sample in dataset.validation}
-    assert len(held_out) <= 8
-    assert not held_out & {sample.question for sample in dataset.train}
-    one = [row | {"question": "Describe the picture."} for row in rows[:300]]
-    dataset = load_dataset([write(tmp_path / "b.jsonl", one)], None, 10_000)
-    assert (len(dataset.train), dataset.validation) == (300, [])
-
-
-def test_rows_follow_what_other_sources_ask(tmp_path: Path) -> None:
-    others = {split: [s for s in load(["core"]) if s.question and split_of(s) == split] for split in SPLITS}
-    rows = [
-        {"id": f"r{split}{n}", "question": sample.question.upper(), "answer": f"Someone, as I think: {split} {n}."}
-        for split, samples in others.items()
-        for n, sample in enumerate([s for s in samples if len(s.messages) == 2][:60])
-    ]
-    dataset = load_dataset(["core", write(tmp_path / "mine.jsonl", rows)], None, 10_000)
-    of_rows = [sample for sample in dataset.train if sample.source == "mine"]
-    assert len(of_rows) > 50
-    asked = {forms.normalised_question(sample.question) for sample in of_rows}
-    assert not asked & {forms.normalised_question(s.question) for s in dataset.validation if len(s.messages) == 2}
-
-
-def test_one_question_is_on_one_side_whatever_the_system_says(tmp_path: Path) -> None:
-    rows: list[Any] = []
-    for n in range(1500):
-        turns = [{"role": "user", "content": f"Who made work {n}?"}, GOYA]
-        rows.append({"messages": turns})
-        rows.append({"messages": [{"role": "system", "content": "Be brief."}, *turns]})
-        rows.append({"system_prompt": "You teach.", "question": f"Who made work {n}?", "response": f"It was {n}."})
-    samples = load([write(tmp_path / "a.jsonl", rows)])
-    sides = splits_of(samples)
-    sides_of: dict[str, set[str]] = {}
-    for sample, side in zip(samples, sides, strict=True):
-        sides_of.setdefault(sample.question.rpartition("\n\n")[2], set()).add(side)
-    assert {len(found) for found in sides_of.values()} == {1}
-    assert sides.count("new_fact") > 20
-
-
-def test_what_is_alike_across_the_split_is_counted(tmp_path: Path) -> None:
-    rows = two_answers(1500)
-    for i in range(0, 3000, 2):
-        rows[i + 1]["question"] = f"Picture number {i // 2}: who painted?"
-    path = write(tmp_path / "a.jsonl", rows)
-    dataset = load_dataset([path], None, 10_000)
-    trained = {frozenset(forms.normalised_question(sample.question).split()) for sample in dataset.train}
-    alike = [s for s in dataset.validation if frozenset(forms.normalised_question(s.question).split()) in trained]
-    assert dataset.card.across.same_words == len(alike) > 20
-    dataset.card.write(tmp_path)
-    assert json.loads((tmp_path / "data_card.json").read_text())["across_split"]["same_words"] == len(alike)
-    assert f"{len(alike)} held-out questions have the words" in (tmp_path / "data_card.md").read_text()
 
 
 def test_the_examples_of_the_documentation_are_read(tmp_path: Path) -> None:
