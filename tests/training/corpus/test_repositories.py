@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -16,6 +17,12 @@ from training.corpus import CorpusError, Sample, load, repositories, weighted_so
 from training.corpus.repositories import dialogues, documents, git, tables
 
 Files = dict[str, str]
+
+ROOT = Path(__file__).parents[3]
+
+ROWS = Counter[str]()
+for _source in repositories.SOURCES.values():
+    ROWS[_source.area] += _source.size.samples
 
 
 class Host:
@@ -174,6 +181,30 @@ def test_documents_become_passages_and_only_honest_questions(host: Host, monkeyp
     assert {sample.area for sample in samples} == {"ai"}
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (
+            "The tokens `<s>`, `[CLS]` and `[[x]]` stand in the code of a page about models of language.",
+            "The tokens `<s>`, `[CLS]` and `[[x]]` stand in the code of a page about models of language.",
+        ),
+        ("The token [CLS] begins each text.[^1] It is old [1, 2].", "The token [CLS] begins each text. It is old."),
+        ("In order to [**draw the boxes**], we write this.", "In order to draw the boxes, we write this."),
+        ("Networks such as VGG :cite:`Simonyan`, and BLOOM are known.", "Networks such as VGG, and BLOOM are known."),
+        ("It holds (seemingly always). It is so (see above).", "It holds (seemingly always)."),
+        ("You may then\nimport a module by its name.", "You may then import a module by its name."),
+        ("First.\n\n```sh\necho $$ [[\n```\n\nSecond.\n\n```sh\necho $$ ]]\n```", "First.\nSecond."),
+        ("::: dspy.Tool\n    handler: python\n    options: all\n\nA tool is a function.", "A tool is a function."),
+        ("The value \\\\(V(s)\\\\) grows. Then {py:func}`pl.run <x>` runs. It ends.", "It ends."),
+    ],
+)
+def test_what_markup_says_is_kept_and_the_markup_is_not(tmp_path: Path, written: str, read: str) -> None:
+    more = "word " * 20 + "end."
+    (tmp_path / "page.md").write_text(f"{written}\n\n{more}\n", encoding="utf-8")
+    ((_, _, passage),) = documents.read([tmp_path / "page.md"], "A Page")
+    assert passage == f"{read}\n{more}"
+
+
 def test_a_book_is_read_between_its_marks_in_its_own_encoding(tmp_path: Path) -> None:
     prose = "In the days of Fran\xe7ois the first a painter came to France " + "and painted " * 20 + "a picture."
     book = f"Licence\n\n*** START OF THIS BOOK ***\n\nPLATES\n\n{prose}\n\n*** END OF THIS BOOK ***\n\nMore licence"
@@ -318,8 +349,21 @@ def test_every_source_is_described_in_full() -> None:
             assert set(source.form.columns) <= known[source.form.about], name
         elif isinstance(source.form, dialogues.Dialogues):
             assert source.form.length % 2 == 0, name
-    rows = {
-        area: sum(s.size.samples for s in repositories.SOURCES.values() if s.area == area) for area in ("art", "ai")
-    }
-    assert rows["ai"] > 18_000
-    assert sum(source.size.samples for source in repositories.SOURCES.values()) > 240_000
+    assert ROWS["ai"] > 18_000
+    assert ROWS.total() > 240_000
+
+
+def test_the_documents_say_how_much_there_is() -> None:
+    """What ``list`` and ``stats`` print, in thousands."""
+    counted = re.search(
+        r"some ([\d,]+) samples more, from (\d+) repositories: ([\d,]+) about art, ([\d,]+) about AI, ([\d,]+) conv",
+        " ".join((ROOT / "docs/data.md").read_text(encoding="utf-8").split()),
+    )
+    in_all = re.search(r"at full size on some ([\d,]+) samples", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert counted
+    assert in_all
+    more, places, *areas, everything = (int(text.replace(",", "")) for text in (*counted.groups(), in_all[1]))
+    assert places == len({source.checkout.repository for source in repositories.SOURCES.values()})
+    assert areas == [pytest.approx(ROWS[area], abs=999) for area in ("art", "ai", "conversation")]
+    assert more == pytest.approx(ROWS.total(), abs=999)
+    assert everything == pytest.approx(ROWS.total() + len(load(["embedded"])), abs=999)

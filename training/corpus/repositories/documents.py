@@ -21,17 +21,25 @@ LONGEST_HEADING = 10
 """Words of a heading that a question may be made of."""
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+_FENCES = re.compile(r"(^|\n)(?:```|~~~).*?(?:\n(?:```|~~~)[^\n]*(?=\n|$)|\Z)", re.DOTALL)
 _BLOCKS = re.compile(
-    r"^(?:import|export) [^\n]*$|\[\[.*?\]\]|\$\$.*?\$\$|\{%.*?%\}|<!--.*?-->", re.MULTILINE | re.DOTALL
+    r"^import [^\n]* from ['\"][^\n]*$|^export (?:const|default|function) [^\n]*$|^:::[^\n]*$|"
+    r"(?<!`)\[\[[^\]\n]*\]\]|\$\$.*?\$\$|(?<!`)\{%.*?%\}|(?<!`)<!--.*?-->",
+    re.MULTILINE | re.DOTALL,
 )
-_TAGS = re.compile(r"</?[A-Za-z][^>\n]*>")
+_SLIDES = re.compile(r"\[\*\*(.*?)\*\*\]", re.DOTALL)
+"""Dive into Deep Learning marks so what its slides show."""
+# What stands in code is kept, as the first group: `<s>`, `[CLS]`, `{name}`.
+_TAGS = re.compile(r"(`[^`]*`)|</?[A-Za-z][^>\n]*>")
 _POINTERS = re.compile(
-    r":(?:numref|eqref|ref|doc|term|py|func|class)[\w:]*:`|\{(?:ref|doc|numref|eq|func|class|mod|attr)\}`?|"
-    r"\((?:see|fig)[^)]*\)|https?://\S+",
+    r":(?:numref|eqref|ref|doc|term|py|func|class)[\w:]*:`|"
+    r"\{(?:py:\w+|ref|doc|numref|eq|func|class|mod|attr|meth|data|jax-issue)\}`?|"
+    r"\((?:see|figs?|figures?)\b[^)]*\)|https?://\S+",
     re.IGNORECASE,
 )
-_MARKS = re.compile(r":\w+:`[^`]*`|\{[#\w]+[=}][^}]*\}?|\[[!^]?[\w ,-]*\]")
-_MATHS = re.compile(r"\$[^$\n]+\$|\\[a-z]+\{")
+_MARKS = re.compile(r":\w+:`[^`]*`|(`[^`]*`)|\{[#\w]+[=}][^}]*\}?|\[[!^][\w ,-]*\]|\[[ x]?\]|\[\d[\d, -]*\]")
+_BEFORE_MARK = re.compile(r"(`[^`]*`)|[ ]+(?=[,.;)](?:\s|$))")
+_MATHS = re.compile(r"\$[^$\n]+\$|\\\(|\\[a-z]+\{")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"(])")
 _BOOK = re.compile(r"\*\*\* ?START OF TH.*?\*\*\*(.*?)\*\*\* ?END OF TH", re.DOTALL)
 # Headings that every document has, and words of a page about itself.
@@ -124,8 +132,8 @@ def _book(text: str) -> Section:
 
 
 def _without_markup(text: str) -> str:
-    text = _BLOCKS.sub("", _FRONT_MATTER.sub("", text))
-    return re.sub(r"(^|\n)(?:```|~~~).*?(?:\n(?:```|~~~)[^\n]*(?=\n|$)|\Z)", "\n\n", text, flags=re.DOTALL)
+    # Code first: a `[[` or `$$` in it would else take away all text up to the next one.
+    return _SLIDES.sub(r"\1", _BLOCKS.sub("", _FENCES.sub("\n\n", _FRONT_MATTER.sub("", text))))
 
 
 def _blocks(tokens: Iterable[Token]) -> Iterator[tuple[str | None, str]]:
@@ -139,7 +147,7 @@ def _blocks(tokens: Iterable[Token]) -> Iterator[tuple[str | None, str]]:
         elif token.type == "inline" and "table_open" not in kinds:
             text = _inline(token)
             if kinds[-1] == "heading_open":
-                yield _MARKS.sub("", text).replace("`", "").strip(" :#*"), ""
+                yield _MARKS.sub(r"\1", text).replace("`", "").strip(" :#*"), ""
             else:
                 prose = _prose(text)
                 yield None, f"- {prose}" if prose and "list_item_open" in kinds else prose
@@ -154,12 +162,12 @@ def _inline(token: Token) -> str:
             parts.append(f"`{child.content}`")
         elif child.type in ("softbreak", "hardbreak"):
             parts.append(" ")
-    return re.sub(r"\s+", " ", _TAGS.sub("", "".join(parts))).strip()
+    return re.sub(r"\s+", " ", _TAGS.sub(r"\1", "".join(parts))).strip()
 
 
 def _prose(text: str) -> str:
     """A paragraph without the sentences that point to what was left out: formulas, figures, other sections."""
     kept = [part for part in _SENTENCE_END.split(text) if not _POINTERS.search(part) and not _MATHS.search(part)]
-    prose = _MARKS.sub("", " ".join(kept)).strip()
+    prose = _BEFORE_MARK.sub(r"\1", _MARKS.sub(r"\1", " ".join(kept))).strip()
     letters = sum(letter.isalpha() or letter.isspace() for letter in prose)
     return prose if letters > 0.8 * len(prose) and not prose.endswith(":") else ""
