@@ -49,7 +49,8 @@ class TrainingError(ValueError):
 
 
 class Trainer:
-    """Trains ``model`` on ``documents`` and calls ``on_best`` whenever the first of ``held_out`` scores better.
+    """Trains ``model`` on ``documents`` and calls ``on_best`` whenever the first of ``held_out`` scores better;
+    where there is none, at the end.
 
     ``model`` is a module with ``loss(tokens, labels, documents, *, label_smoothing)``, the sum over the labels, and
     ``layers``: ``ModernTransformer`` or ``PackedCausalLM``. With ``states`` the run is saved as it goes, and
@@ -124,6 +125,8 @@ class Trainer:
             self._keep_state()
         outcome.epochs = outcome.tokens / max(1, len(self.batches.documents.tokens))
         self.energy_used = self._energy_so_far()
+        if not self.held_out:
+            self._keep_weights()
         return outcome
 
     def _advance(self, started: float) -> None:
@@ -389,7 +392,7 @@ class Trainer:
         self.energy.earlier = EnergyUse(**state.get("energy", {}))
         restore_random_states(state["random"])
         if self.outcome.best_step == self.outcome.steps:
-            self.on_best(self.outcome.steps, self.outcome.best)
+            self._keep_weights()
         self.progress.say(f"going on from step {self.outcome.steps} of {self.max_steps}")
 
     def _go_on_after_time(self) -> None:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from training.common.checkpoint_folder import FILES, FOLDERS, report_in
 from training.common.cli import OneLineParser, contained
@@ -36,8 +36,10 @@ from training.evaluation.model_card import write_cards
 from training.hardware.compute import Compute, choose_compute
 from training.loop.distributed import World
 from training.loop.learning_rate_finder import PICTURE, find_learning_rate
+from training.loop.outcome import run_report
 from training.loop.plan import DEVICES
 from training.loop.resume import Start, TrainingStates
+from training.loop.trainer import Trainer
 from training.reporting.curves import draw_curves
 from training.reporting.report import REPORT_KEYS, write_report
 from training.reporting.tracking import tracking_problems
@@ -237,22 +239,37 @@ def conclusion(report: Mapping[str, Any], out: Path) -> str:
     return f"{said}{weak}{more}"
 
 
+class Trained(Protocol):
+    """A run whose model is trained."""
+
+    @property
+    def dataset(self) -> TokenisedDataset: ...
+
+    @property
+    def trainer(self) -> Trainer: ...
+
+
 def finish(
     out: Path,
+    run: Trained,
+    states: TrainingStates,
     report: dict[str, Any],
     exports: Mapping[str, Callable[[], Any]],
     title: str,
-    dataset: TokenisedDataset,
     key: str,
-) -> None:
-    """Write all that comes beside a trained model: each part that fails is said, is None in the report, and costs
-    nothing else.
+) -> dict[str, Any]:
+    """Write all that comes beside a trained model, and forget its states unless it can go on: each part that fails is
+    said, is None in the report, and costs nothing else. Returns the whole report.
 
     Args:
+        report: what it says of this model; what it says of every run is added.
         exports: other forms of the model by their names in ``out``, each made of the one before.
         title: of the curves.
         key: of what the data held when the run began.
     """
+    trainer = run.trainer
+    report |= run_report(trainer.outcome, trainer.outcome.best, run.dataset, trainer.compute, trainer.energy_used)
+    report |= {"seed": states.config["seed"], "config": states.config}
     written: dict[str, str | None] = {}
     lacking = ""
     for name, write in exports.items():
@@ -263,8 +280,11 @@ def finish(
     report["written"] = written
     report["data_key"] = key
     write_report(out, report)
-    contained("data_card.json is not written", dataset.write_card, out)
+    contained("data_card.json is not written", run.dataset.write_card, out)
     contained("README.md is not written", write_cards, out)
+    if not trainer.is_cut_short:
+        states.remove()
+    return report
 
 
 def _part(out: Path, name: str, write: Callable[[], Any], lacking: str = "") -> str | None:

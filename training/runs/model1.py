@@ -20,7 +20,6 @@ from training.hardware.shards import whole_weights
 from training.inference.generation import generate_batch
 from training.loop.distributed import World
 from training.loop.flops import counted
-from training.loop.outcome import run_report
 from training.loop.plan import few_tokens
 from training.loop.plans import room_problems, shape_of
 from training.loop.resume import Start, TrainingStates
@@ -32,7 +31,7 @@ from training.models.hf_format import export_hf
 from training.models.tokenizer import CHAT_FORM, PAD, Tokenizer, prepare_for_model1, train_tokenizer
 from training.models.transformer import ModernTransformer
 from training.reporting.tracking import tracking
-from training.runs.command import SAMPLE_QUESTIONS, begin, compute_for, configuration, describe_cuts, finish, key_of
+from training.runs.command import SAMPLE_QUESTIONS, begin, compute_for, describe_cuts, finish, key_of
 from training.settings.model1 import Model1Options
 
 
@@ -152,8 +151,6 @@ def train_model1(
     with tracking(report_to, out, states.config) as listener, trainer.energy.measure(options.country):
         trainer.metrics.listener = listener
         outcome = trainer.run()
-    if not trainer.held_out:
-        trainer.on_best(outcome.steps, {})
     if not world.is_first:
         return {}
     best_path = out / PT
@@ -167,9 +164,6 @@ def train_model1(
         "trainable_parameters": model.n_parameters(),
         "size_bytes": best_path.stat().st_size,
         **counted(shape_of(options), options.seq_len, outcome.tokens),
-        **run_report(outcome, outcome.best, run.dataset, trainer.compute, trainer.energy_used),
-        "seed": options.seed,
-        "config": configuration(options, data),
     }
     title = f"Model 1, {model.n_parameters() / 1e6:.1f}M parameters, from scratch"
     hf, gguf = out / HF, out / GGUF
@@ -177,7 +171,4 @@ def train_model1(
         HF: lambda: export_hf(model.cpu().eval(), run.tokenizer, hf),
         GGUF: lambda: export_gguf(hf, gguf),
     }
-    finish(out, report, beside, title, run.dataset, key)
-    if not trainer.is_cut_short:
-        states.remove()
-    return report
+    return finish(out, run, states, report, beside, title, key)

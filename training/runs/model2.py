@@ -18,7 +18,6 @@ from training.hardware.compute import Compute
 from training.inference.generation import generate
 from training.loop.distributed import World
 from training.loop.flops import counted
-from training.loop.outcome import run_report
 from training.loop.plans import base_problems, shape_in_training
 from training.loop.resume import Start, TrainingStates
 from training.loop.scoring import Score
@@ -28,7 +27,7 @@ from training.models.fine_tuning import Full, Lora, PackedCausalLM, QLora
 from training.models.gguf_format import export_gguf, gguf_problem
 from training.reporting.metrics import read_metrics
 from training.reporting.tracking import tracking
-from training.runs.command import SAMPLE_QUESTIONS, begin, compute_for, configuration, describe_cuts, finish, key_of
+from training.runs.command import SAMPLE_QUESTIONS, begin, compute_for, describe_cuts, finish, key_of
 from training.settings.model2 import Model2Options
 
 
@@ -139,8 +138,6 @@ def train_model2(
         )
         with trainer.energy.measure(options.country):
             outcome = trainer.run()
-    if not trainer.held_out:
-        trainer.on_best(outcome.steps, {})
     if not world.is_first:
         return {}
     progress.stage("export", f"writing {out}")
@@ -157,18 +154,13 @@ def train_model2(
         "trainable_parameters": trained,
         "size_bytes": sum(file.stat().st_size for file in (out / FINAL).glob("*.safetensors")),
         **(flops or {}),
-        **run_report(outcome, outcome.best, run.dataset, trainer.compute, trainer.energy_used),
         "base_val_loss": before.get("loss"),
         "base_val_bits_per_byte": before.get("bits_per_byte"),
-        "seed": options.seed,
-        "config": configuration(options, data),
     }
     title = f"Model 2, {report['parameters'] / 1e6:.0f}M parameters, fine-tuned ({options.method})"
     gguf = out / GGUF
-    finish(out, report, {gguf.name: lambda: export_gguf(out / FINAL, gguf, options.gguf)}, title, run.dataset, key)
-    if not trainer.is_cut_short:
-        states.remove()
-    return report
+    beside = {GGUF: lambda: export_gguf(out / FINAL, gguf, options.gguf)}
+    return finish(out, run, states, report, beside, title, key)
 
 
 def make_method(base: Base, options: Model2Options, compute: Compute) -> Full | Lora:

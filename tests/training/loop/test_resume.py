@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import resource
 import signal
@@ -15,7 +16,7 @@ import pytest
 import torch
 
 from tests.trained import ROOT
-from tests.training.tiny_run import OPTIONS, TARGET, Watched, run_with_stops, saved_run
+from tests.training.tiny_run import OPTIONS, TARGET, Watched, run_with_stops, saved_run, tiny_trainer
 from training.common.cli import Stopped
 from training.loop.plan import disk_problems
 from training.loop.resume import Interruption, StateError, TrainingStates, differences
@@ -144,7 +145,8 @@ def test_a_full_disk_is_one_line_and_the_older_state_is_whole(tmp_path: Path) ->
     assert saved_run(tmp_path, replace(SAVING, save_steps=2)).run().steps == 24
 
 
-def test_weights_that_a_full_disk_refuses_are_one_line_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("step", "saved"), [(8, 6), (24, 22)], ids=["the best", "the last"])
+def test_weights_that_a_full_disk_refuses_are_one_line_too(tmp_path: Path, step: int, saved: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def keep(step: int, scores: object) -> None:
@@ -153,13 +155,28 @@ def test_weights_that_a_full_disk_refuses_are_one_line_too(tmp_path: Path) -> No
 
     run = saved_run(tmp_path, replace(SAVING, save_steps=2))
     run.on_best = keep
+    if step == 24:
+        run.held_out = {}
     try:
-        with pytest.raises(StateError, match=r"the weights of step 8 cannot be written: .*go on with --resume"):
+        with pytest.raises(StateError, match=rf"the weights of step {step} cannot be written: .*go on with --resume"):
             run.run()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert run.states is not None
-    assert run.states.steps()[-1] == 6
+    assert run.states.steps()[-1] == saved
+
+
+def test_weights_that_a_full_disk_refuses_to_a_run_that_goes_on_are_one_line_too(tmp_path: Path) -> None:
+    def keep(step: int, scores: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = tiny_trainer(tmp_path, SAVING)
+    run.outcome.best_step = 0
+    state = run.state()
+    again = tiny_trainer(tmp_path, SAVING)
+    again.on_best = keep
+    with pytest.raises(StateError, match=r"the weights of step 0 cannot be written: .*go on with --resume"):
+        again.restore(state)
 
 
 def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
