@@ -6,18 +6,16 @@ somebody says so. All go on from the state that they saved last.
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from app.child import LOGS, ROOT, Child, last_line, short_path
+from training.common.progress import Stage, State, read_state
 
 CHECKPOINTS = {"model1": ROOT / "checkpoints" / "art_ai_model", "model2": ROOT / "checkpoints" / "model2_pretrained"}
 COMMANDS = {
@@ -25,7 +23,8 @@ COMMANDS = {
     "model2": [sys.executable, "-m", "training.train_model2_pretrained", "--profile", "demo", "--resume"],
 }
 TITLES = {"model1": "A model from scratch", "model2": "A pretrained model"}
-STAGES = {
+STARTING = "Starting"
+STAGES: dict[Stage, str] = {
     "tokenizer": "Learning its vocabulary",
     "corpus": "Preparing the texts",
     "download": "Fetching its base",
@@ -43,26 +42,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Step:
-    """How far the training of one model is; `state` is waiting, running, done, failed or weak.
-
-    Attributes:
-        seconds_left: until the training ends, by its pace; `seconds_at_most` by its limit.
-        looks: seconds and held-out bits per byte of each score on the way to `target`.
-        answer: what the model says by now to `question`.
-    """
+    """How far the training of one model is; `state` is waiting, running, done, failed or weak, `stage` what the page
+    calls that of a run, and `run` what it said last."""
 
     title: str
     state: str
     stage: str = ""
-    step: int = 0
-    steps: int = 0
-    loss: float | None = None
-    seconds_left: float | None = None
-    seconds_at_most: float | None = None
-    looks: Sequence[tuple[float, float]] = ()
-    target: float | None = None
-    question: str = ""
-    answer: str = ""
+    run: State = field(default_factory=State)
 
 
 class DemoTraining:
@@ -141,33 +127,9 @@ class DemoTraining:
 
     def _step(self, model: str) -> Step:
         state, title = self._states[model], TITLES[model]
-        progress = {} if state == "waiting" else self._read(model)
-        told: dict[str, Any] = {
-            "looks": _pairs(progress.get("looks")),
-            "target": _number(progress.get("target"), float),
-            "question": str(progress.get("question") or ""),
-            "answer": str(progress.get("answer") or ""),
-        }
-        if state != "running":
-            return Step(title, state, **told)
-        return Step(
-            title,
-            state,
-            STAGES.get(str(progress.get("stage")), "Starting"),
-            _number(progress.get("step"), int) or 0,
-            _number(progress.get("steps"), int) or 0,
-            _number(progress.get("loss"), float),
-            _number(progress.get("seconds_left"), float),
-            _number(progress.get("seconds_at_most"), float),
-            **told,
-        )
-
-    def _read(self, model: str) -> dict[str, Any]:
-        try:
-            progress = json.loads(self._progress_file(model).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}  # not written yet
-        return progress if isinstance(progress, dict) else {}
+        run = None if state == "waiting" else read_state(self._progress_file(model))
+        stage = STAGES.get(run.stage, STARTING) if run else STARTING
+        return Step(title, state, stage if state == "running" else "", run or State())
 
     def _progress_file(self, model: str) -> Path:
         return Path(self._folder.name) / f"{model}.json"
@@ -176,16 +138,3 @@ class DemoTraining:
         """End the child and everything that it started."""
         self._child.close()
         self._folder.cleanup()
-
-
-def _number(value: Any, kind: type[int] | type[float]) -> Any:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return kind(value) if is_number else None
-
-
-def _pairs(value: Any) -> list[tuple[float, float]]:
-    """The scores of a progress file, which may be of another version."""
-    pairs = value if isinstance(value, list) else []
-    pairs = [pair for pair in pairs if isinstance(pair, list) and len(pair) == 2]
-    found = [(_number(seconds, float), _number(score, float)) for seconds, score in pairs]
-    return [(seconds, score) for seconds, score in found if seconds is not None and score]

@@ -37,8 +37,10 @@ def waiting(steps: Sequence[Step], failure: str, can_go_on: bool = False) -> str
 
 
 def _model(step: Step) -> str:
-    share = 100 if step.state == "done" else round(100 * step.step / step.steps) if step.steps else 0
-    told = _curve(step) + _answer(step) if step.looks else ""
+    run = step.run
+    taken = round(100 * run.step / run.steps) if step.state == "running" and run.steps else 0
+    share = 100 if step.state == "done" else taken
+    told = _curve(step) + _answer(step) if run.looks else ""
     return (
         f'<div class="setup-step {step.state}"><h2>{escape(step.title)}</h2><p>{escape(" · ".join(_facts(step)))}</p>'
         f'<div class="bar" role="progressbar" aria-label="{escape(step.title)}" aria-valuemin="0" aria-valuemax="100" '
@@ -49,16 +51,16 @@ def _model(step: Step) -> str:
 def _facts(step: Step) -> list[str]:
     if step.state != "running":
         return [STATES[step.state]]
-    facts = [step.stage]
+    facts, run = [step.stage], step.run
     if step.stage == "Training":
-        if step.steps:
-            facts.append(f"step {step.step:,} of {step.steps:,}")
-        if step.loss is not None:
-            facts.append(f"loss {step.loss:.2f}")
-        if step.seconds_left is not None:
-            facts.append(f"about {in_words(step.seconds_left)} left")
-        if step.seconds_at_most is not None and step.seconds_at_most > 60:
-            facts.append(f"at most {in_words(step.seconds_at_most)}")
+        if run.steps:
+            facts.append(f"step {run.step:,} of {run.steps:,}")
+        if run.loss is not None:
+            facts.append(f"loss {run.loss:.2f}")
+        if run.seconds_left is not None:
+            facts.append(f"about {in_words(run.seconds_left)} left")
+        if run.seconds_at_most is not None and run.seconds_at_most > 60:
+            facts.append(f"at most {in_words(run.seconds_at_most)}")
     return facts
 
 
@@ -71,13 +73,14 @@ def in_words(seconds: float) -> str:
 
 def _curve(step: Step) -> str:
     """The scores so far, on a logarithmic scale, with the goal as a line; the same in words for who cannot see it."""
-    now = step.looks[-1][1]
-    goal = "" if step.target is None else f"; the goal is {step.target:.2f}"
+    run = step.run
+    now = run.looks[-1][1]
+    goal = "" if run.target is None else f"; the goal is {run.target:.2f}"
     said = f"Score on unseen wordings: {now:.2f} bits per byte{goal}"
-    first = f"It began at {step.looks[0][1]:.2f}. " if len(step.looks) > 1 else ""
-    bits = [score for _, score in step.looks] + ([step.target] if step.target else [])
+    first = f"It began at {run.looks[0][1]:.2f}. " if len(run.looks) > 1 else ""
+    bits = [score for _, score in run.looks] + ([run.target] if run.target else [])
     low, high = math.log(min(bits) * 0.8), math.log(max(bits) * 1.15)
-    end = max(1.0, step.looks[-1][0] + (step.seconds_left or 0.0) * (step.state == "running"))
+    end = max(1.0, run.looks[-1][0] + (run.seconds_left or 0.0) * (step.state == "running"))
 
     def x(seconds: float) -> float:
         return LEFT + (RIGHT - LEFT) * min(1.0, seconds / end)
@@ -91,11 +94,11 @@ def _curve(step: Step) -> str:
         for tick in TICKS
         if low < math.log(tick) < high
     ]
-    if step.target:
-        at = y(step.target)
+    if run.target:
+        at = y(run.target)
         parts.append(f'<line class="goal" x1="{LEFT}" x2="{RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        parts.append(f'<text x="{RIGHT}" y="{at - 7:.1f}" class="end goal">goal {step.target:.2f}</text>')
-    places = [(x(seconds), y(score)) for seconds, score in step.looks]
+        parts.append(f'<text x="{RIGHT}" y="{at - 7:.1f}" class="end goal">goal {run.target:.2f}</text>')
+    places = [(x(seconds), y(score)) for seconds, score in run.looks]
     line = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
     parts.append(f'<polyline class="score" points="{line}"/>')
     parts.append(f'<circle class="now" cx="{places[-1][0]:.1f}" cy="{places[-1][1]:.1f}" r="5"/>')
@@ -103,7 +106,7 @@ def _curve(step: Step) -> str:
     parts.append(f'<text x="{RIGHT}" y="{HEIGHT - 8}" class="end">{_clock(end)}</text>')
     return (
         f'<figure class="score-curve"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(f"{said}. {first}{len(step.looks)} scores so far.")}">{"".join(parts)}</svg>'
+        f'aria-label="{escape(f"{said}. {first}{len(run.looks)} scores so far.")}">{"".join(parts)}</svg>'
         f"<figcaption><b>{escape(said)}.</b> {escape(MEANING)}</figcaption></figure>"
     )
 
@@ -114,11 +117,12 @@ def _clock(seconds: float) -> str:
 
 def _answer(step: Step) -> str:
     """What the model says to a question at this moment, as it is."""
-    if not step.question:
+    run = step.run
+    if not run.question:
         return ""
     lead = "What it answers" if step.state == "done" else "What it answers right now"
-    answer = escape(step.answer) or "(nothing)"
+    answer = escape(run.answer) or "(nothing)"
     return (
-        f'<figure class="answers-now"><figcaption>{lead} to “{escape(step.question)}”</figcaption>'
+        f'<figure class="answers-now"><figcaption>{lead} to “{escape(run.question)}”</figcaption>'
         f'<blockquote dir="auto">{answer}</blockquote></figure>'
     )

@@ -10,15 +10,16 @@ import textwrap
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import httpx
 import pytest
 
-from app.demo_training import DemoTraining
+from app.demo_training import STAGES, DemoTraining
 from tests.app.serving import PASSWORD, ROOT, App, wait_until
 from tests.app.test_accessibility import PHONE_DARK, must_be_accessible
 from tests.app.visitor import Visitor
+from training.common.progress import Stage
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -53,6 +54,10 @@ def test_both_are_trained_one_after_the_other(tmp_path: Path) -> None:
     assert (tmp_path / "model2").exists()
     assert len(list((tmp_path / "logs").glob("demo-model*.log"))) == 2
     training.close()
+
+
+def test_every_stage_of_a_training_has_a_name_on_the_page() -> None:
+    assert set(STAGES) == set(get_args(Stage))
 
 
 def test_a_failure_names_the_log(tmp_path: Path) -> None:
@@ -104,7 +109,7 @@ def test_a_model_that_has_not_learned_stops_the_preparation_until_it_has(tmp_pat
     assert not training.run()
     assert training.failure == "Model 1 has not learned enough"
     assert [step.state for step in training.steps()] == ["weak", "waiting"]
-    assert training.steps()[0].answer == "of <b>of</b> of", "what it could say stays to be seen"
+    assert training.steps()[0].run.answer == "of <b>of</b> of", "what it could say stays to be seen"
     assert training.run()
     training.close()
 
@@ -118,7 +123,7 @@ def test_a_progress_file_of_another_version_is_read_as_far_as_it_goes(tmp_path: 
     training = DemoTraining(["model1"], {"model1": command(spoil)}, tmp_path)
     assert not training.run()
     (step,) = training.steps()
-    assert (list(step.looks), step.target, step.answer) == ([], None, "7")
+    assert (list(step.run.looks), step.run.target, step.run.answer) == ([], None, "7")
     training.close()
 
 

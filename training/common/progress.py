@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import sys
 import time
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 from tqdm import tqdm
 
@@ -41,6 +42,35 @@ class State:
     answer: str = ""
     """The latest, to the first of the fixed questions"""
     updated: float = 0.0
+
+
+def read_state(path: Path) -> State | None:
+    """What a run has written to its progress file; None before it has. Another version may have written it: what it
+    lacks, or has of another kind, is as in a new ``State``."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(told, dict):
+        return None
+    known: dict[str, Any] = {"stage": str(told.get("stage")), "looks": tuple(_pairs(told.get("looks")))}
+    known |= {name: str(told.get(name) or "") for name in ("message", "question", "answer")}
+    known |= {name: int(_number(told.get(name)) or 0) for name in ("step", "steps")}
+    measured = ("loss", "val_loss", "tokens_per_second", "seconds_left", "seconds_at_most", "target")
+    known |= {name: _number(told.get(name)) for name in measured}
+    return State(**known, updated=_number(told.get("updated")) or 0.0)
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_number else None
+
+
+def _pairs(value: Any) -> list[tuple[float, float]]:
+    pairs = value if isinstance(value, list) else []
+    pairs = [pair for pair in pairs if isinstance(pair, list) and len(pair) == 2]
+    found = [(_number(seconds), _number(score)) for seconds, score in pairs]
+    return [(seconds, score) for seconds, score in found if seconds is not None and score]
 
 
 def quiet_transformers() -> None:
