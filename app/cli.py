@@ -21,6 +21,7 @@ from app.runtime import Runtime
 from feedback.claim import Claim, low_space
 from feedback.database import DEFAULT_PATH, Database, DatabaseError
 from feedback.study import Study, StudyError
+from training.common.checkpoint_folder import GGUF, REPORT
 from training.common.cli import OneLineParser
 from training.inference.engines import EngineError
 from training.inference.engines.spec import FORMS, MODELS, open_engine
@@ -209,7 +210,7 @@ def _origins(arguments: argparse.Namespace) -> Origins:
 
 def _is_trained(model: str) -> bool:
     """Whether a training came to its end there; an interrupted one leaves weights, but neither of these."""
-    return any((CHECKPOINTS[model] / name).is_file() for name in ("model.gguf", "training_report.json"))
+    return any((CHECKPOINTS[model] / name).is_file() for name in (GGUF, REPORT))
 
 
 def _listen(host: str, port: int) -> socket.socket:

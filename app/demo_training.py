@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.child import LOGS, ROOT, Child, last_line, short_path
+from training.common.checkpoint_folder import MODEL1_FOLDER, MODEL2_FOLDER
 from training.common.progress import Stage, State, read_state
 
-CHECKPOINTS = {"model1": ROOT / "checkpoints" / "art_ai_model", "model2": ROOT / "checkpoints" / "model2_pretrained"}
+CHECKPOINTS = {"model1": MODEL1_FOLDER, "model2": MODEL2_FOLDER}
 COMMANDS = {
     "model1": [sys.executable, "-m", "training.train_art_ai_model", "--profile", "demo", "--resume"],
     "model2": [sys.executable, "-m", "training.train_model2_pretrained", "--profile", "demo", "--resume"],

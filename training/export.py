@@ -13,12 +13,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from training.common.checkpoint_folder import CONFIG, FINAL, GGUF, PT, TO_EXPORT, find, form_of
-from training.common.checkpoint_folder import HF as HF_FOLDER
+from training.common.checkpoint_folder import CONFIG, FINAL, FOLDERS, GGUF, HF, PT, TO_EXPORT, find, form_of
 from training.common.cli import OneLineParser, run_command
 from training.common.files import ForeignFileError, new_folder, place
 from training.models.gguf_format import FILE_TYPES, ExportError, export_gguf
-from training.models.hf_format import HF, export_hf
+from training.models.hf_format import export_hf
 
 
 def _source_of(checkpoint: Path) -> Path:
@@ -46,14 +45,14 @@ def _export(arguments: argparse.Namespace) -> None:
     if source.suffix == ".pt":
         from training.models.checkpoint import load
 
-        hf = arguments.out if arguments.to == "hf" and arguments.out else source.parent / HF_FOLDER
+        hf = arguments.out if arguments.to == "hf" and arguments.out else source.parent / HF
         export_hf(*load(source), hf)
         default = source.parent / GGUF
     else:
         hf = source
         default = (source.parent if source.name == FINAL else source) / GGUF
         if arguments.to == "hf" and arguments.out:
-            with new_folder(arguments.out, HF) as partial:
+            with new_folder(arguments.out, FOLDERS[HF]) as partial:
                 shutil.copytree(source, partial, dirs_exist_ok=True)
             hf = arguments.out
     written = hf

@@ -19,7 +19,7 @@ if __name__ == "__main__":  # run as a file: make the repository's packages impo
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     import training  # noqa: F401 - before PyTorch, whose threads it tells how to wait
 
-from training.common.checkpoint_folder import MODEL2_FOLDER
+from training.common.checkpoint_folder import FINAL, MODEL2_FOLDER
 from training.common.cli import OneLineParser, run_command
 from training.inference.generation import generate
 from training.loop.plan import estimate_tokens
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
                 f"held-out answers: {report['base_val_bits_per_byte']:.3f} bits per byte before, "
                 f"{report['val_bits_per_byte']:.3f} after (perplexity {report['val_perplexity']:.1f})"
             )
-        show_answers(arguments.out / "final", options.trust_remote_code)
+        show_answers(arguments.out / FINAL, options.trust_remote_code)
 
     carry_out(arguments, options, data, base_problems, set_up, train_model2, tell)
 

@@ -26,6 +26,7 @@ PT, FINAL, HF, GGUF, HERE = "art_ai_best.pt", "final", "hf", "model.gguf", "."
 """Weights by their names in a folder: Model 1 as PyTorch saves it, Model 2 and the export of Model 1 in Hugging Face's
 form, either for llama.cpp; the folder itself may be one in Hugging Face's form too."""
 REPORT, TOKENIZER, CONFIG = "training_report.json", "tokenizer.model", "config.json"
+METRICS, CURVES = "metrics.jsonl", "training_curves.png"
 
 TO_SERVE = (GGUF, HERE, FINAL, HF, PT)
 """Best first: a GGUF needs no PyTorch."""
@@ -35,8 +36,8 @@ TO_EXPORT = (PT, FINAL, HERE)
 IN_HF_FORM = (HF, FINAL, HERE)
 
 FILES = (
-    *(PT, "tokenizer.new", TOKENIZER, GGUF, "README.md", "training_curves.png"),
-    *("metrics.jsonl", REPORT, "data_card.json", "data_card.md"),
+    *(PT, "tokenizer.new", TOKENIZER, GGUF, "README.md", CURVES),
+    *(METRICS, REPORT, "data_card.json", "data_card.md"),
 )
 FOLDERS = {HF: "hf", FINAL: "final", "adapter": "adapter"}
 """What a training of either model writes into ``--out``, beside its states: names of folders with their kinds."""

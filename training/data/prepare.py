@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from training.common.cache import cache_folder, locked
+from training.common.checkpoint_folder import TOKENIZER
 from training.common.files import MANIFEST, new_file, new_folder, remove_folder
 from training.common.workers import Workers, release_freed_memory
 from training.corpus import CorpusError, source_files, source_name, stream, weighted_sources
@@ -119,7 +120,7 @@ class Prepared:
     @property
     def tokenizer_path(self) -> Path:
         """Where the encoder's maker may leave a file."""
-        return self.folder / "tokenizer.model"
+        return self.folder / TOKENIZER
 
 
 MakeEncoder = Callable[[Iterator[str], Path], Encoder]
@@ -226,7 +227,7 @@ class _Preparation:
             places = self._places(corpus)
             card = DataCard(self.recipe.data)
             texts = self._texts(corpus, places, card)
-            encoder = make_encoder(texts, self.folder / "tokenizer.model")
+            encoder = make_encoder(texts, self.folder / TOKENIZER)
             deque(texts, maxlen=0)  # the card counts every sample, whether the encoder's maker read it or not
             card.cleaning, card.across = corpus.report, corpus.across
             card.write(self.folder)

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from training.common.checkpoint_folder import CONFIG, FINAL
 from training.evaluation.subjects import Unavailable
 from training.loop.flops import counted
 from training.loop.plans import shape_in_training, shape_of
@@ -50,9 +51,9 @@ def _build(report: Mapping[str, Any], folder: Path) -> Any:
 
     options = _with_known(Model2Options(), config)
     if options.base not in KNOWN:
-        if not (folder / "final" / "config.json").is_file():
+        if not (folder / FINAL / CONFIG).is_file():
             raise Unavailable(f"{folder / 'final'} has no config.json")
-        options = replace(options, base=str(folder / "final"))
+        options = replace(options, base=str(folder / FINAL))
     return shape_in_training(options)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from training.common.checkpoint_folder import REPORT, read_report
+from training.common.checkpoint_folder import FINAL, HF, REPORT, read_report
 from training.common.files import ForeignFileError, replace_text
 from training.corpus import embedded, hub
 from training.corpus.card import markdown_table
@@ -78,7 +78,7 @@ class Sources:
     @property
     def form(self) -> str:
         """The folder in Hugging Face's form."""
-        return "hf" if self.is_model1 else "final"
+        return HF if self.is_model1 else FINAL
 
     def licence(self) -> tuple[str, str]:
         """The weights' licence by its id on the Hub, and why."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from training.common.checkpoint_folder import MODEL1_FOLDER, CheckpointError
+from training.common.checkpoint_folder import MODEL1_FOLDER, TOKENIZER, CheckpointError
 from training.data.prompts import ChatTokenizer, fit
 from training.inference.decoding import Answer, Decoder, TextPieces, penalise, sample, stream_ids
 from training.models.checkpoint import load
@@ -201,7 +201,7 @@ def generate(
         sampling: top_k, repetition_penalty, stop and seed, as for ``generate_batch``.
     """
     if isinstance(model, ModernTransformer):
-        tokenizer = tokenizer or Tokenizer(MODEL1_FOLDER / "tokenizer.model")
+        tokenizer = tokenizer or Tokenizer(MODEL1_FOLDER / TOKENIZER)
         if len(tokenizer) != model.config["vocab_size"]:
             raise CheckpointError(
                 f"the tokenizer has {len(tokenizer)} pieces and the model {model.config['vocab_size']}; "

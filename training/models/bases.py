@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.common.cache import cache_folder, locked
+from training.common.checkpoint_folder import CONFIG
 from training.common.files import file_sha256, new_folder
 from training.common.progress import Progress, quiet_transformers
 from training.data.documents import ChatForm
@@ -219,7 +220,7 @@ def source_of(name: str, progress: Progress) -> str:
         return BASES[name] or str(smollm2_folder(progress))
     folder = Path(name).expanduser()
     if folder.is_dir():
-        if not (folder / "config.json").is_file():
+        if not (folder / CONFIG).is_file():
             raise BaseError(
                 f"{name} is no model: it has no config.json; name the folder that holds config.json, the weights "
                 "and the tokenizer"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.common.checkpoint_folder import CheckpointError
+from training.common.checkpoint_folder import TOKENIZER, CheckpointError
 from training.common.files import new_file
 from training.models.tokenizer import Tokenizer
 from training.models.transformer import ModernTransformer
@@ -54,7 +54,7 @@ def load(path: str | Path) -> tuple[ModernTransformer, Tokenizer]:
         raise CheckpointError(
             f"{path} is not a readable checkpoint of Model 1 ({type(error).__name__}); {remedy}"
         ) from error
-    tokenizer = Tokenizer(path.parent / "tokenizer.model")
+    tokenizer = Tokenizer(path.parent / TOKENIZER)
     expected = checkpoint.get("tokenizer_sha256", tokenizer.sha256)
     if tokenizer.sha256 != expected or len(tokenizer) != model.config["vocab_size"]:
         raise CheckpointError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from training.common.checkpoint_folder import FINAL, FOLDERS
 from training.common.cli import is_installed
 from training.common.files import new_folder
 from training.hardware.compute import EXACT, STORED
@@ -200,7 +201,7 @@ class Full:
 
     def keep(self, out: Path) -> None:
         """The weights are the best so far."""
-        save_final(self.base, out / "final")
+        save_final(self.base, out / FINAL)
 
     def finish(self, out: Path) -> None:
         """All is written already."""
@@ -253,7 +254,7 @@ class Lora:
             set_peft_model_state_dict(self.adapted, load_peft_weights(str(out / "adapter"), device="cpu"))
         self.base.model.float()
         self.adapted.merge_and_unload()
-        save_final(self.base, out / "final")
+        save_final(self.base, out / FINAL)
 
 
 class QLora(Lora):
@@ -274,7 +275,7 @@ class QLora(Lora):
         whole = load_base(self.base.name, trust_remote_code=self.base.trust_remote_code)
         adapted: Any = PeftModel.from_pretrained(whole.model, out / "adapter")
         adapted.merge_and_unload()
-        save_final(whole, out / "final")
+        save_final(whole, out / FINAL)
 
 
 def four_bit_problems() -> list[str]:
@@ -295,7 +296,7 @@ def save_final(base: Base, folder: Path) -> None:
     if not is_first():
         return
     weights = {name: tensor.detach().to("cpu", STORED) for name, tensor in whole.items()}
-    with new_folder(folder, "final") as partial:
+    with new_folder(folder, FOLDERS[FINAL]) as partial:
         base.model.save_pretrained(partial, state_dict=weights)
         base.model.config.dtype = STORED  # save_pretrained writes that of the weights in memory
         base.model.config.save_pretrained(partial)

@@ -15,6 +15,7 @@ import gguf
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
 
+from training.common.checkpoint_folder import GGUF, TOKENIZER
 from training.common.files import new_file
 from training.common.progress import quiet_transformers
 from training.models.gguf_check import gguf_fault
@@ -204,11 +205,11 @@ def export_gguf(folder: str | Path, out: str | Path, file_type: FileType = "f16"
     if config.model_type not in FAMILIES:
         raise ExportError(f"{folder} {gguf_problem(config, None)}")
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    own = (folder / "tokenizer.model").is_file()  # Model 1's, of whose tokenizer.json nothing is asked
+    own = (folder / TOKENIZER).is_file()  # Model 1's, of whose tokenizer.json nothing is asked
     if (problem := gguf_problem(config, tokenizer)) and not own:
         raise ExportError(f"{folder} cannot be written as GGUF: {problem}")
     family = FAMILIES[config.model_type]
-    with new_file(out, "model.gguf") as partial:
+    with new_file(out, GGUF) as partial:
         model = _write(partial, folder, tokenizer, family, file_type)
         if fault := gguf_fault(partial, model, tokenizer):
             raise ExportError(f"{out} is not written: {fault}; use the folder {folder} as it is")

@@ -11,6 +11,7 @@ from typing import Any
 
 from gguf import GGUFWriter, TokenType
 
+from training.common.checkpoint_folder import TOKENIZER
 from training.data.prompts import looks_special
 from training.models.tokenizer import Tokenizer, TokenizerError
 
@@ -186,10 +187,10 @@ def _type_of_piece(text: str, type_: TokenType, tokenizer: Any) -> TokenType:
 
 def _own_pieces(folder: Path, vocab_size: int) -> Any:
     """Model 1's SentencePiece model, where it is that of the whole vocabulary; else None."""
-    if not (folder / "tokenizer.model").is_file():
+    if not (folder / TOKENIZER).is_file():
         return None
     try:
-        found = Tokenizer(folder / "tokenizer.model")
+        found = Tokenizer(folder / TOKENIZER)
     except TokenizerError:
         return None
     return found.processor if len(found) == vocab_size else None

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.common.checkpoint_folder import FOLDERS, HF, TOKENIZER
 from training.common.files import new_folder
 from training.common.progress import quiet_transformers
 from training.models.tokenizer import BEGIN, END, PAD, Tokenizer
@@ -83,12 +84,8 @@ def to_llama(model: ModernTransformer) -> LlamaForCausalLM:
 def export_hf(model: ModernTransformer, tokenizer: Tokenizer, folder: str | Path) -> None:
     """Write Model 1 as a Llama that ``AutoModelForCausalLM`` and ``AutoTokenizer`` load; replaces the folder whole."""
     llama = to_llama(model)
-    with new_folder(folder, HF) as partial:
+    with new_folder(folder, FOLDERS[HF]) as partial:
         llama.save_pretrained(partial)
         tokenizer.to_transformers().save_pretrained(partial)
         # The pieces' scores, which GGUF needs, are in no other file.
-        shutil.copyfile(tokenizer.path, partial / "tokenizer.model")
-
-
-HF = "hf"
-"""The kind of a folder that an export has written: only such a one is replaced by another."""
+        shutil.copyfile(tokenizer.path, partial / TOKENIZER)

@@ -173,6 +173,6 @@ def prepare_for_model1(
     workers: int | None = None,
     say: Callable[[str], None] = lambda message: None,
 ) -> Prepared:
-    """The same for Model 1, whose tokenizer is trained on the data; it is at ``tokenizer_path``."""
+    """``prepare`` for Model 1, whose tokenizer is trained on the data; it is at ``tokenizer_path``."""
     recipe = Recipe(data, f"{vocab_size} pieces", CHAT_FORM, loss_on, max_rows_per_source, max_held_out)
     return prepare(recipe, lambda texts, path: train_tokenizer(texts, vocab_size, path), workers=workers, say=say)

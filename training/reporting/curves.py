@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from training.common.checkpoint_folder import CURVES, METRICS
 from training.common.files import new_file
 from training.reporting.metrics import read_metrics
 
@@ -24,7 +25,7 @@ def _figure(width: float, height: float) -> Any:
 
 def draw_curves(folder: Path, title: str) -> None:
     """``training_curves.png`` from ``metrics.jsonl``: training and validation loss, and the learning rate."""
-    rows = read_metrics(folder / "metrics.jsonl")
+    rows = read_metrics(folder / METRICS)
     figure = _figure(8, 6)
     losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     for key, label in (("loss", "training"), ("val_loss", "validation, without smoothing")):
@@ -39,7 +40,7 @@ def draw_curves(folder: Path, title: str) -> None:
         rates.plot(*zip(*points, strict=True), color="tab:green")
     rates.set(xlabel="optimizer step", ylabel="learning rate")
     rates.grid(alpha=0.3)
-    with new_file(folder / "training_curves.png") as partial:
+    with new_file(folder / CURVES) as partial:
         figure.savefig(partial, dpi=120)
 
 

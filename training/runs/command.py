@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from training.common.checkpoint_folder import FILES, FOLDERS, report_in
+from training.common.checkpoint_folder import CURVES, FILES, FOLDERS, report_in
 from training.common.cli import OneLineParser, contained
 from training.common.files import (
     MANIFEST,
@@ -275,8 +275,7 @@ def finish(
     for name, write in exports.items():
         written[name] = _part(out, name, write, lacking)
         lacking = lacking or ("" if written[name] else name)
-    curves = "training_curves.png"
-    written[curves] = _part(out, curves, lambda: draw_curves(out, title))
+    written[CURVES] = _part(out, CURVES, lambda: draw_curves(out, title))
     report["written"] = written
     report["data_key"] = key
     write_report(out, report)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from training.common.checkpoint_folder import GGUF, HF, PT, TOKENIZER
+from training.common.checkpoint_folder import GGUF, HF, METRICS, PT, TOKENIZER
 from training.common.files import new_file, remove_file
 from training.common.options import OptionsError
 from training.common.progress import Progress
@@ -115,7 +115,7 @@ def set_up(
         told = generate_batch(model, tokenizer, asked, max_new_tokens=options.sample_tokens)
         return dict(zip(SAMPLE_QUESTIONS, told, strict=True))
 
-    metrics = world.metrics(out / "metrics.jsonl", state["outcome"]["steps"] if state else None)
+    metrics = world.metrics(out / METRICS, state["outcome"]["steps"] if state else None)
     progress.stage(
         "train",
         f"training {model.n_parameters():,} parameters on {len(dataset.train.tokens):,} tokens, {compute.name}, "

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from training.common.checkpoint_folder import FINAL, GGUF
+from training.common.checkpoint_folder import FINAL, GGUF, METRICS
 from training.common.cli import contained
 from training.common.progress import Progress
 from training.corpus import is_embedded
@@ -90,7 +90,7 @@ def set_up(
         with compute.autocast():
             return {q: generate(base.model, q, base.tokenizer, max_new_tokens=length) for q in SAMPLE_QUESTIONS}
 
-    metrics = world.metrics(out / "metrics.jsonl", state["outcome"]["steps"] if state else None)
+    metrics = world.metrics(out / METRICS, state["outcome"]["steps"] if state else None)
     trainer = world.trainer(
         model,
         dataset.train,
