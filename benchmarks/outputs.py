@@ -8,12 +8,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from training.common.files import ForeignFileError, check_file, is_ours, replace_text, sign_growing
+from training.common.files import ForeignFileError, check_file, is_ours, place, replace_text, sign_growing
 
 
 def own_file(text: str) -> Path:
     """A path to write to, for ``add_argument(type=own_file)``: refused before anything is measured."""
-    path = Path(text)
+    path = place(text)
     try:
         check_file(path)
     except ForeignFileError as error:

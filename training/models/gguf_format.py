@@ -57,13 +57,18 @@ class Family:
     convert: Callable[[str, Tensor, Any], Tensor]
 
 
-def _llama_parameters(writer: GGUFWriter, config: Any) -> None:
+def _add_sizes(writer: GGUFWriter, config: Any) -> None:
+    """The sizes that a Llama and a Phi have by the same names."""
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.num_hidden_layers)
     writer.add_feed_forward_length(config.intermediate_size)
     writer.add_head_count(config.num_attention_heads)
     writer.add_head_count_kv(config.num_key_value_heads)
+
+
+def _llama_parameters(writer: GGUFWriter, config: Any) -> None:
+    _add_sizes(writer, config)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_key_length(config.head_dim)  # which need not be the width over the heads
     writer.add_value_length(config.head_dim)
@@ -122,12 +127,7 @@ def _gpt2_convert(name: str, tensor: Tensor, config: Any) -> Tensor:
 
 def _phi_parameters(writer: GGUFWriter, config: Any) -> None:
     head_dim = config.hidden_size // config.num_attention_heads
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
+    _add_sizes(writer, config)
     writer.add_layer_norm_eps(config.layer_norm_eps)
     _add_rotation(writer, config, int(config.rope_parameters["partial_rotary_factor"] * head_dim))
 

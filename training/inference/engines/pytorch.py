@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from training.common.checkpoint_folder import checksum, weights_in
 from training.common.files import file_sha256
 from training.data.prompts import ChatTokenizer
 from training.inference.engines import CONTEXT, EngineError, Message, Piece, Sampling
@@ -225,8 +226,9 @@ class HuggingFace(_Batched):
 
     def describe(self) -> dict[str, str]:
         """Kind, the folder's name and the SHA-256 of the weights."""
-        weights = next(iter(sorted(self.path.glob("*.safetensors"))), self.path / "config.json")
-        return {"kind": "transformers", "source": self.path.name, "sha256": file_sha256(weights)}
+        weights = weights_in(self.path)
+        sha256 = file_sha256(weights[0]) if len(weights) == 1 else checksum(self.path)
+        return {"kind": "transformers", "source": self.path.name, "sha256": sha256}
 
 
 class TrainedFromScratch(_Batched):

@@ -144,6 +144,21 @@ def test_a_cancel_frees_the_place_and_a_broken_decoding_is_told(folder: Path) ->
         assert collect(engine, Sampling(2, 0.0, 1.0, 3)), "started again"
 
 
+@pytest.mark.parametrize(
+    "names", [["model.safetensors"], ["model-1.safetensors", "model-2.safetensors"], ["pytorch_model.bin"]]
+)
+def test_other_weights_are_another_model(names: list[str], tmp_path: Path) -> None:
+    """In whatever form: votes on two models would else be counted as one study."""
+    (tmp_path / "config.json").write_text("{}")
+    for name in names:
+        (tmp_path / name).write_text(name)
+    told = [HuggingFace(tmp_path).describe()["sha256"]]
+    for name in names:
+        (tmp_path / name).write_text("trained on")
+        told.append(HuggingFace(tmp_path).describe()["sha256"])
+    assert len(set(told)) == 1 + len(names)
+
+
 def test_a_broken_folder(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(EngineError, match="cannot load it"):
