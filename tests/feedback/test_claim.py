@@ -52,7 +52,9 @@ def test_a_link_to_the_database_is_the_same_database(tmp_path: Path) -> None:
     Claim(link).take()
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder without files of one's own")
+@pytest.mark.skipif(
+    not Path("/proc/self").exists(), reason="this system has no /proc, a folder in which not even root can make a file"
+)
 def test_a_folder_that_takes_no_files_is_not_called_in_use() -> None:
     with pytest.raises(DatabaseError, match="takes no files; name a file in another folder"):
         Claim("/proc/votes.db").take()
