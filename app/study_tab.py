@@ -15,6 +15,7 @@ from feedback.blind_test import Refused
 from feedback.database import DatabaseError
 from feedback.export.write import ExportError, replace_file
 from feedback.invites import Invite
+from feedback.statistics.patterns import in_force, wordings
 from feedback.study import Study, StudyError
 
 FOLDER = "studies"  # beside the database
@@ -107,9 +108,7 @@ def study_html(runtime: Runtime) -> str:
         "votes on flagged answers" if rules.flagged_answers else "",
         f"testers with fewer than {rules.min_votes} votes" if rules.min_votes else "",
         f"testers with over {rules.max_same_side:.0%} on one side" if rules.max_same_side < 1 else "",
-        f"votes faster than {rules.max_reading_speed:g} characters a second" if rules.max_reading_speed else "",
-        f"votes from an address of over {most} testers" if (most := rules.max_testers_per_address) else "",
-        f"votes with a comment of over {rules.max_same_comment} testers" if rules.max_same_comment else "",
+        *(wordings(rules)[rule] for rule in in_force(rules)),
     ]
     facts = {
         "State": state,

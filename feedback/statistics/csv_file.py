@@ -14,7 +14,7 @@ from ..study import Exclusion
 from .exclusion import exclude, rules_of
 from .load import StudyVotes, of_testers
 from .outcomes import Outcomes, VotesError, truth
-from .patterns import Traces, in_force, left_out_by_patterns
+from .patterns import COLUMNS, Traces, in_force, left_out_by_patterns
 from .table_file import read_table
 
 if TYPE_CHECKING:
@@ -110,14 +110,9 @@ def _looks(votes: DataFrame, rules: Exclusion) -> dict[str, NDArray[np.bool_]]:
         masks |= {
             rule: mask
             for rule, mask in left_out_by_patterns(_traces(current, seconds), rules).items()
-            if _NEEDED[rule] in votes.columns
+            if COLUMNS[rule] in votes.columns
         }
     return masks
-
-
-_NEEDED = {
-    "max_reading_speed": "server_seconds", "max_testers_per_address": "address_group", "max_same_comment": "comment",
-}  # fmt: skip
 
 
 def _traces(votes: DataFrame, seconds: Callable[[str], NDArray[np.float64]]) -> Traces:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..study import SAME_SIDE_VOTES, Exclusion
 from .outcomes import LEFT, RIGHT, Outcomes, TesterCounts, VotesError
-from .patterns import in_force, wordings
+from .patterns import COLUMNS, in_force, wordings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def rules_of(settings: str | Mapping[str, Any]) -> Exclusion:
 
 def of_votes(rules: Exclusion) -> bool:
     """Whether a rule looks at single votes, so that counts by tester are not enough."""
-    return rules.min_vote_seconds > 0 or rules.min_seen_seconds > 0 or rules.flagged_answers or in_force(rules)
+    return rules.min_vote_seconds > 0 or rules.min_seen_seconds > 0 or rules.flagged_answers or bool(in_force(rules))
 
 
 def left_out(testers: TesterCounts, rules: Exclusion) -> list[tuple[str, NDArray[np.bool_]]]:
@@ -93,27 +93,7 @@ def exclude(outcomes: Outcomes, rules: Exclusion, masks: Mapping[str, NDArray[np
             outcomes.flagged,
             "votes on an answer that named its model",
         ),
-        (
-            "max_reading_speed",
-            "server_seconds",
-            rules.max_reading_speed > 0,
-            masks.get("max_reading_speed"),
-            wording_of["max_reading_speed"],
-        ),
-        (
-            "max_testers_per_address",
-            "address_group",
-            rules.max_testers_per_address > 0,
-            masks.get("max_testers_per_address"),
-            wording_of["max_testers_per_address"],
-        ),
-        (
-            "max_same_comment",
-            "comment",
-            rules.max_same_comment > 0,
-            masks.get("max_same_comment"),
-            wording_of["max_same_comment"],
-        ),
+        *((rule, COLUMNS[rule], True, masks.get(rule), wording_of[rule]) for rule in in_force(rules)),
     ):
         if not active:
             continue

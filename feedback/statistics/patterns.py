@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COMMENT_CHARS = 20  # what is shorter, two testers write by chance
+COLUMNS = {  # by rule, what of an exported vote it needs
+    "max_reading_speed": "server_seconds",
+    "max_testers_per_address": "address_group",
+    "max_same_comment": "comment",
+}
 # What the report shows; a study's own rules have their own numbers.
 READING_SPEED = 100.0  # characters a second: who skims reads about 60, who reads about 25
 PER_ADDRESS = 5
@@ -59,9 +64,9 @@ class Traces:
     address: NDArray[np.int64]
 
 
-def in_force(rules: Exclusion) -> bool:
-    """Whether a rule needs more of a vote than its time, side and length."""
-    return bool(rules.max_reading_speed or rules.max_testers_per_address or rules.max_same_comment)
+def in_force(rules: Exclusion) -> list[str]:
+    """The rules in force that need more of a vote than its time, side and length."""
+    return [rule for rule in COLUMNS if getattr(rules, rule)]
 
 
 def left_out_by_patterns(traces: Traces, rules: Exclusion) -> dict[str, NDArray[np.bool_]]:

@@ -7,13 +7,16 @@ import io
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+from app.study_tab import study_html
 from app.vote_table import Filters, categories, vote_table
 from feedback.export import FORMATS
+from feedback.statistics.patterns import wordings
 from feedback.study import Exclusion, Study
 from tests.app.chat_server import ANSWER, ChatServer
 from tests.app.serving import PASSWORD, App
@@ -235,6 +238,9 @@ def test_each_rule_on_votes_marks_what_it_leaves_out(tmp_path: Path) -> None:
         "excluded: too fast": 1,
     }
     assert {mark: table.count(mark) for mark in marks} == marks
+    runtime: Any = SimpleNamespace(study=test.study, blind_test=test)
+    told = study_html(runtime)
+    assert all(rule in told for rule in wordings(rules).values()), "the tab Study says it in the same words"
     assert "excluded" not in vote_table(test.database.connection, test.study_id, Filters(), Exclusion())
 
 
