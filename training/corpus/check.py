@@ -131,8 +131,12 @@ def _compare_work(work: Work, thing: Thing, comparison: Comparison) -> None:
         return
     first = work.year_start or work.year
     same = first <= thing.last + YEARS and work.year >= thing.first - YEARS
-    years = f"{thing.first}-{thing.last}" if thing.first != thing.last else str(thing.last)
-    _add(comparison, "year", thing.museum, f"{work.title} ({work.artist})", f"{first}-{work.year}", years, same)
+    ours, theirs = _span(first, work.year), _span(thing.first, thing.last)
+    _add(comparison, "year", thing.museum, f"{work.title} ({work.artist})", ours, theirs, same)
+
+
+def _span(first: int, last: int) -> str:
+    return f"{first}-{last}" if first != last else str(last)
 
 
 def _add(comparison: Comparison, kind: str, museum: str, record: str, ours: str, theirs: str, same: bool) -> None:

@@ -22,12 +22,13 @@ FAULTS = ("wrong_fact", "misfit")
 
 def draw(versions: Mapping[str, Sequence[Sample]], count: int, salt: str) -> list[tuple[str, Sample]]:
     """``count`` samples of each version, by hash, in an order that does not tell the version."""
+    salt = f"{digest(salt):016x}" if len(salt.encode()) > 16 else salt  # a longer one cannot be hashed with
     drawn = [
         (version, sample)
         for version, samples in versions.items()
-        for sample in sorted(samples, key=lambda sample: digest(sample.id, salt=salt[:16]))[:count]
+        for sample in sorted(samples, key=lambda sample: digest(sample.id, salt=salt))[:count]
     ]
-    return sorted(drawn, key=lambda pair: digest(f"{pair[0]} {pair[1].id}", salt=salt[:16]))
+    return sorted(drawn, key=lambda pair: digest(f"{pair[0]} {pair[1].id}", salt=salt))
 
 
 def sheet(drawn: Sequence[tuple[str, Sample]]) -> tuple[list[str], list[str]]:
@@ -46,17 +47,17 @@ def score(path: Path) -> str:
     """The shares of faults by version, with 95% intervals (Clopper-Pearson), as a table.
 
     Raises:
-        CorpusError: The sheet or its key cannot be read, or a mark is neither empty, 0 nor 1.
+        CorpusError: The sheet or its key cannot be read or lacks a column, or a mark is neither empty, 0 nor 1.
     """
-    versions = {row["number"]: row["version"] for row in _rows(key_of(path))}
+    versions = {row["number"]: row["version"] for row in _rows(key_of(path), "number", "version")}
     read, found = Counter[str](), Counter[tuple[str, str]]()
-    for row in _rows(path):
+    for row in _rows(path, "number", *FAULTS):
         version = versions.get(row["number"])
         if version is None:
             raise CorpusError(f"{path}: number {row['number']} is not in {key_of(path).name}")
         read[version] += 1
         for fault in FAULTS:
-            mark = (row.get(fault) or "0").strip()
+            mark = (row[fault] or "").strip() or "0"
             if mark not in ("0", "1"):
                 raise CorpusError(f"{path}: number {row['number']}: {fault} = {mark!r} must be empty, 0 or 1")
             found[version, fault] += int(mark)
@@ -84,11 +85,15 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     return lines
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path, *columns: str) -> list[dict[str, str]]:
+    again = "give the sheet that reading --out wrote, saved as CSV with commas in UTF-8"
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(csv.DictReader(file))
+            rows = csv.DictReader(file)
+            if missing := [name for name in columns if name not in (rows.fieldnames or ())]:
+                raise CorpusError(f"{path}: has no column {missing[0]}; {again}")
+            return list(rows)
     except OSError as error:
-        raise CorpusError(
-            f"{path}: cannot be read ({error.strerror}); give the sheet that reading --out wrote"
-        ) from error
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}); {again}") from error
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path}: is not UTF-8; {again}") from error

@@ -53,6 +53,7 @@ def test_disagreements_are_found_by_kind_and_museum(tmp_path: Path) -> None:
     assert found.compared["born", "National Gallery of Art"] == 3  # without the namesake
     assert found.compared["year", "Museum of Modern Art"] == found.compared["year", "Carnegie Museum of Art"] == 1
     assert "| born | National Gallery of Art | Johannes Vermeer | 1632 | 1634 |" in found.markdown()
+    assert "| year | Tate | The Lady of Shalott (John William Waterhouse) | 1888 | 1808 |" in found.markdown()
 
 
 def test_the_command_writes_the_report_or_says_what_is_missing(
@@ -92,3 +93,23 @@ def test_a_blind_sheet_mixes_versions_and_is_counted(tmp_path: Path, capsys: pyt
     assert "| other | wrong_fact | 0 of 20 | 0.00% |" in told
     assert main(["reading", "--out", str(tmp_path / "sheet.txt")]) == 2
     assert "ends in .csv" in capsys.readouterr().err
+
+
+def test_a_sheet_that_lacks_a_column_is_told_and_a_long_salt_counts_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn = []
+    for salt in ("the first reading of 2026", "the first reading of 2027", "é" * 16):
+        out = tmp_path / f"{len(drawn)}.csv"
+        options = ["reading", "--data", "conversation", "--count", "20", "--salt", salt, "--out", str(out)]
+        assert main(options) == 0
+        drawn.append(out.read_text(encoding="utf-8"))
+    assert len(set(drawn)) == 3
+    for faulty, said in (
+        (drawn[0].replace("misfit", "fit", 1).encode(), "has no column misfit"),
+        (drawn[0].replace(",", ";").encode(), "has no column number"),
+        (drawn[0].replace("note", "n\xf6te", 1).encode("cp1252"), "is not UTF-8"),
+    ):
+        (tmp_path / "0.csv").write_bytes(faulty)
+        assert main(["reading", "--score", str(tmp_path / "0.csv")]) == 2
+        assert said in capsys.readouterr().err
