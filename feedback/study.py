@@ -423,14 +423,16 @@ class _Reader:
         if most and len(tables) > most:
             self.problems.append(f"{name} has {len(tables)} questions; at most {most} can be asked")
         entries: list[_Entry] = []
+        ids: set[str] = set()
         for number, table in enumerate(tables, 1):
             entry = self._entry(f"{name.removesuffix('s')} {number}", table, rules, kind)
             if entry is None:
                 continue
-            if entry.id in (other.id for other in entries):
+            if entry.id in ids:
                 self.problems.append(
                     f'{name.removesuffix("s")} {number}: id = "{entry.id}" is used twice; ids must be unique'
                 )
+            ids.add(entry.id)
             entries.append(entry)
         return tuple(entries)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,15 @@ def test_a_setting_that_came_later_leaves_other_studies_as_they_were() -> None:
     assert Study.from_document(document(show_models=True)).hash != plain.hash
     assert Study.from_document(document(access="open", background=[])).hash == plain.hash
     assert Study.from_document(document(access="invite")).hash != plain.hash
+
+
+def test_many_questions_are_read_in_a_time_that_grows_with_their_number() -> None:
+    """As a second study is begun while testers are in the first, reading it must not hold them up."""
+
+    def seconds(number: int) -> float:
+        prompts = [{"id": f"p{place}", "category": "c", "text": "t"} for place in range(number)]
+        begun = time.process_time()
+        assert len(Study.from_document(document(prompts=prompts)).prompts) == number
+        return time.process_time() - begun
+
+    assert min(seconds(8000) for _ in range(2)) < 25 * min(seconds(1000) for _ in range(3))  # each with each takes 64
