@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import statistics
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from torch import Tensor, nn
 
 from training.data.documents import Documents
 from training.data.packing import Batch, PackedBatches, all_batches
+from training.hardware.memory import peak_memory_bytes
 from training.loop.scoring import score
 from training.models.transformer import ModernTransformer
 
@@ -346,15 +346,6 @@ def write_rows(path: Path, train: Documents, held_out: Documents) -> None:
     np.savez(path, **{f"{part}_{key}": value for part, d in parts.items() for key, value in asdict(d).items()})
 
 
-def peak_memory() -> int:
-    """Largest resident set of this process in bytes; on Linux ``ru_maxrss`` would count the parent's."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return 1024 * int(line.split()[1])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
 def muon_seconds(model: nn.Module) -> float:
     """Seconds of Muon's step over the model's hidden matrices: the same whatever the tokens of a step."""
     from training.loop.muon import BatchedMuon
@@ -373,7 +364,7 @@ def run(job: Job) -> dict[str, Any]:
     documents, held_out = read_rows(Path(job.rows))
     model, batches = WAYS[job.way](job, documents)
     rows, seq_len = batches.batch_size, batches.seq_len
-    peak = peak_memory()
+    peak = peak_memory_bytes()
     steps = np.diff(batches.stamps)[WARM_UP:]
     useful = batches.useful[WARM_UP : WARM_UP + len(steps)]
     if not useful:

@@ -22,12 +22,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
-from model1_ways import peak_memory, read_rows
+from model1_ways import read_rows
 
 from training.common.progress import Progress, quiet_transformers
 from training.data.documents import Documents
 from training.data.packing import Batch, all_batches
 from training.hardware.compute import choose_compute
+from training.hardware.memory import peak_memory_bytes
 from training.loop.optimizer import cosine_with_warmup
 from training.loop.scoring import score
 from training.models.bases import Base, load_base
@@ -214,7 +215,7 @@ def run(job: Job, tuning: bool) -> dict[str, Any]:
     if not job.seconds:
         return {"bits_per_byte": bits_per_byte(job, base, held_out)}
     trained = (ours if job.way == "ours" else hugging_face)(job, base, documents)
-    peak = peak_memory()  # before anything is scored
+    peak = peak_memory_bytes()  # before anything is scored
     result = {
         "steps": trained.steps, "useful_tokens": trained.tokens, "seconds": trained.seconds,
         "useful_per_second": trained.tokens / trained.seconds, "peak_bytes": peak,
