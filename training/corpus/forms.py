@@ -86,6 +86,10 @@ def without_system(row: Row) -> dict[str, Any]:
     """A row without what the system says: of chats that have only that in common, or all but that."""
 
     def users(turns: Any) -> Any:
+        try:
+            turns = _turns_in(turns)
+        except Unreadable:  # another column of the row is what is read
+            return turns
         return [turn for turn in turns if _role_of(turn) != "system"] if _is_chat(turns) else turns
 
     kept = {name: value for name, value in row.items() if name not in ("system", "system_prompt")}
@@ -245,9 +249,7 @@ def _as_turns(value: Any) -> list[Any]:
 
 def _chat(row: Row) -> tuple[Message, ...] | None:
     for name in _CHATS:
-        turns = _decoded(row.get(name))
-        if isinstance(turns, Mapping):  # a list of objects as a table keeps it: an object of lists
-            turns = _as_rows(turns)
+        turns = _turns_in(row.get(name))
         if isinstance(turns, list | tuple):
             system = text_of(row.get("system"))
             return turns_of([{"role": "system", "content": system}, *turns] if system else turns)
@@ -255,6 +257,12 @@ def _chat(row: Row) -> tuple[Message, ...] | None:
     if _is_chat(_decoded(row.get("prompt"))) or _is_chat(answer):  # TRL, conversational
         return _asked_and_answered(row.get("prompt"), answer)
     return None
+
+
+def _turns_in(value: Any) -> Any:
+    """A chat that a table keeps as JSON in a cell or as an object of lists; any other value as it is."""
+    value = _decoded(value)
+    return _as_rows(value) if isinstance(value, Mapping) else value
 
 
 def _as_rows(columns: Mapping[str, Any]) -> Any:

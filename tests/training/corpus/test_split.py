@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +92,22 @@ def test_the_first_questions_are_trained_on(samples: list[Sample], question: str
     assert [one.fact for one in asked] == [fact]
     assert len(asked[0].answer.split()) <= 25
     assert {split_of(one) for one in samples if one.fact == fact} == {"train"}
+
+
+def test_one_question_is_one_fact_whatever_the_system_says_and_however_a_table_keeps_its_chats(tmp_path: Path) -> None:
+    def chat(system: str) -> list[dict[str, str]]:
+        said = zip(("system", "user", "assistant"), (system, "Who painted it?", "She did."), strict=True)
+        return [{"role": role, "content": content} for role, content in said]
+
+    chats = [chat(system) for system in ("Be brief.", "Explain at length.")]
+    cells = ['"' + json.dumps(turns).replace('"', '""') + '"' for turns in chats]
+    columns = [{name: [turn[name] for turn in turns] for name in ("role", "content")} for turns in chats]
+    for name, lines in (
+        ("plain.jsonl", [json.dumps({"messages": turns}) for turns in chats]),
+        ("cells.csv", ["messages", *cells]),
+        ("columns.jsonl", [json.dumps({"messages": lists}) for lists in columns]),
+    ):
+        (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        samples = load([str(tmp_path / name)])
+        assert len(samples) == 2, name
+        assert len({sample.fact for sample in samples}) == 1, name
