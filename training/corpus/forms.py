@@ -53,6 +53,7 @@ REASONS = (
 _QUESTIONS = ("question", "query", "instruction", "prompt", "input", "user", "human")
 _ANSWERS = ("answer", "response", "output", "completion", "chosen", "assistant", "bot")
 _CHATS = ("messages", "conversations", "conversation", "dialog", "dialogue")
+_WITH_SYSTEM = ("prompt", "completion", "chosen", "conversation_a", "conversation_b")
 _ROLES: dict[str, str] = {
     **dict.fromkeys(("user", "human", "prompter", "question", "input"), "user"),
     **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt", "bing", "bard", "answer", "output"), "assistant"),
@@ -93,7 +94,7 @@ def without_system(row: Row) -> dict[str, Any]:
         return [turn for turn in turns if _role_of(turn) != "system"] if _is_chat(turns) else turns
 
     kept = {name: value for name, value in row.items() if name not in ("system", "system_prompt")}
-    return kept | {name: users(kept[name]) for name in (*_CHATS, "prompt", "chosen") if name in kept}
+    return kept | {name: users(kept[name]) for name in (*_CHATS, *_WITH_SYSTEM) if name in kept}
 
 
 def text_of(value: Any) -> str:

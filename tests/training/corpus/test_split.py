@@ -105,6 +105,10 @@ def test_one_question_is_one_fact_whatever_the_system_says_and_however_a_table_k
     for name, lines in (
         ("plain.jsonl", [json.dumps({"messages": turns}) for turns in chats]),
         ("cells.csv", ["messages", *cells]),
+        (
+            "battles.jsonl",
+            [json.dumps({"conversation_a": chats[0], "conversation_b": turns, "winner": "model_b"}) for turns in chats],
+        ),
         ("columns.jsonl", [json.dumps({"messages": lists}) for lists in columns]),
     ):
         (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
