@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -11,9 +10,7 @@ from torch.optim import Optimizer
 
 from training.hardware.compute import EXACT
 from training.loop.muon import BatchedMuon
-
-OUTPUT_LAYERS = ("output", "lm_head", "embed_out")
-"""Names of the layer that gives a number to each token of the vocabulary: here, and in transformers' models."""
+from training.models.loss import output_weight
 
 
 def build_optimizers(
@@ -33,7 +30,7 @@ def build_optimizers(
     that of Muon's products.
     """
     hidden, decayed, rest = [], [], []
-    outer = set(map(id, _outer_matrices(model)))
+    outer = {id(output_weight(model))} | {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     for parameter in model.parameters():
         if not parameter.requires_grad:
             continue
@@ -59,13 +56,6 @@ def build_optimizers(
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
     return optimizers
-
-
-def _outer_matrices(model: nn.Module) -> Iterator[nn.Parameter]:
-    """Embeddings of tokens and positions, and output layers, whatever a model calls them."""
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Embedding) or name.rpartition(".")[2] in OUTPUT_LAYERS:
-            yield from module.parameters()
 
 
 def cosine_with_warmup(done: float, *, warmup: float, floor: float) -> float:

@@ -24,7 +24,7 @@ from training.common.options import OptionsError
 from training.corpus import CorpusError, Size, Source, hub, iter_source, known_size, weighted_sources
 from training.hardware.compute import EXACT, choose_compute, gpu_dtype, memory_bytes
 from training.loop.optimizer import build_optimizers
-from training.models.loss import LinearCrossEntropy
+from training.models.loss import LinearCrossEntropy, output_weight
 from training.settings.common import TrainingOptions
 
 
@@ -149,11 +149,6 @@ def _pass(model: Any, rows: int, options: TrainingOptions, dtype: torch.dtype) -
         states = model.hidden(tokens, tokens).to(dtype).flatten(0, 1)
     loss = LinearCrossEntropy.apply(states, output_weight(model), labels, places, options.label_smoothing, 512)
     loss.backward()
-
-
-def output_weight(model: Any) -> Tensor:
-    """The output layer of either model."""
-    return model.output.weight if hasattr(model, "output") else model.model.get_output_embeddings().weight
 
 
 def whole_step(build: Build, n_layers: int, options: TrainingOptions, dtype: torch.dtype) -> Step:

@@ -102,3 +102,8 @@ def cross_entropy_sum(
         return LinearCrossEntropy.apply(
             states.flatten(0, -2), weight_VD, labels_N, places_L, label_smoothing, chunk_size
         )
+
+
+def output_weight(model: Any) -> Tensor:
+    """The matrix that gives a number to each token of the vocabulary, of either model."""
+    return model.output.weight if hasattr(model, "output") else model.model.get_output_embeddings().weight
