@@ -205,6 +205,15 @@ def test_what_markup_says_is_kept_and_the_markup_is_not(tmp_path: Path, written:
     assert passage == f"{read}\n{more}"
 
 
+def test_pages_of_one_name_in_two_folders_are_held_out_each_by_itself(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = {f"docs/{folder}/index.md": f"# About {folder}\n\n" + f"{folder} " * 30 for folder in ("cats", "dogs")}
+    commit = host.put("museum/animals", pages)
+    describe(monkeypatch, "animals", commit, ["docs/*/*.md"])
+    assert len({sample.fact for sample in load(["animals"])}) == 2
+
+
 def test_a_book_is_read_between_its_marks_in_its_own_encoding(tmp_path: Path) -> None:
     prose = "In the days of Fran\xe7ois the first a painter came to France " + "and painted " * 20 + "a picture."
     book = f"Licence\n\n*** START OF THIS BOOK ***\n\nPLATES\n\n{prose}\n\n*** END OF THIS BOOK ***\n\nMore licence"

@@ -72,7 +72,8 @@ class Section:
 
 
 def read(files: Sequence[Path], title: str) -> Iterator[tuple[str, str, str]]:
-    """For each passage the file that it is from, a question, and the passage; prose has no question.
+    """For each passage the end of its file's path (each folder has an `index.md`), a question, and the passage; prose
+    has no question.
 
     Only the first passage of a section answers a question: the section's heading where that is one, else what
     ``title`` says about the heading, where no other section has it.
@@ -83,7 +84,7 @@ def read(files: Sequence[Path], title: str) -> Iterator[tuple[str, str, str]]:
         for number, passage in enumerate(section.passages()):
             question = "" if number or headings[section.heading.casefold()] > 1 else _question(section.heading, title)
             prose = f"{section.heading}\n{passage}" if section.heading and not question else passage
-            yield path.name, question, prose
+            yield "/".join(path.parts[-3:]), question, prose
 
 
 def _question(heading: str, title: str) -> str:
