@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.trained import ROOT
-from tests.training.common.test_files import SMALL
+from tests.training.test_writing_commands import SMALL
 from training.corpus import __main__ as corpus
 
 NOBODY = ["unshare", "--user", "--map-user=54321", "--map-group=54321"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.trained import ROOT
-from tests.training.common.test_files import SMALL
+from tests.training.test_writing_commands import SMALL
 from tests.training.tiny_run import OPTIONS, tiny_trainer
 from training import train_art_ai_model
 from training.common.cli import contained

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.trained import ROOT
-from tests.training.common.test_files import SMALL
+from tests.training.test_writing_commands import SMALL
 from tests.training.tiny_run import OPTIONS, Watched, saved_run
 from training import train_art_ai_model
 from training.common.cache import give_a_home
