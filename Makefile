@@ -9,9 +9,10 @@ ARGS ?=
 app: $(VENV)/.installed
 	@$(BIN)/python app.py $(ARGS)
 
+# Three processes on two cores: the tests of pages and servers mostly wait.
 test: $(VENV)/.installed-dev browser nginx lint
 	$(BIN)/python -m pytest -m alone
-	$(BIN)/python -m pytest -m "not alone" -n 2 --durations=15
+	$(BIN)/python -m pytest -m "not alone" -n 3 --dist loadfile --durations=15
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -6,10 +6,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from tests.trained import Run, train
 
@@ -17,18 +16,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-
-
-class Streams(LoadScopeScheduling):
-    """A folder of tests for each process of `-n 2`: trainings compute while pages and servers wait."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        folder = nodeid.split("/")[1]
-        return folder if folder in ("training", "feedback") else "app"
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Streams:
-    return Streams(config, log)
 
 
 @pytest.fixture(scope="session")

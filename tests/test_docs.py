@@ -162,7 +162,9 @@ def module_files(dotted: str) -> Iterator[str]:
 
 
 def test_the_tree_shows_every_module_and_nothing_else() -> None:
-    tree = set(paths_of_tree(blocks(ROOT / "docs" / "architecture.md", "text")[0]))
+    paths = list(paths_of_tree(blocks(ROOT / "docs" / "architecture.md", "text")[0]))
+    tree = set(paths)
+    assert len(paths) == len(tree)
     assert [path for path in sorted(tree) if not (ROOT / path).exists()] == []
     modules = {str(path.relative_to(ROOT)) for name in PACKAGES for path in (ROOT / name).rglob("[!_]*.py")}
     assert sorted(modules - tree) == []
