@@ -1,7 +1,8 @@
 """The demo pair, trained in child processes while the page shows how far they are.
 
 A training that is killed goes on by itself, once; one that fails, or whose model has not learned enough, waits until
-somebody says so. All go on from the state that they saved last.
+somebody says so. All go on from the state that they saved last. Where that is of a run with other settings or data, as
+one that was left unfinished before an upgrade, it is kept aside and the training begins anew.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.child import LOGS, ROOT, Child, last_line, short_path
-from training.common.checkpoint_folder import MODEL1_FOLDER, MODEL2_FOLDER
+from training.common.checkpoint_folder import MODEL1_FOLDER, MODEL2_FOLDER, RESUME
 from training.common.progress import Stage, State, read_state
 
 CHECKPOINTS = {"model1": MODEL1_FOLDER, "model2": MODEL2_FOLDER}
@@ -34,6 +35,8 @@ STAGES: dict[Stage, str] = {
     "export": "Saving it",
     "done": "Ready",
 }
+RESTART = "--restart to begin anew"
+"""How the commands of training end their refusal of an unfinished run that is another."""
 MOST_CHARS = 300  # of a log's last line on the page
 KILLED = (128 + 6, 128 + 7, 128 + 9, 128 + 11)
 """Exit codes of a process that the system ended (SIGABRT, SIGBUS, SIGKILL, SIGSEGV), as where memory runs out."""
@@ -59,6 +62,7 @@ class DemoTraining:
         missing: which of `model1` and `model2` to train.
         commands: the command of each, to which `--progress FILE` is added.
         logs: the folder for one log a run; `logs/` unless given.
+        folders: where each model's command keeps its unfinished run.
         check: says of a trained model in a sentence why it must not be tested; nothing where it may.
     """
 
@@ -67,12 +71,14 @@ class DemoTraining:
         missing: Sequence[str],
         commands: Mapping[str, Sequence[str]] = COMMANDS,
         logs: Path | None = None,
+        folders: Mapping[str, Path] = CHECKPOINTS,
         check: Callable[[str], str] = lambda model: "",
     ) -> None:
         self.missing = list(missing)
         self.failure = ""
         self._commands = commands
         self._logs = logs or LOGS
+        self._folders = folders
         self._check = check
         self._states = dict.fromkeys(self.missing, "waiting")
         self._folder = tempfile.TemporaryDirectory(prefix="diptych-")
@@ -99,7 +105,7 @@ class DemoTraining:
         return True
 
     def _train(self, model: str) -> str:
-        """Run a model's command, once more if it was killed; what went wrong, or nothing."""
+        """Run a model's command, once more if it was killed or refused what it found; what went wrong, or nothing."""
         for attempt in range(2):
             output = self._logs / f"demo-{model}-{time.strftime('%Y%m%d-%H%M%S')}.log"
             code = self._child.run([*self._commands[model], "--progress", str(self._progress_file(model))], output)
@@ -112,6 +118,8 @@ class DemoTraining:
                     model, code - 128,
                 )  # fmt: skip
                 continue
+            if code == 2 and RESTART in last_line(output) and attempt == 0 and self._keep_aside(model):
+                continue
             break
         if code in KILLED:
             return (
@@ -121,6 +129,21 @@ class DemoTraining:
         reason = last_line(output).replace(f"{ROOT}/", "")[:MOST_CHARS].rstrip(".")
         said = f": {reason}" if reason else ""
         return f"The training of {model} ended with exit code {code}{said} (read {short_path(output)})"
+
+    def _keep_aside(self, model: str) -> bool:
+        """Move the states of a run that cannot be gone on with out of the way: they may be hours of training."""
+        states = self._folders[model] / RESUME
+        aside = states.with_name(f"{RESUME}-{time.strftime('%Y%m%d-%H%M%S')}")
+        try:
+            states.rename(aside)
+        except OSError as error:
+            log.warning("an unfinished run stays in the way in %s: %s", short_path(states), error.strerror)
+            return False
+        log.warning(
+            "an unfinished run with other settings or data is kept in %s, and the training of %s begins anew",
+            short_path(aside), model,
+        )  # fmt: skip
+        return True
 
     def steps(self) -> list[Step]:
         """How far each model is, in the order of training."""

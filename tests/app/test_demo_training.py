@@ -102,6 +102,25 @@ def test_a_killed_training_goes_on_once_by_itself(times: int, tmp_path: Path, ca
     training.close()
 
 
+def test_a_run_of_another_version_is_kept_aside_and_the_training_begins_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after an upgrade in the middle of a demo: the same refusal at each click before."""
+    out = tmp_path / "art_ai_model"
+    state = out / "resume" / "step-00000010" / "state.pt"
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b"hours of training")
+    config = {"data": ["core"], "learning_rate": 1.0, "vocab_size": 7}
+    (state.parent.parent / "run.json").write_text(json.dumps(config))
+    train = [sys.executable, "-m", "training.train_art_ai_model", "--profile", "demo", "--resume", "--check"]
+    training = DemoTraining(["model1"], {"model1": [*train, "--out", str(out)]}, tmp_path, {"model1": out})
+    assert training.run(), training.failure
+    [aside] = out.glob("resume-*")
+    assert (aside / "step-00000010" / "state.pt").read_bytes() == b"hours of training"
+    assert f"is kept in {aside}, and the training of model1 begins anew" in caplog.text
+    training.close()
+
+
 def test_a_model_that_has_not_learned_stops_the_preparation_until_it_has(tmp_path: Path) -> None:
     shortfalls = {"model1": ["Model 1 has not learned enough", ""], "model2": [""]}
     commands = {model: command("") for model in shortfalls}

@@ -26,6 +26,7 @@ PT, FINAL, HF, GGUF, HERE = "art_ai_best.pt", "final", "hf", "model.gguf", "."
 """Weights by their names in a folder: Model 1 as PyTorch saves it, Model 2 and the export of Model 1 in Hugging Face's
 form, either for llama.cpp; the folder itself may be one in Hugging Face's form too."""
 REPORT, TOKENIZER, CONFIG = "training_report.json", "tokenizer.model", "config.json"
+RESUME = "resume"
 METRICS, CURVES = "metrics.jsonl", "training_curves.png"
 
 TO_SERVE = (GGUF, HERE, FINAL, HF, PT)

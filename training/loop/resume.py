@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from training.common.checkpoint_folder import report_in
+from training.common.checkpoint_folder import RESUME, report_in
 from training.common.files import MANIFEST, print_of, refusal, remove_file, replace_text, sign
 from training.hardware.shards import SHARDS
 from training.reporting.verdict import is_cut_short, shortfall
@@ -73,7 +73,7 @@ class TrainingStates:
     """
 
     def __init__(self, out: str | Path, config: Mapping[str, Any], keep: int = 2) -> None:
-        self.out, self.folder, self.keep = Path(out), Path(out) / "resume", keep
+        self.out, self.folder, self.keep = Path(out), Path(out) / RESUME, keep
         self.config = json.loads(json.dumps(dict(config)))
 
     def steps(self) -> list[int]:

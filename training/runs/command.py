@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from training.common.checkpoint_folder import CURVES, FILES, FOLDERS, report_in
+from training.common.checkpoint_folder import CURVES, FILES, FOLDERS, RESUME, report_in
 from training.common.cli import OneLineParser, contained
 from training.common.files import (
     MANIFEST,
@@ -235,7 +235,7 @@ def conclusion(report: Mapping[str, Any], out: Path) -> str:
         said += f", its target is {target:g}"
     name = report["model"].replace("model", "Model ")
     weak = f"\n{name} {why}" if (why := shortfall(report)) else ""
-    more = f"\nits state is kept in {out / 'resume'}; go on with --resume" if is_cut_short(report) else ""
+    more = f"\nits state is kept in {out / RESUME}; go on with --resume" if is_cut_short(report) else ""
     return f"{said}{weak}{more}"
 
 
