@@ -78,11 +78,13 @@ def _stamp(path: Path) -> tuple[str, int, int]:
 
 @cache
 def code_version() -> str:
-    """A hash of the code that measures, of the embedded corpus and of the libraries' versions."""
+    """A hash of the code of ``training``, of the embedded corpus and of the libraries' versions.
+
+    Of all the code, not of the rooms that measure: what those import would be left out in silence.
+    """
     digest = hashlib.sha256()
-    rooms = (_PACKAGE / name for name in ("common", "corpus", "data", "evaluation", "hardware", "inference", "models"))
-    for path in sorted(path for room in rooms for path in room.rglob("*") if path.suffix in (".py", ".toml")):
-        digest.update(path.name.encode() + path.read_bytes())
+    for path in sorted(path for path in _PACKAGE.rglob("*") if path.suffix in (".py", ".toml")):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     digest.update(" ".join(version(library) for library in _LIBRARIES).encode())
     return digest.hexdigest()
 

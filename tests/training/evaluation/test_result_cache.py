@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from training.data.prepare import data_key
-from training.evaluation.result_cache import KEPT_DAYS, ResultCache
+from training.evaluation import result_cache
+from training.evaluation.result_cache import KEPT_DAYS, ResultCache, code_version
 from training.evaluation.subjects import Unavailable
 
 
@@ -48,6 +49,18 @@ def test_a_result_is_measured_once(folder: Path) -> None:
         os.utime(path, (old, old))
     ResultCache().get("part", {"model": "c"}, measure)
     assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.parametrize("room", sorted(path.parent.name for path in result_cache._PACKAGE.glob("*/__init__.py")))
+def test_code_of_any_room_makes_other_results(room: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / "training"
+    for path in result_cache._PACKAGE.glob("*/__init__.py"):
+        (copy / path.parent.name).mkdir(parents=True)
+        (copy / path.parent.name / "__init__.py").write_bytes(path.read_bytes())
+    monkeypatch.setattr(result_cache, "_PACKAGE", copy)
+    before = code_version.__wrapped__()
+    (copy / room / "__init__.py").write_text("changed = True\n")
+    assert code_version.__wrapped__() != before
 
 
 def test_what_fails_or_is_no_number_is_not_kept(folder: Path) -> None:
