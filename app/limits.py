@@ -17,9 +17,9 @@ ADDRESS_LIMIT = 1000  # questions and new sessions an hour from one address: a c
 SESSION_LIMIT = 60  # new sessions an hour from one address: two classes of thirty
 TESTER_BYTES = 4 << 20  # an hour; a round takes some ten thousand
 ADDRESS_BYTES = 64 << 20
-CODE_LIMIT = 100  # wrong codes an hour from one address
-FREE_CODES = 3  # wrong ones before answers are delayed
-LONGEST_DELAY = 8.0  # seconds; the right code is in after them, until CODE_LIMIT wrong ones came from its address
+FREE_CODES = 3  # wrong ones within an hour before answers to an address are delayed
+LONGEST_DELAY = 8.0  # seconds; the right code is in after them, whatever others try from the same address
+COUNTED_CODES = 20  # remembered of an address: more change no delay
 ADDRESS_EVENTS = 2000  # within a minute and a half, then 1,300 a minute; thirty testers send some thirty a minute each
 EVENT_SECONDS = 90.0
 MAX_KEYS = 10_000  # before those whose window has passed are forgotten
@@ -126,7 +126,7 @@ class Limits:
         self._testers = Window(tester, HOUR, clock)
         self._addresses = Window(address, HOUR, clock)
         self._sessions = Window(sessions if address else 0, HOUR, clock)
-        self._codes = Window(CODE_LIMIT if address else 0, HOUR, clock)
+        self._codes = Window(COUNTED_CODES if address else 0, HOUR, clock)
         self._tester_bytes = Bucket(TESTER_BYTES if tester else 0, HOUR, clock)
         self._address_bytes = Bucket(ADDRESS_BYTES if address else 0, HOUR, clock)
         self._events = Bucket(ADDRESS_EVENTS if address else 0, EVENT_SECONDS, clock)
@@ -139,8 +139,6 @@ class Limits:
             raise Later(f"You have asked {self._testers.limit:,} questions within an hour; come back", wait)
         if wait := self._addresses.wait(address):
             raise Later("Too many questions came from your network within an hour; come back", wait)
-        if wait := 0.0 if tester_id else self._codes.wait(address):
-            raise Later("Too many wrong codes came from your network within an hour; come back", wait)
         if wait := 0.0 if tester_id else self._sessions.wait(address):
             text = f"{self._sessions.limit:,} people have begun from your network within an hour; come back"
             raise Later(text, wait)

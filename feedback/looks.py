@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from .battles import timestamp
 from .database import Database
 
+SAME_LOOK = timedelta(minutes=1)
+_LOOK = (
+    "INSERT INTO looks (study_id, looked_at, kind, votes, testers_closed, e_value, ci_low, ci_high)"
+    " VALUES (:study, :now, :kind, :votes, :closed, :e, :low, :high)"
+)
+# The newest first by number: with the clock set back a look may be written twice, and none is lost.
+_SEEN = """
+SELECT 1 FROM (SELECT * FROM looks WHERE study_id = :study AND kind = :kind ORDER BY id DESC LIMIT 1)
+WHERE looked_at BETWEEN :since AND :now AND votes = :votes AND testers_closed = :closed AND e_value IS :e
+    AND ci_low IS :low AND ci_high IS :high
+"""
+
 
 def log_look(database: Database, study_id: int, kind: str, result: Mapping[str, Any]) -> bool:
     """Write down that results were seen, with what the anytime interval said; False when the file is read-only.
+
+    What was seen within the last minute and shows the same is no further look: the log grows with what there is to see
+    and with time, and not with how fast somebody asks.
 
     Args:
         kind: ``results``, ``stats``, ``report``, ``export csv``, ...
@@ -19,20 +34,16 @@ def log_look(database: Database, study_id: int, kind: str, result: Mapping[str, 
     """
     if database.readonly:
         return False
-    seen = result["anytime"]
+    seen, now = result["anytime"], datetime.now(timezone.utc)
+    look = {
+        "study": study_id, "now": timestamp(now), "kind": kind, "votes": result["n_votes"],
+        "closed": result["n_testers_closed"], "e": seen["e_value"], "low": seen["ci_low"], "high": seen["ci_high"],
+        "since": timestamp(now - SAME_LOOK),
+    }  # fmt: skip
+    if database.connection.execute(
+        _SEEN, look
+    ).fetchone():  # without a transaction, which would wait for testers' votes
+        return True
     with database.transaction() as connection:
-        connection.execute(
-            "INSERT INTO looks (study_id, looked_at, kind, votes, testers_closed, e_value, ci_low, ci_high)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                study_id,
-                timestamp(datetime.now(timezone.utc)),
-                kind,
-                result["n_votes"],
-                result["n_testers_closed"],
-                seen["e_value"],
-                seen["ci_low"],
-                seen["ci_high"],
-            ],
-        )
+        connection.execute(_LOOK, look)
     return True

@@ -22,8 +22,13 @@ MAX_BACKGROUND = 2  # questions on a tester's background
 MAX_PROMPT_CHARS = 2000
 SAME_SIDE_VOTES = 5  # with fewer votes the same side each time says nothing of a tester
 OWN_CATEGORY = "own"  # the category of questions that testers write themselves
+MAX_FILE_BYTES = 1 << 20  # five hundred questions of the longest; what comes from a page is read by the app itself
+MAX_PROBLEMS = 10  # told at once
+_TOO_LARGE = f"is larger than {MAX_FILE_BYTES:,} bytes; leave questions out"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+# tomllib takes a time that grows with the square of a key's parts: 30,000 of them 8 s. No setting has more than two.
+_LONG_KEY = re.compile(r"""(?<![\w"'-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){32}""")
 
 
 class StudyError(ValueError):
@@ -153,7 +158,11 @@ class Study:
             StudyError: the file is missing, is no TOML, or breaks a rule; the message names all problems at once.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8-sig")
+            with Path(path).open("rb") as file:
+                content = file.read(MAX_FILE_BYTES + 1)
+            if len(content) > MAX_FILE_BYTES:
+                raise StudyError(f"{path}: {_TOO_LARGE}")
+            text = content.decode("utf-8-sig")
         except OSError as error:
             raise StudyError(f"{path}: cannot be read ({error.strerror}); name a study file with --study") from None
         except UnicodeDecodeError:
@@ -167,12 +176,17 @@ class Study:
         Raises:
             StudyError: it is no TOML, or breaks a rule; the message names all problems at once.
         """
+        if len(text) > MAX_FILE_BYTES:
+            raise StudyError(f"{source}: {_TOO_LARGE}")
+        if found := _LONG_KEY.search(text):
+            line = text.count("\n", 0, found.start()) + 1
+            raise StudyError(f"{source}: the key in line {line} has too many parts; no setting has more than two")
         try:
             document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise StudyError(f"{source}: is not valid TOML: {error}; correct that line") from None
         except RecursionError:
             raise StudyError(f"{source}: has lists or tables within each other too deeply; remove them") from None
+        except ValueError as error:  # TOMLDecodeError, and a number of thousands of digits
+            raise StudyError(f"{source}: is not valid TOML: {error}; correct that line") from None
         return cls.from_document(document, source)
 
     @classmethod
@@ -198,7 +212,7 @@ class Study:
             reader.problems.append('show_models = true needs a reveal; set reveal = "end" or "vote", or leave it out')
         reader.reject_unknown()
         if reader.problems:
-            raise StudyError(f"{source}: " + "; ".join(reader.problems))
+            raise StudyError(f"{source}: {_joined(reader.problems)}")
         return cls(**values)
 
     @property
@@ -457,6 +471,12 @@ def _stripped(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(item.strip() for item in value)
     return value.strip() if isinstance(value, str) else value
+
+
+def _joined(problems: list[str]) -> str:
+    """The first problems, and how many more there are."""
+    more = len(problems) - MAX_PROBLEMS
+    return "; ".join(problems[:MAX_PROBLEMS] + [f"and {more:,} more like these"] * (more > 0))
 
 
 def shown(value: Any) -> str:

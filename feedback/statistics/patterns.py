@@ -6,7 +6,9 @@ unless the study file says so beforehand; and none of them looks at which model 
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +21,7 @@ from ..study import SAME_SIDE_VOTES, Exclusion
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-COMMENT_CHARS = 20  # what is shorter, two testers write by chance
+COMMENT_CHARS = 20  # what is shorter, or has letters for less than half of it, two testers write by chance
 COLUMNS = {  # by rule, what of an exported vote it needs
     "max_reading_speed": "server_seconds",
     "max_testers_per_address": "address_group",
@@ -114,13 +116,21 @@ def crowded(group: NDArray[np.int64], tester: NDArray[np.int64], most: int) -> N
 
 
 def copied(traces: Traces, most: int) -> NDArray[np.bool_]:
-    """Votes with a comment of ``COMMENT_CHARS`` or more that over so many testers gave letter by letter."""
+    """Votes with a comment of ``COMMENT_CHARS`` or more whose letters and digits over so many testers gave."""
     numbers: dict[str, int] = {}
     group = np.zeros(len(traces.tester), np.int64)
     for place, text in enumerate(traces.comments):
-        if len(text) >= COMMENT_CHARS:
-            group[place] = numbers.setdefault(text, len(numbers) + 1)
+        if len(text) >= COMMENT_CHARS and len(same := _letters(text)) >= COMMENT_CHARS / 2:
+            group[place] = numbers.setdefault(same, len(numbers) + 1)
     return crowded(group, traces.tester, most)
+
+
+_NO_LETTER = re.compile(r"[\W_]+")
+
+
+def _letters(text: str) -> str:
+    """What is left of a comment when case, width, spaces, punctuation, emoji and characters nobody sees are not."""
+    return _NO_LETTER.sub("", unicodedata.normalize("NFKC", text).casefold())
 
 
 def read_traces(connection: sqlite3.Connection, study_id: int) -> Traces:

@@ -3,12 +3,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from feedback.__main__ import main
 from feedback.blind_test import BlindTest
+from feedback.looks import log_look
+from feedback.statistics import load_study, summary
 from tests.feedback.protocol import Clock, dataset_d, open_test, vote_for
 
 REPOSITORY = Path(__file__).parents[2]
@@ -71,6 +75,31 @@ def test_looks_are_logged(study: BlindTest, tmp_path: Path) -> None:
     for look in looks:
         assert (look["votes"], look["testers_closed"]) == (result["n_votes"], 10)
         assert (look["ci_low"], look["e_value"]) == (result["anytime"]["ci_low"], result["anytime"]["e_value"])
+
+
+def test_a_look_that_shows_the_same_within_a_minute_is_written_down_once(
+    study: BlindTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever asks fast fills the file, from which nothing is ever deleted."""
+
+    def looks() -> int:
+        return int(study.database.connection.execute("SELECT COUNT(*) FROM looks").fetchone()[0])
+
+    def look(kind: str = "results", **changed: Any) -> None:
+        log_look(study.database, study.study_id, kind, {**result, **changed})
+
+    votes = load_study(study.database)
+    result = summary(votes.outcomes, votes.guesses)
+    for _ in range(20):
+        look()
+    assert looks() == 1
+    for other in ({"kind": "report"}, {"n_votes": 7}, {"n_testers_closed": 3}):
+        look(**other)
+    look(n_testers_closed=3, anytime={**result["anytime"], "e_value": None})
+    assert looks() == 5, "another kind, another vote, another tester, another interval"
+    monkeypatch.setattr("feedback.looks.SAME_LOOK", -timedelta(minutes=1))  # a minute later
+    look(n_testers_closed=3, anytime={**result["anytime"], "e_value": None})
+    assert looks() == 6
 
 
 def test_an_empty_database_gives_nulls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

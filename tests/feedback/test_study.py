@@ -98,6 +98,11 @@ def test_all_problems_come_at_once() -> None:
         (b"name = " + b"[" * 100_000, "too deeply"),
         (b"name = " + b"{a = " * 100_000, "too deeply"),
         (b"name = '\xff'", "not UTF-8"),
+        (b"name = " + b"1" * 5000, "not valid TOML.*digits"),
+        (b"\n" + b".".join([b"a"] * 30_000) + b" = 1", "the key in line 2 has too many parts"),
+        (b"x = { " + b" . ".join([b'"a b"'] * 30_000) + b" = 1 }", "the key in line 1 has too many parts"),
+        (b"[" + b".".join([b"'a'"] * 30_000) + b"]", "the key in line 1 has too many parts"),
+        (b"# \xc3\xa4" * 300_000, "larger than"),
     ],
 )
 def test_an_unreadable_file_is_one_line_with_its_name(tmp_path: Path, content: bytes | None, words: str) -> None:
@@ -108,6 +113,22 @@ def test_an_unreadable_file_is_one_line_with_its_name(tmp_path: Path, content: b
         Study.load(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_dots_in_a_text_are_no_key() -> None:
+    said = "a.b.c." * 8 + " e.g., " * 40 + "." * 100 + " 1.2.3 www.a.example.org"
+    assert Study.from_document(document(consent={"version": "1", "text": said})).consent_text == said
+    study = Study.from_document(document(consent={"version": "1", "text": said}))
+    assert Study.from_toml(study.toml) == study
+
+
+def test_of_many_problems_the_first_are_told_and_how_many_more_there_are() -> None:
+    prompts = [{"id": f"p{number}"} for number in range(5000)]
+    with pytest.raises(StudyError) as error:
+        Study.from_document(document(prompts=prompts))
+    assert "prompt 5: text = nothing must be" in str(error.value)
+    assert str(error.value).endswith("; and 9,990 more like these")
+    assert len(str(error.value)) < 1000
 
 
 def test_a_study_written_as_toml_reads_back_equal() -> None:

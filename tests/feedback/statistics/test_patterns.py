@@ -84,6 +84,26 @@ def test_without_rules_nothing_is_left_out_and_the_patterns_are_told(
     assert looks == 0, "it shows no result"
 
 
+@pytest.mark.parametrize(
+    "variation",
+    [
+        COPIED.upper(),
+        f"  {COPIED.replace(' ', chr(0xA0) * 2)}\n",
+        COPIED.rstrip(".") + "!!! :-)",
+        "\u201cThe left one\u201d - knew much more, about it",
+        COPIED.replace("left", "l\u200beft").replace("it", "it\U0001f44d"),
+        "".join(chr(ord(letter) + 0xFEE0) if letter.isalpha() else letter for letter in COPIED),  # full width
+    ],
+)
+def test_a_copied_comment_with_other_case_spaces_or_signs_is_the_same_comment(tmp_path: Path, variation: str) -> None:
+    test = open_test(tmp_path / "v.db")
+    for comment in (COPIED, variation, "The left one knew much more about art.", "?" * 40, "!" * 40):
+        tester = test.enrol("1").id
+        test.vote(tester, answered(test, tester).id, "tie", comment=comment)
+    told = {entry["rule"]: entry["votes"] for entry in suspicious(test.database.connection, test.study_id)}
+    assert told["max_same_comment"] == 2
+
+
 def test_a_burst_of_testers_is_told(tmp_path: Path, clock: Clock) -> None:
     test = open_test(tmp_path / "v.db", clock)
     ready = [(tester := test.enrol("1").id, answered(test, tester).id) for _ in range(12)]
