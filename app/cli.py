@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app import logs
+from app.begun import read_begun
 from app.child import ROOT, short_path
 from app.demo_training import CHECKPOINTS, DemoTraining
 from app.gate import shortfall_of
@@ -57,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         help="port to listen on (%(default)s)",
     )
     parser.add_argument("--db", type=_place, default=_database(), metavar="PATH", help="votes (feedback/diptych.db)")
-    parser.add_argument("--study", type=_place, default=STUDY, metavar="FILE", help="the study (app/study.toml)")
+    parser.add_argument("--study", type=_place, metavar="FILE", help="the study (app/study.toml)")
     for model, folder in CHECKPOINTS.items():
         parser.add_argument(f"--{model}", metavar="SPEC", help=f"what answers as {model} ({short_path(folder)})")
     for who, limit, what in (
@@ -124,6 +125,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     if root_path and not re.fullmatch(r"(/[\w.~-]+)+", root_path):
         raise UsageError(f"--root-path {arguments.root_path}: a sub-path begins with / and has no spaces, as /diptych")
     origins = _origins(arguments)
+    _take_up(arguments)
     study = Study.load(arguments.study)
     listening = _listen(arguments.host, arguments.port)
     claim = Claim(arguments.db)
@@ -174,6 +176,26 @@ def _serve(arguments: argparse.Namespace) -> int:
         runtime.close()  # once more, for a server that never came to serve: a decoding thread would keep the process
         claim.free()
     return 0
+
+
+def _take_up(arguments: argparse.Namespace) -> None:
+    """Without a study and models on the command line: what was begun last at /admin, else the default study."""
+    begun = None
+    if not any((arguments.study, arguments.model1, arguments.model2)):
+        begun = read_begun(arguments.db)
+    arguments.study = arguments.study or STUDY
+    if begun is None:
+        return
+    if begun.missing:
+        raise UsageError(
+            f"{begun.missing}: is not there, and the study that was begun last at /admin needs it; name what to serve"
+            " with --study FILE, --model1 SPEC and --model2 SPEC"
+        )
+    arguments.study = begun.study
+    for model, spec in begun.specs.items():
+        setattr(arguments, model, spec)
+    print(f"Going on with what was begun last at /admin ({begun.study.name}); --study {short_path(STUDY)} serves the"
+          " default study.")  # fmt: skip
 
 
 def _has_to_be_trained(model: str, asked: str | None, spec: str) -> bool:

@@ -6,6 +6,7 @@ something changed.  What needs the votes themselves is computed at most so often
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from html import escape
@@ -16,11 +17,12 @@ import gradio as gr
 from feedback.looks import log_look
 from feedback.report import figures, sections
 from feedback.report.facts import gather
-from feedback.report.wording import headline
+from feedback.report.wording import answer, headline
 from feedback.statistics import VotesError, load_study, summary
 from feedback.statistics.load import choose_study, load_counts
 from feedback.statistics.preference import sample_size
 from feedback.statistics.summary import estimates, excluded, summarise_counts
+from feedback.versions import improved, who_answered
 
 if TYPE_CHECKING:
     import sqlite3
@@ -96,6 +98,7 @@ class ResultsTab:
         looks = database.connection.execute(
             "SELECT DISTINCT testers_closed FROM looks WHERE study_id = ?", [study["id"]]
         ).fetchall()
+        models = json.loads(study["models"])
         head = f'<style>{figures.STYLE}</style><p class="over">{escape(study["label"])} · {escape(self._live())}</p>'
         if not result["n_votes"] and not result["excluded"]:
             return f"{head}<h1>No votes yet.</h1><p>The first one appears here by itself.</p>"
@@ -104,7 +107,7 @@ class ResultsTab:
             "" if not go else f"<p>Expected to be still needed at this difference: {go:,} tester{'s' * (go != 1)}.</p>"
         )
         return (
-            f"{head}<h1>{_unbroken(escape(headline(result, alpha)))}</h1>{_always(result)}{more}"
+            f"{head}{_said(result, alpha, models)}{_always(result)}{more}"
             + "".join(sections.overview(result, testers, alpha, [row[0] for row in looks]))
             + "<h2>Left out, and why</h2>"
             + sections.left_out(result)
@@ -150,6 +153,15 @@ class ResultsTab:
             return "The models are being prepared."
         down = [model for model in ("model1", "model2") if health[model] != "ok"]
         return f"Not answering: {', '.join(down)}." if down else "Both models are ready."
+
+
+def _said(result: dict[str, Any], alpha: float, models: dict[str, Any]) -> str:
+    """What the study has found by now, first of all, and on which weights."""
+    said = headline(result, alpha)
+    who = f'<p class="hint">{escape(who_answered(models))}</p>'
+    if new := improved(models):
+        return f"<h1>{_unbroken(escape(answer(result, alpha, new)))}</h1><p>{_unbroken(escape(said))}</p>{who}"
+    return f"<h1>{_unbroken(escape(said))}</h1>{who}"
 
 
 def _unbroken(sentence: str) -> str:

@@ -8,17 +8,23 @@ import sqlite3
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from app import metrics
+from app.begun import write_begun
 from app.demo_training import DemoTraining
 from app.evaluation_run import EvaluationRun
 from app.gate import shortfall_of
+from app.improvements import is_made_of
 from app.limits import Limits
+from app.model_files import settled
 from app.rounds import Rounds
 from app.supervised import Supervised
 from feedback.blind_test import BlindTest
 from feedback.database import Database, DatabaseError
 from feedback.study import Study, StudyError
+from feedback.versions import IMPROVES
 from training.inference.engines import EngineError
 from training.inference.engines.spec import MODELS, open_engine
 
@@ -71,43 +77,84 @@ class Runtime:
     def open(self) -> None:
         """Load both models and open the test. Raises EngineError, as for a model that has not learned, or
         DatabaseError."""
-        for model in MODELS:
-            if why := shortfall_of(self.specs[model], model):
-                raise EngineError(why)
-        for model in MODELS:
-            self.engines[model] = Supervised(open_engine(self.specs[model], model), model)
-            self.engines[model].start()
-        blind_test = self._blind_test(self.study)
+        self.engines = self._engines_of(self.specs)
+        blind_test = self._blind_test(self.study, self.specs, self.engines)
         if interrupted := blind_test.recover():
             log.warning(
                 "%d turns were interrupted by the last stop of the app; their testers can try again", interrupted
             )
+        if told := blind_test.apart_from:
+            log.warning("%s", told)
         self.rounds = Rounds(blind_test, self.engines)
         metrics.READY.set_function(lambda: sum(bool(engine.health()["ok"]) for engine in self.engines.values()))
         metrics.RESTARTS.set_function(lambda: sum(engine.restarts for engine in self.engines.values()))
 
-    def begin(self, study: Study) -> None:
-        """Put another study in the place of the running one, whose votes stay as they are.
+    def begin(self, study: Study, file: Path, specs: Mapping[str, str] | None = None) -> None:
+        """Put another study in the place of the running one, whose votes stay as they are; also with other models.
 
         Answers on their way and in line end as stopped; who is in the old study's rounds gets the new study's consent.
+        Nothing of the old study has ended before all of the new one is ready.
+
+        Args:
+            file: the study's, which a restart without options takes up again.
+            specs: the SPEC of each model, where others are to answer from now on; while the first are being prepared
+                there are none to change.
 
         Raises:
             StudyError: this very study, with these models, was closed.
-            DatabaseError: it cannot be written down.
+            DatabaseError, ExportError: it cannot be written down.
+            EngineError: a model cannot be had, or has not learned enough.
         """
-        before = self.rounds
-        if before is not None:
-            blind_test = self._blind_test(study)
-            if blind_test.closed:
-                raise StudyError(f"{blind_test.label} is closed; change a setting, such as its name, to begin another")
-            self.rounds = Rounds(blind_test, self.engines)
-        self.study = study
-        if before is not None:
-            before.close()
-            before.blind_test.recover("another study began", own=True)
+        with self._lock:
+            before, old, specs = self.rounds, self.engines, {**self.specs, **(specs or {})}
+            if before is None:
+                write_begun(self.database.path, file, self.specs)
+                self.study = study
+                return
+            engines = self._engines_of(specs)
+            try:
+                blind_test = self._blind_test(study, specs, engines)
+                if blind_test.closed:
+                    told = f"{blind_test.label} is closed; change a setting, such as its name, to begin another"
+                    raise StudyError(told)
+                write_begun(self.database.path, file, specs)
+            except Exception:
+                _close(engines, old)
+                raise
+            self.specs.update(specs)
+            self.engines, self.study = engines, study
+            self.rounds = Rounds(blind_test, engines)
+        before.close()
+        before.blind_test.recover("another study began", own=True)
+        _close(old, engines)
 
-    def _blind_test(self, study: Study) -> BlindTest:
-        return BlindTest(self.database, study, {model: engine.describe() for model, engine in self.engines.items()})
+    def _engines_of(self, specs: Mapping[str, str]) -> dict[str, Supervised]:
+        """An engine for each model, started: one that runs, where it is of the same SPEC. Raises EngineError."""
+        for model in MODELS:
+            if why := shortfall_of(specs[model], model):
+                raise EngineError(why)
+        running = [(settled(self.specs[model]), engine) for model, engine in self.engines.items()]
+        engines: dict[str, Supervised] = {}
+        for model in MODELS:
+            taken = next((pair for pair in running if pair[0] == settled(specs[model])), None)
+            if taken is not None:
+                running.remove(taken)
+                engines[model] = taken[1]
+                continue
+            try:
+                engines[model] = Supervised(open_engine(specs[model], model), model)
+                engines[model].start()
+            except Exception:
+                _close(engines, self.engines)
+                raise
+        return engines
+
+    def _blind_test(self, study: Study, specs: Mapping[str, str], engines: Mapping[str, Supervised]) -> BlindTest:
+        described: dict[str, dict[str, Any]] = {model: dict(engines[model].describe()) for model in MODELS}
+        for model, other in (MODELS, MODELS[::-1]):
+            if is_made_of(specs[model], described[other]):
+                described[model][IMPROVES] = True
+        return BlindTest(self.database, study, described)
 
     def train_then_open(self) -> None:
         """Train what is missing in a child process, then open the test; returns at once."""
@@ -189,3 +236,10 @@ class Runtime:
         for engine in self.engines.values():
             engine.close()
         self.database.close()
+
+
+def _close(engines: Mapping[str, Supervised], kept: Mapping[str, Supervised]) -> None:
+    """Close what is not used any more."""
+    for engine in engines.values():
+        if engine not in kept.values():
+            engine.close()

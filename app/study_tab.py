@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import escape
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import gradio as gr
 
+from app.begun import FOLDER
 from app.inputs import as_text
+from app.model_files import NAMES
 from app.runtime import Runtime
 from feedback.blind_test import Refused
 from feedback.database import DatabaseError
@@ -17,8 +20,8 @@ from feedback.export.write import ExportError, replace_file
 from feedback.invites import Invite
 from feedback.statistics.patterns import in_force, wordings
 from feedback.study import Study, StudyError
-
-FOLDER = "studies"  # beside the database
+from feedback.versions import in_words
+from training.inference.engines import EngineError
 
 
 def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
@@ -43,10 +46,10 @@ def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
             if study.hash == runtime.study.hash:
                 raise StudyError("the text: these are the running study's settings; change something first")
             path = save_study(study, runtime.database.path.parent / FOLDER)
-            runtime.begin(study)
-        except (StudyError, ExportError, DatabaseError) as error:
+            runtime.begin(study, path)
+        except (StudyError, ExportError, DatabaseError, EngineError) as error:
             return study_html(runtime), _problem(error)
-        note = f"“{study.name}” is running. After a restart, begin it with --study {path}"
+        note = running_note(runtime, study, path)
         return study_html(runtime), f"<p>{escape(note)}</p>"
 
     def end(agreed: Any) -> tuple[str, str, bool]:
@@ -68,6 +71,15 @@ def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
     tab.select(show, None, [facts, text], **quiet)
     begin.click(start, text, [facts, said], **quiet)
     close.click(end, sure, [facts, said, sure], **quiet)
+
+
+def running_note(runtime: Runtime, study: Study, path: Path) -> str:
+    """That a study was begun, and how it goes on after a restart."""
+    models = " ".join(f"--{model} {spec}" for model, spec in runtime.specs.items())
+    return (
+        f"“{study.name}” is running. A restart without options goes on with it; with options it is"
+        f" --study {path} {models}"
+    )
 
 
 def save_study(study: Study, folder: Path) -> Path:
@@ -113,6 +125,7 @@ def study_html(runtime: Runtime) -> str:
     facts = {
         "State": state,
         "Label in exports": blind_test.label if blind_test else "–",
+        **{NAMES[model]: in_words(told) for model, told in (blind_test.models if blind_test else {}).items()},
         "Hash of the settings": study.hash[:16],
         "SHA-256 of the secret": blind_test.secret_sha256[:16] if blind_test else "–",
         "The secret itself": (blind_test.secret if blind_test else None) or "told when it is closed and all are done",
@@ -127,7 +140,37 @@ def study_html(runtime: Runtime) -> str:
         "Answers": f"at most {study.max_new_tokens} tokens, temperature {study.temperature:g}, top-p {study.top_p:g}",
     }
     rows = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
-    return f'<h1>{escape(study.name)}</h1><dl class="facts">{rows}</dl>'
+    return f'<h1>{escape(study.name)}</h1><dl class="facts">{rows}</dl>{_others(runtime)}'
+
+
+_OTHERS = """
+SELECT label, studies.closed_at IS NOT NULL AS closed, models, COUNT(testers.id) AS testers,
+       (SELECT COUNT(*) FROM votes WHERE votes.study_id = studies.id AND superseded = 0) AS votes
+FROM studies JOIN testers ON testers.study_id = studies.id WHERE studies.id <> ? GROUP BY studies.id ORDER BY studies.id
+"""
+
+
+def _others(runtime: Runtime) -> str:
+    """The other studies of the database that somebody took part in, each with the models that it is on."""
+    own = runtime.blind_test
+    studies = (own or runtime).database.connection.execute(_OTHERS, [own.study_id if own else 0]).fetchall()
+    if not studies:
+        return ""
+    titles = ("Study", "Testers", "Votes", *NAMES.values())
+    head = "".join(f"<th scope='col'>{title}</th>" for title in titles)
+    rows = "".join(
+        f"<tr><td>{escape(row['label'])}{' (closed)' if row['closed'] else ''}</td><td>{row['testers']:,}</td>"
+        f"<td>{row['votes']:,}</td>"
+        + "".join(f"<td>{escape(in_words(told))}</td>" for _, told in sorted(json.loads(row["models"]).items()))
+        + "</tr>"
+        for row in studies
+    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    note = "Votes on other settings or other models are never added to these; each study is read by its label:"
+    return (
+        f"<h2>Other studies in this database</h2><p class='hint'>{note} <code>python -m feedback stats --study LABEL"
+        f"</code>.</p><div class='votes' tabindex='0' role='region' aria-label='Other studies'>{table}</div>"
+    )
 
 
 def lay_out_invites(tab: gr.Tab, runtime: Runtime) -> None:

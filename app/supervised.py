@@ -18,11 +18,13 @@ class Supervised:
     """`engine` with somebody who looks after it.
 
     Whether the engine is dead is what its own `health` says; it is asked after each failed answer and whenever this
-    `health` is. An answer on its way when the engine dies fails; answers asked for meanwhile are refused.
+    `health` is. An answer on its way when the engine dies fails; answers asked for meanwhile are refused. It is started
+    again only with the weights that it was started with first, for a study is of one version of each model.
     """
 
     def __init__(self, engine: Engine, name: str) -> None:
         self.name = name
+        self._described: dict[str, str] = {}
         self.restarts = 0
         self._engine = engine
         self._lock = threading.Lock()
@@ -37,6 +39,7 @@ class Supervised:
     def start(self) -> None:
         """Start the engine for the first time. Raises EngineError."""
         self._engine.start()
+        self._described = self._engine.describe()
 
     def stream(self, messages: list[Message], sampling: Sampling, cancel: threading.Event) -> Iterator[Piece]:
         """The engine's answer. Raises EngineError."""
@@ -57,8 +60,8 @@ class Supervised:
             raise
 
     def describe(self) -> dict[str, str]:
-        """As the engine says."""
-        return self._engine.describe()
+        """What was started, as the engine said then: its file may have been written anew since."""
+        return dict(self._described) or self._engine.describe()
 
     def health(self) -> dict[str, object]:
         """The engine's, with the number of restarts; a dead one is started again."""
@@ -74,6 +77,11 @@ class Supervised:
     def _must_live(self) -> None:
         if self._reviving:
             raise EngineError(f"{self.name} has died and is being started again")
+
+    def _must_be_unchanged(self) -> None:
+        """Raises EngineError where the file now holds other weights: votes on them would be told as on the old ones."""
+        if self._engine.describe() != self._described:
+            raise EngineError("its file holds other weights than the study was begun with; restart the app")
 
     def _look(self) -> dict[str, object]:
         """The engine's health; begin to revive it where it is dead."""
@@ -94,6 +102,7 @@ class Supervised:
                 if self._closed.is_set():
                     return
                 try:
+                    self._must_be_unchanged()
                     self._engine.start()
                 except Exception as error:  # one that cannot be started now may be later, whatever it raised
                     log.error("%s could not be started again: %s; next try in %.1f s", self.name, error, wait)

@@ -142,7 +142,8 @@ def _stats(arguments: argparse.Namespace) -> int:
     result = summary(study.outcomes, study.guesses, alpha=study.alpha)
     if study.id is not None:
         log_look(database, study.id, "stats", result)
-    text = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    told = {"study": study.identity, **result}
+    text = json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if arguments.json == "-":
         sys.stdout.write(text)
     else:

@@ -58,6 +58,17 @@ def register(connection: sqlite3.Connection, study: Study, models: Mapping[str, 
     return inserted
 
 
+def earlier(connection: sqlite3.Connection, study: sqlite3.Row) -> sqlite3.Row | None:
+    """The newest study with this one's settings, other models and testers, while this one has no testers yet."""
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM studies WHERE study_hash = :study_hash AND id <> :id"
+        " AND EXISTS (SELECT 1 FROM testers WHERE study_id = studies.id)"
+        " AND NOT EXISTS (SELECT 1 FROM testers WHERE study_id = :id) ORDER BY id DESC LIMIT 1",
+        {"study_hash": study["study_hash"], "id": study["id"]},
+    ).fetchone()
+    return row
+
+
 def prompt_key(connection: sqlite3.Connection, study_id: int, prompt_id: str | None, text: str) -> int:
     """The key of a prompt of the bank, or of the tester's own question (shared by all who ask the same).
 

@@ -18,9 +18,10 @@ from .battles import Tester, read_tester, timestamp
 from .database import Database, DatabaseError
 from .entry import challenge, check_code, check_work
 from .invites import Invite, make_invite, read_invites, revoke_invite, use_invite
-from .registry import register, remove_tester
+from .registry import earlier, register, remove_tester
 from .rules import ROW_CHARS, TESTERS_AT_ONCE, Refused, Repeated, checked_background, room, shown
 from .study import Study
+from .versions import changed
 
 _IDLE = """
 SELECT testers.id FROM testers JOIN studies ON studies.id = study_id WHERE testers.closed_at IS NULL
@@ -92,6 +93,17 @@ class Sessions:
     def study_id(self) -> int:
         """The study's key in the database."""
         return self._study["id"]
+
+    @property
+    def apart_from(self) -> str:
+        """A sentence where testers have already taken part in this study with other models, and nobody with these."""
+        before = earlier(self.database.connection, self._study)
+        if before is None:
+            return ""
+        return (
+            f"{self.label} begins, apart from {before['label']}, for its models are others"
+            f" ({changed(json.loads(before['models']), json.loads(self._study['models']))}); the votes there stay"
+        )
 
     @property
     def closed(self) -> bool:

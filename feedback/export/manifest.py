@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sqlite3
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ class Manifest:
         filters: what was asked for.
         dropped: ``{"reason", "n"}`` of votes that the format has no row for.
         sha256, size_bytes: of the file.
-        studies: of each study in it the label, the hashes (settings, models, prompts, secret), the error rate, and the
-            rules of exclusion with what the statistics leave out by them; the file itself keeps those votes.
+        studies: of each study in it the label, the hashes (settings, models, prompts, secret), both models with the
+            hash of their weights, the error rate, and the rules of exclusion with what the statistics leave out by
+            them; the file itself keeps those votes.
         versions: of Diptych, the schema, Python and SQLite.
         created_at: UTC, ISO 8601.
     """
@@ -107,6 +109,7 @@ def _described(connection: sqlite3.Connection, study: sqlite3.Row) -> dict[str, 
     excluded = () if rules == NOTHING else load_outcomes(connection, study["id"], rules).excluded
     names = ("label", "alpha", "study_hash", "models_hash", "prompt_bank_hash", "secret_sha256", "code_version")
     return {name: study[name] for name in names} | {
+        "models": json.loads(study["models"]),
         "exclusion": rules.settings,
         "excluded_from_statistics": [{"reason": reason, "n": n} for reason, n in excluded],
     }

@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from .. import versions
+
 
 class Column(NamedTuple):
     """A column of ``votes.csv``: its name, type, unit, meaning, and the SQL that computes it."""
@@ -169,6 +171,17 @@ def _codebook() -> list[Column]:
             "Enrolment of the first tester who began from the same network address; empty where none is kept.",
             "CASE WHEN testers.origin IS NOT NULL THEN (SELECT MIN(enrolment) FROM testers other WHERE other.study_id"
             " = testers.study_id AND other.origin = testers.origin) END",
+        ),
+        *(
+            Column(
+                f"{model}_version",
+                "text",
+                "",
+                f"The weights that answered as {model}, by the first digits of their SHA-256; empty of a server, which"
+                " tells none.",
+                versions.sql(model),
+            )
+            for model in ("model1", "model2")
         ),
     ]
 

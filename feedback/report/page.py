@@ -7,10 +7,11 @@ from typing import Any
 
 from .. import __version__
 from ..statistics import StudyVotes
+from ..versions import improved, who_answered
 from . import figures
 from .facts import Facts
 from .sections import Code, disturbances, left_out, number_table, overview, people, subgroups, table, testers_left_out
-from .wording import headline, percent
+from .wording import answer, headline, percent
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -42,7 +43,9 @@ def page(votes: StudyVotes, result: dict[str, Any], facts: Facts, now: str) -> s
         f"<h1>{escape(study['name'])}</h1>",
         f'<p class="note">Blind comparison of two language models · study <code>{escape(study["label"])}</code>'
         f" · written {escape(now)}</p>",
+        *_of_an_improvement(study, result, votes.alpha),
         f'<p class="headline">{escape(headline(result, votes.alpha))}</p>',
+        f'<p class="note">{escape(who_answered(study["models"]))}</p>',
         *overview(result, votes.outcomes.testers, votes.alpha, [closed for closed, _, _ in facts.looks]),
         *subgroups(result),
         *disturbances(votes, result, facts),
@@ -59,6 +62,12 @@ def page(votes: StudyVotes, result: dict[str, Any], facts: Facts, now: str) -> s
         f'"width=device-width, initial-scale=1"><title>{escape(study["name"])}: report</title>'
         f"<style>{_STYLE}{figures.STYLE}</style></head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>\n"
     )
+
+
+def _of_an_improvement(study: dict[str, Any], result: dict[str, Any], alpha: float) -> list[str]:
+    """Where one model was made of the other: whether testers prefer it."""
+    new = improved(study["models"])
+    return [f'<p class="headline">{escape(answer(result, alpha, new))}</p>'] if new else []
 
 
 def _study(facts: Facts, alpha: float) -> list[str]:

@@ -44,6 +44,37 @@ def headline(result: dict[str, Any], alpha: float) -> str:
     return f"{preferred}: {percent(share)}, {interval}, {size}; enough to stop: {'yes' if enough else 'no'}."
 
 
+def answer(result: dict[str, Any], alpha: float, improved: str) -> str:
+    """One sentence on a model and what was made of it: whether testers prefer the new one.
+
+    By the interval that may be looked at at any time alone, and by the study's rule of stopping: it is claimed, and
+    the study may end, once that interval excludes 1/2.
+
+    Args:
+        improved: which of the two is the new one.
+    """
+    anytime, estimate = result["anytime"], result["preference"]["estimate"]
+    closed = anytime["n_closed"]
+    if estimate is None or not closed:
+        return "Whether testers prefer the new model cannot be said yet: no session is over."
+    low, high, share = anytime["ci_low"], anytime["ci_high"], estimate
+    if improved == "model2":
+        low, high, share = 1 - high, 1 - low, 1 - share
+    level = f"{100 * (1 - alpha):g}%"
+    size = f"{closed:,} closed session{'s' * (closed != 1)}"
+    between = f"{percent(low)} to {percent(high)} at {level}, however often one looks, from {size}"
+    if low > 0.5:
+        said = "Testers prefer the new model to the one that it was made from"
+    elif high < 0.5:
+        said = "Testers prefer the old model to the one that was made from it"
+    else:
+        return (
+            f"No preference can be claimed yet: {percent(share)} for the new model, between {between}, which includes"
+            " an even split; go on."
+        )
+    return f"{said}: {percent(share)} for the new one, between {between}; enough to stop."
+
+
 def number(value: Any, digits: int = 3) -> str:
     """A number as the tables show it."""
     if value is None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..assignment import MODELS
 from ..export.companions import beside
 from ..export.rows import CODEBOOK, TEXT_COLUMNS, reveal_formula
 from ..study import Exclusion
 from .exclusion import exclude, rules_of
 from .load import StudyVotes, of_testers
-from .outcomes import Outcomes, VotesError, truth
+from .outcomes import Outcomes, VotesError, truth, versions_in
 from .patterns import COLUMNS, Traces, in_force, left_out_by_patterns
 from .table_file import read_table
 
@@ -65,7 +66,8 @@ def read_study_csv(path: str | Path, label: str | None = None, alpha: float | No
     if guesses is not None and "tester_id" in guesses and "tester_id" in votes:
         guesses = guesses[guesses["tester_id"].isin(votes["tester_id"])]
         guesses = of_testers(guesses, outcomes, rules)
-    return StudyVotes(None, only, alpha or float(settings.get("alpha", 0.05)), outcomes, guesses)
+    told = {model: next(iter(versions_in(votes, model)), "") for model in MODELS}
+    return StudyVotes(None, only, alpha or float(settings.get("alpha", 0.05)), outcomes, guesses, told)
 
 
 def _beside(path: str | Path) -> dict[str, Any]:

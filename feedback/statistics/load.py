@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..assignment import MODELS
 from ..battles import CHOICES
 from ..export.companions import GUESS_COLUMNS, guess_rows
 from ..export.rows import COLUMNS, vote_rows
 from ..study import Exclusion
+from ..versions import versions
 from .exclusion import NOTHING, exclude, keep_testers, left_out, of_votes, rules_of
 from .outcomes import Outcomes, TesterCounts, VotesError
 from .patterns import in_force, left_out_by_patterns, read_traces
@@ -45,13 +48,22 @@ _FITS = "ifnull(MAX(left_chars | right_chars | (turns << 9)) < 8192, 1)"
 
 @dataclass(frozen=True)
 class StudyVotes:
-    """What :func:`~feedback.statistics.summary` needs of one study; ``id`` and ``label`` are None without a study."""
+    """What :func:`~feedback.statistics.summary` needs of one study; ``id`` and ``label`` are None without a study.
+
+    ``versions`` are those of the weights that answered, by model, as far as they are known.
+    """
 
     id: int | None
     label: str | None
     alpha: float
     outcomes: Outcomes
     guesses: DataFrame | None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Which study these votes are of, and which weights they are on."""
+        return {"label": self.label, "models": {model: self.versions.get(model) or None for model in MODELS}}
 
 
 def choose_study(connection: sqlite3.Connection, label: str | None = None) -> sqlite3.Row | None:
@@ -94,6 +106,7 @@ def load_study(database: Database, label: str | None = None, alpha: float | None
         alpha or study["alpha"],
         outcomes,
         of_testers(load_guesses(connection, study["id"]), outcomes, rules),
+        versions(json.loads(study["models"])),
     )
 
 

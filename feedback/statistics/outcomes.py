@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..battles import CHOICES
+from ..versions import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -204,7 +205,7 @@ class Outcomes:
             extra: what is exported beside it: ``good_enough`` by vote_id ("yes" or "no"), ``background`` by tester_id.
 
         Raises:
-            VotesError: missing columns, unknown choices or models, several studies, or contradictions.
+            VotesError: missing columns, unknown choices or models, several studies or versions, or contradictions.
         """
         if missing := [name for name in REQUIRED if name not in votes.columns]:
             raise VotesError(
@@ -270,6 +271,19 @@ def _one_study(votes: DataFrame) -> None:
     if "study" in votes.columns and votes["study"].nunique() > 1:
         labels = ", ".join(f"{label} ({n} votes)" for label, n in votes["study"].value_counts().items())
         raise VotesError(f"votes of several studies are mixed: {labels}; choose one with --study")
+    for model in ("model1", "model2"):  # also where somebody gave two studies one name, or none
+        told = versions_in(votes, model)
+        if len(told) > 1:
+            found = ", ".join(f"{version} ({n} votes)" for version, n in told.items())
+            raise VotesError(f"votes on several versions of {model} are mixed: {found}; keep the rows of one")
+
+
+def versions_in(votes: DataFrame, model: str) -> dict[str, int]:
+    """The versions of a model in a table of votes, with the votes on each; empty where it tells none."""
+    if f"{model}_version" not in votes.columns:
+        return {}
+    told = votes[f"{model}_version"].astype(str)
+    return {str(version): int(n) for version, n in told[told.str.startswith(PREFIX)].value_counts().items()}
 
 
 def _no_second_vote(current: DataFrame) -> None:

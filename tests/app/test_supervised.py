@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -25,8 +26,11 @@ def ask(engine: Supervised) -> str:
     return "".join(piece.text for piece in engine.stream(QUESTION, Sampling(4, 0.0, 1.0, 1), threading.Event()))
 
 
-def test_llama_cpp_is_started_again(gguf: Path) -> None:
-    inner = LlamaCpp(gguf)
+def test_llama_cpp_is_started_again_with_the_same_weights_alone(
+    gguf: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = Path(shutil.copy(gguf, tmp_path))
+    inner = LlamaCpp(path)
     engine = Supervised(inner, "model1")
     engine.start()
     before = ask(engine)
@@ -36,6 +40,16 @@ def test_llama_cpp_is_started_again(gguf: Path) -> None:
         engine.fits(QUESTION, 4)
     wait_until(lambda: engine.health() == {"ok": True, "context": inner._context, "restarts": 1}, 30)
     assert ask(engine) == before
+    described = engine.describe()
+    trained_again = tmp_path / "new"
+    trained_again.write_bytes(path.read_bytes() + b"\0")
+    trained_again.replace(path)
+    assert engine.describe() == described, "these weights answer still"
+    inner._server = None
+    with pytest.raises(EngineError):
+        engine.fits(QUESTION, 4)
+    wait_until(lambda: "other weights than the study was begun with" in caplog.text, 30)
+    assert engine.health() == {"ok": False, "restarts": 1}
     engine.close()
     assert not engine.health()["ok"]
 

@@ -75,7 +75,8 @@ CONTRACT_COLUMNS = [
     "right_seen_seconds",
     "first_seen",
 ]
-APPENDED = ["server_seconds", "first_side", "address_group"]  # new columns come after those that were promised
+# New columns come after those that were promised.
+APPENDED = ["server_seconds", "first_side", "address_group", "model1_version", "model2_version"]
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from training.common.files import file_sha256
+
 Form = Literal["model1", "transformers", "gguf"]
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
@@ -90,6 +92,19 @@ def weights_in(folder: Path) -> list[Path]:
     """The files of weights of a folder in Hugging Face's form."""
     found = (sorted(folder.glob(pattern)) for pattern in ("*.safetensors", "pytorch_model*.bin"))
     return next((files for files in found if files), [])
+
+
+def served_sha256(path: Path) -> str:
+    """The hash under which votes know what answers from a file or folder: of its weights alone."""
+    weights = weights_in(path) if path.is_dir() else [path]
+    return file_sha256(weights[0]) if len(weights) == 1 else checksum(path)
+
+
+def holds_version(folder: Path, version: str) -> bool | None:
+    """Whether a folder has weights of this version, such as ``sha256:3f2a91c0b7e1d604``; None where it has none."""
+    found = [folder / name for name in TO_SERVE if form_of(folder / name)]
+    digits = version.removeprefix("sha256:")
+    return any(served_sha256(path).startswith(digits) for path in found) if found else None
 
 
 def checksum(path: Path) -> str:

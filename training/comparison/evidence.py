@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from training.common.checkpoint_folder import CONFIG, FINAL, IN_HF_FORM, PT, REPORT, find
+from training.common.checkpoint_folder import CONFIG, FINAL, IN_HF_FORM, PT, REPORT, find, holds_version
 from training.comparison.values import Show, Source, Status, Value, ends, shown
 from training.reporting.metrics import read_metrics
 
@@ -182,10 +182,25 @@ def load(
         missing += absent
     if not any(model.measured or model.report for model in models):
         raise ComparisonError(_nothing(measured, folders))
+    if isinstance(statistics, Document):
+        statistics = _of_these_versions(statistics, models)
     if isinstance(statistics, Missing):
         missing.append(statistics)
         statistics = None
     return Comparison(measured, (models[0], models[1]), statistics or Document("statistics.json"), tuple(missing))
+
+
+def _of_these_versions(statistics: Document, models: list[ModelEvidence]) -> Document | Missing:
+    """The statistics, unless their votes are on other weights than lie in the models' folders."""
+    for model in models:
+        version = statistics.at("study", "models", model.name).content
+        if version and holds_version(model.folder, str(version)) is False:
+            reason = (
+                f"its votes are on another version of {model.title} ({version}) than lies in {model.folder}; name the"
+                f" folder of that version with {model.name}=SPEC, or the study of these models with --study"
+            )
+            return Missing(None, "user testing", reason)
+    return statistics
 
 
 def _nothing(evaluation: Document, folders: Mapping[str, Path]) -> str:

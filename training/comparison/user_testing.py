@@ -27,12 +27,20 @@ def user_testing(comparison: Comparison) -> Section:
     if not statistics or not statistics.at("n_votes").content:
         return Section("user-testing", "User testing", lead, (), missing or ("No vote has been cast yet.",))
     blocks: list[Block] = [_table(statistics), *_by_category(comparison)]
-    note = (
-        "Sides were drawn anew for every question and testers were not told which model was which. The statistics name"
-        " no files of weights: that the votes were cast on the very models above is for whoever held the test to say."
-    )
-    blocks.append(Paragraph((note,), is_caution=True))
+    note = "Sides were drawn anew for every question and testers were not told which model was which. "
+    blocks.append(Paragraph((note + _versions(statistics),), is_caution=True))
     return Section("user-testing", "User testing", lead, tuple(blocks), missing)
+
+
+def _versions(statistics: Document) -> str:
+    """On which weights the votes are; ``evidence.load`` has compared them with those in the models' folders."""
+    told = [statistics.at("study", "models", name).content for name in ("model1", "model2")]
+    if all(told):
+        return f"The votes are on Model 1 as {told[0]} and Model 2 as {told[1]}, the weights above."
+    return (
+        "The statistics do not name the weights of both models: that the votes were cast on the very models above is"
+        " for whoever held the test to say."
+    )
 
 
 def _table(statistics: Document) -> Table:

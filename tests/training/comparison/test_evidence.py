@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.training.comparison import evidence_files
-from training.comparison import ComparisonError, cards, headings, load, user_testing
+from training.comparison import Comparison, ComparisonError, cards, headings, load, user_testing
 from training.comparison.content import Table
 from training.comparison.evidence import Missing
 
@@ -135,3 +137,20 @@ def test_an_evaluation_of_another_kind(tmp_path: Path, content: str, message: st
 def test_no_model_at_all(tmp_path: Path) -> None:
     with pytest.raises(ComparisonError, match="make app"):
         load(tmp_path / "evaluation.json", {"model1": tmp_path / "a", "model2": tmp_path / "b"})
+
+
+def test_votes_on_another_version_are_not_told_of_these_models(
+    compare: Callable[..., Comparison], tmp_path: Path
+) -> None:
+    compare()
+    weights = tmp_path / "model2_pretrained" / "model.gguf"
+    weights.write_bytes(b"GGUF of today")
+    told = {"model1": None, "model2": f"sha256:{hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}"}
+    same = compare(change_votes=lambda votes: votes.update(study={"label": "a#1", "models": told}))
+    assert same.statistics.at("n_votes").content
+    assert not [entry for entry in same.missing if entry.part == "user testing"]
+    told["model2"] = "sha256:" + "0" * 16
+    other = compare(change_votes=lambda votes: votes.update(study={"label": "a#1", "models": told}))
+    assert not other.statistics
+    [missing] = [entry for entry in other.missing if entry.part == "user testing"]
+    assert f"another version of Model 2 (sha256:{'0' * 16})" in missing.reason

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from training.common.files import file_sha256
+from training.common.checkpoint_folder import served_sha256
 from training.data.prompts import llama_cpp_prompt
 from training.inference.engines import CONTEXT, EngineError, Message, Piece, Sampling
 from training.inference.engines.relay import Emit, relay
@@ -180,7 +180,7 @@ class LlamaCpp:
 
     def describe(self) -> dict[str, str]:
         """Kind, name and SHA-256 of the file; its folder is left out, so that moving it does not begin a new study."""
-        return {"kind": "llama.cpp", "source": self.path.name, "sha256": file_sha256(self.path)}
+        return {"kind": "llama.cpp", "source": self.path.name, "sha256": served_sha256(self.path)}
 
     def count(self, text: str) -> int:
         """Tokens of a text."""

@@ -16,8 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from training.common.checkpoint_folder import checksum, weights_in
-from training.common.files import file_sha256
+from training.common.checkpoint_folder import served_sha256
 from training.data.prompts import ChatTokenizer
 from training.inference.engines import CONTEXT, EngineError, Message, Piece, Sampling
 from training.inference.engines.relay import POLL_SECONDS, Emit, relay
@@ -226,9 +225,7 @@ class HuggingFace(_Batched):
 
     def describe(self) -> dict[str, str]:
         """Kind, the folder's name and the SHA-256 of the weights."""
-        weights = weights_in(self.path)
-        sha256 = file_sha256(weights[0]) if len(weights) == 1 else checksum(self.path)
-        return {"kind": "transformers", "source": self.path.name, "sha256": sha256}
+        return {"kind": "transformers", "source": self.path.name, "sha256": served_sha256(self.path)}
 
 
 class TrainedFromScratch(_Batched):
@@ -255,7 +252,7 @@ class TrainedFromScratch(_Batched):
 
     def describe(self) -> dict[str, str]:
         """Kind, name and SHA-256 of the file; its folder is left out, so that moving it does not begin a new study."""
-        return {"kind": "pytorch", "source": self.path.name, "sha256": file_sha256(self.path)}
+        return {"kind": "pytorch", "source": self.path.name, "sha256": served_sha256(self.path)}
 
 
 def _device(torch: Any) -> str:

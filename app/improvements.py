@@ -1,0 +1,66 @@
+"""The versions of a model that learned from votes: folders of their own below its own, each with its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.gate import report_of
+from app.model_files import home
+from training.common.checkpoint_folder import report_in
+
+FOLDER = "improved"
+REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """One of them: its folder, and what its report says of how it was made and what came of it."""
+
+    folder: Path
+    told: Mapping[str, Any]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether no guard refused it; only then may testers be shown it."""
+        return self.told.get("accepted") is True
+
+    @property
+    def name(self) -> str:
+        """As its folder is called: `2`, the second one."""
+        return self.folder.name
+
+
+def improvements_of(spec: str) -> list[Improvement]:
+    """What was made of the model of a SPEC, the newest first."""
+    folder = home(spec)
+    found = []
+    for place in (folder / FOLDER).iterdir() if folder and (folder / FOLDER).is_dir() else ():
+        told = next((told for at in (place, place / REFUSED) if (told := _told(report_in(at)))), None)
+        if told and place.name.isdecimal():
+            found.append(Improvement(place, told))
+    return sorted(found, key=lambda improvement: int(improvement.name), reverse=True)
+
+
+def next_folder(spec: str) -> Path | None:
+    """Where the next one of a SPEC's model goes, or goes on; None where its model has no folder of a training."""
+    folder = home(spec)
+    if folder is None:
+        return None
+    done = {improvement.name for improvement in improvements_of(spec)}
+    return next(place for number in range(1, 10_000) if (place := folder / FOLDER / str(number)).name not in done)
+
+
+def is_made_of(spec: str, parent: Mapping[str, Any]) -> bool:
+    """Whether the model of a SPEC learned from votes on what an engine describes as `parent`."""
+    told = _told(report_of(spec)) or {}
+    made_of = told.get("parent")
+    sha256 = parent.get("sha256")
+    return isinstance(made_of, dict) and bool(sha256) and made_of.get("sha256") == sha256
+
+
+def _told(report: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    told = (report or {}).get("improvement")
+    return told if isinstance(told, dict) else None
