@@ -14,6 +14,7 @@ import gradio as gr
 from app.cleaning import clean_answer, clean_prompt
 from app.rounds import longest_answer
 from app.runtime import Runtime
+from training.corpus.lookup import references_in
 from training.inference.engines import EngineError, Message, Sampling
 from training.inference.engines.spec import MODELS
 
@@ -91,6 +92,7 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
         send = gr.Button("Send", variant="primary", elem_id="lab-send", scale=0)
         stop = gr.Button("Stop", elem_id="lab-stop", scale=0)
         clear = gr.Button("Clear", elem_id="lab-clear", scale=0)
+    sources = gr.HTML(elem_id="lab-sources", apply_default_css=False, padding=False)
     running = gr.State(value=None)  # this page's replies, for the stop button
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
@@ -104,7 +106,7 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
         text = clean_prompt(text) if isinstance(text, str) else ""
         shown = dict(zip(MODELS, histories, strict=True))
         if not text or names not in WHO or not runtime.engines:
-            yield text, *shown.values(), None
+            yield text, *shown.values(), gr.skip(), None
             return
         told = clean_prompt(before) if isinstance(before, str) else ""
         first: list[Message] = [{"role": "system", "content": told}] if told else []
@@ -124,9 +126,11 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
                 view = {
                     model: [*shown[model], answers[model]] if model in answers else shown[model] for model in MODELS
                 }
-                yield emptied, *view.values(), list(replies.values())
+                yield emptied, *view.values(), gr.skip(), list(replies.values())
                 emptied = gr.skip()
                 if ended:
+                    said = "\n".join([text, *(reply.text for reply in replies.values())])
+                    yield (emptied, *view.values(), await asyncio.to_thread(where_to_look, said), None)
                     return
                 await asyncio.sleep(POLL_SECONDS)
         finally:
@@ -140,12 +144,23 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
     def show(names: str) -> list[Any]:
         return [gr.update(visible=model in WHO.get(names, MODELS)) for model in MODELS]
 
+    answers_go_to = [prompt, *chats.values(), sources, running]
     inputs = [prompt, who, system, temperature, top_p, limit, *chats.values()]
     for event in (send.click, prompt.submit):
-        event(ask, inputs, [prompt, *chats.values(), running], concurrency_limit=4, **quiet)
+        event(ask, inputs, answers_go_to, concurrency_limit=4, **quiet)
     stop.click(halt, running, None, **quiet)
-    clear.click(lambda: [[] for _ in MODELS], None, list(chats.values()), **quiet)
+    clear.click(lambda: [*([] for _ in MODELS), ""], None, [*chats.values(), sources], **quiet)
     who.change(show, who, list(chats.values()), **quiet)
+
+
+def where_to_look(text: str) -> str:
+    """Which records of the embedded corpus a question and its answers name, and their sources, as HTML; what a model
+    said may still be wrong."""
+    found = references_in(text)
+    if not found:
+        return ""
+    entries = "".join(f"<li><b>{escape(name)}</b>: {escape(source)}</li>" for name, source in found)
+    return f"<p>Where to look up what was named here, as the training's own records say:</p><ul>{entries}</ul>"
 
 
 def _plain(history: list[Any]) -> list[Message]:

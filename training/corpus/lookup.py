@@ -1,0 +1,89 @@
+"""Where what a text speaks of can be looked up: the embedded records that it names, and their sources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import NamedTuple
+
+from training.corpus.embedded import records
+
+MOST_FOUND = 6
+_WORD = re.compile(r"[^\W_]+(?:['’\-.][^\W_]+)*")
+
+
+class Reference(NamedTuple):
+    """A record that a text names, and where it can be looked up."""
+
+    name: str
+    source: str
+
+
+def references_in(text: str) -> list[Reference]:
+    """The records with a source that a text names, in the order of their first mention, the longest name at each place.
+
+    A title or a person's name of one word counts only as it is written in the record ("Hope", not "I hope").
+
+    Args:
+        text: a question, an answer, or both; its first 20,000 characters are read.
+    """
+    words = list(_WORD.finditer(text[:20_000]))
+    names, longest = _names()
+    found: dict[Reference, None] = {}
+    at = 0
+    while at < len(words) and len(found) < MOST_FOUND:
+        for n in range(min(longest, len(words) - at), 0, -1):
+            written = text[words[at].start() : words[at + n - 1].end()]
+            if match := _match(names, written, n):
+                found[match] = None
+                at += n - 1
+                break
+        at += 1
+    return list(found)
+
+
+def _match(names: Mapping[str, tuple[str, Reference, bool]], written: str, n: int) -> Reference | None:
+    key = _key(written)
+    for form in (key, key.removesuffix("s"), key.removesuffix("es")):
+        if found := names.get(form):
+            name, reference, any_case = found
+            if any_case or n > 1 or written == name:
+                return reference
+    return None
+
+
+def _key(name: str) -> str:
+    return " ".join(word.group() for word in _WORD.finditer(name.replace("’", "'"))).casefold()
+
+
+@cache
+def _names() -> tuple[dict[str, tuple[str, Reference, bool]], int]:
+    """Each name as it is looked for, with how it is written, its reference, and whether its case does not matter; and
+    the number of words of the longest one."""
+    found: dict[str, tuple[str, Reference, bool]] = {}
+    for name, reference, any_case in _named():
+        if key := _key(name):
+            found.setdefault(key, (name, reference, any_case))
+    return found, max(key.count(" ") + 1 for key in found)
+
+
+def _named() -> Iterator[tuple[str, Reference, bool]]:
+    """Every name of the records that say where they can be looked up: concepts before what shares a name with them."""
+    everything = records()
+    for concept in everything.concepts:
+        if concept.source:
+            for name in (concept.name, *concept.aliases):
+                yield name, Reference(concept.name, concept.source), len(name) > 2
+    for term in everything.terms:
+        if term.source:
+            yield term.name, Reference(term.name, term.source), True
+    for movement in everything.movements:
+        if movement.source:
+            yield movement.name, Reference(movement.name, movement.source), True
+    for record in (*everything.artists, *everything.museums):
+        if record.source:
+            yield record.name, Reference(record.name, record.source), False
+    for work in everything.works:
+        if work.source:
+            yield work.title, Reference(f"{work.title} ({work.artist})", work.source), False
