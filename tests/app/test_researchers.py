@@ -19,7 +19,7 @@ from feedback.export import FORMATS
 from feedback.statistics.patterns import wordings
 from feedback.study import Exclusion, Study
 from tests.app.chat_server import ANSWER, ChatServer
-from tests.app.serving import PASSWORD, App
+from tests.app.serving import PASSWORD, App, wait_until
 from tests.app.visitor import Visitor
 from tests.feedback.protocol import Clock, answered, open_test, vote_for
 
@@ -75,6 +75,7 @@ def test_a_vote_reaches_the_page_and_the_csv(
         page.wait_for_function(
             "document.querySelectorAll('#lab-model1 .bot, #lab-model2 .bot').length >= 2", timeout=20_000
         )
+        wait_until(lambda: one_chat_server.requests[-1]["messages"][-1]["content"] == "Hello!")
         asked = one_chat_server.requests[-1]
         assert [message["content"] for message in asked["messages"]] == ["Be brief.", "Hello!"]
         assert asked["max_tokens"] == 5

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from training.corpus.embedded import records
 
-MOST_FOUND = 6
+MOST_FOUND, MOST_CHARS = 6, 4000
 _WORD = re.compile(r"[^\W_]+(?:['’\-.][^\W_]+)*")
 
 
@@ -26,31 +26,36 @@ def references_in(text: str) -> list[Reference]:
     A title or a person's name of one word counts only as it is written in the record ("Hope", not "I hope").
 
     Args:
-        text: a question, an answer, or both; its first 20,000 characters are read.
+        text: a question, an answer, or both; its first 4,000 characters are read, in 5 ms.
     """
-    words = list(_WORD.finditer(text[:20_000]))
-    names, longest = _names()
+    words = list(_WORD.finditer(text[:MOST_CHARS]))
+    keys = [_key(word.group()) for word in words]
+    names, lengths = _names()
     found: dict[Reference, None] = {}
     at = 0
     while at < len(words) and len(found) < MOST_FOUND:
-        for n in range(min(longest, len(words) - at), 0, -1):
-            written = text[words[at].start() : words[at + n - 1].end()]
-            if match := _match(names, written, n):
+        step = 1
+        for n in lengths.get(keys[at], ()):
+            written = text[words[at].start() : words[at + n - 1].end()] if at + n <= len(words) else ""
+            if match := _match(names, " ".join(keys[at : at + n]), written):
                 found[match] = None
-                at += n - 1
+                step = n
                 break
-        at += 1
+        at += step
     return list(found)
 
 
-def _match(names: Mapping[str, tuple[str, Reference, bool]], written: str, n: int) -> Reference | None:
-    key = _key(written)
-    for form in (key, key.removesuffix("s"), key.removesuffix("es")):
+def _match(names: Mapping[str, tuple[str, Reference, bool]], key: str, written: str) -> Reference | None:
+    for form in _singulars(key):
         if found := names.get(form):
             name, reference, any_case = found
-            if any_case or n > 1 or written == name:
+            if any_case or " " in form or written == name:
                 return reference
     return None
+
+
+def _singulars(key: str) -> tuple[str, ...]:
+    return key, key.removesuffix("s"), key.removesuffix("es")
 
 
 def _key(name: str) -> str:
@@ -58,14 +63,19 @@ def _key(name: str) -> str:
 
 
 @cache
-def _names() -> tuple[dict[str, tuple[str, Reference, bool]], int]:
+def _names() -> tuple[dict[str, tuple[str, Reference, bool]], dict[str, list[int]]]:
     """Each name as it is looked for, with how it is written, its reference, and whether its case does not matter; and
-    the number of words of the longest one."""
+    how many words the names have that begin with a word, the longest first."""
     found: dict[str, tuple[str, Reference, bool]] = {}
     for name, reference, any_case in _named():
         if key := _key(name):
             found.setdefault(key, (name, reference, any_case))
-    return found, max(key.count(" ") + 1 for key in found)
+    lengths: dict[str, set[int]] = {}
+    for key in found:
+        first, *others = key.split(" ")
+        for form in (first,) if others else (first, f"{first}s", f"{first}es"):
+            lengths.setdefault(form, set()).add(1 + len(others))
+    return found, {first: sorted(some, reverse=True) for first, some in lengths.items()}
 
 
 def _named() -> Iterator[tuple[str, Reference, bool]]:
