@@ -91,9 +91,11 @@ def _named() -> Iterator[tuple[str, Reference, bool]]:
     for movement in everything.movements:
         if movement.source:
             yield movement.name, Reference(movement.name, movement.source), True
-    for record in (*everything.artists, *everything.museums):
-        if record.source:
-            yield record.name, Reference(record.name, record.source), False
+    people_and_places = [(one.name, one.source) for one in everything.artists]
+    people_and_places += [(one.name, one.source) for one in everything.museums]
+    for name, source in people_and_places:
+        if source:
+            yield name, Reference(name, source), False
     for work in everything.works:
         if work.source:
             yield work.title, Reference(f"{work.title} ({work.artist})", work.source), False
