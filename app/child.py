@@ -11,8 +11,9 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-LOGS = ROOT / "logs"
+from training.common.checkpoint_folder import HOME
+
+LOGS = HOME / "logs"
 GUARD = [sys.executable, "-m", "app.guard"]
 GRACE_SECONDS = 3.0
 TAIL_BYTES = 4096  # of a log, in which its last line stands
@@ -36,7 +37,7 @@ class Child:
             # closes with this process, however it ends, and then the guard ends the group.
             self._process = subprocess.Popen(
                 [*GUARD, *command],
-                cwd=ROOT,
+                cwd=HOME,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -65,7 +66,7 @@ class Child:
 
 def short_path(path: Path) -> str:
     """`path` from the repository's root where it lies below, as a user would type it."""
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    return str(path.relative_to(HOME)) if path.is_relative_to(HOME) else str(path)
 
 
 def last_line(log: Path) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app import logs
 from app.begun import read_begun
-from app.child import ROOT, short_path
+from app.child import short_path
 from app.demo_training import CHECKPOINTS, DemoTraining
 from app.gate import shortfall_of
 from app.limits import ADDRESS_LIMIT, SESSION_LIMIT, TESTER_LIMIT, Limits
@@ -28,17 +28,17 @@ from training.inference.engines import EngineError
 from training.inference.engines.spec import FORMS, MODELS, open_engine
 
 SPACE_FRAME = "https://huggingface.co"  # where a Space's page is shown
-STUDY = ROOT / "app" / "study.toml"
+STUDY = Path(__file__).with_name("study.toml")
 
 
 class UsageError(ValueError):
     """A user's mistake: one line with the value, the rule and the remedy."""
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(prog: str = "app.py") -> argparse.ArgumentParser:
     """The command line."""
     parser = OneLineParser(
-        prog="app.py",
+        prog=prog,
         description="Serve the blind test at / and its results at /admin. Without checkpoints the demo pair is trained "
         "first, while the page shows how far it is.",
         epilog=f"SPEC is {FORMS}. The password of /admin is DIPTYCH_ADMIN_PASSWORD, else one is made and printed."
@@ -102,16 +102,16 @@ def _database() -> Path:
     return disk / DEFAULT_PATH.name if "SPACE_ID" in os.environ and os.access(disk, os.W_OK) else DEFAULT_PATH
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, prog: str = "app.py") -> int:
     """Serve until interrupted. Returns 0, or 2 after one line on stderr about a user's mistake."""
-    arguments = parser().parse_args(argv)
+    arguments = parser(prog).parse_args(argv)
     logs.set_up(arguments.log_format, arguments.debug)
     try:
         return _serve(arguments)
     except (UsageError, StudyError, DatabaseError, EngineError) as error:
         if arguments.debug:
             raise
-        print(f"app.py: {error}", file=sys.stderr)
+        print(f"{prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:  # how a user ends it
         return 0

@@ -8,6 +8,7 @@ one that was left unfinished before an upgrade, it is kept aside and the trainin
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import tempfile
 import time
@@ -15,8 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.child import LOGS, ROOT, Child, last_line, short_path
-from training.common.checkpoint_folder import MODEL1_FOLDER, MODEL2_FOLDER, RESUME
+from app.child import LOGS, Child, last_line, short_path
+from training.common.checkpoint_folder import HOME, MODEL1_FOLDER, MODEL2_FOLDER, RESUME
 from training.common.progress import Stage, State, read_state
 
 CHECKPOINTS = {"model1": MODEL1_FOLDER, "model2": MODEL2_FOLDER}
@@ -126,7 +127,7 @@ class DemoTraining:
                 f"The training of {model} was killed by signal {code - 128}, twice, as happens where memory runs out; "
                 f"read {short_path(output)}"
             )
-        reason = last_line(output).replace(f"{ROOT}/", "")[:MOST_CHARS].rstrip(".")
+        reason = last_line(output).replace(f"{HOME}{os.sep}", "")[:MOST_CHARS].rstrip(".")
         said = f": {reason}" if reason else ""
         return f"The training of {model} ended with exit code {code}{said} (read {short_path(output)})"
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.child import ROOT
 from app.demo_training import CHECKPOINTS
-from training.common.checkpoint_folder import TO_MEASURE, find, home_of, report_in
+from training.common.checkpoint_folder import HOME, TO_MEASURE, find, home_of, report_in
 from training.comparison import Comparison, ComparisonError, load
 from training.comparison.evidence import Missing
 from training.inference.engines.spec import MODELS
@@ -90,7 +89,7 @@ def settled(spec: str) -> str:
 
 def _path(spec: str) -> Path:
     """Of a SPEC; what the evaluation was told is seen from the repository's root."""
-    return (ROOT / Path(spec).expanduser()).resolve()
+    return (HOME / Path(spec).expanduser()).resolve()
 
 
 def to_measure(spec: str) -> str:

@@ -36,8 +36,8 @@ def _place(text: str) -> Path:
     return Path(os.path.expanduser(text))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m feedback", description="Statistics, exports and checks of a blind test's votes.")
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = _Parser(prog=prog, description="Statistics, exports and checks of a blind test's votes.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
@@ -244,9 +244,9 @@ def _check(arguments: argparse.Namespace) -> int:
     return 1 if findings else 0
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, prog: str = "python -m feedback") -> int:
     """Run a command; 0 on success, 2 with one line on stderr after a user's mistake, 1 when a check finds faults."""
-    arguments = _parser().parse_args(argv)
+    arguments = _parser(prog).parse_args(argv)
     try:
         return int(arguments.run(arguments))
     except (DatabaseError, ExportError, VotesError) as error:

@@ -17,7 +17,9 @@ BUSY_SECONDS = 3  # then the tester is told, and the page tries again
 MOST_WRITES = (1 << 31) - 1  # that fit into the header
 STOPPED = "while the app was running; nothing is saved until it is restarted"
 MIN_SQLITE = (3, 37, 0)  # STRICT tables
-DEFAULT_PATH = Path(__file__).resolve().parent / "diptych.db"
+_PACKAGE = Path(__file__).resolve().parent
+DEFAULT_PATH = (_PACKAGE if (_PACKAGE.parent / "pyproject.toml").is_file() else Path.cwd()) / "diptych.db"
+"""In the repository; of an installed package in the folder that it is used from."""
 
 
 log = logging.getLogger(__name__)

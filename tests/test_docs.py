@@ -56,7 +56,7 @@ def commands() -> Iterator[tuple[str, Command]]:
     """Each line of the shell blocks, and each command between backticks, as words without variables before them."""
     for page in PAGES:
         lines = "\n".join(blocks(page, "(?:sh|bash|shell|console)")).replace("\\\n", " ").splitlines()
-        for line in lines + [span for span in spans(page) if re.match(r"(python|bash|make) ", span)]:
+        for line in lines + [span for span in spans(page) if re.match(r"(python|bash|make|diptych) ", span)]:
             words = shlex.split(line, comments=True)
             while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
                 del words[0]
@@ -86,6 +86,8 @@ def help_of(command: Command) -> str:
 
 def our_command(words: Command) -> Command | None:
     """The module or script that a command runs, with its subcommand; None for programs of others."""
+    if words[0] == "diptych":
+        return ("app", *words[1 : 3 if words[1] == "train" else 2])
     if Path(words[0]).name.startswith("python"):
         rest = words[2:] if words[1] == "-m" else words[1:]
         return rest[:2] if len(rest) > 1 and re.fullmatch("[a-z][a-z-]*", rest[1]) else rest[:1]

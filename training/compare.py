@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from training.common.checkpoint_folder import HOME, ROOT
 from training.common.cli import OneLineParser, run_command
 from training.common.files import ForeignFileError, foreign, place, refusal
 from training.comparison.evidence import (
@@ -31,8 +32,7 @@ from training.comparison.evidence import (
 from training.comparison.report import assemble
 from training.comparison.write import unwritable, write
 
-ROOT = Path(__file__).resolve().parents[1]
-DATABASE = ROOT / "feedback" / "diptych.db"
+DATABASE = (ROOT / "feedback" if HOME == ROOT else HOME) / "diptych.db"
 """Where the app keeps its votes."""
 OUT = Path("checkpoints/comparison")
 
@@ -143,7 +143,7 @@ def user_test(database: Path | None, statistics: Path | None, study: str | None)
     if not (database or DATABASE).is_file():
         if database is not None:
             raise ComparisonError(f"--db {database}: there is no such file; name the database that the app writes")
-        return Missing(None, "user testing", f"no database of votes at {DATABASE.relative_to(ROOT)}")
+        return Missing(None, "user testing", f"no database of votes at {_short(DATABASE)}")
     path = (database or DATABASE).resolve()
     command = [sys.executable, "-m", "feedback", "stats", "--db", str(path), "--json", "-"]
     command += ["--study", study] if study else []
@@ -154,6 +154,10 @@ def user_test(database: Path | None, statistics: Path | None, study: str | None)
             raise ComparisonError(reason)
         return Missing(None, "user testing", reason)
     return parse_json("statistics.json", done.stdout, None)
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
 def _announce(comparison: Comparison, out: Path) -> None:

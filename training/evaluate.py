@@ -22,6 +22,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from training.common.checkpoint_folder import CHECKPOINTS, FINAL, MODEL1_FOLDER, MODEL2_FOLDER, PT
 from training.common.cli import OneLineParser, run_command
 from training.common.files import check_file, replace_text
@@ -154,10 +156,10 @@ def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file() and (match := re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text())):
+    if cpuinfo.is_file() and (match := re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text(encoding="utf-8"))):
         processor = match[1].strip()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
+    memory = psutil.virtual_memory().total
     return {
         "processor": processor,
         "cores": cores,

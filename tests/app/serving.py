@@ -76,6 +76,7 @@ class App:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "app.log"
         self.root = ROOT  # of the program
+        self.path: Path | None = None  # where Python finds it, where that is elsewhere
         study = write_study(folder, reveal)
         self._command = [
             *(command or [sys.executable, "app.py", "--model1", model1, "--model2", model2]),
@@ -84,7 +85,7 @@ class App:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> App:
-        environment = {**os.environ, "DIPTYCH_ADMIN_PASSWORD": PASSWORD, "PYTHONPATH": str(self.root)}
+        environment = {**os.environ, "DIPTYCH_ADMIN_PASSWORD": PASSWORD, "PYTHONPATH": str(self.path or self.root)}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self._command, cwd=self.root, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS

@@ -20,7 +20,10 @@ from training.common.files import file_sha256
 
 Form = Literal["model1", "transformers", "gguf"]
 
-CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
+ROOT = Path(__file__).resolve().parents[2]
+HOME = ROOT if (ROOT / "pyproject.toml").is_file() else Path.cwd()
+"""Where checkpoints, logs and votes lie: the repository, or of an installed package the folder that it is used from."""
+CHECKPOINTS = HOME / "checkpoints"
 MODEL1_FOLDER = CHECKPOINTS / "art_ai_model"
 MODEL2_FOLDER = CHECKPOINTS / "model2_pretrained"
 

@@ -16,6 +16,10 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+called_as = ""
+"""What a user typed for this command, where that is not its own name: `diptych train model1`."""
+
+
 class Stopped(Exception):
     """A run that was told to stop, by Ctrl-C or a signal, after it had saved what it needs to go on."""
 
@@ -33,6 +37,7 @@ def run_command(main: Callable[[argparse.Namespace], int | None], parser: argpar
         if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 shows a model's emoji as \\U0001f3a8
             stream.reconfigure(errors="backslashreplace")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.prog = called_as or parser.prog
     arguments = parser.parse_args(argv)
     try:
         return main(arguments) or 0
@@ -64,7 +69,7 @@ def in_one_line(error: Exception) -> str:
 
 def resume_command(prog: str, argv: Sequence[str] | None) -> str:
     """The command line that goes on with this run, to be copied."""
-    words = list(sys.orig_argv) if argv is None else [prog, *argv]
+    words = list(sys.orig_argv) if argv is None else [*prog.split(), *argv]
     if argv is None and "LOCAL_WORLD_SIZE" in os.environ:  # started by torchrun, of whose options this one is known
         started = (word for word in words[1:] if word != "-u")
         words = ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], *started]

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from training.common.checkpoint_folder import CONFIG, FINAL, IN_HF_FORM, PT, REPORT, find, holds_version
+from training.common.checkpoint_folder import CONFIG, FINAL, HOME, IN_HF_FORM, PT, REPORT, find, holds_version
 from training.comparison.values import Show, Source, Status, Value, ends, shown
 from training.reporting.metrics import read_metrics
 
 VERSION = 1
 """Of ``evaluation.json``."""
-ROOT = Path(__file__).resolve().parents[2]
 EVALUATION = Path("checkpoints/evaluation.json")
 FOLDERS = {"model1": Path("checkpoints/art_ai_model"), "model2": Path("checkpoints/model2_pretrained")}
 """Where the trainings write, unless told otherwise."""
@@ -216,7 +215,7 @@ def _model(name: str, evaluation: Document, folder: Path) -> tuple[ModelEvidence
     measured = evaluation.at("models", name)
     if measured:
         spec = Path(str(measured.at("spec").content))
-        found = next((path for path in (spec, ROOT / spec) if path.exists()), None)
+        found = next((path for path in (spec, HOME / spec) if path.exists()), None)
         # What stands in the usual folder may be another model.
         folder = _folder_of(found) if found else spec / "nothing"
     report = read_json(f"{name}/training_report.json", folder / REPORT)

@@ -16,7 +16,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from training.common.checkpoint_folder import FINAL, HF, REPORT, read_report
+from training.common.checkpoint_folder import FINAL, HF, HOME, REPORT, read_report
 from training.common.files import ForeignFileError, replace_text
 from training.corpus import embedded, hub
 from training.corpus.card import markdown_table
@@ -26,7 +26,6 @@ from training.models.known_bases import KNOWN
 from training.reporting.everyday import everyday_co2, everyday_energy
 from training.settings.common import in_new_names
 
-ROOT = Path(__file__).resolve().parents[2]
 CARD = "README.md"
 PERMISSIVE = {"mit", "apache-2.0", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-3.0", "cc-by-4.0"}
 """Licences of data that ask for no more than to be named; with others the weights' licence is left to the reader."""
@@ -376,7 +375,7 @@ def _results(measured: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]
 
 def _loading(sources: Sources) -> Iterator[str]:
     folder = sources.folder.resolve()
-    place = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else Path(folder.name)
+    place = folder.relative_to(HOME) if folder.is_relative_to(HOME) else Path(folder.name)
     yield from ("## How to load", "", "```python")
     yield "from transformers import AutoModelForCausalLM, AutoTokenizer"
     yield ""

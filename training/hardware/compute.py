@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
+import psutil
 import torch
 
 DType = Literal["auto", "bf16", "fp16", "fp32"]
@@ -148,17 +148,11 @@ def cpu_speedup(dtype: torch.dtype) -> float:
 
 
 def memory_bytes(device: torch.device) -> int:
-    """Memory that a run can have: all of a GPU's, what is free of the machine's (its control group's limit included).
-
-    On macOS the machine's whole memory, which tells no more.
-    """
+    """Memory that a run can have: all of a GPU's, what is free of the machine's (a control group's limit included)."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
-    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        found.append(1024 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable"))))
+    found = [psutil.virtual_memory().available]
     with contextlib.suppress(OSError, ValueError):
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
-        found.append(limit - int(Path("/sys/fs/cgroup/memory.current").read_text()))
+        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        found.append(int(limit) - int(used))
     return min(found)

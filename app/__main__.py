@@ -1,0 +1,126 @@
+"""`diptych COMMAND`, or `python -m app COMMAND`: every command of the project under one name.
+
+Nothing but a table: each command is the function that its own module runs, and takes the same arguments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from feedback import __version__
+from training.common import checkpoint_folder, cli
+from training.common.files import file_sha256
+
+VOTES = "feedback.__main__"
+COMMANDS = {
+    "app": ("app.cli", "serve the blind test"),
+    "train model1": ("training.train_art_ai_model", "train Model 1 from scratch"),
+    "train model2": ("training.train_model2_pretrained", "fine-tune Model 2"),
+    "data": ("training.corpus.__main__", "data sources, their licences and sizes; the prepared corpus"),
+    "evaluate": ("training.evaluate", "measure both models"),
+    "compare": ("training.compare", "the comparison of both models, in a report"),
+    "export": ("training.export", "a checkpoint for other programs (--to), or the votes (--format)"),
+    "stats": (VOTES, "the statistics of the votes"),
+    "report": (VOTES, "a page of them to keep"),
+    "patterns": (VOTES, "votes that look like a script's"),
+    "sample-size": (VOTES, "how many testers a study needs"),
+    "backup": (VOTES, "a copy of the database"),
+    "restore": (VOTES, "put a backup in its place"),
+    "check": (VOTES, "integrity of the database"),
+}
+"""What a user types: the module that does it, and what it does."""
+OURS = ("app", "feedback", "training")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code, 2 after one line on stderr where there is no such command or a package lacks."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["--version"]:
+        print(version())
+        return 0
+    if words[:1] in ([], ["-h"], ["--help"]):
+        print(usage())
+        return 0 if words else 2
+    name = " ".join(words[:2]) if words[0] == "train" else words[0]
+    if name not in COMMANDS:
+        known = " or ".join(known for known in COMMANDS if known.startswith("train")) if words[0] == "train" else ""
+        print(f"diptych: {name}: no such command; {known or 'see diptych --help'}", file=sys.stderr)
+        return 2
+    try:
+        return run(name, words[len(name.split()) :])
+    except ModuleNotFoundError as error:
+        lacking = (error.name or "").partition(".")[0]
+        if not lacking or lacking in OURS:
+            raise
+        print(f"diptych {name}: needs {lacking}, which is not installed; {_remedy(name)}", file=sys.stderr)
+        return 2
+
+
+def run(name: str, rest: list[str]) -> int:
+    """Run a command that there is with the arguments that follow its name."""
+    module = COMMANDS[name][0]
+    if name == "export" and any(word.partition("=")[0] == "--format" for word in rest):
+        module = VOTES
+    function = importlib.import_module(module).main
+    if module == VOTES:
+        return int(function([name, *rest], prog="diptych"))
+    if module == "app.cli":
+        return int(function(rest, prog="diptych app"))
+    cli.called_as = f"diptych {name}"
+    return int(function(rest))
+
+
+def _remedy(name: str) -> str:
+    extra = "app" if name == "app" else "train"
+    return f'install it with: pip install "diptych[{extra}]" (in a clone: pip install ".[{extra}]")'
+
+
+def usage() -> str:
+    """What `diptych --help` says."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join(
+        ["usage: diptych COMMAND ...; each has --help. diptych --version tells version and models.", *lines]
+    )
+
+
+def version() -> str:
+    """Version, commit, Python, system, and which models lie in the checkpoints' folder, each with its SHA-256."""
+    lines = [f"diptych {__version__} ({commit()})", f"Python {platform.python_version()} on {platform.platform()}"]
+    folders = {"model1": checkpoint_folder.MODEL1_FOLDER, "model2": checkpoint_folder.MODEL2_FOLDER}
+    for model, folder in folders.items():
+        weights = checkpoint_folder.find(folder, checkpoint_folder.TO_SERVE)
+        if weights is None:
+            lines.append(f"{model} none in {folder}")
+        else:
+            digest = checkpoint_folder.checksum(weights) if weights.is_dir() else file_sha256(weights)
+            lines.append(f"{model} {weights} sha256 {digest}")
+    return "\n".join(lines)
+
+
+def commit() -> str:
+    """The commit that this code is of: Git's in a clone, else what was noted when the package was built."""
+    root = checkpoint_folder.ROOT
+    if (root / ".git").exists():
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            said = _git(root, "rev-parse", "--short=12", "HEAD")
+            return f"commit {said}" + (", with changes" if _git(root, "status", "--porcelain") else "")
+    with contextlib.suppress(OSError):
+        return "commit " + resources.files("app").joinpath("COMMIT").read_text(encoding="utf-8").strip()
+    return "commit unknown"
+
+
+def _git(root: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=True, timeout=10)
+    return done.stdout.decode("utf-8", "replace").strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

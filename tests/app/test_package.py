@@ -1,0 +1,217 @@
+"""The package: what a wheel holds, what its extras install, and the app that it serves without PyTorch."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from app.__main__ import COMMANDS, main
+from feedback import __version__
+from tests.app.chat_server import ANSWER, ChatServer
+from tests.app.serving import PASSWORD, App
+from tests.app.visitor import Visitor
+from tests.trained import ROOT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PACKAGES = ("app", "feedback", "training")
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+BLOCKED = """
+import sys
+blocked = {blocked!r}
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in blocked:
+            raise ModuleNotFoundError("No module named " + repr(name), name=name)
+sys.meta_path.insert(0, Refuse())
+from app.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def lines(name: str) -> list[str]:
+    text = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [line.replace('"', "'") for line in text if line and not line.startswith(("#", "-r"))]
+
+
+def test_the_extras_hold_the_pins_of_the_requirements() -> None:
+    """Whoever adds a line to requirements.txt says here which part of the project needs it."""
+    assert {*PROJECT["dependencies"], *EXTRAS["app"], *EXTRAS["train"]} == set(lines("requirements.txt"))
+    assert EXTRAS["dev"] == ["diptych[all]", *lines("requirements-dev.txt")]
+    assert EXTRAS["all"] == ["diptych[app,train]"]
+
+
+def copy_of_the_tree(folder: Path) -> Path:
+    """What Git has of the packages, and what a build reads; beside it the votes of a researcher."""
+    for name in (*tracked(), "pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, folder / name)
+    (folder / "feedback" / "diptych.db").write_bytes(b"votes")
+    return folder
+
+
+def tracked() -> list[str]:
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGES]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [name for name in found if (ROOT / name).is_file()]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built as pip builds it, of a tree without Git."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", build, str(folder)], cwd=copy_of_the_tree(folder / "tree"), check=True,
+        capture_output=True, env={**os.environ, "DIPTYCH_COMMIT": "0123456789ab"},
+    )  # fmt: skip
+    return next(folder.glob("diptych-*.whl"))
+
+
+def test_a_wheel_holds_every_file_of_the_packages_and_no_votes(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        entry = archive.read(next(n for n in archive.namelist() if n.endswith("entry_points.txt"))).decode()
+    assert names == {*tracked(), "app/COMMIT"}
+    assert "diptych = app.__main__:main" in entry
+
+
+def lacking_with(extra: str) -> set[str]:
+    """Modules of our requirements that an installation with one extra alone does not have."""
+    there = {canonicalize_name(Requirement(line).name) for line in (*PROJECT["dependencies"], *EXTRAS[extra])}
+    all_of_them = {canonicalize_name(Requirement(line).name) for line in lines("requirements.txt")}
+    modules = packages_distributions()
+    ours = {name: {canonicalize_name(d) for d in found} for name, found in modules.items()}
+    return {name for name, found in ours.items() if found & (all_of_them - there)}
+
+
+@pytest.fixture(scope="module")
+def installed_app(wheel: Path, tmp_path_factory: pytest.TempPathFactory, one_chat_server: ChatServer) -> Iterator[App]:
+    """The app of the wheel, from a folder with nothing in it, in a Python without what `[app]` does not install."""
+    folder = tmp_path_factory.mktemp("installed")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site-packages")
+    (folder / "home").mkdir()
+    blocked = lacking_with("app")
+    assert {"torch", "transformers", "matplotlib", "codecarbon", "datasets"} <= blocked
+    command = [sys.executable, "-c", BLOCKED.format(blocked=blocked), "app"]
+    command += ["--model1", one_chat_server.spec, "--model2", one_chat_server.spec]
+    running = App(folder, "", "", command)
+    running.root = folder / "home"
+    running.path = folder / "site-packages"
+    yield running.start()
+    running.stop()
+
+
+def test_the_installed_app_takes_a_vote_without_pytorch(installed_app: App, browser: Browser) -> None:
+    with Visitor(browser, installed_app.url) as visitor:
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        visitor.wait_for_vote()
+        assert ANSWER[:20] in "".join(visitor.answers())
+        visitor.vote("left")
+    ((votes,),) = installed_app.rows("SELECT count(*) FROM votes")
+    assert votes == 1
+    assert "Traceback" not in installed_app.log.read_text()
+
+
+def test_the_installed_app_shows_results_and_every_export(installed_app: App) -> None:
+    with httpx.Client(base_url=installed_app.url, auth=("admin", PASSWORD), timeout=60) as client:
+        for name in ("csv", "jsonl", "parquet", "dpo", "kto", "arena", "sqlite"):
+            assert client.get(f"/admin/export/{name}").status_code == 200, name
+        assert client.get("/admin/").status_code == 200
+
+
+def test_each_command_is_the_function_of_its_module(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for name, (module, text) in COMMANDS.items():
+        source = (ROOT / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8")  # importing PyTorch takes long
+        assert "\ndef main(" in source, name
+        assert name in shown
+        assert text in shown
+
+
+def test_what_is_typed_is_what_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["train", "model1", "--bogus"], ["stats", "--bogus"], ["app", "--bogus"], ["export", "--to", "x"]):
+        with pytest.raises(SystemExit) as end:
+            main(words)
+        told = capsys.readouterr().err
+        assert (end.value.code, len(told.splitlines())) == (2, 1)
+        name = " ".join(word for word in words if not word.startswith("-") and word != "x")
+        assert told.startswith(f"diptych {name}: "), told
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (["tarin"], "see diptych --help"),
+        (["train"], "train model1 or train model2"),
+        (["train", "model3"], "train model1 or train model2"),
+    ],
+)
+def test_a_command_that_there_is_not(words: list[str], remedy: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert told == f"diptych: {' '.join(words)}: no such command; {remedy}\n"
+
+
+def test_a_package_that_is_not_installed_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lacks(_: str) -> Any:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("app.__main__.importlib.import_module", lacks)
+    assert main(["train", "model1"]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert 'needs torch, which is not installed; install it with: pip install "diptych[train]"' in told
+
+
+def test_the_version_names_commit_and_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "model2"
+    folder.mkdir()
+    (folder / "model.gguf").write_bytes(b"weights")
+    monkeypatch.setattr("training.common.checkpoint_folder.MODEL1_FOLDER", tmp_path / "model1")
+    monkeypatch.setattr("training.common.checkpoint_folder.MODEL2_FOLDER", folder)
+    assert main(["--version"]) == 0
+    first, _, model1, model2 = capsys.readouterr().out.splitlines()
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.fullmatch(rf"diptych {__version__} \(commit {head[:12]}(, with changes)?\)", first)
+    assert model1 == f"model1 none in {tmp_path / 'model1'}"
+    assert model2.endswith("model.gguf sha256 " + hashlib.sha256(b"weights").hexdigest())
+
+
+def test_the_version_of_an_installed_package(installed_app: App) -> None:
+    """Its commit is the one that it was built from; models are looked for where it is used."""
+    command = [sys.executable, "-m", "app", "--version"]
+    environment = {**os.environ, "PYTHONPATH": str(installed_app.path)}
+    shown = subprocess.run(
+        command, cwd=installed_app.root, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert "(commit 0123456789ab)" in shown
+    assert f"model1 none in {installed_app.root / 'checkpoints' / 'art_ai_model'}" in shown
