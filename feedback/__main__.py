@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .assignment import MODELS
 from .battles import timestamp
 from .database import DEFAULT_PATH, Database, DatabaseError, remedy, restore
 from .export import FORMATS, ExportError, write
@@ -57,6 +58,13 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     _add_database(export)
     export.add_argument("--format", required=True, choices=list(FORMATS), help="format of the file")
     export.add_argument("--out", required=True, type=_place, metavar="PATH", help="the file to write")
+    learned = command("preferences", _preferences, "What a model can learn from the votes, as JSON Lines.")
+    source = learned.add_mutually_exclusive_group()
+    _add_database(source)
+    source.add_argument("--csv", type=_place, metavar="FILE", help="an exported votes.csv")
+    learned.add_argument("--model", choices=MODELS, default="model2", help="which model learns (default: %(default)s)")
+    learned.add_argument("--json", action="store_true", help="print what there is as JSON, and no pairs")
+    learned.add_argument("--out", type=_place, metavar="FILE", help="the file to write (default: standard output)")
     report = command("report", _report, "A page to keep: report.html, its plots inside.")
     _add_database(report)
     report.add_argument("--out", required=True, type=_place, metavar="DIR", help="the folder to write it into")
@@ -167,6 +175,32 @@ def _export(arguments: argparse.Namespace) -> int:
             testers, _ = load_counts(database.connection, study)
             log_look(database, study["id"], f"export {arguments.format}", summarise_counts(testers, study["alpha"]))
     print(f"{arguments.out}: {manifest.rows} rows, {manifest.size_bytes} bytes")
+    return 0
+
+
+def _preferences(arguments: argparse.Namespace) -> int:
+    from .looks import log_look
+    from .preferences import preferences, preferences_csv
+    from .statistics.load import choose_study, load_counts
+    from .statistics.summary import summarise_counts
+
+    if arguments.csv:
+        found = preferences_csv(arguments.csv, arguments.study, arguments.model)
+    else:
+        database = _open(arguments.db)
+        found = preferences(database, arguments.study, arguments.model)
+        study = choose_study(database.connection, found.header["study"])
+        assert study is not None
+        testers, _ = load_counts(database.connection, study)
+        log_look(database, study["id"], "preferences", summarise_counts(testers, study["alpha"]))
+    if arguments.out:
+        replace_file(arguments.out, found.lines(), kind="preferences")
+    if arguments.json:
+        print(json.dumps(found.header, indent=1, ensure_ascii=False))
+    elif arguments.out:
+        print(f"{arguments.out}: {found.header['n_pairs']} pairs of {found.header['n_votes']} votes that count")
+    else:
+        sys.stdout.writelines(line.decode() for line in found.lines())
     return 0
 
 

@@ -9,7 +9,7 @@ from itertools import groupby
 
 _SELECT = """
 SELECT votes.id AS vote_id, votes.battle_id, votes.left_model, votes.choice, votes.voted_at, testers.code, turns.prompt,
-       la.text AS left_text, ra.text AS right_text
+       la.text AS left_text, ra.text AS right_text, la.stopped AS left_stopped, ra.stopped AS right_stopped
 FROM votes JOIN testers ON testers.id = votes.tester_id
     JOIN turns ON turns.battle_id = votes.battle_id AND turns.status = 'complete' AND turns.number <= votes.turns
     JOIN answers la ON la.turn_id = turns.id AND la.model = votes.left_model
@@ -20,7 +20,10 @@ WHERE votes.superseded = 0 AND (:study IS NULL OR votes.study_id = :study) ORDER
 
 @dataclass(frozen=True)
 class Conversation:
-    """A current vote and what was said on both sides before it."""
+    """A current vote and what was said on both sides before it.
+
+    ``left_ended`` and ``right_ended``: whether the model ended the last answer itself, and nobody cut it off.
+    """
 
     vote_id: int
     battle_id: int
@@ -31,6 +34,8 @@ class Conversation:
     questions: tuple[str, ...]
     left_answers: tuple[str, ...]
     right_answers: tuple[str, ...]
+    left_ended: bool
+    right_ended: bool
 
     @property
     def right_model(self) -> str:
@@ -63,4 +68,6 @@ def conversations(connection: sqlite3.Connection, study_id: int | None) -> Itera
             tuple(turn["prompt"] for turn in turns),
             tuple(turn["left_text"] for turn in turns),
             tuple(turn["right_text"] for turn in turns),
+            turns[-1]["left_stopped"] == "stop",
+            turns[-1]["right_stopped"] == "stop",
         )

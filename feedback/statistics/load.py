@@ -123,17 +123,20 @@ def load_votes(database: Database, study: str | None = None) -> DataFrame:
     return DataFrame(rows, columns=list(COLUMNS))
 
 
-def load_outcomes(connection: sqlite3.Connection, study_id: int, rules: Exclusion = NOTHING) -> Outcomes:
+def load_outcomes(
+    connection: sqlite3.Connection, study_id: int, rules: Exclusion = NOTHING, *, numbered: bool = False
+) -> Outcomes:
     """What :func:`~feedback.statistics.summary` needs of a study's votes, from the covering index alone.
 
-    The table itself is read only where a rule or an answer of the testers needs what the index does not hold.
+    The table itself is read only where a rule or an answer of the testers needs what the index does not hold, or
+    where the votes' numbers are asked for.
 
     Raises:
         VotesError: votes point to testers or prompts that are missing.
     """
     cursor = connection.cursor()
     cursor.row_factory = None
-    fields = dict(_FIELDS)
+    fields = _FIELDS | ({"vote": "id"} if numbered else {})
     if asked := cursor.execute(f"SELECT EXISTS (SELECT 1 {_ASKED})", [study_id]).fetchone()[0]:
         fields["good_enough"] = "ifnull(good_enough + 1, 0)"
     if rules.min_vote_seconds > 0:
@@ -174,6 +177,7 @@ def load_outcomes(connection: sqlite3.Connection, study_id: int, rules: Exclusio
         good_enough=votes["good_enough"] if asked else None,
         background=testers.background(voted),
         tester_ids=tuple(testers.codes[place] for place in voted),
+        vote=votes["vote"] if numbered else None,
     )
     rule_of = {"too_fast": "min_vote_seconds", "too_short": "min_seen_seconds"}
     masks = {rule: votes[field] == 1 for field, rule in rule_of.items() if field in votes}
@@ -225,8 +229,10 @@ def _vote_columns(
     cursor: sqlite3.Cursor, study_id: int, fields: dict[str, str], source: str
 ) -> dict[str, NDArray[np.int64]]:
     """The fields of the current votes, read once where lengths and turns are as small as most are, else again."""
-    testers, prompts = cursor.execute("SELECT (SELECT MAX(id) FROM testers), (SELECT MAX(id) FROM prompts)").fetchone()
-    widths = _WIDTHS | {"tester": int(testers or 1).bit_length(), "prompt": int(prompts or 1).bit_length()}
+    largest = ("(SELECT MAX(id) FROM testers)", "(SELECT MAX(id) FROM prompts)", "(SELECT MAX(id) FROM votes)")
+    newest = cursor.execute(f"SELECT {', '.join(largest)}").fetchone()
+    numbers = zip(("tester", "prompt", "vote"), newest, strict=True)
+    widths = _WIDTHS | {name: int(number or 1).bit_length() for name, number in numbers}
     columns, fits = _columns(cursor, fields, widths, source, [study_id], _FITS)
     if not fits:
         chars, turns = cursor.execute(

@@ -118,6 +118,7 @@ class Outcomes:
             where nobody was asked.
         tester_ids: for each tester the opaque id of the exports.
         excluded: what the study's rules left out, as (reason, number).
+        vote: (N,) the vote's number; None where it was not asked for or the table does not say.
     """
 
     tester: NDArray[np.int64]
@@ -136,6 +137,7 @@ class Outcomes:
     background: tuple[dict[str, str], ...] = ()
     tester_ids: tuple[str, ...] = ()
     excluded: tuple[tuple[str, int], ...] = ()
+    vote: NDArray[np.int64] | None = None
 
     @cached_property
     def testers(self) -> TesterCounts:
@@ -177,7 +179,7 @@ class Outcomes:
         place = np.cumsum(voted) - 1
         optional = {
             name: None if (column := getattr(self, name)) is None else column[votes]
-            for name in ("turns", "flagged", "good_enough")
+            for name in ("turns", "flagged", "good_enough", "vote")
         }
         return Outcomes(
             place[self.tester[votes]],
@@ -248,6 +250,7 @@ class Outcomes:
             good_enough=_verdicts(current, verdicts) if verdicts else None,
             background=tuple(background.get(name, {}) for name in ids) if any(background.values()) else (),
             tester_ids=ids,
+            vote=_numbers(current),
         )
 
 
@@ -259,6 +262,16 @@ def _verdicts(current: DataFrame, verdicts: Mapping[str, str]) -> NDArray[np.int
     if unknown := set(said) - set(VERDICTS):
         raise VotesError(f"good_enough = {unknown.pop()!r} is unknown; it must be yes or no")
     return np.array([VERDICTS.index(value) for value in said], np.int64)
+
+
+def _numbers(current: DataFrame) -> NDArray[np.int64] | None:
+    """(N,) number of each vote; None where the table has none, or others than whole ones."""
+    from pandas import to_numeric
+
+    if "vote_id" not in current.columns:
+        return None
+    numbers = to_numeric(current["vote_id"], errors="coerce").to_numpy(np.float64)
+    return numbers.astype(np.int64) if np.isfinite(numbers).all() and (numbers == numbers.round()).all() else None
 
 
 def _tester_ids(current: DataFrame, tester: NDArray[np.int64]) -> tuple[str, ...]:
