@@ -23,6 +23,7 @@ from .statistics.csv_file import read_csv, read_study_csv
 from .statistics.exclusion import rules_of
 from .statistics.load import choose_study, load_outcomes
 from .statistics.outcomes import VotesError
+from .versions import PREFIX
 
 if TYPE_CHECKING:
     from .database import Database
@@ -113,7 +114,8 @@ def preferences(database: Database, label: str | None = None, model: str = "mode
 def preferences_csv(path: str | Path, label: str | None = None, model: str = "model2") -> Preferences:
     """The same from an exported ``votes.csv`` and what lies beside it.
 
-    It does not say which weights answered, and holds no turns apart: votes after several questions are left out.
+    It tells no more than the first digits of the weights' hashes, and holds no turns apart: votes after several
+    questions are left out.
 
     Raises:
         VotesError: see :func:`~feedback.statistics.csv_file.read_study_csv`; or a column is missing.
@@ -142,7 +144,7 @@ def preferences_csv(path: str | Path, label: str | None = None, model: str = "mo
     header = {
         "study": study.label,
         "study_hash": _hash_beside(path, study.label) or label_hash,
-        "model_hashes": dict.fromkeys(MODELS),
+        "model_hashes": {name: (study.versions.get(name) or "").removeprefix(PREFIX) or None for name in MODELS},
         "running": not study.outcomes.closed.all(),
     }
     left_out = {
