@@ -24,6 +24,7 @@ from feedback.database import DEFAULT_PATH, Database, DatabaseError
 from feedback.study import Study, StudyError
 from training.common.checkpoint_folder import GGUF, REPORT
 from training.common.cli import OneLineParser
+from training.common.config import add_config
 from training.inference.engines import EngineError
 from training.inference.engines.spec import FORMS, MODELS, open_engine
 
@@ -85,6 +86,7 @@ def parser(prog: str = "app.py") -> argparse.ArgumentParser:
     parser.add_argument(
         "--log-format", choices=logs.FORMATS, default="text", help="how the log on stderr is written (%(default)s)"
     )
+    add_config(parser)
     parser.add_argument("--debug", action="store_true", help="show tracebacks and a detailed log")
     return parser
 

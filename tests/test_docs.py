@@ -34,7 +34,7 @@ MADE_BY_USE = ("feedback/diptych.db",)
 FORBIDDEN = ("/wo" "rk/", "/tm" "p/w", "pypi" ".org", "debian" ".org", "npm" "js", "files.python" "hosted")  # fmt: skip
 # Programs of others that a command may begin with, and options of others that a text may name.
 OTHER_PROGRAMS = {"cd", "cp", "curl", "git", "lm_eval", "pip", "source", "tail", "torchrun", "uv"}
-OTHER_OPTIONS = {"--no-deps", "--nnodes", "--nproc-per-node", "--rdzv-endpoint"}
+OTHER_OPTIONS = {"--no-deps", "--nnodes", "--nproc-per-node", "--rdzv-backend", "--rdzv-endpoint"}
 
 Command = tuple[str, ...]
 
@@ -306,6 +306,7 @@ IMPORT_NAMES = {
     "markdown-it-py": "markdown_it",
     "protobuf": "google.protobuf",
     "prometheus-client": "prometheus_client",
+    "pyyaml": "yaml",
     "rouge-score": "rouge_score",
     "sqlite-utils": "sqlite_utils",
 }

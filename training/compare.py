@@ -15,6 +15,7 @@ from pathlib import Path
 
 from training.common.checkpoint_folder import HOME, ROOT
 from training.common.cli import OneLineParser, run_command
+from training.common.config import add_config
 from training.common.files import ForeignFileError, foreign, place, refusal
 from training.comparison.evidence import (
     EVALUATION,
@@ -62,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--stats", type=place, metavar="FILE", help="statistics of votes, from `python -m feedback stats --json FILE`"
     )
     parser.add_argument("--study", metavar="LABEL", help="the study, when the database has votes of several")
+    add_config(parser)
     return parser
 
 

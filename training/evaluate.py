@@ -26,6 +26,7 @@ import psutil
 
 from training.common.checkpoint_folder import CHECKPOINTS, FINAL, MODEL1_FOLDER, MODEL2_FOLDER, PT
 from training.common.cli import OneLineParser, run_command
+from training.common.config import add_config
 from training.common.files import check_file, replace_text
 from training.common.options import MOST, OptionsError
 from training.evaluation.intervals import DRAWS
@@ -87,6 +88,7 @@ def parser() -> OneLineParser:
         metavar="FILE",
         help="where the results are written; - prints them (default: checkpoints/evaluation.json)",
     )
+    add_config(parser)
     return parser
 
 

@@ -24,7 +24,6 @@ from training.common.cli import OneLineParser, run_command
 from training.inference.generation import generate
 from training.loop.plan import estimate_tokens
 from training.loop.plans import base_problems, list_bases, plan_base
-from training.models.known_bases import BASES
 from training.runs.command import (
     DEMO_QUESTIONS,
     build_parser,
@@ -38,17 +37,13 @@ from training.settings.model2 import PROFILES
 def parser() -> OneLineParser:
     parser = build_parser("train_model2_pretrained", __doc__, PROFILES, MODEL2_FOLDER)
     parser.add_argument(
-        "--base", metavar="NAME|PATH", help=f"{', '.join(BASES)}, a folder or an id of the Hub (default: smollm2-135m)"
-    )
-    parser.add_argument(
         "--list-bases", action="store_true", help="print the bases and what each needs, and do nothing else"
     )
-    parser.add_argument("--method", choices=("full", "lora", "qlora"), help="what is trained (default: full)")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> None:
-    options, data = chosen(arguments, PROFILES, {"base": arguments.base, "method": arguments.method})
+    options, data = chosen(arguments, PROFILES)
     if arguments.list_bases:
         for line in list_bases(options):
             print(line, flush=True)

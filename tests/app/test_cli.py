@@ -86,7 +86,8 @@ def test_a_wrong_option_and_the_help() -> None:
     command = [sys.executable, "app.py"]
     wrong = subprocess.run([*command, "--prot", "1"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
-    assert wrong.stderr.splitlines() == ["app.py: unrecognized arguments: --prot 1; see app.py --help"]
+    told = "app.py: unrecognized arguments: --prot 1; did you mean --port, --host?; see app.py --help"
+    assert wrong.stderr.splitlines() == [told]
     usage = subprocess.run([*command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert all(option in usage for option in ("--host", "--port", "--db", "--study", "--model1", "--model2", "--debug"))
 

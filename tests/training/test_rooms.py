@@ -40,6 +40,7 @@ HEAVY = {
     "pwd": "not there on Windows",
     "resource": "not there on Windows",
     "scipy": "half a second; only for rows of files",
+    "yaml": "only where a configuration is read or written",
 }
 """What may be imported late, in a function: packages that are heavy or optional, each with its reason."""
 

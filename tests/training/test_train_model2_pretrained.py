@@ -167,7 +167,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
             "max_grad_norm=0.0 must be above 0; frozen=1.0 must be at least 0",
         ),
         (("--set", "epoch=7"), "unknown setting 'epoch'; did you mean epochs"),
-        (("--method", "magic"), "invalid choice: 'magic'"),
+        (("--method", "magic"), "method='magic' is not one of full, lora, qlora"),
         (("--method", "qlora"), "method=qlora needs an NVIDIA GPU with CUDA; use method=lora"),
     ],
 )

@@ -251,9 +251,11 @@ WRITES = {
 }
 """Every option by which a command is told where to write, and the test that a stranger's file there stays."""
 READS = {
-    *("export CHECKPOINT", "train_model2_pretrained --base", "evaluate --benchmark", "compare --stats", "compare --db"),
+    *("export CHECKPOINT", "evaluate --benchmark", "compare --stats", "compare --db"),
     *("corpus check --museums", "corpus reading --other", "corpus reading --score"),
     *("compare --evaluation", "feedback stats --csv", "feedback restore --from", "app --study"),
+    *(f"{name} --config" for name in ("train_art_ai_model", "train_model2_pretrained", "evaluate", "compare", "app")),
+    *(f"corpus {name} --config" for name in ("list", "build", "prepare", "reading", "stats")),
     *(f"feedback {name} --db" for name in ("stats", "export", "report", "patterns", "backup", "check")),
 }
 PLACE = re.compile(r"FILE|DIR|PATH|FOLDER|CHECKPOINT")

@@ -10,8 +10,11 @@ import io
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
+
+from training.common import config
+from training.common.options import OptionsError
 
 T = TypeVar("T")
 
@@ -77,10 +80,58 @@ def resume_command(prog: str, argv: Sequence[str] | None) -> str:
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """An ``ArgumentParser`` whose errors are one line, without the usage before it."""
+    """An ``ArgumentParser`` whose errors are one line, without the usage before it, and which reads ``--config``.
+
+    Attributes:
+        effective: what ``--print-config`` shows in the place of ``arguments.set`` and of what is decided later; raises
+            OptionsError with all that is wrong with them.
+    """
+
+    effective: Callable[[argparse.Namespace], Mapping[str, Any]] = staticmethod(lambda arguments: {})
+    problems: Sequence[str] = ()
 
     def error(self, message: str) -> Any:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        """Ends with this and with what has been found wrong before it."""
+        self.exit(2, f"{self.prog}: {'; '.join([*self.problems, message])}; see {self.prog} --help\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        words = sys.argv[1:] if args is None else list(args)
+        file = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        file.add_argument("--config")
+        takes_file = "--config" in self._option_string_actions
+        path = file.parse_known_args(words)[0].config if takes_file else None
+        self.problems = problems = [] if path is None else config.take(path, self)
+        arguments, unknown = super().parse_known_args(words, namespace)
+        if takes_file and (problems or unknown or arguments.print_config):
+            settings: Mapping[str, Any] = {}
+            try:
+                settings = self.effective(arguments)
+            except OptionsError as error:
+                problems += error.problems
+            if not problems and not unknown:
+                print(config.written(self._actions, arguments, settings))
+                self.exit(0)
+        if problems:
+            *self.problems, last = [*problems, *self._unknown(unknown)]
+            self.error(last)
+        return arguments, unknown
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        arguments, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            self.error("; ".join(self._unknown(unknown)))
+        return arguments
+
+    def _unknown(self, words: Sequence[str]) -> list[str]:
+        """A sentence that names what is no option of ours, with the nearest that are."""
+        known = [name for parser in (self, *self._commands()) for name in parser._option_string_actions]
+        options = [word.partition("=")[0] for word in words if word.startswith("-")]
+        near = filter(None, (config.nearest(option, known, "") for option in options))
+        return ["; ".join([f"unrecognized arguments: {' '.join(words)}", *near])] if words else []
+
+    def _commands(self) -> list[argparse.ArgumentParser]:
+        nested = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        return [parser for action in nested for parser in action.choices.values()]
 
 
 def contained(what: str, do: Callable[..., T], *arguments: Any) -> T | None:

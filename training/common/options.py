@@ -59,9 +59,14 @@ class Range:
     def __str__(self) -> str:
         return f"{self.least} and {'below' if self.below else 'at most'} {_plain(self.high)}"
 
+    @property
+    def in_use(self) -> str:
+        """Without an upper limit that only bounds mistakes."""
+        return self.least if self.high >= BEYOND_USE else str(self)
+
     def rule(self, value: float) -> str:
         """What a value that is not in the range has to be; a limit that only bounds mistakes is told when it is met."""
-        return self.least if value <= self.low and self.high >= BEYOND_USE else str(self)
+        return self.in_use if value <= self.low else str(self)
 
 
 def _plain(number: float) -> str:
@@ -110,16 +115,6 @@ def field_docs(cls: type) -> dict[str, str]:
     return docs
 
 
-def settings_help(cls: type) -> str:
-    """Every setting with its default and meaning, for the end of ``--help``."""
-    docs, ranges = field_docs(cls), ranges_of(cls)
-    lines = ["settings for --set KEY=VALUE (defaults of the profile named first may differ):"]
-    for field in dataclasses.fields(cls):
-        allowed = f"; {ranges[field.name]}" if field.name in ranges else ""
-        lines.append(f"  {field.name} (default {field.default}{allowed}): {docs.get(field.name, '')}")
-    return "\n".join(lines)
-
-
 def with_settings(options: T, settings: Sequence[str], renamed: Mapping[str, str] = MappingProxyType({})) -> T:
     """A copy of ``options`` with each ``KEY=VALUE`` applied.
 
@@ -150,9 +145,10 @@ def with_settings(options: T, settings: Sequence[str], renamed: Mapping[str, str
                 changes[key] = _parse(text, hints[key])
             except ValueError:
                 problems.append(f"{key}={text!r} is not {_describe(hints[key])}")
+    changed = dataclasses.replace(options, **changes)  # type: ignore[type-var]
     if problems:
-        raise OptionsError(problems)
-    return dataclasses.replace(options, **changes)  # type: ignore[type-var]
+        raise OptionsError(problems + range_problems(changed))
+    return changed
 
 
 def _parse(text: str, hint: Any) -> Any:

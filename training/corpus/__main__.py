@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from training.common.cli import OneLineParser, in_one_line
+from training.common.config import add_config
 from training.common.files import ForeignFileError, check_file, foreign, new_file, place, refusal
 from training.common.options import MOST
 from training.corpus import (
@@ -111,6 +112,7 @@ def _add_shared(
         f"WEIGHT is how often an epoch sees it (default: {default})",
     )
     parser.add_argument("--max-rows", type=int, metavar="N", help="at most N samples of each source, chosen by hash")
+    add_config(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 

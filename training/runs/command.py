@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from training.common.checkpoint_folder import CURVES, FILES, FOLDERS, RESUME, report_in
 from training.common.cli import OneLineParser, contained
+from training.common.config import add_config, add_settings
 from training.common.files import (
     MANIFEST,
     check_file,
@@ -26,7 +27,7 @@ from training.common.files import (
     sign,
     sign_folder,
 )
-from training.common.options import OptionsError, settings_help, with_settings
+from training.common.options import OptionsError, with_settings
 from training.common.progress import Progress
 from training.corpus import CorpusError, data_around, in_the_way, sources
 from training.data.dataset import TokenisedDataset
@@ -61,8 +62,8 @@ def build_parser(prog: str, description: str | None, profiles: Mapping[str, Trai
     """The arguments that both commands have."""
     parser = OneLineParser(
         prog=prog,
+        usage="%(prog)s [option ...]",
         description=description,
-        epilog=settings_help(type(next(iter(profiles.values())))),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--profile", choices=profiles, default="demo", help="a set of settings (default: demo)")
@@ -73,10 +74,6 @@ def build_parser(prog: str, description: str | None, profiles: Mapping[str, Trai
         help=f"data sources, and how often an epoch sees each (default: {DEFAULT_DATA})",
     )
     parser.add_argument("--out", type=place, default=out, metavar="DIR", help="where everything is written")
-    parser.add_argument("--max-steps", type=int, metavar="N", help="stop after N optimizer steps")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be repeated"
-    )
     start = parser.add_mutually_exclusive_group()
     start.set_defaults(start="new")
     for name, text in (
@@ -90,20 +87,22 @@ def build_parser(prog: str, description: str | None, profiles: Mapping[str, Trai
     parser.add_argument(
         "--find-learning-rate", action="store_true", help="try rates in a short sweep and suggest one; trains nothing"
     )
-    parser.add_argument(
-        "--report-to", metavar="NAME", help="send the measurements to trackio, tensorboard or wandb as well"
-    )
     parser.add_argument("--progress", type=place, metavar="FILE", help="keep the state of the run in FILE, as JSON")
+    add_config(parser)
+    add_settings(parser, profiles["demo"], "defaults of the profile demo")
+
+    def effective(arguments: argparse.Namespace) -> Mapping[str, Any]:
+        options, data = chosen(arguments, profiles)
+        options.check()
+        return configuration(options, data)
+
+    parser.effective = effective
     return parser
 
 
-def chosen(
-    arguments: argparse.Namespace, profiles: Mapping[str, Options], given: Mapping[str, Any] | None = None
-) -> tuple[Options, tuple[str, ...]]:
-    """Settings and data of a run; ``given`` are settings that have an argument of their own."""
-    given = {"max_steps": arguments.max_steps, "report_to": arguments.report_to} | dict(given or {})
-    settings = [f"{key}={value}" for key, value in given.items() if value is not None]
-    options = with_settings(profiles[arguments.profile], arguments.set + settings, RENAMED)
+def chosen(arguments: argparse.Namespace, profiles: Mapping[str, Options]) -> tuple[Options, tuple[str, ...]]:
+    """Settings and data of a run."""
+    options = with_settings(profiles[arguments.profile], arguments.set, RENAMED)
     return options, tuple(map(one_spelling, arguments.data or DEFAULT_DATA[arguments.profile]))
 
 

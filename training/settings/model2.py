@@ -18,7 +18,7 @@ class Model2Options(TrainingOptions):
     """Everything that decides Model 2: its base, and its training, with other defaults than those in common."""
 
     base: str = "smollm2-135m"
-    """A name that --help lists, a local folder, or an id of the Hub"""
+    """A name that --list-bases shows, a local folder, or an id of the Hub"""
     trust_remote_code: bool = False
     """Run the code that the base brings; read it first, since it may do anything that you may"""
     method: Method = "full"

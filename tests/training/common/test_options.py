@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from training.common.cli import OneLineParser, run_command
-from training.common.options import OptionsError, field_docs, settings_help, with_settings
+from training.common.options import OptionsError, field_docs, with_settings
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,6 @@ def test_all_problems_are_named_at_once() -> None:
 
 def test_docstrings_become_help() -> None:
     assert field_docs(Example)["layers"] == "How many layers"
-    assert "rate (default 0.1): How fast" in settings_help(Example)
 
 
 def test_a_mistake_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.common.options import MOST, OptionsError, Range, range_problems, ranges_of, settings_help, with_settings
+from training.common.config import add_settings
+from training.common.options import MOST, OptionsError, Range, range_problems, ranges_of, with_settings
 from training.corpus.__main__ import main as corpus
 from training.evaluate import main as evaluate
 from training.hardware.energy import country_problem, known_countries
@@ -95,7 +97,10 @@ def test_numbers_that_once_passed_are_refused(setting: str) -> None:
 
 def test_a_subclass_keeps_the_ranges_and_the_help_shows_them() -> None:
     assert ranges_of(Model1Options)["epochs"] == ranges_of(TrainingOptions)["epochs"]
-    assert "warmup (default 0.03; at least 0 and below 1)" in settings_help(Model1Options)
+    parser = argparse.ArgumentParser()
+    add_settings(parser, Model1Options(), "defaults")
+    told = " ".join(parser.format_help().split())
+    assert "--warmup X Share of the run in which the rate rises (default 0.03; at least 0 and below 1)" in told
     assert {field.name for field in fields(TrainingOptions)} <= {field.name for field in fields(Model1Options)}
 
 

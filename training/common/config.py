@@ -1,0 +1,222 @@
+"""``--config FILE.yaml`` and ``--print-config``: every option and every setting of a command, by its name, in a file.
+
+A value is read as the same words on a command line would be, so `no` is a text and `1e-3` a number. What the file says
+stands in the place of the defaults: options on the command line, ``--set`` among them, go before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import os
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from training.common.options import field_docs, ranges_of
+
+NO_KEYS = ("help", "config", "print_config", "debug", "set", "version")
+"""Options of a command that are no part of its configuration; settings stand under their own names."""
+
+MAX_BYTES = 1 << 20
+WIDTH = 100
+Value = str | list[str] | None
+
+
+class Setting(argparse.Action):
+    """``--learning-rate 0.003``, which is ``--set learning_rate=0.003``: of both the last one counts."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        namespace.set = [*namespace.set, f"{self.const}={values}"]
+
+
+def add_settings(parser: argparse.ArgumentParser, options: Any, title: str) -> None:
+    """An option for each setting, and ``--set KEY=VALUE``; both are gathered in ``arguments.set``, in their order.
+
+    Args:
+        options: a dataclass with the defaults that the help shows.
+        title: what these are, such as ``defaults of the profile demo``.
+    """
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting by its name; may be repeated"
+    )
+    group = parser.add_argument_group("settings", f"({title}; none takes a limit away)")
+    cls: type = type(options)
+    hints, docs, ranges = get_type_hints(cls), field_docs(cls), ranges_of(cls)
+    for field in dataclasses.fields(cls):
+        allowed = f"; {ranges[field.name].in_use}" if field.name in ranges else ""
+        text = f"{docs.get(field.name, '')} (default {getattr(options, field.name)}{allowed})".strip()
+        group.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            action=Setting,
+            dest="set",
+            const=field.name,
+            default=[],
+            metavar=_metavar(hints[field.name]),
+            help=text.replace("%", "%%"),
+        )
+
+
+def _metavar(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return "|".join(map(str, get_args(hint)))
+    kinds = {int: "N", float: "X", bool: "true|false", str: "TEXT"}
+    return next((kinds[kind] for kind in (hint, *get_args(hint)) if kind in kinds), "VALUE")
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """The two options; ``OneLineParser`` does what they say."""
+    parser.add_argument(
+        "--config", metavar="FILE.yaml", help="take options from this file; those of the command line go before them"
+    )
+    parser.add_argument(
+        "--print-config",
+        action="store_true",
+        help="print what the command would work with, as such a file, and do nothing else",
+    )
+
+
+def keys_of(actions: Iterable[argparse.Action]) -> dict[str, argparse.Action]:
+    """What a file may say, by its keys."""
+    found = {}
+    for action in actions:
+        names = [option[2:].replace("-", "_") for option in action.option_strings if option.startswith("--")]
+        for name in names or [action.dest]:
+            if name not in NO_KEYS and not isinstance(action, argparse._SubParsersAction):
+                found[name] = action
+    return found
+
+
+def nearest(name: str, names: Iterable[str], otherwise: str = "see --help") -> str:
+    """The names that somebody may have meant."""
+    near = difflib.get_close_matches(name, list(names), n=3)
+    return f"did you mean {', '.join(near)}?" if near else otherwise
+
+
+def take(path: str, parser: argparse.ArgumentParser) -> list[str]:
+    """Put what a file says in the place of a parser's defaults; returns every problem, each with its line."""
+    actions = keys_of(parser._actions)
+    settings: list[str] = []
+    entries, problems = read(path)
+    for line, key, value in entries:
+        name, place = key.replace("-", "_"), f"{path}:{line}"
+        action = actions.get(name)
+        if action is None:
+            problems.append(f"{place}: unknown key {key!r}; {nearest(name, actions)}")
+        elif isinstance(action, Setting):
+            text = ",".join(value) if isinstance(value, list) else "none" if value is None else value
+            settings.append(f"{name}={text}")
+        elif value is not None:
+            action.help = _told(action).replace("%", "%%")  # before the default that it names is another
+            try:
+                parser.set_defaults(**{action.dest: _converted(action, value)})
+            except (ValueError, TypeError, argparse.ArgumentTypeError) as error:
+                reason = str(error) if isinstance(error, argparse.ArgumentTypeError) else f"{value!r} is no such value"
+                problems.append(f"{place}: {key}: {' '.join(reason.split())}")
+                continue
+            action.required = False
+            if not action.option_strings and action.nargs is None:
+                action.nargs = "?"
+    if settings:
+        parser.set_defaults(set=settings)
+    return problems
+
+
+def _converted(action: argparse.Action, value: str | list[str]) -> Any:
+    """What a command line would make of the value."""
+    if action.nargs == 0:
+        if isinstance(value, list) or value.lower() not in ("true", "false", "yes", "no", "1", "0"):
+            raise argparse.ArgumentTypeError(f"{value!r} is not true or false")
+        return action.const if value.lower() in ("true", "yes", "1") else action.default
+    several = action.nargs in ("+", "*") or isinstance(action.nargs, int)
+    if isinstance(value, list) and not several:
+        raise argparse.ArgumentTypeError("is one value, not a list")
+    texts = value if isinstance(value, list) else [value]
+    convert: Callable[[str], Any] = action.type if callable(action.type) else str
+    values = [convert(text) for text in texts]
+    for one in values:
+        if action.choices is not None and one not in action.choices:
+            raise argparse.ArgumentTypeError(f"{one!r} is not one of {', '.join(map(str, action.choices))}")
+    return values if several else values[0]
+
+
+def read(path: str) -> tuple[list[tuple[int, str, Value]], list[str]]:
+    """The keys of a YAML file with their lines and values as they are typed, and what is wrong with it."""
+    import yaml  # late: few commands are given a file
+
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            held = file.read(MAX_BYTES + 1)
+        if len(held) > MAX_BYTES:
+            return [], [f"{path}: has more than {MAX_BYTES:,} bytes; a configuration has a line for each option"]
+        root = yaml.compose(held.decode("utf-8-sig"), Loader=yaml.BaseLoader)
+    except OSError as error:
+        return [], [f"--config {path}: {error.strerror}; check the path"]
+    except UnicodeDecodeError:
+        return [], [f"{path}: is not text in UTF-8; save it as that"]
+    except RecursionError:
+        return [], [f"{path}: lists within lists within lists; write one option a line, as KEY: VALUE"]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        why = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+        return [], [f"{path}{f':{mark.line + 1}' if mark else ''}: is no YAML: {why}; write KEY: VALUE"]
+    if root is None:
+        return [], []
+    if not isinstance(root, yaml.MappingNode):
+        return [], [f"{path}: holds no keys; write one option a line, as KEY: VALUE"]
+    entries: list[tuple[int, str, Value]] = []
+    problems = []
+    seen: set[str] = set()
+    for key, node in root.value:
+        place = f"{path}:{key.start_mark.line + 1}"
+        name = key.value if isinstance(key, yaml.ScalarNode) else ""
+        parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        if not name or not all(isinstance(part, yaml.ScalarNode) for part in parts):
+            problems.append(f"{place}: {name or 'a key'} is neither a value nor a list of values; write KEY: VALUE")
+        elif (plain := name.replace("-", "_")) in seen:
+            problems.append(f"{place}: {name} is there twice; leave one out")
+        else:
+            seen.add(plain)
+            value: Value = [part.value for part in parts] if parts != [node] else _scalar(node)
+            entries.append((key.start_mark.line + 1, name, value))
+    return entries, problems
+
+
+def _scalar(node: Any) -> str | None:
+    text: str = node.value
+    return None if node.style is None and text.lower() in ("", "~", "null") else text
+
+
+def written(actions: Sequence[argparse.Action], arguments: argparse.Namespace, settings: Mapping[str, Any]) -> str:
+    """A file that says what ``arguments`` say, each key below what it means.
+
+    Args:
+        settings: values that are not among the arguments, or stand there in another form.
+    """
+    import yaml
+
+    parts = []
+    for key, action in keys_of(actions).items():
+        value = settings[key] if key in settings else getattr(arguments, action.dest)
+        if key not in settings and action.nargs == 0:
+            value = value == action.const
+        values = value if isinstance(value, list | tuple) else [value]
+        plain = [_shown(one) if isinstance(one, Path) else one for one in values]
+        several = isinstance(value, list | tuple)
+        about = textwrap.fill(_told(action), WIDTH, initial_indent="# ", subsequent_indent="# ")
+        said = plain if several else {key: plain[0]}
+        told = yaml.safe_dump(said, default_flow_style=several, width=10**6, allow_unicode=True).strip()
+        parts.append(f"{about}\n{f'{key}: ' if several else ''}{told}\n")
+    return "\n".join(parts)
+
+
+def _told(action: argparse.Action) -> str:
+    """What ``--help`` says of an option, in one line."""
+    return " ".join(((action.help or "") % vars(action)).split())
+
+
+def _shown(path: Path) -> str:
+    """A path as it would be typed here."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
