@@ -1,0 +1,147 @@
+"""Setting up with Python alone: which PyTorch is taken and why, what is installed again, what is told of a mistake."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.trained import ROOT
+
+OLD = "import sys; sys.version_info = (3, 9, 18, 'final', 0); sys.argv = [{0!r}, 'app']; exec(open({0!r}).read())"
+
+
+@pytest.fixture
+def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script as a module, over a folder of its own, that notes what it would run."""
+    spec = importlib.util.spec_from_file_location("bootstrap", ROOT / "bootstrap.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+        (tmp_path / name).write_text("torch==2.13.0\n")
+    module.ran = []
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(module, "run", lambda *command, quiet=False: module.ran.append(" ".join(command)))
+    monkeypatch.setattr(module, "sources_of_pip", list)
+    monkeypatch.setattr(module, "has_nvidia_gpu", lambda: False)
+    monkeypatch.setattr(module.platform, "system", lambda: "Linux")
+    monkeypatch.delenv("DIPTYCH_TORCH", raising=False)
+    (tmp_path / ".venv").mkdir()
+    return module
+
+
+CPU, GPU = "https://download.pytorch.org/whl/cpu", "https://download.pytorch.org/whl/cu130"
+
+
+@pytest.mark.parametrize(
+    ("asked", "system", "gpu", "sources", "index", "told"),
+    [
+        ("", "Linux", False, [], CPU, "No NVIDIA GPU"),
+        ("", "Linux", True, [], "", ""),
+        ("", "Linux", False, ["find-links"], "", "find-links"),
+        ("", "Windows", False, [], "", ""),
+        ("", "Windows", True, [], "", f"DIPTYCH_TORCH={GPU}"),
+        ("", "Darwin", False, [], "", ""),
+        ("pip", "Linux", False, [], "", ""),
+        ("cpu", "Linux", True, ["index-url"], CPU, ""),
+        ("cpu", "Darwin", False, [], "", ""),
+        (GPU, "Windows", True, [], GPU, ""),
+    ],
+)
+def test_which_pytorch_is_taken(
+    asked: str, system: str, gpu: bool, sources: list[str], index: str, told: str, bootstrap: ModuleType
+) -> None:
+    found, why = bootstrap.torch_index(asked, system, gpu, sources)
+    assert found == index
+    assert told in why
+    assert bool(told) == bool(why)
+
+
+def test_pytorch_comes_alone_and_first_where_its_index_is_asked(bootstrap: ModuleType, monkeypatch: Any) -> None:
+    bootstrap.install()
+    _, torch, rest = bootstrap.ran
+    assert re.search(rf"--no-deps --index-url {CPU} .*torch==2\.13\.0$", torch)
+    assert rest.endswith("-r requirements.txt")
+
+    def refuse(*command: str, quiet: bool = False) -> None:
+        raise bootstrap.Failed("no network")
+
+    monkeypatch.setattr(bootstrap, "run", refuse)
+    bootstrap.install_torch()  # what nobody asked for is no reason to end
+    monkeypatch.setenv("DIPTYCH_TORCH", "cpu")
+    with pytest.raises(bootstrap.Failed, match="cannot be had"):
+        bootstrap.install_torch()
+
+
+def test_what_has_not_changed_is_not_installed_again(bootstrap: ModuleType) -> None:
+    bootstrap.dev()
+    assert len(bootstrap.ran) == 4, "an environment, PyTorch, the requirements, those of the checks"
+    bootstrap.dev()
+    assert len(bootstrap.ran) == 4
+    later = (bootstrap.VENV / ".installed-dev").stat().st_mtime + 10
+    os.utime(bootstrap.ROOT / "requirements-dev.txt", (later, later))
+    bootstrap.install()
+    assert len(bootstrap.ran) == 4
+    bootstrap.dev()
+    assert bootstrap.ran[4:]
+    assert all("requirements-dev.txt" in command for command in bootstrap.ran[4:])
+    os.utime(bootstrap.ROOT / "constraints.txt", (later + 10, later + 10))
+    bootstrap.install()
+    assert bootstrap.ran[-1].endswith("-r requirements.txt")
+
+
+@pytest.mark.parametrize(("system", "place"), [("posix", "bin/python"), ("nt", "Scripts/python.exe")])
+def test_programs_are_where_each_system_keeps_them(
+    system: str, place: str, bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venv = bootstrap.VENV
+    monkeypatch.setattr(bootstrap.os, "name", system)
+    assert bootstrap.tool("python") == venv / place
+
+
+def test_all_checks_are_run_in_their_order(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "dev", lambda: None)
+    monkeypatch.setattr(bootstrap, "browser", lambda: None)
+    monkeypatch.setattr(bootstrap, "nginx", lambda: None)
+    bootstrap.test()
+    run = [found[1] for command in bootstrap.ran if (found := re.search(r"bin/(ruff|mypy|python -m pytest)", command))]
+    assert run == ["ruff", "ruff", "mypy", "python -m pytest", "python -m pytest"]
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)
+    assert recipe is not None
+    assert [" ".join(c) for c in bootstrap.LINT] == re.findall(r"\$\(BIN\)/(.+)", recipe[1])
+    bootstrap.ran.clear()
+    bootstrap.test("tests/test_docs.py", "-x")
+    assert [command.split(" ", 1)[1] for command in bootstrap.ran] == ["-m pytest tests/test_docs.py -x"]
+
+
+@pytest.mark.parametrize("words", [[], ["tset"], ["install", "--now"]])
+def test_a_mistake_is_one_line(words: list[str], bootstrap: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bootstrap.main(words) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_wish_that_cannot_be_is_one_line(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DIPTYCH_TORCH", "rocm")
+    assert bootstrap.main(["install"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("bootstrap.py: DIPTYCH_TORCH=rocm: must be cpu, pip, or the address")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("script", ["bootstrap.py", "app.py"])
+def test_an_old_python_is_told_in_one_line(script: str) -> None:
+    done = subprocess.run([sys.executable, "-c", OLD.format(script)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.fullmatch(r"Python 3\.9 is too old: Diptych needs 3\.10 to 3\.13.+\n", done.stderr)
