@@ -11,6 +11,8 @@ import itertools
 import re
 import unicodedata
 
+from app.thoughts import without_thoughts
+
 MOST_MARKS = 100  # on one letter
 _TIBETAN_MARKS = "\u0f73\u0f75\u0f81"  # the only ones that become marks when they are taken apart and are none before
 _LINE_ENDS = re.compile(r"\r\n|[\r\v\f\x85\u2028\u2029]")
@@ -19,22 +21,6 @@ _LINE_ENDS = re.compile(r"\r\n|[\r\v\f\x85\u2028\u2029]")
 _GONE = frozenset("\ufeff\u202a\u202b\u202c\u202d\u202e\ufff9\ufffa\ufffb\u206a\u206b\u206c\u206d\u206e\u206f")
 _TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)|[\U000e0000-\U000e007f]+")  # flags are made of them
 _BLANKS = " \t\u00a0\n"
-_THINKING = (  # how models mark what they say to themselves, with the tags' names as they write them
-    r"<((?i:think|thinking|thoughts?|reasoning|reflection|scratchpad|inner_monologue|analysis|seed:think))(?:\s[^<>]*)?>"
-    r".*?(?:</(?i:\1)\s*>|\Z)",
-    r"\[THINK\].*?(?:\[/THINK\]|\Z)",
-    r"\u25c1think\u25b7.*?(?:\u25c1/think\u25b7|\Z)",
-    r"<\|channel\|>analysis.*?(?:<\|channel\|>final<\|message\|>|\Z)",
-    r"analysis(?=[A-Z\n]).*?assistantfinal",  # the same where a server has taken the marks out
-    r"<\|begin_of_thought\|>.*?(?:<\|end_of_thought\|>|\Z)",
-)
-_FIRST_THOUGHTS = re.compile(rf"\s*(?:{'|'.join(f'(?:{form})' for form in _THINKING)})", re.DOTALL)
-# Where the form of the chat opens the block itself, an answer has its end alone.
-# It stands on a line of its own, or right at the end of a sentence.
-_REST_OF_THOUGHTS = re.compile(
-    r"\A(?:(?!<think(?:ing)?>).)*?(?:^[ \t]*|(?<=[.!?\u3002\uff01\uff1f\u2026]))</think(?:ing)?>[ \t]*$",
-    re.DOTALL | re.MULTILINE,
-)
 # A model that goes on where its turn has ended, and asks itself the next question in the marks of its own chat form.
 _MARK = r"<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|user\|>"
 _NEXT_TURN = re.compile(
@@ -43,16 +29,17 @@ _NEXT_TURN = re.compile(
     re.DOTALL,
 )
 _END_OF_TURN = re.compile(
-    r"(?:\s*(?:<\|(?:im_end|im_start|endoftext|end_of_text|eot_id|eom_id|end|return|assistant|user)\|>|</s>|<end_of_turn>"
+    r"(?:<\|(?:im_end|im_start|endoftext|end_of_text|eot_id|eom_id|end|return|assistant|user)\|>|</s>|<end_of_turn>"
     r"|<\|start_header_id\|>assistant<\|end_header_id\|>|<\|im_start\|>assistant"
-    r"|<\uff5cend\u2581of\u2581sentence\uff5c>))+\s*\Z"
+    r"|<\uff5cend\u2581of\u2581sentence\uff5c>)\Z"
 )
+_LONGEST_END = 60
 _START_OF_TURN = re.compile(
     r"\A\s*(?:(?:<bos>|<s>(?!.*</s>)|<\|begin_of_text\|>)(?=\S)|<\|im_start\|>assistant\n"
-    r"|<\|start_header_id\|>assistant<\|end_header_id\|>\n|<start_of_turn>model\n|<\|assistant\|>\n)+",
+    r"|<\|start_header_id\|>assistant<\|end_header_id\|>\n|<start_of_turn>model\n|<\|assistant\|>\n){1,8}",
     re.DOTALL,
 )
-_INDENTED = re.compile(r"(?:[ \t\u00a0]*\n)*([ \t]*\t|[ \t]{2,})(?=[^\n]*\S[^\n]*\n.*\S)", re.DOTALL)
+_INDENTED = re.compile(r"\n*([ \t]*\t|[ \t]{2,})(?=[^ \t\n][^\n]*\n)")
 
 
 def _composed(text: str) -> str:
@@ -72,7 +59,7 @@ def clean_text(text: str) -> str:
     """`text` in composed form (NFC) without what nobody can see; line ends as `\\n`, no blanks around it."""
     text = _TAGS.sub(lambda found: found[1] or "", _LINE_ENDS.sub("\n", _composed(text)))
     kept = "".join(c for c in text if c in "\n\t" or (c not in _GONE and unicodedata.category(c) not in ("Cc", "Cs")))
-    kept = re.sub(r"[ \t\u00a0]+(?=\n|\Z)", "", kept)
+    kept = "\n".join(line.rstrip(_BLANKS) for line in kept.split("\n")).rstrip("\n")
     indent = found[1] if (found := _INDENTED.match(kept)) else ""  # of the first line of many: it may be code
     kept = indent + kept.strip(_BLANKS)
     return re.sub(r"\n{4,}", "\n\n\n", kept)
@@ -89,11 +76,16 @@ def clean_prompt(text: str) -> str:
 
 def clean_answer(text: str) -> str:
     """What a tester is shown of what a model wrote."""
-    written, text = text, _START_OF_TURN.sub("", _END_OF_TURN.sub("", text))
-    text = _NEXT_TURN.sub(r"\1", text)
+    written, text = text, _START_OF_TURN.sub("", _ended(text))
     if not text.strip():  # such marks are all that there is: they are the answer
         return clean_text(written)
-    before = None
-    while before != text:
-        before, text = text, _FIRST_THOUGHTS.sub("", text) if _FIRST_THOUGHTS.match(text) else text
-    return clean_text(_END_OF_TURN.sub("", _REST_OF_THOUGHTS.sub("", text)))
+    text = _NEXT_TURN.sub(r"\1", without_thoughts(text))
+    return clean_text(_ended(text))
+
+
+def _ended(text: str) -> str:
+    """A text without the marks at its end.  Looked for there alone: a search from each of many blanks takes minutes."""
+    text = text.rstrip()
+    while found := _END_OF_TURN.search(text, max(0, len(text) - _LONGEST_END)):
+        text = text[: found.start()].rstrip()
+    return text

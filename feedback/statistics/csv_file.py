@@ -12,6 +12,7 @@ from ..assignment import MODELS
 from ..export.companions import beside
 from ..export.rows import CODEBOOK, TEXT_COLUMNS, reveal_formula
 from ..study import Exclusion
+from .blinding import ANSWERS, MODELS
 from .exclusion import exclude, rules_of
 from .load import StudyVotes, of_testers
 from .outcomes import Outcomes, VotesError, truth, versions_in
@@ -62,8 +63,8 @@ def read_study_csv(path: str | Path, label: str | None = None, alpha: float | No
         outcomes = exclude(Outcomes.from_frame(votes, _beside(path)), rules, _looks(votes, rules))
     except VotesError as error:
         raise VotesError(f"{path}: {error}") from None
-    guesses = read_csv(beside(path, "guesses")) if beside(path, "guesses").exists() else None
-    if guesses is not None and "tester_id" in guesses and "tester_id" in votes:
+    guesses = _companion(path, "guesses", answer=ANSWERS, left_model=MODELS)
+    if guesses is not None:
         guesses = guesses[guesses["tester_id"].isin(votes["tester_id"])]
         guesses = of_testers(guesses, outcomes, rules)
     told = {model: next(iter(versions_in(votes, model)), "") for model in MODELS}
@@ -73,24 +74,53 @@ def read_study_csv(path: str | Path, label: str | None = None, alpha: float | No
 def _beside(path: str | Path) -> dict[str, Any]:
     """What lies beside an exported ``votes.csv``: good-enough answers by vote, backgrounds by tester."""
     found: dict[str, Any] = {}
-    if (file := beside(path, "good_enough")).exists():
-        table = _with_columns(file, "vote_id", "good_enough")
+    if (table := _companion(path, "good_enough", good_enough=("yes", "no"))) is not None:
         found["good_enough"] = dict(zip(table["vote_id"], table["good_enough"], strict=True))
-    if (file := beside(path, "testers")).exists():
-        table = _with_columns(file, "tester_id", "background")
-        try:
-            answers = [json.loads(text) if text else {} for text in table["background"]]
-        except ValueError:
-            raise VotesError(f"{file}: a background is not JSON; export it again") from None
+    if (table := _companion(path, "testers", background=None)) is not None:
+        answers = [
+            _background(beside(path, "testers"), number, text) for number, text in enumerate(table["background"], 1)
+        ]
         found["background"] = dict(zip(table["tester_id"], answers, strict=True))
     return found
 
 
-def _with_columns(path: Path, *names: str) -> DataFrame:
-    table = read_csv(path)
-    if missing := [name for name in names if name not in table.columns]:
-        raise VotesError(f"{path}: columns {', '.join(missing)} are missing; export it again")
+def _companion(path: str | Path, name: str, **columns: tuple[str, ...] | None) -> DataFrame | None:
+    """A table beside ``votes.csv``, or None; of each column that is needed the values that there are.
+
+    Raises:
+        VotesError: a column is missing, a value is another, or a tester or vote is there twice.
+    """
+    file, key = beside(path, name), "vote_id" if name == "good_enough" else "tester_id"
+    if not file.exists():
+        return None
+    table = read_csv(file)
+    if missing := [column for column in (key, *columns) if column not in table.columns]:
+        raise VotesError(f"{file}: columns {', '.join(missing)} are missing; export it again")
+    for column, values in columns.items():
+        for number, value in enumerate(table[column], 1):
+            if values and value.strip().lower() not in values:
+                raise VotesError(f"{file}: row {number}: {column} = {value!r} is unknown; it must be {_one_of(values)}")
+        if values:
+            table[column] = table[column].str.strip().str.lower()
+    if (twice := table[key].duplicated()).any():
+        number = int(twice.to_numpy().argmax())
+        raise VotesError(f"{file}: row {number + 1}: {key} = {table[key][number]!r} is there twice; remove one of them")
     return table
+
+
+def _one_of(values: tuple[str, ...]) -> str:
+    return f"{', '.join(values[:-1])} or {values[-1]}"
+
+
+def _background(file: Path, number: int, text: str) -> dict[str, str]:
+    """A tester's answers, by the question's id; empty where none was given."""
+    try:
+        answers = json.loads(text) if text.strip() else {}
+    except (ValueError, RecursionError):
+        answers = None
+    if not isinstance(answers, dict) or not all(isinstance(answer, str) for answer in answers.values()):
+        raise VotesError(f"{file}: row {number}: background is no JSON object of texts; export it again")
+    return answers
 
 
 def _looks(votes: DataFrame, rules: Exclusion) -> dict[str, NDArray[np.bool_]]:

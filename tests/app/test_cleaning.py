@@ -67,6 +67,8 @@ def test_nothing_that_a_reader_needs_is_lost(text: str) -> None:
         ("<think>it never ends", ""),
         ("so, as a model of OpenAI\n</think>\n\nBlue.", "Blue."),
         ("[THINK]hm[/THINK]Blue.", "Blue."),
+        ("<mm:think>it never ends", ""),
+        ("<|channel|>analysis<|message|>it never ends", ""),
     ],
 )
 def test_answers(raw: str, clean: str) -> None:
@@ -93,6 +95,40 @@ def test_a_question_about_marks_of_a_chat_is_asked_as_it_is() -> None:
         "<scratchpad>secret</scratchpad>Answer",
         "analysisThe user asks for a secret.assistantfinalAnswer",
         "I will keep the secret.</think>\n\nAnswer",
+        "secret</think>Answer",
+        "secret </think>\n\nAnswer",
+        "```\nsecret()\n```\nSo.\n</thinking>Answer",
+        "secret</reasoning>\nAnswer",
+        "secret[/THINK]Answer",
+        "secret<|END_THINKING|><|START_RESPONSE|>Answer<|END_RESPONSE|>",
+        "<|START_THINKING|>secret<|END_THINKING|><|START_RESPONSE|>Answer<|END_RESPONSE|>",
+        "<think>secret</think>\n<answer>\nAnswer\n</answer>",
+        "<think>\nsecret\n</think>\n<answer>\nAnswer",
+        "<reasoning>secret</reasoning><answer>Answer</answer>",
+        "<answer>Answer</answer>",
+        "<think>secret <b></think>Answer</answer>",
+        "<seed:think>secret</seed:think>Answer",
+        "<mm:think>secret</mm:think>Answer",
+        "<longcat_think>secret</longcat_think>Answer",
+        "<ifm|think>secret</ifm|think>Answer",
+        '<details type="reasoning" done="true"><summary>Thought</summary>secret</details>\nAnswer',
+        "[unused16]secret[unused17]Answer",
+        "<unused94>thought\nsecret<unused95>Answer",
+        "<|channel>thought\nsecret<channel|>Answer",
+        "<|inner_prefix|>secret<|inner_suffix|>Answer",
+        "<|think|>secret<|end|><|begin|>assistant<|content|>Answer<|end|>",
+        "<|begin_of_thought|>secret<|end_of_thought|>\n<|begin_of_solution|>Answer<|end_of_solution|>",
+        "<start_working_out>secret<end_working_out><SOLUTION>Answer</SOLUTION>",
+        "<|channel|>analysis<|message|>secret<|end|><|start|>assistant<|channel|>final<|message|>Answer<|return|>",
+        "<|channel|>commentary<|message|>secret<|end|><|start|>assistant<|channel|>analysis<|message|>more secrets"
+        "<|end|><|start|>assistant<|channel|>final<|message|>Answer<|return|>",
+        "<|channel|>final<|message|>Answer<|return|>",
+        "Here is my thought process: a secret. Here is my response: Answer",
+        "Here's my thought process:\n\nsecret\n\nHere's my response:\n\nAnswer",
+        "Here are my reasoning steps:\nsecret\n[BEGIN FINAL RESPONSE]\nAnswer\n[END FINAL RESPONSE]\n<|end|>",
+        "## Thinking\n\nsecret\n\n## Final Response\n\nAnswer",
+        "Thinking...\nsecret\n...done thinking.\n\nAnswer",
+        "/think\nsecret<|im_end|>\n<|im_start|>assistant\nAnswer<|im_end|>",
         "<s>Answer</s>",
         "Answer<|im_end|>\n<|im_start|>user\nA secret question?<|im_end|>",
         "Answer<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nA secret question?",
@@ -113,6 +149,16 @@ def test_other_wrappings_of_an_answer_tell_nothing(written: str) -> None:
         "```\nHi<|im_end|>\n<|im_start|>user\n```",
         "Analysis of the final assistant",
         "analysis by an assistantfinalist",
+        "It ends with `</think>` or '</think>'.",
+        "Use:\n```\nsecret</think>Answer\n```\nand parse it.",
+        "Tags: <think>a</think> and <answer>b</answer>, in this order.",
+        "<answer> begins it and </answer> ends it, says the paper.",
+        "The form ends in </answer>, after <answer>.",
+        "Here is my thought process: first I look at the light.",
+        "## Thinking\n\nPhilosophers ask what it is.",
+        "Thinking...\nis hard.",
+        "analysis",
+        "The final channel is written <|channel|>final<|message|> in Harmony.",
     ],
 )
 def test_what_is_said_of_such_marks_stays(written: str) -> None:
@@ -130,3 +176,33 @@ def test_marks_that_are_piled_up_cost_no_more_than_letters(marks: str) -> None:
 
     piled, letters = "a" + marks * (20_000 // len(marks)), "\u00e9" * 20_001
     assert min(seconds(piled) for _ in range(3)) < 5 * min(seconds(letters) for _ in range(3))
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        " ",
+        "\t",
+        "\u00a0",
+        " \n",
+        "<s>",
+        "</think>",
+        "a</think> ",
+        "<think></think>",
+        "<answer>",
+        "</answer>",
+        "<|im_end|> ",
+    ],
+)
+def test_blanks_and_marks_by_the_thousand_cost_no_more_than_letters(unit: str) -> None:
+    """A search from each of 20,000 blanks for the end of their line took seconds, in which nothing else ran."""
+
+    def seconds(text: str) -> float:
+        begun = time.process_time()
+        clean_answer(text)
+        clean_prompt(text)
+        return time.process_time() - begun
+
+    letters = "e" * 20_000
+    wanted = min(seconds(letters) for _ in range(5))
+    assert min(seconds(unit * (20_000 // len(unit)) + "x") for _ in range(3)) < 30 * wanted + 0.01

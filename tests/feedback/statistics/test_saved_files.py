@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from feedback.__main__ import main
 from feedback.blind_test import Answer, BlindTest
 from feedback.export import write
 from feedback.export.rows import hide_formula, reveal_formula
@@ -229,3 +230,65 @@ def test_without_the_column_of_the_study_the_only_ones_rules_hold(exported: Path
 def test_a_number_beyond_all_numbers_is_refused(exported: Path) -> None:
     with pytest.raises(VotesError, match="row 1: vote_seconds = '1e999'"):
         counted(saved(exported, lambda name, text: "1e999" if name == "vote_seconds" else text))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"),
+    [
+        (
+            "guesses",
+            "left_last",
+            "left",
+            "row 1: answer = 'left' is unknown; it must be left_last, right_last or dont_",
+        ),
+        ("guesses", ",model", ",modell ", "row 1: left_model = 'modell"),
+        ("guesses", "left_last", "", "row 1: answer = '' is unknown"),
+        ("guesses", "tester_id", "testerid", "columns tester_id are missing"),
+        ("guesses", "answer", "guess", "columns answer are missing"),
+        ("good_enough", "yes", "maybe", "row 1: good_enough = 'maybe' is unknown; it must be yes or no"),
+        ("good_enough", "yes", "", "row 1: good_enough = ''"),
+        ("testers", '"{""age"": ""old""}"', "[1]", "row 1: background is no JSON object"),
+        ("testers", '"{""age"": ""old""}"', '"{""age"": 1}"', "row 1: background is no JSON object"),
+        ("testers", '"{""age"": ""old""}"', "[" * 100_000, "row 1: background is no JSON object"),
+    ],
+)
+def test_a_wrong_value_in_a_file_beside_is_one_line_with_its_cell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, old: str, new: str, words: str
+) -> None:
+    path, file = told(tmp_path), tmp_path / f"votes.{name}.csv"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    assert main(["stats", "--csv", str(path), "--json", "-"]) == 2
+    said = capsys.readouterr().err
+    assert f"{file.name}: {words}" in said
+    assert said.count("\n") == 1
+    assert len(said) < 500
+
+
+def test_a_line_that_is_there_twice_in_a_file_beside_is_refused_and_capitals_are_read(tmp_path: Path) -> None:
+    path = told(tmp_path)
+    wanted = summary(read_study_csv(path).outcomes, read_study_csv(path).guesses)
+    for name in ("guesses", "good_enough", "testers"):
+        file = tmp_path / f"votes.{name}.csv"
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text + text.splitlines()[1] + "\n", encoding="utf-8")
+        with pytest.raises(VotesError, match=f"{name}.csv: row 2: .* is there twice"):
+            read_study_csv(path)
+        file.write_text(text.replace("left_last", " Left_Last").replace("yes", "YES"), encoding="utf-8")
+        again = read_study_csv(path)
+        assert summary(again.outcomes, again.guesses) == wanted
+
+
+def told(folder: Path) -> Path:
+    """A study with a guess, a good-enough answer and a background, exported with what lies beside the votes."""
+    background = [{"id": "age", "text": "How old?", "options": ["old", "young"]}]
+    test = open_test(folder / "v.db", background=background)
+    tester = test.enrol("1", {"age": "old"}).id
+    battle = answered(test, tester)
+    test.vote(tester, battle.id, "left")
+    test.explain_vote(tester, battle.id, [], "", True)
+    test.close(tester, "quit")
+    test.guess(tester, "left_last")
+    write(test.database, "csv", folder / "votes.csv")
+    return folder / "votes.csv"
