@@ -12,7 +12,7 @@ from ..assignment import MODELS
 from ..export.companions import beside
 from ..export.rows import CODEBOOK, TEXT_COLUMNS, reveal_formula
 from ..study import Exclusion
-from .blinding import ANSWERS, MODELS
+from .blinding import ANSWERS
 from .exclusion import exclude, rules_of
 from .load import StudyVotes, of_testers
 from .outcomes import Outcomes, VotesError, truth, versions_in
