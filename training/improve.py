@@ -11,9 +11,11 @@ refused, and kept in `refused/` for a look, where the model lost too much of wha
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,56 +23,64 @@ if __name__ == "__main__":  # run as a file: make the repository's packages impo
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     import training  # noqa: F401 - before PyTorch, whose threads it tells how to wait
 
-from training.common.checkpoint_folder import MODEL1_FOLDER, MODEL2_FOLDER, report_in
+from training.common.checkpoint_folder import MODEL1_FOLDER, MODEL2_FOLDER, ROOT, report_in
 from training.common.cli import OneLineParser, run_command
+from training.common.config import add_config, add_settings
 from training.common.files import held, place
-from training.common.options import OptionsError, settings_help, with_settings
+from training.common.options import OptionsError, with_settings
 from training.common.progress import Progress
 from training.data.preferences import Preferences, PreferencesError, prepare_preferences, read_preferences
 from training.runs.improve import Request, check, improve, plan_run
 from training.runs.versions import family_of, find_parent, next_version, open_parent
 from training.settings.improve import ImproveOptions
 
-ROOT = Path(__file__).resolve().parents[1]
 REFUSED = 3
 """The exit code of a training whose result a guard refused."""
 
 
 def parser() -> OneLineParser:
     parser = OneLineParser(
-        prog="training.improve",
+        prog="python -m training.improve",
+        usage="%(prog)s [option ...]",
         description=__doc__,
-        epilog=settings_help(ImproveOptions),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", choices=("model1", "model2"), required=True, help="which model of the test learns")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--db", type=place, metavar="PATH", help="the app's database (default: the app's own)")
     source.add_argument(
         "--preferences", type=place, metavar="FILE", help="what `python -m feedback preferences` wrote, instead"
     )
     parser.add_argument("--study", metavar="NAME", help="the study, when the database has votes of several")
-    parser.add_argument("--method", choices=("dpo", "kto", "sft"), help="how it learns (default: dpo)")
     parser.add_argument("--checkpoint", metavar="DIR", help="what learns (default: the model's own checkpoint)")
     parser.add_argument("--out", type=place, metavar="DIR", help="where the version goes (default: improved/N there)")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be repeated"
-    )
     start = parser.add_mutually_exclusive_group()
     start.set_defaults(start="new")
-    start.add_argument(
-        "--resume", dest="start", action="store_const", const="resume", help="go on, if there is a state"
-    )
-    start.add_argument(
-        "--restart", dest="start", action="store_const", const="restart", help="leave an unfinished run behind"
-    )
+    for name, text in (
+        ("resume", "go on with the unfinished run in --out, if there is one"),
+        ("restart", "leave an unfinished run in --out behind and begin anew"),
+    ):
+        start.add_argument(f"--{name}", dest="start", action="store_const", const=name, help=text)
     parser.add_argument("--check", action="store_true", help="tell what stands against the run, and do nothing else")
     parser.add_argument("--plan", action="store_true", help="print what the run would need, and do nothing else")
     parser.add_argument("--progress", type=place, metavar="FILE", help="keep the state of the run in FILE, as JSON")
+    add_config(parser)
+    add_settings(parser, ImproveOptions(), "with their defaults")
+    parser.effective = lambda arguments: asdict(chosen(arguments))
     return parser
 
 
-def read_votes(arguments: argparse.Namespace) -> Preferences:
+def chosen(arguments: argparse.Namespace) -> ImproveOptions:
+    """The settings of a run.
+
+    Raises:
+        OptionsError: with all that is wrong with them.
+    """
+    options = with_settings(ImproveOptions(), arguments.set)
+    options.check()
+    return options
+
+
+def read_votes(arguments: argparse.Namespace, model: str) -> Preferences:
     """The preferences from the file, or from the database by the command that knows its rules.
 
     Raises:
@@ -80,10 +90,13 @@ def read_votes(arguments: argparse.Namespace) -> Preferences:
         return read_preferences(arguments.preferences)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "preferences.jsonl"
-        command = [sys.executable, "-m", "feedback", "preferences", "--model", arguments.model, "--out", str(file)]
-        command += ["--db", str(arguments.db.resolve())] if arguments.db else []
+        command = [sys.executable, "-m", "feedback", "preferences", "--model", model, "--out", str(file)]
+        command += ["--db", str(arguments.db)] if arguments.db else []
         command += ["--study", arguments.study] if arguments.study else []
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        done = subprocess.run(
+            command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             lines = done.stderr.strip().splitlines() or ["the votes cannot be read"]
             raise PreferencesError(lines[-1].removeprefix("error: "))
@@ -91,14 +104,12 @@ def read_votes(arguments: argparse.Namespace) -> Preferences:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    given = {"model": arguments.model} | ({"method": arguments.method} if arguments.method else {})
-    options = with_settings(ImproveOptions(), arguments.set + [f"{key}={value}" for key, value in given.items()], {})
-    options.check()
+    options = chosen(arguments)
     with Progress(arguments.progress) as progress:
-        own = MODEL1_FOLDER if arguments.model == "model1" else MODEL2_FOLDER
+        own = MODEL1_FOLDER if options.model == "model1" else MODEL2_FOLDER
         progress.stage("corpus", "reading the votes")
         parent = find_parent(arguments.checkpoint or str(own), progress)
-        preferences = read_votes(arguments)
+        preferences = read_votes(arguments, options.model)
         out = arguments.out or _version(family_of(parent.folder or own), arguments.start)
         request = Request(parent, preferences, options, out)
         if arguments.plan:

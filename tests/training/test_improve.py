@@ -415,7 +415,7 @@ def test_a_mistake_is_one_line(
     assert main([*arguments, "--out", str(tmp_path / "out"), *quick(), *more]) == 2
     told = lines_of(capsys)[-1]
     assert said in told
-    assert told.startswith("training.improve: ")
+    assert told.startswith("python -m training.improve: ")
     assert not (tmp_path / "out" / FINAL).exists()
 
 
@@ -472,3 +472,18 @@ def test_the_votes_come_from_the_database(model2: Path, tmp_path: Path, capsys: 
     assert main(arguments) == 2
     (told,) = lines_of(capsys)
     assert "none.db" in told
+
+
+def test_learning_replaces_nothing_of_somebody_else(model2: Path, tmp_path: Path, capsys: Any) -> None:
+    votes = write_preferences(tmp_path / "p.jsonl", "model2", file_sha256(model2 / GGUF))
+    arguments = ["--model", "model2", "--preferences", str(votes), "--checkpoint", str(model2)]
+    out, progress = tmp_path / "out", tmp_path / "progress.json"
+    out.mkdir()
+    for path in (out / "model.gguf", progress):
+        path.write_text("mine")
+    assert main([*arguments, "--out", str(out), *quick()]) == 2
+    assert "model.gguf" in lines_of(capsys)[-1]
+    assert main([*arguments, "--out", str(tmp_path / "other"), "--progress", str(progress), *quick()]) == 2
+    assert "progress.json" in lines_of(capsys)[-1]
+    assert main([*arguments, "--out", str(model2), *quick()]) == 2
+    assert (out / "model.gguf").read_text() == progress.read_text() == "mine"
