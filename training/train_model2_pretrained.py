@@ -24,14 +24,15 @@ from training.common.cli import OneLineParser, run_command
 from training.inference.generation import generate
 from training.loop.plan import estimate_tokens
 from training.loop.plans import base_problems, list_bases, plan_base
+from training.loop.resume import TrainingStates
 from training.runs.command import (
     DEMO_QUESTIONS,
     build_parser,
     carry_out,
     chosen,
 )
-from training.runs.model2 import set_up, train_model2
-from training.settings.model2 import PROFILES
+from training.runs.model2 import set_up, train_model2, with_base_at_hand
+from training.settings.model2 import PROFILES, Model2Options
 
 
 def parser() -> OneLineParser:
@@ -61,7 +62,11 @@ def run(arguments: argparse.Namespace) -> None:
             )
         show_answers(arguments.out / FINAL, options.trust_remote_code)
 
-    carry_out(arguments, options, data, base_problems, set_up, train_model2, tell)
+    def settle(options: Model2Options) -> Model2Options:
+        named = any(change.partition("=")[0].strip() == "base" for change in arguments.set)
+        return options if named else with_base_at_hand(options, TrainingStates(arguments.out, {}), arguments.start)
+
+    carry_out(arguments, options, data, base_problems, set_up, train_model2, tell, settle)
 
 
 def show_answers(final: Path, trust_remote_code: bool) -> None:

@@ -94,7 +94,7 @@ class TrainingStates:
                 f"{self.out} holds an unfinished run, saved at step {self.steps()[-1]}; add --resume to go on with it, "
                 "--restart to leave it behind, or name another --out"
             ]
-        changed = differences(self._saved_config(), self.config)
+        changed = differences(self.saved_config(), self.config)
         if not changed:
             return []
         return [f"--resume: {', '.join(changed)}; give what the run was started with, or --restart to begin anew"]
@@ -107,11 +107,12 @@ class TrainingStates:
         for path in sorted(self.folder.iterdir()):
             if re.fullmatch(r"new\.partial|step-\d{8}(\.partial)?", path.name) and path.is_dir():
                 found += [f"{path.name}/{inner.name}" for inner in path.iterdir() if inner.name not in STATE_PARTS]
-            elif not (path.name == "run.json" and "data" in self._saved_config()):
+            elif not (path.name == "run.json" and "data" in self.saved_config()):
                 found.append(path.name)
         return found
 
-    def _saved_config(self) -> dict[str, Any]:
+    def saved_config(self) -> dict[str, Any]:
+        """The settings and the data of the unfinished run; empty where there is none."""
         with contextlib.suppress(OSError, ValueError):
             return in_new_names(json.loads((self.folder / "run.json").read_text(encoding="utf-8")))
         return {}
@@ -182,7 +183,7 @@ class TrainingStates:
         try:
             self._remove_leftovers()
             partial.mkdir(parents=True)
-            if "data" in self._saved_config():  # of a version that noted no files
+            if "data" in self.saved_config():  # of a version that noted no files
                 sign(self.folder, {"run.json": print_of(self.folder / "run.json")})
             replace_text(self.folder / "run.json", json.dumps(self.config, indent=2) + "\n")
             yield partial

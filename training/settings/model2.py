@@ -18,7 +18,7 @@ class Model2Options(TrainingOptions):
     """Everything that decides Model 2: its base, and its training, with other defaults than those in common."""
 
     base: str = "smollm2-135m"
-    """A name that --list-bases shows, a local folder, or an id of the Hub"""
+    """A name that --list-bases shows, a folder, or an id of the Hub (profile seed: smollm2-135m-bf16 if it is there)"""
     trust_remote_code: bool = False
     """Run the code that the base brings; read it first, since it may do anything that you may"""
     method: Method = "full"
@@ -64,6 +64,7 @@ PROFILES = {
         keep_checkpoints=1,
     ),
     "seed": Model2Options(
+        base="smollm2-135m-bf16",
         seq_len=512,
         batch_size=32,
         micro_batch_size=4,

@@ -106,8 +106,8 @@ def test_both_texts_say_the_same_sentences(out: Path, report: dict[str, Any]) ->
 def test_known_bases_are_marked_apart(report: dict[str, Any]) -> None:
     (table,) = [block for block in report["sections"][7]["blocks"] if "table" in block]
     rows = {row["label"]: row["cells"] for row in table["rows"]}
-    assert list(rows) == ["Model 1", "Model 2, from smollm2-135m", "smollm2-135m", "gpt2", "gpt2-medium", "gpt2-large",
-                          "gpt2-xl", "phi-2"]  # fmt: skip
+    assert list(rows) == ["Model 1", "Model 2, from smollm2-135m", "smollm2-135m", "smollm2-135m-bf16", "gpt2",
+                          "gpt2-medium", "gpt2-large", "gpt2-xl", "phi-2"]  # fmt: skip
     values = report["values"]
     assert [values[cell["value"]]["status"] for cell in rows["phi-2"][:4]] == ["known"] * 4
     assert rows["phi-2"][4:] == [None] * 4

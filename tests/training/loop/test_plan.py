@@ -13,9 +13,10 @@ from training.common.options import OptionsError, with_settings
 from training.corpus import CorpusError
 from training.data.dataset import load_dataset
 from training.loop.plan import Plan, estimate_tokens, few_tokens, find_device
-from training.loop.plans import config_of, plan
+from training.loop.plans import config_of, plan, plan_base
 from training.models.known_bases import KNOWN
 from training.settings.model1 import PROFILES
+from training.settings.model2 import PROFILES as MODEL2
 
 SEED = PROFILES["seed"]
 
@@ -53,6 +54,12 @@ def test_the_memory_is_that_of_a_real_run(size: str) -> None:
     settings = (*COMMON, *SIZES[size])
     planned = plan(with_settings(PROFILES["demo"], settings), 0)
     assert planned.total == pytest.approx(measure(settings, steps=3), rel=0.15)
+
+
+@pytest.mark.parametrize("setting", ["micro_batch_size=2", "activation_checkpointing=true"])
+def test_each_setting_that_the_docs_name_makes_phi_2_with_lora_fit_24_gb(setting: str) -> None:
+    settings = ["base=phi-2", "method=lora", setting]
+    assert plan_base(with_settings(MODEL2["seed"], settings), 0, "rtx-3090-ti").total < 24e9
 
 
 def test_an_unknown_device_is_answered_with_the_known() -> None:

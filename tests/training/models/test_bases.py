@@ -71,7 +71,7 @@ def test_no_system_turn_is_added(base: Base) -> None:
     [
         ("smolm2", "unknown base 'smolm2'; did you mean smollm2-135m"),
         ("gpt2-larg", "unknown base 'gpt2-larg'; did you mean gpt2-large"),
-        ("xyz", "did you mean smollm2-135m, gpt2, gpt2-medium, gpt2-large, gpt2-xl, phi-2"),
+        ("xyz", "did you mean smollm2-135m, smollm2-135m-bf16, gpt2, gpt2-medium, gpt2-large, gpt2-xl, phi-2"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(name: str, expected: str) -> None:
