@@ -24,7 +24,6 @@ from training.corpus.forms import (
     normalised_question,
     text_of,
     with_plain_names,
-    without_system,
 )
 from training.corpus.readers import (
     FORMATS,
@@ -167,8 +166,8 @@ def _fact(own_id: str, identity: str, messages: Sequence[Message], row: Row) -> 
         return "row:" + re.sub(r"_qa:", ":", own_id, count=1)
     if len(messages) < 2:
         return f"row:{identity}"
-    bare = without_system(row)
-    asked = messages_of(bare) if bare != row else messages
+    # What the system says stands above the question, parted by a blank line.
+    asked = messages_of(row, system=False) if "\n\n" in messages[-2].content else messages
     return f"row:question-{digest(normalised_question(asked[-2].content)):016x}"
 
 

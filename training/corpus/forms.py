@@ -53,7 +53,6 @@ REASONS = (
 _QUESTIONS = ("question", "query", "instruction", "prompt", "input", "user", "human")
 _ANSWERS = ("answer", "response", "output", "completion", "chosen", "assistant", "bot")
 _CHATS = ("messages", "conversations", "conversation", "dialog", "dialogue")
-_WITH_SYSTEM = ("prompt", "completion", "chosen", "conversation_a", "conversation_b")
 _ROLES: dict[str, str] = {
     **dict.fromkeys(("user", "human", "prompter", "question", "input"), "user"),
     **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt", "bing", "bard", "answer", "output"), "assistant"),
@@ -71,6 +70,11 @@ _THOUGHT = re.compile(
     r"\A\s*<think>(?:.*?</think>|.*)|\A(?:(?!<think>).)*?^[ \t]*</think>[ \t]*$", re.DOTALL | re.MULTILINE
 )
 _CHAT_IN_A_CELL = re.compile(r"\s*\[\s*\{\s*([\"'])(?:role|from|content|value|type)\1\s*:")
+_TURNS_IN_A_CELL = re.compile(r"\s*\[?\s*\{\s*([\"'])(?:role|from|speaker|content|value)\1\s*:")
+_ROLE_IN_A_CELL = re.compile(r"[\"'](?:role|from|speaker)[\"']\s*:")
+_PARTS_IN_A_CELL = re.compile(
+    r"\s*\[\s*\{\s*([\"'])type\1\s*:\s*\1(?:(?:in|out)put_)?(?:text|image|image_url)\1.*\]\s*\Z", re.DOTALL
+)
 _MEDIA_COLUMNS = ("image", "images", "audio", "audios", "video", "videos")
 _PLACES = re.compile(r"<(?:image|audio|video)>")
 
@@ -81,20 +85,6 @@ def with_plain_names(row: Mapping[Any, Any]) -> dict[str, Any]:
     for name, value in row.items():
         plain.setdefault(str(name).strip().lower(), value)
     return plain
-
-
-def without_system(row: Row) -> dict[str, Any]:
-    """A row without what the system says: of chats that have only that in common, or all but that."""
-
-    def users(turns: Any) -> Any:
-        try:
-            turns = _turns_in(turns)
-        except Unreadable:  # another column of the row is what is read
-            return turns
-        return [turn for turn in turns if _role_of(turn) != "system"] if _is_chat(turns) else turns
-
-    kept = {name: value for name, value in row.items() if name not in ("system", "system_prompt")}
-    return kept | {name: users(kept[name]) for name in (*_CHATS, *_WITH_SYSTEM) if name in kept}
 
 
 def text_of(value: Any) -> str:
@@ -124,14 +114,14 @@ def text_of(value: Any) -> str:
     return text
 
 
-def messages_of(row: Row) -> tuple[Message, ...]:
-    """The chat or the prose that a row holds.
+def messages_of(row: Row, system: bool = True) -> tuple[Message, ...]:
+    """The chat or the prose that a row holds; ``system``: with what the system says in it, above the user's words.
 
     Raises:
         Unreadable: the reason why nothing can be learned of it.
     """
     for form in (_battle, _preference, _chat, _open_webui, _pair, _prose):
-        messages = form(row)
+        messages = form(row, system)
         if messages is not None:
             if len(messages) > 1 and _shows_something(row, messages):
                 raise Unreadable(MEDIA)
@@ -154,7 +144,7 @@ def is_known(columns: Iterable[str]) -> bool:
     return not set(columns).isdisjoint((*_QUESTIONS, *_ANSWERS, *_CHATS, "chat", "snapshot", "text", "conversation_a"))
 
 
-def _battle(row: Row) -> tuple[Message, ...] | None:
+def _battle(row: Row, system: bool) -> tuple[Message, ...] | None:
     """FastChat's battles: the winner's conversation."""
     if "conversation_a" not in row or "conversation_b" not in row:
         return None
@@ -169,10 +159,10 @@ def _battle(row: Row) -> tuple[Message, ...] | None:
     turns = _decoded(row[winner])
     if not isinstance(turns, list | tuple):
         raise Unreadable(NOT_TEXT if turns else NO_TEXT)
-    return turns_of(turns)
+    return turns_of(turns, system)
 
 
-def _preference(row: Row) -> tuple[Message, ...] | None:
+def _preference(row: Row, system: bool) -> tuple[Message, ...] | None:
     """TRL's preferences: the chosen one; and its unpaired rows, whose answer is good or not."""
     mark = str(row.get("label")).strip().lower()
     unpaired = "completion" in row or "response" in row
@@ -185,7 +175,7 @@ def _preference(row: Row) -> tuple[Message, ...] | None:
         raise Unreadable(RATED_BAD)
     chosen = _decoded(row.get("chosen"))
     if _is_chat(chosen):
-        return _asked_and_answered(row.get("prompt"), chosen)
+        return _asked_and_answered(row.get("prompt"), chosen, system)
     if isinstance(chosen, str) and not any(_is_given(row.get(name)) for name in _QUESTIONS):
         return dialogue(re.sub(r"^Human:", "User:", chosen.strip(), flags=re.MULTILINE))  # as Anthropic's are
     return None
@@ -226,13 +216,32 @@ def _decoded(value: Any) -> Any:
         raise Unreadable(NESTED) from error
 
 
-def _asked_and_answered(prompt: Any, answer: Any) -> tuple[Message, ...]:
+def _chat_in(value: Any) -> list[Any] | None:
+    """The turns that the cell of a question, an answer or a text holds in place of words; None for words.
+
+    Raises:
+        Unreadable: they are in Python's form.
+    """
+    if isinstance(value, str):
+        if not (_TURNS_IN_A_CELL.match(value) and _ROLE_IN_A_CELL.search(value)):
+            return None
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise Unreadable(NOT_TEXT) from error
+        except RecursionError as error:
+            raise Unreadable(NESTED) from error
+    turns = [value] if isinstance(value, Mapping) else value
+    return list(turns) if _is_chat(turns) and all(_role_of(turn) for turn in turns) else None
+
+
+def _asked_and_answered(prompt: Any, answer: Any, system: bool) -> tuple[Message, ...]:
     """TRL's prompt and completion; an answer that begins with the user holds the prompt too, as UltraFeedback's."""
     prompt, answer = _as_turns(_decoded(prompt)), _as_answer(_decoded(answer))
     first = _role_of(answer[0]) if answer else None
     if first in ("system", "user"):
         prompt = [turn for turn in prompt if first == "user" and _role_of(turn) == "system"]
-    return turns_of([*prompt, *answer])
+    return turns_of([*prompt, *answer], system)
 
 
 def _role_of(turn: Any) -> str | None:
@@ -248,15 +257,14 @@ def _as_turns(value: Any) -> list[Any]:
     return [{"role": "user", "content": text}] if text else []
 
 
-def _chat(row: Row) -> tuple[Message, ...] | None:
+def _chat(row: Row, system: bool) -> tuple[Message, ...] | None:
     for name in _CHATS:
         turns = _turns_in(row.get(name))
         if isinstance(turns, list | tuple):
-            system = text_of(row.get("system"))
-            return turns_of([{"role": "system", "content": system}, *turns] if system else turns)
+            return turns_of([{"role": "system", "content": row.get("system")}, *turns], system)
     answer = next((_decoded(row[name]) for name in ("completion", "chosen") if _is_given(row.get(name))), None)
     if _is_chat(_decoded(row.get("prompt"))) or _is_chat(answer):  # TRL, conversational
-        return _asked_and_answered(row.get("prompt"), answer)
+        return _asked_and_answered(row.get("prompt"), answer, system)
     return None
 
 
@@ -279,7 +287,7 @@ def _as_answer(value: Any) -> list[Any]:
     return list(value) if _is_chat(value) else [{"role": "assistant", "content": value}]
 
 
-def _open_webui(row: Row) -> tuple[Message, ...] | None:
+def _open_webui(row: Row, system: bool) -> tuple[Message, ...] | None:
     """An exported chat, or the chat of an exported rating: the branch of it that was open last."""
     chat: Any = row.get("chat") or row.get("snapshot")
     while isinstance(chat, Mapping) and isinstance(chat.get("chat"), Mapping):
@@ -288,9 +296,9 @@ def _open_webui(row: Row) -> tuple[Message, ...] | None:
         return None
     history = chat.get("history")
     if isinstance(history, Mapping) and isinstance(history.get("messages"), Mapping) and history.get("currentId"):
-        return turns_of(_branch(history["messages"], history["currentId"]))
+        return turns_of(_branch(history["messages"], history["currentId"]), system)
     turns = chat.get("messages")
-    return turns_of(turns) if isinstance(turns, list | tuple) else None
+    return turns_of(turns, system) if isinstance(turns, list | tuple) else None
 
 
 def _branch(messages: Mapping[str, Any], last: Any) -> list[Any]:
@@ -307,11 +315,12 @@ def _branch(messages: Mapping[str, Any], last: Any) -> list[Any]:
     return found[::-1]
 
 
-def turns_of(turns: Iterable[Any]) -> tuple[Message, ...]:
+def turns_of(turns: Iterable[Any], system: bool = True) -> tuple[Message, ...]:
     """A chat from turns of ``role`` and ``content``, or of ``from`` and ``value``.
 
-    What a system turn says stands before the user's next words, and what a tool said after the user's last: both models
-    know two speakers only. A call of a tool says nothing. The chat begins with the user and ends with the assistant.
+    What a system turn says stands before the user's next words (unless ``system`` is off), what a tool said after the
+    user's last: both models know two speakers only. A call of a tool says nothing. The chat begins with the user and
+    ends with the assistant.
 
     Raises:
         Unreadable: a turn that cannot be read, or no answer to any question.
@@ -324,7 +333,7 @@ def turns_of(turns: Iterable[Any]) -> tuple[Message, ...]:
         if role == "text":
             return (Message("text", content),)
         if role == "system":
-            waiting = "\n\n".join(filter(None, (waiting, content)))
+            waiting = "" if not system else "\n\n".join(filter(None, (waiting, content)))
         elif role == "user":
             _say(chat, "user", "\n\n".join(filter(None, (waiting, content))))
             waiting = ""
@@ -365,6 +374,8 @@ def _turn(turn: Any) -> tuple[str, str]:
     if isinstance(annotation, Mapping) and _is_bad(annotation.get("rating")):
         raise Unreadable(RATED_BAD)
     value = next((turn[key] for key in ("content", "value", "text") if turn.get(key) is not None), None)
+    if isinstance(value, str) and _PARTS_IN_A_CELL.match(value):
+        value = _decoded(value)
     if isinstance(value, Mapping) and "text" in value:
         value = [value]
     content = "\n".join(filter(None, map(_part, value))) if isinstance(value, list | tuple) else text_of(value)
@@ -393,12 +404,19 @@ def _part(part: Any) -> str:
     return text_of(part.get("text") if part.get("text") is not None else part.get("content"))
 
 
-def _pair(row: Row) -> tuple[Message, ...] | None:
+def _pair(row: Row, system: bool) -> tuple[Message, ...] | None:
     """A question and its answer under the names that people give them."""
     found = _pair_names(row)
     if found is None:
         return None
     asked, answered = found
+    given = row.get("system") if row.get("system") is not None else row.get("system_prompt")
+    turns = [_chat_in(row[name]) for name in found]
+    if any(turns):
+        if _is_given(row.get("context")) or _is_given(row.get("history")):
+            raise Unreadable(NOT_TEXT)  # whether they stand before the chat or are in it, nothing says
+        before_it = [{"role": "system", "content": given}, *_as_turns(turns[0] or row[asked])]
+        return _asked_and_answered(before_it, turns[1] or row[answered], system)
     answer, question = _THOUGHT.sub("", text_of(row[answered])).strip(), text_of(row[asked])
     if not answer or not question:
         raise Unreadable(NO_ANSWER if question else NO_QUESTION)
@@ -410,13 +428,14 @@ def _pair(row: Row) -> tuple[Message, ...] | None:
         more = [text_of(row.get(name)) for name in ("input", "context")]
         more = ["" if text == "<noinput>" else text for text in more]
         question = "\n\n".join([question, *filter(None, more)])
-    else:
+    elif text_of(row.get("topic")).partition("/")[0] == "conversation":
         before += _context_messages(text_of(row.get("context")))
+    else:  # what is asked about, as in SQuAD
+        question = "\n\n".join(filter(None, (text_of(row.get("context")), question)))
     before = [*_history(row.get("history")), *before]
-    system = text_of(row.get("system") if row.get("system") is not None else row.get("system_prompt"))
     chat = [*before, Message("user", question), Message("assistant", answer)]
-    if system:
-        chat[0] = Message("user", f"{system}\n\n{chat[0].content}")
+    if system and (said := text_of(given)):
+        chat[0] = Message("user", f"{said}\n\n{chat[0].content}")
     return tuple(chat)
 
 
@@ -440,6 +459,11 @@ def _pair_names(row: Row) -> tuple[str, str] | None:
 
 def _history(pairs: Any) -> list[Message]:
     """Earlier questions and answers, a pair each, as LLaMA-Factory has them."""
+    if isinstance(pairs, str) and pairs.lstrip().startswith("["):  # of a table
+        try:
+            pairs = json.loads(pairs)
+        except (ValueError, RecursionError) as error:
+            raise Unreadable(NOT_TEXT) from error
     if not isinstance(pairs, list | tuple):
         return []
     if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
@@ -457,14 +481,14 @@ def _context_messages(context: str) -> Sequence[Message]:
     return [Message("assistant" if index % 2 else "user", line) for index, line in enumerate(lines)]
 
 
-def _prose(row: Row) -> tuple[Message, ...] | None:
+def _prose(row: Row, system: bool) -> tuple[Message, ...] | None:
     text = text_of(row.get("text"))
     if not text:
         return None
     if chat := dialogue(text):
         return chat
-    turns = templated(text)
-    return turns_of(turns) if turns else (Message("text", text),)
+    turns = _chat_in(text) or templated(text)
+    return turns_of(turns, system) if turns else (Message("text", text),)
 
 
 def normalised_question(question: str) -> str:

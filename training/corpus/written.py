@@ -33,18 +33,27 @@ def templated(text: str) -> list[dict[str, str]]:
     turns: list[tuple[str, str]] = []
     if form := next((form for start, form in _TEMPLATES.items() if text.startswith(start)), None):
         turns = form.findall(text)
-    elif text.startswith("[INST]"):
-        rounds = re.findall(r"\[INST\](.*?)\[/INST\](.*?)(?=</s>|<s>|\[INST\]|\Z)", text, re.DOTALL)
-        turns = [turn for asked, said in rounds for turn in (("user", _SYSTEM.sub(r"\1\n\n", asked)), ("gpt", said))]
-    elif re.match(r"### ?(?:Human|User|Instruction):", text := _ALPACA.sub("", text)):
-        parts = re.split(r"### ?(Human|User|Instruction|Input|Assistant|Response):", text)[1:]
+    elif text.startswith(("[INST]", "[SYSTEM_PROMPT]")):
+        for system, asked, said in _INSTRUCTED.findall(text):
+            first, asked = _SYSTEM.findall(asked) or [system], _SYSTEM.sub("", asked)
+            turns += [("system", first[0]), ("user", asked), ("assistant", said)]
+    elif _HEADED.match(text := _ALPACA.sub("", text)):
+        parts = _HEAD.split(text)[1:]
         turns = [(_HEADS.get(head, "user"), said) for head, said in zip(parts[::2], parts[1::2], strict=True)]
+    elif found := _VICUNA.match(text):
+        turns = [("system", found[1] or "")]
+        turns += [(speaker.lower(), said) for speaker, said in _VICUNA_TURN.findall(text, found.end())]
+    elif found := _DEEPSEEK.match(text):
+        turns = [("system", found[1]), *_DEEPSEEK_TURN.findall(text)]
+    elif found := _LABELLED.match(text):
+        turns = [("system", found[1])]
+        turns += [(message.role, message.content) for message in dialogue(text[found.end() :]) or ()]
     return [{"role": role, "content": content.strip()} for role, content in turns]
 
 
 _BEGIN = re.compile(r"\A\s*(?:<s>|<bos>|<\|begin_of_text\|>|<\|endoftext\|>)\s*")
 _TEMPLATES = {
-    "<|im_start|>": re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>", re.DOTALL),
+    "<|im_start|>": re.compile(r"<\|im_start\|>(\w+)\n(.*?)(?:<\|im_end\|>|\Z)", re.DOTALL),
     "<|start_header_id|>": re.compile(
         r"<\|start_header_id\|>(\w+)<\|end_header_id\|>(.*?)(?:<\|eot_id\|>|<\|eom_id\|>|\Z)", re.DOTALL
     ),
@@ -58,6 +67,21 @@ _TEMPLATES = {
     ),
 }
 """What a text begins with that ChatML's, Llama 3's, Gemma's, Zephyr's or Phi 3's template wrote, and its turns."""
+_INSTRUCTED = re.compile(
+    r"(?:\[SYSTEM_PROMPT\](.*?)\[/SYSTEM_PROMPT\]\s*)?\[INST\](.*?)\[/INST\](.*?)(?=</s>|<s>|\[INST\]|\Z)", re.DOTALL
+)
+"""Llama 2's and Mistral's rounds: what the system says first, question, answer."""
 _SYSTEM = re.compile(r"<<SYS>>\s*(.*?)\s*<</SYS>>\s*", re.DOTALL)
+_HEADED = re.compile(r"### ?(?:Human|User|Instruction):|### ?System:(?=.*### ?(?:Human|User|Instruction):)", re.DOTALL)
+_HEAD = re.compile(r"### ?(System|Human|User|Instruction|Input|Assistant|Response):")
+_VICUNA = re.compile(r"(?:(A chat between [^\n]*?)\s+)?(?=USER: .*\bASSISTANT: )", re.DOTALL)
+_VICUNA_TURN = re.compile(r"\b(USER|ASSISTANT): ?(.*?)(?:</s>)?\s*(?=\b(?:USER|ASSISTANT): |\Z)", re.DOTALL)
+_DEEPSEEK = re.compile(
+    "(?:<\uff5cbegin\u2581of\u2581sentence\uff5c>)?(.*?)(?=<\uff5cUser\uff5c>.*<\uff5cAssistant\uff5c>)", re.DOTALL
+)
+_DEEPSEEK_TURN = re.compile(
+    "<\uff5c(User|Assistant)\uff5c>(.*?)(?=<\uff5c(?:User|Assistant|end\u2581of\u2581sentence)\uff5c>|\\Z)", re.DOTALL
+)
+_LABELLED = re.compile(r"System: ?(.*?)\n+(?=User: )", re.DOTALL)
 _ALPACA = re.compile(r"\ABelow is an instruction that describes a task[^\n]*\s+(?=### ?Instruction:)")
-_HEADS = {"Assistant": "assistant", "Response": "assistant"}
+_HEADS = {"Assistant": "assistant", "Response": "assistant", "System": "system"}

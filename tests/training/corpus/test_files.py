@@ -136,7 +136,17 @@ def test_dialogues_in_prose_become_turns(tmp_path: Path) -> None:
 
 def test_an_odd_number_of_earlier_turns_starts_with_the_user(tmp_path: Path) -> None:
     path = tmp_path / "chats.jsonl"
-    write_jsonl(path, [{"question": "And?", "answer": "Yes.", "context": "A lost reply\nWas it red?\nIt was blue."}])
+    write_jsonl(
+        path,
+        [
+            {
+                "question": "And?",
+                "answer": "Yes.",
+                "context": "A lost reply\nWas it red?\nIt was blue.",
+                "topic": "conversation",
+            }
+        ],
+    )
     assert messages(load([str(path)])[0])[:2] == [("user", "Was it red?"), ("assistant", "It was blue.")]
 
 

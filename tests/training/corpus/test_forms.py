@@ -194,6 +194,32 @@ READ: dict[str, tuple[Any, list[tuple[str, str]]]] = {
         },
         [("user", "Be brief.\n\nWho was it?"), ("assistant", "Goya."), ("user", "Sure?"), ("assistant", "Yes.")],
     ),
+    "JSON in an answer": ({"question": "Who was it?", "answer": json.dumps([GOYA])}, PLAIN),
+    "JSON of one turn in an answer": ({"question": "Who was it?", "response": json.dumps(GOYA)}, PLAIN),
+    "JSON with its question in an answer": ({"prompt": "Who was it?", "output": json.dumps([USER, GOYA])}, PLAIN),
+    "turns in an answer": ({"instruction": "Who was it?", "output": [GOYA]}, PLAIN),
+    "JSON in a question": (
+        {"query": json.dumps([{"content": "Be brief.", "role": "system"}, USER]), "answer": "Goya."},
+        [("user", "Be brief.\n\nWho was it?"), ("assistant", "Goya.")],
+    ),
+    "JSON in a text": ({"text": json.dumps([USER, GOYA])}, PLAIN),
+    "JSON in a content": ({"messages": [USER | {"content": '[{"type": "text", "text": "Who was it?"}]'}, GOYA]}, PLAIN),
+    "JSON in a history": (
+        {"instruction": "When?", "input": "", "output": "1800", "history": '[["Who?", "Goya."]]'},
+        [("user", "Who?"), ("assistant", "Goya."), ("user", "When?"), ("assistant", "1800")],
+    ),
+    "JSON that is an answer": (
+        {"question": "As JSON?", "answer": '[{"type": "circle", "value": 3}]'},
+        [("user", "As JSON?"), ("assistant", '[{"type": "circle", "value": 3}]')],
+    ),
+    "a context of two lines": (
+        {"question": "Who painted it?", "context": "It hangs in Madrid.\nGoya painted it.", "answer": "Goya."},
+        [("user", "It hangs in Madrid.\nGoya painted it.\n\nWho painted it?"), ("assistant", "Goya.")],
+    ),
+    "a context of a conversation": (
+        {"question": "Sure?", "context": "Who was it?\nGoya.", "answer": "Yes.", "topic": "conversation/art"},
+        [*PLAIN, ("user", "Sure?"), ("assistant", "Yes.")],
+    ),
     "guanaco in a text": ({"text": "### Human: Who was it?### Assistant: Goya.### Human: And"}, PLAIN),
     "an address beside a question": ({"question": "Who was it?", "answer": "Goya.", "image": "http://a/b.jpg"}, PLAIN),
     "text": ({"text": "A page about Goya and his time."}, [("text", "A page about Goya and his time.")]),
@@ -259,6 +285,19 @@ UNREAD: dict[str, tuple[str, Any]] = {
     "list text": (forms.NOT_TEXT, {"text": ["Goya"]}),
     "turn of another kind": (forms.NOT_TEXT, {"messages": ["Who?", "Goya."]}),
     "tool object": (forms.NOT_TEXT, {"messages": [USER, {"role": "tool", "content": {"a": 1}}, GOYA]}),
+    "python in an answer": (forms.NOT_TEXT, {"question": "Who?", "answer": str([GOYA])}),
+    "python in a content": (
+        forms.NOT_TEXT,
+        {"messages": [USER, {"role": "assistant", "content": "[{'type': 'text', 'text': 'Goya.'}]"}]},
+    ),
+    "JSON cut short in an answer": (
+        forms.NOT_TEXT,
+        {"question": "Who?", "answer": '[{"role": "assistant", "content": "Go'},
+    ),
+    "JSON in an answer with a context": (
+        forms.NOT_TEXT,
+        {"question": "Who?", "answer": json.dumps([GOYA]), "context": "Goya painted it."},
+    ),
     "python in a cell": (forms.NOT_TEXT, {"messages": "[{'role': 'user', 'content': 'Who?'}]"}),
     "role": (forms.UNKNOWN_ROLE, {"messages": [{"role": "narrator", "content": "Once"}, USER, GOYA]}),
     "bad by label": (forms.RATED_BAD, {"prompt": [USER], "completion": [MONET], "label": False}),

@@ -94,12 +94,30 @@ def test_the_first_questions_are_trained_on(samples: list[Sample], question: str
     assert {split_of(one) for one in samples if one.fact == fact} == {"train"}
 
 
+TEMPLATES = (
+    ("chatml", "<|im_start|>system\n{}<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n{}<|im_end|>"),
+    ("llama2", "<s>[INST] <<SYS>>\n{}\n<</SYS>>\n\n{} [/INST] {} </s>"),
+    (
+        "llama3",
+        "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n{}<|eot_id|><|start_header_id|>user<|end_header_id|>"
+        "\n\n{}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n{}<|eot_id|>",
+    ),
+    ("zephyr", "<|system|>\n{}</s>\n<|user|>\n{}</s>\n<|assistant|>\n{}</s>"),
+    ("mistral", "[SYSTEM_PROMPT]{}[/SYSTEM_PROMPT][INST]{}[/INST]{}</s>"),
+    ("heads", "### System:\n{}\n\n### User:\n{}\n\n### Assistant:\n{}"),
+    ("vicuna", "A chat between two. {} USER: {} ASSISTANT: {}</s>"),
+    ("deepseek", "<｜begin▁of▁sentence｜>{}<｜User｜>{}<｜Assistant｜>{}<｜end▁of▁sentence｜>"),
+    ("labels", "System: {}\nUser: {}\nAssistant: {}"),
+)
+
+
 def test_one_question_is_one_fact_whatever_the_system_says_and_however_a_table_keeps_its_chats(tmp_path: Path) -> None:
     def chat(system: str) -> list[dict[str, str]]:
         said = zip(("system", "user", "assistant"), (system, "Who painted it?", "She did."), strict=True)
         return [{"role": role, "content": content} for role, content in said]
 
     chats = [chat(system) for system in ("Be brief.", "Explain at length.")]
+    texts = [[turn["content"] for turn in turns] for turns in chats]
     cells = ['"' + json.dumps(turns).replace('"', '""') + '"' for turns in chats]
     columns = [{name: [turn[name] for turn in turns] for name in ("role", "content")} for turns in chats]
     for name, lines in (
@@ -110,6 +128,9 @@ def test_one_question_is_one_fact_whatever_the_system_says_and_however_a_table_k
             [json.dumps({"conversation_a": chats[0], "conversation_b": turns, "winner": "model_b"}) for turns in chats],
         ),
         ("columns.jsonl", [json.dumps({"messages": lists}) for lists in columns]),
+        ("answers.jsonl", [json.dumps({"question": turns[:2], "answer": turns[2:]}) for turns in chats]),
+        ("webui.jsonl", [json.dumps({"chat": {"messages": turns}}) for turns in chats]),
+        *((f"{form}.jsonl", [json.dumps({"text": text.format(*says)}) for says in texts]) for form, text in TEMPLATES),
     ):
         (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
         samples = load([str(tmp_path / name)])

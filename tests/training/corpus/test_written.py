@@ -1,0 +1,51 @@
+"""Chats that a template wrote into one text, and texts that only look like one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.training.corpus.rows import messages, write
+from training.corpus import load
+
+READ: dict[str, tuple[str, list[tuple[str, str]]]] = {
+    "mistral": (
+        "<s>[SYSTEM_PROMPT]Be brief.[/SYSTEM_PROMPT][INST]Who was it?[/INST]Goya.</s>",
+        [("user", "Be brief.\n\nWho was it?"), ("assistant", "Goya.")],
+    ),
+    "vicuna": (
+        "A chat between a curious user and an assistant. Be brief. USER: Who? ASSISTANT: Goya.</s>"
+        "USER: Sure? ASSISTANT: Yes.",
+        [
+            ("user", "A chat between a curious user and an assistant. Be brief.\n\nWho?"),
+            ("assistant", "Goya."),
+            ("user", "Sure?"),
+            ("assistant", "Yes."),
+        ],
+    ),
+    "deepseek": (
+        "<｜begin▁of▁sentence｜>Be brief.<｜User｜>Who was it?<｜Assistant｜>Goya.<｜end▁of▁sentence｜>",
+        [("user", "Be brief.\n\nWho was it?"), ("assistant", "Goya.")],
+    ),
+    "heads with a system": (
+        "### System:\nBe brief.\n\n### User:\nWho was it?\n\n### Assistant:\nGoya.",
+        [("user", "Be brief.\n\nWho was it?"), ("assistant", "Goya.")],
+    ),
+    "dialogue with a system": (
+        "System: Be brief.\n\nUser: Who was it?\nAssistant: Goya.",
+        [("user", "Be brief.\n\nWho was it?"), ("assistant", "Goya.")],
+    ),
+    "a head that is none": (
+        "### System: pumps\n\nIt has two.",
+        [("text", "### System: pumps\n\nIt has two.")],
+    ),
+    "a word that is none": ("USER: what a keyboard says.", [("text", "USER: what a keyboard says.")]),
+}
+
+
+@pytest.mark.parametrize("form", READ)
+def test_a_text_is_the_chat_that_a_template_wrote(form: str, tmp_path: Path) -> None:
+    text, expected = READ[form]
+    (sample,) = load([write(tmp_path / "a.jsonl", [{"text": text}])])
+    assert messages(sample) == expected
