@@ -27,6 +27,8 @@ COMMANDS = {
     "evaluate": ("training.evaluate", "measure both models"),
     "compare": ("training.compare", "the comparison of both models, in a report"),
     "export": ("training.export", "a checkpoint for other programs (--to), or the votes (--format)"),
+    "improve": ("training.improve", "let a model learn from the votes"),
+    "preferences": (VOTES, "what a model can learn from the votes"),
     "stats": (VOTES, "the statistics of the votes"),
     "report": (VOTES, "a page of them to keep"),
     "patterns": (VOTES, "votes that look like a script's"),

@@ -182,3 +182,12 @@ def test_a_mistake_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     (tmp_path / "v.csv").write_text("vote_id\n1\n")
     assert main(["preferences", "--csv", str(tmp_path / "v.csv")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_preferences_never_replace_a_strangers_file(blind_test: BlindTest, tmp_path: Path, capsys: Any) -> None:
+    vote_for(blind_test, blind_test.enrol("1").id, ["model1"])
+    out = tmp_path / "mine.jsonl"
+    out.write_text("mine")
+    assert main(["preferences", "--db", str(blind_test.database.path), "--out", str(out)]) == 2
+    assert "was not written here" in capsys.readouterr().err
+    assert out.read_text() == "mine"

@@ -18,7 +18,7 @@ from benchmarks import outputs
 from feedback import __main__ as feedback
 from tests.trained import ROOT
 from tests.training.evaluation.tiny_checkpoint import save_tiny_checkpoint
-from training import compare, evaluate, export, train_art_ai_model, train_model2_pretrained
+from training import compare, evaluate, export, improve, train_art_ai_model, train_model2_pretrained
 from training.common.checkpoint_folder import FILES, FOLDERS
 from training.common.files import (
     MANIFEST,
@@ -246,6 +246,8 @@ WRITES = {
     **dict.fromkeys(("corpus check --out", "corpus reading --out"), "other_commands_refuse"),
     **dict.fromkeys(("feedback stats --json", "feedback export --out", "feedback report --out"), "no_file_of_another"),
     "feedback patterns --json": "no_file_of_another",
+    "feedback preferences --out": "preferences_never_replace",
+    **dict.fromkeys(("improve --out", "improve --progress"), "learning_replaces_nothing"),
     "feedback backup --out": "a_mistake_with_the_newer",
     **dict.fromkeys(("app --db", "feedback restore --db"), "a_database_of_another_program"),
 }
@@ -254,9 +256,19 @@ READS = {
     *("export CHECKPOINT", "evaluate --benchmark", "compare --stats", "compare --db"),
     *("corpus check --museums", "corpus reading --other", "corpus reading --score"),
     *("compare --evaluation", "feedback stats --csv", "feedback restore --from", "app --study"),
-    *(f"{name} --config" for name in ("train_art_ai_model", "train_model2_pretrained", "evaluate", "compare", "app")),
+    *(
+        f"{name} --config"
+        for name in ("train_art_ai_model", "train_model2_pretrained", "evaluate", "compare", "improve", "app")
+    ),
     *(f"corpus {name} --config" for name in ("list", "build", "prepare", "reading", "stats")),
     *(f"feedback {name} --db" for name in ("stats", "export", "report", "patterns", "backup", "check")),
+    *(
+        "feedback preferences --db",
+        "feedback preferences --csv",
+        "improve --db",
+        "improve --preferences",
+        "improve --checkpoint",
+    ),
 }
 PLACE = re.compile(r"FILE|DIR|PATH|FOLDER|CHECKPOINT")
 
@@ -277,8 +289,9 @@ def test_every_option_that_writes_is_known_and_tested() -> None:
         "train_art_ai_model": train_art_ai_model.parser(),
         "train_model2_pretrained": train_model2_pretrained.parser(),
         **{"export": export.build_parser(), "evaluate": evaluate.parser(), "compare": compare.build_parser()},
+        "improve": improve.parser(),
         "corpus": corpus._parser(),
-        "feedback": feedback._parser(),
+        "feedback": feedback._parser("python -m feedback"),
         "app": cli.parser(),
     }
     found = {place for name, parser in commands.items() for place in places(name, parser)}
@@ -298,11 +311,14 @@ def test_a_home_is_meant_where_no_shell_has_put_it(
     assert train_art_ai_model.main(["--check", "--out=~/a/b", *SMALL]) == 0
     assert train_art_ai_model.parser().parse_args(["--out=~/models"]).out == tmp_path / "home" / "models"
     assert evaluate.parser().parse_args(["--json=~/e.json"]).json == str(tmp_path / "home" / "e.json")
-    assert feedback._parser().parse_args(["check", "--db=~/a.db"]).db == tmp_path / "home" / "a.db"
+    assert feedback._parser("python -m feedback").parse_args(["check", "--db=~/a.db"]).db == tmp_path / "home" / "a.db"
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
     assert {path.name for path in (tmp_path / "home").iterdir()} >= {"corpus.jsonl"}
     assert not (tmp_path / "home" / "a").exists()  # a check leaves nothing, not even the folders around
-    for parser, words in ((train_art_ai_model.parser(), ["--out="]), (feedback._parser(), ["check", "--db="])):
+    for parser, words in (
+        (train_art_ai_model.parser(), ["--out="]),
+        (feedback._parser("python -m feedback"), ["check", "--db="]),
+    ):
         with pytest.raises(SystemExit):
             parser.parse_args(words)
 

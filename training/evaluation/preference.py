@@ -1,0 +1,84 @@
+"""Whether a model prefers what testers preferred, on pairs that were held back, and what length has to do with it.
+
+Pairs of one tester depend on one another, so testers are drawn again for the intervals, each with all their pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from training.evaluation.intervals import ratio_interval
+
+LEAST_PAIRS, LEAST_TESTERS = 30, 8
+"""Of held-out pairs, and of testers behind them, below which nothing is claimed: an interval over fewer groups is too
+narrow (Cameron, Gelbach & Miller 2008)."""
+
+
+def accuracy(preferred: Sequence[float] | np.ndarray, testers: Sequence[str] | np.ndarray) -> dict[str, float | None]:
+    """The share of pairs in which the preferred answer is ahead, with an interval clustered by tester.
+
+    Args:
+        preferred: (N,) 1 where it is ahead, 0 where the other is, 1/2 where neither.
+        testers: (N,) whose vote it was.
+    """
+    if not len(testers):
+        return {"accuracy": None, "ci_low": None, "ci_high": None}
+    values = np.asarray(preferred, np.float64)
+    names, group = np.unique(np.asarray(testers, object).astype(str), return_inverse=True)
+    if len(names) < 2:
+        return {"accuracy": float(values.mean()), "ci_low": None, "ci_high": None}
+    found = ratio_interval(np.bincount(group, values), np.bincount(group))
+    return {"accuracy": found.estimate, "ci_low": found.low, "ci_high": found.high}
+
+
+def ahead(differences: np.ndarray) -> np.ndarray:
+    """1 where a difference is positive, 0 where it is negative, 1/2 where there is none."""
+    return np.where(differences > 0, 1.0, np.where(differences < 0, 0.0, 0.5))
+
+
+def compare(before: np.ndarray, after: np.ndarray, sizes: np.ndarray, testers: Sequence[str]) -> dict[str, Any]:
+    """The part ``held_out`` of a report.
+
+    ``before`` and ``after`` say how often the preferred answer is the likelier one, by the byte; ``gain`` how often it
+    gained more of likelihood by the training than the other, which is what the training aims at.
+
+    Args:
+        before, after: (N, 2) log-likelihoods of the preferred answer and the other one.
+        sizes: (N, 2) their bytes.
+        testers: (N,) whose vote each was.
+    """
+    names, n_testers = np.asarray(testers, object).astype(str), len(set(testers))
+    per_byte = [likelihoods / np.maximum(sizes, 1) for likelihoods in (before, after)]
+    gained = after - before
+    longer = sizes[:, 0] > sizes[:, 1] if len(sizes) else np.zeros(0, bool)
+    gain = ahead(gained[:, 0] - gained[:, 1])
+    few = len(before) < LEAST_PAIRS or n_testers < LEAST_TESTERS
+    why = (
+        f"{len(before)} held-out pairs of {n_testers} testers are too few to judge; {LEAST_PAIRS} pairs of "
+        f"{LEAST_TESTERS} testers are needed"
+    )
+    return {
+        "before": accuracy(ahead(per_byte[0][:, 0] - per_byte[0][:, 1]), testers),
+        "after": accuracy(ahead(per_byte[1][:, 0] - per_byte[1][:, 1]), testers),
+        "gain": accuracy(gain, testers),
+        "gain_where_preferred_is_longer": accuracy(gain[longer], names[longer]),
+        "gain_where_preferred_is_not": accuracy(gain[~longer], names[~longer]),
+        "n": len(before),
+        "testers": n_testers,
+        "judged": not few,
+        "why_not": why if few else None,
+    }
+
+
+def lengths(sizes: np.ndarray) -> dict[str, Any]:
+    """How far votes follow length alone: how often the preferred answer is the longer one, and the mean bytes."""
+    if not len(sizes):
+        return {"preferred_is_longer": None, "preferred_bytes": None, "other_bytes": None}
+    return {
+        "preferred_is_longer": float(ahead(sizes[:, 0] - sizes[:, 1]).mean()),
+        "preferred_bytes": float(sizes[:, 0].mean()),
+        "other_bytes": float(sizes[:, 1].mean()),
+    }

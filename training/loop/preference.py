@@ -1,0 +1,315 @@
+"""Learning from preferences: TRL's trainers with packed rows, weights of votes, and likelihoods computed once.
+
+TRL pads each pair to the longest of its batch, recomputes activations, and asks the reference anew at each step. Here
+the texts of a step lie packed in rows, as in all our trainings, and the reference's likelihoods come from a table. The
+losses are TRL's (``tests/training/test_improve.py`` compares them), each example times its weight.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from datasets import Dataset
+from datasets.utils.logging import disable_progress_bar
+from peft import LoraConfig
+from torch import Tensor
+from transformers import PrinterCallback, TrainerCallback
+from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
+
+from training.common.cache import cache_folder, locked
+from training.common.cli import Stopped
+from training.common.progress import Progress, quiet_transformers
+from training.data.preferences import PreferenceData
+from training.hardware.compute import Compute
+from training.loop.resume import Interruption, TrainingStates
+from training.loop.trainer import TrainingError
+from training.models.bases import Base
+from training.models.fine_tuning import PackedCausalLM, store_in
+from training.models.likelihoods import PackedTexts, log_likelihoods
+from training.reporting.metrics import Metrics
+from training.settings.improve import ImproveOptions
+
+
+def dpo_losses(chosen: Tensor, rejected: Tensor, beta: float) -> Tensor:
+    """Of pairs (E,), from how much likelier than to the reference each answer is (Rafailov et al. 2023,
+    arXiv:2305.18290, equation 7)."""
+    return -F.logsigmoid(beta * (chosen - rejected))
+
+
+def kto_losses(gains: Tensor, wanted: Tensor, mismatched: Tensor, beta: float) -> Tensor:
+    """Of single answers (E,), from the same; ``mismatched`` (M,) are those of other questions' answers (Ethayarajh et
+    al. 2024, arXiv:2402.01306, equation 7)."""
+    moved = mismatched.mean().clamp(min=0).detach()
+    return 1 - torch.sigmoid(beta * torch.where(wanted, gains - moved, moved - gains))
+
+
+@dataclass
+class Step:
+    """What a run has done so far."""
+
+    seconds: float = 0.0
+    tokens: int = 0
+    losses: list[float] = field(default_factory=list)
+    """Of the micro-batches since the last optimizer step"""
+
+
+class PackedPreferences:
+    """Goes before one of TRL's trainers and gives it our data, our forward pass and weighted losses.
+
+    ``data``, ``reference`` (T,), ``packed``, ``compute``, ``options``, ``pad_id`` and ``done`` are set before training.
+    """
+
+    data: PreferenceData
+    reference: Tensor
+    packed: PackedCausalLM
+    compute: Compute
+    options: ImproveOptions
+    pad_id: int
+    done: Step
+
+    def _prepare_dataset(self, dataset: Any, *arguments: Any) -> Any:
+        """It holds numbers of examples, which ``collate`` makes rows of."""
+        return dataset
+
+    def _send_telemetry(self) -> None:
+        """Nothing is sent anywhere."""
+
+    def create_model_card(self, *arguments: Any, **more: Any) -> None:
+        """Ours is written at the end."""
+
+    def collate(self, examples: Sequence[Mapping[str, int]]) -> dict[str, Any]:
+        """The examples with these numbers: their texts packed, with those of a mismatch behind them."""
+        numbers = np.array([example["example"] for example in examples])
+        train = self.data.train
+        documents = train.documents[numbers].T.flatten()
+        found = {
+            "texts": PackedTexts.of(self.data.documents, documents, self.options.seq_len, self.pad_id),
+            "documents": torch.from_numpy(documents),
+            "weights": torch.from_numpy(train.weights[numbers]),
+            "wanted": torch.from_numpy(train.wanted[numbers]),
+        }
+        if len(self.data.mismatched):
+            other = self.data.mismatched[numbers]
+            found["mismatched"] = PackedTexts.of(self.data.documents, other, self.options.seq_len, self.pad_id)
+            found["mismatched_documents"] = torch.from_numpy(other)
+        return found
+
+    def gains(self, texts: PackedTexts, documents: Tensor) -> Tensor:
+        """How much likelier (nats) the model finds each text than the reference does."""
+        found = log_likelihoods(self.packed, texts.to(self.compute.device))
+        self.done.tokens += texts.tokens
+        return found - self.reference[documents].to(found.device)
+
+    def compute_loss(
+        self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Tensor:
+        """The weighted mean of TRL's losses; our weights have a mean of 1 over all examples."""
+        started = time.monotonic()
+        device, beta = self.compute.device, self.options.beta
+        with self.compute.autocast():
+            if self.options.method == "sft":
+                likelihoods = self.gains(inputs["texts"], inputs["documents"]) + self.reference[inputs["documents"]].to(
+                    device
+                )
+                learned = torch.bincount(inputs["texts"].owner[inputs["texts"].batch.labels >= 0].flatten())
+                losses = -likelihoods / learned.to(device)
+            elif self.options.method == "kto":
+                with torch.no_grad():
+                    mismatched = self.gains(inputs["mismatched"], inputs["mismatched_documents"])
+                gains = self.gains(inputs["texts"], inputs["documents"])
+                losses = kto_losses(gains, inputs["wanted"].to(device), mismatched, beta)
+            else:
+                chosen, rejected = self.gains(inputs["texts"], inputs["documents"]).chunk(2)
+                losses = dpo_losses(chosen, rejected, beta)
+        loss = (losses * inputs["weights"].to(device)).mean()
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss became {float(loss)} with learning_rate={self.options.learning_rate}; lower it or raise beta"
+            )
+        self.done.losses.append(float(loss.detach()))
+        self.done.seconds += time.monotonic() - started
+        return loss
+
+
+class PackedDPO(PackedPreferences, DPOTrainer):
+    """TRL's DPO on packed rows; its loss ``sft`` learns the preferred answers alone."""
+
+
+class PackedKTO(PackedPreferences, KTOTrainer):
+    """TRL's KTO on packed rows."""
+
+
+class Course(TrainerCallback):
+    """Shows, writes down and saves what a run does, and ends it when it is told to stop."""
+
+    def __init__(
+        self, done: Step, progress: Progress, metrics: Metrics, states: TrainingStates, interruption: Interruption
+    ) -> None:
+        self.done, self.progress, self.metrics, self.states = done, progress, metrics, states
+        self.interruption = interruption
+        self._started = time.monotonic() - done.seconds
+        self._begun_at: int | None = None
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        """After each optimizer step."""
+        done = self.done
+        done.seconds = time.monotonic() - self._started
+        loss = sum(done.losses) / max(1, len(done.losses))
+        done.losses.clear()
+        scheduler = more["lr_scheduler"]
+        rate = scheduler.get_last_lr()[0]
+        speed = done.tokens / max(done.seconds, 1e-9)
+        left = done.seconds / state.global_step * (state.max_steps - state.global_step)
+        self.metrics.write(
+            step=state.global_step, seconds=round(done.seconds, 2), loss=loss, learning_rate=rate, tokens=done.tokens
+        )
+        self.progress.step(state.global_step, state.max_steps, loss, speed, left, None)
+        if self.interruption.number is not None:
+            control.should_save = control.should_training_stop = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        """Put what TRL has saved into a state of ours, which appears whole or not at all."""
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        files = {
+            path.name: torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
+            for path in sorted(folder.iterdir())
+            if path.is_file() and path.stat().st_size
+        }
+        self.states.save(
+            state.global_step,
+            {"files": files, "seconds": self.done.seconds, "tokens": self.done.tokens, "step": state.global_step},
+        )
+
+
+def build_trainer(base: Base, data: PreferenceData, options: ImproveOptions, compute: Compute, folder: Path) -> Any:
+    """A trainer of TRL over a base, which gets LoRA's matrices; its reference likelihoods are still to be set."""
+    quiet_transformers()
+    disable_progress_bar()
+    warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing` is deprecated", FutureWarning)  # in transformers
+    store_in(base.model, compute.dtype)
+    steps = options.steps(len(data.train))
+    common: dict[str, Any] = {
+        "output_dir": str(folder),
+        "per_device_train_batch_size": options.micro_batch_size,
+        "gradient_accumulation_steps": options.batch_size // options.micro_batch_size,
+        "max_steps": steps,
+        "learning_rate": options.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": round(options.warmup * steps),
+        "max_grad_norm": options.max_grad_norm,
+        "beta": options.beta,
+        "seed": options.seed,
+        "save_steps": options.save_steps,
+        "save_total_limit": 1,
+        "logging_strategy": "no",
+        "report_to": [],
+        "disable_tqdm": True,
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": False,
+        "gradient_checkpointing": False,
+        "use_cpu": compute.device.type == "cpu",
+        "bf16": False,  # the forward pass chooses its format itself
+    }
+    matrices = LoraConfig(
+        r=options.lora_rank,
+        lora_alpha=2 * options.lora_rank,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+        fan_in_fan_out=base.model.config.model_type == "gpt2",
+    )
+    numbers = Dataset.from_dict({"example": list(range(len(data.train)))})
+    trainers: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+        "dpo": (PackedDPO, DPOConfig, {"loss_type": ["sigmoid"]}),
+        "sft": (PackedDPO, DPOConfig, {"loss_type": ["sft"]}),
+        "kto": (PackedKTO, KTOConfig, {}),
+    }
+    make, settings, loss = trainers[options.method]
+    trainer: Any = make(
+        model=base.model,
+        args=settings(**common, **loss),
+        train_dataset=numbers,
+        data_collator=lambda examples: trainer.collate(examples),
+        processing_class=base.tokenizer,
+        peft_config=matrices,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.packed = PackedCausalLM(base.model)
+    trainer.data, trainer.options, trainer.compute, trainer.pad_id = data, options, compute, base.pad_id
+    trainer.done = Step()
+    return trainer
+
+
+def likelihoods_of(
+    trainer: PackedPreferences, numbers: Sequence[int] | np.ndarray, done: Callable[[int], object] = lambda n: None
+) -> np.ndarray:
+    """Log-likelihoods (nats) of the documents with these numbers, longest first through the model."""
+    documents, options = trainer.data.documents, trainer.options
+    numbers = np.asarray(numbers, np.int64)
+    found = np.zeros(len(numbers), np.float32)
+    order = np.argsort(-documents.lengths[numbers], kind="stable")
+    at_once = max(2, 2 * options.micro_batch_size)
+    trainer.packed.eval()
+    for start in range(0, len(order), at_once):
+        places = order[start : start + at_once]
+        texts = PackedTexts.of(documents, numbers[places], options.seq_len, trainer.pad_id)
+        with torch.no_grad(), trainer.compute.autocast():
+            found[places] = log_likelihoods(trainer.packed, texts.to(trainer.compute.device)).cpu().numpy()
+        done(len(places))
+    return found
+
+
+def reference_likelihoods(trainer: Any, weights_hash: str, progress: Progress) -> Tensor:
+    """Those of all documents before training, from the cache where the same weights have read the same texts."""
+    documents = trainer.data.documents
+    key = hashlib.sha256(repr((weights_hash, trainer.compute.dtype_name)).encode())
+    for part in (documents.tokens, documents.learned, documents.offsets):
+        key.update(np.ascontiguousarray(part).tobytes())
+    path = cache_folder() / "likelihoods" / f"{key.hexdigest()[:32]}.npy"
+    with locked(path):
+        with contextlib.suppress(OSError, ValueError):
+            return torch.from_numpy(np.load(path))
+        progress.stage("evaluate", f"reading {len(documents):,} texts with the model as it is")
+        with trainer.model.disable_adapter():
+            found = likelihoods_of(trainer, np.arange(len(documents)))
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npy", delete=False) as partial:
+            np.save(partial, found)
+        os.replace(partial.name, path)
+    return torch.from_numpy(found)
+
+
+def run_trainer(
+    trainer: Any, progress: Progress, metrics: Metrics, states: TrainingStates, state: Mapping[str, Any] | None
+) -> Step:
+    """Train, from a state if there is one.
+
+    Raises:
+        Stopped: after Ctrl-C or SIGTERM, with the state saved.
+        TrainingError: when the loss is no longer a number.
+    """
+    done: Step = trainer.done
+    with tempfile.TemporaryDirectory() as scratch, Interruption() as interruption:
+        folder = None
+        if state is not None:
+            done.seconds, done.tokens = state["seconds"], state["tokens"]
+            folder = Path(scratch) / f"checkpoint-{state['step']}"
+            folder.mkdir()
+            for name, content in state["files"].items():
+                (folder / name).write_bytes(content.numpy().tobytes())
+        trainer.add_callback(Course(done, progress, metrics, states, interruption))
+        trainer.train(resume_from_checkpoint=str(folder) if folder else None)
+        if interruption.number is not None and trainer.state.global_step < trainer.state.max_steps:
+            step = trainer.state.global_step
+            raise Stopped(interruption.number, f"stopped at step {step}, its state is saved in {states.path(step)}")
+    return done
