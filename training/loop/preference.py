@@ -33,6 +33,7 @@ from training.common.cli import Stopped
 from training.common.progress import Progress, quiet_transformers
 from training.data.preferences import PreferenceData
 from training.hardware.compute import Compute
+from training.hardware.threads import FreeCores
 from training.loop.resume import Interruption, TrainingStates
 from training.loop.trainer import TrainingError
 from training.models.bases import Base
@@ -116,13 +117,11 @@ class PackedPreferences:
         self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
         """The weighted mean of TRL's losses; our weights have a mean of 1 over all examples."""
-        started = time.monotonic()
         device, beta = self.compute.device, self.options.beta
         with self.compute.autocast():
             if self.options.method == "sft":
-                likelihoods = self.gains(inputs["texts"], inputs["documents"]) + self.reference[inputs["documents"]].to(
-                    device
-                )
+                before = self.reference[inputs["documents"]].to(device)
+                likelihoods = before + self.gains(inputs["texts"], inputs["documents"])
                 learned = torch.bincount(inputs["texts"].owner[inputs["texts"].batch.labels >= 0].flatten())
                 losses = -likelihoods / learned.to(device)
             elif self.options.method == "kto":
@@ -139,7 +138,6 @@ class PackedPreferences:
                 f"the loss became {float(loss)} with learning_rate={self.options.learning_rate}; lower it or raise beta"
             )
         self.done.losses.append(float(loss.detach()))
-        self.done.seconds += time.monotonic() - started
         return loss
 
 
@@ -155,17 +153,22 @@ class Course(TrainerCallback):
     """Shows, writes down and saves what a run does, and ends it when it is told to stop."""
 
     def __init__(
-        self, done: Step, progress: Progress, metrics: Metrics, states: TrainingStates, interruption: Interruption
+        self,
+        done: Step,
+        progress: Progress,
+        metrics: Metrics,
+        states: TrainingStates,
+        interruption: Interruption,
+        cores: FreeCores,
     ) -> None:
         self.done, self.progress, self.metrics, self.states = done, progress, metrics, states
-        self.interruption = interruption
+        self.interruption, self.cores = interruption, cores
         self._started = time.monotonic() - done.seconds
-        self._begun_at: int | None = None
 
     def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """After each optimizer step."""
         done = self.done
-        done.seconds = time.monotonic() - self._started
+        before, done.seconds = done.seconds, time.monotonic() - self._started
         loss = sum(done.losses) / max(1, len(done.losses))
         done.losses.clear()
         scheduler = more["lr_scheduler"]
@@ -176,6 +179,8 @@ class Course(TrainerCallback):
             step=state.global_step, seconds=round(done.seconds, 2), loss=loss, learning_rate=rate, tokens=done.tokens
         )
         self.progress.step(state.global_step, state.max_steps, loss, speed, left, None)
+        if told := self.cores.after_step(done.seconds - before):
+            self.progress.say(told)
         if self.interruption.number is not None:
             control.should_save = control.should_training_stop = True
 
@@ -299,7 +304,8 @@ def run_trainer(
         TrainingError: when the loss is no longer a number.
     """
     done: Step = trainer.done
-    with tempfile.TemporaryDirectory() as scratch, Interruption() as interruption:
+    cores = FreeCores(follow=trainer.compute.device.type == "cpu")
+    with tempfile.TemporaryDirectory() as scratch, Interruption() as interruption, cores:
         folder = None
         if state is not None:
             done.seconds, done.tokens = state["seconds"], state["tokens"]
@@ -307,7 +313,7 @@ def run_trainer(
             folder.mkdir()
             for name, content in state["files"].items():
                 (folder / name).write_bytes(content.numpy().tobytes())
-        trainer.add_callback(Course(done, progress, metrics, states, interruption))
+        trainer.add_callback(Course(done, progress, metrics, states, interruption, cores))
         trainer.train(resume_from_checkpoint=str(folder) if folder else None)
         if interruption.number is not None and trainer.state.global_step < trainer.state.max_steps:
             step = trainer.state.global_step

@@ -17,6 +17,9 @@ from training.hardware.products import grad_input, output
 from training.models.fine_tuning import PackedCausalLM, compute_dtype
 from training.models.loss import ROWS
 
+STEP = 16
+"""Widths of rows are counted up to a multiple of this, so that few sizes of products are met (see ``ROWS``)."""
+
 
 class LabelLogProbability(torch.autograd.Function):
     """Log-probability (L,) of each label under ``states @ weight.T``, for an output layer that is not trained.
@@ -68,11 +71,13 @@ class PackedTexts:
 
     @classmethod
     def of(cls, documents: Documents, numbers: Sequence[int] | np.ndarray, seq_len: int, pad_id: int) -> PackedTexts:
-        """The documents with these numbers, in rows of ``seq_len`` or of the longest of them."""
+        """The documents with these numbers, in rows of at most ``seq_len`` or of the longest of them: a step has few
+        texts, so the width is the one that leaves the fewest places empty."""
         chosen = documents.select(np.asarray(numbers, np.int64))
-        longest = int(chosen.lengths.max(initial=1))
-        width = max(min(seq_len, -(-int(chosen.lengths.sum()) // ROWS) * ROWS), -(-longest // ROWS) * ROWS)
-        rows = pack(chosen.lengths, width, np.random.default_rng(0))
+        longest = -(-int(chosen.lengths.max(initial=1)) // STEP) * STEP
+        widths = range(longest, max(longest, seq_len) + 1, STEP)
+        packed = [(width, pack(chosen.lengths, width, np.random.default_rng(0))) for width in widths]
+        width, rows = min(packed, key=lambda found: found[0] * len(found[1]))
         batch = assemble(chosen, rows, width, pad_id)
         owner = torch.full_like(batch.documents, -1)
         for r, row in enumerate(rows):
