@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from app.gate import report_of
 from app.model_files import home
+from feedback.versions import improved
 from training.common.checkpoint_folder import report_in
 
+Kinship = Literal["", "one kind", "model1", "model2"]
+"""How two models are related: Model 1 from scratch beside a pretrained one, as far as is known; both from scratch or
+both pretrained; or the one that is named made from the other by learning from votes."""
 FOLDER = "improved"
 REFUSED = "refused"
 
@@ -59,6 +63,16 @@ def is_made_of(spec: str, parent: Mapping[str, Any]) -> bool:
     made_of = told.get("parent")
     sha256 = parent.get("sha256")
     return isinstance(made_of, dict) and bool(sha256) and made_of.get("sha256") == sha256
+
+
+def kinship_of(specs: Mapping[str, str], models: Mapping[str, Mapping[str, Any]]) -> Kinship:
+    """How the two models of a study, as their engines describe them, are related."""
+    new = improved(models)
+    if new == "model1" or new == "model2":
+        return new
+    reports = [report_of(spec) for spec in specs.values()]
+    from_scratch = {report.get("base") is None for report in reports if report.get("model")}
+    return "one kind" if len(from_scratch) == 1 and all(reports) else ""
 
 
 def _told(report: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

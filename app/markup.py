@@ -8,6 +8,7 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
+from app.improvements import Kinship
 from app.scenes import Phase, Scene
 from feedback.battles import SET_ASIDE
 from feedback.blind_test import Battle
@@ -197,13 +198,44 @@ def suggestions(prompts: Sequence[Prompt]) -> str:
     return f'<div class="groups">{body}</div>' if body else ""
 
 
-GUESS = (
-    "<h2>One last question</h2><p>One of the two models was trained from scratch, the other began as a pretrained "
-    "model. Which answer of this round came from the one <strong>trained from scratch</strong>?</p>"
+_SCRATCH = (
+    "One of the two models was trained from scratch, the other began as a pretrained model. Which answer of this round "
+    "came from the one <strong>trained from scratch</strong>?"
+)
+_BEFORE, _AFTER = "as it was before", "after it learned from votes"
+_LEARNED = (
+    "Both were one model, once as it was before and once after it had learned from earlier votes. Which answer of this "
+    "round came from it <strong>{}</strong>?"
+)
+_KIN = (
+    "Both models are of one kind, and the researchers call one of them Model 1. Which answer of this round came from"
+    " <strong>Model 1</strong>?"
 )
 
 
-def thanks(scene: Scene, tally: dict[str, int] | None, last: dict[str, str] | None, guessed_right: bool | None) -> str:
+def guess(kinship: Kinship) -> str:
+    """What is asked before the reveal; it is always about Model 1."""
+    if kinship in ("model1", "model2"):
+        text = _LEARNED.format(made(kinship)["model1"])
+    else:
+        text = _KIN if kinship == "one kind" else _SCRATCH
+    return f"<h2>One last question</h2><p>{text}</p>"
+
+
+def made(kinship: Kinship) -> dict[str, str]:
+    """How each model came about, in a few words; nothing where it is not known."""
+    if kinship in ("model1", "model2"):
+        return {model: _AFTER if model == kinship else _BEFORE for model in NAMES}
+    return dict.fromkeys(NAMES, "") if kinship == "one kind" else _MADE
+
+
+def thanks(
+    scene: Scene,
+    tally: dict[str, int] | None,
+    last: dict[str, str] | None,
+    guessed_right: bool | None,
+    kinship: Kinship = "",
+) -> str:
     """The end: the tester's own tally and who was who, where the study shows it."""
     voted, rounds = scene.voted, scene.rounds
     heading = "Thank you." if voted else "Thank you for looking in."
@@ -211,7 +243,7 @@ def thanks(scene: Scene, tally: dict[str, int] | None, last: dict[str, str] | No
     text = everything if voted == rounds else f"{voted} of {rounds} rounds"
     parts = [f'<h1>{heading}</h1><p class="lead">You voted on {text}.</p>']
     if tally is not None and voted:
-        parts.append(_tally(tally))
+        parts.append(_tally(tally, made(kinship)))
         if last is not None:
             parts.append(f"<p>In your last round, A was {NAMES[last['left']]}, and B was {NAMES[last['right']]}.</p>")
         if guessed_right is not None:
@@ -225,9 +257,9 @@ NAMES = {"model1": "Model 1", "model2": "Model 2"}
 _MADE = {"model1": "trained from scratch", "model2": "pretrained, then fine-tuned"}
 
 
-def _tally(tally: dict[str, int]) -> str:
+def _tally(tally: dict[str, int], made: dict[str, str]) -> str:
     leaves = "".join(
-        f'<div class="leaf"><dt>{NAMES[model]}<small>{_MADE[model]}</small></dt>'
+        f'<div class="leaf"><dt>{NAMES[model]}<small>{made[model]}</small></dt>'
         f"<dd>{tally[model]}<small>time{'' if tally[model] == 1 else 's'} better</small></dd></div>"
         for model in NAMES
     )

@@ -16,7 +16,7 @@ from app.begun import write_begun
 from app.demo_training import DemoTraining
 from app.evaluation_run import EvaluationRun
 from app.gate import shortfall_of
-from app.improvements import is_made_of
+from app.improvements import Kinship, is_made_of, kinship_of
 from app.limits import Limits
 from app.model_files import settled
 from app.rounds import Rounds
@@ -68,6 +68,11 @@ class Runtime:
         self._thread: threading.Thread | None = None
         self._probe_lock = threading.Lock()
         self._probed = (-PROBE_SECONDS, ("ok", "ok"))
+
+    @property
+    def kinship(self) -> Kinship:
+        """How the two models that answer are related."""
+        return kinship_of(self.specs, self.blind_test.models) if self.blind_test else ""
 
     @property
     def blind_test(self) -> BlindTest | None:

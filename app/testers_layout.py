@@ -53,7 +53,7 @@ class TestersLayout:
         self._lay_out_welcome()
         self._lay_out_round()
         with gr.Column(elem_id="guess", visible=False) as self.guess:
-            html(markup.GUESS)
+            self.guess_text = html("")
             with gr.Row():
                 self.guesses = {
                     "left_last": gr.Button("Answer A", elem_id="guess-left"),
@@ -173,6 +173,7 @@ class TestersLayout:
             ),
             self.suggestions: gr.update(visible=phase is Phase.ASK, value=self._suggestions(scene)),
             self.guess: gr.update(visible=phase is Phase.GUESS),
+            self.guess_text: markup.guess(self.runtime.kinship) if phase is Phase.GUESS else "",
             self.thanks: gr.update(visible=phase is Phase.THANKS, value=self._thanks(scene)),
             self.finish: gr.update(visible=in_round or phase is Phase.ASK),
             self.withdraw: gr.update(visible=scene.tester is not None and phase in (Phase.ASK, Phase.THANKS)),
@@ -238,7 +239,7 @@ class TestersLayout:
             if scene.battle is not None:
                 last = self._blind_test.reveal(scene.tester.id, scene.battle.id)
             told = compact_html(self.runtime) if self.runtime.study.show_models else ""
-        return markup.thanks(scene, tally, last, guessed_right) + told
+        return markup.thanks(scene, tally, last, guessed_right, self.runtime.kinship) + told
 
 
 def _as_it_came(payload: Any) -> Any:

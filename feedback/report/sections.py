@@ -155,7 +155,7 @@ def _guesses(guesses: DataFrame, blinding: dict[str, Any]) -> str:
     caption = (
         f"The blinding index is {number(blinding['index'], 2)} ({interval(blinding)}), where 0 is blind and 1 is not."
     )
-    return figure(figures.bars(counts, "testers' guesses which model was trained from scratch"), caption)
+    return figure(figures.bars(counts, "testers' guesses which model was which"), caption)
 
 
 def _served(facts: Facts) -> str:

@@ -187,6 +187,25 @@ def intraclass_correlation(
     return (between - within) / scale if scale > _SLACK else None
 
 
+def smallest_share(
+    testers: int, tie_share: float, icc: float, votes_per_tester: float, alpha: float = 0.05, power: float = 0.8
+) -> float | None:
+    """The share nearest to 1/2 that so many testers would show as different from it; null where none that can be is.
+
+    :func:`sample_size` the other way round.
+    """
+    from scipy import optimize
+
+    def missing(theta: float) -> float:
+        needed = sample_size(theta, tie_share, icc, votes_per_tester, alpha, power)
+        return (2.0 if needed is None else needed) - testers  # None: votes that cannot vary
+
+    top = 1 - tie_share / 2 - 1e-6  # more cannot be with so many ties
+    if testers < 2 or top <= 0.5 or missing(top) > 0:
+        return None
+    return float(optimize.brentq(missing, 0.5 + 1e-6, top, xtol=1e-6)) if missing(0.5 + 1e-6) > 0 else 0.5
+
+
 def sample_size(
     theta: float, tie_share: float, icc: float, votes_per_tester: float, alpha: float = 0.05, power: float = 0.8
 ) -> float | None:

@@ -1,0 +1,64 @@
+"""A blind test of a model as it was against what it became by learning from votes: the same questions to ask, without
+those that it learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from app.begun import FOLDER
+from app.improvements import Improvement
+from app.runtime import Runtime
+from app.study_tab import save_study
+from feedback.database import DatabaseError
+from feedback.preferences import preferences
+from feedback.study import Study
+
+SUFFIX = ": before and after"
+ON_LEARNED = ", learned questions"
+MOST_CHARS = 80  # of a study's name
+
+
+def before_after(study: Study, learned: Collection[str]) -> Study:
+    """The study for it.
+
+    A model that is asked what it has just learned shows what it remembers, not what it can do. So those questions are
+    left out where enough others are left for a whole session; where not, the study's name says so.
+
+    Args:
+        learned: ids of the questions of the bank that the new model learned from.
+    """
+    rest = tuple(prompt for prompt in study.prompts if prompt.id not in learned)
+    enough = len(rest) >= study.rounds
+    touches = not enough and len(rest) < len(study.prompts)
+    suffix = SUFFIX + (ON_LEARNED if touches else "")
+    name = study.name.removesuffix(ON_LEARNED).removesuffix(SUFFIX)
+    return replace(study, name=name[: MOST_CHARS - len(suffix)] + suffix, prompts=rest if enough else study.prompts)
+
+
+def learned_from(runtime: Runtime, model: str) -> set[str]:
+    """Ids of the questions whose votes the running study gives a model to learn from. Raises VotesError."""
+    assert runtime.blind_test is not None
+    found = preferences(runtime.database, runtime.blind_test.label, model)
+    return {str(record["prompt_id"]) for record in found.records if record["split"] == "train"}
+
+
+def begin_before_after(runtime: Runtime, spec: str, improvement: Improvement, learned: Collection[str]) -> Path:
+    """Let the test begin in the place of the running study: the old model as model1, the new one as model2.
+
+    Args:
+        spec: of the model that the improvement was made of.
+
+    Returns:
+        The new study's file.
+
+    Raises:
+        StudyError, DatabaseError, ExportError, EngineError: as :meth:`Runtime.begin`; nothing has changed then.
+    """
+    if runtime.rounds is None:
+        raise DatabaseError("The models are being prepared; a test can begin once they answer.")
+    study = before_after(runtime.study, learned)
+    file = save_study(study, runtime.database.path.parent / FOLDER)
+    runtime.begin(study, file, {"model1": spec, "model2": str(improvement.folder)})
+    return file

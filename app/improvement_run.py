@@ -1,0 +1,139 @@
+"""Learning from votes as a child process, and how far it is; one run at a time.
+
+A run that was stopped, or interrupted with the app, goes on from the state that it saved last when it is begun again.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.child import LOGS, ROOT, Child, last_line, short_path
+from app.demo_training import MOST_CHARS, STAGES, STARTING, Step
+from app.improvements import next_folder
+from app.model_files import NAMES, settled
+from training.common.progress import State, read_state
+
+COMMAND = (sys.executable, "-m", "training.improve")
+METHODS = {
+    "dpo": "DPO: the answer that was preferred becomes likelier than the other one",
+    "kto": "KTO: each answer by itself, good or bad; both-bad votes count too",
+    "sft": "SFT: imitate the answers that won",
+}
+REFUSED = 3  # exit code: trained, and refused by a guard
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a run is: `state` is idle, running, done, refused, failed or stopped; `text` says so in a sentence."""
+
+    state: str
+    text: str = ""
+    title: str = ""
+
+
+class ImprovementRun:
+    """Trains one model on the votes of one study.
+
+    Args:
+        database: the votes.
+        command: what to run instead of `training.improve`.
+        logs: the folder for one log a run.
+    """
+
+    def __init__(self, database: Path, command: Sequence[str] = COMMAND, logs: Path = LOGS) -> None:
+        self._database, self._command, self._logs = database, command, logs
+        self._lock = threading.Lock()
+        self._child = Child()
+        self._told = Told("idle")
+        self._folder = tempfile.TemporaryDirectory(prefix="diptych-")
+
+    def lacks(self, spec: str) -> str:
+        """Why the model of a SPEC cannot learn here; empty when it can."""
+        missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+        if missing:
+            return f"Learning needs {' and '.join(missing)}, not installed here."
+        folder = next_folder(spec)
+        if folder is None:
+            if spec.startswith("openai:"):
+                return "This model answers from a server, so it cannot be trained here."
+            return "This model has no training report beside its file; name its folder with --model1 or --model2."
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        return "" if os.access(there, os.W_OK) else f"The folder {short_path(there)} cannot be written."
+
+    def start(self, model: str, spec: str, method: str, study: str) -> None:
+        """Begin a run, unless one is under way; returns at once.
+
+        Args:
+            model: which of `model1` and `model2` learns.
+            spec: its SPEC, of which :meth:`lacks` has nothing to say.
+            study: the label of the study whose votes it learns from.
+        """
+        out = next_folder(spec)
+        assert out is not None
+        with self._lock:
+            if self._told.state == "running":
+                return
+            self._progress_file.unlink(missing_ok=True)
+            self._child = Child()
+            self._told = Told("running", title=f"{NAMES[model]} learns from the votes ({method.upper()})")
+        command = [*self._command, "--model", model, "--checkpoint", str(out.parents[1]), "--out", str(out)]
+        command += ["--db", str(self._database.resolve()), "--study", study, "--method", method]
+        command += ["--resume", "--progress", str(self._progress_file)]
+        log = self._logs / f"improve-{model}-{time.strftime('%Y%m%d-%H%M%S')}.log"
+        arguments = (self._child, command, log)
+        threading.Thread(target=self._run, args=arguments, name="improvement", daemon=True).start()
+
+    def _run(self, child: Child, command: list[str], log: Path) -> None:
+        try:
+            code = child.run(command, log)
+        except OSError as error:  # no log can be written, no process started
+            self._told = replace(self._told, state="failed", text=f"It could not be begun: {error.strerror or error}.")
+            return
+        if child.closed:
+            self._told = replace(self._told, state="stopped", text="Stopped. Begun again, it goes on from there.")
+        elif code in (0, REFUSED):
+            text = "Done." if code == 0 else "Trained, and refused: see why below."
+            self._told = replace(self._told, state="refused" if code else "done", text=text)
+        else:
+            reason = last_line(log).replace(f"{ROOT}/", "")[:MOST_CHARS].rstrip(".")
+            text = f"It ended with exit code {code}: {reason} (the log is {short_path(log)})."
+            self._told = replace(self._told, state="failed", text=text)
+
+    def stop(self) -> None:
+        """End the run and all that it started; what it had saved stays."""
+        self._child.close()
+
+    def close(self) -> None:
+        """The same for good."""
+        self.stop()
+        self._folder.cleanup()
+
+    @property
+    def told(self) -> Told:
+        """How the last run is."""
+        return self._told
+
+    @property
+    def step(self) -> Step:
+        """How far it is, as the page of the demo trainings shows it."""
+        run = read_state(self._progress_file)
+        stage = STAGES.get(run.stage, STARTING) if run else STARTING
+        return Step(self._told.title, self._told.state, stage, run or State())
+
+    @property
+    def _progress_file(self) -> Path:
+        return Path(self._folder.name) / "progress.json"
+
+
+def folder_of(spec: str) -> str:
+    """The folder of the training of a SPEC's model, as a user would type it; the SPEC itself without one."""
+    out = next_folder(spec)
+    return short_path(out.parents[1]) if out else settled(spec)
