@@ -37,8 +37,14 @@ def before_after(study: Study, learned: Collection[str]) -> Study:
     return replace(study, name=name[: MOST_CHARS - len(suffix)] + suffix, prompts=rest if enough else study.prompts)
 
 
-def learned_from(runtime: Runtime, model: str) -> set[str]:
-    """Ids of the questions whose votes the running study gives a model to learn from. Raises VotesError."""
+def learned_from(runtime: Runtime, model: str, improvement: Improvement) -> set[str]:
+    """Ids of the questions that a version learned from: as its report has them, else as the votes of now have it.
+
+    Raises:
+        VotesError: the votes cannot be read.
+    """
+    if isinstance(told := improvement.told.get("questions"), list):
+        return set(map(str, told))
     assert runtime.blind_test is not None
     found = preferences(runtime.database, runtime.blind_test.label, model)
     return {str(record["prompt_id"]) for record in found.records if record["split"] == "train"}

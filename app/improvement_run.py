@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.child import LOGS, ROOT, Child, last_line, short_path
+from app.child import LOGS, Child, last_line, short_path
 from app.demo_training import MOST_CHARS, STAGES, STARTING, Step
 from app.improvements import next_folder
 from app.model_files import NAMES, settled
+from training.common.checkpoint_folder import HOME, RESUME
 from training.common.progress import State, read_state
 
 COMMAND = (sys.executable, "-m", "training.improve")
@@ -86,14 +87,17 @@ class ImprovementRun:
             self._told = Told("running", title=f"{NAMES[model]} learns from the votes ({method.upper()})")
         command = [*self._command, "--model", model, "--checkpoint", str(out.parents[1]), "--out", str(out)]
         command += ["--db", str(self._database.resolve()), "--study", study, "--method", method]
-        command += ["--resume", "--progress", str(self._progress_file)]
+        command += ["--progress", str(self._progress_file)]
         log = self._logs / f"improve-{model}-{time.strftime('%Y%m%d-%H%M%S')}.log"
-        arguments = (self._child, command, log)
+        arguments = (self._child, command, log, out)
         threading.Thread(target=self._run, args=arguments, name="improvement", daemon=True).start()
 
-    def _run(self, child: Child, command: list[str], log: Path) -> None:
+    def _run(self, child: Child, command: list[str], log: Path, out: Path) -> None:
         try:
-            code = child.run(command, log)
+            start = "--resume"  # an unfinished run, unless it was of other votes or in another way
+            if (out / RESUME).is_dir() and child.run([*command, start, "--check"], log):
+                start = "--restart"
+            code = child.run([*command, start], log)
         except OSError as error:  # no log can be written, no process started
             self._told = replace(self._told, state="failed", text=f"It could not be begun: {error.strerror or error}.")
             return
@@ -103,7 +107,7 @@ class ImprovementRun:
             text = "Done." if code == 0 else "Trained, and refused: see why below."
             self._told = replace(self._told, state="refused" if code else "done", text=text)
         else:
-            reason = last_line(log).replace(f"{ROOT}/", "")[:MOST_CHARS].rstrip(".")
+            reason = last_line(log).replace(f"{HOME}{os.sep}", "")[:MOST_CHARS].rstrip(".")
             text = f"It ended with exit code {code}: {reason} (the log is {short_path(log)})."
             self._told = replace(self._told, state="failed", text=text)
 

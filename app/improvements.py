@@ -11,6 +11,7 @@ from app.gate import report_of
 from app.model_files import home
 from feedback.versions import improved
 from training.common.checkpoint_folder import report_in
+from training.inference.engines.spec import MODELS
 
 Kinship = Literal["", "one kind", "model1", "model2"]
 """How two models are related: Model 1 from scratch beside a pretrained one, as far as is known; both from scratch or
@@ -40,21 +41,42 @@ class Improvement:
 def improvements_of(spec: str) -> list[Improvement]:
     """What was made of the model of a SPEC, the newest first."""
     folder = home(spec)
-    found = []
-    for place in (folder / FOLDER).iterdir() if folder and (folder / FOLDER).is_dir() else ():
-        told = next((told for at in (place, place / REFUSED) if (told := _told(report_in(at)))), None)
-        if told and place.name.isdecimal():
-            found.append(Improvement(place, told))
-    return sorted(found, key=lambda improvement: int(improvement.name), reverse=True)
+    made = [one for one in _family(folder) if _parent(one) == folder] if folder else []
+    return sorted(made, key=lambda improvement: int(improvement.name), reverse=True)
 
 
 def next_folder(spec: str) -> Path | None:
-    """Where the next one of a SPEC's model goes, or goes on; None where its model has no folder of a training."""
+    """Where the next one of a SPEC's model goes, or goes on; None where its model has no folder of a training.
+
+    What is made of an improvement stands beside it, by the next free number.
+    """
     folder = home(spec)
     if folder is None:
         return None
-    done = {improvement.name for improvement in improvements_of(spec)}
-    return next(place for number in range(1, 10_000) if (place := folder / FOLDER / str(number)).name not in done)
+    done = {improvement.name for improvement in _family(folder)}
+    return next(place for number in range(1, 10_000) if (place := _versions(folder) / str(number)).name not in done)
+
+
+def _versions(folder: Path) -> Path:
+    """The folder of all versions of a family of models."""
+    return folder.parent if folder.parent.name == FOLDER else folder / FOLDER
+
+
+def _family(folder: Path) -> list[Improvement]:
+    """All versions that are finished, refused ones too."""
+    found = []
+    for place in _versions(folder).iterdir() if _versions(folder).is_dir() else ():
+        told = next((told for at in (place, place / REFUSED) if (told := _told(report_in(at)))), None)
+        if told and place.name.isdecimal():
+            found.append(Improvement(place, told))
+    return found
+
+
+def _parent(improvement: Improvement) -> Path | None:
+    """The folder of what it was made of."""
+    made_of = improvement.told.get("parent")
+    path = made_of.get("path") if isinstance(made_of, dict) else None
+    return home(str(path)) if path else None
 
 
 def is_made_of(spec: str, parent: Mapping[str, Any]) -> bool:
@@ -67,9 +89,9 @@ def is_made_of(spec: str, parent: Mapping[str, Any]) -> bool:
 
 def kinship_of(specs: Mapping[str, str], models: Mapping[str, Mapping[str, Any]]) -> Kinship:
     """How the two models of a study, as their engines describe them, are related."""
-    new = improved(models)
-    if new == "model1" or new == "model2":
-        return new
+    for model in MODELS:
+        if improved(models) == model:
+            return model
     reports = [report_of(spec) for spec in specs.values()]
     from_scratch = {report.get("base") is None for report in reports if report.get("model")}
     return "one kind" if len(from_scratch) == 1 and all(reports) else ""

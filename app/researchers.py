@@ -16,6 +16,7 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from app.chat_lab import lay_out_chat_lab
+from app.improve_tab import lay_out_improve
 from app.live import live_html
 from app.markup import BRAND
 from app.model_files import COMPARISON
@@ -77,6 +78,8 @@ class ResearchersPage:
                 lay_out_votes(votes_tab, self.runtime, functools.partial(_log, self.runtime))
             with gr.Tab("Models", id="models") as models_tab:
                 models_timer = lay_out_models(models_tab, self.runtime)
+            with gr.Tab("Improve", id="improve") as improve_tab:
+                improve_timer = lay_out_improve(improve_tab, self.runtime, functools.partial(_log, self.runtime))
             with gr.Tab("Study", id="study") as study_tab:
                 lay_out_study(study_tab, self.runtime)
             with gr.Tab("Invites", id="invites") as invites_tab:
@@ -88,8 +91,12 @@ class ResearchersPage:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         live_tab.select(self._live, None, [live, timer], **quiet)
         timer.tick(lambda: live_html(self.runtime), None, live, **quiet)
-        tabs = (results_tab, live_tab, votes_tab, models_tab, study_tab, invites_tab, lab_tab, downloads_tab)
-        for own, follower in ((results_tab, results_timer), (live_tab, timer), (models_tab, models_timer)):
+        tabs = (
+            *(results_tab, live_tab, votes_tab, models_tab, improve_tab, study_tab, invites_tab, lab_tab),
+            downloads_tab,
+        )
+        followers = {improve_tab: improve_timer, models_tab: models_timer, live_tab: timer, results_tab: results_timer}
+        for own, follower in followers.items():
             for tab in tabs:  # what follows one tab rests while another is open
                 if tab is not own:
                     tab.select(lambda: gr.update(active=False), None, follower, **quiet)

@@ -101,7 +101,7 @@ class ResultsTab:
         models = json.loads(study["models"])
         head = f'<style>{figures.STYLE}</style><p class="over">{escape(study["label"])} · {escape(self._live())}</p>'
         if not result["n_votes"] and not result["excluded"]:
-            return f"{head}<h1>No votes yet.</h1><p>The first one appears here by itself.</p>"
+            return f"{head}<h1>No votes yet.</h1><p>The first one appears here by itself.</p>{_who(models)}"
         go = result["power"]["testers_to_go"]
         more = (
             "" if not go else f"<p>Expected to be still needed at this difference: {go:,} tester{'s' * (go != 1)}.</p>"
@@ -158,10 +158,13 @@ class ResultsTab:
 def _said(result: dict[str, Any], alpha: float, models: dict[str, Any]) -> str:
     """What the study has found by now, first of all, and on which weights."""
     said = headline(result, alpha)
-    who = f'<p class="hint">{escape(who_answered(models))}</p>'
     if new := improved(models):
-        return f"<h1>{_unbroken(escape(answer(result, alpha, new)))}</h1><p>{_unbroken(escape(said))}</p>{who}"
-    return f"<h1>{_unbroken(escape(said))}</h1>{who}"
+        return f"<h1>{_unbroken(escape(answer(result, alpha, new)))}</h1><p>{_unbroken(escape(said))}</p>{_who(models)}"
+    return f"<h1>{_unbroken(escape(said))}</h1>{_who(models)}"
+
+
+def _who(models: dict[str, Any]) -> str:
+    return f'<p class="hint">{escape(who_answered(models))}</p>'
 
 
 def _unbroken(sentence: str) -> str:

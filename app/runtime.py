@@ -16,6 +16,7 @@ from app.begun import write_begun
 from app.demo_training import DemoTraining
 from app.evaluation_run import EvaluationRun
 from app.gate import shortfall_of
+from app.improvement_run import ImprovementRun
 from app.improvements import Kinship, is_made_of, kinship_of
 from app.limits import Limits
 from app.model_files import settled
@@ -44,6 +45,7 @@ class Runtime:
         training: trains what is missing; None when nothing is.
         limits: how often one tester and one address may ask.
         evaluation: measures the models when a researcher asks for it.
+        improvement: lets a model learn from the votes when a researcher asks for it.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Runtime:
         training: DemoTraining | None = None,
         limits: Limits | None = None,
         evaluation: EvaluationRun | None = None,
+        improvement: ImprovementRun | None = None,
     ) -> None:
         self.study = study
         self.database = database
@@ -61,6 +64,7 @@ class Runtime:
         self.training = training
         self.limits = limits or Limits()
         self.evaluation = evaluation or EvaluationRun(self.specs, database.path)
+        self.improvement = improvement or ImprovementRun(database.path)
         self.engines: dict[str, Supervised] = {}
         self.rounds: Rounds | None = None
         self.failure = ""  # one line for the page when the models cannot be had
@@ -236,6 +240,7 @@ class Runtime:
         if self.training is not None:
             self.training.close()
         self.evaluation.close()
+        self.improvement.close()
         if self.rounds is not None:
             self.rounds.close()
         for engine in self.engines.values():

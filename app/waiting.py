@@ -20,7 +20,7 @@ MEANING = (
 
 def waiting(steps: Sequence[Step], failure: str, can_go_on: bool = False) -> str:
     """How far the training of the missing models is, or why it stands still and who can go on with it."""
-    body = "".join(_model(step) for step in steps)
+    body = "".join(training_step(step) for step in steps)
     if failure:
         go_on = (
             '<p>What was learned is saved. <a href="admin/">Researchers</a> go on from there with one click, in the '
@@ -36,7 +36,8 @@ def waiting(steps: Sequence[Step], failure: str, can_go_on: bool = False) -> str
     )
 
 
-def _model(step: Step) -> str:
+def training_step(step: Step) -> str:
+    """How far one training is: a bar with its facts in words, its score on the way and an answer of it."""
     run = step.run
     taken = round(100 * run.step / run.steps) if step.state == "running" and run.steps else 0
     share = 100 if step.state == "done" else taken

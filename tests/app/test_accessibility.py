@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PHONE_DARK = {"viewport": {"width": 375, "height": 760}, "color_scheme": "dark"}
 DESK_LIGHT = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
-TABS = ("Live", "Votes", "Models", "Study", "Invites", "Chat lab", "Downloads")
+TABS = ("Live", "Votes", "Models", "Improve", "Study", "Invites", "Chat lab", "Downloads")
 
 
 def must_be_accessible(page: Page, name: str) -> None:

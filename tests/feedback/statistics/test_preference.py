@@ -14,6 +14,7 @@ from feedback.statistics.preference import (
     sample_size,
     sign_flip,
     sign_test,
+    smallest_share,
     two_way,
 )
 from tests.feedback.protocol import VECTORS, dataset_d
@@ -169,3 +170,16 @@ def test_one_vote_each_makes_pooled_and_tester_mean_equal() -> None:
     assert pooled(one.sums, one.votes)["estimate"] == pytest.approx(mean_of_testers(one.means)["estimate"])
     # CR3 leaves one tester out at a time, which divides by G-1 where the other divides by G
     assert pooled(one.sums, one.votes)["se"] == pytest.approx(mean_of_testers(one.means)["se"] * np.sqrt(12 / 11))
+
+
+@pytest.mark.parametrize("testers", [10, 100, 1000])
+def test_the_smallest_share_is_the_sample_size_the_other_way_round(testers: int) -> None:
+    share = smallest_share(testers, 0.25, 0.1, 8)
+    assert share is not None
+    assert sample_size(share, 0.25, 0.1, 8) == pytest.approx(testers, rel=1e-4)
+    assert smallest_share(4 * testers, 0.25, 0.1, 8) < share  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("testers", "ties"), [(0, 0.25), (1, 0.25), (2, 0.25), (100, 1.0)])
+def test_no_share_can_be_shown_by_hardly_anybody_or_by_ties_alone(testers: int, ties: float) -> None:
+    assert smallest_share(testers, ties, 0.1, 8) is None

@@ -1,0 +1,225 @@
+"""The improve tab: what votes can teach, the training, and the blind test of what came of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from html import unescape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.before_after import before_after
+from app.improve_figures import counts_html, outcome_html
+from app.improvement_run import ImprovementRun, Told
+from app.improvements import Improvement
+from feedback.preferences import preferences
+from feedback.study import Study
+from tests.app.chat_server import ChatServer
+from tests.app.serving import PASSWORD, App, wait_until
+from tests.app.visitor import Visitor
+from tests.feedback.protocol import document, open_test, vote_for
+from tests.trained import Run
+from training.common.checkpoint_folder import served_sha256
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+DESIGN = {"votes_each": 4.0, "icc": 0.1, "alpha": 0.05}
+
+
+def improvement(**changes: Any) -> dict[str, Any]:
+    """The part of a report that tells how a version was made, as `training.improve` writes it."""
+    accuracy = {"accuracy": 0.52, "ci_low": 0.44, "ci_high": 0.6}
+    return {
+        "method": "dpo", "study": "Test study#1", "accepted": True, "refused_because": [],
+        "held_out": {
+            "before": accuracy, "after": accuracy | {"accuracy": 0.66}, "gain": accuracy | {"accuracy": 0.71},
+            "n": 40, "testers": 9, "judged": True, "why_not": None,
+        },
+        "guards": {
+            "bits_per_byte": {"before": 0.8, "after": 0.81, "limit": 0.84},
+            "closed_book": {"before": 0.5, "after": 0.49, "limit": 0.45, "n": 100},
+        },
+        "length": {"preferred_is_longer": 0.7},
+    } | changes  # fmt: skip
+
+
+def test_what_votes_can_teach_is_counted_by_the_method(tmp_path: Path) -> None:
+    test = open_test(tmp_path / "votes.db")
+    for _ in range(12):
+        tester = test.enrol("1").id
+        vote_for(test, tester, ["model1", "model2", "tie", "both_bad"])
+        test.close(tester, "quit")
+    found = preferences(test.database, test.label, "model2")
+    train = [record for record in found.records if record["split"] == "train"]
+    wins = sum(record["outcome"] == "win" for record in train)
+    bad = sum(record["outcome"] == "both_bad" for record in train) // 2
+    for method, usable in (("dpo", wins), ("kto", wins + bad)):
+        told = counts_html(found, method, DESIGN)
+        assert f"<dt>Votes to learn from</dt><dd>{usable}</dd>" in told
+        assert "<dt>Votes that count</dt><dd>48</dd>" in told
+        assert "<td>ties: neither answer was preferred</td><td>12</td>" in told
+        assert ("both bad: neither answer was preferred" in told) is (method == "dpo")
+    assert "a win rate of 66% or more" in told, "of twelve testers, half of whose votes are no win"
+    assert "too few to judge by" in told
+    few = counts_html(preferences(open_test(tmp_path / "none.db").database), "dpo", DESIGN)
+    assert "0 testers are too few to claim anything" in unescape(few)
+
+
+def test_what_came_of_a_training_is_told_with_its_limits(tmp_path: Path) -> None:
+    told = outcome_html(Improvement(tmp_path / "2", improvement()))
+    for words in ("Version 2", "52% (44% to 60%)", "66%", "0.800", "0.840", "49.0%", "45.0%", "longer one in 70%"):
+        assert words in told
+    assert "only a blind test can say" in told
+    why = {"accepted": False, "refused_because": ["held-out text takes <1> bit"]}
+    few = {"held_out": {"judged": False, "why_not": "2 held-out pairs of 1 testers are too few to judge"}}
+    refused = outcome_html(Improvement(tmp_path / "3", improvement(**why, **few)))
+    assert "Refused, so testers are not shown it: held-out text takes &lt;1&gt; bit" in refused
+    assert "too few to judge; nothing is claimed" in refused
+    assert "66%" not in refused, "what is not judged is not shown as a finding"
+    assert "Version 4" in outcome_html(Improvement(tmp_path / "4", {"guards": [], "held_out": "?"})), "another's file"
+
+
+def test_the_test_of_a_version_asks_what_it_did_not_learn_from() -> None:
+    study = Study.from_document(document(rounds=8))
+    asked = before_after(study, {"q01", "q02"})
+    assert [prompt.id for prompt in asked.prompts] == [f"q{number:02}" for number in range(3, 11)]
+    assert asked.name == "Test study: before and after"
+    assert before_after(asked, ()).name == asked.name, "the loop's next turn"
+    all_of_them = before_after(study, {"q01", "q02", "q03"})
+    assert all_of_them.prompts == study.prompts
+    assert all_of_them.name == "Test study: before and after, learned questions"
+    assert before_after(all_of_them, {"own-1"}).name == asked.name
+    long = before_after(Study.from_document(document(name="x" * 80)), {"q01"})
+    assert Study.from_toml(long.toml) == long
+
+
+SCRIPT = """
+import json, pathlib, sys, time
+arguments = dict(zip(sys.argv[1:-1:2], sys.argv[2::2]))
+out = pathlib.Path(arguments["--out"])
+if sys.argv[-1] == "--check":
+    sys.exit("--resume: method was kto")
+out.mkdir(parents=True, exist_ok=True)
+(out / "told.txt").write_text(" ".join(sys.argv[1:]))
+state = {"stage": "train", "message": "", "step": 3, "steps": 9, "loss": 0.6, "updated": time.time()}
+pathlib.Path(arguments["--progress"]).write_text(json.dumps(state))
+"""
+
+
+def test_a_run_tells_how_far_it_is_and_how_it_ended(tmp_path: Path) -> None:
+    folder = tmp_path / "model2_pretrained"
+    folder.mkdir()
+    (folder / "training_report.json").write_text("{}")
+
+    def started(end: str) -> ImprovementRun:
+        run = ImprovementRun(tmp_path / "v.db", (sys.executable, "-c", SCRIPT + end), tmp_path / "logs")
+        run.start("model2", str(folder), "dpo", "Test study#1")
+        run.start("model2", str(folder), "dpo", "Test study#1")
+        return run
+
+    run = started("time.sleep(60)")
+    wait_until(lambda: run.step.run.step == 3)
+    assert (run.step.title, run.step.stage) == ("Model 2 learns from the votes (DPO)", "Training")
+    run.stop()
+    wait_until(lambda: run.told.state == "stopped")
+    run.close()
+    told = (folder / "improved" / "1" / "told.txt").read_text().split()
+    assert told[:4] == ["--model", "model2", "--checkpoint", str(folder)]
+    assert told[-1] == "--resume"
+    assert told[told.index("--study") + 1 : told.index("--method")] == ["Test", "study#1"]
+    for end, state, words in (
+        ("", "done", "Done."),
+        ("sys.exit(3)", "refused", "refused"),
+        ("print('no pair: every vote is a tie'); sys.exit(2)", "failed", "exit code 2: no pair: every vote is a tie"),
+    ):
+        told_last = ended(started(end))
+        assert told_last.state == state
+        assert words in told_last.text
+    (folder / "improved" / "1" / "resume").mkdir()
+    assert ended(started("")).state == "done"
+    assert (folder / "improved" / "1" / "told.txt").read_text().endswith("--restart"), "what was of another method"
+    assert "server" in run.lacks("openai:http://localhost/v1#m")
+    assert "no training report" in run.lacks(str(tmp_path / "lone.gguf"))
+
+
+def ended(run: ImprovementRun) -> Told:
+    """How a run ended."""
+    wait_until(lambda: run.told.state != "running")
+    run.close()
+    return run.told
+
+
+@pytest.fixture
+def trained(tmp_path: Path, demo_model1: Run) -> Path:
+    """A real Model 1 with a version that learned from votes: the same weights in a file of another hash."""
+    folder = tmp_path / "art_ai_model"
+    new = folder / "improved" / "1"
+    for place in (folder, new):
+        place.mkdir(parents=True)
+        for name in ("model.gguf", "training_report.json", "art_ai_best.pt", "tokenizer.model"):
+            shutil.copy(demo_model1.folder / name, place)
+    with (new / "model.gguf").open("ab") as file:
+        file.write(b"\0")
+    parent = {"path": str(folder), "sha256": served_sha256(folder / "model.gguf")}
+    report = demo_model1.report | {"improvement": improvement(parent=parent, questions=["p1"])}
+    (new / "training_report.json").write_text(json.dumps(report))
+    return folder
+
+
+def test_from_votes_to_a_running_test_without_a_terminal(
+    browser: Browser, tmp_path: Path, trained: Path, one_chat_server: ChatServer
+) -> None:
+    running = App(tmp_path, str(trained), one_chat_server.spec).start()
+    try:
+        with Visitor(browser, running.url) as tester, Visitor(browser, f"{running.url}/admin") as researcher:
+            tester.consent()
+            tester.ask("Who painted Guernica?")
+            tester.vote("left")
+            page = researcher.page
+            page.fill("[name=password]", PASSWORD)
+            page.click("button")
+            page.click("role=tab[name=Improve]")
+            page.check("#improve-model input[value=model2]")
+            page.wait_for_selector("#improve-told:has-text('answers from a server')")
+            page.check("#improve-model input[value=model1]")
+            page.wait_for_selector("#improve-outcome:has-text('Version 1')")
+            assert "1 tester is too few" in page.inner_text("#improve-counts")
+            assert "still runs" in page.inner_text("#improve-counts")
+            assert "2 of 3 questions" in page.inner_text("#improve-hint")
+            page.click("#improve-train")
+            page.wait_for_selector("#improve-told .setup-step")
+            page.click("#improve-stop")
+            page.wait_for_selector("#improve-told:has-text('Stopped')")
+            page.click("#improve-begin")
+            page.wait_for_selector("#improve-said:has-text('tick the box')")
+            page.check("#improve-sure input")
+            page.click("#improve-begin")
+            page.wait_for_selector("#improve-said:has-text('is running')", timeout=30_000)
+            [described] = running.rows("SELECT models FROM studies ORDER BY id DESC LIMIT 1")[0]
+            models = json.loads(described)
+            assert models["model2"]["improves"] is True
+            assert models["model1"]["sha256"] != models["model2"]["sha256"]
+            page.click("role=tab[name=Results]")
+            page.wait_for_selector("#results:has-text('Model 2: the new one')", timeout=20_000)
+
+            tester.page.reload()
+            tester.consent()
+            assert "What is Impressionism?" not in tester.page.inner_text("#suggestions"), "it was learned from"
+            assert "votes" not in tester.page.inner_text("body").lower().replace("your votes", ""), "nothing primes"
+            for _ in range(2):
+                tester.ask("What is a neural network?")
+                tester.vote("right")
+                tester.page.click("#next-round")
+            tester.page.wait_for_selector("#guess:has-text('as it was before')")
+            tester.page.click("#guess-unknown")
+            tester.page.wait_for_selector("#thanks:has-text('after it learned from votes')")
+            page.wait_for_selector("#results h1:has-text('No preference can be claimed yet')", timeout=20_000)
+            assert researcher.problems == tester.problems == []
+        votes = running.rows("SELECT study_id, COUNT(*) FROM votes GROUP BY 1 ORDER BY 1")
+        assert votes == [(1, 1), (2, 2)], "both are kept, apart"
+    finally:
+        running.stop()
