@@ -6,8 +6,11 @@ import argparse
 import json
 import math
 import os
+import re
 import sqlite3
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timezone
@@ -90,6 +93,17 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     restore = command("restore", _restore, "Put a backup in the place of the database; stop the app first.")
     _add_database(restore)
     restore.add_argument("--from", required=True, type=_place, metavar="PATH", dest="source", help="the backup")
+    push = command("push", _push, "The votes of a study that is over as a data set on the Hugging Face Hub.")
+    _add_database(push)
+    push.add_argument("--to", metavar="OWNER/NAME", help="the data set on the Hub; private unless --public")
+    push.add_argument(
+        "--out", type=_place, metavar="DIR", help="write it here, to be read first; without --to only that"
+    )
+    push.add_argument(
+        "--licence", type=_licence, default="cc-by-4.0", help="its licence, by its id there (%(default)s)"
+    )
+    push.add_argument("--public", action="store_true", help="everybody may read it (default: you and whom you let)")
+    push.add_argument("--update", action="store_true", help="add a commit to a data set that exists")
     check = command("check", _check, "Integrity of the database: exit code 1 and a list when something is off.")
     _add_database(check)
     return parser
@@ -102,6 +116,12 @@ def _alpha(text: str) -> float:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"{text} must be a number above 0 and below 0.5, such as 0.05")
+
+
+def _licence(text: str) -> str:
+    if re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,40}", text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text} must be a licence's id on the Hub, such as cc-by-4.0 or cc0-1.0")
 
 
 def _share(low: float, high: float, low_counts: bool = False) -> Callable[[str], float]:
@@ -266,6 +286,27 @@ def _restore(arguments: argparse.Namespace) -> int:
     kept = restore(arguments.source, arguments.db)
     print(f"{arguments.db}" + (f"; what it was before is {kept}" if kept else ""))
     return 0
+
+
+def _push(arguments: argparse.Namespace) -> int:
+    from .publication import write_dataset
+
+    if not arguments.to and not arguments.out:
+        raise ExportError("push needs --to OWNER/NAME, or --out DIR to write the data set without pushing it")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = arguments.out or Path(scratch)
+        facts = write_dataset(_open(arguments.db), arguments.study, folder, arguments.licence)
+        print(
+            f"study {facts['label']}: {facts['votes']} votes of {facts['testers']} testers, {facts['scope']}",
+            flush=True,
+        )
+        if not arguments.to:
+            print(folder)
+            return 0
+        # What knows the Hub stands beside the models; a process of its own keeps this package free of it.
+        words = ["-m", "training.push", "--dataset", str(folder.resolve()), "--to", arguments.to]
+        words += [f"--{name}" for name in ("public", "update", "debug") if getattr(arguments, name)]
+        return subprocess.run([sys.executable, *words], cwd=Path(__file__).resolve().parents[1]).returncode
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ else:  # Python 3.10
 
 REVEAL_POLICIES = ("end", "vote", "never")
 ACCESS = ("open", "invite")
+PUBLICATION = ("none", "votes", "everything")
 MAX_BACKGROUND = 2  # questions on a tester's background
 MAX_PROMPT_CHARS = 2000
 SAME_SIDE_VOTES = 5  # with fewer votes the same side each time says nothing of a tester
@@ -124,6 +125,8 @@ class Study:
         show_models: whether a tester, once the models are revealed, also sees a card of each of them.
         markdown: whether both answers are shown as the Markdown that they are written in, or as plain text.
         entry_code: a short code without which nobody begins in an open study; ``""`` for none.
+        consent_publication: what the consent allows to publish: ``none``, ``votes`` (nothing that a tester typed) or
+            ``everything``; ``consent.publication`` in the file.
         address_hash: whether a keyed hash of the network address that a tester begins from is kept; the page says so.
         proof_of_work_bits: what a browser must compute before its tester begins: 2**bits hashes; 0 for nothing.
     """
@@ -149,6 +152,7 @@ class Study:
     entry_code: str = ""
     proof_of_work_bits: int = 0
     address_hash: bool = False
+    consent_publication: str = "none"
 
     @classmethod
     def load(cls, path: str | Path) -> Study:
@@ -198,7 +202,7 @@ class Study:
         """
         reader = _Reader(document)
         values = {name: reader.take(name, rule) for name, rule in _RULES.items()}
-        values["consent_version"], values["consent_text"] = reader.consent()
+        values["consent_version"], values["consent_text"], values["consent_publication"] = reader.consent()
         values["prompts"] = reader.entries("prompts", _PROMPT_RULES, Prompt)
         values["background"] = reader.entries("background", _BACKGROUND_RULES, BackgroundQuestion, MAX_BACKGROUND)
         values["exclusion"] = reader.exclusion()
@@ -239,7 +243,7 @@ class Study:
     def toml(self) -> str:
         """A study file with these settings, to be edited into another study."""
         settings = asdict(self)
-        consent = {"version": settings.pop("consent_version"), "text": settings.pop("consent_text")}
+        consent = {name: settings.pop(f"consent_{name}") for name in ("version", "publication", "text")}
         tables = {name: settings.pop(name) for name in ("background", "prompts")}
         exclusion = settings.pop("exclusion")
         parts = [_toml_table("", settings), _toml_table("[consent]", consent), _toml_table("[exclusion]", exclusion)]
@@ -262,6 +266,7 @@ _LATER: dict[str, Any] = {
     "entry_code": "",
     "proof_of_work_bits": 0,
     "address_hash": False,
+    "consent_publication": "none",
 }
 
 
@@ -399,20 +404,23 @@ class _Reader:
             return float(value)
         return _stripped(value)
 
-    def consent(self) -> tuple[str, str]:
+    def consent(self) -> tuple[str, str, str]:
         consent = self.left.pop("consent", None)
         if not isinstance(consent, dict):
             self.problems.append("consent is missing; add a [consent] table with version and text")
-            return "", ""
+            return "", "", "none"
         if type(consent.get("version")) in (int, float):  # version = 2 means what version = "2" does
             consent = consent | {"version": str(consent["version"])}
         for key, limit in (("version", 40), ("text", 20_000)):
             if not _is_text(consent.get(key), limit):
                 problem = f"consent.{key} = {shown(consent.get(key))} must be text of 1 to {limit} characters"
                 self.problems.append(problem)
-        for key in consent.keys() - {"version", "text"}:
+        publication = consent.get("publication", "none")
+        if publication not in PUBLICATION:
+            self.problems.append(f"consent.publication = {shown(publication)} must be one of {', '.join(PUBLICATION)}")
+        for key in consent.keys() - {"version", "text", "publication"}:
             self.problems.append(f"consent.{key} is not a setting; remove it")
-        return str(consent.get("version", "")).strip(), str(consent.get("text", "")).strip()
+        return str(consent.get("version", "")).strip(), str(consent.get("text", "")).strip(), publication
 
     def exclusion(self) -> Exclusion:
         table = self.left.pop("exclusion", {})

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from feedback.study import Study
 from tests.test_snippet import SNIPPET
@@ -281,7 +282,10 @@ def test_the_study_shown_is_one(tmp_path: Path) -> None:
     path.write_text(example)
     Study.load(path)
     explained = {row[0] for row in rows("study.md", "setting", "values", "when left out")}
-    assert explained == {field.name.partition("_version")[0] for field in fields(Study)} - {"consent_text"}
+    assert explained == {field.name.partition("_version")[0] for field in fields(Study)} - {
+        "consent_text",
+        "consent_publication",
+    }
     least = 'name = "x"\n[consent]\nversion = "1"\ntext = "x"\n[[prompts]]\nid = "x"\ncategory = "x"\ntext = "x"\n'
     path.write_text(least)
     study = Study.load(path)
@@ -297,6 +301,19 @@ def test_the_records_shown_are_some(tmp_path: Path) -> None:
     (tmp_path / "examples.toml").write_text("\n".join(examples))
     found = read_records(tmp_path)
     assert [len(getattr(found, field.name)) for field in fields(found)] == [1] * len(fields(found))
+
+
+def test_the_readme_is_a_space_s() -> None:
+    """Its head, which the Hub reads; people see a small table above the title, so it holds what is needed alone."""
+    head = re.match(r"---\n(.*?)\n---\n\n# Diptych\n", (ROOT / "README.md").read_text(), re.S)
+    assert head is not None
+    told = yaml.safe_load(head[1])
+    pinned = re.search(r"^gradio==(\S+)", (ROOT / "requirements.txt").read_text(), re.M)
+    assert pinned is not None
+    assert (told["sdk"], told["sdk_version"], told["license"]) == ("gradio", pinned[1], "mit")
+    assert (ROOT / told["app_file"]).is_file()
+    assert told.keys() == {"title", "sdk", "sdk_version", "python_version", "app_file", "license"}
+    assert len((ROOT / "README.md").read_text().splitlines()) < 90
 
 
 # -- packages -------------------------------------------------------------------------------------------------------

@@ -248,6 +248,7 @@ WRITES = {
     "feedback patterns --json": "no_file_of_another",
     "feedback preferences --out": "preferences_never_replace",
     **dict.fromkeys(("improve --out", "improve --progress"), "learning_replaces_nothing"),
+    "feedback push --out": "a_data_set_replaces_its_own",
     "feedback backup --out": "a_mistake_with_the_newer",
     **dict.fromkeys(("app --db", "feedback restore --db"), "a_database_of_another_program"),
 }
@@ -261,7 +262,6 @@ READS = {
         for name in ("train_art_ai_model", "train_model2_pretrained", "evaluate", "compare", "improve", "app")
     ),
     *(f"corpus {name} --config" for name in ("list", "build", "prepare", "reading", "stats")),
-    *(f"feedback {name} --db" for name in ("stats", "export", "report", "patterns", "backup", "check")),
     *(
         "feedback preferences --db",
         "feedback preferences --csv",
@@ -269,6 +269,7 @@ READS = {
         "improve --preferences",
         "improve --checkpoint",
     ),
+    *(f"feedback {name} --db" for name in ("stats", "export", "report", "patterns", "backup", "check", "push")),
 }
 PLACE = re.compile(r"FILE|DIR|PATH|FOLDER|CHECKPOINT")
 

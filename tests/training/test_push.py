@@ -1,0 +1,139 @@
+"""Models pushed to a server that speaks the Hub's API, loaded from there, and each mistake in one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from tests.hub_server import OWNER, READ, WRITE, Hub
+from tests.trained import ROOT
+from training.corpus import load
+from training.models.hf_format import export_hf
+from training.models.tokenizer import train_tokenizer
+from training.models.transformer import ModernTransformer
+from training.push import main
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    server = Hub()
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Model 1 as its training leaves it: the form of transformers with a card, a GGUF beside it."""
+    folder = tmp_path_factory.mktemp("model1")
+    texts = [message.content for sample in load(("art",))[::200] for message in sample.messages]
+    tokenizer = train_tokenizer(texts, 800, folder / "tokenizer.model")
+    torch.manual_seed(0)
+    export_hf(ModernTransformer(len(tokenizer), 32, 2, 4, 2, 48, 64), tokenizer, folder / "hf")
+    (folder / "hf" / "README.md").write_text("---\nlicense: mit\n---\n# Model 1\n")
+    (folder / "model.gguf").write_bytes(b"GGUF" + bytes(100))
+    (folder / "training_report.json").write_text('{"config": {"data": ["/home/me/private/"]}}')
+    return folder
+
+
+def environment(hub: Hub | None, token: str, home: Path) -> dict[str, str]:
+    """What a user of this server has set, and no log-in of this machine; the protocol of Xet is the Hub's alone."""
+    address = hub.address if hub else "http://127.0.0.1:9"
+    hub_of = {"HF_ENDPOINT": address, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    return kept | hub_of | ({"HF_TOKEN": token} if token else {})
+
+
+def push(hub: Hub | None, home: Path, *words: str, token: str = WRITE) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "training.push", *words]
+    env = environment(hub, token, home)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=200)
+
+
+def test_a_pushed_model_1_loads_from_the_hub(hub: Hub, checkpoint: Path, tmp_path: Path) -> None:
+    words = ("--model", "model1", "--checkpoint", str(checkpoint), "--to", f"{OWNER}/one")
+    done = push(hub, tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{hub.address}/{OWNER}/one: ")
+    assert done.stdout.endswith("MB, private\n")
+    held = hub.repositories[f"models/{OWNER}/one"]
+    assert held.private
+    assert {"config.json", "model.safetensors", "README.md", "model.gguf"} <= held.files.keys()
+    # Reports name folders of this machine; the list of our files is for our eyes.
+    assert not {name for name in held.files if name.startswith(".")} | ({"training_report.json"} & held.files.keys())
+    assert held.files["model.safetensors"] == (checkpoint / "hf" / "model.safetensors").read_bytes()
+
+    code = (
+        "from transformers import AutoModelForCausalLM as M; import torch\n"
+        f"m = M.from_pretrained('{OWNER}/one')\n"
+        "print(m(torch.tensor([[1, 2, 3]])).logits.sum().item())"
+    )
+    env = environment(hub, READ, tmp_path)
+    loaded = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=200)
+    assert loaded.returncode == 0, loaded.stderr
+    here = AutoModelForCausalLM.from_pretrained(checkpoint / "hf")(torch.tensor([[1, 2, 3]])).logits.sum().item()
+    assert float(loaded.stdout) == pytest.approx(here, rel=1e-4)
+
+    # A repository that exists is left alone unless it is meant.
+    again = push(hub, tmp_path, *words)
+    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+    assert "it exists already; name another, or add a commit to it with --update" in again.stderr
+    assert len(held.commits) == 1
+    assert push(hub, tmp_path, *words, "--update").returncode == 0
+    assert len(held.commits) == 2
+
+
+@pytest.mark.parametrize(
+    ("to", "token", "expected"),
+    [
+        (f"{OWNER}/two", "", "there is no token for"),
+        (f"{OWNER}/two", "hf_wrong", "the token is not valid"),
+        (f"{OWNER}/two", READ, f"the token may not write to {OWNER}"),
+        ("another/two", WRITE, "the token may not write to another"),
+    ],
+)
+def test_a_token_that_will_not_do(
+    to: str, token: str, expected: str, hub: Hub, checkpoint: Path, tmp_path: Path
+) -> None:
+    done = push(hub, tmp_path, "--model", "model1", "--checkpoint", str(checkpoint), "--to", to, token=token)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert expected in done.stderr
+    assert f"models/{to}" not in hub.repositories
+
+
+@pytest.mark.parametrize("to", ["two", "a/b/c", "somebody/t wo", "/two", "somebody/", "some--body/two", "../two", ""])
+def test_a_name_that_the_hub_would_not_take(to: str, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", "model1", "--checkpoint", str(checkpoint), "--to", to]) == 2
+    told = capsys.readouterr().err
+    assert f"--to {to!r} must be OWNER/NAME" in told
+    assert told.count("\n") == 1
+
+
+def test_no_network_no_model_no_card_and_no_room(hub: Hub, checkpoint: Path, tmp_path: Path) -> None:
+    to = ("--to", f"{OWNER}/three")
+    done = push(None, tmp_path, "--model", "model1", "--checkpoint", str(checkpoint), *to)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "no connection to http://127.0.0.1:9" in done.stderr
+    done = push(hub, tmp_path, "--model", "model1", "--checkpoint", str(tmp_path), *to)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert f"{tmp_path} holds no model in Hugging Face's form" in done.stderr
+    hub.full = True
+    try:
+        done = push(hub, tmp_path, "--model", "model1", "--checkpoint", str(checkpoint), *to)
+    finally:
+        hub.full = False
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "the Hub takes no file of this size there; the repository is there without these files" in done.stderr
+    card = checkpoint / "hf" / "README.md"
+    card.rename(tmp_path / "README.md")
+    try:
+        done = push(hub, tmp_path, "--model", "model1", "--checkpoint", str(checkpoint), *to)
+    finally:
+        (tmp_path / "README.md").rename(card)
+    assert "has no card; write README.md there" in done.stderr
