@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -152,6 +153,9 @@ def check(
     problems += [] if options.problems() else room(options, out)
     if problems:
         raise OptionsError(problems)
+    if os.environ.get("RANK", "0") == "0":  # of several processes the first tells it
+        for note in options.notes():
+            print(f"note: {note}", file=sys.stderr)
     return states
 
 

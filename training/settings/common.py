@@ -117,6 +117,28 @@ class TrainingOptions:
             problems.append("decay=1 must be below 1 with a target, near which the fall begins")
         return problems
 
+    def notes(self) -> list[str]:
+        """What is possible and perhaps not meant: settings of which another makes nothing, or something else."""
+        notes = []
+        if self.micro_batch_size < self.batch_size and self.batch_size % self.micro_batch_size:
+            parts = -(-self.batch_size // self.micro_batch_size)
+            notes.append(
+                f"micro_batch_size={self.micro_batch_size} does not divide batch_size={self.batch_size}: a step is "
+                f"{parts} parts, the last of {self.batch_size % self.micro_batch_size} sequences, weighed by labels"
+            )
+        if self.optimizer == "adamw" and self.adamw_learning_rate not in (None, self.learning_rate):
+            notes.append(
+                f"adamw_learning_rate={self.adamw_learning_rate:g} is for optimizer=muon; with adamw all weights have "
+                f"learning_rate={self.learning_rate:g}"
+            )
+        target, usable = self.target_bits_per_byte, self.usable_bits_per_byte
+        if target is not None and usable is not None and usable < target:
+            notes.append(
+                f"usable_bits_per_byte={usable:g} is below target_bits_per_byte={target:g}: the run ends before the "
+                "app opens its model"
+            )
+        return notes
+
     def check(self) -> None:
         """Raises OptionsError with every problem at once."""
         if problems := self.problems():

@@ -43,6 +43,14 @@ class Model2Options(TrainingOptions):
             problems += four_bit_problems()
         return problems
 
+    def notes(self) -> list[str]:
+        notes = super().notes()
+        if self.method != "full" and self.frozen:
+            notes.append(
+                f"frozen={self.frozen:g} is for method=full; with method={self.method} the whole base stays as it is"
+            )
+        return notes
+
 
 PROFILES = {
     "demo": Model2Options(

@@ -144,6 +144,31 @@ def test_the_command_names_all_problems_in_one_line(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
+    ("train", "settings", "said"),
+    [
+        (
+            train_model1,
+            ["micro_batch_size=3"],
+            "micro_batch_size=3 does not divide batch_size=16: a step is 6 parts, the last of 1 sequences",
+        ),
+        (train_model1, ["optimizer=adamw"], "adamw_learning_rate=0.01 is for optimizer=muon"),
+        (train_model1, ["target_bits_per_byte=3"], "usable_bits_per_byte=1.2 is below target_bits_per_byte=3"),
+        (train_model1, ["micro_batch_size=32"], ""),
+        (train_model1, ["micro_batch_size=4"], ""),
+        (train_model1, ["optimizer=adamw", "adamw_learning_rate=none"], ""),
+    ],
+)
+def test_a_setting_of_which_another_makes_something_else_is_told_before_training(
+    train: Any, settings: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    given = [word for setting in settings for word in ("--set", setting)]
+    assert train(["--check", "--out", str(tmp_path / "out"), "--data", "core", *given]) == 0
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("note: ") == bool(said)
+
+
+@pytest.mark.parametrize(
     ("option", "low", "high"),
     [("vocab-size", 300, 1_048_576), ("max-held-out", 0, MOST), ("workers", 1, 1024), ("max-rows", 1, MOST)],
 )
