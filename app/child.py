@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from app import processes
 from training.common.checkpoint_folder import HOME
 
 LOGS = HOME / "logs"
@@ -41,7 +40,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,
+                **processes.beginning(),
             )
         with self._process:  # closes the pipe at the end
             return self._process.wait()
@@ -53,9 +52,9 @@ class Child:
             process = self._process
         if process is None or process.poll() is not None:
             return
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        for how in (processes.ask, processes.end):
             try:
-                os.killpg(process.pid, number)
+                how(process.pid)
                 process.wait(GRACE_SECONDS)
                 return
             except subprocess.TimeoutExpired:

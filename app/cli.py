@@ -23,7 +23,7 @@ from feedback.claim import Claim, low_space
 from feedback.database import DEFAULT_PATH, Database, DatabaseError
 from feedback.study import Study, StudyError
 from training.common.checkpoint_folder import GGUF, REPORT
-from training.common.cli import OneLineParser
+from training.common.cli import OneLineParser, is_installed
 from training.common.config import add_config
 from training.inference.engines import EngineError
 from training.inference.engines.spec import FORMS, MODELS, open_engine
@@ -137,6 +137,11 @@ def _serve(arguments: argparse.Namespace) -> int:
         print(f"app.py: {warning}", file=sys.stderr)
     specs: dict[str, str] = {model: getattr(arguments, model) or str(CHECKPOINTS[model]) for model in MODELS}
     missing = [model for model in MODELS if _has_to_be_trained(model, getattr(arguments, model), specs[model])]
+    if missing and not is_installed("torch"):
+        raise UsageError(
+            f"{' and '.join(missing)} cannot be trained here, since PyTorch is not installed; name GGUF files or"
+            ' servers with --model1 and --model2, or install it with: pip install "diptych[train]"'
+        )
     for model in MODELS:
         if model not in missing:
             open_engine(specs[model], model)  # a wrong SPEC is told now, not after minutes of training
@@ -243,7 +248,10 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        alone = getattr(
+            socket, "SO_EXCLUSIVEADDRUSE", None
+        )  # Windows: there SO_REUSEADDR lets two programs share a port
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR if alone is None else alone, 1)
         listening.bind((host, port))
         listening.listen(128)
     except socket.gaierror as error:

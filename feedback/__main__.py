@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
 import os
@@ -173,7 +174,7 @@ def _stats(arguments: argparse.Namespace) -> int:
     told = {"study": study.identity, **result}
     text = json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if arguments.json == "-":
-        sys.stdout.write(text)
+        _print_json(text)
     else:
         replace_file(_place(arguments.json), [text.encode()], kind="statistics")
     return 0
@@ -236,6 +237,12 @@ def _report(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _print_json(text: str) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # as JSON is read, whatever a Windows code page says
+    sys.stdout.write(text)
+
+
 def _patterns(arguments: argparse.Namespace) -> int:
     from .statistics.load import choose_study
     from .statistics.patterns import suspicious
@@ -247,7 +254,7 @@ def _patterns(arguments: argparse.Namespace) -> int:
     if arguments.json and arguments.json != "-":
         replace_file(_place(arguments.json), [text.encode()], kind="patterns")
     elif arguments.json:
-        sys.stdout.write(text)
+        _print_json(text)
     else:
         for entry in found:
             rule = f"; the rule {entry['rule']} can leave them out" if entry["rule"] else ""

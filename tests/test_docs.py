@@ -34,7 +34,7 @@ MADE_BY_USE = ("feedback/diptych.db",)
 # Put together here, so that this file does not hold them itself.
 FORBIDDEN = ("/wo" "rk/", "/tm" "p/w", "pypi" ".org", "debian" ".org", "npm" "js", "files.python" "hosted")  # fmt: skip
 # Programs of others that a command may begin with, and options of others that a text may name.
-OTHER_PROGRAMS = {"cd", "cp", "curl", "git", "lm_eval", "pip", "source", "tail", "torchrun", "uv"}
+OTHER_PROGRAMS = {"cd", "cp", "curl", "docker", "git", "lm_eval", "pip", "source", "tail", "torchrun", "uv"}
 OTHER_OPTIONS = {"--no-deps", "--nnodes", "--nproc-per-node", "--rdzv-backend", "--rdzv-endpoint"}
 
 Command = tuple[str, ...]

@@ -94,9 +94,8 @@ def read_votes(arguments: argparse.Namespace, model: str) -> Preferences:
         command += ["--db", str(arguments.db)] if arguments.db else []
         command += ["--study", arguments.study] if arguments.study else []
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        done = subprocess.run(
-            command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False
-        )
+        environment = os.environ | {"PYTHONPATH": path}
+        done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
         if done.returncode:
             lines = done.stderr.strip().splitlines() or ["the votes cannot be read"]
             raise PreferencesError(lines[-1].removeprefix("error: "))

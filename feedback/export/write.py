@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -69,13 +70,25 @@ def replace_file(
         os.chmod(temporary, 0o644)
         check_place(path, kind)
         _sign(path, _print(temporary), kind or path.name)
-        os.replace(temporary, path)
+        _replace(temporary, path)
     except OSError as error:
         raise ExportError(f"{path}: cannot be written ({error.strerror}); choose another place with --out") from None
     finally:
         if temporary is not None and temporary.exists():
             temporary.unlink()
     return size
+
+
+def _replace(source: Path, target: Path) -> None:
+    """`os.replace`; on Windows, where nobody replaces what somebody reads, tried for half a second."""
+    for attempt in range(11):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if os.name != "nt" or attempt == 10:
+                raise
+            time.sleep(0.05)
 
 
 def _is_ours(path: Path) -> bool:
@@ -106,7 +119,7 @@ def _sign(path: Path, print_: str, kind: str) -> None:
     with os.fdopen(number, "w", encoding="utf-8") as file:
         file.write(json.dumps(content, indent=1) + "\n")
     os.chmod(partial, 0o644)
-    os.replace(partial, manifest)
+    _replace(Path(partial), manifest)
 
 
 def _read(folder: Path) -> dict[str, Any] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import sqlite3
 import subprocess
@@ -124,6 +123,8 @@ class App:
     @contextmanager
     def full_disk(self) -> Iterator[None]:
         """The kernel refuses every byte that the app writes into a file, as when a disk or a quota is used up."""
+        import resource  # which Windows has not
+
         soft, hard = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (0, hard))
         try:

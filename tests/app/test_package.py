@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from app.__main__ import COMMANDS, main
+from app.demo_training import CHECKPOINTS
 from feedback import __version__
 from tests.app.chat_server import ANSWER, ChatServer
 from tests.app.serving import PASSWORD, App
@@ -40,10 +41,12 @@ EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 BLOCKED = """
 import sys
 blocked = {blocked!r}
+from importlib.machinery import ModuleSpec
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in blocked:
-            raise ModuleNotFoundError("No module named " + repr(name), name=name)
+        return ModuleSpec(name, self) if name.partition(".")[0] in blocked else None
+    def create_module(self, spec):
+        raise ModuleNotFoundError("No module named " + repr(spec.name), name=spec.name)
 sys.meta_path.insert(0, Refuse())
 from app.__main__ import main
 sys.exit(main(sys.argv[1:]))
@@ -188,6 +191,20 @@ def test_a_package_that_is_not_installed_is_told_in_one_line(
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert 'needs torch, which is not installed; install it with: pip install "diptych[train]"' in told
+
+
+def test_without_pytorch_and_without_models_one_line_says_what_to_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("app.cli.is_installed", lambda name: name != "torch")
+    for model in ("model1", "model2"):
+        monkeypatch.setitem(CHECKPOINTS, model, tmp_path / model)
+    assert main(["app", "--port", "0", "--db", str(tmp_path / "votes.db")]) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith(
+        "diptych app: model1 and model2 cannot be trained here, since PyTorch is not installed; name "
+    )
+    assert told.endswith('pip install "diptych[train]"')
 
 
 def test_the_version_names_commit_and_models(

@@ -9,6 +9,7 @@ import importlib.util
 import io
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -38,7 +39,7 @@ def run_command(main: Callable[[argparse.Namespace], int | None], parser: argpar
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 shows a model's emoji as \\U0001f3a8
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(encoding="utf-8" if os.name == "nt" else None, errors="backslashreplace")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.prog = called_as or parser.prog
     arguments = parser.parse_args(argv)
@@ -76,7 +77,8 @@ def resume_command(prog: str, argv: Sequence[str] | None) -> str:
     if argv is None and "LOCAL_WORLD_SIZE" in os.environ:  # started by torchrun, of whose options this one is known
         started = (word for word in words[1:] if word != "-u")
         words = ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], *started]
-    return shlex.join([word for word in words if word not in ("--resume", "--restart")] + ["--resume"])
+    words = [word for word in words if word not in ("--resume", "--restart")] + ["--resume"]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)  # quoted as the shell reads it
 
 
 class OneLineParser(argparse.ArgumentParser):

@@ -16,14 +16,20 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from filelock import FileLock, Timeout
+
 try:
     import fcntl
-except ImportError:  # Windows: nothing is locked, so two runs at once are not kept apart
+except ImportError:  # Windows opens no folder and lets nobody read a locked file: there names are locked, see below
     fcntl = None  # type: ignore[assignment]
+
+Handle = int | FileLock | None
+"""What is to be locked: an open file or folder, on Windows a lock of its name, None where there is nothing."""
 
 MANIFEST = ".diptych.json"
 WORKSPACE = ".diptych-"
@@ -34,6 +40,7 @@ EDGE = 1 << 20
 WHOLE = 64 << 20
 """Bytes of a file that is read whole: all tables of votes, most corpora."""
 SHOWN = 3
+REPLACING_TRIES = 10
 OURS: dict[str, Any] = {"written_by": "diptych", "kind": None, "files": {}, "kinds": {}}
 
 
@@ -130,7 +137,7 @@ def new_file(path: str | Path, kind: str = "") -> Iterator[Path]:
         sign(
             path.parent, {path.name: print_of(partial)}, kind
         )  # before it is there: whenever a crash comes, both are known
-        os.replace(partial, path)
+        replace(partial, path)
 
 
 def replace_text(path: Path, text: str, kind: str = "") -> None:
@@ -164,12 +171,12 @@ def new_folder(folder: str | Path, kind: str, cache: bool = False) -> Iterator[P
             check_folder(folder, kind)
         if folder.exists():
             _move_what_stays(folder, partial)
-            os.replace(folder, place / "old")
+            replace(folder, place / "old")
         try:
-            os.replace(partial, folder)
+            replace(partial, folder)
         except BaseException:  # such as Ctrl-C: the old one must not go with the workspace
             if (place / "old").exists() and not os.path.lexists(folder):
-                os.replace(place / "old", folder)
+                replace(place / "old", folder)
             raise
 
 
@@ -201,6 +208,19 @@ def sign_growing(path: Path) -> None:
     sign(path.parent, {path.name: print_of(path, growing=True)})
 
 
+def replace(source: Path | str, target: Path) -> None:
+    """``os.replace``; on Windows, where nobody replaces what somebody reads, tried for half a second."""
+    for _ in range(REPLACING_TRIES):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if os.name != "nt":
+                raise
+            time.sleep(0.05)
+    os.replace(source, target)
+
+
 def remove_file(path: Path) -> None:
     """Remove a file of ours; another's stays."""
     if is_ours(path):
@@ -218,7 +238,7 @@ def _move_what_stays(old: Path, new: Path) -> None:
     ours = {name.partition("/")[0] for name in _read(old)["files"]} | {path.name for path in new.iterdir()}
     for path in list(old.iterdir()):
         if path.name not in ours:
-            os.replace(path, new / path.name)
+            replace(path, new / path.name)
 
 
 def _names(folder: Path) -> list[str]:
@@ -292,25 +312,23 @@ def _locked_manifest(folder: Path) -> Iterator[dict[str, Any]]:
     path = folder / MANIFEST
     if path.is_symlink():
         raise ForeignFileError(refusal(folder, [MANIFEST]))
-    while True:
+    handle: Handle = _lock_of_name(path) if fcntl is None else None
+    lock(handle)
+    while fcntl is not None:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         lock(handle)
         if path.exists() and os.stat(path).st_ino == os.fstat(handle).st_ino:
             break
         os.close(handle)  # another process has replaced it
-    open_: int | None = handle
     try:
         content = _read(folder)
-        if os.fstat(handle).st_size and _manifest(folder) is None:
+        if path.exists() and path.stat().st_size and _manifest(folder) is None:
             raise ForeignFileError(refusal(folder, [MANIFEST]))
         yield content
-        if fcntl is None:  # Windows replaces no open file
-            _closed(open_)
-            open_ = None
         with replacing(path) as file:
             file.write(json.dumps(content, indent=1) + "\n")
     finally:
-        _closed(open_)
+        _closed(handle)
 
 
 @contextlib.contextmanager
@@ -322,7 +340,7 @@ def replacing(path: Path) -> Iterator[IO[str]]:
             if hasattr(os, "fchmod"):
                 os.fchmod(number, 0o644)
             yield file
-        os.replace(partial, path)
+        replace(partial, path)
     except BaseException:
         os.unlink(partial)
         raise
@@ -352,37 +370,52 @@ def _clear_dead_workspaces(parent: Path) -> None:
             continue
         handle = _opened(place)
         try:
-            if lock(handle, wait=False):
+            if lock(handle, wait=False) and _read(place)["kind"] == "workspace":  # else its owner has just removed it
                 target = parent / json.loads((place / MANIFEST).read_text(encoding="utf-8"))["target"]
                 if (place / "old").exists() and (place / "new").exists() and not os.path.lexists(target):
-                    os.replace(place / "new", target)
+                    replace(place / "new", target)
                 shutil.rmtree(place, ignore_errors=True)
         finally:
             _closed(handle)
 
 
-def _opened(folder: Path) -> int | None:
-    """A folder to lock; None where it is gone, and on Windows, which opens none."""
+def _opened(folder: Path) -> Handle:
+    """A folder to lock; None where it is gone."""
+    if fcntl is None:
+        return _lock_of_name(folder) if folder.is_dir() else None
     try:
         return os.open(folder, os.O_RDONLY)
     except OSError:
         return None
 
 
-def _closed(handle: int | None) -> None:
-    """Close what was opened; None is what is open then."""
-    if handle is not None:
+def _lock_of_name(path: Path) -> FileLock:
+    """Among the programs of one user on one machine, which is whom two runs at once are kept apart from."""
+    folder = Path(tempfile.gettempdir()) / "diptych-locks"
+    folder.mkdir(exist_ok=True)
+    name = hashlib.sha256(os.path.normcase(path.resolve()).encode()).hexdigest()[:32]
+    return FileLock(folder / f"{name}.lock")
+
+
+def _closed(handle: Handle) -> None:
+    """Close what was opened, and with it its lock."""
+    if isinstance(handle, int):
         os.close(handle)
+    elif handle is not None:
+        handle.release()
 
 
-def lock(handle: int | None, wait: bool = True) -> bool | None:
+def lock(handle: Handle, wait: bool = True) -> bool | None:
     """Lock an open file or folder until it is closed. False where another process has it, None on a disk without
     locks, as some on networks are."""
-    if fcntl is None or handle is None:
+    if handle is None:
         return None
     try:
+        if not isinstance(handle, int):
+            handle.acquire(timeout=-1 if wait else 0)
+            return True
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
+    except (BlockingIOError, Timeout):
         return False
     except OSError:
         return None

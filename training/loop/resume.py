@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from training.common.checkpoint_folder import RESUME, report_in
-from training.common.files import MANIFEST, print_of, refusal, remove_file, replace_text, sign
+from training.common.files import MANIFEST, print_of, refusal, remove_file, replace, replace_text, sign
 from training.hardware.shards import SHARDS
 from training.reporting.verdict import is_cut_short, shortfall
 from training.settings.common import in_new_names
@@ -173,7 +173,7 @@ class TrainingStates:
         """Renamed first, so that a state which is half removed is none."""
         leftover = self.path(step).with_suffix(".partial")
         if self.path(step).is_dir():
-            os.replace(self.path(step), leftover)
+            replace(self.path(step), leftover)
         _remove_parts(leftover)
 
     @contextlib.contextmanager
@@ -190,7 +190,7 @@ class TrainingStates:
             for path in (*partial.rglob("*"), partial):
                 _force_to_disk(path)
             self._remove_state(step)
-            os.replace(partial, self.path(step))
+            replace(partial, self.path(step))
             _force_to_disk(self.folder)
         except (OSError, RuntimeError) as error:  # PyTorch's writer turns the system's errors into RuntimeError
             _remove_parts(partial)
@@ -240,7 +240,9 @@ def differences(saved: Mapping[str, Any], now: Mapping[str, Any], may_change: Se
 
 
 def _places(data: Sequence[str]) -> list[str]:
-    return [os.path.realpath(entry) if os.sep in entry or os.path.exists(entry) else entry for entry in data]
+    return [
+        os.path.realpath(entry) if {os.sep, os.altsep} & {*entry} or os.path.exists(entry) else entry for entry in data
+    ]
 
 
 def random_states() -> dict[str, Any]:
@@ -272,10 +274,11 @@ def restore_random_states(states: Mapping[str, Any]) -> None:
 
 
 class Interruption:
-    """Notes Ctrl-C, SIGTERM and a closed terminal (SIGHUP, unless nohup has it ignored) while the block runs, so that
-    the step can end first; a second one acts at once."""
+    """Notes Ctrl-C, SIGTERM and a closed terminal (SIGHUP, unless nohup has it ignored; on Windows SIGBREAK, which also
+    asks a group to end) while the block runs, so that the step can end first; a second one acts at once."""
 
-    NUMBERS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))  # not Windows
+    NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    NUMBERS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -304,7 +307,7 @@ class Interruption:
 
 def _force_to_disk(path: Path) -> None:
     try:
-        handle = os.open(path, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)  # Windows forces only what is written
     except PermissionError:  # Windows opens no folder
         return
     try:

