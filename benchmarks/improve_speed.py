@@ -156,7 +156,8 @@ def child(way: str, steps: int, batch: int, dtype: str, threads: int | None) -> 
     if done.returncode:
         sys.exit((done.stderr.strip().splitlines() or ["failed"])[-1])
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found | {"way": way, "busy_cores": busy, "dtype": dtype, "batch": batch, "steps": steps}
+    about = {"threads": threads or os.cpu_count()}
+    return found | about | {"way": way, "busy_cores": busy, "dtype": dtype, "batch": batch, "steps": steps}
 
 
 def report(rows: list[dict[str, Any]], same: dict[str, list[float]]) -> str:
@@ -172,9 +173,9 @@ def report(rows: list[dict[str, Any]], same: dict[str, list[float]]) -> str:
         "",
         f"Written by `benchmarks/improve_speed.py`. DPO with LoRA on SmolLM2-135M, {first['batch']} pairs a step, "
         f"{first['dtype']}, {first['steps'] - WARM_UP} steps each after {WARM_UP} that do not count, "
-        f"{platform.machine()}, {os.cpu_count()} cores, PyTorch {torch.__version__}. A useful token is one of a pair, "
-        "not padding. Every measurement is a process of its own, the ways take turns. CPU time is that of all threads; "
-        "by the clock other programs count too, which with the training itself kept "
+        f"{platform.machine()}, {first['threads']} of {os.cpu_count()} cores, PyTorch {torch.__version__}. A useful "
+        "token is one of a pair, not padding. Every measurement is a process of its own, the ways take turns. CPU time is "
+        "that of all threads; by the clock other programs count too, which with the training itself kept "
         f"{statistics.mean(row['busy_cores'] for row in rows):.1f} cores busy.",
         "",
         "| way | useful tokens a CPU second | useful tokens a second, by the clock | times TRL's (CPU; clock) |",
@@ -215,6 +216,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2, help="how often each way is measured (default: 2)")
     parser.add_argument("--steps", type=int, default=6, help="steps of a measurement, with the first (default: 6)")
+    parser.add_argument("--threads", type=int, help="threads of each (default: as PyTorch chooses)")
     parser.add_argument("--batch", type=int, default=16, help="pairs of a step (default: 16)")
     parser.add_argument("--dtype", default="auto", help="number format: auto, bf16 or fp32")
     parser.add_argument("--results", type=own_file, default=Path("checkpoints/improve-speed.jsonl"), metavar="FILE")
@@ -225,7 +227,11 @@ def main() -> None:
         print(json.dumps(measure(*json.loads(arguments.job))))
         return
     dtype = choose_compute(arguments.dtype).dtype_name
-    jobs = [(way, arguments.steps, arguments.batch, dtype, None) for _ in range(arguments.rounds) for way in WAYS]
+    jobs = [
+        (way, arguments.steps, arguments.batch, dtype, arguments.threads)
+        for _ in range(arguments.rounds)
+        for way in WAYS
+    ]
     jobs += [(way, LOSSES, SMALL, "fp32", 1) for way in ("ours", "trl")]
     done = [json.loads(line) for line in lines(arguments.results)]
     for number, job in enumerate(jobs):

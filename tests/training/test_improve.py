@@ -300,6 +300,7 @@ def test_a_version_has_all_that_a_training_leaves(model2: Path, tmp_path: Path, 
     assert found["guards"]["bits_per_byte"]["before"] != found["guards"]["bits_per_byte"]["after"]
     for name in (GGUF, METRICS, CURVES, "README.md"):
         assert (out / name).is_file(), name
+    assert "## Learned from votes" in (out / "README.md").read_text()
     state = read_state(progress)
     assert state is not None
     assert (state.stage, state.step) == ("done", report["steps"])

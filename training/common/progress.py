@@ -8,6 +8,7 @@ import math
 import os
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -79,6 +80,8 @@ def quiet_transformers() -> None:
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+    renamed = "`(is_)?gradient_checkpointing` is deprecated"  # what peft and TRL still call it
+    warnings.filterwarnings("ignore", renamed, FutureWarning)
 
 
 def _check_place(path: Path) -> None:

@@ -21,6 +21,7 @@ from training.common.files import ForeignFileError, replace_text
 from training.corpus import embedded, hub
 from training.corpus.card import markdown_table
 from training.evaluation.cost import find_forms
+from training.evaluation.preference import told_of_votes
 from training.evaluation.subjects import Unavailable
 from training.models.known_bases import KNOWN
 from training.reporting.everyday import everyday_co2, everyday_energy
@@ -153,8 +154,8 @@ def _read_data_card(folder: Path) -> dict[str, Any]:
 
 def card(sources: Sources) -> str:
     """The whole card."""
-    parts = (_about, _use, _limits, _data, _training, _evaluation, _loading, _licence)
-    body = [line for part in parts for line in (*part(sources), "")]
+    parts = (_about, _use, _limits, _data, _training, _votes, _evaluation, _loading, _licence)
+    body = [line for part in parts if (said := list(part(sources))) for line in (*said, "")]
     return f"---\n{front_matter(sources).to_yaml().strip()}\n---\n\n" + "\n".join(body).rstrip() + "\n"
 
 
@@ -323,6 +324,10 @@ def _training(sources: Sources) -> Iterator[str]:
         yield f"CO2{mix}: {report['co2_kg']:.2g} kg. As much as {terms}."
     if not sources.is_model1:
         yield "This is the fine-tuning alone: what the base took before is not in these figures."
+
+
+def _votes(sources: Sources) -> Iterator[str]:
+    yield from told_of_votes(sources.report.get("improvement"))
 
 
 def _evaluation(sources: Sources) -> Iterator[str]:

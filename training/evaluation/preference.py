@@ -5,7 +5,7 @@ Pairs of one tester depend on one another, so testers are drawn again for the in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,3 +82,31 @@ def lengths(sizes: np.ndarray) -> dict[str, Any]:
         "preferred_bytes": float(sizes[:, 0].mean()),
         "other_bytes": float(sizes[:, 1].mean()),
     }
+
+
+def told_of_votes(found: Mapping[str, Any] | None) -> Iterator[str]:
+    """What a model card says of a version that learned from votes; nothing of any other."""
+    if not found:
+        return
+    pairs, held_out, guards = found["pairs"], found["held_out"], found["guards"]
+    yield from ("## Learned from votes", "")
+    yield (
+        f"This version learned by {found['method']} from {pairs['votes']:,} votes of {pairs['testers']:,} testers of a "
+        f"blind test (study `{found['study']}`, votes `{found['votes_hash'][:16]}`). It was made from the weights "
+        f"`{found['parent']['hash'][:16]}`."
+    )
+    yield ""
+    if held_out["judged"]:
+        gain, before, after = held_out["gain"], held_out["before"], held_out["after"]
+        yield (
+            f"On {held_out['n']:,} pairs that were held back the preferred answer gained more likelihood than the "
+            f"other in {gain['accuracy']:.1%} ({gain['ci_low']:.1%} to {gain['ci_high']:.1%}, clustered by tester; 50% "
+            f"is nothing learned); it is the likelier one in {after['accuracy']:.1%}, before in {before['accuracy']:.1%}."
+        )
+    else:
+        yield f"Nothing is claimed of what it learned: {held_out['why_not']}."
+    for what, key in (("Held-out bits per byte", "bits_per_byte"), ("Closed-book accuracy", "closed_book")):
+        if guard := guards.get(key):
+            yield f"{what}: {guard['after']:.3f}, before {guard['before']:.3f}; the limit was {guard['limit']:.3f}."
+    if not found["accepted"]:
+        yield f"**Refused**: {'; '.join(found['refused_because'])}."

@@ -12,7 +12,6 @@ import hashlib
 import os
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,7 +110,7 @@ class PackedPreferences:
         """How much likelier (nats) the model finds each text than the reference does."""
         found = log_likelihoods(self.packed, texts.to(self.compute.device))
         self.done.tokens += texts.tokens
-        return found - self.reference[documents].to(found.device)
+        return found - self.reference[documents.cpu()].to(found.device)
 
     def compute_loss(
         self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -120,7 +119,7 @@ class PackedPreferences:
         device, beta = self.compute.device, self.options.beta
         with self.compute.autocast():
             if self.options.method == "sft":
-                before = self.reference[inputs["documents"]].to(device)
+                before = self.reference[inputs["documents"].cpu()].to(device)
                 likelihoods = before + self.gains(inputs["texts"], inputs["documents"])
                 learned = torch.bincount(inputs["texts"].owner[inputs["texts"].batch.labels >= 0].flatten())
                 losses = -likelihoods / learned.to(device)
@@ -202,7 +201,6 @@ def build_trainer(base: Base, data: PreferenceData, options: ImproveOptions, com
     """A trainer of TRL over a base, which gets LoRA's matrices; its reference likelihoods are still to be set."""
     quiet_transformers()
     disable_progress_bar()
-    warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing` is deprecated", FutureWarning)  # in transformers
     store_in(base.model, compute.dtype)
     steps = options.steps(len(data.train))
     common: dict[str, Any] = {

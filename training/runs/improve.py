@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.common.checkpoint_folder import CURVES, FILES, FINAL, FOLDERS, METRICS, PT, REPORT
+from training.common.checkpoint_folder import CURVES, FILES, FINAL, FOLDERS, METRICS, PT, REPORT, report_in
 from training.common.cli import contained
 from training.common.files import foreign, refusal, replace_text
 from training.common.options import OptionsError
@@ -83,6 +83,8 @@ def check(request: Request, start: Start) -> TrainingStates:
     problems = options.problems() + states.problems(start)
     if names := foreign(out, FILES, FOLDERS):
         problems.append(refusal(out, names))
+    if report_in(out) and not states.steps():
+        problems.append(f"{out} holds a version already, and versions are never replaced; name another --out")
     if out.resolve() == (request.parent.folder or Path("/")).resolve():
         problems.append(f"--out {out} is the checkpoint that learns; name another folder")
     problems += hash_problems(request.parent, header, options)
@@ -149,6 +151,8 @@ def improve(request: Request, start: Start, progress: Progress) -> dict[str, Any
     guard = _Guard(request)  # data that are gone are told before the training
     out.mkdir(parents=True, exist_ok=True)
     compute = choose_compute(options.dtype)
+    if compute.needs_scaler:  # a GPU without bf16: TRL's loop has no scaler of ours
+        compute = choose_compute("fp32")
     progress.stage("download", f"loading {parent.spec}")
     torch.manual_seed(options.seed)
     opened = open_parent(parent, options, progress)
