@@ -174,8 +174,8 @@ def report(rows: list[dict[str, Any]], same: dict[str, list[float]]) -> str:
         f"Written by `benchmarks/improve_speed.py`. DPO with LoRA on SmolLM2-135M, {first['batch']} pairs a step, "
         f"{first['dtype']}, {first['steps'] - WARM_UP} steps each after {WARM_UP} that do not count, "
         f"{platform.machine()}, {first['threads']} of {os.cpu_count()} cores, PyTorch {torch.__version__}. A useful "
-        "token is one of a pair, not padding. Every measurement is a process of its own, the ways take turns. CPU time is "
-        "that of all threads; by the clock other programs count too, which with the training itself kept "
+        "token is one of a pair, not padding. Every measurement is a process of its own, the ways take turns. CPU time "
+        "is that of all threads; by the clock other programs count too, which with the training itself kept "
         f"{statistics.mean(row['busy_cores'] for row in rows):.1f} cores busy.",
         "",
         "| way | useful tokens a CPU second | useful tokens a second, by the clock | times TRL's (CPU; clock) |",
