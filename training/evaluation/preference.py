@@ -101,8 +101,8 @@ def told_of_votes(found: Mapping[str, Any] | None) -> Iterator[str]:
         yield (
             f"On {held_out['n']:,} pairs that were held back the preferred answer gained more likelihood than the "
             f"other in {gain['accuracy']:.1%} (50% is nothing learned; interval clustered by tester "
-            f"{gain['ci_low']:.1%} to {gain['ci_high']:.1%}); it is the likelier one in {after['accuracy']:.1%}, before "
-            f"in {before['accuracy']:.1%}."
+            f"{gain['ci_low']:.1%} to {gain['ci_high']:.1%}); it is the likelier one in {after['accuracy']:.1%}, "
+            f"before in {before['accuracy']:.1%}."
         )
     else:
         yield f"Nothing is claimed of what it learned: {held_out['why_not']}."
