@@ -249,15 +249,20 @@ def _agreement(judged: Sequence[_Judged]) -> dict[int, float]:
     by_question: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for vote in judged:
         by_question[vote.prompt_id][vote.tester].append(vote.outcome)
+    shares: dict[str, dict[str, float]] = {}
+    for question, testers in by_question.items():
+        shares[question] = defaultdict(float)
+        for own in testers.values():
+            for outcome in own:
+                shares[question][outcome] += 1 / (len(own) * len(testers))
 
     def alike(outcome: str, other: str) -> float:
         return 1.0 if outcome == other else 0.0 if {outcome, other} == set(MODELS) else 0.5
 
-    def share(vote: _Judged) -> float:
-        testers = by_question[vote.prompt_id].values()
-        return sum(sum(alike(vote.outcome, o) for o in own) / len(own) for own in testers) / len(testers)
-
-    return {vote.vote: share(vote) for vote in judged}
+    return {
+        vote.vote: sum(share * alike(vote.outcome, other) for other, share in shares[vote.prompt_id].items())
+        for vote in judged
+    }
 
 
 def _capped(weights: dict[int, float], judged: Sequence[_Judged]) -> dict[int, float]:

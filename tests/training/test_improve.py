@@ -457,6 +457,16 @@ def test_votes_of_a_running_study_and_of_one_tester_are_learned_with_a_word(
     assert "one tester" in told
 
 
+def test_too_little_memory_is_told_before_any_work(
+    model2: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    votes = write_preferences(tmp_path / "p.jsonl", "model2", file_sha256(model2 / GGUF))
+    monkeypatch.setattr("training.loop.plan.memory_bytes", lambda device: 200_000_000)
+    arguments = ["--model", "model2", "--preferences", str(votes), "--checkpoint", str(model2)]
+    assert main([*arguments, "--out", str(tmp_path / "out"), *quick()]) == 2
+    assert "the run needs about" in lines_of(capsys)[-1]
+
+
 def test_a_plan_trains_nothing(model2: Path, tmp_path: Path, capsys: Any) -> None:
     votes = write_preferences(tmp_path / "p.jsonl", "model2", file_sha256(model2 / GGUF))
     arguments = ["--model", "model2", "--preferences", str(votes), "--checkpoint", str(model2)]

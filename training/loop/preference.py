@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from datasets import Dataset
 from datasets.utils.logging import disable_progress_bar
 from peft import LoraConfig
 from torch import Tensor
+from tqdm import tqdm
 from transformers import PrinterCallback, TrainerCallback
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
@@ -254,9 +256,7 @@ def build_trainer(base: Base, data: PreferenceData, options: ImproveOptions, com
     return trainer
 
 
-def likelihoods_of(
-    trainer: PackedPreferences, numbers: Sequence[int] | np.ndarray, done: Callable[[int], object] = lambda n: None
-) -> np.ndarray:
+def likelihoods_of(trainer: PackedPreferences, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
     """Log-likelihoods (nats) of the documents with these numbers, longest first through the model."""
     documents, options = trainer.data.documents, trainer.options
     numbers = np.asarray(numbers, np.int64)
@@ -264,12 +264,16 @@ def likelihoods_of(
     order = np.argsort(-documents.lengths[numbers], kind="stable")
     at_once = max(2, 2 * options.micro_batch_size)
     trainer.packed.eval()
-    for start in range(0, len(order), at_once):
-        places = order[start : start + at_once]
-        texts = PackedTexts.of(documents, numbers[places], options.seq_len, trainer.pad_id)
-        with torch.no_grad(), trainer.compute.autocast():
+    cores = FreeCores(follow=trainer.compute.device.type == "cpu")
+    bar = tqdm(total=len(order), desc="reading", unit="text", file=sys.stderr, mininterval=15, delay=15)
+    with cores, bar, torch.no_grad(), trainer.compute.autocast():
+        for start in range(0, len(order), at_once):
+            started = time.monotonic()
+            places = order[start : start + at_once]
+            texts = PackedTexts.of(documents, numbers[places], options.seq_len, trainer.pad_id)
             found[places] = log_likelihoods(trainer.packed, texts.to(trainer.compute.device)).cpu().numpy()
-        done(len(places))
+            bar.update(len(places))
+            cores.after_step(time.monotonic() - started)
     return found
 
 
