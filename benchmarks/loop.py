@@ -337,7 +337,7 @@ def _trainings(circles: Sequence[dict[str, Any]]) -> str:
         accepted = "yes" if training["exit"] == ACCEPTED else f"no: {why}"
         steps = str(training["report"].get("steps"))
         rows.append(
-            [_who(circle), str(pairs.get("train", "-")), steps, f"{training['seconds']:.0f}", *accuracies, accepted]
+            [_who(circle), str(pairs.get("learned", "-")), steps, f"{training['seconds']:.0f}", *accuracies, accepted]
         )
     return _table(header, rows)
 
@@ -356,19 +356,15 @@ def _answers(circles: Sequence[dict[str, Any]]) -> str:
 
 def _nothing(results: dict[str, Any]) -> list[str]:
     false, loud = results["false_claims"], results["loud_tester"]
-    rows = [
-        [name, _percent(false[key]["anytime"]), _percent(false[key]["t"])]
-        for name, key in (("votes by coin", "coin"), ("one model under two names, a taste for facts", "same model"))
-    ]
-    header = (
-        f"{false['repetitions']} simulated tests each",
-        "claims by the anytime interval",
-        "by a t interval at the end",
-    )
+    named = (("votes by coin", "coin"), ("one model under two names, a taste for facts", "same model"))
+    rows = [[name, _percent(false[key]["anytime"]), _percent(false[key]["t"]), "-"] for name, key in named]
+    rows += [[f"votes by coin: {who}", "-", "-", _percent(share)] for who, share in false["held-out votes"].items()]
+    header = ("", "claims by the anytime interval", "by a t interval at the end", "by the training's held-out votes")
     return [
+        f"{false['repetitions']} simulated tests each, of which at most {false['bound']:.0%} may lead to a claim.",
         _table(header, rows),
-        f"The loop claims by the anytime interval, however often it is looked at: at most {false['bound']:.0%} may be"
-        " false. The t interval, looked at once at the end, stands beside it.",
+        "What the results page claims rests on the anytime interval, however often it is looked at; the t interval,"
+        " looked at once at the end, stands beside it. What a training says of its held-out votes has one of its own.",
         f"One simulated tester of the opposite taste gave {loud['loud_votes']:,} votes beside {loud['testers']} others:"
         f" {_percent(loud['share_of_votes'])} of all votes, and {_percent(loud['share_of_weight'])} of the weight of"
         f" what is learned. {_percent(loud['questions_turned'])} of the questions turn by this one tester, where"

@@ -20,6 +20,7 @@ from feedback.statistics.anytime import anytime
 from feedback.statistics.bias import length_controlled
 from feedback.statistics.outcomes import Outcomes
 from feedback.statistics.preference import mean_of_testers
+from training.evaluation.preference import LEAST_PAIRS, LEAST_TESTERS, accuracy
 
 DRAWS = 400
 MODELS = ("model1", "model2")
@@ -98,7 +99,8 @@ def false_claims(bank: Sequence[Question], repetitions: int, testers: int, votes
     """How often a second test claims something where there is nothing, over many simulated tests.
 
     ``coin``: everybody votes by coin. ``same model``: testers of a taste before one model under two names, whose
-    answers are right as often; their votes are as clustered as in a test that has something to find.
+    answers are right as often; their votes are as clustered as in a test that has something to find.  ``held-out
+    votes``: what the training's own report says of votes by coin, for a usual number of testers and for the fewest.
     """
     result: dict[str, Any] = {"repetitions": repetitions, "testers": testers, "votes": votes, "bound": 0.05}
     for name, taste in (("coin", "coin"), ("same model", "facts")):
@@ -108,7 +110,20 @@ def false_claims(bank: Sequence[Question], repetitions: int, testers: int, votes
             for interval, found in (("anytime", anytime(y)), ("t", mean_of_testers(y))):
                 claims[interval] += not found["ci_low"] <= 0.5 <= found["ci_high"]
         result[name] = {interval: count / repetitions for interval, count in claims.items()}
+    result["held-out votes"] = {
+        f"{people} testers, {each} pairs each": _false_gains(10 * repetitions, people, each, seed)
+        for people, each in ((testers, 2), (LEAST_TESTERS, -(-LEAST_PAIRS // LEAST_TESTERS)))
+    }
     return result
+
+
+def _false_gains(repetitions: int, testers: int, pairs: int, seed: int) -> float:
+    """How often the report of a training claims that votes by coin were learned, by its held-out pairs."""
+    generator = np.random.default_rng(seed)
+    names = np.repeat(np.arange(testers), pairs)
+    found = [accuracy(generator.integers(0, 2, len(names)), names) for _ in range(repetitions)]
+    bounds = [(one["ci_low"], one["ci_high"]) for one in found]
+    return sum(low is not None and high is not None and not low <= 0.5 <= high for low, high in bounds) / repetitions
 
 
 def _means_of_nothing(bank: Sequence[Question], taste: str, testers: int, votes: int, seed: str) -> Any:

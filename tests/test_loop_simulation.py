@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import random
+import sqlite3
+import subprocess
+import sys
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.loop import sentence
+from benchmarks.loop import ROOT, sentence
 from benchmarks.loop_statistics import MODELS, false_claims, loud_tester, new_share
 from benchmarks.simulated_testers import (
     Clock,
@@ -28,6 +33,7 @@ from feedback.blind_test import BlindTest
 from feedback.check import check
 from feedback.database import Database
 from feedback.statistics import load_study
+from tests.trained import Run
 
 WORDY = "As far as is known, and as one may read in many good books on the matter, it can be said that: "
 
@@ -97,6 +103,7 @@ def test_coins_and_one_model_under_two_names_lead_to_no_claim(bank: list[Questio
         assert found[name]["anytime"] <= 0.05
         assert found[name]["t"] <= 0.1
     assert sum(found["coin"].values()) > 0, "an interval that is never wrong is too wide"
+    assert max(found["held-out votes"].values()) <= 0.05
 
 
 def test_one_tester_with_most_of_the_votes_moves_nothing(bank: list[Question], tmp_path: Path) -> None:
@@ -134,3 +141,30 @@ def second_test(taste: str, bank: list[Question], path: Path) -> dict[str, Any]:
     found = new_share(load_study(test.database, test.label).outcomes)
     test.database.close()
     return found
+
+
+def test_the_whole_way_round(demo_model1: Run, small_model2: Run, tmp_path: Path) -> None:
+    """Real answers, a real training as a child process, and a second test of the old against the new model."""
+    command = [sys.executable, "benchmarks/loop.py", "--quick", "--model", "model1", "--work", str(tmp_path / "work")]
+    command += ["--model1", str(demo_model1.folder), "--model2", str(small_model2.folder)]
+    command += ["--set", "max_steps=2", "--set", "guard_samples=4", "--json", str(tmp_path / "loop.json")]
+    command += ["--out", str(tmp_path / "loop.md")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads((tmp_path / "loop.json").read_text())
+    (circle,) = results["circles"]
+    assert circle["simulation"]
+    assert (circle["first"]["votes"], circle["second"]["votes"]) == (56, 56)
+    told = circle["training"]["report"]["improvement"]
+    assert told["pairs"]["votes"] == 56
+    assert told["study"].startswith("Simulation: ")
+    low, high = circle["second"]["anytime"]
+    assert low < circle["second"]["share"] < high
+    assert circle["second"]["claim"] == "none", "two steps teach nothing"
+    with closing(sqlite3.connect(next((tmp_path / "work").glob("model1-facts-*/votes.db")))) as database:
+        models = [json.loads(row[0]) for row in database.execute("SELECT models FROM studies ORDER BY id")]
+    assert models[1]["model1"] == models[0]["model1"], "the old model is the one that was voted on"
+    assert models[1]["model2"]["sha256"] not in {models[0][role]["sha256"] for role in MODELS}
+    report = (tmp_path / "loop.md").read_text()
+    assert report.startswith("# The loop: a simulation")
+    assert "Simulated testers show no preference" in report

@@ -1,6 +1,7 @@
 """Whether a model prefers what testers preferred, on pairs that were held back, and what length has to do with it.
 
-Pairs of one tester depend on one another, so testers are drawn again for the intervals, each with all their pairs.
+Pairs of one tester depend on one another, so the intervals are clustered by tester: CR3, t with G-1 degrees of freedom,
+as for the pooled share of the votes. Drawing testers again instead takes 11% of coins for a taste where they are eight.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-
-from training.evaluation.intervals import ratio_interval
+from scipy.stats import t as student_t
 
 LEAST_PAIRS, LEAST_TESTERS = 30, 8
 """Of held-out pairs, and of testers behind them, below which nothing is claimed: an interval over fewer groups is too
@@ -30,8 +30,13 @@ def accuracy(preferred: Sequence[float] | np.ndarray, testers: Sequence[str] | n
     names, group = np.unique(np.asarray(testers, object).astype(str), return_inverse=True)
     if len(names) < 2:
         return {"accuracy": float(values.mean()), "ci_low": None, "ci_high": None}
-    found = ratio_interval(np.bincount(group, values), np.bincount(group))
-    return {"accuracy": found.estimate, "ci_low": found.low, "ci_high": found.high}
+    n, share, pairs = len(values), float(values.mean()), np.bincount(group)
+    off = np.bincount(group, values - share)
+    if np.any(off):
+        reach = float(student_t.ppf(0.975, len(names) - 1) * np.sqrt(np.sum((off / (n - pairs)) ** 2)))
+    else:  # all testers alike: as far as their number alone can tell (Clopper & Pearson)
+        reach = 1 - 0.025 ** (1 / len(names))
+    return {"accuracy": share, "ci_low": max(0.0, share - reach), "ci_high": min(1.0, share + reach)}
 
 
 def ahead(differences: np.ndarray) -> np.ndarray:
