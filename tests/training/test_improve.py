@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
+from feedback.blind_test import BlindTest
+from feedback.database import Database
+from feedback.study import Study
+from tests.feedback.protocol import Clock, document, rows, vote_for
 from tests.training.tiny_bases import byte_pairs, tiny_model
 from training import ModernTransformer
 from training.common.checkpoint_folder import CURVES, FINAL, GGUF, HF, METRICS, PT, TOKENIZER
@@ -478,11 +483,26 @@ def test_a_plan_trains_nothing(model2: Path, tmp_path: Path, capsys: Any) -> Non
     assert not (tmp_path / "out").exists()
 
 
-def test_the_votes_come_from_the_database(model2: Path, tmp_path: Path, capsys: Any) -> None:
-    arguments = ["--model", "model2", "--checkpoint", str(model2), "--db", str(tmp_path / "none.db")]
-    assert main(arguments) == 2
-    (told,) = lines_of(capsys)
-    assert "none.db" in told
+def test_votes_in_the_apps_database_make_version_after_version(model2: Path, tmp_path: Path, capsys: Any) -> None:
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(model2, folder)
+    models = {"model1": {"name": "a server"}, "model2": {"source": GGUF, "sha256": file_sha256(model2 / GGUF)}}
+    study = Study.from_document(document())
+    test = BlindTest(Database(tmp_path / "votes.db"), study, models, Clock())
+    for _ in range(3):
+        vote_for(test, test.enrol("1").id, ["model2", "model1", "tie"])
+    arguments = ["--model", "model2", "--checkpoint", str(folder), "--db", str(tmp_path / "votes.db")]
+    for number in (1, 2):
+        assert main([*arguments, *quick("max_steps=1")]) == 0
+        report = json.loads((folder / "improved" / str(number) / "training_report.json").read_text())
+        assert report["improvement"]["study"] == rows(test, "SELECT label FROM studies")[0][0]
+        assert report["improvement"]["pairs"]["votes"] == 9
+    assert {row[0] for row in rows(test, "SELECT kind FROM looks")} == {"preferences"}
+    capsys.readouterr()
+    assert main([*arguments, "--set", "model=model1"]) == 2
+    assert "do not say which weights model1 had" in lines_of(capsys)[-1]
+    assert main(["--model", "model2", "--checkpoint", str(folder), "--db", str(tmp_path / "none.db")]) == 2
+    assert "none.db" in lines_of(capsys)[-1]
 
 
 def test_learning_replaces_nothing_of_somebody_else(model2: Path, tmp_path: Path, capsys: Any) -> None:

@@ -39,7 +39,7 @@ class ImproveOptions:
     """Passes over the pairs, unless max_steps ends it sooner"""
     max_steps: Annotated[int | None, Range(1, MOST)] = None
     """Optimizer steps at most"""
-    learning_rate: Annotated[float, Range(0, 10, above=True)] = 1e-4
+    learning_rate: Annotated[float, Range(0, 10, above=True)] = 3e-4
     """Peak rate; it rises at first and falls along a cosine"""
     warmup: Annotated[float, Range(0, 1, below=True)] = 0.1
     """Share of the run in which the rate rises"""
