@@ -217,8 +217,8 @@ def _whole_run(learned: float, read: float, row: dict[str, Any]) -> str:
     seconds = VOTES * pair * (LEARNED * EPOCHS / learned + 1 / read)
     return (
         f"- By these speeds {VOTES} votes of {pair:.0f} tokens each, {LEARNED:.0%} of them learned in {EPOCHS:g} "
-        f"epochs and all read once, take {seconds / 60:.1f} minutes of one core: an estimate, without loading, guards and "
-        "exports."
+        f"epochs and all read once, take {seconds / 60:.1f} minutes of one core: an estimate, without loading, guards "
+        "and exports."
     )
 
 
