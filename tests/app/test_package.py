@@ -47,6 +47,8 @@ class Refuse:
         return ModuleSpec(name, self) if name.partition(".")[0] in blocked else None
     def create_module(self, spec):
         raise ModuleNotFoundError("No module named " + repr(spec.name), name=spec.name)
+    def exec_module(self, module):
+        pass
 sys.meta_path.insert(0, Refuse())
 from app.__main__ import main
 sys.exit(main(sys.argv[1:]))
