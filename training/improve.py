@@ -152,7 +152,7 @@ def _plan(request: Request, progress: Progress) -> str:
     opened = open_parent(request.parent, request.options, progress)
     data = prepare_preferences(
         request.preferences, request.options.method, opened.encode_batch, opened.form,
-        ties=request.options.ties, max_tokens=request.options.max_tokens,
+        ties=request.options.ties, max_tokens=request.max_tokens,
     )  # fmt: skip
     used = data.documents.select(data.train.documents.flatten())
     return plan_run(request, len(used.tokens), len(data.train))

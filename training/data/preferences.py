@@ -212,6 +212,13 @@ def _messages(record: Mapping[str, Any], answer: Any) -> list[Message]:
     return [*asked, *((message["role"], message["content"]) for message in answer)]
 
 
+def answer_bytes(answer: str | Sequence[Mapping[str, str]]) -> int:
+    """UTF-8 bytes of an answer, or of all of them after several questions."""
+    if isinstance(answer, str):
+        return len(answer.encode())
+    return sum(len(message["content"].encode()) for message in answer if message["role"] == "assistant")
+
+
 def _tokenise(
     texts: Sequence[tuple[list[Message], bool]], encode_batch: EncodeBatch, form: ChatForm, max_tokens: int
 ) -> tuple[Documents, list[bool]]:

@@ -75,7 +75,8 @@ class PackedTexts:
         texts, so the width is the one that leaves the fewest places empty."""
         chosen = documents.select(np.asarray(numbers, np.int64))
         longest = -(-int(chosen.lengths.max(initial=1)) // STEP) * STEP
-        widths = range(longest, max(longest, seq_len) + 1, STEP)
+        most = min(seq_len, int(chosen.lengths.sum()))
+        widths = range(longest, max(longest, most) + 1, STEP)
         packed = [(width, pack(chosen.lengths, width, np.random.default_rng(0))) for width in widths]
         width, rows = min(packed, key=lambda found: found[0] * len(found[1]))
         batch = assemble(chosen, rows, width, pad_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from training.common.cli import contained
 from training.common.files import foreign, refusal, replace_text
 from training.common.options import OptionsError
 from training.common.progress import Progress
-from training.data.preferences import PreferenceData, Preferences, prepare_preferences
+from training.data.preferences import PreferenceData, Preferences, answer_bytes, prepare_preferences
 from training.evaluation.measurements import DEFAULT_DATA, Measurements, Settings
 from training.evaluation.model_card import write_cards
 from training.evaluation.preference import compare, lengths
@@ -61,12 +62,18 @@ class Request:
         return asdict(self.options) | about
 
     @property
+    def max_tokens(self) -> int:
+        """Of a conversation; no more than the model reads."""
+        return min(self.options.max_tokens, self.parent.context or self.options.max_tokens)
+
+    @property
     def planned(self) -> Model2Options:
         """The same run as a fine-tuning with LoRA, whose memory and time are planned already."""
         options = self.options
         rows = max(1, 2 * options.micro_batch_size * 96 // options.seq_len)
         return Model2Options(
-            base=str(self.parent.hf), method="lora", lora_rank=options.lora_rank, seq_len=options.seq_len,
+            base=str(self.parent.hf), method="lora", lora_rank=options.lora_rank,
+            seq_len=min(options.seq_len, self.parent.context or options.seq_len),
             batch_size=rows * options.batch_size // options.micro_batch_size, micro_batch_size=rows,
             dtype=options.dtype, evaluations=1, save_steps=options.save_steps,
         )  # fmt: skip
@@ -150,6 +157,8 @@ def improve(request: Request, start: Start, progress: Progress) -> dict[str, Any
         progress.say(f"note: {warning}")
     guard = _Guard(request)  # data that are gone are told before the training
     out.mkdir(parents=True, exist_ok=True)
+    for left in out.glob(".candidate-*"):  # of a run that was killed while it was measured
+        shutil.rmtree(left, ignore_errors=True)
     compute = choose_compute(options.dtype)
     if compute.needs_scaler:  # a GPU without bf16: TRL's loop has no scaler of ours
         compute = choose_compute("fp32")
@@ -158,7 +167,7 @@ def improve(request: Request, start: Start, progress: Progress) -> dict[str, Any
     opened = open_parent(parent, options, progress)
     data = prepare_preferences(
         request.preferences, options.method, opened.encode_batch, opened.form,
-        ties=options.ties, max_tokens=options.max_tokens, seed=options.seed,
+        ties=options.ties, max_tokens=request.max_tokens, seed=options.seed,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         trainer = build_trainer(opened.base, data, options, compute, Path(scratch))
@@ -263,7 +272,8 @@ def _improvement(
     header, parent, options = request.preferences.header, request.parent, request.options
     records = request.preferences.records
     wins = [record for record in records if record["outcome"] == "win"]
-    train = data.train.documents if data.train.documents.shape[1:] == (2,) else np.zeros((0, 2), np.int64)
+    train = [record for record in wins if record["split"] == "train"]
+    sizes = [[answer_bytes(record[side]) for side in ("chosen", "rejected")] for record in train]
     voted = (header["model_hashes"] or {}).get(options.model)
     return {
         "method": options.method,
@@ -288,7 +298,7 @@ def _improvement(
         },
         "held_out": held_out,
         "guards": guards,
-        "length": lengths(data.documents.answer_bytes[train].astype(float)),
+        "length": lengths(np.array(sizes, float).reshape(-1, 2)),
         "accepted": not refused,
         "refused_because": refused,
     }

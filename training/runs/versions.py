@@ -84,6 +84,14 @@ class Parent:
         found = find(self.weights.parent, (HF,)) if self.is_model1 else self.weights
         return found if found and (found / CONFIG).is_file() else None
 
+    @property
+    def context(self) -> int | None:
+        """The tokens that it reads; None where that cannot be known before it is loaded."""
+        if self.hf is None:
+            return None
+        config = json.loads((self.hf / CONFIG).read_text(encoding="utf-8"))
+        return config.get("max_position_embeddings") or config.get("n_positions")
+
 
 def find_parent(spec: str, progress: Progress) -> Parent:
     """The checkpoint that ``spec`` names: its folder, its weights, or a base by its name.
