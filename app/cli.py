@@ -16,6 +16,7 @@ from app.begun import read_begun
 from app.child import short_path
 from app.demo_training import CHECKPOINTS, DemoTraining
 from app.gate import shortfall_of
+from app.language import must_have_texts
 from app.limits import ADDRESS_LIMIT, SESSION_LIMIT, TESTER_LIMIT, Limits
 from app.protection import Origins
 from app.runtime import Runtime
@@ -129,6 +130,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     origins = _origins(arguments)
     _take_up(arguments)
     study = Study.load(arguments.study)
+    must_have_texts(study)
     listening = _listen(arguments.host, arguments.port)
     claim = Claim(arguments.db)
     claim.take()

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.child import LOGS, Child, last_line, short_path
+from feedback.messages import mark
 from training.common.checkpoint_folder import HOME, MODEL1_FOLDER, MODEL2_FOLDER, RESUME
 from training.common.progress import Stage, State, read_state
 
@@ -25,16 +26,17 @@ COMMANDS = {
     "model1": [sys.executable, "-m", "training.train_art_ai_model", "--profile", "demo", "--resume"],
     "model2": [sys.executable, "-m", "training.train_model2_pretrained", "--profile", "demo", "--resume"],
 }
-TITLES = {"model1": "A model from scratch", "model2": "A pretrained model"}
-STARTING = "Starting"
+TITLES = {"model1": mark("A model from scratch"), "model2": mark("A pretrained model")}
+STARTING = mark("Starting")
+TRAINING = mark("Training")
 STAGES: dict[Stage, str] = {
-    "tokenizer": "Learning its vocabulary",
-    "corpus": "Preparing the texts",
-    "download": "Fetching its base",
-    "train": "Training",
-    "evaluate": "Measuring it",
-    "export": "Saving it",
-    "done": "Ready",
+    "tokenizer": mark("Learning its vocabulary"),
+    "corpus": mark("Preparing the texts"),
+    "download": mark("Fetching its base"),
+    "train": TRAINING,
+    "evaluate": mark("Measuring it"),
+    "export": mark("Saving it"),
+    "done": mark("Ready"),
 }
 RESTART = "--restart to begin anew"
 """How the commands of training end their refusal of an unfinished run that is another."""

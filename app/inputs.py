@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from feedback.blind_test import Refused
-from feedback.rules import MAX_COMMENT_CHARS
+from feedback.rules import MAX_COMMENT_CHARS, QuestionTooLong
 from feedback.study import MAX_PROMPT_CHARS
 
 MAX_TOKEN_CHARS = 64
@@ -28,7 +27,7 @@ def as_question(value: Any) -> str:
     """A question, not yet cleaned. Raises Refused for one that is too long whatever cleaning takes away."""
     text = value if isinstance(value, str) else ""
     if len(text) > RAW * MAX_PROMPT_CHARS:
-        raise Refused(f"The question has {len(text):,} characters; please shorten it to {MAX_PROMPT_CHARS:,}.")
+        raise QuestionTooLong(len(text))
     return text
 
 

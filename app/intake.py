@@ -21,15 +21,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.client import address
 from app.delivery import VERSION, VERSION_HEADER
 from app.inputs import as_token
+from app.language import said, tr
 from app.limits import Later, Limits
 from app.login import ENDED, Login
 from app.protection import ADMIN_EVENTS, EVENTS, OUR_WORD, declared_length, route_of
+from feedback.messages import mark
 
 MAX_EVENT_BYTES = 256 * 1024  # of a tester: a question and a comment at their longest, in escapes, take 50,000
 MAX_TEXT = 20_000  # characters of any one value of a tester
 MAX_REPORT = 200_000  # characters of the last value, with which the page sends again what it has kept
 MAX_DEPTH = 12  # lists within lists; a page sends two
-TOO_LONG = "That is more text than can be sent at once; please shorten it."
+TOO_LONG = mark("That is more text than can be sent at once; please shorten it.")
 _ENVELOPE: dict[str, Any] = {
     "is_generating": False,
     "duration": 0,
@@ -102,13 +104,13 @@ class Intake:
         body = await read_body(receive, events.max_bytes, declared_length(Headers(scope=scope)))
         if body is None:  # the client is gone, or was too slow
             return
-        event = _event(body, events) if len(body) <= events.max_bytes else events.say(TOO_LONG, 413)
+        event = _event(body, events) if len(body) <= events.max_bytes else events.say(tr(TOO_LONG), 413)
         try:
             if events is self._pages[EVENTS]:
                 token = "" if isinstance(event, Response) else as_token(next(iter(event["data"]), ""))
                 self._limits.event(address(Request(scope)), token, len(body))
         except Later as error:
-            event = events.say(str(error), 429, error.seconds)
+            event = events.say(said(error), 429, error.seconds)
         if isinstance(event, Response):
             await event(scope, receive, send)
             return
@@ -149,7 +151,7 @@ def _event(body: bytes, events: Events) -> dict[str, Any] | Response:
     trigger = event.get("trigger_id")
     problem = _problem(data[:-1], events.max_text) or _problem(data[-1:], max(events.max_text, MAX_REPORT))
     if problem == TOO_LONG:
-        return events.say(TOO_LONG, 413)
+        return events.say(tr(TOO_LONG), 413)
     if problem:
         return _malformed(problem)
     kept = {"data": data, "fn_index": number, "session_hash": session, "event_data": _plain(event.get("event_data"))}

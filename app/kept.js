@@ -3,6 +3,15 @@
 (() => {
   const find = (id) => document.getElementById(id);
 
+  // -- language --------------------------------------------------------------------------------------------------
+
+  // The page brings its texts along, by what they say in English (app/page_texts.py); an English page brings none.
+  let texts = null;
+  const tr = (text, values = {}) => {
+    texts ??= JSON.parse(find("texts")?.textContent ?? "{}");
+    return (texts[text] ?? text).replace(/\{(\w+)\}/g, (place, value) => values[value] ?? place);
+  };
+
   // -- storage ------------------------------------------------------------------------------------
 
   // Everything lies in the browser's storage, an item by itself, so that two tabs never write over each other. Where
@@ -120,7 +129,7 @@
   let work = null;
   const withWork = async (then) => {
     const { challenge } = find("work").dataset;
-    note("working", "Your browser is doing a little work that keeps robots out; this takes some seconds.");
+    note("working", tr("Your browser is doing a little work that keeps robots out; this takes some seconds."));
     const solution = await window.diptych.solve(challenge, token());
     note("working", "");
     work = { challenge, solution };
@@ -132,6 +141,7 @@
     read,
     write,
     scene,
+    tr,
     readObject: (item) => parsed(read(item)),
     setValue: (box, value) => setValue(box, value),
     // What each event sends: its values, under this browser's token, with a key where it is to be done once.
@@ -173,12 +183,23 @@
   const OTHER_VERSION = 409;
   const ofThisPage = { "x-diptych-page": "{VERSION}" };
   const renew = () => {
-    if (denied) return note("upgraded", "This page was updated; please reload it. Your votes so far are saved; since this browser keeps nothing, a new session begins.");
+    if (denied) return note("upgraded", tr("This page was updated; please reload it. Your votes so far are saved; since this browser keeps nothing, a new session begins."));
     if (Date.now() - Number(read("renewed") ?? 0) < 10_000) return; // two apps in turns at one address
     write("renewed", String(Date.now()));
     saveDrafts();
     keepWords();
     location.reload();
+  };
+
+  // Gradio writes the browser's language into the page, where the study may have chosen another. A page that was opened
+  // before a study in another language began is still in the old one.
+  const speak = () => {
+    const root = document.documentElement;
+    const { lang, dir } = scene();
+    if (!lang) return;
+    if (root.lang !== lang) root.lang = lang;
+    if (root.dir !== dir) root.dir = dir;
+    if (find("texts").dataset.lang !== lang) renew();
   };
 
   const once = async (url, options) => {
@@ -192,7 +213,7 @@
     }
     asked = AT_THE_DOOR.includes(response.status) ? Math.min(LONGEST_PAUSE_S, Number(response.headers.get("retry-after")) || 0) : 0;
     const ours = response.headers.get("content-type")?.includes("json") && !AT_THE_DOOR.includes(response.status);
-    note("too-long", response.status === 413 && "That is more text than can be sent at once; please shorten it.");
+    note("too-long", response.status === 413 && tr("That is more text than can be sent at once; please shorten it."));
     if (response.status === 413) return new Response('{"error": "too large"}', { status: 413 });
     return ours ? new Response(body, { status: response.status, headers: { "content-type": "application/json" } }) : null;
   };
@@ -215,7 +236,7 @@
     try {
       for (let attempt = 0; ; attempt++) {
         const response = await once(url, options).catch(() => ((asked = 0), null));
-        hinder(response instanceof Response ? "" : response ? `${response.told} ${KEPT}` : `No connection to the server. ${KEPT}`);
+        hinder(response instanceof Response ? "" : response ? response.told : tr("No connection to the server."));
         if (response instanceof Response) {
           settle(await response.clone().text());
           return response;
@@ -282,20 +303,19 @@
     }
   };
   // Why nothing gets through at the moment: no connection, or a refusal of ours, such as a limit that says when it goes on.
-  const KEPT = "What you typed and chose is kept in this browser and sent as soon as it can be.";
   let hindered = "";
   const hinder = (why) => {
     hindered = why;
-    note("unreachable", why);
+    note("unreachable", why && `${why} ${tr("What you typed and chose is kept in this browser and sent as soon as it can be.")}`);
   };
   const warn = () => {
     storage((all) => all.length);
     note("nothing-kept", denied && scene().phase && scene().phase !== "thanks" &&
-      "This browser keeps nothing for this page (cookies or storage are blocked): a reload would begin a new session.");
+      tr("This browser keeps nothing for this page (cookies or storage are blocked): a reload would begin a new session."));
     note("storage-full", full && !denied && kept().length > 0 &&
-      "This browser's storage for this site is full: please leave this page open until everything is sent.");
+      tr("This browser's storage for this site is full: please leave this page open until everything is sent."));
     note("older", scene().phase === "welcome" && storage((all) => all.getItem("diptych")) &&
-      "This page was updated. A session that was begun before that cannot go on here; its votes are saved.");
+      tr("This page was updated. A session that was begun before that cannot go on here; its votes are saved."));
     if (hindered) hinder(hindered);
   };
 
@@ -307,11 +327,17 @@
   };
   const boxes = (field) => [...document.querySelectorAll(BOXES[field])];
   const label = (box) => box.closest("label")?.textContent.trim() ?? "";
+  // What a choice says to the server: in another language than the study's its label is a translation, and Gradio shows
+  // the study's own word as a tooltip, which the label takes the place of.
+  const choice = (box) => {
+    if (box.title && box.title !== label(box)) [box.dataset.choice, box.title] = [box.title, label(box)];
+    return box.dataset.choice ?? label(box);
+  };
   const valueOf = (field) => {
     const [first, ...more] = boxes(field);
     if (!first) return undefined;
     if (!["checkbox", "radio"].includes(first.type)) return first.value;
-    return field === "consent" ? first.checked : [first, ...more].filter((box) => box.checked).map(label);
+    return field === "consent" ? first.checked : [first, ...more].filter((box) => box.checked).map(choice);
   };
   // What a draft belongs to: a question to a state of the page, words to a round, the rest to a consent's version.
   const scope = (field) => {
@@ -328,7 +354,7 @@
     for (const box of boxes(field))
       if (!["checkbox", "radio"].includes(box.type)) {
         if (box.value !== value) setValue(box, value);
-      } else if (box.checked !== (field === "consent" ? value : value.includes(label(box)))) box.click();
+      } else if (box.checked !== (field === "consent" ? value : value.includes(choice(box)))) box.click();
   };
   const saveDrafts = () => {
     for (const field of Object.keys(BOXES)) {
@@ -407,6 +433,8 @@
 
   new MutationObserver(() => {
     if (document.querySelector("[data-forget]") && read("token")) forget();
+    speak();
+    document.querySelectorAll("#reasons input").forEach(choice);
     warn();
     restoreDrafts();
   }).observe(document.documentElement, { childList: true, subtree: true });

@@ -7,9 +7,11 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from feedback.blind_test import Refused
 from feedback.entry import WrongCode
+from feedback.messages import Message, many
 
 HOUR = 3600.0
 TESTER_LIMIT = 120  # questions an hour of one tester
@@ -26,10 +28,11 @@ MAX_KEYS = 10_000  # before those whose window has passed are forgotten
 
 
 class Later(Refused):
-    """Too much at the moment; the same is possible after so many seconds."""
+    """Too much at the moment; the same is possible after so many seconds, which `{when}` in the text tells."""
 
-    def __init__(self, text: str, seconds: float) -> None:
-        super().__init__(f"{text} {_in(seconds)}.")
+    def __init__(self, text: str | Message, seconds: float) -> None:
+        message = text if isinstance(text, Message) else Message(text)
+        super().__init__(replace(message, values={**message.values, "when": _in(seconds)}))
         self.seconds = seconds
 
 
@@ -136,11 +139,20 @@ class Limits:
     def check(self, address: str, tester_id: str = "") -> None:
         """Raises Refused with when to come back."""
         if wait := self._testers.wait(tester_id) if tester_id else 0.0:
-            raise Later(f"You have asked {self._testers.limit:,} questions within an hour; come back", wait)
+            text = many(
+                "You have asked {n:,} question within an hour; come back {when}.",
+                "You have asked {n:,} questions within an hour; come back {when}.",
+                n=self._testers.limit,
+            )
+            raise Later(text, wait)
         if wait := self._addresses.wait(address):
-            raise Later("Too many questions came from your network within an hour; come back", wait)
+            raise Later("Too many questions came from your network within an hour; come back {when}.", wait)
         if wait := 0.0 if tester_id else self._sessions.wait(address):
-            text = f"{self._sessions.limit:,} people have begun from your network within an hour; come back"
+            text = many(
+                "{n:,} person has begun from your network within an hour; come back {when}.",
+                "{n:,} people have begun from your network within an hour; come back {when}.",
+                n=self._sessions.limit,
+            )
             raise Later(text, wait)
 
     def count(self, address: str, tester_id: str = "") -> None:
@@ -181,12 +193,12 @@ class Limits:
         """Count an event of the page with so many bytes, before anything is done with it. Raises Refused."""
         wait = self._events.take(address, 1) or self._address_bytes.take(address, size)
         if wait:
-            raise Later("Too much came from your network; it goes on", wait)
+            raise Later("Too much came from your network; it goes on {when}.", wait)
         if wait := self._tester_bytes.take(token, size) if token else 0.0:
-            raise Later("This page has sent too much; it goes on", wait)
+            raise Later("This page has sent too much; it goes on {when}.", wait)
 
 
-def _in(seconds: float) -> str:
+def _in(seconds: float) -> Message:
     if seconds < 90:
-        return f"in {max(1, round(seconds))} seconds"
-    return f"in {round(seconds / 60)} minutes"
+        return many("in {n} second", "in {n} seconds", n=max(1, round(seconds)))
+    return many("in {n} minute", "in {n} minutes", n=round(seconds / 60))

@@ -1,27 +1,48 @@
-"""The HTML of the testers' page. Everything that a tester or a model wrote is escaped and shown as plain text."""
+"""The HTML of the testers' page in the language of the request.
+
+Everything that a tester or a model wrote is escaped and shown as plain text.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from html import escape
 from typing import Any
 
 from markdown_it import MarkdownIt
 
 from app.improvements import Kinship
+from app.language import ENGLISH, current, data_attributes, ntr, paragraphs, said, tr
 from app.scenes import Phase, Scene
 from feedback.battles import SET_ASIDE
 from feedback.blind_test import Battle
+from feedback.messages import Message, many, mark
 from feedback.rules import least_seconds
 from feedback.study import Prompt, Study
 
-CHOICES = {"left": "A is better", "tie": "Equally good", "both_bad": "Both are bad", "right": "B is better"}
-ENOUGH = {"Yes": "yes", "No": "no"}
+CHOICES = {
+    "left": mark("A is better"),
+    "tie": mark("Equally good"),
+    "both_bad": mark("Both are bad"),
+    "right": mark("B is better"),
+}
 
-BRAND = (
-    '<a class="brand" href="" aria-label="Diptych, start page"><svg viewBox="0 0 44 30" aria-hidden="true">'
+
+def enough() -> list[tuple[str, str]]:
+    """The answers to the second question, and what the page sends for each."""
+    return [(tr("Yes"), "yes"), (tr("No"), "no")]
+
+
+def brand() -> str:
+    """The mark, which leads to the start."""
+    label = escape(tr("{name}, start page", name="Diptych"))
+    return f'<a class="brand" href="" aria-label="{label}">{_LEAVES}<span>Diptych</span></a>'
+
+
+_LEAVES = (
+    '<svg viewBox="0 0 44 30" aria-hidden="true">'
     '<path class="leaf" d="M2 28V11Q2 2 10.5 2T19 11V28Z"/><path class="leaf" d="M25 28V11Q25 2 33.5 2T42 11V28Z"/>'
-    '<path class="hinge" d="M18 12.5h8M18 22h8"/></svg><span>Diptych</span></a>'
+    '<path class="hinge" d="M18 12.5h8M18 22h8"/></svg>'
 )
 
 
@@ -31,12 +52,12 @@ def progress(scene: Scene, consent: str) -> str:
     first = {"left": "a", "right": "b"}[scene.battle.first_side] if scene.battle is not None else "a"
     mark = (
         f'<i id="phase" data-phase="{scene.phase.value}" data-key="{scene.key}" data-turn="{turn}" '
-        f'data-first="{first}" {_least(scene)}data-consent="{escape(consent)}" hidden></i>'
+        f'data-first="{first}" {_least(scene)}data-consent="{escape(consent)}" {data_attributes(current())} hidden></i>'
     )
     if scene.tester is None or scene.phase is Phase.THANKS:
         return mark
     ticks = "".join(f'<i class="{"done" if n < scene.voted else ""}"></i>' for n in range(scene.rounds))
-    text = f"{scene.voted} of {scene.rounds} voted"
+    text = escape(tr("{voted} of {rounds} voted", voted=scene.voted, rounds=scene.rounds))
     return f'{mark}<div class="rounds"><span>{text}</span><span class="ticks" aria-hidden="true">{ticks}</span></div>'
 
 
@@ -54,32 +75,38 @@ def status(text: str, again: bool = False) -> str:
     return f"<p{' data-again' if again else ''}>{escape(text)}</p>" if text else ""
 
 
-WRITING = "Both answers are being written."
+WRITING = mark("Both answers are being written.")
 
 
 def status_line(scene: Scene) -> str:
     """What the status line says of a scene when nothing special has happened."""
     battle = scene.battle
     if scene.phase is Phase.VOTED and battle is not None and battle.vote is not None:
-        enough = {True: " Good enough.", False: " Not good enough.", None: ""}[battle.vote.good_enough]
-        return f"Saved: {_SAVED[battle.vote.choice]}.{enough}"
+        return " ".join(filter(None, (tr(_SAVED[battle.vote.choice]), tr(_ENOUGH[battle.vote.good_enough]))))
     if scene.phase is Phase.BROKEN and battle is not None:
         if battle.turns and battle.turns[-1].status == "cancelled":
-            return "Stopped. Try again, or ask a new question."
-        return "Something went wrong on our side, so there is nothing to vote on. Please try again."
+            return tr("Stopped. Try again, or ask a new question.")
+        return tr("Something went wrong on our side, so there is nothing to vote on. Please try again.")
     if scene.phase is Phase.ASK and battle is not None and battle.reason == SET_ASIDE:
-        return "The models cannot answer that question, so it was set aside. Please ask another one."
-    return {
-        Phase.ANSWERING: WRITING,
-        Phase.VOTE: "Which answer is better?",
-        Phase.GUESS: "Your votes are saved.",
-    }.get(scene.phase, "")
+        return tr("The models cannot answer that question, so it was set aside. Please ask another one.")
+    return tr(_LINES.get(scene.phase, ""))
 
 
-_SAVED = {"left": "A is better", "right": "B is better", "tie": "equally good", "both_bad": "both are bad"}
+_LINES = {
+    Phase.ANSWERING: WRITING,
+    Phase.VOTE: mark("Which answer is better?"),
+    Phase.GUESS: mark("Your votes are saved."),
+}
+_SAVED = {
+    "left": mark("Saved: A is better."),
+    "right": mark("Saved: B is better."),
+    "tie": mark("Saved: equally good."),
+    "both_bad": mark("Saved: both are bad."),
+}
+_ENOUGH = {True: mark("Good enough."), False: mark("Not good enough."), None: ""}
 
 
-ADDRESS_KEPT = (
+ADDRESS_KEPT = mark(
     "So that one person cannot pass for many, a code that is computed from your network address with a secret key is "
     "kept as well. The address itself is not stored, and the key is deleted when the study is closed."
 )
@@ -87,48 +114,75 @@ ADDRESS_KEPT = (
 
 def welcome(study: Study, challenge: str = "") -> str:
     """What the test is, and what a tester agrees to; with what the browser must work on, where the study says so."""
-    paragraphs = "".join(f"<p>{escape(text.strip())}</p>" for text in study.consent_text.split("\n\n"))
-    kept = f"<p>{ADDRESS_KEPT}</p>" if study.address_hash else ""
-    rounds = f"{study.rounds}&nbsp;round{'s' if study.rounds != 1 else ''}"
+    terms = "".join(f'<p dir="auto">{escape(tr(text))}</p>' for text in paragraphs(study.consent_text))
+    kept = f"<p>{escape(tr(ADDRESS_KEPT))}</p>" if study.address_hash else ""
+    minutes = max(1, round(study.rounds * 0.75))
+    lead = tr(
+        "Ask a question, read two answers side by side, and choose. {rounds}, about {minutes}.",
+        rounds=_together(many("{n} round", "{n} rounds", n=study.rounds)),
+        minutes=_together(many("{n} minute", "{n} minutes", n=minutes)),
+    )
     return (
-        "<h1>Two answers.<br>Which is better?</h1>"
-        f'<p class="lead">Ask a question, read two answers side by side, and choose. {rounds}, about '
-        f"{max(1, round(study.rounds * 0.75))}&nbsp;minutes.</p>"
-        f'<section class="terms" aria-label="What you agree to">{paragraphs}{kept}</section>'
+        f"<h1>{escape(tr('Two answers.'))}<br>{escape(tr('Which is better?'))}</h1>"
+        f'<p class="lead">{escape(lead)}</p>'
+        f'<section class="terms" aria-label="{escape(tr("What you agree to"))}">{terms}{kept}</section>'
         + (f'<i id="work" data-challenge="{escape(challenge)}" hidden></i>' if challenge else "")
     )
 
 
-CLOSED = (
-    '<h1>This study is closed.</h1><p class="lead">Nobody can begin any more, and nothing is stored. '
-    "Thank you for your interest.</p>"
-)
+def _together(amount: Message) -> str:
+    """A number with what is counted, between which no line ends."""
+    return said(amount).replace(" ", "\N{NO-BREAK SPACE}")
 
-WITHDRAWN = (
-    '<h1>Your data has been deleted.</h1><p class="lead">Your questions, votes and comments are gone, and the '
-    'answers; only a count is kept. Thank you for your time.</p><p><a href="">Back to the start</a></p>'
-    "<i data-forget hidden></i>"
-)
+
+def closed() -> str:
+    """In the place of the consent: that nobody can begin."""
+    text = tr("Nobody can begin any more, and nothing is stored. Thank you for your interest.")
+    return f'<h1>{escape(tr("This study is closed."))}</h1><p class="lead">{escape(text)}</p>'
+
+
+def withdrawn() -> str:
+    """In the place of the consent: that nothing is left of a tester."""
+    text = tr(
+        "Your questions, votes and comments are gone, and the answers; only a count is kept. Thank you for your time."
+    )
+    return (
+        f'<h1>{escape(tr("Your data has been deleted."))}</h1><p class="lead">{escape(text)}</p>'
+        f'<p><a href="">{escape(tr("Back to the start"))}</a></p><i data-forget hidden></i>'
+    )
 
 
 def question(scene: Scene) -> str:
     """The heading above the panes, or above the prompt box."""
     if scene.phase is Phase.ASK:
-        heading = "What would you like to know?" if scene.voted == 0 else "What next?"
-        return f'<p class="over">Round {scene.number} of {scene.rounds}</p><h1>{heading}</h1>'
+        heading = tr("What would you like to know?") if scene.voted == 0 else tr("What next?")
+        return f'<p class="over">{_round(scene)}</p><h1>{escape(heading)}</h1>'
     if scene.battle is None:
         return ""
-    over = "Your last round" if scene.phase is Phase.GUESS else f"Round {scene.number} of {scene.rounds}"
+    over = escape(tr("Your last round")) if scene.phase is Phase.GUESS else _round(scene)
     return f'<p class="over">{over}</p><h1 class="asked-first" dir="auto">{escape(scene.battle.prompt)}</h1>'
 
 
-KEYS = '<button type="button" id="keys">Turn off the keys 1 to 4</button>'
+def _round(scene: Scene) -> str:
+    return escape(tr("Round {number} of {rounds}", number=scene.number, rounds=scene.rounds))
 
-SWITCH = (
-    '<div class="switch" role="group" aria-label="Which answer to show">'
-    '<button type="button" data-pane="a" aria-pressed="true">Answer A</button>'
-    '<button type="button" data-pane="b" aria-pressed="false">Answer B</button></div>'
-)
+
+def keys() -> str:
+    """What turns the keys off and on; the script has its words."""
+    return f'<button type="button" id="keys">{escape(tr("Turn off the keys 1 to 4"))}</button>'
+
+
+def switch() -> str:
+    """Where there is room for one answer: which of them is shown."""
+    buttons = "".join(
+        f'<button type="button" data-pane="{letter.lower()}" aria-pressed="{str(letter == "A").lower()}">'
+        f"{escape(tr(ANSWERS[letter]))}</button>"
+        for letter in ANSWERS
+    )
+    return f'<div class="switch" role="group" aria-label="{escape(tr("Which answer to show"))}">{buttons}</div>'
+
+
+ANSWERS = {"A": mark("Answer A"), "B": mark("Answer B")}
 
 
 def panes(battle: Battle, phase: Phase, markdown: bool) -> tuple[str, str]:
@@ -144,7 +198,7 @@ def panes(battle: Battle, phase: Phase, markdown: bool) -> tuple[str, str]:
             parts.append(_follow_up(latest.number, latest.prompt) + _WRITING)
         if phase is Phase.BROKEN:
             parts.append(_follow_up(latest.number, latest.prompt) if latest else "")
-            parts.append('<p class="none">No answer this time.</p>')
+            parts.append(f'<p class="none">{escape(tr("No answer this time."))}</p>')
         sides.append(_pane(letter, "".join(parts)))
     return sides[0], sides[1]
 
@@ -154,7 +208,7 @@ _WRITING = '<div class="writing" aria-hidden="true"><i></i><i></i><i></i></div>'
 
 def _pane(letter: str, body: str) -> str:
     header = f'<header aria-hidden="true">{letter}</header>'
-    return f'<article class="pane" aria-label="Answer {letter}">{header}{body}</article>'
+    return f'<article class="pane" aria-label="{escape(tr(ANSWERS[letter]))}">{header}{body}</article>'
 
 
 def _follow_up(number: int, text: str) -> str:
@@ -184,42 +238,60 @@ _MARKDOWN.add_render_rule("link_open", _open_link)
 _MARKDOWN.validateLink = lambda url: url.lower().startswith(("http://", "https://"))  # type: ignore[method-assign]
 
 
-def suggestions(prompts: Sequence[Prompt]) -> str:
-    """Chips by category; a click puts the question into the prompt box."""
+def suggestions(prompts: Sequence[Prompt], built_in: Container[str] = ()) -> str:
+    """Chips by category; a click puts the question into the prompt box.
+
+    The questions of the built-in study, which are English, are said to be, where the page is not.
+    """
     groups: dict[str, list[Prompt]] = {}
     for prompt in prompts:
         groups.setdefault(prompt.category, []).append(prompt)
     body = "".join(
-        f'<div class="group"><h2>{escape(category)}</h2>'
-        + "".join(f'<button type="button" class="chip">{escape(prompt.text)}</button>' for prompt in members)
+        f'<div class="group"><h2 dir="auto">{escape(tr(category))}</h2>'
+        + "".join(_chip(prompt.text, prompt.text in built_in) for prompt in members)
         + "</div>"
         for category, members in groups.items()
     )
-    return f'<div class="groups">{body}</div>' if body else ""
+    foreign = current() != ENGLISH and any(prompt.text in built_in for prompt in prompts)
+    text = tr("The suggested questions are in English. You can also ask one of your own.") if foreign else ""
+    note = f'<p class="over">{escape(text)}</p>' if foreign else ""
+    return f'{note}<div class="groups">{body}</div>' if body else ""
 
 
-_SCRATCH = (
+def _chip(text: str, english: bool) -> str:
+    language = f' lang="{ENGLISH}"' if english else ""
+    return f'<button type="button" class="chip" dir="auto"{language}>{escape(text)}</button>'
+
+
+# What is asked before the reveal; each text has a `<strong>` of its own.
+_SCRATCH = mark(
     "One of the two models was trained from scratch, the other began as a pretrained model. Which answer of this round "
     "came from the one <strong>trained from scratch</strong>?"
 )
-_BEFORE, _AFTER = "as it was before", "after it learned from votes"
-_LEARNED = (
-    "Both were one model, once as it was before and once after it had learned from earlier votes. Which answer of this "
-    "round came from it <strong>{}</strong>?"
-)
-_KIN = (
+_KIN = mark(
     "Both models are of one kind, and the researchers call one of them Model 1. Which answer of this round came from"
     " <strong>Model 1</strong>?"
 )
+_LEARNED = {
+    "model1": mark(
+        "Both were one model, once as it was before and once after it had learned from earlier votes. Which answer of "
+        "this round came from it <strong>after it learned from votes</strong>?"
+    ),
+    "model2": mark(
+        "Both were one model, once as it was before and once after it had learned from earlier votes. Which answer of "
+        "this round came from it <strong>as it was before</strong>?"
+    ),
+}
+_BEFORE, _AFTER = mark("as it was before"), mark("after it learned from votes")
 
 
 def guess(kinship: Kinship) -> str:
     """What is asked before the reveal; it is always about Model 1."""
     if kinship in ("model1", "model2"):
-        text = _LEARNED.format(made(kinship)["model1"])
+        text = _LEARNED[kinship]
     else:
         text = _KIN if kinship == "one kind" else _SCRATCH
-    return f"<h2>One last question</h2><p>{text}</p>"
+    return f"<h2>{escape(tr('One last question'))}</h2><p>{tr(text)}</p>"
 
 
 def made(kinship: Kinship) -> dict[str, str]:
@@ -238,30 +310,34 @@ def thanks(
 ) -> str:
     """The end: the tester's own tally and who was who, where the study shows it."""
     voted, rounds = scene.voted, scene.rounds
-    heading = "Thank you." if voted else "Thank you for looking in."
-    everything = f"all {rounds} rounds" if rounds > 1 else "the only round"
-    text = everything if voted == rounds else f"{voted} of {rounds} rounds"
-    parts = [f'<h1>{heading}</h1><p class="lead">You voted on {text}.</p>']
+    heading = tr("Thank you.") if voted else tr("Thank you for looking in.")
+    if voted == rounds:
+        text = ntr("You voted on the only round.", "You voted on all {n} rounds.", n=rounds)
+    else:
+        text = ntr("You voted on {voted} of {n} round.", "You voted on {voted} of {n} rounds.", n=rounds, voted=voted)
+    parts = [f'<h1>{escape(heading)}</h1><p class="lead">{escape(text)}</p>']
     if tally is not None and voted:
         parts.append(_tally(tally, made(kinship)))
         if last is not None:
-            parts.append(f"<p>In your last round, A was {NAMES[last['left']]}, and B was {NAMES[last['right']]}.</p>")
+            a, b = tr(NAMES[last["left"]]), tr(NAMES[last["right"]])
+            parts.append(f"<p>{escape(tr('In your last round, A was {a}, and B was {b}.', a=a, b=b))}</p>")
         if guessed_right is not None:
-            parts.append(f"<p>Your guess was {'right' if guessed_right else 'wrong'}.</p>")
+            text = tr("Your guess was right.") if guessed_right else tr("Your guess was wrong.")
+            parts.append(f"<p>{escape(text)}</p>")
     elif voted:
-        parts.append("<p>This study does not show which model wrote which answer.</p>")
+        parts.append(f"<p>{escape(tr('This study does not show which model wrote which answer.'))}</p>")
     return "".join(parts)
 
 
-NAMES = {"model1": "Model 1", "model2": "Model 2"}
-_MADE = {"model1": "trained from scratch", "model2": "pretrained, then fine-tuned"}
+NAMES = {"model1": mark("Model 1"), "model2": mark("Model 2")}
+_MADE = {"model1": mark("trained from scratch"), "model2": mark("pretrained, then fine-tuned")}
 
 
 def _tally(tally: dict[str, int], made: dict[str, str]) -> str:
     leaves = "".join(
-        f'<div class="leaf"><dt>{NAMES[model]}<small>{made[model]}</small></dt>'
-        f"<dd>{tally[model]}<small>time{'' if tally[model] == 1 else 's'} better</small></dd></div>"
+        f'<div class="leaf"><dt>{escape(tr(NAMES[model]))}<small>{escape(tr(made[model]))}</small></dt>'
+        f"<dd>{tally[model]}<small>{escape(ntr('time better', 'times better', n=tally[model]))}</small></dd></div>"
         for model in NAMES
     )
-    rest = f"{tally['tie']} equally good, {tally['both_bad']} both bad."
-    return f'<dl class="tally">{leaves}</dl><p>{rest}</p>'
+    rest = tr("{tie} equally good, {both_bad} both bad.", tie=tally["tie"], both_bad=tally["both_bad"])
+    return f'<dl class="tally">{leaves}</dl><p>{escape(rest)}</p>'

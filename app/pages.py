@@ -2,7 +2,8 @@
 
 Gradio makes them anew for each visitor, at 5 to 10 ms of the thread that all testers share. While the app runs only one
 thing in them differs: the address under which they were asked for. So they are made under a name that no host has, and
-its place is filled for each request. What depends on the study or the tester comes with the pages' first event.
+its place is filled for each request. What depends on the study or the tester comes with the pages' first event; of each
+language that testers read there is a page.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.language import current
 from app.login import Login
 from app.protection import ADMIN, READS, route_of
 
@@ -39,7 +41,7 @@ class Pages:
     def __init__(self, app: ASGIApp, login: Login) -> None:
         self.app = app
         self._login = login
-        self._made: dict[str, Page] = {}
+        self._made: dict[tuple[str, str], Page] = {}  # by path and language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a page as it was made; a query changes nothing in it."""
@@ -47,12 +49,12 @@ class Pages:
         if path not in _PATHS and not (path in _OWN and self._login.has_session(Request(scope))):
             await self.app(scope, receive, send)
             return
-        page = self._made.get(path) or await self._make(scope, receive)
+        page = self._made.get((path, current())) or await self._make(scope, receive)
         if page is None:  # Gradio would not; its own words say why
             await self.app(scope, receive, send)
             return
-        self._made[path] = page
-        headers = {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+        self._made[path, current()] = page
+        headers = {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding, Accept-Language"}
         address = _address(scope)
         content = page.content.replace(PLACE, address)
         if "gzip" in Headers(scope=scope).get("accept-encoding", "") and len(content) > 1000:
@@ -79,7 +81,7 @@ class Pages:
         return Page(b"".join(parts), Headers(raw=start["headers"]).get("content-type", "text/html"))
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=64)
 def _packed(page: Page, address: bytes) -> bytes:
     return gzip.compress(page.content.replace(PLACE, address), 5)
 

@@ -13,10 +13,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.language import tr
+from feedback.messages import mark
+
 MAX_BODY_BYTES = 1 << 20
 BODY_SECONDS = 30.0  # for a whole body, however slowly it is sent
 OUR_WORD = "X-Diptych"  # a header that tells our own refusal from a proxy's
-FOREIGN = (
+FOREIGN = mark(
     "This request came from another site's page; open this app's own page. If this is it, the proxy in front must pass"
     " on the Host and scheme that the browser asked for."
 )
@@ -124,7 +127,7 @@ class Protection:
             return PlainTextResponse("There is nothing here.", 404)
         sensitive = method not in READS or path.startswith(EXPORTS)
         if sensitive and headers.get("origin") not in self.origins.scripts and not is_own(scope):
-            return PlainTextResponse(FOREIGN, 403, {OUR_WORD: "origin"})
+            return PlainTextResponse(tr(FOREIGN), 403, {OUR_WORD: "origin"})
         if declared_length(headers) > MAX_BODY_BYTES:
             return PlainTextResponse(f"The request is larger than {MAX_BODY_BYTES} bytes.", 413)
         return None

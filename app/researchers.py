@@ -18,7 +18,7 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from app.chat_lab import lay_out_chat_lab
 from app.improve_tab import lay_out_improve
 from app.live import live_html
-from app.markup import BRAND
+from app.markup import brand
 from app.model_files import COMPARISON
 from app.models_tab import REPORTS, lay_out_models
 from app.results import ResultsTab
@@ -66,7 +66,7 @@ class ResearchersPage:
 
     def _lay_out(self) -> None:
         with gr.Row(elem_id="masthead"):
-            gr.HTML(BRAND.replace('href=""', 'href="../"'), js_on_load=None, apply_default_css=False, padding=False)
+            gr.HTML(brand().replace('href=""', 'href="../"'), js_on_load=None, apply_default_css=False, padding=False)
             gr.HTML(_LOG_OUT, apply_default_css=False, padding=False)
         with gr.Tabs():
             with gr.Tab("Results", id="results") as results_tab:

@@ -21,6 +21,7 @@ from app.leaks import leaks
 from feedback.battles import SET_ASIDE
 from feedback.blind_test import Answer, Battle, BlindTest, NotNow, Refused, Turn
 from feedback.database import DatabaseError
+from feedback.messages import many
 from feedback.rules import MAX_ANSWER_CHARS
 from training.inference.engines import Engine, EngineError, Message, Piece, Sampling, TooLong, Unanswerable
 
@@ -350,7 +351,12 @@ class Rounds:
             asked = {model: _messages(exchanges[start:], model, text) for model in self.engines}
             if all(engine.fits(asked[model], limit) for model, engine in self.engines.items()):
                 return asked
-        raise Refused(f"The question has {len(text):,} characters, more than the models can read; please shorten it.")
+        told = many(
+            "The question has {n:,} character, more than the models can read; please shorten it.",
+            "The question has {n:,} characters, more than the models can read; please shorten it.",
+            n=len(text),
+        )
+        raise Refused(told)
 
 
 def longest_answer(max_new_tokens: int) -> int:

@@ -18,6 +18,7 @@ from app.evaluation_run import EvaluationRun
 from app.gate import shortfall_of
 from app.improvement_run import ImprovementRun
 from app.improvements import Kinship, is_made_of, kinship_of
+from app.language import must_have_texts
 from app.limits import Limits
 from app.model_files import settled
 from app.rounds import Rounds
@@ -110,10 +111,11 @@ class Runtime:
                 there are none to change.
 
         Raises:
-            StudyError: this very study, with these models, was closed.
+            StudyError: this very study, with these models, was closed, or its language has no texts.
             DatabaseError, ExportError: it cannot be written down.
             EngineError: a model cannot be had, or has not learned enough.
         """
+        must_have_texts(study)
         with self._lock:
             before, old, specs = self.rounds, self.engines, {**self.specs, **(specs or {})}
             if before is None:

@@ -21,7 +21,7 @@ from app.delivery import VERSION
 from app.intake import Intake, events_of
 from app.light_blocks import lighten
 from app.login import Login
-from app.no_script import NoScript
+from app.page_texts import Languages, PageTexts
 from app.pages import Pages
 from app.protection import MAX_BODY_BYTES, Origins, Protection
 from app.researchers import ResearchersPage, export_routes
@@ -51,7 +51,8 @@ def build(
         runtime.close()
 
     server = FastAPI(title="Diptych", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    server.add_middleware(NoScript)
+    script = _script("kept.js", "work.js", "testers.js").replace("{VERSION}", VERSION)
+    server.add_middleware(PageTexts, script=script)
     server.add_middleware(GZipMiddleware, minimum_size=10_000, compresslevel=5)  # pages, which Gradio sends as they are
     server.add_middleware(Assets)
     login = Login(password, root_path)
@@ -60,6 +61,7 @@ def build(
     edited = events_of(researchers, max_bytes=MAX_BODY_BYTES, max_text=MAX_BODY_BYTES)  # a whole study file
     server.add_middleware(Intake, testers=events_of(testers), researchers=edited, login=login, limits=runtime.limits)
     server.add_middleware(Protection, origins=origins)
+    server.add_middleware(Languages, runtime=runtime)
 
     @server.api_route("/healthz", methods=["GET", "HEAD"])
     def healthz() -> Response:
@@ -96,7 +98,7 @@ def build(
     )  # fmt: skip
     gr.mount_gradio_app(
         server, testers, "/",
-        head=_style("style.css") + _script("kept.js", "work.js", "testers.js").replace("{VERSION}", VERSION),
+        head=_style("style.css") + script,
         favicon_path=str(HERE / "favicon.svg"), **common,
     )  # fmt: skip
     lighten(server)

@@ -4,7 +4,7 @@
   const root = document.documentElement;
   const find = (id) => document.getElementById(id);
   const KEYS = { 1: "vote-left", 2: "vote-tie", 3: "vote-both-bad", 4: "vote-right" };
-  const { read, write, setValue, scene } = window.diptych;
+  const { read, write, setValue, scene, tr } = window.diptych;
   let readableSince = 0;
 
   // -- what was on the screen -------------------------------------------------------------------------------------
@@ -12,6 +12,8 @@
   // For how many seconds each of the newest answers was on the screen, and which was there first. On a phone there is
   // room for one; the server draws which is shown first.
   const SIDES = { left: "a", right: "b" };
+  const NAMES = { a: () => tr("Answer A"), b: () => tr("Answer B") };
+  const UNREAD = { a: () => tr("Answer A, not read yet"), b: () => tr("Answer B, not read yet") };
   const LEAST = { left: "leastLeft", right: "leastRight" }; // seconds, as the server tells them
   let seen = { of: "" };
   const shows = (side) => {
@@ -34,7 +36,7 @@
     for (const [side, pane] of Object.entries(SIDES)) {
       const button = document.querySelector(`.switch [data-pane=${pane}]`);
       button?.toggleAttribute("data-unread", unread.includes(side));
-      const label = `Answer ${pane.toUpperCase()}${unread.includes(side) ? ", not read yet" : ""}`;
+      const label = (unread.includes(side) ? UNREAD : NAMES)[pane]();
       if (button && button.ariaLabel !== label) button.ariaLabel = label;
     }
     // The server refuses a vote on an answer that was there for a moment only. While that moment passes the buttons wait
@@ -218,7 +220,7 @@
       }
     }
     const keys = find("keys");
-    const wording = keysOn() ? "Turn off the keys 1 to 4" : "Turn on the keys 1 to 4";
+    const wording = keysOn() ? tr("Turn off the keys 1 to 4") : tr("Turn on the keys 1 to 4");
     if (keys && keys.textContent !== wording) keys.textContent = wording;
     document.querySelector(".asked-first")?.classList.toggle("long", document.querySelector(".asked-first").textContent.length > 140);
   };

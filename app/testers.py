@@ -19,6 +19,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from html import escape
 from typing import Any
 
 import anyio
@@ -28,13 +29,15 @@ from app import markup, metrics
 from app.client import address
 from app.delivery import arguments, read_report, receipt
 from app.inputs import as_key, as_question, as_text, as_texts, as_token, as_yes_or_no
+from app.language import ntr, said, tr
 from app.light_blocks import LightBlocks
 from app.rounds import Job
 from app.runtime import Runtime
 from app.scenes import Phase, Scene, find_scene
-from app.testers_layout import TestersLayout, Updates
+from app.testers_layout import TestersLayout, Updates, merged
 from feedback.blind_test import Battle, NotNow, Refused, Repeated
 from feedback.database import DatabaseError
+from feedback.messages import mark
 from feedback.rules import MAX_COMMENT_CHARS, clean
 from training.inference.engines import EngineError
 
@@ -42,13 +45,24 @@ HOLD_SECONDS = 20.0  # so long a request waits for news; proxies end one that is
 QUEUE_SECONDS = 0.5  # how often a place in the queue is looked at
 SETUP_SECONDS = 1.5  # how often the page shows how far a training is
 KEPT = {  # what is sent again by itself when the database could not be written
-    "vote": "Your vote is kept on this page and tried again.",
-    "remark": "Your words are kept on this page and tried again.",
-    "judge": "Your answer is kept on this page and tried again.",
-    "guess": "Your guess is kept on this page and tried again.",
+    "vote": mark("Your vote is kept on this page and tried again."),
+    "remark": mark("Your words are kept on this page and tried again."),
+    "judge": mark("Your answer is kept on this page and tried again."),
+    "guess": mark("Your guess is kept on this page and tried again."),
 }
-UNWRITABLE = "The database cannot be written at the moment."
-NOT_SAVED = f"{UNWRITABLE[:-1]}, so nothing was saved. Please try again."
+UNWRITABLE = mark("The database cannot be written at the moment.")
+NOT_SAVED = mark("The database cannot be written at the moment, so nothing was saved. Please try again.")
+BROKEN = mark("Something went wrong on our side. Please try again.")
+SURE = {  # what is asked before it is done, and the button that does it
+    "finish": (
+        mark("Finish now? The votes that you have given stay saved; the rounds that are left are skipped."),
+        mark("Finish"),
+    ),
+    "withdraw": (
+        mark("Delete your questions, answers, votes and comments for good? Only a count is kept."),
+        mark("Delete"),
+    ),
+}
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +81,7 @@ class TestersPage(TestersLayout):
     def _connect(self) -> None:
         components = [value for name, value in vars(self).items() if isinstance(value, gr.blocks.Block)]
         self._outputs = [component for component in components if component not in (self.blocks, self.client)]
-        self._outputs += self.background_answers
+        self._outputs += [*self.background_answers, *self.choices.values(), *self.guesses.values()]
         self._replayed: dict[str, tuple[Callable[..., Updates], tuple[str, ...]]] = {}
         self._on(self.blocks.load, "load", self._load)
         self._on(self.resend.click, "load", self._load)
@@ -130,12 +144,12 @@ class TestersPage(TestersLayout):
                 self._must_be_new(as_token(given[0]), report.key)
                 updates: Updates = handler(*given)
             except NotNow as error:
-                return {self.status: markup.status(str(error), again=True)}
+                return {self.status: markup.status(said(error), again=True)}
             except (DatabaseError, sqlite3.Error) as error:  # the latter of what is read outside of a transaction
                 log.error("%s", error)
                 if told := KEPT.get(do.split()[0]):
-                    return {self.status: markup.status(f"{UNWRITABLE} {told}", again=True)}
-                updates = self._say(NOT_SAVED)
+                    return {self.status: markup.status(f"{tr(UNWRITABLE)} {tr(told)}", again=True)}
+                updates = self._say(tr(NOT_SAVED))
             except Repeated:
                 updates = self._show(self._scene(as_token(given[0]), report.moved))
             except (Refused, EngineError) as error:
@@ -145,7 +159,7 @@ class TestersPage(TestersLayout):
                 refused = [report.key] if report.key and not voted else []
             except Exception:  # a mistake of ours, which no tester must see as a broken page
                 log.exception("a handler broke")
-                updates = self._say(_BROKEN)
+                updates = self._say(tr(BROKEN))
             return {**updates, self.receipt: receipt([report.key], refused)} if report.key else updates
 
         return handle
@@ -177,7 +191,7 @@ class TestersPage(TestersLayout):
                 refused += done[-1:] if "data-refused" in outcome[self.receipt] else []
             updates |= outcome
         said = updates.get(self.status)
-        shown = self._show(self._scene(as_token(token), report.moved))
+        shown = merged(self._translate(), self._show(self._scene(as_token(token), report.moved)))
         if not report.fresh:  # somebody may be writing there, or have been asked whether to finish
             shown.pop(self.confirm)
             shown.pop(self.comment, None)
@@ -199,7 +213,7 @@ class TestersPage(TestersLayout):
             return handler(*arguments(item, fields, token), *more)
         except Exception:  # what this browser has kept must not lock it out
             log.exception("a kept request (%s) broke", item["do"])
-            return {**self._say(_BROKEN), self.receipt: ""}
+            return {**self._say(tr(BROKEN)), self.receipt: ""}
 
     async def _tick(self, token: Any, client: Any) -> Updates:
         """News of a training or of answers on their way, held back until there are some."""
@@ -210,7 +224,8 @@ class TestersPage(TestersLayout):
         elif job := rounds.job(tester_id):
             await self._wait(job)
             if not job.done.done():
-                return self._say(f"Waiting: {job.told} before you." if job.told else markup.WRITING)
+                waits = ntr("Waiting: {n} before you.", "Waiting: {n} before you.", n=job.told)
+                return self._say(waits if job.told else tr(markup.WRITING))
         return await anyio.to_thread.run_sync(self._news, tester_id)
 
     def _news(self, tester_id: str) -> Updates:
@@ -232,7 +247,9 @@ class TestersPage(TestersLayout):
         self, token: Any, consent: Any, invite: Any, first: Any, second: Any, client: Any, request: gr.Request
     ) -> Updates:
         if consent is not True:
-            return self._say("Please tick the box first: without your consent nothing is stored and nothing begins.")
+            return self._say(
+                tr("Please tick the box first: without your consent nothing is stored and nothing begins.")
+            )
         blind_test, study = self._blind_test, self.runtime.study
         scene = self._scene(as_token(token))
         if scene.phase is not Phase.WELCOME:  # enrolled in another tab, or by this very click
@@ -300,7 +317,7 @@ class TestersPage(TestersLayout):
     def _undo(self, token: Any, key: Any, client: Any) -> Updates:
         tester_id = as_token(token)
         self._blind_test.undo_vote(tester_id, as_key(key), read_report(client).key)
-        return self._show(self._scene(tester_id), "Vote taken back.")
+        return self._show(self._scene(tester_id), tr("Vote taken back."))
 
     def _judge(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Any) -> Updates:
         """Whether the better answer is good enough, saved as soon as it is said."""
@@ -345,7 +362,8 @@ class TestersPage(TestersLayout):
     def _reveal(self, token: Any, key: Any, client: Any) -> Updates:
         """Where the study shows the models after each vote: show them, after which the vote stays."""
         sides = self._blind_test.reveal(as_token(token), as_key(key))
-        text = f"A was {markup.NAMES[sides['left']]}, B was {markup.NAMES[sides['right']]}."
+        a, b = tr(markup.NAMES[sides["left"]]), tr(markup.NAMES[sides["right"]])
+        text = tr("A was {a}, B was {b}.", a=a, b=b)
         return {**self._say(text), self.undo: gr.update(visible=False), self.reveal: gr.update(visible=False)}
 
     def _other(self, token: Any, key: Any, client: Any) -> Updates:
@@ -354,15 +372,10 @@ class TestersPage(TestersLayout):
         return {**self._show(self._scene(tester_id)), self.reasons: [], self.comment: ""}
 
     def _ask_first(self, what: str, token: Any, client: Any) -> Updates:
-        texts = {
-            "finish": "Finish now? The votes that you have given stay saved; the rounds that are left are skipped.",
-            "withdraw": "Delete your questions, answers, votes and comments for good? Only a count is kept.",
-        }
-        yes = {"finish": "Finish", "withdraw": "Delete"}[what]
-        text = f"<p>{texts[what]}</p>"
+        text, yes = SURE[what]
         return {
             self.confirm: gr.update(visible=True), self.confirm_what: what,
-            self.confirm_text: text, self.confirm_yes: gr.update(value=yes),
+            self.confirm_text: f"<p>{escape(tr(text))}</p>", self.confirm_yes: gr.update(value=tr(yes)),
         }  # fmt: skip
 
     def _go_back(self, token: Any, client: Any) -> Updates:
@@ -421,12 +434,9 @@ def _with_one_start(waiting: tuple[dict[str, Any], ...]) -> Iterator[dict[str, A
 def _reason(error: Exception) -> str:
     """What a tester is told; only the protocol's own sentences are for them."""
     if isinstance(error, Refused):
-        return str(error)
+        return said(error)
     if isinstance(error, EngineError):  # which may repeat what its server was sent
         log.error("a model could not be asked", exc_info=error)
     else:
         log.error("%s", error)
-    return NOT_SAVED if isinstance(error, DatabaseError) else _BROKEN
-
-
-_BROKEN = "Something went wrong on our side. Please try again."
+    return tr(NOT_SAVED if isinstance(error, DatabaseError) else BROKEN)

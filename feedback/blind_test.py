@@ -13,11 +13,13 @@ from typing import Any
 
 from .assignment import MODELS
 from .battles import CHOICES, Answer, Battle, Tester, Turn, Vote, read_vote, winner
+from .messages import many
 from .rules import (
     MAX_CHANGES,
     MAX_COMMENT_CHARS,
     NotNow,
     Refused,
+    RefusedCall,
     Repeated,
     checked_reasons,
     checked_seen,
@@ -113,11 +115,11 @@ class BlindTest(Turns):
             NotNow: the answers have not been there for as long as it takes to look at them.
         """
         if choice not in CHOICES:
-            raise Refused(f"{shown(choice)} is no vote; choose one of {', '.join(CHOICES)}.")
+            raise RefusedCall(f"{shown(choice)} is no vote; choose one of {', '.join(CHOICES)}.")
         reasons = checked_reasons(reasons, self.study.reasons)
         comment = clean(comment, MAX_COMMENT_CHARS)
         if vote_seconds is not None and not is_duration(vote_seconds):
-            raise Refused(f"vote_seconds = {shown(vote_seconds)} must be a number of seconds, 0 or more.")
+            raise RefusedCall(f"vote_seconds = {shown(vote_seconds)} must be a number of seconds, 0 or more.")
         must_be_yes_or_no(good_enough)
         self.close_expired()
         with self._write() as connection:
@@ -242,7 +244,12 @@ class BlindTest(Turns):
             raise Refused("The models of this round have been shown, so this vote stays.")
         given = connection.execute("SELECT COUNT(*) FROM votes WHERE battle_id = ?", [battle_id]).fetchone()[0]
         if given >= MAX_CHANGES:
-            raise Refused(f"This vote has been changed {MAX_CHANGES - 1} times; it stays as it is now.")
+            text = many(
+                "This vote has been changed {n} time; it stays as it is now.",
+                "This vote has been changed {n} times; it stays as it is now.",
+                n=MAX_CHANGES - 1,
+            )
+            raise Refused(text)
         old: sqlite3.Row = connection.execute(
             "SELECT * FROM votes WHERE battle_id = ? AND superseded = 0", [battle_id]
         ).fetchone()

@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 
-from .rules import Refused, clean
+from .rules import Refused, RefusedCall, clean
 from .study import shown
 
 MAX_USES = 100_000
@@ -45,7 +45,7 @@ def make_invite(connection: sqlite3.Connection, study_id: int, label: str, uses:
         Refused: the number of uses is no number from 1 to ``MAX_USES``.
     """
     if uses is not None and (type(uses) is not int or not 1 <= uses <= MAX_USES):
-        raise Refused(f"{shown(uses)} uses: an invite is for 1 to {MAX_USES:,} testers, or for any number.")
+        raise RefusedCall(f"{shown(uses)} uses: an invite is for 1 to {MAX_USES:,} testers, or for any number.")
     code = secrets.token_urlsafe(9)
     connection.execute(
         "INSERT INTO invites (study_id, code, label, uses, made_at) VALUES (?, ?, ?, ?, ?)",
@@ -72,7 +72,7 @@ def revoke_invite(connection: sqlite3.Connection, study_id: int, invite_id: int,
         connection.execute("SELECT 1 FROM invites WHERE id = ? AND study_id = ?", [invite_id, study_id]).fetchone()
         is None
     ):
-        raise Refused(f"Invite {shown(invite_id)} is none of this study's; choose one of the list.")
+        raise RefusedCall(f"Invite {shown(invite_id)} is none of this study's; choose one of the list.")
     connection.execute("UPDATE invites SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", [now, invite_id])
 
 

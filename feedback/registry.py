@@ -11,7 +11,7 @@ from typing import Any
 
 from . import __version__
 from .assignment import BLOCK_SIZE
-from .rules import Refused
+from .rules import RefusedCall
 from .study import OWN_CATEGORY, Study, shown
 
 PRIMARY_STATISTIC = "tester-mean preference, t interval"
@@ -81,7 +81,7 @@ def prompt_key(connection: sqlite3.Connection, study_id: int, prompt_id: str | N
             [study_id, prompt_id],
         ).fetchone()
         if row is None:
-            raise Refused(f"{shown(prompt_id)} is not among this study's questions; choose one or write your own.")
+            raise RefusedCall(f"{shown(prompt_id)} is not among this study's questions; choose one or write your own.")
         if row["text"] == text:
             return int(row["id"])
     own = "own-" + hashlib.sha256(text.encode()).hexdigest()[:16]

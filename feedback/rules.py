@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from .battles import Answer, Battle
+from .messages import Message, many, mark
 from .study import MAX_PROMPT_CHARS, BackgroundQuestion, shown
 
 MAX_COMMENT_CHARS = 2000
@@ -27,7 +28,19 @@ _INVISIBLE = {"Cc", "Cf", "Cn", "Cs", "Co", "Zs", "Zl", "Zp"}
 
 
 class Refused(ValueError):
-    """The protocol does not allow this: one line that a tester can read."""
+    """The protocol does not allow this: one line that a tester can read, in English; ``message`` says it in others.
+
+    Args:
+        message: the line, with placeholders for ``values``.
+    """
+
+    def __init__(self, message: str | Message, **values: Any) -> None:
+        self.message = message if isinstance(message, Message) else Message(message, values=values)
+        super().__init__(str(self.message))
+
+
+class RefusedCall(Refused):
+    """The same of a call that no tester's page makes: told in English alone."""
 
 
 class Repeated(Refused):
@@ -36,6 +49,19 @@ class Repeated(Refused):
 
 class NotNow(Refused):
     """Not possible at the moment; the same request will be possible later, and may be sent again."""
+
+
+class QuestionTooLong(Refused):
+    """A question of so many characters."""
+
+    def __init__(self, characters: int) -> None:
+        text = many(
+            "The question has {n:,} character; please shorten it to {most:,}.",
+            "The question has {n:,} characters; please shorten it to {most:,}.",
+            n=characters,
+            most=MAX_PROMPT_CHARS,
+        )
+        super().__init__(text)
 
 
 def clean(text: str, limit: int) -> str:
@@ -70,7 +96,7 @@ def checked_question(text: Any) -> str:
         raise Refused("The question is empty; type one or choose a suggestion.")
     cleaned = clean(text, len(text))
     if len(cleaned) > MAX_PROMPT_CHARS:
-        raise Refused(f"The question has {len(cleaned):,} characters; please shorten it to {MAX_PROMPT_CHARS:,}.")
+        raise QuestionTooLong(len(cleaned))
     return cleaned
 
 
@@ -81,13 +107,13 @@ def checked_answer(answer: Answer) -> Answer:
         Refused: a count or time is impossible, or the reason to stop is unknown.
     """
     if type(answer.tokens) is not int or answer.tokens < 0:
-        raise Refused(f"tokens = {shown(answer.tokens)} must be a whole number, 0 or more.")
+        raise RefusedCall(f"tokens = {shown(answer.tokens)} must be a whole number, 0 or more.")
     for name in ("seconds", "first_token_seconds"):
         value = getattr(answer, name)
         if not is_duration(value) and not (name == "first_token_seconds" and value is None):
-            raise Refused(f"{name} = {shown(value)} must be a number of seconds, 0 or more.")
+            raise RefusedCall(f"{name} = {shown(value)} must be a number of seconds, 0 or more.")
     if answer.stopped not in _STOPPED:
-        raise Refused(f"stopped = {shown(answer.stopped)} must be one of {', '.join(_STOPPED)}.")
+        raise RefusedCall(f"stopped = {shown(answer.stopped)} must be one of {', '.join(_STOPPED)}.")
     text = clean(answer.text, MAX_ANSWER_CHARS)
     # As it came, but for what SQLite cannot keep: lone surrogates, and NUL, at which its functions end a text.
     raw = answer.written.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:MAX_ANSWER_CHARS]
@@ -106,7 +132,12 @@ def next_turn(battle: Battle, text: str, max_turns: int) -> tuple[int, int]:
     retry = last is not None and last.status != "complete"
     number = 1 if last is None else last.number if retry else last.number + 1
     if number > max_turns:
-        raise Refused(f"This round has had its {max_turns} questions; please vote.")
+        told = many(
+            "This round has had its one question; please vote.",
+            "This round has had its {n} questions; please vote.",
+            n=max_turns,
+        )
+        raise Refused(told)
     if number == 1 and text != battle.prompt:
         raise Refused("This round was begun with another question; leave it to ask a new one.")
     return number, last.attempt + 1 if last is not None and retry else 1
@@ -121,16 +152,27 @@ def must_be_votable(battle: Battle) -> None:
     if battle.status == "voted":
         raise Refused("This round is voted already; undo that vote first.")
     if battle.status != "open":
-        raise Refused(f"This round is {battle.status}; go on to the next one.")
+        raise is_over(battle)
     if not battle.votable:
-        state = battle.turns[-1].status if battle.turns else "missing"
-        raise Refused(
-            {
-                "missing": "There is nothing to compare yet; ask a question first.",
-                "pending": "The answers are still being written; vote when both are there.",
-                "cancelled": "The answers were stopped before they were finished; try again, then vote.",
-            }.get(state, "An answer could not be finished; try again or ask something else, then vote.")
-        )
+        raise Refused(_NOT_VOTABLE.get(battle.turns[-1].status if battle.turns else "missing", _FAILED))
+
+
+_NOT_VOTABLE = {
+    "missing": mark("There is nothing to compare yet; ask a question first."),
+    "pending": mark("The answers are still being written; vote when both are there."),
+    "cancelled": mark("The answers were stopped before they were finished; try again, then vote."),
+}
+_FAILED = mark("An answer could not be finished; try again or ask something else, then vote.")
+_OVER = {
+    "voted": mark("This round is voted; go on to the next one."),
+    "abandoned": mark("This round is abandoned; go on to the next one."),
+    "withdrawn": mark("This round is withdrawn; go on to the next one."),
+}
+
+
+def is_over(battle: Battle) -> Refused:
+    """Why nothing more can be done in a round that is not open."""
+    return Refused(_OVER[battle.status])
 
 
 def checked_reasons(reasons: Iterable[str], allowed: tuple[str, ...]) -> list[str]:
@@ -142,7 +184,7 @@ def checked_reasons(reasons: Iterable[str], allowed: tuple[str, ...]) -> list[st
     chosen = list(reasons)
     for reason in chosen:
         if reason not in allowed:
-            raise Refused(f"{shown(reason)} is none of this study's reasons.")
+            raise Refused("{value} is none of this study's reasons.", value=shown(reason))
     return [reason for reason in allowed if reason in chosen]
 
 
@@ -153,7 +195,7 @@ def must_be_yes_or_no(good_enough: Any) -> None:
         Refused: it is anything else.
     """
     if good_enough is not None and not isinstance(good_enough, bool):
-        raise Refused(f"good_enough = {shown(good_enough)} must be true, false or left out.")
+        raise RefusedCall(f"good_enough = {shown(good_enough)} must be true, false or left out.")
 
 
 def least_seconds(text: str) -> float:
@@ -178,12 +220,13 @@ def checked_seen(seen: Mapping[str, Any] | None, battle: Battle, since: float) -
     for side, letter, _ in sides:
         seconds = seen.get(side, 0)
         if not is_duration(seconds):
-            raise Refused(f"seen = {shown(seconds)} must be a number of seconds, 0 or more.")
+            raise RefusedCall(f"seen = {shown(seconds)} must be a number of seconds, 0 or more.")
         if seconds <= 0:
-            raise Refused(f"Answer {letter} was not on your screen yet; please open it, then vote.")
+            raise Refused("Answer {letter} was not on your screen yet; please open it, then vote.", letter=letter)
     for side, letter, _ in sides:
         if seen[side] < least[side] - CLOCK_SECONDS:
-            raise Refused(f"Answer {letter} was on your screen for a moment only; please read it, then vote.")
+            text = mark("Answer {letter} was on your screen for a moment only; please read it, then vote.")
+            raise Refused(text, letter=letter)
     if 0 <= since < max(least.values()) - CLOCK_SECONDS:
         raise NotNow("Your vote came before both answers can have been read; it is kept and tried again.")
     return {"left_seen": float(seen["left"]), "right_seen": float(seen["right"])}
@@ -198,9 +241,9 @@ def checked_background(answers: Mapping[str, str], questions: tuple[BackgroundQu
     options = {question.id: question.options for question in questions}
     for key, answer in answers.items():
         if key not in options:
-            raise Refused(f"{shown(key)} is no question of this study; reload the page.")
+            raise Refused("{value} is no question of this study; reload the page.", value=shown(key))
         if answer not in options[key]:
-            raise Refused(f"{shown(answer)} is no answer here; choose one of those shown, or none.")
+            raise Refused("{value} is no answer here; choose one of those shown, or none.", value=shown(answer))
     return dict(answers)
 
 

@@ -18,8 +18,9 @@ from .battles import Tester, read_tester, timestamp
 from .database import Database, DatabaseError
 from .entry import challenge, check_code, check_work
 from .invites import Invite, make_invite, read_invites, revoke_invite, use_invite
+from .messages import many
 from .registry import earlier, register, remove_tester
-from .rules import ROW_CHARS, TESTERS_AT_ONCE, Refused, Repeated, checked_background, room, shown
+from .rules import ROW_CHARS, TESTERS_AT_ONCE, Refused, RefusedCall, Repeated, checked_background, room, shown
 from .study import Study
 from .versions import changed
 
@@ -200,7 +201,12 @@ class Sessions:
             [self.study_id, origin, self._now()],
         ).fetchone()[0]
         if most and begun >= most:
-            raise Refused(f"{begun:,} people have begun from your network within an hour; come back later.")
+            text = many(
+                "{n:,} person has begun from your network within an hour; come back later.",
+                "{n:,} people have begun from your network within an hour; come back later.",
+                n=begun,
+            )
+            raise Refused(text)
         return origin
 
     def challenge(self) -> str:
@@ -248,7 +254,7 @@ class Sessions:
             Refused: unknown answer, no round voted yet, a second guess, or after a reveal.
         """
         if answer not in GUESSES:
-            raise Refused(f"{shown(answer)} is no answer; choose one of {', '.join(GUESSES)}.")
+            raise RefusedCall(f"{shown(answer)} is no answer; choose one of {', '.join(GUESSES)}.")
         with self._write() as connection:
             row = self._row(connection, tester_id)
             self._once(connection, row["id"], request)
@@ -273,14 +279,14 @@ class Sessions:
             Refused: an unknown reason, or ``quota`` before all rounds are voted.
         """
         if why not in CLOSING:
-            raise Refused(f"{shown(why)} is no reason to close; use one of {', '.join(CLOSING)}.")
+            raise RefusedCall(f"{shown(why)} is no reason to close; use one of {', '.join(CLOSING)}.")
         with self._write() as connection:
             row = self._row(connection, tester_id)
             if row["closed_at"]:
                 return
             voted = self._voted(connection, row["id"])
             if why == "quota" and voted < self.study.rounds:
-                raise Refused(f"{voted} of {self.study.rounds} rounds are voted; finish them or leave early.")
+                raise RefusedCall(f"{voted} of {self.study.rounds} rounds are voted; finish them or leave early.")
             connection.execute(
                 "UPDATE battles SET status = 'abandoned', reason = 'session closed', closed_at = ?"
                 " WHERE tester_id = ? AND status = 'open'",
@@ -321,7 +327,7 @@ class Sessions:
             with self.database.transaction() as connection:
                 yield connection
         except sqlite3.IntegrityError as error:
-            raise Refused(f"This is not possible: {error}.") from error
+            raise Refused("This is not possible: {error}.", error=error) from error
 
     def _now(self) -> str:
         return timestamp(self._clock())
@@ -358,12 +364,7 @@ class Sessions:
     def _active(self, connection: sqlite3.Connection, tester_id: str) -> sqlite3.Row:
         row = self._row(connection, tester_id)
         if row["closed_at"]:
-            ends = {
-                "timeout": f"after {self.study.session_timeout_minutes:g} minutes without activity",
-                "quota": "because all rounds are voted",
-                "quit": "when you left",
-            }
-            raise Refused(f"This session ended {ends[row['closed_why']]}; your votes so far are saved.")
+            raise _ended(row["closed_why"], self.study.session_timeout_minutes)
         return row
 
     def _must_have_room(self, connection: sqlite3.Connection, row: sqlite3.Row) -> None:
@@ -390,6 +391,20 @@ class Sessions:
         return connection.execute(
             "SELECT COUNT(*) FROM votes WHERE study_id = ? AND tester_id = ? AND superseded = 0", [self.study_id, key]
         ).fetchone()[0]
+
+
+def _ended(why: str, minutes: float) -> Refused:
+    """That a session is over, and why."""
+    if why == "quota":
+        return Refused("This session ended because all rounds are voted; your votes so far are saved.")
+    if why == "quit":
+        return Refused("This session ended when you left; your votes so far are saved.")
+    text = many(
+        "This session ended after {n:g} minute without activity; your votes so far are saved.",
+        "This session ended after {n:g} minutes without activity; your votes so far are saved.",
+        n=minutes,
+    )
+    return Refused(text)
 
 
 def _code(token: str) -> str:

@@ -22,6 +22,8 @@ PUBLICATION = ("none", "votes", "everything")
 MAX_BACKGROUND = 2  # questions on a tester's background
 MAX_PROMPT_CHARS = 2000
 SAME_SIDE_VOTES = 5  # with fewer votes the same side each time says nothing of a tester
+LANGUAGES = ("en", "de", "fr", "es", "pt", "zh", "ar")  # of the testers' page: ISO 639-1
+BROWSER = "auto"  # the language that a tester's browser asks for, where it is one of them
 OWN_CATEGORY = "own"  # the category of questions that testers write themselves
 MAX_FILE_BYTES = 1 << 20  # five hundred questions of the longest; what comes from a page is read by the app itself
 MAX_PROBLEMS = 10  # told at once
@@ -129,6 +131,7 @@ class Study:
             ``everything``; ``consent.publication`` in the file.
         address_hash: whether a keyed hash of the network address that a tester begins from is kept; the page says so.
         proof_of_work_bits: what a browser must compute before its tester begins: 2**bits hashes; 0 for nothing.
+        language: of the testers' page, one of ``LANGUAGES``; ``auto`` for the one that each browser asks for.
     """
 
     name: str
@@ -153,6 +156,7 @@ class Study:
     proof_of_work_bits: int = 0
     address_hash: bool = False
     consent_publication: str = "none"
+    language: str = "en"
 
     @classmethod
     def load(cls, path: str | Path) -> Study:
@@ -267,6 +271,7 @@ _LATER: dict[str, Any] = {
     "proof_of_work_bits": 0,
     "address_hash": False,
     "consent_publication": "none",
+    "language": "en",
 }
 
 
@@ -347,6 +352,7 @@ _RULES = {
     ),
     "proof_of_work_bits": _whole(0, 24, 0),
     "address_hash": _flag(False),
+    "language": _Rule(lambda value: value in (BROWSER, *LANGUAGES), "one of " + ", ".join((BROWSER, *LANGUAGES)), "en"),
 }
 
 _PROMPT_RULES = {

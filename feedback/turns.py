@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 from .assignment import MODELS, Candidate, assignment_for, first_side, left_model, rank_prompts, shuffle_prompts
 from .battles import Answer, Battle, Turn, read_battle, read_turn
+from .messages import many
 from .registry import prompt_key
-from .rules import Refused, checked_answer, checked_question, clean, is_blank, next_turn, shown
+from .rules import Refused, RefusedCall, checked_answer, checked_question, clean, is_blank, is_over, next_turn, shown
 from .sessions import Sessions
 from .study import Prompt
 
@@ -60,7 +61,9 @@ class Turns(Sessions):
                 raise Refused("A round is open already; vote on it or leave it first.")
             voted = self._voted(connection, row["id"])
             if voted >= self.study.rounds:
-                raise Refused(f"All {self.study.rounds} rounds are voted; thank you.")
+                raise Refused(
+                    many("The only round is voted; thank you.", "All {n} rounds are voted; thank you.", n=voted)
+                )
             self._must_have_room(connection, row)
             scheduled = next(iter(self._schedule(connection, row)), None)
             serving = self._serving(connection, row["id"])
@@ -159,7 +162,7 @@ class Turns(Sessions):
             Refused: the turn is unknown or finished, or an answer is missing or impossible.
         """
         if set(answers) != set(MODELS):
-            raise Refused(f"answers of {sorted(answers)} are no pair; give one of model1 and one of model2.")
+            raise RefusedCall(f"answers of {sorted(answers)} are no pair; give one of model1 and one of model2.")
         cleaned = {model: checked_answer(answer) for model, answer in answers.items()}
         cancelled = any(answer.stopped == "cancelled" for answer in cleaned.values())
         blank = [model for model, answer in cleaned.items() if is_blank(answer.text)]
@@ -198,7 +201,7 @@ class Turns(Sessions):
             Refused: an unknown turn or model, or a turn that was complete already.
         """
         if model not in (*MODELS, "both"):
-            raise Refused(f"{shown(model)} is no model; use model1, model2 or both.")
+            raise RefusedCall(f"{shown(model)} is no model; use model1, model2 or both.")
         with self._write() as connection:
             row = connection.execute("SELECT * FROM turns WHERE id = ?", [turn_id]).fetchone()
             if row is not None and row["status"] == "failed":
@@ -261,7 +264,7 @@ class Turns(Sessions):
     def _open(self, connection: sqlite3.Connection, key: int, battle_id: int) -> Battle:
         battle = self._own(connection, key, battle_id)
         if battle.status != "open":
-            raise Refused(f"This round is {battle.status}; go on to the next one.")
+            raise is_over(battle)
         return battle
 
     def _pending(self, connection: sqlite3.Connection, turn_id: int) -> int:
@@ -271,9 +274,9 @@ class Turns(Sessions):
             [turn_id],
         ).fetchone()
         if row is None:
-            raise Refused(f"turn {shown(turn_id)} does not exist.")
+            raise RefusedCall(f"turn {shown(turn_id)} does not exist.")
         if row["status"] != "pending":
-            raise Refused(f"turn {turn_id} is {row['status']} already.")
+            raise RefusedCall(f"turn {turn_id} is {row['status']} already.")
         return row["tester_id"]
 
     def _failures(self, connection: sqlite3.Connection, turn_id: int, errors: Mapping[str, str]) -> None:
