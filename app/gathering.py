@@ -6,13 +6,13 @@ without it: it reads the compiled ones with Python's own gettext.
 
 from __future__ import annotations
 
+import argparse
 import ast
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from babel.core import UnknownLocaleError
+from babel.core import Locale, UnknownLocaleError
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
@@ -110,12 +110,18 @@ def _path(language: str) -> Path:
 
 def main() -> None:
     """Gather, bring every catalogue up to date, compile; say what is still to be translated."""
-    template = gathered()
-    for language in sorted({path.parts[-3] for path in FOLDER.glob(f"*/LC_MESSAGES/{DOMAIN}.po")} | set(sys.argv[1:])):
+    told = "Bring the catalogues of the testers' page up to date with the code, and compile them."
+    parser = argparse.ArgumentParser(prog="python -m app.gathering", description=told)
+    parser.add_argument("language", nargs="*", help="begin a catalogue in this language too, by its code of ISO 639-1")
+    asked = parser.parse_args().language
+    for language in asked:
         try:
-            catalogue = read(language)
+            Locale.parse(language)
         except (UnknownLocaleError, ValueError):
-            sys.exit(f'"{language}" is no language that Babel knows; give its code of ISO 639-1, such as it')
+            parser.error(f'"{language}" is no language that is known; give a code of ISO 639-1, such as it for Italian')
+    template = gathered()
+    for language in sorted({path.parts[-3] for path in FOLDER.glob(f"*/LC_MESSAGES/{DOMAIN}.po")} | set(asked)):
+        catalogue = read(language)
         catalogue.update(template, no_fuzzy_matching=True, update_header_comment=False, update_creation_date=False)
         write(language, catalogue)
         left = sum(1 for message in catalogue if message.id and not all(_strings(message.string or "")))
