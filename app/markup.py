@@ -287,10 +287,7 @@ _BEFORE, _AFTER = mark("as it was before"), mark("after it learned from votes")
 
 def guess(kinship: Kinship) -> str:
     """What is asked before the reveal; it is always about Model 1."""
-    if kinship in ("model1", "model2"):
-        text = _LEARNED[kinship]
-    else:
-        text = _KIN if kinship == "one kind" else _SCRATCH
+    text = {"one kind": _KIN, **_LEARNED}.get(kinship, _SCRATCH)
     return f"<h2>{escape(tr('One last question'))}</h2><p>{tr(text)}</p>"
 
 
