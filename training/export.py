@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from training.common.checkpoint_folder import CONFIG, FINAL, FOLDERS, GGUF, HF, PT, TO_EXPORT, find, form_of
-from training.common.cli import OneLineParser, run_command
+from training.common.cli import OneLineParser, run_command, stoppable
 from training.common.files import ForeignFileError, new_folder, place
 from training.models.gguf_format import FILE_TYPES, ExportError, export_gguf
 from training.models.hf_format import export_hf
@@ -39,6 +39,11 @@ def check_place(source: Path, out: Path) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
+    with stoppable("stopped; nothing is half written, and what was there before stays", resumable=False):
+        _write(arguments)
+
+
+def _write(arguments: argparse.Namespace) -> None:
     source = _source_of(arguments.checkpoint)
     if arguments.to == "hf" and arguments.out:
         check_place(source, arguments.out)

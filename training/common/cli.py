@@ -9,9 +9,11 @@ import importlib.util
 import io
 import os
 import shlex
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from training.common import config
@@ -25,11 +27,47 @@ called_as = ""
 
 
 class Stopped(Exception):
-    """A run that was told to stop, by Ctrl-C or a signal, after it had saved what it needs to go on."""
+    """A run that was told to stop, by Ctrl-C or a signal, after it had saved what it needs to go on.
 
-    def __init__(self, number: int, message: str) -> None:
+    Args:
+        resumable: whether the command has ``--resume``.
+    """
+
+    def __init__(self, number: int, message: str, resumable: bool = True) -> None:
         super().__init__(message)
         self.exit_code = 128 + number
+        self.resumable = resumable
+
+
+class _Ended(BaseException):
+    """A signal, on its way through what cleans up behind itself; no ``Exception``, which ``contained`` would keep."""
+
+
+@contextlib.contextmanager
+def stoppable(message: str, resumable: bool = True) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal end the block as an error does, so that nothing half written stays, with
+    ``Stopped``; a second one acts at once."""
+    before: dict[int, Any] = {}
+
+    def restore() -> None:
+        while before:
+            signal.signal(*before.popitem())
+
+    def end(number: int, frame: Any) -> None:
+        restore()
+        raise _Ended(number)
+
+    if threading.current_thread() is threading.main_thread():
+        numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+        before |= {
+            number: signal.signal(number, end) for number in numbers if signal.getsignal(number) != signal.SIG_IGN
+        }
+    try:
+        yield
+    except _Ended as ended:
+        raise Stopped(ended.args[0], message, resumable) from None
+    finally:
+        restore()
 
 
 def run_command(main: Callable[[argparse.Namespace], int | None], parser: argparse.ArgumentParser, argv: Any) -> int:
@@ -50,7 +88,8 @@ def run_command(main: Callable[[argparse.Namespace], int | None], parser: argpar
         return 130
     except Stopped as stop:
         if os.environ.get("RANK", "0") == "0":  # of several processes one tells it
-            print(f"{parser.prog}: {stop}; go on with: {resume_command(parser.prog, argv)}", file=sys.stderr)
+            how = f"; go on with: {resume_command(parser.prog, argv)}" if stop.resumable else ""
+            print(f"{parser.prog}: {stop}{how}", file=sys.stderr)
         return stop.exit_code
     except (ValueError, OSError) as error:
         if arguments.debug:
@@ -61,11 +100,14 @@ def run_command(main: Callable[[argparse.Namespace], int | None], parser: argpar
 
 def in_one_line(error: Exception) -> str:
     """What went wrong; for a file the system's reason and what to do."""
-    if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
+    if not isinstance(error, OSError) or error.strerror is None:
+        return " ".join(str(error).split())
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # of a copy it is the second place that is full
+        place = error.filename2 or error.filename or "a file cannot be written"
+        return f"{place}: {error.strerror}; free some space, or name another place"
+    if error.filename is None:
         return " ".join(str(error).split())
     remedy = "check the path" if error.errno == errno.ENOENT else "check its permissions, or name another place"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        remedy = "free some space, or name another place"
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return f"{error.filename}: is no folder; name another place"
     return f"{error.filename}: {error.strerror}; {remedy}"

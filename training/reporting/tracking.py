@@ -41,9 +41,10 @@ def tracking(name: str, out: Path, config: Mapping[str, Any]) -> Iterator[Listen
     if name == "none":
         yield None
     elif name == "tensorboard":
-        from torch.utils.tensorboard import SummaryWriter
+        with _starting(name):
+            from torch.utils.tensorboard import SummaryWriter
 
-        writer = SummaryWriter(str(out / "logs"))
+            writer = SummaryWriter(str(out / "logs"))
 
         def add(row: Mapping[str, Any]) -> None:
             for key, value in numbers(row).items():
@@ -56,18 +57,25 @@ def tracking(name: str, out: Path, config: Mapping[str, Any]) -> Iterator[Listen
         finally:
             contained("TensorBoard's files may lack the last measurements", writer.close)
     else:  # Trackio has the interface of W&B
-        tracker = importlib.import_module(name)
         folder = {"dir": str(out)} if name == "wandb" and "WANDB_DIR" not in os.environ else {}
-        try:
+        with _starting(name):
+            tracker = importlib.import_module(name)
             tracker.init(project=PROJECT, name=out.name, config=dict(config), **folder)
-        except Exception as error:  # each tracker has errors of its own
-            offline = "set WANDB_MODE=offline or " if name == "wandb" else ""
-            reason = str(error).rstrip(". \n")
-            raise OptionsError([f"report_to={name} does not start: {reason}; {offline}leave report_to out"]) from error
         try:
             yield lambda row: tracker.log(numbers(row), step=row["step"])
         finally:
             contained(f"{name} may lack the last measurements", tracker.finish)
+
+
+@contextlib.contextmanager
+def _starting(name: str) -> Iterator[None]:
+    """One line where a tracker does not start; each has errors of its own, and some end the program."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        offline = "set WANDB_MODE=offline or " if name == "wandb" else ""
+        reason = " ".join(str(error).split()).rstrip(". ") or type(error).__name__
+        raise OptionsError([f"report_to={name} does not start: {reason}; {offline}leave report_to out"]) from error
 
 
 def numbers(row: Mapping[str, Any]) -> dict[str, float]:

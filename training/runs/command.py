@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from training.common.checkpoint_folder import CURVES, FILES, FOLDERS, RESUME, report_in
-from training.common.cli import OneLineParser, contained
+from training.common.cli import OneLineParser, contained, stoppable
 from training.common.config import add_config, add_settings
 from training.common.files import (
     MANIFEST,
@@ -241,6 +241,12 @@ def conclusion(report: Mapping[str, Any], out: Path) -> str:
         said += f", its target is {target:g}"
     name = report["model"].replace("model", "Model ")
     weak = f"\n{name} {why}" if (why := shortfall(report)) else ""
+    lacking = ", ".join(name for name, written in report.get("written", {}).items() if written is None)
+    weak += (
+        f"\nnot written, for the reason above: {lacking}; `python -m training.export {out}` makes hf and gguf"
+        if lacking
+        else ""
+    )
     more = f"\nits state is kept in {out / RESUME}; go on with --resume" if is_cut_short(report) else ""
     return f"{said}{weak}{more}"
 
@@ -273,6 +279,20 @@ def finish(
         title: of the curves.
         key: of what the data held when the run began.
     """
+    told = f"stopped while {out} was written: the trained weights are there, and nothing is half written"
+    with stoppable(told):
+        return _finish(out, run, states, report, exports, title, key)
+
+
+def _finish(
+    out: Path,
+    run: Trained,
+    states: TrainingStates,
+    report: dict[str, Any],
+    exports: Mapping[str, Callable[[], Any]],
+    title: str,
+    key: str,
+) -> dict[str, Any]:
     trainer = run.trainer
     report |= run_report(trainer.outcome, trainer.outcome.best, run.dataset, trainer.compute, trainer.energy_used)
     report |= {"seed": states.config["seed"], "config": states.config}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -111,3 +112,40 @@ def test_a_tracker_that_does_not_start_is_one_line(tmp_path: Path, monkeypatch: 
     words = r"(?s)report_to=wandb does not start: .*; set WANDB_MODE=offline or leave report_to out"
     with pytest.raises(OptionsError, match=words), tracking("wandb", tmp_path, {}):
         pass
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("no network"), OSError(28, "No space left on device"), SystemExit(1)])
+@pytest.mark.parametrize("call", ["init", "log", "finish"])
+def test_no_call_of_a_tracker_costs_the_run(
+    call: str, fault: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*given: Any, **named: Any) -> None:
+        raise fault
+
+    does_nothing = {name: lambda *given, **named: None for name in ("init", "log", "finish")}
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(**does_nothing | {call: broken}))
+    if call == "init":
+        with pytest.raises(OptionsError, match=r"report_to=wandb does not start: .*; set WANDB_MODE=offline"):
+            tracked_run("wandb", tmp_path)
+        return
+    rows = tracked_run("wandb", tmp_path)
+    assert rows[-1]["step"] == 12
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1, "told once, not at each step"
+    assert ("the tracker gets no more measurements" if call == "log" else "may lack the last measurements") in said
+
+
+@pytest.mark.parametrize("call", ["__init__", "add_scalar", "add_text", "close"])
+def test_no_call_of_tensorboard_costs_the_run(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*given: Any, **named: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(f"torch.utils.tensorboard.SummaryWriter.{call}", broken)
+    if call == "__init__":
+        with pytest.raises(OptionsError, match=r"report_to=tensorboard does not start: .*; leave report_to out"):
+            tracked_run("tensorboard", tmp_path)
+        return
+    assert tracked_run("tensorboard", tmp_path)[-1]["step"] == 12
+    assert capsys.readouterr().err.count("\n") == 1

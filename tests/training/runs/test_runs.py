@@ -19,8 +19,8 @@ from tests.training.test_writing_commands import SMALL
 from tests.training.tiny_run import OPTIONS, Watched, saved_run
 from training import train_art_ai_model
 from training.common.cache import give_a_home
-from training.common.cli import Stopped, is_installed
-from training.common.files import held
+from training.common.cli import Stopped, in_one_line, is_installed
+from training.common.files import WORKSPACE, held, new_file
 from training.corpus import CorpusError, load
 from training.corpus.cleaned import cleaned
 from training.loop.resume import Interruption, differences
@@ -85,6 +85,59 @@ def test_a_source_has_one_spelling(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert list(map(one_spelling, given)) == ["texts", "texts", "texts=2", "core", "core=2", "a=b"]
     assert differences({"data": ["texts/", "core"]}, {"data": [str(tmp_path / "texts"), "core"]}) == []
     assert differences({"data": ["texts"]}, {"data": ["core"]}) == ["data was ['texts'] and is ['core']"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_while_the_model_is_written_leaves_nothing_half_written_and_is_said(
+    train: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def killed(hf: Path, gguf: Path) -> None:
+        with new_file(gguf) as partial:
+            partial.write_bytes(b"half")
+            os.kill(os.getpid(), number)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the suite itself may run under nohup
+    handlers = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr("training.runs.model1.export_gguf", killed)
+            said = train(code=128 + number)
+        assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)] == handlers
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (
+        "stopped while out was written: the trained weights are there, and nothing is half written; go on with" in said
+    )
+    assert (tmp_path / "out" / "art_ai_best.pt").is_file()
+    assert not (tmp_path / "out" / "model.gguf").exists()
+    assert not list((tmp_path / "out").glob(f"{WORKSPACE}*"))
+    train("--resume")
+    assert (tmp_path / "out" / "model.gguf").is_file()
+    assert (tmp_path / "out" / "training_report.json").is_file()
+
+
+def test_a_disk_that_fills_while_the_model_is_written_is_said_at_the_end(
+    train: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(hf: Path, gguf: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("training.runs.model1.export_gguf", full)
+    said = train()
+    assert "model.gguf is not written: [Errno 28] No space left on device" in said
+    assert "not written, for the reason above: model.gguf; `python -m training.export out` makes hf and gguf" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENOSPC, "Full"), "a file cannot be written: Full; free some space, or name another place"),
+        (OSError(errno.ENOSPC, "Full", "source", None, "place"), "place: Full; free some space, or name another place"),
+        (OSError(errno.EFBIG, "Large", "place"), "place: Large; free some space, or name another place"),
+    ],
+)
+def test_a_full_disk_is_a_line_that_names_the_place(error: OSError, line: str) -> None:
+    assert in_one_line(error) == line
 
 
 def test_a_closed_terminal_saves_the_run(tmp_path: Path) -> None:
