@@ -299,6 +299,7 @@ def test_a_version_has_all_that_a_training_leaves(model2: Path, tmp_path: Path, 
     assert found["parent"]["sha256"] == file_sha256(model2 / GGUF)
     assert (found["votes_hash"], found["study"], found["method"]) == ("bb", "s#1", "dpo")
     assert found["pairs"]["learned"] == 24
+    assert found["questions"] == [f"q{n}" for n in range(8)]
     assert found["held_out"]["n"] == 6
     assert found["held_out"]["gain"]["accuracy"] == 1.0  # all testers prefer the longer answer
     assert found["length"]["preferred_is_longer"] == 1.0

@@ -296,6 +296,7 @@ def _improvement(
             "held_out": len(data.held_out),
             "left_out": dict(header.get("left_out") or {}) | dict(data.left_out),
         },
+        "questions": sorted({record["prompt_id"] for record in data.train.records}),
         "held_out": held_out,
         "guards": guards,
         "length": lengths(np.array(sizes, float).reshape(-1, 2)),
