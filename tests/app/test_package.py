@@ -102,9 +102,10 @@ def test_a_wheel_holds_every_file_of_the_packages_and_no_votes(wheel: Path) -> N
     assert "diptych = app.__main__:main" in entry
 
 
-def lacking_with(extra: str) -> set[str]:
-    """Modules of our requirements that an installation with one extra alone does not have."""
-    there = {canonicalize_name(Requirement(line).name) for line in (*PROJECT["dependencies"], *EXTRAS[extra])}
+def lacking_with(*extras: str) -> set[str]:
+    """Modules of our requirements that an installation with these extras alone does not have."""
+    installed = [*PROJECT["dependencies"], *(line for extra in extras for line in EXTRAS[extra])]
+    there = {canonicalize_name(Requirement(line).name) for line in installed}
     all_of_them = {canonicalize_name(Requirement(line).name) for line in lines("requirements.txt")}
     modules = packages_distributions()
     ours = {name: {canonicalize_name(d) for d in found} for name, found in modules.items()}
@@ -146,6 +147,29 @@ def test_the_installed_app_shows_results_and_every_export(installed_app: App) ->
         for name in ("csv", "jsonl", "parquet", "dpo", "kto", "arena", "sqlite"):
             assert client.get(f"/admin/export/{name}").status_code == 200, name
         assert client.get("/admin/").status_code == 200
+
+
+def test_the_commands_of_the_votes_need_no_extra(installed_app: App, tmp_path: Path) -> None:
+    """The statistics, an export and the report of the votes that the app has taken, without Gradio and PyTorch."""
+    blocked = lacking_with()
+    assert {"gradio", "torch", "httpx", "xllamacpp"} <= blocked
+    for words in (
+        ["stats", "--json", "-"],
+        ["export", "--format=csv", "--out=v.csv"],
+        ["report", "--out=r"],
+        ["check"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", BLOCKED.format(blocked=blocked), *words, "--db", str(installed_app.database)],
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(installed_app.path)}, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    refused = subprocess.run(
+        [sys.executable, "-c", BLOCKED.format(blocked=blocked), "app", "--db", "v.db"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(installed_app.path)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert refused.returncode == 2
+    assert re.fullmatch(r"diptych app: needs \w+, which is not installed; .*diptych\[app\].*\n", refused.stderr)
 
 
 def test_each_command_is_the_function_of_its_module(capsys: pytest.CaptureFixture[str]) -> None:
