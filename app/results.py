@@ -136,7 +136,7 @@ class ResultsTab:
             *sections.subgroups(result),
             *sections.disturbances(votes, result, facts),
             "<h2>Who took part</h2>",
-            sections.table(("", "testers"), facts.flow),
+            sections.table("who took part", ("", "testers"), facts.flow),
             *sections.people(votes, facts),
             "<h2>All statistics</h2>",
             sections.number_table(result),

@@ -28,6 +28,7 @@ from app.researchers import ResearchersPage, export_routes
 from app.runtime import Runtime
 from app.testers import TestersPage
 from app.theme import diptych_theme
+from feedback.report.sections import TAKE
 
 HERE = Path(__file__).parent
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def build(
     # The style goes into the head as it is: Gradio would rewrite what it is given as `css`, and loses gradients.
     gr.mount_gradio_app(
         server, researchers, "/admin", auth_dependency=login.user,
-        head=_style("style.css", "admin.css") + f"<script>{_read('admin.js')}</script>", **common,
+        head=_style("style.css", "admin.css") + _script("admin.js") + f"<script>{TAKE}</script>", **common,
     )  # fmt: skip
     gr.mount_gradio_app(
         server, testers, "/",

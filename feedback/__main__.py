@@ -72,6 +72,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     report = command("report", _report, "A page to keep: report.html, its plots inside.")
     _add_database(report)
     report.add_argument("--out", required=True, type=_place, metavar="DIR", help="the folder to write it into")
+    report.add_argument("--pdf", action="store_true", help="report.pdf as well, printed by Chromium, Chrome or Edge")
     patterns = command("patterns", _patterns, "Votes that look like a script's or one hand's for many; no results.")
     _add_database(patterns)
     patterns.add_argument("--json", metavar="FILE", help="write them as JSON; - is standard output")
@@ -228,12 +229,16 @@ def _preferences(arguments: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     from .looks import log_look
     from .report import write_report
+    from .report.pdf import find_browser, print_to_pdf
 
+    browser = find_browser() if arguments.pdf else ""
     database = _open(arguments.db)
     path, votes, result = write_report(database, arguments.out, arguments.study)
     if votes.id is not None:
         log_look(database, votes.id, "report", result)
     print(path)
+    if arguments.pdf:
+        print(print_to_pdf(path, browser))
     return 0
 
 

@@ -26,7 +26,12 @@ from training.corpus.records import read_records
 from training.reporting.report import REPORT_KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "tutorials").glob("*.md")),
+)
 PACKAGES = ("app", "feedback", "training")
 FOLDERS = (*PACKAGES, "tests", "docs", "benchmarks")
 TEXTS = {"", ".css", ".js", ".json", ".md", ".py", ".sh", ".svg", ".toml", ".txt"}

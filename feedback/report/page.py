@@ -10,7 +10,18 @@ from ..statistics import StudyVotes
 from ..versions import improved, who_answered
 from . import figures
 from .facts import Facts
-from .sections import Code, disturbances, left_out, number_table, overview, people, subgroups, table, testers_left_out
+from .sections import (
+    TAKE,
+    Code,
+    disturbances,
+    left_out,
+    number_table,
+    overview,
+    people,
+    subgroups,
+    table,
+    testers_left_out,
+)
 from .wording import answer, headline, percent
 
 _STYLE = """
@@ -50,7 +61,9 @@ def page(votes: StudyVotes, result: dict[str, Any], facts: Facts, now: str) -> s
         *subgroups(result),
         *disturbances(votes, result, facts),
         "<h2>Who took part</h2>",
-        table(("", "testers"), [*facts.flow, ("Left out by the study's rules", testers_left_out(result))]),
+        table(
+            "who took part", ("", "testers"), [*facts.flow, ("Left out by the study's rules", testers_left_out(result))]
+        ),
         *people(votes, facts),
         *(["<h2>All statistics</h2>", number_table(result)] if result["n_votes"] else []),
         "<h2>Left out, and why</h2>",
@@ -60,7 +73,9 @@ def page(votes: StudyVotes, result: dict[str, Any], facts: Facts, now: str) -> s
     return (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><meta name="viewport" content='
         f'"width=device-width, initial-scale=1"><title>{escape(study["name"])}: report</title>'
-        f"<style>{_STYLE}{figures.STYLE}</style></head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>\n"
+        f"<style>{_STYLE}{figures.STYLE}</style></head>\n<body>\n"
+        + "\n".join(body)
+        + f"\n<script>{TAKE}</script>\n</body>\n</html>\n"
     )
 
 
@@ -113,13 +128,13 @@ def _study(facts: Facts, alpha: float) -> list[str]:
     ]
     return [
         "<h2>Settings</h2>",
-        table(("", ""), rows),
+        table("settings", ("", ""), rows),
         "<h2>The models</h2>",
-        table(("", ""), models),
+        table("models", ("", ""), models),
         "<h2>Consent</h2>",
         f'<p class="note">{escape(settings["consent_text"])}</p>',
         "<h2>Prompts</h2>",
-        table(("category", "prompt", "Model 1 left", "right", "votes"), prompts),
+        table("prompts", ("category", "prompt", "Model 1 left", "right", "votes"), prompts),
         "<h2>Hashes</h2>",
-        table(("SHA-256 of", ""), [(name, Code(value)) for name, value in hashes]),
+        table("hashes", ("SHA-256 of", ""), [(name, Code(value)) for name, value in hashes]),
     ]

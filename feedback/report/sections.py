@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from html import escape
+from html import escape, unescape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..statistics.anytime import closed_prefix
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from ..statistics import StudyVotes
     from ..statistics.outcomes import TesterCounts
     from .facts import Facts
+
+
+TAKE = (Path(__file__).parent / "take.js").read_text(encoding="utf-8")
+"""What the buttons below plots and tables do; a page that shows them has it once."""
 
 
 def overview(result: dict[str, Any], testers: TesterCounts, alpha: float, looks: Iterable[int]) -> list[str]:
@@ -60,7 +66,7 @@ def _verdicts(totals: dict[str, int]) -> str:
         ("Both bad", totals["both_bad"]),
     )
     whole = max(1, sum(totals.values()))
-    return table(("", "votes", "share"), [(name, n, percent(n / whole)) for name, n in outcomes])
+    return table("verdicts", ("", "votes", "share"), [(name, n, percent(n / whole)) for name, n in outcomes])
 
 
 def subgroups(result: dict[str, Any]) -> list[str]:
@@ -100,7 +106,7 @@ def _group_table(lines: Iterable[tuple[str, dict[str, Any], int | None]], everyb
         )
         for name, entry, votes in lines
     ]
-    return table(header, rows)
+    return table("preference in parts", header, rows)
 
 
 def _good_enough(enough: dict[str, Any] | None) -> list[str]:
@@ -111,7 +117,8 @@ def _good_enough(enough: dict[str, Any] | None) -> list[str]:
         (name, enough[key]["yes"], enough[key]["no"], percent(enough[key]["share"]))
         for name, key in (("Model 1 won", "model1"), ("Model 2 won", "model2"), ("Neither won", "neither"))
     ]
-    return ["<h2>Was the better answer good enough?</h2>", table(("", "yes", "no", "share of yes"), rows)]
+    header = ("", "yes", "no", "share of yes")
+    return ["<h2>Was the better answer good enough?</h2>", table("good enough", header, rows)]
 
 
 def disturbances(votes: StudyVotes, result: dict[str, Any], facts: Facts) -> list[str]:
@@ -187,7 +194,8 @@ def people(votes: StudyVotes, facts: Facts) -> list[str]:
 
 def number_table(result: dict[str, Any]) -> str:
     """Every estimate with its interval and p-value."""
-    return table(("", "estimate", "interval", "p"), [*_with_intervals(result), *_without_intervals(result)])
+    rows = [*_with_intervals(result), *_without_intervals(result)]
+    return table("statistics", ("", "estimate", "interval", "p"), rows)
 
 
 def _with_intervals(result: dict[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -238,7 +246,7 @@ def testers_left_out(result: dict[str, Any]) -> int:
 def left_out(result: dict[str, Any]) -> str:
     """What is not counted where, and why."""
     rows = [(entry["reason"], entry["n"]) for entry in result["excluded"]]
-    return table(("", "number"), rows) if rows else "<p>Nothing is left out.</p>"
+    return table("left out", ("", "number"), rows) if rows else "<p>Nothing is left out.</p>"
 
 
 class Code(str):
@@ -251,12 +259,22 @@ def grid(plots: Sequence[str]) -> str:
 
 
 def figure(svg: str, caption: str) -> str:
-    """A plot with its caption."""
-    return f"<figure>{svg}{f'<figcaption>{escape(caption)}</figcaption>' if caption else ''}</figure>"
+    """A plot with its caption, and buttons that save it."""
+    label = re.search(r'aria-label="([^"]*)"', svg)
+    told = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f"<figure>{svg}{told}{_take(unescape(label[1]) if label else 'plot', 'SVG', 'PNG')}</figure>"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Rows as an HTML table; whole numbers are set as numbers."""
+def _take(name: str, *forms: str) -> str:
+    """The buttons of ``take.js``; ``name`` becomes that of the file."""
+    buttons = "".join(
+        f'<button type="button" aria-label="Save as {form}: {escape(name)}">{form}</button>' for form in forms
+    )
+    return f'<div class="take" data-name="{escape(name)}">{buttons}</div>'
+
+
+def table(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as an HTML table, and buttons that save it; whole numbers are set as numbers."""
 
     def cell(value: Any) -> str:
         if isinstance(value, Code):
@@ -268,4 +286,5 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
     lines = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
     top = f"<thead><tr>{head}</tr></thead>" if any(header) else ""
-    return f'<div class="wide" tabindex="0"><table>{top}<tbody>{lines}</tbody></table></div>'
+    shown = f'<div class="wide" tabindex="0"><table>{top}<tbody>{lines}</tbody></table></div>'
+    return f'<div class="table">{shown}{_take(title, "LaTeX", "Markdown")}</div>'

@@ -57,6 +57,11 @@ def test_a_vote_reaches_the_page_and_the_csv(
         page.wait_for_selector("#results h1")
         assert f"{votes} vote" in page.inner_text("#results h1")
         assert "Model" in page.inner_text("#results")
+        for form, ending in (("SVG", ".svg"), ("PNG", ".png"), ("LaTeX", ".tex"), ("Markdown", ".md")):
+            with page.expect_download() as download:
+                page.locator("#results .take button", has_text=form).first.click()
+            assert download.value.suggested_filename.endswith(ending)
+            assert download.value.path().stat().st_size > 60
         page.click("role=tab[name=Votes]")
         page.wait_for_selector("#votes-table table")
         row = page.locator("#votes-table tr", has_text=voted[:8]).first.inner_text()

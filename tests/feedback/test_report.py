@@ -2,15 +2,24 @@ from __future__ import annotations
 
 import random
 import re
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import pytest
+from PIL import Image
 
 from feedback.__main__ import main
 from feedback.blind_test import BlindTest
+from feedback.report import pdf
+from feedback.report.sections import TAKE
 from feedback.report.wording import headline
 from feedback.statistics import summary
 from tests.feedback.protocol import answered, choice_for, dataset_d, open_test, vote_for
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 def people(test: BlindTest, testers: int, rounds: int = 4) -> None:
@@ -35,7 +44,11 @@ def test_a_report_of_any_size_is_one_file_that_needs_no_network(tmp_path: Path, 
     assert main(["report", "--db", str(tmp_path / "v.db"), "--out", str(tmp_path / "deep" / "report")]) == 0
     assert [path.name for path in (tmp_path / "deep" / "report").glob("[!.]*")] == ["report.html"]
     html = (tmp_path / "deep" / "report" / "report.html").read_text()
-    assert not re.findall(r'(?:src|href)="(?!#)[^"]*"|@import|<script|url\(http', html)
+    assert html.count("<script>") == 1, "what the buttons do, and nothing else"
+    assert not re.findall(r"fetch|XMLHttp|WebSocket|sendBeacon|import\(", TAKE)
+    assert not re.findall(
+        r'(?:src|href)="(?!#)[^"]*"|@import|<script|url\(http', html.replace(f"<script>{TAKE}</script>", "")
+    )
     assert set(re.findall(r"https?://[^\s\"<]+", html)) <= {
         "http://www.w3.org/2000/svg",
         "http://www.w3.org/1999/xlink",
@@ -47,6 +60,81 @@ def test_a_report_of_any_size_is_one_file_that_needs_no_network(tmp_path: Path, 
     assert test.database.connection.execute("SELECT secret FROM studies").fetchone()[0] not in html
     looks = test.database.connection.execute("SELECT kind FROM looks").fetchall()
     assert [look["kind"] for look in looks] == ["report"]
+
+
+def test_every_plot_and_table_is_taken_away_at_a_button(tmp_path: Path, browser: Browser) -> None:
+    test = open_test(tmp_path / "v.db", reasons=["Clearer", "50% & more_{of} ~ \\ | it"])
+    people(test, 12)
+    assert main(["report", "--db", str(tmp_path / "v.db"), "--out", str(tmp_path)]) == 0
+    context = browser.new_context(accept_downloads=True, color_scheme="dark")
+    page = context.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    taken: dict[str, list[Path]] = {}
+    buttons = page.locator(".take button")
+    for place in range(buttons.count()):
+        button = buttons.nth(place)
+        with page.expect_download() as download:
+            button.click()
+        name = download.value.suggested_filename
+        download.value.save_as(tmp_path / f"{place}-{name}")
+        taken.setdefault(button.inner_text(), []).append(tmp_path / f"{place}-{name}")
+    plots, tables = page.locator("figure svg").count(), page.locator("table").count()
+    assert {form: len(files) for form, files in taken.items()} == {
+        **{"SVG": plots, "PNG": plots},
+        **{"LaTeX": tables, "Markdown": tables},
+    }
+    for path in taken["SVG"]:
+        drawn = path.read_text(encoding="utf-8")
+        root = ElementTree.fromstring(drawn)
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert not re.search(r"var\(|class=|tabindex", drawn)
+        assert "rgb(59, 91, 219)" in drawn, "the mark's colour"
+    for path in taken["PNG"]:
+        with Image.open(path) as picture:
+            assert picture.format == "PNG"
+            assert picture.width == 1200
+            assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+            assert len(picture.convert("RGB").getcolors(1 << 20) or ()) > 20, "not a blank one"
+    statistics = next(path for path in taken["Markdown"] if path.name.endswith("-statistics.md")).read_text()
+    rows = [line.split(" | ") for line in statistics.splitlines()]
+    assert rows[:2] == [["| ", "estimate", "interval", "p |"], ["| ---", "---", "---", "--- |"]]
+    assert {len(row) for row in rows} == {4}
+    assert (
+        f"| {test.study.prompts[0].category} | {test.study.prompts[0].text} | "
+        in next(path for path in taken["Markdown"] if path.name.endswith("-prompts.md")).read_text()
+    )
+    latex = next(path for path in taken["LaTeX"] if path.name.endswith("-verdicts.tex")).read_text()
+    assert latex.startswith(
+        "% needs \\usepackage{booktabs}\n\\begin{tabular}{lrl}\n\\toprule\n & votes & share \\\\\n\\midrule\n"
+    )
+    assert re.search(r"\nModel 1 better & \d+ & \d+\\% \\\\\n", latex)
+    assert latex.endswith("\\bottomrule\n\\end{tabular}\n")
+    context.close()
+
+
+def test_the_report_is_printed_where_there_is_a_browser(
+    tmp_path: Path, browser: Browser, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = open_test(tmp_path / "v.db")
+    vote_for(test, test.enrol("1").id, ["tie"])
+    words = ["report", "--db", str(tmp_path / "v.db"), "--out", str(tmp_path / "out"), "--pdf"]
+    monkeypatch.setattr(pdf, "NAMES", (*pdf.NAMES, browser.browser_type.executable_path))
+    assert main(words) == 0, capsys.readouterr().err
+    printed = (tmp_path / "out" / "report.pdf").read_bytes()
+    assert printed.startswith(b"%PDF-")
+    assert printed.rstrip().endswith(b"%%EOF")
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) >= 2
+    monkeypatch.setattr(pdf, "NAMES", ())
+    monkeypatch.setattr(pdf, "PLACES", (str(tmp_path / "nothing"),))
+    capsys.readouterr()
+    assert main([*words[:-2], str(tmp_path / "other"), "--pdf"]) == 2
+    assert "--pdf needs Chromium, Chrome or Edge, and none was found" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+    monkeypatch.setattr(pdf, "PLACES", (sys.executable,))
+    assert main([*words[:-2], str(tmp_path / "other"), "--pdf"]) == 2
+    told = capsys.readouterr().err
+    assert f"{sys.executable} did not print" in told
+    assert told.count("\n") == 1
 
 
 def test_answers_of_one_length_are_one_group(tmp_path: Path) -> None:
