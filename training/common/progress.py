@@ -127,6 +127,12 @@ class Progress:
         self.state = replace(self.state, stage=stage, message=message, seconds_left=None, seconds_at_most=None)
         self._write()
 
+    def update(self, message: str) -> None:
+        """How far the stage is, for the progress file alone."""
+        self.state = replace(self.state, message=message)
+        if time.monotonic() - self._written > 0.5:
+            self._write()
+
     def say(self, message: str) -> None:
         """A line between the bar's updates."""
         with contextlib.suppress(OSError):

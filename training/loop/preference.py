@@ -256,7 +256,9 @@ def build_trainer(base: Base, data: PreferenceData, options: ImproveOptions, com
     return trainer
 
 
-def likelihoods_of(trainer: PackedPreferences, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
+def likelihoods_of(
+    trainer: PackedPreferences, numbers: Sequence[int] | np.ndarray, progress: Progress | None = None
+) -> np.ndarray:
     """Log-likelihoods (nats) of the documents with these numbers, longest first through the model."""
     documents, options = trainer.data.documents, trainer.options
     numbers = np.asarray(numbers, np.int64)
@@ -273,6 +275,8 @@ def likelihoods_of(trainer: PackedPreferences, numbers: Sequence[int] | np.ndarr
             texts = PackedTexts.of(documents, numbers[places], options.seq_len, trainer.pad_id)
             found[places] = log_likelihoods(trainer.packed, texts.to(trainer.compute.device)).cpu().numpy()
             bar.update(len(places))
+            if progress is not None:
+                progress.update(f"reading {len(order):,} texts, {start + len(places):,} done")
             cores.after_step(time.monotonic() - started)
     return found
 
@@ -289,7 +293,7 @@ def reference_likelihoods(trainer: Any, weights_hash: str, progress: Progress) -
             return torch.from_numpy(np.load(path))
         progress.stage("evaluate", f"reading {len(documents):,} texts with the model as it is")
         with trainer.model.disable_adapter():
-            found = likelihoods_of(trainer, np.arange(len(documents)))
+            found = likelihoods_of(trainer, np.arange(len(documents)), progress)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npy", delete=False) as partial:
             np.save(partial, found)
         os.replace(partial.name, path)

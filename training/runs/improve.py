@@ -181,7 +181,7 @@ def improve(request: Request, start: Start, progress: Progress) -> dict[str, Any
         used = energy.so_far()
     progress.stage("evaluate", "reading the held-out pairs with the improved model")
     held = data.held_out.documents.reshape(-1, 2)
-    after = likelihoods_of(trainer, held.flatten()).reshape(-1, 2)
+    after = likelihoods_of(trainer, held.flatten(), progress).reshape(-1, 2)
     before = trainer.reference.numpy()[held]
     sizes = data.documents.answer_bytes[held].astype(float)
     found = compare(before, after, sizes, [record["tester"] for record in data.held_out.records])
