@@ -29,6 +29,7 @@ COMMANDS = {
     "export": ("training.export", "a checkpoint for other programs (--to), or the votes (--format)"),
     "improve": ("training.improve", "let a model learn from the votes"),
     "preferences": (VOTES, "what a model can learn from the votes"),
+    "push": ("training.push", "a model (--model), or the votes of a study (--study), to the Hugging Face Hub"),
     "stats": (VOTES, "the statistics of the votes"),
     "report": (VOTES, "a page of them to keep"),
     "patterns": (VOTES, "votes that look like a script's"),
@@ -70,6 +71,11 @@ def run(name: str, rest: list[str]) -> int:
     module = COMMANDS[name][0]
     if name == "export" and any(word.partition("=")[0] == "--format" for word in rest):
         module = VOTES
+    if name == "push" and not any(word.partition("=")[0] in ("--model", "--dataset", "-h", "--help") for word in rest):
+        module = VOTES
+        rest = [
+            word for word, after in zip(rest, [*rest[1:], "-"], strict=True) if (word, after[:1]) != ("--study", "-")
+        ]
     function = importlib.import_module(module).main
     if module == VOTES:
         return int(function([name, *rest], prog="diptych"))

@@ -341,6 +341,11 @@ def main(argv: list[str] | None = None, prog: str = "python -m feedback") -> int
             raise
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # no room, or no right, even for what is temporary
+        if arguments.debug:
+            raise
+        print(f"error: {error.filename or 'what is written'}: {error.strerror or error}", file=sys.stderr)
+        return 2
     except sqlite3.DatabaseError as error:  # damage that shows only when the page is read
         if arguments.debug:
             raise

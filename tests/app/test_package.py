@@ -25,6 +25,7 @@ from feedback import __version__
 from tests.app.chat_server import ANSWER, ChatServer
 from tests.app.serving import PASSWORD, App
 from tests.app.visitor import Visitor
+from tests.feedback.protocol import open_test
 from tests.trained import ROOT
 
 if TYPE_CHECKING:
@@ -190,6 +191,16 @@ def test_what_is_typed_is_what_is_told(capsys: pytest.CaptureFixture[str]) -> No
         assert (end.value.code, len(told.splitlines())) == (2, 1)
         name = " ".join(word for word in words if not word.startswith("-") and word != "x")
         assert told.startswith(f"diptych {name}: "), told
+
+
+def test_push_is_of_a_model_or_of_votes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["push", "--model", "model1", "--checkpoint", str(tmp_path), "--to", "a/b"]) == 2
+    assert capsys.readouterr().err.startswith(f"diptych push: {tmp_path} holds no model in Hugging Face's form")
+    assert main(["push", "--study", "--db", str(tmp_path / "no.db"), "--to", "a/b"]) == 2
+    assert str(tmp_path / "no.db") in capsys.readouterr().err
+    open_test(tmp_path / "v.db").database.close()
+    assert main(["push", "--study", "Another", "--db", str(tmp_path / "v.db"), "--to", "a/b"]) == 2
+    assert "Another" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
