@@ -15,7 +15,7 @@ from app import logs
 from app.begun import read_begun
 from app.child import short_path
 from app.demo_training import CHECKPOINTS, DemoTraining
-from app.gate import shortfall_of
+from app.gate import refusal, shortfall_of
 from app.language import must_have_texts
 from app.limits import ADDRESS_LIMIT, SESSION_LIMIT, TESTER_LIMIT, Limits
 from app.protection import Origins
@@ -216,6 +216,8 @@ def _has_to_be_trained(model: str, asked: str | None, spec: str) -> bool:
     if asked is None and not _is_trained(model):
         return True
     why = shortfall_of(spec, model)
+    if why and refusal(spec):
+        raise UsageError(f"--{model} {spec}: {why}; name another version")
     if why and asked is not None:
         raise UsageError(f"--{model} {asked}: {why}; go on with its training by --resume, or name another model")
     if why:

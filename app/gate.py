@@ -15,10 +15,19 @@ def report_of(spec: str) -> dict[str, Any]:
     return (report_in(folder) if folder else None) or {}
 
 
+def refusal(spec: str) -> str:
+    """Why a guard refused a version that learned from votes, as the end of a sentence; empty where none did."""
+    told = report_of(spec).get("improvement")
+    if not isinstance(told, dict) or told.get("accepted") is not False:
+        return ""
+    reasons = told.get("refused_because") or ["its report says why"]
+    return f"was refused after it learned from votes: {'; '.join(map(str, reasons))}"
+
+
 def shortfall_of(spec: str, model: str) -> str:
     """Why testers must not be shown the model of a SPEC, in a sentence without its full stop; empty where they may.
 
     A model without a report, such as that of a server, is shown: nothing tells how much it has learned.
     """
-    why = shortfall(report_of(spec))
+    why = refusal(spec) or shortfall(report_of(spec))
     return f"{NAMES[model]} {why}" if why else ""

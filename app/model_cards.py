@@ -73,6 +73,8 @@ def _card(comparison: Comparison, model: ModelEvidence, lines: Sequence[Line], h
 def _made(model: ModelEvidence) -> str:
     if not model.report:
         return "Not told how it was made"
+    if method := model.report.at("improvement", "method").content:
+        return f"Learned from votes, by {str(method).upper()}"
     base = model.report.at("base").content
     return "Trained from scratch" if base is None else "Pretrained, then fine-tuned"
 

@@ -62,17 +62,17 @@ def answer(result: dict[str, Any], alpha: float, improved: str) -> str:
         low, high, share = 1 - high, 1 - low, 1 - share
     level = f"{100 * (1 - alpha):g}%"
     size = f"{closed:,} closed session{'s' * (closed != 1)}"
-    between = f"{percent(low)} to {percent(high)} at {level}, however often one looks, from {size}"
+    between = f"{percent(low)} to {percent(high)} however often one looks ({level}, {size})"
     if low > 0.5:
         said = "Testers prefer the new model to the one that it was made from"
     elif high < 0.5:
         said = "Testers prefer the old model to the one that was made from it"
     else:
         return (
-            f"No preference can be claimed yet: {percent(share)} for the new model, between {between}, which includes"
-            " an even split; go on."
+            f"No preference can be claimed yet: {percent(share)} for the new model, {between}, which includes an"
+            " even split; go on."
         )
-    return f"{said}: {percent(share)} for the new one, between {between}; enough to stop."
+    return f"{said}: {percent(share)} for the new one, {between}; enough to stop."
 
 
 def number(value: Any, digits: int = 3) -> str:

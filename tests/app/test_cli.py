@@ -35,6 +35,14 @@ def test_an_address_that_cannot_be(capsys: pytest.CaptureFixture[str], arguments
     assert told in fails(capsys, *arguments)
 
 
+def test_a_version_that_a_guard_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = {"accepted": False, "refused_because": ["held-out text takes 1.9 bits per byte, at most 1.2 may be"]}
+    (tmp_path / "training_report.json").write_text(json.dumps({"model": "model2", "improvement": told}))
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    line = fails(capsys, "--port", "0", "--db", tmp_path / "votes.db", "--model1", tmp_path)
+    assert line.endswith("takes 1.9 bits per byte, at most 1.2 may be; name another version")
+
+
 def test_a_malformed_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = tmp_path / "study.toml"
     study.write_text('name = "x"\nrounds = "many"\n')

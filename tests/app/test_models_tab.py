@@ -146,6 +146,14 @@ def test_models_without_a_training_are_said_to_tell_nothing(tmp_path: Path, spec
     assert compact_html(runtime) == "", "a tester is not bothered with it"
 
 
+def test_a_version_that_learned_from_votes_says_so(tmp_path: Path, specs: dict[str, str]) -> None:
+    report = REPORT | {"improvement": {"method": "kto", "accepted": True}}
+    (tmp_path / "one" / "training_report.json").write_text(json.dumps(report))
+    overview, _ = models_html(runtime_of(tmp_path, specs))
+    assert overview.count("Learned from votes, by KTO") == 1
+    assert overview.count("Pretrained, then fine-tuned") == 1
+
+
 def test_the_curves_are_thinned_and_have_a_number_at_each_mark() -> None:
     drawn = loss_curve("model1", "Model 1", ROWS)
     line = re.search(r'class="line model1 thin" points="([^"]*)"', drawn)

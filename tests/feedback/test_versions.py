@@ -117,8 +117,8 @@ def test_the_report_of_an_improvement_says_whether_testers_prefer_it(tmp_path: P
     low, high = (round(100 * (1 - result["anytime"][bound])) for bound in ("ci_high", "ci_low"))
     text = path.read_text()
     assert (
-        "Testers prefer the new model to the one that it was made from: 92% for the new one, between "
-        f"{low}% to {high}% at 95%, however often one looks, from 9 closed sessions; enough to stop." in text
+        "Testers prefer the new model to the one that it was made from: 92% for the new one, "
+        f"{low}% to {high}% however often one looks (95%, 9 closed sessions); enough to stop." in text
     )
     assert "Model 2: the new one, model.gguf (sha256:3333333333333333)" in text
 

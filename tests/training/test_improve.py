@@ -298,6 +298,7 @@ def test_a_version_has_all_that_a_training_leaves(model2: Path, tmp_path: Path, 
     assert found["refused_because"] == []
     assert found["parent"]["sha256"] == file_sha256(model2 / GGUF)
     assert (found["votes_hash"], found["study"], found["method"]) == ("bb", "s#1", "dpo")
+    assert "new_wording" not in list(report["val"])[1:], "the first one says whether it may be shown to testers"
     assert found["pairs"]["learned"] == 24
     assert found["questions"] == [f"q{n}" for n in range(8)]
     assert found["held_out"]["n"] == 6

@@ -312,8 +312,9 @@ def _report(
     """The report without the figures of the run; what its family has of its own stays."""
     parent, options = request.parent, request.options
     answers = (measured.get("held_out") or {}).get("answers") or {}
-    val = {}
-    for part in answers.get("by_split", []):
+    val: dict[str, Any] = {}
+    kinds = [*(parent.report.get("val") or ()), "new_wording"]  # the first one is what a model is judged by
+    for part in sorted(answers.get("by_split", []), key=lambda part: (*kinds, part["split"]).index(part["split"])):
         bits = part["bits_per_byte"]["estimate"]
         loss = bits * math.log(2) * part["bytes"] / max(1, part["tokens"])
         val[part["split"]] = {"samples": part["samples"], "loss": loss, "bits_per_byte": bits}
