@@ -1,9 +1,10 @@
 // The buttons below plots and tables: a plot as SVG or PNG, a table as LaTeX or Markdown. Nothing leaves the browser.
 (() => {
   const SCALE = 3; // 400 CSS pixels become 1,200: sharp on paper at 10 cm
-  const LOOKS = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "text-anchor", "font-size",
-    "font-weight", "font-family"];
-  const LIGHT = ["ink", "mark", "soft", "line", "quiet"].map((name) => `--plot-${name}:initial`).join(";");
+  const LOOKS = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity",
+    "text-anchor", "font-size", "font-weight", "font-family"];
+  const LIGHT = ["ink", "mark", "soft", "line", "quiet"].map((name) => `--plot-${name}:initial`).join(";") +
+    ";--model1:#2d3a8c;--model2:#8f6212";
 
   const slug = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "table";
 
@@ -23,7 +24,7 @@
     const copy = svg.cloneNode(true);
     for (const hidden of copy.querySelectorAll(".tip, .hit")) hidden.remove();
     stage.append(copy);
-    document.body.append(stage);
+    svg.parentElement.append(stage); // where the rules of the page's parts hold for it too
     const all = [copy, ...copy.querySelectorAll("*")];
     for (const element of all) {
       const style = getComputedStyle(element);

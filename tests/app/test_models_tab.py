@@ -7,17 +7,22 @@ import re
 import sys
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app.evaluation_run import EvaluationRun
 from app.model_files import EVALUATION, read_models, to_measure
-from app.model_plots import held_out_curves, loss_curve, nice
+from app.model_plots import STYLE, held_out_curves, loss_curve, nice
 from app.models_tab import compact_html, models_html
 from app.runtime import Runtime
+from feedback.report import figures
+from feedback.report.sections import TAKE, figure
 from tests.app.serving import wait_until
 from tests.feedback.protocol import open_test
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 REPORT: dict[str, Any] = {
     "model": "model1", "base": None, "parameters": 6_843_840, "trainable_parameters": 6_843_840, "tokens": 873_184,
@@ -209,3 +214,26 @@ def test_what_is_measured_is_the_trainings_own_weights(tmp_path: Path, specs: di
     run = EvaluationRun(specs, tmp_path / "v.db", blocked / "results")
     assert "cannot be written" in run.lacks()
     assert not EvaluationRun(specs, tmp_path / "v.db", tmp_path / "not" / "yet").lacks()
+
+
+def test_a_plot_of_a_dark_page_is_saved_in_light_colours_with_its_own_rules(browser: Browser, tmp_path: Path) -> None:
+    drawn = figures.svg("Loss", 100, [
+        '<polyline class="line model2" points="0,0 300,80"/>',
+        '<circle class="dot model1 unseen" cx="9" cy="9" r="4"/>',
+        '<text x="9" y="50">a</text>',
+    ])  # fmt: skip
+    dark = ".dark #models { --plot-ink: #fff; --model1: #99f; --model2: #d1a94a; }"
+    (tmp_path / "page.html").write_text(
+        f'<html class="dark"><style>{figures.STYLE}{STYLE}{dark}</style><div id="models">{figure(drawn, "")}</div>'
+        f"<script>{TAKE}</script></html>"
+    )
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    with page.expect_download() as download:
+        page.click("text=SVG")
+    line, dot, text = re.findall(r"<(?:polyline|circle|text).*?>", download.value.path().read_text())
+    assert 'stroke="rgb(143, 98, 18)"' in line
+    assert 'fill="none"' in line
+    assert 'opacity="0"' in dot
+    assert 'fill="rgb(27, 27, 34)"' in text
+    page.close()
