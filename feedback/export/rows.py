@@ -188,7 +188,6 @@ def _codebook() -> list[Column]:
 
 CODEBOOK = tuple(_codebook())
 COLUMNS = tuple(column.name for column in CODEBOOK)
-TEXT_COLUMNS = frozenset(column.name for column in CODEBOOK if column.type == "text")
 
 # CROSS JOIN keeps SQLite to this order, so that rows come by the number of the vote without being sorted.
 _FROM = """
@@ -237,7 +236,10 @@ _QUOTE = b"\xff"  # stands for the quotes around a text until those inside are d
 def _csv_cell(column: Column, sql: str) -> tuple[bytes, str]:
     """How SQLite prints a column as a CSV field, and the value to print."""
     if column.name == "reasons":  # a JSON list or nothing
-        return _QUOTE + b"%s" + _QUOTE, f"ifnull({sql}, '')"
+        return (
+            _QUOTE + b"%s" + _QUOTE,
+            f"CASE WHEN {sql} GLOB '*;*' THEN hide_formula({sql}) ELSE ifnull({sql}, '') END",
+        )
     if column.name in _FREE_TEXT:  # the first test, which most texts pass, is there for speed alone
         inside = (
             f"WHEN {sql} GLOB '*[;' || char(9, 10, 13) || ']*[-=+@\uff1d\uff0b\uff20\uff0d]*' THEN hide_formula({sql})"

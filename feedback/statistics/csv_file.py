@@ -10,7 +10,7 @@ import numpy as np
 
 from ..assignment import MODELS
 from ..export.companions import beside
-from ..export.rows import CODEBOOK, TEXT_COLUMNS, reveal_formula
+from ..export.rows import CODEBOOK, reveal_formula
 from ..study import Exclusion
 from .blinding import ANSWERS
 from .exclusion import exclude, rules_of
@@ -36,7 +36,7 @@ def read_csv(path: str | Path) -> DataFrame:
         VotesError: no file, no CSV, an unknown encoding, truncated, or with a cell that is no number.
     """
     frame = read_table(path, KINDS)
-    for name in TEXT_COLUMNS & set(frame.columns):
+    for name in (column for column in frame.columns if KINDS.get(column, "text") == "text"):  # of what lies beside, too
         frame[name] = frame[name].map(reveal_formula)
     return frame
 

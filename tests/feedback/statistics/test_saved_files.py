@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from feedback.__main__ import main
+from feedback.assignment import MODELS
 from feedback.blind_test import Answer, BlindTest
 from feedback.export import write
 from feedback.export.rows import hide_formula, reveal_formula
-from feedback.statistics import summary
+from feedback.statistics import load_study, summary
 from feedback.statistics.csv_file import read_csv, read_study_csv
 from feedback.statistics.outcomes import VotesError
 from tests.feedback.protocol import Clock, answered, open_test
@@ -292,3 +294,59 @@ def told(folder: Path) -> Path:
     test.guess(tester, "left_last")
     write(test.database, "csv", folder / "votes.csv")
     return folder / "votes.csv"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "=1+1",
+        "+1",
+        "-1|x",
+        "@SUM(A1)",
+        "\t=1",
+        "'=1",
+        "\uff1d1",
+        '"=1"',
+        "a\n=cmd|' /C calc'!A0",
+        "a;=1",
+        "-",
+        "=",
+        "''",
+    ],
+)
+def test_no_cell_of_any_csv_begins_a_formula_and_the_numbers_stay_the_same(tmp_path: Path, payload: str) -> None:
+    """Every text that anybody brings in, in votes.csv and in all that lies beside it."""
+    test = open_test(
+        tmp_path / "v.db",
+        Clock(),
+        name=payload,
+        reasons=[payload, "Clearer"],
+        consent={"version": payload, "text": payload},
+        background=[{"id": "age", "text": payload, "options": [payload, "young"]}],
+        prompts=[{"id": "q1", "category": payload, "text": payload}],
+    )
+    said = payload.strip()
+    for _ in range(3):
+        tester = test.enrol(said, {"age": said}).id
+        battle = test.start_battle(tester, None, f"{payload}?")
+        turn = test.start_turn(tester, battle.id, f"{payload}?")
+        test.finish_turn(turn.id, {model: Answer(payload, 1, 0.5, raw=f"{payload} raw") for model in MODELS})
+        test._clock.forward(1)  # type: ignore[attr-defined]
+        test.vote(tester, battle.id, "left", [said], payload)
+        test.explain_vote(tester, battle.id, [said], payload, True)
+        left = answered(test, tester, text=f"{payload}!")
+        test.remark(tester, left.id, [said], payload)
+        test.close(tester, "quit")
+        test.guess(tester, "left_last")
+    write(test.database, "csv", tmp_path / "votes.csv")
+    files = sorted(tmp_path.glob("votes*.csv"))
+    assert [path.name.split(".")[1] for path in files] == ["csv", "good_enough", "guesses", "remarks", "testers"]
+    for path in files:
+        for row in csv.reader(path.read_text(encoding="utf-8").splitlines(keepends=True)):
+            for cell in row:
+                for field in re.split(r"[;\t\r\n]", cell):  # as where semicolons or tabs separate
+                    assert field[:1] not in tuple("=+@\uff1d\uff0b\uff0d\uff20"), (path.name, cell)
+                assert cell[:1] not in ("-", "\t", "\r"), (path.name, cell)
+    ours, theirs = load_study(test.database), read_study_csv(tmp_path / "votes.csv")
+    assert summary(ours.outcomes, ours.guesses) == summary(theirs.outcomes, theirs.guesses)
+    assert set(read_csv(tmp_path / "votes.csv")["comment"]) == {said}
