@@ -102,7 +102,8 @@ class ImprovementRun:
             self._told = replace(self._told, state="failed", text=f"It could not be begun: {error.strerror or error}.")
             return
         if child.closed:
-            self._told = replace(self._told, state="stopped", text="Stopped. Begun again, it goes on from there.")
+            text = "Stopped. Begun again, it goes on from what was saved."
+            self._told = replace(self._told, state="stopped", text=text)
         elif code in (0, REFUSED):
             text = "Done." if code == 0 else "Trained, and refused: see why below."
             self._told = replace(self._told, state="refused" if code else "done", text=text)
