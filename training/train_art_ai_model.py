@@ -41,9 +41,10 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.plan or arguments.plan_for:
         options.check()
         bytes_per_token = 3.4 if options.vocab_size < 16_000 else 4.2
-        found = plan(options, estimate_tokens(data, options, bytes_per_token), arguments.plan_for)
+        tokens = estimate_tokens(data, options, bytes_per_token)
+        found = plan(options, tokens, arguments.plan_for)
         *lines, verdict = found.describe().splitlines()
-        if warning := few_tokens(found.steps * found.tokens_per_step, found.parameters):
+        if warning := few_tokens(options.epochs * tokens, found.parameters):  # --max-steps would be no want of data
             lines.append(f"data         {warning}")
         print("\n".join([*lines, verdict]))
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -176,25 +176,28 @@ class CleaningReport:
         kept = f"kept {self.total_read - self.total_removed:,} of {self.total_read:,} samples"
         return f"{kept}; removed {self.told()}" if self.removed else kept
 
-    def told(self) -> str:
-        """What was removed: ``2 exact duplicate, 1 unknown role (first: chats.jsonl, line 3)``."""
-        return ", ".join(
-            f"{count:,} {reason}" + (f" (first: {self.first[reason]})" if reason in self.first else "")
-            for reason, count in self.by_reason().items()
-        )
+    def told(self, of: Collection[str] | None = None) -> str:
+        """What was removed, of all sources or of some: ``2 exact duplicate, 1 unknown role (first: chats.jsonl, line
+        3)``."""
+        told = []
+        for reason, count in self.by_reason().items():
+            here = count if of is None else sum(self.removed[reason][source] for source in of)
+            # The first row is known of all sources together, so it is named where no other source has such rows.
+            first = f" (first: {self.first[reason]})" if reason in self.first and here == count else ""
+            told += [f"{here:,} {reason}{first}"] if here else []
+        return ", ".join(told)
 
     def warning(self) -> str:
         """A line that cannot be missed where much of a source was dropped; else nothing."""
-        much = [
-            f"{dropped:,} of {read:,} rows of {source} ({dropped / read:.0%})"
+        much = {
+            source: f"{dropped:,} of {read:,} rows of {source} ({dropped / read:.0%})"
             for source, read in self.read.items()
             if (dropped := self.removed_from(source)) > WARN_ABOVE * read
-        ]
+        }
         if not much:
             return ""
-        return (
-            f"WARNING: nothing is learned from {'; '.join(much)}: {self.told()}. Look at these rows before you train."
-        )
+        rows = "; ".join(much.values())
+        return f"WARNING: nothing is learned from {rows}: {self.told(much)}. Look at these rows before you train."
 
 
 def clean(samples: Iterable[Sample], report: CleaningReport) -> Iterator[Sample]:

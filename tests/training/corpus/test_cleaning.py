@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from training.corpus import embedded
@@ -72,3 +74,14 @@ def test_the_embedded_corpus_is_never_touched_and_would_pass_all_the_same() -> N
     for sample in embedded.samples("conversation")[::17]:
         text = "\n".join(message.content for message in sample.messages)
         assert [name for name, breaks in RULES.items() if breaks(sample, text)] == []
+
+
+def test_a_warning_counts_the_reasons_of_the_sources_that_it_names() -> None:
+    report = CleaningReport(Counter(poor=10, rich=1000))
+    report.add_removed("exact duplicate", ["poor", "poor", *["rich"] * 9])
+    report.add_removed("markup", ["rich"])
+    assert report.warning() == (
+        "WARNING: nothing is learned from 2 of 10 rows of poor (20%): 2 exact duplicate. Look at these rows before you "
+        "train."
+    )
+    assert str(report) == "kept 998 of 1,010 samples; removed 1 markup, 11 exact duplicate"

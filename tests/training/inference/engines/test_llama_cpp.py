@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import xllamacpp
+from gguf import GGUFWriter
 
 from training.inference.engines import Engine, EngineError, Sampling
-from training.inference.engines.llama_cpp import CONTEXT, SMALL_BYTES, LlamaCpp
+from training.inference.engines.llama_cpp import CONTEXT, SLOTS, SMALL_BYTES, LlamaCpp, trained_context
 from training.inference.engines.openai_server import OpenAIServer
 
 QUESTION = [{"role": "user", "content": "What is Impressionism?"}]
@@ -69,6 +70,28 @@ def test_a_cancel_ends_the_reading_of_a_long_question(engine: LlamaCpp) -> None:
         producer.join(2)
     assert not any(producer.is_alive() for producer in producers), "llama.cpp has stopped reading"
     assert answer(engine, Sampling(4, 0.7, 0.9, 1))[1], "its place is free again"
+
+
+def test_no_more_room_is_taken_than_the_model_can_read(gguf: Path, tmp_path: Path) -> None:
+    reads = trained_context(gguf)
+    assert reads is not None
+    for context, each in ((CONTEXT, min(CONTEXT, reads)), (reads // 2, reads // 2)):
+        assert LlamaCpp(gguf, context)._parameters(xllamacpp, "key").n_ctx == SLOTS * each
+    (tmp_path / "no.gguf").write_bytes(b"GGUF" + bytes(7))
+    assert trained_context(tmp_path / "no.gguf") is None
+    assert LlamaCpp(tmp_path / "no.gguf")._parameters(xllamacpp, "key").n_ctx == SLOTS * CONTEXT
+
+
+def test_the_context_is_found_behind_what_other_programs_write_first(tmp_path: Path) -> None:
+    writer = GGUFWriter(tmp_path / "a.gguf", "gpt2")
+    writer.add_tags(["text-generation", "art"])
+    writer.add_array("general.numbers", [1, 2, 3])
+    writer.add_bool("general.is_good", True)
+    writer.add_context_length(1024)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    assert trained_context(tmp_path / "a.gguf") == 1024
 
 
 def test_the_context_is_counted_with_the_models_tokenizer(engine: LlamaCpp) -> None:
