@@ -222,7 +222,11 @@
     const keys = find("keys");
     const wording = keysOn() ? tr("Turn off the keys 1 to 4") : tr("Turn on the keys 1 to 4");
     if (keys && keys.textContent !== wording) keys.textContent = wording;
-    document.querySelector(".asked-first")?.classList.toggle("long", document.querySelector(".asked-first").textContent.length > 140);
+    const question = document.querySelector(".asked-first");
+    if (question) {
+      question.classList.toggle("long", question.textContent.length > 140);
+      if (question.scrollHeight > question.clientHeight + 1) question.tabIndex = 0; // for who scrolls with keys
+    }
   };
 
   // A question in between takes the focus, which brings it into sight, and gives it back.
