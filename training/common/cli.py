@@ -58,7 +58,8 @@ def stoppable(message: str, resumable: bool = True) -> Iterator[None]:
         raise _Ended(number)
 
     if threading.current_thread() is threading.main_thread():
-        numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # Windows has the last in place of the third
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
         before |= {
             number: signal.signal(number, end) for number in numbers if signal.getsignal(number) != signal.SIG_IGN
         }
