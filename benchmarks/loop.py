@@ -30,6 +30,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ import numpy as np
 
 from app.cleaning import clean_answer
 from app.leaks import leaks
-from benchmarks.loop_statistics import MODELS, false_claims, loud_tester, new_share
+from benchmarks.loop_statistics import MODELS, false_claims, loud_tester, new_share, share_of_the_best
 from benchmarks.outputs import append, lines, own_file, write
 from benchmarks.simulated_testers import (
     NEW_FACT,
@@ -171,6 +172,10 @@ class Circle:
             pair = [self._model(self.checkpoints[self.role], "model1"), self._model(Path(trained["weights"]), "model2")]
             self._say("second test, old against new")
             _, result["second"] = self._test(folder / "votes.db", "old against new", pair, held_out, self.seed + 1)
+            if all(question.options for question in held_out):
+                many = population(20 * len(held_out), self.taste, self.seed + 2)
+                old = pair[0].answers(held_out, self.size.samples)
+                result["second"]["best"] = share_of_the_best(held_out, old, many)
         return result
 
     def _say(self, what: str) -> None:
@@ -282,7 +287,10 @@ def _joined(parts: Sequence[str]) -> list[str]:
 
 
 def _who(circle: dict[str, Any]) -> str:
-    return f"{circle['model']}, {circle['wording']}"
+    """Who learned, from which taste, and with which settings other than the usual ones."""
+    settings = [value for flag, value in pairwise(circle["arguments"]) if flag in ("--set", "--method")]
+    name = circle["model"].replace("model", "Model ")
+    return ", ".join([name, circle["wording"], *(value for value in settings if value != "dpo")])
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -306,24 +314,26 @@ def _circles(circles: Sequence[dict[str, Any]]) -> str:
         NEW_WORDING,
         NEW_FACT,
         "at equal length",
+        "a model that is always right",
     )
     rows = []
     for circle in circles:
         second = circle.get("second")
         if second is None:
-            rows.append([_who(circle), "refused, no test", *["-"] * 4])
+            rows.append([_who(circle), "refused, no test", *["-"] * 5])
             continue
         groups = [_percent(second["by_group"].get(name, {}).get("share")) for name in (NEW_WORDING, NEW_FACT)]
         equal = second["at_equal_length"]
         at_equal = f"{_percent(equal['share'])} ({_span(equal['interval'])})"
         refused = " (refused by a guard)" if circle["training"]["exit"] == REFUSED else ""
         row = [_who(circle) + refused, _percent(second["share"]), _span(second["anytime"]), *groups, at_equal]
-        rows.append(row)
+        rows.append([*row, _percent(second.get("best"))])
     return _table(header, rows)
 
 
 def _trainings(circles: Sequence[dict[str, Any]]) -> str:
-    header = ("learns, simulated taste", "pairs", "steps", "seconds", "held-out votes before", "after", "accepted")
+    header = ("learns, simulated taste", "pairs", "steps", "minutes of CPU")
+    header += ("held-out pairs: likelier before", "after", "gained more", "accepted")
     rows = []
     for circle in circles:
         training = circle["training"]
@@ -331,14 +341,13 @@ def _trainings(circles: Sequence[dict[str, Any]]) -> str:
         held, pairs = told.get("held_out") or {}, told.get("pairs") or {}
         accuracies = [
             f"{_percent(part.get('accuracy'))} ({_span([part.get('ci_low'), part.get('ci_high')])})"
-            for part in (held.get("before") or {}, held.get("after") or {})
+            for part in (held.get(name) or {} for name in ("before", "after", "gain"))
         ]
         why = "; ".join(told.get("refused_because") or ())
         accepted = "yes" if training["exit"] == ACCEPTED else f"no: {why}"
         steps = str(training["report"].get("steps"))
-        rows.append(
-            [_who(circle), str(pairs.get("learned", "-")), steps, f"{training['seconds']:.0f}", *accuracies, accepted]
-        )
+        figures = (str(pairs.get("learned", "-")), steps, f"{training['processor_seconds'] / 60:.1f}")
+        rows.append([_who(circle), *figures, *accuracies, accepted])
     return _table(header, rows)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.simulated_testers import Clock, Question, one, population, study_of, vote
+from benchmarks.simulated_testers import Clock, Question, Voter, one, population, study_of, vote
 from feedback.battles import CHOICES, Answer
 from feedback.blind_test import BlindTest
 from feedback.database import Database
@@ -90,6 +90,19 @@ def at_equal_length(outcomes: Outcomes, seed: int = 0) -> dict[str, Any]:
 def _share_at_equal_length(outcomes: Outcomes) -> float | None:
     logit = length_controlled(outcomes)["logit"]
     return None if logit is None else float(1 / (1 + np.exp(logit)))
+
+
+def share_of_the_best(bank: Sequence[Question], old: Mapping[str, Sequence[Answer]], voters: Sequence[Voter]) -> float:
+    """The share that these testers would give a new model whose answers are the corpus' own, all of them right."""
+    shares = []
+    for number, voter in enumerate(voters):
+        question = bank[number % len(bank)]
+        for answer in old[question.id]:
+            pair = (answer.text, question.options[0])
+            is_new_left = voter.generator.random() < 0.5
+            choice = voter.choose(question, *(reversed(pair) if is_new_left else pair))
+            shares.append(0.5 if choice not in CHOICES[:2] else float((choice == "left") == is_new_left))
+    return float(np.mean(shares))
 
 
 # -- where there is nothing to claim -----------------------------------------------------------------------------------
