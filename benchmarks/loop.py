@@ -346,7 +346,8 @@ def _trainings(circles: Sequence[dict[str, Any]]) -> str:
         why = "; ".join(told.get("refused_because") or ())
         accepted = "yes" if training["exit"] == ACCEPTED else f"no: {why}"
         steps = str(training["report"].get("steps"))
-        figures = (str(pairs.get("learned", "-")), steps, f"{training['processor_seconds'] / 60:.1f}")
+        minutes = f"{training['processor_seconds'] / 60:.1f}" if training["processor_seconds"] else "-"
+        figures = (str(pairs.get("learned", "-")), steps, minutes)
         rows.append([_who(circle), *figures, *accuracies, accepted])
     return _table(header, rows)
 
@@ -370,7 +371,8 @@ def _nothing(results: dict[str, Any]) -> list[str]:
     rows += [[f"votes by coin: {who}", "-", "-", _percent(share)] for who, share in false["held-out votes"].items()]
     header = ("", "claims by the anytime interval", "by a t interval at the end", "by the training's held-out votes")
     return [
-        f"{false['repetitions']} simulated tests each, of which at most {false['bound']:.0%} may lead to a claim.",
+        f"{false['repetitions']} simulated tests each, ten times as many of held-out votes. The anytime interval may"
+        f" lead to a claim in at most {false['bound']:.0%} of them, the others should in about as many.",
         _table(header, rows),
         "What the results page claims rests on the anytime interval, however often it is looked at; the t interval,"
         " looked at once at the end, stands beside it. What a training says of its held-out votes has one of its own.",

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from benchmarks.loop import ROOT, sentence
-from benchmarks.loop_statistics import MODELS, false_claims, loud_tester, new_share
+from benchmarks.loop_statistics import MODELS, false_claims, loud_tester, new_share, share_of_the_best
 from benchmarks.simulated_testers import (
     Clock,
     Question,
@@ -104,6 +104,15 @@ def test_coins_and_one_model_under_two_names_lead_to_no_claim(bank: list[Questio
         assert found[name]["t"] <= 0.1
     assert sum(found["coin"].values()) > 0, "an interval that is never wrong is too wide"
     assert max(found["held-out votes"].values()) <= 0.05
+
+
+def test_who_is_right_already_leaves_little_to_gain(bank: list[Question]) -> None:
+    def best(place: int) -> float:
+        old = {question.id: [Answer(question.options[place], 9, 1.0)] for question in bank}
+        return share_of_the_best(bank, old, population(300, "facts", 1))
+
+    assert best(0) == pytest.approx(0.5, abs=0.05)
+    assert best(1) > 0.7
 
 
 def test_one_tester_with_most_of_the_votes_moves_nothing(bank: list[Question], tmp_path: Path) -> None:
