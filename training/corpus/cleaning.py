@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from training.corpus import forms
+from training.corpus import turns
 from training.corpus.sample import Sample
 
 LONGEST = 100_000
@@ -83,7 +83,7 @@ EXACT, NEAR = "exact duplicate", "near duplicate"
 REASONS = (*RULES, EXACT, NEAR)
 """Every reason for which a sample is removed; duplicates are found by ``training.corpus.duplicates``."""
 
-WHY = (*forms.REASONS, *REASONS)
+WHY = (*turns.REASONS, *REASONS)
 """Every reason why a row is not learned from, those for which it is not even read first."""
 
 WARN_ABOVE = 0.05

@@ -14,17 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from training.corpus.cleaning import CleaningReport
-from training.corpus.forms import (
-    COLUMNS,
-    NO_ANSWER,
-    UNKNOWN_ROLE,
-    Unreadable,
-    is_known,
-    messages_of,
-    normalised_question,
-    text_of,
-    with_plain_names,
-)
+from training.corpus.forms import COLUMNS, is_known, messages_of, normalised_question, with_plain_names
 from training.corpus.readers import (
     FORMATS,
     READERS,
@@ -36,6 +26,7 @@ from training.corpus.readers import (
     uncompressed_name,
 )
 from training.corpus.sample import CorpusError, Message, Sample, digest, sample_id
+from training.corpus.turns import NO_ANSWER, UNKNOWN_ROLE, Unreadable, text_of
 
 __all__ = ["FORMATS", "find_files", "iter_samples", "pick_samples", "source_name"]
 

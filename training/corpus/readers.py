@@ -19,9 +19,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from training.corpus.forms import CELLS, NESTED, TOO_LONG, Unreadable, is_known, with_plain_names
+from training.corpus.forms import is_known, with_plain_names
 from training.corpus.prose import paragraphs, pieces
 from training.corpus.sample import CorpusError
+from training.corpus.turns import CELLS, NESTED, TOO_LONG, Unreadable
 
 Row = dict[str, Any]
 LONGEST = 1 << 24

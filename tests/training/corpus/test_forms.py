@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 
 from tests.training.corpus.rows import messages, write
-from training.corpus import CorpusError, forms, load, stream
+from training.corpus import CorpusError, load, stream, turns
 from training.corpus.__main__ import main
 from training.corpus.cleaning import CleaningReport
 from training.data.dataset import load_dataset
@@ -226,87 +226,87 @@ READ: dict[str, tuple[Any, list[tuple[str, str]]]] = {
 }
 
 UNREAD: dict[str, tuple[str, Any]] = {
-    "null": (forms.NO_TEXT, {"messages": [USER, {"role": "assistant", "content": None}]}),
-    "null question": (forms.NO_TEXT, {"messages": [{"role": "user", "content": None}, GOYA]}),
+    "null": (turns.NO_TEXT, {"messages": [USER, {"role": "assistant", "content": None}]}),
+    "null question": (turns.NO_TEXT, {"messages": [{"role": "user", "content": None}, GOYA]}),
     "null value": (
-        forms.NO_TEXT,
+        turns.NO_TEXT,
         {"conversations": [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": None}]},
     ),
-    "weight 0": (forms.NOT_LEARNED, {"messages": [USER, MONET | {"weight": 0}, USER, GOYA | {"weight": 1}]}),
+    "weight 0": (turns.NOT_LEARNED, {"messages": [USER, MONET | {"weight": 0}, USER, GOYA | {"weight": 1}]}),
     "train false": (
-        forms.NOT_LEARNED,
+        turns.NOT_LEARNED,
         {"conversations": [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "Monet.", "train": False}]},
     ),
-    "kto of a table": (forms.RATED_BAD, {"prompt": "Who?", "completion": "Monet.", "label": 0.0}),
-    "kto tag": (forms.RATED_BAD, {"instruction": "Who?", "output": "Monet.", "kto_tag": False}),
-    "kto of turns": (forms.RATED_BAD, {"messages": [USER, MONET], "label": False}),
-    "rating as text": (forms.RATED_BAD, {"messages": [USER, MONET | {"annotation": {"rating": "-1"}}]}),
-    "chosen in Python's form": (forms.NOT_TEXT, {"prompt": "Who?", "chosen": str([USER, GOYA])}),
-    "thought alone": (forms.NO_ANSWER, {"question": "Who?", "answer": "<think>Monet? No,"}),
-    "winner that is not there": (forms.NO_TEXT, {"conversation_a": None, "conversation_b": [], "winner": "model_a"}),
+    "kto of a table": (turns.RATED_BAD, {"prompt": "Who?", "completion": "Monet.", "label": 0.0}),
+    "kto tag": (turns.RATED_BAD, {"instruction": "Who?", "output": "Monet.", "kto_tag": False}),
+    "kto of turns": (turns.RATED_BAD, {"messages": [USER, MONET], "label": False}),
+    "rating as text": (turns.RATED_BAD, {"messages": [USER, MONET | {"annotation": {"rating": "-1"}}]}),
+    "chosen in Python's form": (turns.NOT_TEXT, {"prompt": "Who?", "chosen": str([USER, GOYA])}),
+    "thought alone": (turns.NO_ANSWER, {"question": "Who?", "answer": "<think>Monet? No,"}),
+    "winner that is not there": (turns.NO_TEXT, {"conversation_a": None, "conversation_b": [], "winner": "model_a"}),
     "id that is a list": (
-        forms.NO_ANSWER,
+        turns.NO_ANSWER,
         {"chat": {"history": {"currentId": ["b"], "messages": WEBUI["history"]["messages"]}}},
     ),
-    "history with a hole": (forms.NO_TEXT, {"instruction": "Who?", "output": "Goya.", "history": [["And?", None]]}),
-    "fact and a number": (forms.UNKNOWN_ROLE, {"fact": "a", "messages": 5}),
-    "kto words": (forms.RATED_BAD, {"prompt": "Who?", "completion": "Monet.", "label": "undesirable"}),
+    "history with a hole": (turns.NO_TEXT, {"instruction": "Who?", "output": "Goya.", "history": [["And?", None]]}),
+    "fact and a number": (turns.UNKNOWN_ROLE, {"fact": "a", "messages": 5}),
+    "kto words": (turns.RATED_BAD, {"prompt": "Who?", "completion": "Monet.", "label": "undesirable"}),
     "arena tie": (
-        forms.NO_WINNER,
+        turns.NO_WINNER,
         {"conversation_a": [USER, GOYA], "conversation_b": [USER, MONET], "winner_model_a": 0, "winner_model_b": 0},
     ),
     "picture in a column": (
-        forms.MEDIA,
+        turns.MEDIA,
         {"question": "Who?", "answer": "Goya.", "image": {"bytes": None, "path": "a"}},
     ),
     "place of a picture": (
-        forms.MEDIA,
+        turns.MEDIA,
         {"image": "a.jpg", "question": "<image>\nWho?", "answer": "Goya."},
     ),
-    "null answer": (forms.NO_ANSWER, {"question": "Who?", "answer": None}),
-    "empty answer": (forms.NO_ANSWER, {"instruction": "Who?", "input": "", "output": " "}),
-    "no question": (forms.NO_QUESTION, {"question": "", "answer": "Goya."}),
-    "prompt only": (forms.NO_ANSWER, {"prompt": [USER]}),
-    "question only": (forms.NO_ANSWER, {"messages": [USER]}),
+    "null answer": (turns.NO_ANSWER, {"question": "Who?", "answer": None}),
+    "empty answer": (turns.NO_ANSWER, {"instruction": "Who?", "input": "", "output": " "}),
+    "no question": (turns.NO_QUESTION, {"question": "", "answer": "Goya."}),
+    "prompt only": (turns.NO_ANSWER, {"prompt": [USER]}),
+    "question only": (turns.NO_ANSWER, {"messages": [USER]}),
     "picture": (
-        forms.MEDIA,
+        turns.MEDIA,
         {"messages": [asked({"type": "text", "text": "See"}, {"type": "image_url", "image_url": {}}), GOYA]},
     ),
     "bare picture": (
-        forms.MEDIA,
+        turns.MEDIA,
         {"messages": [asked({"text": "See", "image": base64.b64encode(b"x" * 90).decode()}), GOYA]},
     ),
-    "list": (forms.NOT_TEXT, {"question": "Who?", "answer": ["Goya", "Monet"]}),
-    "object": (forms.NOT_TEXT, {"question": "Who?", "answer": {"text": "Goya"}}),
-    "flag": (forms.NOT_TEXT, {"question": "Was it?", "answer": True}),
-    "object in a part": (forms.NOT_TEXT, {"messages": [USER, {"role": "assistant", "content": [{"text": {"a": 1}}]}]}),
-    "object for a content": (forms.NOT_TEXT, {"messages": [USER, {"role": "assistant", "content": {"a": 1}}]}),
-    "list question": (forms.NOT_TEXT, {"prompt": ["Who?"], "completion": "Goya."}),
-    "list text": (forms.NOT_TEXT, {"text": ["Goya"]}),
-    "turn of another kind": (forms.NOT_TEXT, {"messages": ["Who?", "Goya."]}),
-    "tool object": (forms.NOT_TEXT, {"messages": [USER, {"role": "tool", "content": {"a": 1}}, GOYA]}),
-    "python in an answer": (forms.NOT_TEXT, {"question": "Who?", "answer": str([GOYA])}),
+    "list": (turns.NOT_TEXT, {"question": "Who?", "answer": ["Goya", "Monet"]}),
+    "object": (turns.NOT_TEXT, {"question": "Who?", "answer": {"text": "Goya"}}),
+    "flag": (turns.NOT_TEXT, {"question": "Was it?", "answer": True}),
+    "object in a part": (turns.NOT_TEXT, {"messages": [USER, {"role": "assistant", "content": [{"text": {"a": 1}}]}]}),
+    "object for a content": (turns.NOT_TEXT, {"messages": [USER, {"role": "assistant", "content": {"a": 1}}]}),
+    "list question": (turns.NOT_TEXT, {"prompt": ["Who?"], "completion": "Goya."}),
+    "list text": (turns.NOT_TEXT, {"text": ["Goya"]}),
+    "turn of another kind": (turns.NOT_TEXT, {"messages": ["Who?", "Goya."]}),
+    "tool object": (turns.NOT_TEXT, {"messages": [USER, {"role": "tool", "content": {"a": 1}}, GOYA]}),
+    "python in an answer": (turns.NOT_TEXT, {"question": "Who?", "answer": str([GOYA])}),
     "python in a content": (
-        forms.NOT_TEXT,
+        turns.NOT_TEXT,
         {"messages": [USER, {"role": "assistant", "content": "[{'type': 'text', 'text': 'Goya.'}]"}]},
     ),
     "JSON cut short in an answer": (
-        forms.NOT_TEXT,
+        turns.NOT_TEXT,
         {"question": "Who?", "answer": '[{"role": "assistant", "content": "Go'},
     ),
     "JSON in an answer with a context": (
-        forms.NOT_TEXT,
+        turns.NOT_TEXT,
         {"question": "Who?", "answer": json.dumps([GOYA]), "context": "Goya painted it."},
     ),
-    "python in a cell": (forms.NOT_TEXT, {"messages": "[{'role': 'user', 'content': 'Who?'}]"}),
-    "role": (forms.UNKNOWN_ROLE, {"messages": [{"role": "narrator", "content": "Once"}, USER, GOYA]}),
-    "bad by label": (forms.RATED_BAD, {"prompt": [USER], "completion": [MONET], "label": False}),
-    "bad by rating": (forms.RATED_BAD, {"data": {"rating": -1}, "snapshot": {"chat": {"chat": WEBUI}}}),
-    "bad by note": (forms.RATED_BAD, {"chat": {"messages": [USER, MONET | {"annotation": {"rating": -1}}]}}),
-    "tie": (forms.NO_WINNER, {"conversation_a": [USER, MONET], "conversation_b": [USER, GOYA], "winner": "tie"}),
-    "surrogate": (forms.SURROGATE, {"question": "Who?", "answer": "Goya \ud83d"}),
-    "surrogate in a turn": (forms.SURROGATE, {"messages": [USER, {"role": "assistant", "content": "\udc00"}]}),
-    "columns": (forms.NO_COLUMNS, {"title": "Saturn", "year": 1823}),
+    "python in a cell": (turns.NOT_TEXT, {"messages": "[{'role': 'user', 'content': 'Who?'}]"}),
+    "role": (turns.UNKNOWN_ROLE, {"messages": [{"role": "narrator", "content": "Once"}, USER, GOYA]}),
+    "bad by label": (turns.RATED_BAD, {"prompt": [USER], "completion": [MONET], "label": False}),
+    "bad by rating": (turns.RATED_BAD, {"data": {"rating": -1}, "snapshot": {"chat": {"chat": WEBUI}}}),
+    "bad by note": (turns.RATED_BAD, {"chat": {"messages": [USER, MONET | {"annotation": {"rating": -1}}]}}),
+    "tie": (turns.NO_WINNER, {"conversation_a": [USER, MONET], "conversation_b": [USER, GOYA], "winner": "tie"}),
+    "surrogate": (turns.SURROGATE, {"question": "Who?", "answer": "Goya \ud83d"}),
+    "surrogate in a turn": (turns.SURROGATE, {"messages": [USER, {"role": "assistant", "content": "\udc00"}]}),
+    "columns": (turns.NO_COLUMNS, {"title": "Saturn", "year": 1823}),
 }
 
 
@@ -361,7 +361,7 @@ def test_bytes_are_text_or_nothing(tmp_path: Path) -> None:
     report = CleaningReport()
     (sample,) = stream([str(tmp_path / "a.parquet")], report=report)
     assert messages(sample) == [("user", "Who?"), ("assistant", "Dal\u00ed")]
-    assert report.by_reason() == {forms.BYTES: 1}
+    assert report.by_reason() == {turns.BYTES: 1}
 
 
 def test_numbers_are_learned_as_they_are_written(tmp_path: Path) -> None:
@@ -381,7 +381,7 @@ def test_deep_nesting_is_one_row_less(tmp_path: Path) -> None:
     path.write_text(f'{good}\n{{"question": {"[" * 200_000}{"]" * 200_000}}}\n')
     report = CleaningReport()
     assert len(list(stream([str(path)], report=report))) == 1
-    assert report.first == {forms.NESTED: f"{path}, line 2"}
+    assert report.first == {turns.NESTED: f"{path}, line 2"}
 
 
 def test_deep_nesting_in_a_cell_is_one_row_less(tmp_path: Path) -> None:
@@ -392,7 +392,7 @@ def test_deep_nesting_in_a_cell_is_one_row_less(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({"messages": cell}) + "\n" for cell in (chat, deep)))
     report = CleaningReport()
     assert len(list(stream([str(path)], report=report))) == 1
-    assert report.first == {forms.NESTED: f"{path}, line 2"}
+    assert report.first == {turns.NESTED: f"{path}, line 2"}
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ def test_tables_of_other_countries_and_rows_of_another_length(tmp_path: Path) ->
         [("user", "Who, then?"), ("assistant", "Goya;\nof Spain")],
         [("user", "When?"), ("assistant", "1800")],
     ]
-    assert report.first == {forms.CELLS: f"{path}, line 4"}
+    assert report.first == {turns.CELLS: f"{path}, line 4"}
 
 
 def test_a_file_without_known_columns_names_those_that_it_has(tmp_path: Path) -> None:

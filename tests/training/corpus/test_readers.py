@@ -10,7 +10,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from training.corpus import CorpusError, forms, load, readers, stream
+from training.corpus import CorpusError, load, readers, stream, turns
 from training.corpus.cleaning import CleaningReport
 
 LINE = '{"question": "Who?", "answer": "Goya."}\n'
@@ -60,14 +60,14 @@ def test_what_programs_write_for_no_value_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"question,answer\n{rows}Which of them?,None\n")
     (sample,) = stream([str(tmp_path / "a.csv")], report=report)
     assert sample.answer == "None"
-    assert report.by_reason() == {forms.NO_ANSWER: len(missing)}
+    assert report.by_reason() == {turns.NO_ANSWER: len(missing)}
 
 
 def test_the_line_of_a_row_counts_what_stands_above_the_header(tmp_path: Path) -> None:
     report = CleaningReport()
     (tmp_path / "a.csv").write_text('sep=,\n\nquestion,answer\n"Who\nwas it?",Goya.\nWho?,\n')
     assert len(list(stream([str(tmp_path / "a.csv")], report=report))) == 1
-    assert report.first[forms.NO_ANSWER].endswith("a.csv, line 6")
+    assert report.first[turns.NO_ANSWER].endswith("a.csv, line 6")
 
 
 def test_short_floats_and_times_are_learned_as_they_were(tmp_path: Path) -> None:
@@ -105,8 +105,8 @@ def test_a_line_without_end_is_left_out_and_not_held(tmp_path: Path, monkeypatch
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(found) == 2
-    assert report.by_reason() == {forms.TOO_LONG: 1}
-    assert report.first[forms.TOO_LONG].endswith("a.jsonl, line 2")
+    assert report.by_reason() == {turns.TOO_LONG: 1}
+    assert report.first[turns.TOO_LONG].endswith("a.jsonl, line 2")
     assert peak < 2 << 20  # of 13 MB
     (tmp_path / "a.json").write_text("[" + path.read_text().splitlines()[1])
     with pytest.raises(CorpusError, match=r"line 1 is not JSON"):

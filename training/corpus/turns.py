@@ -1,0 +1,215 @@
+"""What a value of a row and a turn of a chat say: a role and words, or why they cannot be read."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, time
+from decimal import Decimal
+from typing import Any
+
+from training.corpus.sample import Message, Role
+
+
+class Unreadable(Exception):
+    """A row of which nothing can be learned; the message is the reason, in a few words."""
+
+
+NO_COLUMNS = "no known columns"
+NO_ANSWER = "no answer"
+NO_QUESTION = "no question"
+NO_TEXT = "no text"
+NOT_TEXT = "not text but a list, an object or a flag"
+MEDIA = "picture, sound or file"
+UNKNOWN_ROLE = "unknown role"
+RATED_BAD = "rated bad"
+NO_WINNER = "no winner"
+SURROGATE = "half a character (lone surrogate)"
+BYTES = "bytes that are no text"
+NESTED = "nested too deep"
+CELLS = "more cells than columns"
+NOT_LEARNED = "an answer that is not to be learned"
+TOO_LONG = "more than 16 million characters"
+
+REASONS = (
+    NO_COLUMNS, NO_ANSWER, NO_QUESTION, NO_TEXT, NOT_TEXT, MEDIA, UNKNOWN_ROLE, RATED_BAD, NO_WINNER, SURROGATE, BYTES,
+    NESTED, CELLS, NOT_LEARNED, TOO_LONG,
+)  # fmt: skip
+"""Why rows are not read."""
+
+_ROLES: dict[str, str] = {
+    **dict.fromkeys(("user", "human", "prompter", "question", "input"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt", "bing", "bard", "answer", "output"), "assistant"),
+    **dict.fromkeys(("system", "developer"), "system"),
+    **dict.fromkeys(("tool", "function", "observation", "ipython", "function_response", "tool_response"), "tool"),
+    **dict.fromkeys(("function_call", "tool_call", "function-call"), "call"),
+    "text": "text",
+}
+# What Open WebUI writes into an answer: what a model thought, and the tools that it called.
+_DETAILS = re.compile(r"<details type=\"(?:reasoning|tool_calls|code_interpreter)\".*?</details>\s*", re.DOTALL)
+# Templates that begin the answer with <think> leave the end alone in it; an answer cut short there is all thought.
+THOUGHT = re.compile(
+    r"\A\s*<think>(?:.*?</think>|.*)|\A(?:(?!<think>).)*?^[ \t]*</think>[ \t]*$", re.DOTALL | re.MULTILINE
+)
+_CHAT_IN_A_CELL = re.compile(r"\s*\[\s*\{\s*([\"'])(?:role|from|content|value|type)\1\s*:")
+_PARTS_IN_A_CELL = re.compile(
+    r"\s*\[\s*\{\s*([\"'])type\1\s*:\s*\1(?:(?:in|out)put_)?(?:text|image|image_url)\1.*\]\s*\Z", re.DOTALL
+)
+
+
+def text_of(value: Any) -> str:
+    """A value of a row as the text that it is; nothing for null.
+
+    Raises:
+        Unreadable: a list, an object, a flag or bytes: their Python form is nothing that anybody wrote.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bytes):  # Parquet's text without the mark that it is text
+        try:
+            value = value.decode()
+        except UnicodeDecodeError as error:
+            raise Unreadable(BYTES) from error
+    if (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, Decimal) and value.is_nan()):
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:  # a table's, beside an empty cell
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal | date | time):
+        raise Unreadable(NOT_TEXT)
+    text = str(value).strip()
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise Unreadable(SURROGATE)
+    return text
+
+
+def decoded(value: Any) -> Any:
+    """A chat that a table keeps as JSON in a cell; any other value as it is.
+
+    Raises:
+        Unreadable: a chat in Python's form, as pandas saves it: not all of it can be read back.
+    """
+    return parsed(value) if isinstance(value, str) and _CHAT_IN_A_CELL.match(value) else value
+
+
+def parsed(cell: str) -> Any:
+    """The JSON of a cell.
+
+    Raises:
+        Unreadable: it is none, or nested too deep.
+    """
+    try:
+        return json.loads(cell)
+    except ValueError as error:
+        raise Unreadable(NOT_TEXT) from error
+    except RecursionError as error:
+        raise Unreadable(NESTED) from error
+
+
+def is_chat(value: Any) -> bool:
+    """Whether a value is a list of turns, by its shape alone."""
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(turn, Mapping) for turn in value)
+
+
+def is_bad(rating: Any) -> bool:
+    """Whether a rating is a number below 0, as Open WebUI rates."""
+    try:
+        return float(str(rating)) < 0
+    except ValueError:
+        return False
+
+
+def role_of(turn: Any) -> str | None:
+    """Who speaks: user, assistant, system, tool, call or text; None where nobody known does."""
+    given = next((turn[key] for key in ("role", "from", "speaker") if turn.get(key) is not None), None)
+    return _ROLES.get(str(given).strip().lower())
+
+
+def turns_of(turns: Iterable[Any], system: bool = True) -> tuple[Message, ...]:
+    """A chat from turns of ``role`` and ``content``, or of ``from`` and ``value``.
+
+    What a system turn says stands before the user's next words (unless ``system`` is off), what a tool said after the
+    user's last: both models know two speakers only. A call of a tool says nothing. The chat begins with the user and
+    ends with the assistant.
+
+    Raises:
+        Unreadable: a turn that cannot be read, or no answer to any question.
+    """
+    chat: list[Message] = []
+    learned: list[bool] = []
+    waiting = ""  # of the system, for the user's next turn
+    for turn in turns:
+        role, content = _turn(turn)
+        if role == "text":
+            return (Message("text", content),)
+        if role == "system":
+            waiting = "" if not system else "\n\n".join(filter(None, (waiting, content)))
+        elif role == "user":
+            _say(chat, "user", "\n\n".join(filter(None, (waiting, content))))
+            waiting = ""
+        elif role == "tool" and chat:
+            _say(chat, "user", content)
+        elif role == "assistant" and chat:  # a greeting before any question answers nothing
+            _say(chat, "assistant", content)
+            learned.append(is_learned(turn))
+    while chat and chat[-1].role == "user":
+        chat.pop()
+    if not chat:
+        raise Unreadable(NO_ANSWER)
+    if not all(learned):  # both models learn all answers of a chat
+        raise Unreadable(NOT_LEARNED)
+    return tuple(chat)
+
+
+def is_learned(turn: Mapping[str, Any]) -> bool:
+    """Whether a turn is to be learned: OpenAI's ``weight`` and Axolotl's ``train`` and ``training`` say when not."""
+    marks = (turn.get("weight"), turn.get("train"), turn.get("training"))
+    return not any(mark is not None and str(mark).lower() in ("0", "0.0", "false") for mark in marks)
+
+
+def _say(chat: list[Message], role: Role, content: str) -> None:
+    if chat and chat[-1].role == role:
+        content = f"{chat.pop().content}\n\n{content}"
+    chat.append(Message(role, content))
+
+
+def _turn(turn: Any) -> tuple[str, str]:
+    """Role and content of one turn; a call of a tool has the role ``call``."""
+    if not isinstance(turn, Mapping):
+        raise Unreadable(NOT_TEXT)
+    role = role_of(turn)
+    if role is None:
+        raise Unreadable(UNKNOWN_ROLE)
+    annotation = turn.get("annotation")
+    if isinstance(annotation, Mapping) and is_bad(annotation.get("rating")):
+        raise Unreadable(RATED_BAD)
+    value = next((turn[key] for key in ("content", "value", "text") if turn.get(key) is not None), None)
+    if isinstance(value, str) and _PARTS_IN_A_CELL.match(value):
+        value = decoded(value)
+    if isinstance(value, Mapping) and "text" in value:
+        value = [value]
+    content = "\n".join(filter(None, map(_part, value))) if isinstance(value, list | tuple) else text_of(value)
+    if role == "assistant":
+        content = THOUGHT.sub("", _DETAILS.sub("", content)).strip()
+        if not content and (turn.get("tool_calls") or turn.get("function_call")):
+            return "call", ""
+    if not content and role not in ("call", "system"):
+        raise Unreadable(NO_TEXT)
+    return role, content
+
+
+def _part(part: Any) -> str:
+    """One part of a message that is written as a list."""
+    if isinstance(part, str):
+        return text_of(part)
+    if not isinstance(part, Mapping):
+        raise Unreadable(NOT_TEXT)
+    if part.get("type") in ("thinking", "redacted_thinking", "reasoning"):
+        return ""
+    if part.get("type") not in (None, "text", "input_text", "output_text"):
+        raise Unreadable(MEDIA)
+    media = [name for name in ("image", "image_url", "audio", "video", "file") if part.get(name) is not None]
+    if media:
+        raise Unreadable(MEDIA)
+    return text_of(part.get("text") if part.get("text") is not None else part.get("content"))
