@@ -119,7 +119,7 @@ def _preference(row: Row, system: bool) -> tuple[Message, ...] | None:
     if is_chat(chosen):
         return _asked_and_answered(row.get("prompt"), chosen, system)
     if isinstance(chosen, str) and not any(_is_given(row.get(name)) for name in _QUESTIONS):
-        return dialogue(re.sub(r"^Human:", "User:", chosen.strip(), flags=re.MULTILINE))  # as Anthropic's are
+        return _dialogue(re.sub(r"^Human:", "User:", chosen.strip(), flags=re.MULTILINE))  # as Anthropic's are
     return None
 
 
@@ -257,7 +257,9 @@ def _pair(row: Row, system: bool) -> tuple[Message, ...] | None:
 
 def _choice(answer: str, choices: Sequence[Any]) -> str:
     """The choice that a number from 0 on or a letter stands for; nothing where the answer says what it means."""
-    if answer.isdecimal() and answer not in map(str, choices):
+    if answer in map(str, choices):
+        return ""
+    if answer.isdecimal():
         place = int(answer)
     elif len(answer) == 1 and answer.isalpha():
         place = ord(answer.upper()) - ord("A")
@@ -298,10 +300,15 @@ def _prose(row: Row, system: bool) -> tuple[Message, ...] | None:
     text = text_of(row.get("text"))
     if not text:
         return None
-    if chat := dialogue(text):
+    if chat := _dialogue(text):
         return chat
     turns = _chat_in(text) or templated(text)
     return turns_of(turns, system) if turns else (Message("text", text),)
+
+
+def _dialogue(text: str) -> tuple[Message, ...] | None:
+    chat = dialogue(text)
+    return turns_of({"role": message.role, "content": message.content} for message in chat) if chat else None
 
 
 def normalised_question(question: str) -> str:

@@ -190,6 +190,8 @@ def _turn(turn: Any) -> tuple[str, str]:
     if isinstance(value, Mapping) and "text" in value:
         value = [value]
     content = "\n".join(filter(None, map(_part, value))) if isinstance(value, list | tuple) else text_of(value)
+    if role == "assistant" and turn.get("channel") in ("analysis", "commentary"):  # gpt-oss's thoughts and calls
+        return "call", ""
     if role == "assistant":
         content = THOUGHT.sub("", _DETAILS.sub("", content)).strip()
         if not content and (turn.get("tool_calls") or turn.get("function_call")):

@@ -183,6 +183,11 @@ READ: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     "choices by number": ({"question": "Who was it?", "choices": ["Monet.", "Goya."], "answer": 1}, PLAIN),
     "choices by letter": ({"question": "Who was it?", "options": ["Monet.", "Goya."], "answer": "B"}, PLAIN),
     "choices by text": ({"question": "Who was it?", "choices": ["Monet.", "Goya."], "answer": "Goya."}, PLAIN),
+    "a letter that is a choice": (
+        {"question": "Which?", "choices": ["B", "A"], "answer": "A"},
+        [("user", "Which?"), ("assistant", "A")],
+    ),
+    "channels": ({"messages": [USER, MONET | {"channel": "analysis"}, GOYA | {"channel": "final"}]}, PLAIN),
     "chatml in a text": (
         {"text": "<|im_start|>user\nWho was it?<|im_end|>\n<|im_start|>assistant\nGoya.<|im_end|>\n"},
         PLAIN,

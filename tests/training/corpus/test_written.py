@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.corpus.rows import messages, write
-from training.corpus import load
+from training.corpus import CorpusError, load
 
 READ: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "mistral": (
@@ -36,6 +36,10 @@ READ: dict[str, tuple[str, list[tuple[str, str]]]] = {
         "System: Be brief.\n\nUser: Who was it?\nAssistant: Goya.",
         [("user", "Be brief.\n\nWho was it?"), ("assistant", "Goya.")],
     ),
+    "dialogue with a thought": (
+        "User: Who was it?\nAssistant: <think>\nMonet?\n</think>\n\nGoya.",
+        [("user", "Who was it?"), ("assistant", "Goya.")],
+    ),
     "a head that is none": (
         "### System: pumps\n\nIt has two.",
         [("text", "### System: pumps\n\nIt has two.")],
@@ -49,3 +53,9 @@ def test_a_text_is_the_chat_that_a_template_wrote(form: str, tmp_path: Path) -> 
     text, expected = READ[form]
     (sample,) = load([write(tmp_path / "a.jsonl", [{"text": text}])])
     assert messages(sample) == expected
+
+
+@pytest.mark.parametrize("text", ["User: Who was it?\nAssistant:", "User: Who?\nAssistant: <think>Monet, or"])
+def test_no_empty_answer_of_a_dialogue_is_learned(text: str, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no text"):
+        load([write(tmp_path / "a.jsonl", [{"text": text}])])
