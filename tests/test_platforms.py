@@ -81,7 +81,7 @@ import sys, time
 from pathlib import Path
 from training.common import files
 files.fcntl = None
-with files.held(Path(sys.argv[1])) as alone, files._workspace(Path(sys.argv[1]), "model") as place:
+with files.held(Path(sys.argv[1])) as alone, files.workspace(Path(sys.argv[1]), "model") as place:
     print(alone, place, flush=True)
     time.sleep(120)
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -23,8 +24,9 @@ from feedback.study import Study
 from tests.feedback.protocol import Clock, document, rows, vote_for
 from tests.training.tiny_bases import byte_pairs, tiny_model
 from training import ModernTransformer
+from training.common.cache import cache_folder
 from training.common.checkpoint_folder import CURVES, FINAL, GGUF, HF, METRICS, PT, TOKENIZER
-from training.common.files import file_sha256
+from training.common.files import WORKSPACE, file_sha256
 from training.common.progress import Progress, read_state
 from training.data.preferences import Preferences, prepare_preferences, read_preferences
 from training.evaluation.preference import accuracy, compare
@@ -223,6 +225,23 @@ def test_the_reference_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         reference_likelihoods(trainer, "other weights", Progress())
 
 
+def test_a_full_disk_costs_the_kept_likelihoods_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def full(path: Path, values: Any) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    trainer = trainer_for(tmp_path, "dpo")
+    monkeypatch.setattr(np, "save", full)
+    with trainer.model.disable_adapter():
+        expected = likelihoods_of(trainer, np.arange(len(trainer.data.documents)))
+    found = reference_likelihoods(trainer, "a full disk", Progress())
+    assert found.numpy() == pytest.approx(expected, abs=1e-5)
+    assert "not kept (No space left on device)" in capsys.readouterr().err
+    assert not list((cache_folder() / "likelihoods").glob("*.partial.npy"))
+
+
 # -- what is used, and how it is judged ------------------------------------------------------------------------------
 
 
@@ -373,7 +392,11 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     assert "go on with" in capsys.readouterr().err
     assert run("parts") == 2
     assert "unfinished run, saved at step 3" in capsys.readouterr().err
+    (mine := tmp_path / "parts" / ".candidate-mine").mkdir()
+    (mine / "thesis.txt").write_text("mine")
     assert run("parts", "--resume") == 0
+    assert (mine / "thesis.txt").read_text() == "mine"
+    assert not list((tmp_path / "parts").glob(f"{WORKSPACE}*"))
     whole, parts = weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     rows = [json.loads(line)["step"] for line in (tmp_path / "parts" / METRICS).read_text().splitlines()]

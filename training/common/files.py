@@ -130,7 +130,7 @@ def new_file(path: str | Path, kind: str = "") -> Iterator[Path]:
     """
     path = Path(path)
     check_file(path, kind)
-    with _workspace(path.parent, path.name) as place:
+    with workspace(path.parent, path.name) as place:
         partial = place / path.name
         yield partial
         check_file(path, kind)
@@ -161,7 +161,7 @@ def new_folder(folder: str | Path, kind: str, cache: bool = False) -> Iterator[P
     folder = folder.resolve() if folder.is_symlink() else folder
     if not cache:
         check_folder(folder, kind)
-    with _workspace(folder.parent, folder.name) as place:
+    with workspace(folder.parent, folder.name) as place:
         partial = place / "new"
         partial.mkdir()
         yield partial
@@ -347,7 +347,7 @@ def replacing(path: Path) -> Iterator[IO[str]]:
 
 
 @contextlib.contextmanager
-def _workspace(parent: Path, target: str) -> Iterator[Path]:
+def workspace(parent: Path, target: str) -> Iterator[Path]:
     """A folder of this process's own in ``parent``, removed with all that is left in it."""
     parent.mkdir(parents=True, exist_ok=True)
     _clear_dead_workspaces(parent)

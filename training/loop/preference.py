@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from training.common.cache import cache_folder, locked
 from training.common.cli import Stopped
+from training.common.files import replace
 from training.common.progress import Progress, quiet_transformers
 from training.data.preferences import PreferenceData
 from training.hardware.compute import Compute
@@ -294,9 +294,13 @@ def reference_likelihoods(trainer: Any, weights_hash: str, progress: Progress) -
         progress.stage("evaluate", f"reading {len(documents):,} texts with the model as it is")
         with trainer.model.disable_adapter():
             found = likelihoods_of(trainer, np.arange(len(documents)), progress)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npy", delete=False) as partial:
+        partial = path.with_suffix(".partial.npy")
+        try:
             np.save(partial, found)
-        os.replace(partial.name, path)
+            replace(partial, path)
+        except OSError as error:  # such as a full disk: they are read anew next time
+            progress.say(f"{path.parent}: the likelihoods are not kept ({error.strerror or error})")
+            partial.unlink(missing_ok=True)
     return torch.from_numpy(found)
 
 

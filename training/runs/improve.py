@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ import torch
 
 from training.common.checkpoint_folder import CURVES, FILES, FINAL, FOLDERS, METRICS, PT, REPORT, report_in
 from training.common.cli import contained
-from training.common.files import foreign, refusal, replace_text
+from training.common.files import foreign, refusal, replace_text, workspace
 from training.common.options import OptionsError
 from training.common.progress import Progress
 from training.data.preferences import PreferenceData, Preferences, answer_bytes, prepare_preferences
@@ -157,8 +156,6 @@ def improve(request: Request, start: Start, progress: Progress) -> dict[str, Any
         progress.say(f"note: {warning}")
     guard = _Guard(request)  # data that are gone are told before the training
     out.mkdir(parents=True, exist_ok=True)
-    for left in out.glob(".candidate-*"):  # of a run that was killed while it was measured
-        shutil.rmtree(left, ignore_errors=True)
     compute = choose_compute(options.dtype)
     if compute.needs_scaler:  # a GPU without bf16: TRL's loop has no scaler of ours
         compute = choose_compute("fp32")
@@ -228,10 +225,10 @@ class _Guard:
         """The part ``guards`` of the report, and why the result is refused."""
         request, options = self.request, self.request.options
         progress.stage("evaluate", "measuring what was known before, on held-out text and closed-book questions")
-        with tempfile.TemporaryDirectory(dir=request.out, prefix=".candidate-") as folder:
-            candidate = opened.save(Path(folder), steps)
+        with workspace(request.out, "candidate") as folder:
+            candidate = opened.save(folder, steps)
             if request.parent.report:
-                replace_text(Path(folder) / REPORT, json.dumps(request.parent.report))
+                replace_text(folder / REPORT, json.dumps(request.parent.report))
             specs = [("before", str(request.parent.weights)), ("after", str(candidate))]
             models = Measurements(specs, self.settings, {}).run()["models"]
         self.result = models["after"]
