@@ -392,6 +392,10 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     assert "go on with" in capsys.readouterr().err
     assert run("parts") == 2
     assert "unfinished run, saved at step 3" in capsys.readouterr().err
+    assert run("whole", "--resume") == 0
+    assert "finished" in capsys.readouterr().out
+    assert run("whole", "--resume", "--set", "beta=0.2") == 2
+    assert "versions are never replaced" in capsys.readouterr().err
     (mine := tmp_path / "parts" / ".candidate-mine").mkdir()
     (mine / "thesis.txt").write_text("mine")
     assert run("parts", "--resume") == 0
