@@ -51,11 +51,19 @@ def templated(text: str) -> list[dict[str, str]]:
     return [{"role": role, "content": content.strip()} for role, content in turns]
 
 
-_BEGIN = re.compile(r"\A\s*(?:<s>|<bos>|<\|begin_of_text\|>|<\|endoftext\|>)\s*")
+_BEGIN = re.compile(r"\A\s*(?:<s>|<bos>|<\|begin_of_text\|>|<\|startoftext\|>|<\|endoftext\|>|\[gMASK\]<sop>)\s*")
 _TEMPLATES = {
-    "<|im_start|>": re.compile(r"<\|im_start\|>(\w+)\n(.*?)(?:<\|im_end\|>|\Z)", re.DOTALL),
+    "<|im_start|>": re.compile(r"<\|im_start\|>(\w+)(?:\n|<\|im_sep\|>)(.*?)(?:<\|im_end\|>|\Z)", re.DOTALL),
     "<|start_header_id|>": re.compile(
         r"<\|start_header_id\|>(\w+)<\|end_header_id\|>(.*?)(?:<\|eot_id\|>|<\|eom_id\|>|\Z)", re.DOTALL
+    ),
+    "<|header_start|>": re.compile(
+        r"<\|header_start\|>(\w+)<\|header_end\|>(.*?)(?:<\|eot\|>|<\|eom\|>|\Z)", re.DOTALL
+    ),
+    "<|start|>": re.compile(  # what its other channels say is thought, or calls a tool
+        r"<\|start\|>(system|developer|user|assistant)(?:<\|channel\|>final)?<\|message\|>"
+        r"(.*?)(?:<\|end\|>|<\|return\|>|\Z)",
+        re.DOTALL,
     ),
     "<start_of_turn>": re.compile(r"<start_of_turn>(\w+)\n(.*?)(?:<end_of_turn>|\Z)", re.DOTALL),
     **dict.fromkeys(
@@ -66,7 +74,8 @@ _TEMPLATES = {
         ),
     ),
 }
-"""What a text begins with that ChatML's, Llama 3's, Gemma's, Zephyr's or Phi 3's template wrote, and its turns."""
+"""What a text begins with that ChatML's, Llama's (3, 4), gpt-oss's, Gemma's, Zephyr's or Phi's template wrote, and its
+turns."""
 _INSTRUCTED = re.compile(
     r"(?:\[SYSTEM_PROMPT\](.*?)\[/SYSTEM_PROMPT\]\s*)?\[INST\](.*?)\[/INST\](.*?)(?=</s>|<s>|\[INST\]|\Z)", re.DOTALL
 )

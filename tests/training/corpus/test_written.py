@@ -28,6 +28,29 @@ READ: dict[str, tuple[str, list[tuple[str, str]]]] = {
         "<｜begin▁of▁sentence｜>Be brief.<｜User｜>Who was it?<｜Assistant｜>Goya.<｜end▁of▁sentence｜>",
         [("user", "Be brief.\n\nWho was it?"), ("assistant", "Goya.")],
     ),
+    "llama 4": (
+        "<|begin_of_text|><|header_start|>user<|header_end|>\n\nWho was it?<|eot|>"
+        "<|header_start|>assistant<|header_end|>\n\nGoya.<|eot|>",
+        [("user", "Who was it?"), ("assistant", "Goya.")],
+    ),
+    "phi 4": (
+        "<|im_start|>user<|im_sep|>Who was it?<|im_end|><|im_start|>assistant<|im_sep|>Goya.<|im_end|>",
+        [("user", "Who was it?"), ("assistant", "Goya.")],
+    ),
+    "gpt-oss": (
+        "<|start|>developer<|message|>Be brief.<|end|><|start|>user<|message|>Who was it?<|end|>"
+        "<|start|>assistant<|channel|>analysis<|message|>Monet?<|end|>"
+        "<|start|>assistant<|channel|>final<|message|>Goya.<|return|>",
+        [("user", "Be brief.\n\nWho was it?"), ("assistant", "Goya.")],
+    ),
+    "glm": (
+        "[gMASK]<sop><|user|>\nWho was it?<|assistant|>\nGoya.",
+        [("user", "Who was it?"), ("assistant", "Goya.")],
+    ),
+    "another beginning": (
+        "<|startoftext|><|im_start|>user\nWho was it?<|im_end|>\n<|im_start|>assistant\nGoya.<|im_end|>",
+        [("user", "Who was it?"), ("assistant", "Goya.")],
+    ),
     "heads with a system": (
         "### System:\nBe brief.\n\n### User:\nWho was it?\n\n### Assistant:\nGoya.",
         [("user", "Be brief.\n\nWho was it?"), ("assistant", "Goya.")],
