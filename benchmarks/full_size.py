@@ -90,11 +90,14 @@ def main() -> None:
         return
     noted = run.work / "stages.jsonl"
     found = {row["stage"]: row for row in map(json.loads, lines(noted))}
+    asked = json.loads(json.dumps({name: value for name, value in vars(run).items() if name != "work"}))
+    if others := [name for name, row in found.items() if row.get("asked", asked) != asked]:
+        raise SystemExit(f"{noted}: {', '.join(others)} ran with other arguments; name another --work")
     for name, stage in STAGES.items():
         if name in found:
             continue
         print(f"{name} ...", file=sys.stderr, flush=True)
-        row = {"stage": name, **stage(run)}
+        row = {"stage": name, "asked": asked, **stage(run)}
         append(noted, row)
         found[name] = row
     text = report(found, " ".join(settings))
