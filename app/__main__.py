@@ -82,7 +82,10 @@ def run(name: str, rest: list[str]) -> int:
     if module == "app.cli":
         return int(function(rest, prog="diptych app"))
     cli.called_as = f"diptych {name}"
-    return int(function(rest))
+    try:
+        return int(function(rest))
+    finally:
+        cli.called_as = ""
 
 
 def _remedy(name: str) -> str:

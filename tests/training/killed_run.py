@@ -20,6 +20,7 @@ import torch
 import torch._dynamo  # which the optimizers would import in each fork
 
 from tests.training.tiny_run import OPTIONS, Watched, saved_run
+from training.hardware.products import fp32_products
 from training.loop.resume import TrainingStates
 
 SAVE_STEPS = 2
@@ -53,6 +54,7 @@ def attempt(folder: Path, kill_after: int | None) -> int:
 
 def main(folder: Path, kills: int) -> dict[str, Any]:
     torch.set_num_threads(1)
+    fp32_products()  # measured here, for all lives alike: the other library adds up in another order
     random.seed(int(time.time()))
     killed, whole = folder / "killed", folder / "whole"
     found: dict[str, Any] = {"lost": [], "saved": [], "unreadable": []}

@@ -104,7 +104,7 @@ def test_help_names_every_setting() -> None:
     done = command("--help")
     assert done.returncode == 0
     for name in Model1Options.__dataclass_fields__:
-        assert f"  {name} (default" in done.stdout
+        assert re.search(rf"\n  --{name.replace('_', '-')}\s.*?\(default", done.stdout, re.S), name
 
 
 def test_every_profile_is_possible() -> None:
