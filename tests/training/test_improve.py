@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -13,39 +12,27 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
-from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from feedback.blind_test import BlindTest
 from feedback.database import Database
 from feedback.study import Study
 from tests.feedback.protocol import Clock, document, rows, vote_for
+from tests.training.preferences import ANSWERS, tiny_base, write_preferences
 from tests.training.tiny_bases import byte_pairs, tiny_model
 from training import ModernTransformer
-from training.common.cache import cache_folder
 from training.common.checkpoint_folder import CURVES, FINAL, GGUF, HF, METRICS, PT, TOKENIZER
 from training.common.files import WORKSPACE, file_sha256
 from training.common.progress import Progress, read_state
 from training.data.preferences import Preferences, prepare_preferences, read_preferences
 from training.evaluation.preference import accuracy, compare
-from training.hardware.compute import Compute
 from training.improve import main
-from training.loop.preference import build_trainer, likelihoods_of, reference_likelihoods
 from training.models.bases import Base, prepare_for_chat
 from training.models.checkpoint import save_checkpoint
 from training.models.fine_tuning import save_final
 from training.models.gguf_format import export_gguf
 from training.models.tokenizer import train_tokenizer
 from training.settings.improve import ImproveOptions
-
-FP32 = Compute(torch.device("cpu"), torch.float32, "for the test")
-ANSWERS = (
-    "It is a movement of light and colour.",
-    "No idea.",
-    "A painter of the north, who lived by the sea.",
-)
 
 
 @pytest.fixture(autouse=True)
@@ -78,168 +65,11 @@ def model2(tmp_path_factory: pytest.TempPathFactory, texts: Path) -> Path:
     return folder
 
 
-def write_preferences(path: Path, model: str, sha256: str | None, n: int = 30, **header: Any) -> Path:
-    """Votes of six testers on eight questions; the longer of two answers of three is preferred."""
-    first = {
-        "kind": "diptych-preferences", "version": 1, "study": "s#1", "study_hash": "aa", "votes_hash": "bb",
-        "model": model, "model_hashes": {"model1": None, "model2": None} | {model: sha256}, "n_votes": n, "n_pairs": n,
-        "n_testers": 6, "running": False, "left_out": {},
-    } | header  # fmt: skip
-    records = [
-        {
-            "id": f"v{k}", "prompt_id": f"q{k % 8}", "category": "art", "outcome": "win", "on_policy": k % 2 == 0,
-            "prompt": [{"role": "user", "content": f"What is thing {k % 8}?"}], "chosen": ANSWERS[2 * (k % 2)],
-            "rejected": ANSWERS[1], "chosen_author": model, "rejected_author": "model1", "weight": 0.5 + k % 3,
-            "tester": f"t{k % 6}", "split": "held_out" if k % 5 == 0 else "train",
-        }
-        for k in range(n)
-    ]  # fmt: skip
-    path.write_text("".join(json.dumps(row) + "\n" for row in (first, *records)))
-    return path
-
-
 def quick(*more: str) -> list[str]:
     """Settings of a run of seconds."""
     settings = ["batch_size=8", "micro_batch_size=4", "seq_len=64", "guard_samples=4", "max_bits_rise=50"]
     settings += ["max_accuracy_fall=1", "save_steps=2", "learning_rate=0.003", "lora_rank=4", *more]
     return [word for setting in settings for word in ("--set", setting)]
-
-
-# -- what a step learns ----------------------------------------------------------------------------------------------
-
-
-def tiny_base() -> Base:
-    tokenizer = byte_pairs(True)
-    model = tiny_model("llama", len(tokenizer))
-    prepare_for_chat(model, tokenizer)
-    return Base("tiny", model, tokenizer, 0)
-
-
-def trainer_for(tmp_path: Path, method: str, **changes: Any) -> Any:
-    """A trainer whose model is a little away from its reference."""
-    base = tiny_base()
-    found = read_preferences(write_preferences(tmp_path / "p.jsonl", "model2", None))
-    options = ImproveOptions(method=method, batch_size=8, micro_batch_size=8, seq_len=64, lora_rank=4, **changes)
-    data = prepare_preferences(found, method, base.encode_batch, base.chat_form())
-    trainer = build_trainer(base, data, options, FP32, tmp_path / "trl")
-    generator = torch.Generator().manual_seed(1)
-    for name, parameter in trainer.model.named_parameters():
-        if "lora_B" in name:
-            parameter.data = 0.02 * torch.randn(parameter.shape, generator=generator)
-    trainer.reference = reference_likelihoods(trainer, f"tiny {method}", Progress())
-    return trainer
-
-
-def as_trl_has_them(trainer: Any, n: int) -> list[dict[str, Any]]:
-    """The first examples as rows of TRL's own tokenised data sets."""
-    tokens, train = trainer.data.documents, trainer.data.train
-
-    def split(document: int) -> tuple[list[int], list[int]]:
-        part = slice(tokens.offsets[document], tokens.offsets[document + 1])
-        ids, begin = tokens.tokens[part].tolist(), int(np.argmax(tokens.learned[part]))
-        return ids[:begin], ids[begin:]
-
-    rows = []
-    for e in range(n):
-        (prompt, first), *others = [split(document) for document in train.documents[e]]
-        if others:
-            rows.append({"prompt_ids": prompt, "chosen_ids": first, "rejected_ids": others[0][1]})
-        else:
-            other = split(trainer.data.mismatched[e])[1]
-            label = bool(train.wanted[e])
-            rows.append({"prompt_ids": prompt, "completion_ids": first, "label": label, "KL_completion_ids": other})
-    return rows
-
-
-@pytest.mark.parametrize(
-    ("method", "config", "trainer"), [("dpo", DPOConfig, DPOTrainer), ("kto", KTOConfig, KTOTrainer)]
-)
-def test_loss_and_gradients_are_trls_where_all_weigh_alike(
-    tmp_path: Path, method: str, config: Any, trainer: Any
-) -> None:
-    ours = trainer_for(tmp_path, method)
-    ours.data.train.weights[:] = 1
-    loss = ours.compute_loss(ours.model, ours.collate([{"example": e} for e in range(8)]))
-    loss.backward()
-    mine = {name: parameter for name, parameter in ours.model.named_parameters() if parameter.requires_grad}
-
-    class Tokenised(trainer):  # type: ignore[misc]
-        def _prepare_dataset(self, dataset: Any, *arguments: Any) -> Any:
-            return dataset
-
-        def _send_telemetry(self) -> None:
-            pass
-
-    rows, base = as_trl_has_them(ours, 8), tiny_base()
-    peer = Tokenised(
-        model=base.model,
-        args=config(
-            output_dir=str(tmp_path / "peer"), per_device_train_batch_size=8, report_to=[], bf16=False, use_cpu=True,
-            gradient_checkpointing=False,
-        ),
-        train_dataset=Dataset.from_list(rows),
-        processing_class=base.tokenizer,
-        peft_config=ours.model.peft_config["default"],
-    )  # fmt: skip
-    others = {name: parameter for name, parameter in peer.model.named_parameters() if parameter.requires_grad}
-    assert others.keys() == mine.keys()
-    for name, parameter in others.items():
-        parameter.data = mine[name].data.clone()
-    their_loss = peer.compute_loss(peer.model, peer.data_collator(rows))
-    their_loss.backward()
-    assert float(loss.detach()) == pytest.approx(float(their_loss.detach()), abs=1e-5)
-    assert float(loss.detach()) != pytest.approx(0.6931 if method == "dpo" else 0.5, abs=1e-3)
-    for name, parameter in others.items():
-        torch.testing.assert_close(mine[name].grad, parameter.grad, rtol=1e-3, atol=1e-6)
-
-
-def test_likelihoods_are_those_of_each_text_by_itself(tmp_path: Path) -> None:
-    trainer = trainer_for(tmp_path, "dpo")
-    documents = trainer.data.documents
-    found = likelihoods_of(trainer, np.arange(6))
-    for number in range(6):
-        part = slice(documents.offsets[number], documents.offsets[number + 1])
-        ids = torch.from_numpy(documents.tokens[part].astype(np.int64))
-        logits = trainer.packed.model(input_ids=ids[None]).logits[0, :-1]
-        each = F.log_softmax(logits, -1).gather(1, ids[1:, None])[:, 0]
-        assert found[number] == pytest.approx(float(each[documents.learned[part][1:]].sum()), abs=1e-3)
-
-
-def test_a_vote_counts_as_often_as_it_weighs(tmp_path: Path) -> None:
-    trainer = trainer_for(tmp_path, "dpo")
-    each = []
-    for e in range(4):
-        trainer.data.train.weights[:] = 1
-        each.append(float(trainer.compute_loss(trainer.model, trainer.collate([{"example": e}]))))
-    weights = np.array([3, 0.5, 0.5, 0], np.float32)
-    trainer.data.train.weights[:4] = weights
-    loss = trainer.compute_loss(trainer.model, trainer.collate([{"example": e} for e in range(4)]))
-    assert float(loss.detach()) == pytest.approx(float(np.dot(weights, each) / 4), abs=1e-5)
-
-
-def test_the_reference_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = trainer_for(tmp_path, "dpo")
-    monkeypatch.setattr("training.loop.preference.likelihoods_of", lambda *arguments: pytest.fail("read again"))
-    assert torch.equal(reference_likelihoods(trainer, "tiny dpo", Progress()), trainer.reference)
-    with pytest.raises(pytest.fail.Exception):
-        reference_likelihoods(trainer, "other weights", Progress())
-
-
-def test_a_full_disk_costs_the_kept_likelihoods_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    def full(path: Path, values: Any) -> None:
-        path.write_bytes(b"half")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    trainer = trainer_for(tmp_path, "dpo")
-    monkeypatch.setattr(np, "save", full)
-    with trainer.model.disable_adapter():
-        expected = likelihoods_of(trainer, np.arange(len(trainer.data.documents)))
-    found = reference_likelihoods(trainer, "a full disk", Progress())
-    assert found.numpy() == pytest.approx(expected, abs=1e-5)
-    assert "not kept (No space left on device)" in capsys.readouterr().err
-    assert not list((cache_folder() / "likelihoods").glob("*.partial.npy"))
 
 
 # -- what is used, and how it is judged ------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 TRL pads each pair to the longest of its batch, recomputes activations, and asks the reference anew at each step. Here
 the texts of a step lie packed in rows, as in all our trainings, and the reference's likelihoods come from a table. The
-losses are TRL's (``tests/training/test_improve.py`` compares them), each example times its weight.
+losses are TRL's (``tests/training/loop/test_preference.py`` compares them), each example times its weight.
 """
 
 from __future__ import annotations
