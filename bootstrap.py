@@ -10,8 +10,6 @@ DIPTYCH_TORCH says which PyTorch: cpu, pip (what pip finds by itself), or the ad
 build is taken on Linux without an NVIDIA GPU, unless pip was told of an index of its own.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import re
@@ -49,7 +47,7 @@ class Failed(Exception):
 
 def main(words: list[str]) -> int:
     steps = {"app": app, "test": test, "install": install, "dev": dev, "browser": browser, "nginx": nginx}
-    if {"-h", "--help"} & set(words):
+    if {"-h", "--help"} & set(words[:1] if words[:1] in (["app"], ["test"]) else words):
         print(__doc__)
         return 0
     if not words or words[0] not in steps:
@@ -76,7 +74,12 @@ def app(*options: str) -> int:
     if os.name == "posix":  # the app takes the place of this process, and with it its signals
         sys.stdout.flush()
         os.execv(command[0], command)
-    return subprocess.call(command)
+    child = subprocess.Popen(command)
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:  # the app has heard it too, and needs its time to end
+            pass
 
 
 def test(*arguments: str) -> None:
@@ -93,13 +96,22 @@ def test(*arguments: str) -> None:
 
 def install() -> None:
     """The packages of requirements.txt, if they have changed since."""
-    if is_new(".installed", "requirements.txt"):
+    dead = tool("python").is_symlink() and not tool("python").exists()  # the Python that it was made of is gone
+    if is_new(".installed", "requirements.txt") and not dead:
         return
-    if not tool("python").exists():
-        run(sys.executable, "-m", "venv", str(VENV))
+    if not has_pip():
+        run(sys.executable, "-m", "venv", *(["--clear"] if dead else []), str(VENV))
     install_torch()
     run(str(tool("python")), *PIP, "-r", "requirements.txt")
     (VENV / ".installed").touch()
+
+
+def has_pip() -> bool:
+    """Whether the environment can be installed into: one whose making was cut short has a Python, and no pip."""
+    try:
+        return subprocess.run([str(tool("python")), "-m", "pip", "--version"], capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def dev() -> None:

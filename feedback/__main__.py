@@ -301,7 +301,7 @@ def _restore(arguments: argparse.Namespace) -> int:
 
 
 def _push(arguments: argparse.Namespace) -> int:
-    from .publication import write_dataset
+    from .publication import check_alone, write_dataset
 
     if not arguments.to and not arguments.out:
         raise ExportError("push needs --to OWNER/NAME, or --out DIR to write the data set without pushing it")
@@ -315,6 +315,7 @@ def _push(arguments: argparse.Namespace) -> int:
         if not arguments.to:
             print(folder)
             return 0
+        check_alone(folder, facts["tables"])
         # What knows the Hub stands beside the models; a process of its own keeps this package free of it.
         words = ["-m", "training.push", "--dataset", str(folder.resolve()), "--to", arguments.to]
         words += [f"--{name}" for name in ("public", "update", "debug") if getattr(arguments, name)]

@@ -91,6 +91,16 @@ def write_dataset(database: Database, label: str | None, out: Path, licence: str
     return facts
 
 
+def check_alone(folder: Path, tables: list[str]) -> None:
+    """Raises ExportError where a folder that is pushed whole holds more than the data set just written into it."""
+    ours = set(FILES) - {f"{name}.csv" for name in WITH_VOTES if name not in tables}
+    others = sorted({path.name for path in folder.iterdir() if path.name[0] != "."} - ours)
+    if others:
+        raise ExportError(
+            f"{folder} holds {', '.join(others[:3])} too, and all of it would be pushed; name an empty --out"
+        )
+
+
 def refuse(connection: Any, study: Any, definition: dict[str, Any]) -> None:
     """Raises ExportError where a study may not be published, with all reasons."""
     problems = []
@@ -112,6 +122,7 @@ def refuse(connection: Any, study: Any, definition: dict[str, Any]) -> None:
 
 def published(chunks: Iterator[bytes], scope: str) -> Iterator[bytes]:
     """``votes.csv`` with the columns that may be published; what testers typed is blanked where it is not covered."""
+    csv.field_size_limit(2**31 - 1)  # a talk of many turns is longer than the module takes by itself
     rows = csv.DictReader(_lines(chunks))
     columns = [name for name in COLUMNS if name not in NEVER]
     buffer = io.StringIO()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import re
@@ -100,6 +101,68 @@ def test_what_has_not_changed_is_not_installed_again(bootstrap: ModuleType) -> N
     assert bootstrap.ran[-1].endswith("-r requirements.txt")
 
 
+def test_an_environment_whose_making_was_cut_short_is_made_again(bootstrap: ModuleType) -> None:
+    python = bootstrap.tool("python")
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)  # as `venv` leaves it where ensurepip is lacking: there is no pip
+    (bootstrap.VENV / "pyvenv.cfg").write_text(
+        f"home = {Path(sys.executable).resolve().parent}\ninclude-system-site-packages = false\n"
+    )
+    bootstrap.install()
+    assert bootstrap.ran[0].endswith(f"-m venv {bootstrap.VENV}")
+    bootstrap.ran.clear()
+    python.unlink()
+    python.symlink_to(bootstrap.ROOT / "gone")  # the system's Python was taken away, and with it what was installed
+    bootstrap.install()
+    assert bootstrap.ran[0].endswith(f"-m venv --clear {bootstrap.VENV}")
+
+
+def test_help_is_asked_of_whom_it_is_asked(bootstrap: ModuleType, monkeypatch: Any, capsys: Any) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(bootstrap, "app", lambda *options: asked.append(options))
+    assert bootstrap.main(["app", "--help"]) == 0
+    assert asked == [("--help",)]
+    assert bootstrap.main(["install", "--help"]) == bootstrap.main(["-h"]) == 0
+    assert capsys.readouterr().out.count("DIPTYCH_TORCH says") == 2
+
+
+def test_ctrl_c_leaves_the_app_its_time_to_end_on_windows(bootstrap: ModuleType, monkeypatch: Any) -> None:
+    heard = iter([KeyboardInterrupt, KeyboardInterrupt])
+
+    class Child:
+        def __init__(self, command: list[str]) -> None:
+            assert command[-2:] == ["--port", "7999"]
+
+        def wait(self) -> int:
+            for interrupt in heard:
+                raise interrupt
+            return 130
+
+    monkeypatch.setattr(bootstrap, "install", lambda: None)
+    monkeypatch.setattr(bootstrap.subprocess, "Popen", Child)
+    monkeypatch.setattr(bootstrap.os, "name", "nt")
+    assert bootstrap.app("--port", "7999") == 130
+
+
+def test_make_asks_the_python_of_an_environment_that_is_there(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder"
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / "Makefile").write_text((ROOT / "Makefile").read_text())
+
+    def made(*words: str) -> str:
+        command = ["make", "-n", "app", "ARGS=--port 7999", *words]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+    (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    assert made() == "python3 bootstrap.py app --port 7999", "that one is half made"
+    (folder / ".venv" / ".installed").touch()
+    assert made() == ".venv/bin/python bootstrap.py app --port 7999"
+    assert made("PYTHON=python3.12").startswith("python3.12 ")
+    (folder / ".venv" / "bin" / "python").unlink()
+    (folder / ".venv" / "bin" / "python").symlink_to(tmp_path / "gone")
+    assert made().startswith("python3 ")
+
+
 @pytest.mark.parametrize(("system", "place"), [("posix", "bin/python"), ("nt", "Scripts/python.exe")])
 def test_programs_are_where_each_system_keeps_them(
     system: str, place: str, bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
@@ -138,6 +201,12 @@ def test_a_wish_that_cannot_be_is_one_line(
     told = capsys.readouterr().err
     assert told.startswith("bootstrap.py: DIPTYCH_TORCH=rocm: must be cpu, pip, or the address")
     assert told.count("\n") == 1
+
+
+def test_the_old_pythons_of_long_supported_systems_can_read_what_tells_them() -> None:
+    text = (ROOT / "bootstrap.py").read_text(encoding="utf-8")
+    ast.parse(text, feature_version=(3, 6))
+    assert "import annotations" not in text, "3.6 has it not"
 
 
 @pytest.mark.parametrize("script", ["bootstrap.py", "app.py"])

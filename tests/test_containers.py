@@ -6,6 +6,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,10 @@ def test_compose_starts_nginx_as_the_guide_has_it() -> None:
     assert COMPOSE["configs"]["nginx"]["content"].replace("$$", "$").split() == guide.split()
     trusted = SERVICES["nginx"]["networks"]["inside"]["ipv4_address"]
     assert f"--trust-proxy={trusted}" in SERVICES["app"]["command"]
+    pool = COMPOSE["networks"]["inside"]["ipam"]["config"][0]
+    assert ip_address(trusted) in ip_network(pool["subnet"])
+    assert ip_address(trusted) not in ip_network(pool["ip_range"]), "the app, started first, would be given it"
+    assert ip_network(pool["ip_range"]).subnet_of(ip_network(pool["subnet"]))  # type: ignore[arg-type]
 
 
 def test_each_profile_serves_both_models_under_the_names_that_the_app_is_told() -> None:

@@ -89,8 +89,10 @@ def push(files: Mapping[str, Path], to: str, kind: Kind, public: bool, update: b
             f"--to {to!r} must be OWNER/NAME of letters, digits, - _ and ., such as my-name/diptych-model1; OWNER is"
             " your name on the Hub or an organization's"
         )
-    from huggingface_hub import CommitOperationAdd, HfApi, get_token
-
+    try:
+        from huggingface_hub import CommitOperationAdd, HfApi, get_token
+    except ModuleNotFoundError as error:
+        raise PushError(f'needs {error.name}, which is not installed; pip install "diptych[train]"') from None
     api = HfApi()
     if not get_token():
         raise PushError(
@@ -99,7 +101,7 @@ def push(files: Mapping[str, Path], to: str, kind: Kind, public: bool, update: b
         )
     created = False
     try:
-        address = api.create_repo(to, repo_type=kind, private=None if update else not public, exist_ok=update)
+        address = api.create_repo(to, repo_type=kind, private=not public, exist_ok=update)
         created = True
         operations = [CommitOperationAdd(name, str(path)) for name, path in files.items()]
         api.create_commit(to, operations, commit_message=message, repo_type=kind)

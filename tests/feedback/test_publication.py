@@ -15,6 +15,9 @@ import pytest
 
 from feedback.__main__ import main
 from feedback.blind_test import BlindTest
+from feedback.export import ExportError
+from feedback.export.rows import COLUMNS
+from feedback.publication import check_alone, published
 from feedback.study import Study, StudyError
 from tests.feedback.protocol import answer_turn, answered, choice_for, document, open_test, vote_for
 from tests.hub_server import OWNER, READ, WRITE, Hub
@@ -158,6 +161,37 @@ def test_a_data_set_replaces_its_own_files_and_nobody_else_s(
     assert [path.name for path in out.iterdir()] == ["README.md"]
     (out / "README.md").unlink()
     assert [main(words), main(words)] == [0, 0]
+
+
+def test_nothing_but_the_data_set_leaves_a_folder_that_holds_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study_of(tmp_path / "a.db", "votes")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "votes.testers.csv").write_text("tester_id,background\n")
+    words = ["push", "--db", str(tmp_path / "a.db"), "--out", str(out)]
+    assert main(words) == 0
+    assert main([*words, "--to", f"{OWNER}/votes"]) == 2
+    told = capsys.readouterr().err
+    assert f"{out} holds votes.testers.csv too, and all of it would be pushed" in told
+    assert told.count("\n") == 1
+    (out / "votes.testers.csv").unlink()
+    check_alone(out, ["votes"])
+    (out / "guesses.csv").write_text("of another study")
+    with pytest.raises(ExportError, match=r"guesses\.csv"):
+        check_alone(out, ["votes"])
+    check_alone(out, ["votes", "guesses"])
+
+
+def test_a_talk_of_any_length_is_published() -> None:
+    before = csv.field_size_limit(1 << 17)
+    try:
+        row = dict.fromkeys(COLUMNS, "") | {"prompt_id": "a1", "turns": "1", "left_text": "x" * 200_000}
+        text = f"{','.join(COLUMNS)}\n{','.join(row.values())}\n"
+        assert b"x" * 200_000 in b"".join(published(iter([text.encode()]), "votes"))
+    finally:
+        csv.field_size_limit(before)
 
 
 def test_the_setting_moves_no_hash_of_a_study_without_it() -> None:

@@ -88,6 +88,10 @@ def test_a_pushed_model_1_loads_from_the_hub(hub: Hub, checkpoint: Path, tmp_pat
     assert push(hub, tmp_path, *words, "--update").returncode == 0
     assert len(held.commits) == 2
 
+    # One that --update finds missing is as private as any other.
+    assert push(hub, tmp_path, *words[:-1], f"{OWNER}/another", "--update").returncode == 0
+    assert hub.repositories[f"models/{OWNER}/another"].private
+
 
 @pytest.mark.parametrize(
     ("to", "token", "expected"),
