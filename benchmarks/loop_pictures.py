@@ -1,7 +1,7 @@
 """The pictures of docs/loop.md: a newcomer's way from ten votes to a running test of before against after.
 
-    python benchmarks/loop_pictures.py
-    python benchmarks/loop_pictures.py --learn model2 --out /tmp/pictures
+    python benchmarks/loop_pictures.py --out pictures
+    python benchmarks/loop_pictures.py --learn model2 --out pictures
 
 The real app with copies of both checkpoints, in a real browser; the votes are the script's own, for the shorter answer.
 Prints what it sees and the seconds that each part takes.
@@ -22,11 +22,11 @@ from playwright.sync_api import Page, sync_playwright
 
 from app.cli import STUDY
 from app.demo_training import CHECKPOINTS
-from tests.app.serving import PASSWORD, ROOT, App
+from benchmarks.outputs import empty_folder
+from tests.app.serving import PASSWORD, App
 from tests.app.visitor import Visitor
 from tests.conftest import NAMES
 
-OUT = ROOT / "docs" / "images"
 DESK = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
 PHONE = {"viewport": {"width": 375, "height": 812}, "color_scheme": "light", "has_touch": True, "is_mobile": True}
 VOTES = (8, 2)  # of one session, which ends with them, and of another, which is left early
@@ -38,6 +38,7 @@ class Pictures:
 
     def __init__(self, folder: Path, models: dict[str, Path], out: Path) -> None:
         self.out = out
+        out.mkdir(parents=True, exist_ok=True)
         self.app = App(folder, str(models["model1"]), str(models["model2"]))
         (folder / "study.toml").write_bytes(STUDY.read_bytes())
         self.began = time.monotonic()
@@ -123,7 +124,7 @@ def main() -> None:
     for model, folder in CHECKPOINTS.items():
         parser.add_argument(f"--{model}", type=Path, default=folder, help="its checkpoint folder (%(default)s)")
     parser.add_argument("--learn", choices=list(CHECKPOINTS), default="model1", help="which learns (%(default)s)")
-    parser.add_argument("--out", type=Path, default=OUT, help="where the pictures go (%(default)s)")
+    parser.add_argument("--out", type=empty_folder, required=True, help="where the pictures go: an empty folder")
     arguments = parser.parse_args()
     path = next((path for name in NAMES if (path := shutil.which(name))), None)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:

@@ -21,6 +21,14 @@ def own_file(text: str) -> Path:
     return path
 
 
+def empty_folder(text: str) -> Path:
+    """A folder to write into, for ``add_argument(type=empty_folder)``: one with nothing in it, or none yet."""
+    folder = place(text)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise argparse.ArgumentTypeError(f"{folder} is taken; name an empty folder, or one that is not there")
+    return folder
+
+
 def write(path: Path | None, text: str) -> None:
     """A report, where a place for one is named."""
     if path:

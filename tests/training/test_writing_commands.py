@@ -345,7 +345,7 @@ def test_nothing_is_written_where_it_would_be_read_as_data(
 
 
 def test_a_benchmark_refuses_a_place_that_is_taken_before_it_measures(tmp_path: Path) -> None:
-    written = re.compile(r'add_argument\("--(?:out|json|keep|results)", (?!type=own_file)')
+    written = re.compile(r'add_argument\("--(?:out|json|keep|results)", (?!type=(?:own_file|empty_folder))')
     scripts = {path.name: path.read_text() for path in (ROOT / "benchmarks").glob("*.py")}
     assert [name for name, text in scripts.items() if written.search(text) or "arguments.out.write" in text] == []
     before = strangers(tmp_path, "report.md")
@@ -353,6 +353,9 @@ def test_a_benchmark_refuses_a_place_that_is_taken_before_it_measures(tmp_path: 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "holds report.md, which was not written here" in done.stderr
+    taken = [sys.executable, "benchmarks/loop_pictures.py", "--out", str(tmp_path)]
+    done = subprocess.run(taken, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, f"{tmp_path} is taken; name an empty folder" in done.stderr) == (2, True)
     for number in range(2):
         outputs.append(tmp_path / "rows.jsonl", {"row": number})
         outputs.write(outputs.own_file(str(tmp_path / "new.md")), f"report {number}")

@@ -96,7 +96,8 @@ def test_a_signal_while_the_model_is_written_leaves_nothing_half_written_and_is_
             partial.write_bytes(b"half")
             os.kill(os.getpid(), number)
 
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the suite itself may run under nohup
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the suite itself may run under nohup, or in the background
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     handlers = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
     try:
         with monkeypatch.context() as patched:
@@ -105,6 +106,7 @@ def test_a_signal_while_the_model_is_written_leaves_nothing_half_written_and_is_
         assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)] == handlers
     finally:
         signal.signal(signal.SIGHUP, before)
+        signal.signal(signal.SIGINT, interrupt)
     assert (
         "stopped while out was written: the trained weights are there, and nothing is half written; go on with" in said
     )
