@@ -96,6 +96,8 @@ def our_command(words: Command) -> Command | None:
         return ("app", *words[1 : 3 if words[1] == "train" else 2])
     if Path(words[0]).name.startswith("python"):
         rest = words[2:] if words[1] == "-m" else words[1:]
+        if rest[0] == "bootstrap.py":  # which takes the place of this process, and asks the app for its help
+            return ("app.py",) if rest[1:2] == ("app",) else rest[:1]
         return rest[:2] if len(rest) > 1 and re.fullmatch("[a-z][a-z-]*", rest[1]) else rest[:1]
     return None
 
