@@ -7,12 +7,15 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
 from app.protection import ADMIN_EVENTS, PREFIXES, ROUTES
+from app.study_tab import MAX_TYPED
 from benchmarks.hostile import attack, cpu_ms, grown
 from benchmarks.page import Page, ask, client, enter, read_config, run
 from tests.app.chat_server import ChatServer
@@ -51,20 +54,49 @@ def test_the_measure_of_cost_counts_threads_that_have_ended() -> None:
         process.kill()
 
 
+def slowness() -> float:
+    """How many times slower Python runs now than on the CPU that the limits are meant for; at least 1.
+
+    An AVX2-only EPYC with busy neighbours takes 17 to 22 ms for this loop, and a Zen 4 at rest under 8.
+    """
+    times = []
+    for _ in range(7):
+        begun = time.thread_time()
+        total = 0
+        for number in range(100_000):
+            total += number * number % 7
+        times.append((time.thread_time() - begun) * 1000)
+    return max(1.0, min(times) / 8)
+
+
+def stays_within(limit: float, cost: Callable[[], float]) -> bool:
+    """Whether the least of three costs, of twenty near the limit, is within it.
+
+    What else the machine does adds to a time and never takes from it.
+    """
+    least = min(cost() for _ in range(3))
+    if least > limit:
+        limit *= slowness()
+    for _ in range(17):
+        if not limit < least < 2 * limit:
+            break
+        least = min(least, cost())
+    return least <= limit
+
+
 def body(number: int, data: list[Any], nested: bool) -> bytes:
     text = json.dumps({"data": data, "fn_index": number, "session_hash": "worst"})
     return (text.replace(f'"{WORST["nested"]}"', WORST["nested"]) if nested else text).encode()
 
 
 def test_no_event_costs_more_than_a_moment(besieged: App, chat_server: ChatServer) -> None:
-    """The least of three, of twenty near a limit: what else the machine does adds to a time and never takes from it."""
     chat_server.gate.set()
     token = run(_tester_with_answers(besieged.url))
     config = httpx.get(f"{besieged.url}/config").json()
     elements = {entry["id"]: entry["props"].get("elem_id") for entry in config["components"]}
     last = ("withdraw", "finish", "confirm-yes", "guess-left", "guess-right", "guess-unknown")
     events = sorted(config["dependencies"], key=lambda entry: elements.get(entry["targets"][0][0]) in last)
-    costs: dict[tuple[str, str, str], float] = {}
+    tried, beyond = 0, []
     limits = {"nobody": WITHOUT_SESSION_MS, "a tester": WITH_SESSION_MS}
     with httpx.Client(base_url=besieged.url, timeout=60, headers={"Origin": besieged.url}) as http:
         for entry in events:
@@ -72,12 +104,11 @@ def test_no_event_costs_more_than_a_moment(besieged: App, chat_server: ChatServe
             for who, held in (("nobody", "x" * 32), ("a tester", token)):
                 for what, worst in WORST.items():
                     content = body(entry["id"], [held, *[worst] * (len(entry["inputs"]) - 1)], what == "nested")
-                    cost = min(_cost(besieged, http, content) for _ in range(3))
-                    if limits[who] < cost < 2 * limits[who]:
-                        cost = min(_cost(besieged, http, content) for _ in range(20))
-                    costs[name, who, what] = cost
-    assert len(costs) == len(events) * 2 * len(WORST)
-    assert {key: cost for key, cost in costs.items() if cost > limits[key[1]]} == {}
+                    tried += 1
+                    if not stays_within(limits[who], partial(_cost, besieged, http, content)):
+                        beyond.append((name, who, what))
+    assert tried == len(events) * 2 * len(WORST)
+    assert beyond == []
 
 
 STREAMS = ("/admin/gradio_api/queue/data",)  # these stay open, and are measured until they answer
@@ -87,7 +118,7 @@ def test_no_route_costs_more_than_a_moment(besieged: App) -> None:
     """Each that is open, with each method, packed and not, with the worst that a query, a name and a body can be."""
     below = [prefix + name for prefix in PREFIXES for name in ("x", "csv", "y" * 4000, "%2e%2e/" * 900 + "etc/passwd")]
     paths = {**ROUTES, **dict.fromkeys(below, ("GET", "HEAD"))}
-    costs: dict[tuple[str, ...], float] = {}
+    beyond = []
     for who, limit in (("nobody", WITHOUT_SESSION_MS), ("a researcher", WITH_SESSION_MS)):
         with httpx.Client(base_url=besieged.url, timeout=60, headers={"Origin": besieged.url}) as http:
             if who != "nobody":
@@ -99,16 +130,16 @@ def test_no_route_costs_more_than_a_moment(besieged: App) -> None:
                     for packing in ("gzip", "identity"):
                         for query in ("", "?" + "deep_link=..%2F" * 1000):
                             body = b"[" * 100_000 if method == "POST" else b""
-                            cost = min(_route_cost(besieged, http, method, path + query, packing, body) for _ in "123")
-                            if cost > limit:
-                                costs[who, method, path[:60], packing, query[:10]] = cost
-    assert costs == {}
+                            cost = partial(_route_cost, besieged, http, method, path + query, packing, body)
+                            if not stays_within(limit, cost):
+                                beyond.append((who, method, path[:60], packing, query[:10]))
+    assert beyond == []
 
 
 def test_no_event_of_a_researcher_costs_more_than_a_moment(besieged: App, chat_server: ChatServer) -> None:
     """Each with the worst in each place, what stands there by itself in the others: until its answer has come."""
     chat_server.gate.set()
-    costs: dict[tuple[str, int, str], float] = {}
+    names, beyond = set(), []
     with httpx.Client(base_url=besieged.url, timeout=60, headers={"Origin": besieged.url}) as http:
         http.post("/admin/login", data={"username": "admin", "password": PASSWORD}).raise_for_status()
         config = http.get("/admin/config").json()
@@ -117,21 +148,26 @@ def test_no_event_of_a_researcher_costs_more_than_a_moment(besieged: App, chat_s
         events = [entry for entry in of_one_handler.values() if entry["inputs"]]
         for entry in events:
             name = f"{parts[entry['inputs'][0]]['props'].get('elem_id')} {entry['id']}"
+            names.add(name.split()[0])
             usual = [_usual(parts[number]) for number in entry["inputs"]]
             for place in range(len(usual)):
                 for what, worst in RESEARCHERS_WORST.items():
                     data = [*usual[:place], worst, *usual[place + 1 :]]
-                    tried = (_queued_cost(besieged, http, entry["id"], data) for _ in range(3))
-                    costs[name, place, what] = next((cost for cost in tried if cost <= WITH_SESSION_MS), float("inf"))
-    assert {"lab-prompt", "filter-choice", "study-toml", "invite-label"} <= {name.split()[0] for name, *_ in costs}
-    assert [key for key, cost in costs.items() if cost > WITH_SESSION_MS] == []
+                    limit = STUDY_FILE_MS if name.startswith("study-toml") else WITH_SESSION_MS
+                    if not stays_within(limit, partial(_queued_cost, besieged, http, entry["id"], data)):
+                        beyond.append((name, place, what))
+    assert {"lab-prompt", "filter-choice", "study-toml", "invite-label"} <= names
+    assert beyond == []
 
 
+STUDY_FILE_MS = 100  # reading TOML, which a researcher alone may ask for
 RESEARCHERS_WORST = {  # their texts may be as long as a study's file
     **{what: worst for what, worst in WORST.items() if "number" not in what},
     "stacked marks, as many as a message may have": "a" + "\u0301\u0316" * 9999,
     "half a megabyte": "x" * (1 << 19),
     "lists in lists, in a study's file": "a = " + "[" * 100_000,
+    "the longest list that a study's file may have": "a = [" + "1," * ((MAX_TYPED - 8) // 2) + "]",
+    "keys of many parts": "\n".join(f"a{'.b' * 14}.c{number} = 1" for number in range(MAX_TYPED // 38)),
 }
 
 
