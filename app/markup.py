@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from app.improvements import Kinship
 from app.language import ENGLISH, current, data_attributes, ntr, paragraphs, said, tr
+from app.mathematics import with_formulas
 from app.scenes import Phase, Scene
 from feedback.battles import SET_ASIDE
 from feedback.blind_test import Battle
@@ -222,7 +223,7 @@ def _answer(text: str, markdown: bool) -> str:
 
 
 # No HTML of a model's, no pictures (they would be fetched), links to nothing but web pages; no typographic changes.
-_MARKDOWN = (
+_MARKDOWN = with_formulas(
     MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"]).disable("image")
 )
 

@@ -38,8 +38,9 @@ _WORDS = (
     (r"Thinking\.\.\.[ \t]*\n", r"\n\.\.\.done thinking\.[ \t]*\n"),
     (r"/think\n", r"<\|im_end\|>\s*<\|im_start\|>assistant"),
 )
+_UNSEEN = r"[\s\u200b-\u200d\u2060\ufeff]*"  # what an answer may begin with that nobody sees
 _FIRST = re.compile(
-    r"\s*(?:"
+    rf"{_UNSEEN}(?:"
     + "|".join(
         [f"(?:{begin}).*?(?:{end}|\\Z)" for begin, end in _MARKS]
         + [f"(?:{begin}).*?(?:{end})" for begin, end in _WORDS]
@@ -56,6 +57,15 @@ _END = re.compile(
 _BEFORE_END = re.compile(r"(?:[^\s`'\"\u2018\u201c\u00ab(<,:;=]|\n[ \t]*)\Z")
 _AFTER_END = re.compile(r"[ \t]{0,80}\n[ \t]{0,80}(?:\n|\Z)|\Z")
 _BEGIN = re.compile("|".join(begin.replace("?P<tag>", "") for begin, _ in _MARKS))
+# A block in the midst of an answer, where code is no block: what begins a line is one; if it ends, also what follows a
+# word or a sentence, and what holds more than the few words of an example. Not what somebody tells of the marks.
+_CODE = r"(?P<code>^ {0,3}(?P<fence>`{3,}|~{3,}).*?(?:^ {0,3}(?P=fence)|\Z)|`[^`\n]+`)"
+_LATER = re.compile(
+    "|".join([_CODE, *(f"(?P<mark{n}>{begin})" for n, (begin, _) in enumerate(_MARKS))]), re.DOTALL | re.MULTILINE
+)
+_LINE, _AFTER_WORDS = re.compile(r"(?:\A|\n) {0,3}\Z"), re.compile(r"(?:\w|[.!?\u2026\u3002\uff01\uff1f][ \t]*)\Z")
+_QUOTES = "`'\"\u2018\u201c\u00ab\\"
+_WORDS_OF_AN_EXAMPLE = 3
 
 # What an answer is wrapped in, after thoughts or alone.
 _OPEN = (
@@ -77,7 +87,35 @@ def without_thoughts(text: str) -> str:
     while found := _FIRST.match(text, start):
         start = found.end()
     rest = _after_end(text[start:])
+    rest = _without_later(rest, thought=len(rest) < len(text))
     return _unwrapped(rest, thought=len(rest) < len(text))
+
+
+def _without_later(text: str, thought: bool) -> str:
+    """An answer without the blocks in its midst; `thought`: it had one before, so that such marks are its model's."""
+    kept, start, at = list[str](), 0, 0
+    while found := _LATER.search(text, at):
+        at = found.end()
+        if found["code"] is None and (end := _end_of_later(text, found, thought or bool(kept))) is not None:
+            part = text[start : found.start()]
+            kept.append(part.rstrip(" \t") if text[end : end + 1].isspace() else part)
+            start = at = end
+    return "".join([*kept, text[start:]])
+
+
+def _end_of_later(text: str, found: re.Match[str], thought: bool) -> int | None:
+    """Where a block ends that begins in the midst of an answer; None for what only looks like one."""
+    number = next(n for n in range(len(_MARKS)) if found[f"mark{n}"] is not None)
+    form = _MARKS[number][1].replace("(?P=tag)", re.escape(found["tag"] or ""))
+    ended = re.compile(form, re.DOTALL).search(text, found.end())
+    before = text[max(0, found.start() - 80) : found.start()]
+    if _LINE.search(before):
+        return ended.end() if ended else len(text)
+    if ended is None or before[-1] in _QUOTES:
+        return None
+    said = text[found.end() : ended.start()]
+    is_long = "\n" in said or len(said.split(None, _WORDS_OF_AN_EXAMPLE)) > _WORDS_OF_AN_EXAMPLE
+    return ended.end() if thought or is_long or _AFTER_WORDS.search(before) else None
 
 
 def _after_end(text: str) -> str:

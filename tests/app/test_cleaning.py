@@ -140,6 +140,30 @@ def test_other_wrappings_of_an_answer_tell_nothing(written: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("Sure!\n<think>a secret</think>\nBlue.", "Sure!\n\nBlue."),
+        ("Sure! <think>secret</think> Blue.", "Sure! Blue."),
+        ("Sure, <think>all of this is a secret</think> blue.", "Sure, blue."),
+        ("Sure, <think>\nsecret\n</think>blue.", "Sure, blue."),
+        ("<think>secret</think>Blue.\n<think>secret</think>\nRed.", "Blue.\n\nRed."),
+        ("secret</think>Blue.\n\n<thinking>secret</thinking>\n\nRed.", "Blue.\n\n\nRed."),
+        ("<think>secret</think>blue<think>secret</think>, red", "blue, red"),
+        ("blue<think>secret</think>red", "bluered"),
+        ("<think>secret</think>Blue, <think>secret</think>red.", "Blue, red."),
+        ("Blue.\n\n<think>\nsecret without an end", "Blue."),
+        ("Blue.\n[THINK]secret[/THINK]", "Blue."),
+        ("\u84dd\u8272\u3002<think>\u79d8\u5bc6</think>", "\u84dd\u8272\u3002"),
+        ("```\nx = 1\n```\n<think>secret ``` secret</think>\n```\ny\n```", "```\nx = 1\n```\n\n```\ny\n```"),
+        ("\ufeff<think>secret</think>Blue.", "Blue."),
+        ("\u200b\n<think>secret</think>Blue.", "Blue."),
+    ],
+)
+def test_thoughts_in_the_midst_of_an_answer_are_not_shown(written: str, shown: str) -> None:
+    assert clean_answer(written) == shown
+
+
+@pytest.mark.parametrize(
     "written",
     [
         "Models close their thoughts with </think> and go on.",
@@ -152,6 +176,10 @@ def test_other_wrappings_of_an_answer_tell_nothing(written: str) -> None:
         "It ends with `</think>` or '</think>'.",
         "Use:\n```\nsecret</think>Answer\n```\nand parse it.",
         "Tags: <think>a</think> and <answer>b</answer>, in this order.",
+        "It is told to write <think> reasoning process here </think> <answer> answer here </answer>.",
+        "Write `<think>a thought of as many words as you like</think>` first.",
+        'Write "<think>a thought of as many words as you like</think>" first.',
+        "So:\n\n```xml\n<think>\na thought of as many words as you like\n</think>\n```\n\nThen the answer.",
         "<answer> begins it and </answer> ends it, says the paper.",
         "The form ends in </answer>, after <answer>.",
         "Here is my thought process: first I look at the light.",
@@ -192,6 +220,10 @@ def test_marks_that_are_piled_up_cost_no_more_than_letters(marks: str) -> None:
         "<answer>",
         "</answer>",
         "<|im_end|> ",
+        ". <think>",
+        "\n<think>x</think>",
+        "`<think>",
+        "\n```\n<think>",
     ],
 )
 def test_blanks_and_marks_by_the_thousand_cost_no_more_than_letters(unit: str) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from html import escape
+
+import pytest
 
 from app import markup
 from app.scenes import Phase
@@ -40,3 +44,52 @@ def test_plain_text_is_the_default_and_shows_every_character() -> None:
     assert "<table" not in left
     cancelled = replace(BATTLE, turns=(replace(TURN, status="cancelled"),))
     assert "bold" not in markup.panes(cancelled, Phase.BROKEN, markdown=True)[0]
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        r"$a*b*c$",
+        r"$\{1, 2\} \cup x_1^* + y_2^*$",
+        r"\(x_1 * y * z\)",
+        r"\[a \\ b\]",
+        r"$$\begin{pmatrix} a & b \\ c & d \end{pmatrix}$$",
+        "$$\na\n= b\n- c\n\n* d\n$$",
+        "\\begin{align*}\nx &= 1 \\\\\n  &= 2*3*4\n\\end{align*}",
+        "$<script>alert(1)</script>$",
+    ],
+)
+def test_a_formula_in_markdown_loses_nothing(formula: str) -> None:
+    """Markdown alone makes `$abc$` of the first, and a heading of a line above `= b`."""
+    shown = markup.panes(_with(f"Before.\n\n{formula}\n\nAfter *that*."), Phase.VOTE, markdown=True)[0]
+    assert f'class="formula">{escape(formula, quote=False)}</' in shown
+    assert "<em>that</em>" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "rendered"),
+    [
+        ("It costs $5 and *then* $6.", "<em>then</em>"),
+        ("`$a*b*c$`", "<code>$a*b*c$</code>"),
+        ("```\n$$\na*b*c\n$$\n```", "<pre><code>$$\na*b*c\n$$\n</code></pre>"),
+        ("$$ without an end *here*", "<em>here</em>"),
+        (r"\$5 *is* \$5", "<em>is</em>"),
+    ],
+)
+def test_what_is_no_formula_is_markdown(text: str, rendered: str) -> None:
+    assert rendered in markup.panes(_with(text), Phase.VOTE, markdown=True)[0]
+
+
+@pytest.mark.parametrize("unit", ["$", "$a", "$$", "\\(", "\\[", "$$\n", "\\begin{a}\n", "$a*b*c$ "])
+def test_formulas_by_the_thousand_cost_no_more_than_other_markdown(unit: str) -> None:
+    def seconds(text: str) -> float:
+        begun = time.process_time()
+        markup.panes(_with(text), Phase.VOTE, markdown=True)
+        return time.process_time() - begun
+
+    assert seconds(unit * (20_000 // len(unit))) < 5 * seconds("*a* " * 5_000)
+
+
+def _with(text: str) -> Battle:
+    answers = {model: Answer(text, 1, 1.0) for model in ("model1", "model2")}
+    return replace(BATTLE, turns=(replace(TURN, answers=answers),))

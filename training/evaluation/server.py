@@ -56,7 +56,7 @@ class ServerModel:
             except ServerError as error:
                 raise _unavailable("/chat/completions", error) from error
             text = told[-1][1] if told else Text()
-            stopped, tokens = text.finish == "stop", int(text.total or 0)
+            stopped, tokens = bool(text.finish) and not text.cut, int(text.total or 0)
             return Answer("".join(more for more, _ in told).strip(), tokens - (stopped and tokens > 0), stopped)
 
         return self._map(answer, conversations)

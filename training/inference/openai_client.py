@@ -325,7 +325,9 @@ class Client:
         if may_pass(code) and (retry_after(response) is not None or not is_for_good(detail)):
             raise Busy(status, retry_after(response), detail)
         if code in (401, 403):
-            denied = ForGood(f"{self.name}: {status}; {self._about_the_key()}")
+            page = "html" in response.headers.get("content-type", "")  # of what stands before the server
+            why = f"{detail[:120]}; check what stands before the server" if page else self._about_the_key()
+            denied = ForGood(f"{self.name}: {status}; {why}")
             denied.gone = True
             raise denied
         if code == 400 and _UNFINISHED.search(detail):

@@ -16,10 +16,19 @@ TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 # What no waiting ends, though it comes with the status of what passes.
-_FOR_GOOD = re.compile(r"insufficient_quota|current quota|out of credits|credit balance", re.IGNORECASE)
+_FOR_GOOD = re.compile(
+    r"insufficient[_ ](?:\w+[_ ])?(?:quota|balance|funds|credits?)|current quota|out of credits|credit balance",
+    re.IGNORECASE,
+)
 # A quota of each minute has the same words at some.
 _LATER = re.compile(r"try (?:again )?in \d|retryDelay|RESOURCE_EXHAUSTED", re.IGNORECASE)
 _PASSES = re.compile(r"overloaded|rate.?limit|too many requests|unavailable|time.?out|server.?error", re.IGNORECASE)
+
+# What the end of an answer is called that is none, in the words of servers that pass on another's.
+_FILTERED = re.compile(r"filter|safety|recitation|sensitive|block|prohibit|spii|moderat", re.IGNORECASE)
+_BROKEN = re.compile(r"error|abort|cancel|fail|insufficient|time_?out|overload", re.IGNORECASE)
+_CUT = re.compile(r"length|max_(?:output_)?tokens|context_window", re.IGNORECASE)
+_WHOLE = re.compile(r"|stop(?:_sequence|_word)?|stopped|eos(?:_token)?|end_turn|done|complete", re.IGNORECASE)
 
 
 class ServerError(RuntimeError):
@@ -189,6 +198,7 @@ class Text:
         self.done = False
         self.empty = True
         self.thinks = False  # the model has thought, in a field of its own
+        self._chose = self._said = False  # something had the form of an answer; something came at all
         self._half = ""
 
     def read(self, event: dict[str, Any]) -> str:
@@ -197,12 +207,14 @@ class Text:
         if (error := _error(event) or _error(choice)) is not None:
             raise _reported(error)
         self.done = self.done or event.get("done") is True
+        self._chose = self._chose or bool(choice)
+        self._said = self._said or bool(event)
         usage = _object(event.get("usage"))
         self.total = _count(usage.get("completion_tokens"), self.total)
         self.asked = _count(usage.get("prompt_tokens"), self.asked)
         self.finish = str(choice.get("finish_reason") or self.finish)
         part = _object(choice.get("delta")) or _object(choice.get("message"))
-        self.thinks = self.thinks or bool(part.get("reasoning_content") or part.get("reasoning"))
+        self.thinks = self.thinks or any(part.get(name) for name in _THOUGHTS)
         said = _content(part.get("content")) or _content(part.get("refusal")) or _content(choice.get("text"))
         text = self._half + said
         self._half = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" and not self.done else ""
@@ -210,16 +222,34 @@ class Text:
         self.empty = self.empty and not text.strip()
         return text
 
+    @property
+    def cut(self) -> bool:
+        """Whether the answer was ended by its greatest length."""
+        return bool(_CUT.search(self.finish))
+
     def must_be_whole(self) -> None:
         """Raise what an end means that is none: a connection that broke, a filter, a tool in place of an answer."""
-        if self.finish == "content_filter":
-            raise ForGood("the server's content filter ended the answer; choose a server or a setting without it")
-        if self.finish == "error":
-            raise ServerError("the server ended the answer with an error; check the server")
+        named = "" if self.finish in ("content_filter", "error") else f" (finish_reason = {self.finish[:40]!r})"
+        if _FILTERED.search(self.finish):
+            raise ForGood(
+                f"the server's content filter ended the answer{named}; choose a server or a setting without it"
+            )
+        if _BROKEN.search(self.finish):
+            raise ServerError(f"the server ended the answer with an error{named}; check the server")
         if self.empty and self.finish in ("tool_calls", "function_call"):
             raise ForGood("the model called a tool in place of answering; serve it without tools")
+        if self._said and not self._chose:
+            raise ServerError(
+                "the server's answer has no choices, as one of OpenAI's interface; check the address (it usually ends"
+                " in /v1) and the server"
+            )
         if not self.finish and not self.done:
             raise ServerError("the answer broke off; check the server")
+        if self.empty and not (self.cut or _WHOLE.fullmatch(self.finish)):
+            raise ForGood(f"the server ended an answer without a word{named}; look that up in the server's manual")
+
+
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
 
 
 def _first(choices: Any) -> dict[str, Any]:
@@ -269,5 +299,6 @@ def _content(content: Any) -> str:
     return "".join(
         part if isinstance(part, str) else str(part.get("text") or "")
         for part in parts
-        if isinstance(part, str) or (isinstance(part, dict) and part.get("type", "text") in ("text", "output_text"))
+        if isinstance(part, str)
+        or (isinstance(part, dict) and part.get("type", "text") in ("text", "output_text") and not part.get("thought"))
     )

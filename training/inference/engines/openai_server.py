@@ -115,12 +115,12 @@ class OpenAIServer:
             raise
         if cancel.is_set():
             return
-        if text.empty and text.thinks and text.finish == "length" and sampling.max_new_tokens > PROBE_TOKENS:
+        if text.empty and text.thinks and text.cut and sampling.max_new_tokens > PROBE_TOKENS:
             raise Unanswerable(
                 f"{self._client.name}: thought for all {sampling.max_new_tokens} tokens and said nothing; set"
                 " max_new_tokens higher in the study file, or let it think less"
             )
-        emit(Piece("", 0, "length" if text.finish == "length" else "stop"))
+        emit(Piece("", 0, "length" if text.cut else "stop"))
 
     def fits(self, messages: list[Message], max_new_tokens: int) -> bool:
         """A cautious estimate where the server tells its context, else True; the server itself has the last word."""
