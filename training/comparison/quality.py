@@ -190,8 +190,9 @@ def art_knowledge(comparison: Comparison) -> Section:
     if blocks:
         text = (
             "Each question is asked without any text to look it up in. The model does not write: of the options, the"
-            " one that it finds likeliest counts, the likelihood divided by the option's length. Chance is what"
-            " guessing would reach; “always the longest” is what a rule reaches that reads no question."
+            " one that it finds likeliest counts, the likelihood divided by the option's length unless it is a yes or"
+            " a no. Chance is what guessing would reach; “always the longest” is what a rule reaches that reads no"
+            " question."
         )
         blocks.insert(0, Paragraph((text,)))
     blocks += _tasks(comparison)

@@ -52,6 +52,7 @@ class Artist:
     media: tuple[str, ...]
     known_for: str
     prose: str
+    materials: tuple[str, ...] = ()  # what is worked with, beside the media that are worked in: used clothes
     occupation: str | None = None
     plural: bool = False  # a pair or a group, which takes "are": Gilbert & George
     born: int | None = None
@@ -84,6 +85,7 @@ class Work:
     movement: str | None = None
     location: str | None = None
     city: str | None = None
+    gone: str | None = None  # what became of a work that is no more: "was destroyed in 1945"
     plural: bool = False  # "the Benin Bronzes are"; most titles take "is", whatever their form
     fame: int = field(default=0, metadata={"one_of": FAME})
     as_of: int | None = field(default=None, metadata={"needs": ("location", "city")})
@@ -101,6 +103,7 @@ class Movement:
     said: str | None = None
     plural: bool = False  # takes "are": Les Nabis
     group: bool = False  # people who joined, not a style: the Young British Artists
+    things: bool = False  # objects, which are made and do not begin: Chola bronzes
     when: str | None = None
     end: int | None = None
     grew_from: tuple[str, ...] = ()

@@ -30,7 +30,7 @@ _FIELDS: dict[str, dict[str, tuple[str, ...]]] = {
         "nationality": ("nationality",),
         "known_for": ("known_for",),
         "movement": ("movements",),
-        "media": ("media",),
+        "media": ("media", "materials"),
         "born": ("born", "born_circa"),
         "died": ("died", "died_circa"),
         "birthplace": ("birthplace", "country"),

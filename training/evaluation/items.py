@@ -19,6 +19,11 @@ SEEN = "seen fact, new wording"
 UNSEEN = "unseen fact"
 N_SEEN, N_UNSEEN = 240, 160
 """Items of the embedded benchmark in each group, seen as a training on the whole corpus sees them."""
+N_STATED = 200
+"""Facts of the embedded benchmark that are stated, each once as it is and once with a wrong value."""
+TRUE_FALSE = "true-false"
+VERDICTS = ("Yes.", "No.")
+DIRECTIONS = ("true statement", "false statement")
 IN_TRAIN = "fact in the training data that the benchmark names"
 NOT_IN_TRAIN = "fact not in that data"
 
@@ -124,6 +129,26 @@ def _embedded_item(sample: Sample, group: str) -> Item | None:
         facts=sample.facts,
         values=tuple(found[i].value for i in order),
     )
+
+
+@cache
+def true_false_benchmark() -> Benchmark:
+    """Facts of the embedded benchmark as statements to be answered by yes or no: as many that are so as that are not.
+
+    Whoever says yes to everything is right on one half and wrong on the other.
+    """
+    stated = [item for fact in embedded_benchmark().limited(N_STATED).items for item in _statements(fact)]
+    return _benchmark(TRUE_FALSE, None, sorted(stated, key=lambda item: digest(item.id)))
+
+
+def _statements(fact: Item) -> Iterator[Item]:
+    """The right option of an item and one of its wrong ones, by hash, as statements."""
+    wrong = (i for i in range(len(fact.options)) if i != fact.answer_index)
+    false = min(wrong, key=lambda i: digest(fact.options[i], salt="false"))
+    for answer, (option, kind) in enumerate(zip((fact.answer_index, false), DIRECTIONS, strict=True)):
+        question = f"{fact.options[option].rstrip('.')}, right?"
+        name = f"{fact.id}-{kind.partition(' ')[0]}"
+        yield Item(name, question, VERDICTS, answer, fact.group, kind, fact.facts, VERDICTS)
 
 
 def load_benchmark(path: str | Path) -> Benchmark:

@@ -20,7 +20,7 @@ from training.evaluation.cost import measure_costs
 from training.evaluation.differences import differences
 from training.evaluation.harness import Tasks, load_tasks
 from training.evaluation.intervals import DRAWS
-from training.evaluation.items import Benchmark, embedded_benchmark, load_benchmark
+from training.evaluation.items import TRUE_FALSE, Benchmark, embedded_benchmark, load_benchmark, true_false_benchmark
 from training.evaluation.opening import open_subject
 from training.evaluation.result_cache import ResultCache
 from training.evaluation.subjects import Subject, Unavailable
@@ -192,7 +192,8 @@ class Measurements:
 
     @cached_property
     def _benchmarks(self) -> list[Benchmark]:
-        return [benchmark.limited(self.settings.limit) for benchmark in (embedded_benchmark(), *self.files)]
+        benchmarks = (embedded_benchmark(), true_false_benchmark(), *self.files)
+        return [benchmark.limited(self.settings.limit) for benchmark in benchmarks]
 
     def _knowledge(self, subject: Subject, missing: list[dict[str, str]]) -> list[dict[str, Any]]:
         config = {key: (_config(subject) or {}).get(key) for key in _SELECTION}
@@ -205,7 +206,9 @@ class Measurements:
         else:
             missing.append({"part": "knowledge: what its training held", "reason": "no report names its data"})
         found = []
-        for number, sha256 in enumerate(["embedded", *(benchmark.sha256 for benchmark in self.files)]):
+        own = {"embedded": "facts of the embedded corpus", TRUE_FALSE: "true or false, of the embedded corpus"}
+        doing = [*own.values(), *(benchmark.name for benchmark in self.files)]
+        for number, sha256 in enumerate([*own, *(benchmark.sha256 for benchmark in self.files)]):
 
             def measure(number: int = number) -> Any:
                 nonlocal seen
@@ -215,10 +218,9 @@ class Measurements:
 
             depends_on = {"benchmark": sha256, "limit": self.settings.limit, "training": config, "data": stamp}
             total = lambda number=number: sum(len(item.options) for item in self._benchmarks[number].items)  # noqa: E731
-            doing = f"questions, {'facts of the embedded corpus' if not number else self.files[number - 1].name}"
-            found.append(self._cached("knowledge", subject, depends_on, doing, total, measure))
-            if number:  # the same questions may lie elsewhere now
-                found[-1]["path"] = str(self.files[number - 1].path)
+            found.append(self._cached("knowledge", subject, depends_on, f"questions, {doing[number]}", total, measure))
+            if number >= len(own):  # the same questions may lie elsewhere now
+                found[-1]["path"] = str(self.files[number - len(own)].path)
         return found
 
     def _exposure(self, config: Mapping[str, Any]) -> Exposure:

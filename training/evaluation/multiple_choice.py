@@ -16,7 +16,7 @@ import numpy as np
 
 from training.evaluation.contamination import Exposure
 from training.evaluation.intervals import DRAWS, mean_interval
-from training.evaluation.items import Benchmark, Item
+from training.evaluation.items import VERDICTS, Benchmark, Item
 from training.evaluation.subjects import Subject
 
 
@@ -48,7 +48,8 @@ def choose(subject: Subject, items: Sequence[Item]) -> list[Choice]:
     choices = []
     for item in items:
         log_p = np.array([-next(found).nats for _ in item.options])
-        sizes = np.array([len(option.encode()) for option in item.options])
+        # A verdict is scored whole: by the byte, the longer "Yes." would win whatever is asked.
+        sizes = np.array([1 if item.options == VERDICTS else len(option.encode()) for option in item.options])
         choices.append(Choice(item, int(np.argmax(log_p / sizes)), int(np.argmax(log_p))))
     return choices
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from training.evaluation.items import DIRECTIONS, TRUE_FALSE
+
 SPLITS = {"new_wording": "known facts, asked in new words", "new_fact": "facts never trained on"}
 Cell = Callable[[Mapping[str, Any]], str]
 Row = tuple[str, list[str]]
@@ -76,6 +78,9 @@ def _knowledge(models: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
                 return interval(found and found["accuracy"], ".0%")
 
             yield f"    {group}", [accuracy(entry) for entry in entries]
+        for kind in DIRECTIONS if name == TRUE_FALSE else ():
+            found = [next((k for k in (entry or {}).get("kinds", ()) if k["kind"] == kind), None) for entry in entries]
+            yield f"    {kind}s", [interval(one and one["accuracy"], ".0%") for one in found]
         for key, label in (
             ("chance", "by guessing"),
             ("longest_option", "always the longest option"),

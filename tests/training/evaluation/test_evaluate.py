@@ -57,8 +57,8 @@ def test_both_checkpoints_are_measured_and_then_taken_from_the_cache(
     one, two = found["models"].values()
     for model in (one, two):
         assert model["held_out"]["answers"]["samples"] == 6
-        assert [entry["benchmark"] for entry in model["knowledge"]] == ["embedded", "mine"]
-        assert model["knowledge"][1]["n"] == 1
+        assert [entry["benchmark"] for entry in model["knowledge"]] == ["embedded", "true-false", "mine"]
+        assert model["knowledge"][2]["n"] == 1
         assert model["answers"]["n"] == 6
         assert model["cost"] is None
         assert "per_sample" not in model["held_out"]
@@ -69,7 +69,15 @@ def test_both_checkpoints_are_measured_and_then_taken_from_the_cache(
     difference = found["differences"]["held_out_everything_bits_per_byte"]
     assert max(map(abs, difference.values())) < 1e-3
     assert found["differences"]["knowledge"][0]["accuracy"] == {"estimate": 0, "low": 0, "high": 0}
-    for words in ("model1", "model2", "bits per byte", "by guessing", "stop by themselves", "not quality"):
+    for words in (
+        "model1",
+        "model2",
+        "bits per byte",
+        "by guessing",
+        "false statements",
+        "stop by themselves",
+        "not quality",
+    ):
         assert words in table
 
     def refuse(self: Any) -> None:

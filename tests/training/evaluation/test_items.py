@@ -12,13 +12,16 @@ import pytest
 from training.corpus import core, embedded, split_of
 from training.evaluation.contamination import contamination, exposure, training_samples
 from training.evaluation.items import (
+    DIRECTIONS,
     IN_TRAIN,
     NOT_IN_TRAIN,
     SEEN,
     UNSEEN,
+    VERDICTS,
     BenchmarkError,
     embedded_benchmark,
     load_benchmark,
+    true_false_benchmark,
 )
 
 ROW = {"question": "Who painted Guernica?", "options": ["Joan Miró", "Pablo Picasso"], "answer_index": 1}
@@ -92,6 +95,21 @@ def test_embedded_items_are_held_out_and_their_options_differ_in_the_value_alone
     nationality = by_kind["artist nationality"]
     said = {option.replace(value, "") for option, value in zip(nationality.options, nationality.values, strict=True)}
     assert len(said) == 1
+
+
+def test_each_fact_is_stated_as_it_is_and_once_with_a_wrong_value() -> None:
+    facts = {item.id: item for item in embedded_benchmark().items}
+    items = true_false_benchmark().items
+    assert len({item.id for item in items}) == len(items) == 400
+    assert Counter(item.kind for item in items) == dict.fromkeys(DIRECTIONS, 200)
+    assert Counter(item.options[item.answer_index] for item in items) == dict.fromkeys(VERDICTS, 200)
+    for item in items:
+        fact = facts[item.id.rpartition("-")[0]]
+        right = f"{fact.options[fact.answer_index].rstrip('.')}, right?"
+        stated = [f"{option.rstrip('.')}, right?" for option in fact.options]
+        assert item.question in stated
+        assert (item.question == right) == (item.options[item.answer_index] == "Yes.")
+        assert (item.group, item.facts) == (fact.group, fact.facts)
 
 
 def test_whether_a_fact_was_seen_depends_on_what_a_run_was_given() -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.trained import Run
 from training.corpus.sample import Message, Sample
 from training.evaluation.contamination import Exposure, exposure, training_samples
-from training.evaluation.items import SEEN, UNSEEN, Benchmark, Item, embedded_benchmark
+from training.evaluation.items import SEEN, UNSEEN, VERDICTS, Benchmark, Item, embedded_benchmark
 from training.evaluation.multiple_choice import choose, longest_option, measure, most_frequent_option
 from training.evaluation.opening import open_subject
 from training.evaluation.subjects import Answer, Chat, DocumentLoss, Likelihood
@@ -53,6 +53,12 @@ def test_options_are_compared_by_byte_and_by_their_sum() -> None:
     assert (second.by_bytes, second.raw) == (2, 2)
     assert not third.is_right
     assert choose(ByRule({"Madrid": 6.0, "Paris": 5.0}), ITEMS[2:])[0].by_bytes == 0, "of equal ones the first"
+
+
+def test_a_verdict_is_not_divided_by_its_length() -> None:
+    item = Item("d", "Goya painted Guernica, right?", VERDICTS, 1, None, "false statement", (), VERDICTS)
+    # By the byte "Yes." would win with 0.5 nats against 0.6.
+    assert choose(ByRule({"Yes.": 2.0, "No.": 1.8}), [item])[0].is_right
 
 
 def test_accuracy_has_chance_per_item_groups_kinds_and_intervals() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.context import Context
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
-from training.corpus.phrasing.works import spoken_title, work_fact
+from training.corpus.phrasing.works import makers, spoken_title, work_fact
 from training.corpus.records import Artist, Work
 from training.corpus.sample import digest
 
@@ -98,7 +98,8 @@ def _life(artist: Artist, alias: str) -> Iterator[Phrase]:
             4,
         )  # fmt: skip
     if artist.birthplace:
-        home = f", {grammar.country(artist.country)}" if artist.country else ""
+        country = grammar.country(artist.country) if artist.country else ""
+        home = f" in {country}" if country.startswith("the ") else f", {country}" if country else ""
         yield from ask(
             fact(artist, "birthplace"),
             (
@@ -118,7 +119,7 @@ def _life(artist: Artist, alias: str) -> Iterator[Phrase]:
             f"What nationality {be} {name}?", f"What {be} the nationality of {alias}?",
             f"What nationality {be} the {artist.occupation or 'artist'} {name}?",
         ),
-        f"{name} {be} {artist.nationality}.",
+        f"{name} {be} {grammar.of_nationality(artist.nationality)}.",
         3,
     )  # fmt: skip
 
@@ -171,14 +172,13 @@ def _style(artist: Artist, alias: str, context: Context) -> Iterator[Phrase]:
             _movement(artist, context),
             4,
         )  # fmt: skip
-    media = grammar.join(artist.media)
     yield from ask(
         fact(artist, "media"),
         (
             f"Which medium {did} {name} use?", f"What {did} {alias} work in?", f"What media {did} {name} work in?",
             f"What materials or media {did} {alias} use?",
         ),
-        f"{name} {worked} in {media}.",
+        f"{name} {worked} {_in_and_with(artist)}.",
         2,
     )  # fmt: skip
     for other in artist.related[:1]:
@@ -187,6 +187,14 @@ def _style(artist: Artist, alias: str, context: Context) -> Iterator[Phrase]:
         yield from ask(key, linked, f"{other} is linked with {name}.", 1)
         liked = (f"Who else should I look at if I like {alias}?", f"I like {alias}. Who else might I like?")
         yield from ask(key, liked, f"If you like {name}, you could look at {other}.", 1)
+
+
+def _in_and_with(artist: Artist) -> str:
+    """``in drawing and video, and with used clothes``: one works in a medium and with things."""
+    media = f"in {grammar.join(artist.media)}"
+    if not artist.materials:
+        return media
+    return f"{media}{',' if len(artist.media) > 1 else ''} and with {grammar.join(artist.materials)}"
 
 
 def _movement(artist: Artist, context: Context) -> str:
@@ -234,8 +242,10 @@ def _listed(works: Sequence[Work], name: str) -> str:
         titles = [
             f'"{work.title}"' if quoted else title for work, title, quoted in zip(works, titles, divided, strict=True)
         ]
-    one = len(titles) == 1 and not works[0].plural
-    return grammar.upper_first(f"{_joined(titles)} {'is a work' if one else 'are works'} by {name}.")
+    one, gone = len(titles) == 1 and not works[0].plural, all(work.gone for work in works)
+    be = ("was" if gone else "is") if one else ("were" if gone else "are")
+    by = makers(works[0]) if len({makers(work) for work in works}) == 1 else name  # who made them jointly is not cut
+    return grammar.upper_first(f"{_joined(titles)} {be} {'a work' if one else 'works'} by {by}.")
 
 
 def _joined(titles: Sequence[str]) -> str:

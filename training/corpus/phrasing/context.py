@@ -43,7 +43,8 @@ _OF_SEVERAL = re.compile(
     r"Danaë|Salome|Saint Sebastian|Crucifixion|Coronation of the Virgin|Presentation .*Temple|Flight into Egypt|"
     r"Noli me tangere|Ecce Homo|Transfiguration|Samson and Delilah|David and Goliath|Judge?ment of Paris|"
     r"(Rape|Abduction) of Europa|Three Graces|Diana and Actaeon|Sacrifice of Isaac|Massacre of the Innocents|"
-    r"Penitent Magdalene?|Conversion of Saint Paul|Raising of Lazarus|Holy Family|Self-Portrait|Untitled)"
+    r"Penitent Magdalene?|Conversion of Saint Paul|Raising of Lazarus|Holy Family|Self-Portrait|Untitled|Agnus Dei|"
+    r"Maestà|Flagellation of Christ|Oedipus and the Sphinx|Triumph of Venus|Pierrot|Waltz)"
 )
 _THE_ONE_MEANT = 2
 """The fame from which a work with such a title is the one that is meant."""
@@ -102,7 +103,7 @@ def context_of(records: Records) -> Context:
         if work.artist:
             makers[verb_of(work)][work.artist] = None
     several = frozenset(title for title, count in titles.items() if count > 1)
-    generic = frozenset(work.title for work in works if _is_generic(work)) - several
+    generic = frozenset(work.title for work in works if is_generic(work)) - several
     return Context(
         shared=several | generic,
         generic=generic,
@@ -121,7 +122,8 @@ def verb_of(work: Work) -> str:
     return work.verb or _VERB_OF_KIND.get(work.kind, "made")
 
 
-def _is_generic(work: Work) -> bool:
+def is_generic(work: Work) -> bool:
+    """Whether a title is one of many works, of which this is not the one that everybody means."""
     if not work.artist:
         return False
     vague = work.fame < _THE_ONE_MEANT and _GENERIC.fullmatch(work.title) is not None

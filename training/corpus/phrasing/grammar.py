@@ -26,6 +26,8 @@ _UNDIVIDED = frozenset((
 ))  # fmt: skip
 _EPITHETS = re.compile(r" (the (Elder|Younger)|I{1,3}|Jr\.)$")
 
+_COUNTRIES_AS_ADJECTIVES = frozenset(("New Zealand",))
+
 # Names with which a sentence about artificial intelligence may begin.
 _PROPER_NAMES = frozenset(("Elo", "Turing", "English", "Google", "Europe", "European", "Python", "Wikipedia", "I"))
 
@@ -129,6 +131,11 @@ def country(name: str) -> str:
     return f"the {name}" if re.match(r"(Netherlands|United|Czech|Democratic|Philippines|Bahamas)", name) else name
 
 
+def of_nationality(nationality: str) -> str:
+    """A nationality after "is": ``French``, but ``from New Zealand``, which has no adjective."""
+    return f"from {nationality}" if nationality in _COUNTRIES_AS_ADJECTIVES else nationality
+
+
 def surname(name: str) -> str:
     """The part of a name by which an artist is known: ``van Gogh``, ``Bruegel``; a single name as it is."""
     if name in _SURNAMES:
@@ -142,7 +149,8 @@ def surname(name: str) -> str:
 
 def is_one_thing(subject: str, example: str) -> bool:
     """Whether what is called an example tells more about the subject: of a law or a program there are no examples."""
-    return subject.removeprefix("the ")[:1].isupper() or example.startswith(("It ", "Its ", "They "))
+    named = subject.removeprefix("the ")[:1].isupper() and not subject.removeprefix("the ").startswith("AI ")
+    return named or example.startswith(("It ", "Its ", "They "))
 
 
 def without_pronoun(text: str, subject: str) -> str:

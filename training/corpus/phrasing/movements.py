@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import grammar
@@ -31,15 +32,17 @@ def _fact(movement: Movement, attribute: str) -> str:
 
 def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
     be = "are" if movement.plural else "is"
-    meaning = f"What exactly are {name}?" if movement.plural else f"What does {name} mean?"
+    # A group or a school has no meaning that one could ask for.
+    meaning = f"What exactly {be} {name}?" if movement.plural or name.startswith("the ") else f"What does {name} mean?"
     look = f"does the art of {name} look" if movement.group else f"{'do' if movement.plural else 'does'} {name} look"
-    # Only what has ended is asked for in the past tense.
-    ended = (f"What {'were' if movement.plural else 'was'} {name}?",) if movement.end is not None else ()
+    # Only what has ended is asked for in the past tense, if the answer speaks of it so.
+    told = grammar.subject(movement.name, movement.definition)[1]
+    ended = (f"What {told} {name}?",) if movement.end is not None and told in ("was", "were") else ()
     yield from ask(
         _fact(movement, "definition"),
         (
             f"What {be} {name}?", *ended,
-            *([] if " art" in name else [f"What {be} {name} in art?"]), f"Define {name}.", f"Explain {name}.",
+            *([f"What {be} {name} in art?"] if _in_art(name) else []), f"Define {name}.", f"Explain {name}.",
             f"Can you explain what {name} {be}?", f"What do you mean by {name}?",
             f"Who {be} {name}?" if movement.plural and movement.group else f"What kind of art {be} {name}?",
             f"Please tell me what {name} {be}.", meaning, f"Describe {name} in one sentence.",
@@ -60,36 +63,17 @@ def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
 
 
 def _origin(movement: Movement, name: str, context: Context) -> Iterator[Phrase]:
-    start = grammar.year(movement.start, circa=True)
     said = grammar.upper_first(name)
-    if movement.when:
-        when = movement.when
-    elif movement.end is None:
-        when = f"{said} began in {start} and {'are' if movement.plural else 'is'} still alive today."
-    else:
-        when = f"{said} lasted from {start} to {grammar.year(movement.end, circa=True)}."
+    yield from ask(_fact(movement, "when"), _asked_when(movement, name), _when(movement, said), 4)
+    began = _began(movement, name)
     do = "do" if movement.plural else "does"
-    ended = (
-        (
-            f"When did {name} flourish?" if movement.plural else f"When was {name}?",
-            f"In which years did {name} flourish?",
-        )
-        if movement.end is not None
-        else ()
-    )
-    yield from ask(
-        _fact(movement, "when"),
-        (f"When did {name} begin?", *ended, f"When did {name} start?", f"What is the period of {name}?"),
-        when,
-        4,
-    )
     yield from ask(
         _fact(movement, "where"),
         (
-            f"Where did {name} begin?", f"Where did {name} start?", f"Where {do} {name} come from?",
-            f"In which part of the world did {name} begin?",
+            f"Where {began}?", *([] if movement.things else [f"Where did {name} start?"]),
+            f"Where {do} {name} come from?", f"In which part of the world {began}?",
         ),
-        f"{said} began in {movement.region}.",
+        _where(movement, said),
         4,
     )  # fmt: skip
     if movement.grew_from:
@@ -104,6 +88,48 @@ def _origin(movement: Movement, name: str, context: Context) -> Iterator[Phrase]
             f"{said} grew from {roots}.",
             3,
         )  # fmt: skip
+
+
+def _in_art(name: str) -> str:
+    """`` in art``, but not after a name that says so already: "What is Pop Art in art?"."""
+    return "" if re.search(r"\bart\b", name, re.IGNORECASE) else " in art"
+
+
+def _began(movement: Movement, name: str) -> str:
+    """What is asked of a beginning: ``did Cubism begin``, ``were Chola bronzes first made``."""
+    if movement.things:
+        return f"{'were' if movement.plural else 'was'} {name} first made"
+    return f"did {name} begin"
+
+
+def _asked_when(movement: Movement, name: str) -> list[str]:
+    asked, be = [f"When {_began(movement, name)}?"], "were" if movement.plural else "was"
+    ended = movement.end is not None
+    if movement.things:
+        return [*asked, f"What is the period of {name}?", *([f"In which period {be} {name} made?"] if ended else [])]
+    asked.append(f"When did {name} start?")
+    if movement.group:
+        return [*asked, *([f"When {be} {name} active?", f"In which years {be} {name} active?"] if ended else [])]
+    asked.append(f"What is the period of {name}?")
+    return [*asked, *([f"When {be} {name}?", f"In which years did {name} flourish?"] if ended else [])]
+
+
+def _when(movement: Movement, said: str) -> str:
+    """When it began and ended: a style lasts, and the members of a group are active."""
+    if movement.when:
+        return movement.when
+    start, be = grammar.year(movement.start, circa=True), "are" if movement.plural else "is"
+    if movement.things and movement.end is None:
+        return f"{said} {'were' if movement.plural else 'was'} first made in {start} and {be} still made today."
+    if movement.end is None:
+        return f"{said} began in {start} and {be} still {'active' if movement.group else 'alive today'}."
+    lasted = f"{'were' if movement.plural else 'was'} active" if movement.group else "lasted"
+    return f"{said} {lasted} from {start} to {grammar.year(movement.end, circa=True)}."
+
+
+def _where(movement: Movement, said: str) -> str:
+    began = f"{'were' if movement.plural else 'was'} first made" if movement.things else "began"
+    return f"{said} {began} in {movement.region}."
 
 
 def _members(movement: Movement, name: str, artists: Sequence[Artist]) -> Iterator[Phrase]:
@@ -184,13 +210,8 @@ def _about_movement(movement: Movement, name: str) -> Iterator[Phrase]:
 def _movement_follow_ups(movement: Movement, name: str, artists: Sequence[Artist]) -> Iterator[Phrase]:
     first = (f"What {'are' if movement.plural else 'is'} {name}?", movement.definition)
     defined = _fact(movement, "definition")
-    where = f"{grammar.upper_first(name)} began in {movement.region}."
-    yield chat(
-        all_of(defined, _fact(movement, "where")),
-        *first,
-        f"Where did {'they' if movement.plural else 'it'} begin?",
-        where,
-    )
+    asked = f"Where {_began(movement, 'they' if movement.plural else 'it')}?"
+    yield chat(all_of(defined, _fact(movement, "where")), *first, asked, _where(movement, grammar.upper_first(name)))
     if artists:
         artist = artists[0]
         answer = f"{artist.name} {was(artist)} {_one_of(movement, name)}."
@@ -201,14 +222,14 @@ def term_phrases(term: Term, suffix: str) -> Iterator[Phrase]:
     """Everything that is asked about one term. ``suffix`` tells it from the same word elsewhere: `` in art``."""
     subject, be = grammar.subject(term.name, term.definition)
     be, do = ("are", "do") if be in ("are", "were") else ("is", "does")
-    fact = f"term:{term.name}"
+    fact, art = f"term:{term.name}", _in_art(term.name)
     yield from ask(
         f"{fact}/definition",
         (
-            f"What {be} {subject}{suffix}?", f"What {do} {term.name} mean in art?", f"What {be} {subject} in art?",
-            f"Explain the art term {term.name}.", f"Define {term.name} in art.",
-            f"Can you explain what {subject} {be} in art?", f"What does the art term {term.name} mean?",
-            f"What exactly {be} {subject} in art?",
+            f"What {be} {subject}{suffix}?", f"What {do} {term.name} mean{art}?", f"What {be} {subject}{art}?",
+            f"Explain the art term {term.name}.", f"Define {term.name}{art}.",
+            f"Can you explain what {subject} {be}{art}?", f"What does the art term {term.name} mean?",
+            f"What exactly {be} {subject}{art}?",
         ),
         term.definition,
         5,
@@ -216,8 +237,8 @@ def term_phrases(term: Term, suffix: str) -> Iterator[Phrase]:
     yield from ask(
         f"{fact}/example",
         (
-            f"Give me an example of {subject} in art.", f"Can you name an example of {subject} in art?",
-            f"What is an example of {subject} in art?",
+            f"Give me an example of {subject}{art}.", f"Can you name an example of {subject}{art}?",
+            f"What is an example of {subject}{art}?",
         ),
         term.example,
         2,
@@ -225,9 +246,9 @@ def term_phrases(term: Term, suffix: str) -> Iterator[Phrase]:
     yield from ask(
         facts_in(term.prose, f"{fact}/about", {}),
         (
-            f"Tell me about {subject}{suffix or ''}.", f"Tell me more about {term.name} in art.",
-            f"What should I know about {term.name} in art?",
-            *([f"How does {term.name} work in art?"] if term.kind == "technique" else []),
+            f"Tell me about {subject}{suffix or ''}.", f"Tell me more about {term.name}{art}.",
+            f"What should I know about {term.name}{art}?",
+            *([f"How does {term.name} work{art}?"] if term.kind == "technique" else []),
         ),
         term.prose,
         2,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import grammar
-from training.corpus.phrasing.context import Context, verb_of
+from training.corpus.phrasing.context import Context, is_generic, verb_of
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, choose, facts_in, one_of
 from training.corpus.records import Work
 from training.corpus.sample import digest
@@ -66,7 +66,11 @@ class _Said:
         if self.did == "took" and not work.form:  # "Sarah Bernhardt was taken" would speak of the person
             self.name = f"the photograph {self.name}"
         self.start = grammar.upper_first(self.name)
-        self.be, self.was, self.do = ("are", "were", "do") if self.plural else ("is", "was", "does")
+        self.was, self.now = ("were", "are") if self.plural else ("was", "is")
+        # What is no more is spoken of in the past, but people ask where it is.
+        self.be = self.was if work.gone else self.now
+        self.do = "did" if work.gone else "do" if self.plural else "does"
+        self.show = "showed" if work.gone else "show" if self.plural else "shows"
         self.museum = context.museums.get(work.location or "")
 
     def fact(self, attribute: str) -> str:
@@ -100,6 +104,8 @@ class _Said:
     @property
     def where(self) -> str:
         """Where it is, with the year in which that was checked; empty when the record does not say."""
+        if self.work.gone:
+            return f"{self.start} {self.work.gone}."
         place, city, as_of = self.work.location, self.work.city, self.work.as_of
         town = f" in {city}" if city and city not in (place or "") else ""
         if self.museum is not None and self.museum.closed:
@@ -119,8 +125,8 @@ class _Said:
         if not self.work.depicts:
             return ""
         if self.work.kind in ("building", "square", "garden"):
-            return f"At {self.name} you can see {self.work.depicts}."
-        return f"{self.start} {'show' if self.plural else 'shows'} {self.work.depicts}."
+            return f"At {self.name} you {'could' if self.work.gone else 'can'} see {self.work.depicts}."
+        return f"{self.start} {self.show} {self.work.depicts}."
 
 
 def makers(work: Work) -> str:
@@ -177,7 +183,7 @@ def _artist(said: _Said, context: Context) -> Iterator[Phrase]:
         if work.kind not in _BUILT:
             yield from ask(key, questions, f"I do not know who {did} {noun}.", 1)
         return
-    if work.title in context.generic:  # "Who painted Self-Portrait?" means no one work
+    if is_generic(work):  # "Who painted Self-Portrait?" means no one work
         yield from _artist_by_place(said)
         return
     by_whom = (
@@ -256,14 +262,16 @@ def _year(said: _Said) -> Iterator[Phrase]:
 
 
 def _location(said: _Said) -> Iterator[Phrase]:
-    name, be, work = said.name, said.be, said.work
+    name, be, work = said.name, said.now, said.work
     if not said.where:
         if work.kind == "painting" and not said.shared:
             unknown = (f"Where {be} {name}?", f"Which museum has {name}?")
             yield from ask(said.fact("location"), unknown, f"I do not know where {name} {be} kept.", 1)
         return
     questions = [f"Where {be} {name}?", f"Where can I see {name}?", f"Where {be} {name} now?"]
-    if said.museum is not None and said.museum.closed:
+    if work.gone:
+        questions.append(f"What became of {name}?")
+    elif said.museum is not None and said.museum.closed:
         questions = [f"Where can I see {name}?", f"Which museum has {name}?", f"Where {be} {name}?"]
     elif work.kind not in _FIXED and work.location:
         questions += [
@@ -275,15 +283,16 @@ def _location(said: _Said) -> Iterator[Phrase]:
 
 def _material(said: _Said, context: Context) -> Iterator[Phrase]:
     name, be, work = said.name, said.be, said.work
+    is_one, are = ("was", "were") if work.gone else ("is", "are")
     if work.kind in _BUILT:
         questions: Sequence[str] = (f"What {be} {name} built of?", f"Which materials {be} {name} built of?")
         answer = f"{said.start} {be} built of {work.medium}."
     else:
         questions = (
-            f"What is the medium of {name}?", f"Which materials are used in {name}?",
-            f"What medium is used in {name}?", f"What {be} {name} made of?",
+            f"What {is_one} the medium of {name}?", f"Which materials {are} used in {name}?",
+            f"What medium {is_one} used in {name}?", f"What {be} {name} made of?",
         )  # fmt: skip
-        answer = f"The medium of {name} is {work.medium}."
+        answer = f"The medium of {name} {is_one} {work.medium}."
     yield from ask(said.fact("medium"), questions, answer, 2)
     if work.movement:
         yield from _movement(said, context, work.movement)
@@ -303,7 +312,7 @@ def _movement(said: _Said, context: Context, movement: str) -> Iterator[Phrase]:
             f"Which movement {said.do} {name} belong to?", f"What style {be} {name}?",
             f"Which art movement {be} {name} part of?", f"What kind of art {be} {name}?",
         )  # fmt: skip
-        answer = f"{said.start} {'are works' if said.plural else 'is a work'} of {style}."
+        answer = f"{said.start} {be} {'works' if said.plural else 'a work'} of {style}."
     yield from ask(said.fact("movement"), questions, answer, 2)
 
 
@@ -320,14 +329,15 @@ def _subject(said: _Said, context: Context) -> Iterator[Phrase]:
         (
             f"What {said.do} {name} show?", f"What can I see in {name}?", f"What is the subject of {name}?",
             f"What {said.be} {name} about?", f"Describe {name}.", f"What is shown in {name}?",
-            f"Can you tell me what {name} {'show' if said.plural else 'shows'}?",
+            f"Can you tell me what {name} {said.show}?",
         ),
         said.shown,
         4,
     )  # fmt: skip
     if work.depicts in context.depicted:
         kind = "work" if work.form or said.plural else work.kind
-        reverse = f"Which {kind} shows {work.depicts}?", f"Name a work of art that shows {work.depicts}."
+        shows = "showed" if work.gone else "shows"
+        reverse = f"Which {kind} {shows} {work.depicts}?", f"Name a work of art that {shows} {work.depicts}."
         yield from ask(said.fact("depicts"), reverse, said.shown, 1)
 
 
@@ -336,7 +346,10 @@ def _about(said: _Said) -> Iterator[Phrase]:
     if work.artist and not said.shared and work.attribution != "attributed to":
         key, answer = (
             all_of(said.fact("artist"), said.fact("kind")),
-            f"{said.start} {said.be} {said.what} by {said.by}.",
+            # "large canvases for a restaurant by Mark Rothko" would speak of his restaurant
+            f"{said.start} by {said.by} {said.be} {work.form}."
+            if work.form
+            else f"{said.start} {said.be} {said.what} by {said.by}.",
         )
     else:
         key, answer = said.fact("kind"), f"{said.start} {said.be} {said.what}."
@@ -378,7 +391,7 @@ def _follow_ups(said: _Said) -> Iterator[Phrase]:
             said.where,
             (f"Where can I see {them}?",)
             if closed
-            else (f"Where {said.be} {it} now?", "Where?", f"Where can I see {them}?"),
+            else (f"Where {said.now} {it} now?", "Where?", f"Where can I see {them}?"),
         ),
         "depicts": (said.shown, (f"What {said.do} {it} show?", f"What can I see in {them}?")),
     }

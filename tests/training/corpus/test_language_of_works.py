@@ -1,0 +1,113 @@
+"""The language of works, artists and movements in the embedded corpus: tense, number and what goes with what.
+
+Like ``test_language``, each test stands for a kind of fault that a reader found, over all samples.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from training.corpus import Sample, load
+from training.corpus.embedded import records
+from training.corpus.phrasing.works import makers, spoken_title
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[Sample]:
+    return [sample for sample in load() if sample.source == "art"]
+
+
+def test_adjectives_in_names_of_movements_are_small_inside_a_sentence(samples: list[Sample]) -> None:
+    """ "Gandharan art grew from Ancient Greek art" has a capital too many."""
+    adjectives = (
+        "Ancient|Academic|Metaphysical|Conceptual|Kinetic|Digital|Generative|Feminist|Documentary|Modernist|Contemporary|"
+        "Neo-miniature|Naive|Street|Land|Video"
+    )
+    capital = re.compile(rf"[a-z,;] ({adjectives}) (?=([A-Z]\w+ )?(art|painting|photography)\b)")
+    told = [message.content for sample in samples for message in sample.messages]
+    assert [text for text in told if capital.search(text)] == []
+
+
+def test_nationalities_and_countries_are_said_as_people_say_them(samples: list[Sample]) -> None:
+    """ "Rita Angus was New Zealand." and "in Woodstock, the United States" are no English."""
+    told = [sample.answer for sample in samples if sample.fact.startswith("artist:")]
+    assert [answer for answer in told if re.search(r"(is|was|were) New Zealand\.|, the [A-Z]\w+ ?\w*\.$", answer)] == []
+    assert "Rita Angus was from New Zealand." in told
+
+
+def test_joint_works_are_listed_under_all_their_makers(samples: list[Sample]) -> None:
+    joint = {spoken_title(work): makers(work) for work in records().works if work.also_by}
+    one = re.compile(r"(?P<title>.+) (?:is|was) a work by (?P<names>[^.]+)\.")
+    told = [match for sample in samples if (match := one.fullmatch(sample.answer)) and match["title"] in joint]
+    assert told
+    assert [match[0] for match in told if match["names"] != joint[match["title"]]] == []
+
+
+def test_what_was_asked_in_the_past_is_answered_in_the_past(samples: list[Sample]) -> None:
+    asked = [
+        sample
+        for sample in samples
+        if re.fullmatch("movement:[^|]+/definition", sample.fact)
+        and re.match("what (was|were) ", sample.question.lower())
+    ]
+    assert len(asked) > 20
+    assert [sample.answer for sample in asked if not re.search(r"\b(was|were)\b", sample.answer)] == []
+
+
+def test_what_is_no_more_is_spoken_of_in_the_past(samples: list[Sample]) -> None:
+    gone = [work for work in records().works if work.gone]
+    assert {"The Stone Breakers", "House", "Tilted Arc", "The Gates"} <= {work.title for work in gone}
+    for work in gone:
+        name = rf"({re.escape(spoken_title(work))}|{re.escape(work.title)})( by {re.escape(work.artist)})?"
+        present = re.compile(rf"({name} (is|are|shows?|belongs?) |The medium of {name} is )", re.IGNORECASE)
+        asked = re.compile(rf"(what|which) .*(is|are|does|do) {name}|what is the medium of {name}", re.IGNORECASE)
+        fact = re.compile(rf"(work:{re.escape(work.title)}( \([^)]+\))?/(?!about)\w+( \| )?)+")
+        about = [sample for sample in samples if fact.fullmatch(sample.fact)]
+        assert any(work.gone in sample.answer for sample in about), work.title
+        assert [sample.answer for sample in about if present.match(sample.answer)] == []
+        assert [sample.question for sample in about if asked.match(sample.question)] == []
+
+
+def test_things_are_made_and_groups_are_active(samples: list[Sample]) -> None:
+    """Chola bronzes did not begin, and the Zaria Art Society was no time of which one asks when it was."""
+    named = {movement.said or movement.name: movement for movement in records().movements}
+    things = "|".join(re.escape(name) for name, movement in named.items() if movement.things)
+    groups = "|".join(re.escape(name) for name, movement in named.items() if movement.group)
+    assert named["Chola bronzes"].things
+    assert named["the Young British Artists"].group
+    wrong = re.compile(
+        rf"(when|where|in which .+) did ({things}) (begin|start|flourish)|({things}) began\b"
+        rf"|when (was|were) ({groups})\?|({groups}) lasted|({groups}) .*still alive",
+        re.IGNORECASE,
+    )
+    told = [
+        text for sample in samples if sample.fact.startswith("movement:") for text in (sample.question, sample.answer)
+    ]
+    assert [text for text in told if wrong.match(text)] == []
+
+
+def test_no_work_is_said_to_be_what_its_title_says(samples: list[Sample]) -> None:
+    """ "The Mosaics of Justinian and Theodora are mosaics" tells nothing."""
+    told = re.compile(r"(?P<title>.+?)( by .+)? (is|are|was|were) (an? )?(?P<kind>[a-z]+?)s?( by .+)?\.")
+    wrong = [
+        sample.answer
+        for sample in samples
+        if re.fullmatch(r"(work:[^|]+/artist \| )?work:[^|]+/kind", sample.fact)
+        and (match := told.fullmatch(sample.answer))
+        and re.search(rf"\b{match['kind']}s?\b", match["title"].lower())
+    ]
+    assert [answer for answer in wrong if "Painting" not in answer] == []  # The Art of Painting is a painting
+
+
+def test_makers_stand_beside_the_title_of_what_is_described(samples: list[Sample]) -> None:
+    """ "The Seagram Murals are large canvases for a restaurant by Mark Rothko" would speak of his restaurant."""
+    forms = {work.form for work in records().works if work.form}
+    asked = [sample for sample in samples if re.fullmatch(r"work:[^|]+/artist \| work:[^|]+/kind", sample.fact)]
+    assert len(asked) > 300
+    assert [sample.answer for sample in asked if any(f"{form} by " in sample.answer for form in forms)] == []
+
+
+def test_terms_and_movements_of_art_are_not_asked_for_in_art(samples: list[Sample]) -> None:
+    assert [sample.question for sample in samples if re.search(r"\bart in art\b", sample.question.lower())] == []
