@@ -11,8 +11,10 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from training.corpus import answers
 from training.corpus.sample import Message, Role
 from training.corpus.turns import (
+    ALONE,
     MEDIA,
     NO_ANSWER,
     NO_COLUMNS,
@@ -22,16 +24,18 @@ from training.corpus.turns import (
     NOT_TEXT,
     RATED_BAD,
     THOUGHT,
+    UNKNOWN_ROLE,
     Unreadable,
     decoded,
     is_bad,
     is_chat,
+    is_given,
     parsed,
     role_of,
     text_of,
     turns_of,
 )
-from training.corpus.written import dialogue, templated
+from training.corpus.written import begun, without_end, written
 
 Row = Mapping[str, Any]
 
@@ -39,11 +43,12 @@ COLUMNS = "question and answer, text, or messages"
 """The plainest forms, for the line that refuses a file; all of them are in ``docs/data.md``."""
 
 
-_QUESTIONS = ("question", "query", "instruction", "prompt", "input", "user", "human")
-_ANSWERS = ("answer", "response", "output", "completion", "chosen", "assistant", "bot")
+_QUESTIONS = ("question", "query", "instruction", "prompt", "input", "user", "human", "question_stem", "inputs")
 _CHATS = ("messages", "conversations", "conversation", "dialog", "dialogue")
+_OTHERS = ("chat", "snapshot", "text", "conversation_a", "utterances", "candidates")
 _TURNS_IN_A_CELL = re.compile(r"\s*\[?\s*\{\s*([\"'])(?:role|from|speaker|content|value)\1\s*:")
 _ROLE_IN_A_CELL = re.compile(r"[\"'](?:role|from|speaker)[\"']\s*:")
+_TEXTS_IN_A_CELL = re.compile(r"\s*\[\s*\"")
 _MEDIA_COLUMNS = ("image", "images", "audio", "audios", "video", "videos")
 _PLACES = re.compile(r"<(?:image|audio|video)>")
 
@@ -68,9 +73,9 @@ def messages_of(row: Row, system: bool = True) -> tuple[Message, ...]:
             if len(messages) > 1 and _shows_something(row, messages):
                 raise Unreadable(MEDIA)
             return messages
-    if any(_is_given(row.get(name)) for name in _ANSWERS):
+    if any(is_given(row.get(name)) for name in answers.NAMES):
         raise Unreadable(NO_QUESTION)
-    asked = any(name in row for name in (*_QUESTIONS, *_ANSWERS))
+    asked = any(name in row for name in (*_QUESTIONS, *answers.NAMES))
     raise Unreadable(NO_ANSWER if asked else NO_TEXT if is_known(row) else NO_COLUMNS)
 
 
@@ -83,7 +88,7 @@ def _shows_something(row: Row, messages: Sequence[Message]) -> bool:
 
 def is_known(columns: Iterable[str]) -> bool:
     """Whether rows with these columns may be readable."""
-    return not set(columns).isdisjoint((*_QUESTIONS, *_ANSWERS, *_CHATS, "chat", "snapshot", "text", "conversation_a"))
+    return not set(columns).isdisjoint((*_QUESTIONS, *answers.NAMES, *_CHATS, *_OTHERS))
 
 
 def _battle(row: Row, system: bool) -> tuple[Message, ...] | None:
@@ -118,17 +123,13 @@ def _preference(row: Row, system: bool) -> tuple[Message, ...] | None:
     chosen = decoded(row.get("chosen"))
     if is_chat(chosen):
         return _asked_and_answered(row.get("prompt"), chosen, system)
-    if isinstance(chosen, str) and not any(_is_given(row.get(name)) for name in _QUESTIONS):
-        return _dialogue(re.sub(r"^Human:", "User:", chosen.strip(), flags=re.MULTILINE))  # as Anthropic's are
+    if isinstance(chosen, str) and not any(is_given(row.get(name)) for name in _QUESTIONS):
+        return turns_of(turns, system) if (turns := written(chosen)) else None  # as Anthropic's are
     return None
 
 
 _BAD = ("false", "0", "0.0", "-1", "-1.0", "no", "bad", "undesirable")
 """How tables write TRL's mark of an answer that is not good."""
-
-
-def _is_given(value: Any) -> bool:
-    return value is not None and value == value and (not isinstance(value, str) or bool(value.strip()))
 
 
 def _chat_in(value: Any) -> list[Any] | None:
@@ -163,19 +164,73 @@ def _as_turns(value: Any) -> list[Any]:
 
 
 def _chat(row: Row, system: bool) -> tuple[Message, ...] | None:
-    for name in _CHATS:
-        turns = _turns_in(row.get(name))
-        if isinstance(turns, list | tuple):
-            return turns_of([{"role": "system", "content": row.get("system")}, *turns], system)
-    answer = next((decoded(row[name]) for name in ("completion", "chosen") if _is_given(row.get(name))), None)
+    for name in (*_CHATS, "chat", "data"):
+        turns = None if name == "chat" and isinstance(row.get(name), Mapping) else _turns_in(row.get(name))
+        if isinstance(turns, list | tuple) and (name != "data" or _are_texts(turns)):
+            return turns_of([{"role": "system", "content": row.get("system")}, *_each(turns, row)], system)
+    if turns := _told(row) or _best_path(row.get("prompt")):
+        return turns_of(turns, system)
+    answer = next((decoded(row[name]) for name in ("completion", "chosen") if is_given(row.get(name))), None)
     if is_chat(decoded(row.get("prompt"))) or is_chat(answer):  # TRL, conversational
         return _asked_and_answered(row.get("prompt"), answer, system)
     return None
 
 
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list | tuple) and bool(values) and all(isinstance(value, str) for value in values)
+
+
+def _each(turns: Sequence[Any], row: Row) -> list[Any]:
+    """Turns with their roles: of texts alone two people speak by turns (LIMA, UltraChat, DailyDialog), unless
+    ``speakers`` says otherwise, and a turn may be a question with its answer (Capybara)."""
+    if _are_texts(turns):
+        speakers = row.get("speakers")
+        if not isinstance(speakers, list | tuple) or len(speakers) != len(turns):
+            speakers = ["ab"[place % 2] for place in range(len(turns))]
+        if len(set(speakers)) > 2:
+            raise Unreadable(UNKNOWN_ROLE)
+        sides = ["user" if who == speakers[0] else "assistant" for who in speakers]
+        return [_turn(side, said) for side, said in zip(sides, turns, strict=True)]
+    found: list[Any] = []
+    for turn in turns:
+        names = _pair_names(turn) if isinstance(turn, Mapping) and role_of(turn) is None else None
+        found += [_turn("user", turn[names[0]]), _turn("assistant", turn[names[1]])] if names else [turn]
+    return found
+
+
+def _turn(role: str, content: Any) -> dict[str, Any]:
+    return {"role": role, "content": content}
+
+
+def _told(row: Row) -> list[Any]:
+    """PersonaChat's turns: those before the last words, whose true form is the last of the candidates; each person
+    speaks by turns."""
+    given: Any = row.get("utterances")
+    last: Row = given[-1] if is_chat(given) else row
+    before, candidates = last.get("history"), last.get("candidates")
+    if before is None or candidates is None or not _are_texts(before) or not _are_texts(candidates):
+        return []
+    said = [text for text in (*before, candidates[-1]) if text != "__ SILENCE __"]
+    return [_turn(("assistant", "user")[(len(said) - place) % 2 == 0], text) for place, text in enumerate(said)]
+
+
+def _best_path(message: Any) -> list[Any]:
+    """OpenAssistant's tree from its first prompt on, by the replies of the best rank."""
+    path: list[Any] = []
+    while isinstance(message, Mapping) and "replies" in message:
+        path.append({"role": message.get("role"), "content": message.get("text")})
+        replies = message["replies"] if is_chat(message["replies"]) else ()
+        message = min(replies, key=lambda reply: float(str(reply.get("rank") or 0)), default=None)
+    return path
+
+
 def _turns_in(value: Any) -> Any:
-    """A chat that a table keeps as JSON in a cell or as an object of lists; any other value as it is."""
+    """A chat that a cell keeps as JSON, as an object of lists or as a text; any other value as it is."""
+    if isinstance(value, str) and _TEXTS_IN_A_CELL.match(value):
+        return parsed(value)
     value = decoded(value)
+    if isinstance(value, str):
+        return written(value) or None
     return _as_rows(value) if isinstance(value, Mapping) else value
 
 
@@ -187,7 +242,7 @@ def _as_rows(columns: Mapping[str, Any]) -> Any:
 
 
 def _as_answer(value: Any) -> list[Any]:
-    if not _is_given(value):
+    if not is_given(value):
         return []
     return list(value) if is_chat(value) else [{"role": "assistant", "content": value}]
 
@@ -228,18 +283,18 @@ def _pair(row: Row, system: bool) -> tuple[Message, ...] | None:
     asked, answered = found
     given = row.get("system") if row.get("system") is not None else row.get("system_prompt")
     turns = [_chat_in(row[name]) for name in found]
-    if any(turns):
-        if _is_given(row.get("context")) or _is_given(row.get("history")):
+    said = turns[1] or answers.answer_in(row, answered)
+    if not turns[0] and isinstance(row[asked], str) and (begin := begun(text_of(row[asked]))):
+        turns[0], said = begin, without_end(said) if isinstance(said, str) else said
+    if any(turns) or is_chat(said):
+        if is_given(row.get("context")) or is_given(row.get("history")):
             raise Unreadable(NOT_TEXT)  # whether they stand before the chat or are in it, nothing says
         before_it = [{"role": "system", "content": given}, *_as_turns(turns[0] or row[asked])]
-        return _asked_and_answered(before_it, turns[1] or row[answered], system)
-    answer, question = THOUGHT.sub("", text_of(row[answered])).strip(), text_of(row[asked])
+        return _asked_and_answered(before_it, said, system)
+    answer, question = THOUGHT.sub("", text_of(said)).strip(), text_of(row[asked])
     if not answer or not question:
         raise Unreadable(NO_ANSWER if question else NO_QUESTION)
     before: list[Message] = []
-    choices = row.get("choices") if row.get("choices") is not None else row.get("options")
-    if isinstance(choices, list | tuple) and (choice := _choice(answer, choices)):
-        answer = choice
     if asked == "instruction":  # Alpaca's input and Dolly's context belong to what is asked
         more = [text_of(row.get(name)) for name in ("input", "context")]
         more = ["" if text == "<noinput>" else text for text in more]
@@ -247,31 +302,19 @@ def _pair(row: Row, system: bool) -> tuple[Message, ...] | None:
     elif text_of(row.get("topic")).partition("/")[0] == "conversation":
         before += _context_messages(text_of(row.get("context")))
     else:  # what is asked about, as in SQuAD
-        question = "\n\n".join(filter(None, (text_of(row.get("context")), question)))
+        about = next((row[name] for name in answers.PASSAGES if is_given(row.get(name))), None)
+        question = "\n\n".join(filter(None, (text_of(about), question)))
     before = [*_history(row.get("history")), *before]
     chat = [*before, Message("user", question), Message("assistant", answer)]
-    if system and (said := text_of(given)):
-        chat[0] = Message("user", f"{said}\n\n{chat[0].content}")
+    if system and (above := text_of(given)):
+        chat[0] = Message("user", f"{above}\n\n{chat[0].content}")
     return tuple(chat)
-
-
-def _choice(answer: str, choices: Sequence[Any]) -> str:
-    """The choice that a number from 0 on or a letter stands for; nothing where the answer says what it means."""
-    if answer in map(str, choices):
-        return ""
-    if answer.isdecimal():
-        place = int(answer)
-    elif len(answer) == 1 and answer.isalpha():
-        place = ord(answer.upper()) - ord("A")
-    else:
-        return ""
-    return text_of(choices[place]) if 0 <= place < len(choices) else ""
 
 
 def _pair_names(row: Row) -> tuple[str, str] | None:
     """The columns of question and answer: of the first question that has an answer beside it."""
-    asked = [name for name in _QUESTIONS if _is_given(row.get(name))]
-    answered = [name for name in _ANSWERS if _is_given(row.get(name))]
+    asked = [name for name in _QUESTIONS if is_given(row.get(name))]
+    answered = [name for name in answers.NAMES if is_given(row.get(name))]
     return (asked[0], answered[0]) if asked and answered else None
 
 
@@ -300,15 +343,10 @@ def _prose(row: Row, system: bool) -> tuple[Message, ...] | None:
     text = text_of(row.get("text"))
     if not text:
         return None
-    if chat := _dialogue(text):
-        return chat
-    turns = _chat_in(text) or templated(text)
+    if role_of(row) not in (None, "text"):  # a message of OpenAssistant's table
+        raise Unreadable(ALONE)
+    turns = _chat_in(text) or written(text)
     return turns_of(turns, system) if turns else (Message("text", text),)
-
-
-def _dialogue(text: str) -> tuple[Message, ...] | None:
-    chat = dialogue(text)
-    return turns_of({"role": message.role, "content": message.content} for message in chat) if chat else None
 
 
 def normalised_question(question: str) -> str:

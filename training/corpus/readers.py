@@ -23,6 +23,7 @@ from training.corpus.forms import is_known, with_plain_names
 from training.corpus.prose import paragraphs, pieces
 from training.corpus.sample import CorpusError
 from training.corpus.turns import CELLS, NESTED, TOO_LONG, Unreadable
+from training.corpus.written import rounds
 
 Row = dict[str, Any]
 LONGEST = 1 << 24
@@ -203,7 +204,7 @@ def _read_parquet(path: Path) -> Iterator[Numbered]:
 
 def _read_text(path: Path) -> Iterator[Numbered]:
     with open_text(path) as lines:
-        for number, piece in enumerate(pieces(paragraphs(lines)), start=1):
+        for number, piece in enumerate(pieces(rounds(paragraphs(lines))), start=1):
             if "\0" in piece:
                 raise CorpusError(f"{path}: holds binary data, not text; name text, or one of {', '.join(READERS)}")
             yield number, {"text": piece}

@@ -32,16 +32,19 @@ NESTED = "nested too deep"
 CELLS = "more cells than columns"
 NOT_LEARNED = "an answer that is not to be learned"
 TOO_LONG = "more than 16 million characters"
+TEMPLATE = "a chat template that is not known"
+ALONE = "one turn without its chat"
 
 REASONS = (
     NO_COLUMNS, NO_ANSWER, NO_QUESTION, NO_TEXT, NOT_TEXT, MEDIA, UNKNOWN_ROLE, RATED_BAD, NO_WINNER, SURROGATE, BYTES,
-    NESTED, CELLS, NOT_LEARNED, TOO_LONG,
+    NESTED, CELLS, NOT_LEARNED, TOO_LONG, TEMPLATE, ALONE,
 )  # fmt: skip
 """Why rows are not read."""
 
 _ROLES: dict[str, str] = {
     **dict.fromkeys(("user", "human", "prompter", "question", "input"), "user"),
     **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt", "bing", "bard", "answer", "output"), "assistant"),
+    **dict.fromkeys(("chatbot", "ai"), "assistant"),
     **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("tool", "function", "observation", "ipython", "function_response", "tool_response"), "tool"),
     **dict.fromkeys(("function_call", "tool_call", "function-call"), "call"),
@@ -82,6 +85,11 @@ def text_of(value: Any) -> str:
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise Unreadable(SURROGATE)
     return text
+
+
+def is_given(value: Any) -> bool:
+    """Whether a cell holds anything: null, NaN and blanks are nothing."""
+    return value is not None and value == value and (not isinstance(value, str) or bool(value.strip()))
 
 
 def decoded(value: Any) -> Any:

@@ -288,7 +288,7 @@ UNREAD: dict[str, tuple[str, Any]] = {
     "object for a content": (turns.NOT_TEXT, {"messages": [USER, {"role": "assistant", "content": {"a": 1}}]}),
     "list question": (turns.NOT_TEXT, {"prompt": ["Who?"], "completion": "Goya."}),
     "list text": (turns.NOT_TEXT, {"text": ["Goya"]}),
-    "turn of another kind": (turns.NOT_TEXT, {"messages": ["Who?", "Goya."]}),
+    "turn of another kind": (turns.NOT_TEXT, {"messages": ["Who?", 1937]}),
     "tool object": (turns.NOT_TEXT, {"messages": [USER, {"role": "tool", "content": {"a": 1}}, GOYA]}),
     "python in an answer": (turns.NOT_TEXT, {"question": "Who?", "answer": str([GOYA])}),
     "python in a content": (
@@ -471,7 +471,7 @@ def test_the_examples_of_the_documentation_are_read(tmp_path: Path) -> None:
         (tmp_path / f"a.{ending}").write_text(block)
         found = load([str(tmp_path / f"a.{ending}")])
         if ending == "jsonl":
-            assert len(found) == len(block.splitlines()) == 28
+            assert len(found) == len(block.splitlines()) == 52
             assert {sample.answer for sample in [*found[:14], *found[18:]]} <= {
-                "Picasso did.", "In 1937.", "Picasso.", "Pablo Picasso",
+                "Picasso did.", "In 1937.", "Picasso.", "Pablo Picasso", "Yes", "No",
             }  # fmt: skip
