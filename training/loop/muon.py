@@ -20,6 +20,11 @@ COEFFICIENTS = ((7.7110, -22.1138, 16.2487), (3.2153, -2.4112, 0.5013), (2.2183,
 """Of three iterations x ↦ ax + bx³ + cx⁵ that carry singular values between 0.02 and 1 to within 0.10 of 1, each the
 best on what the one before leaves (Polar Express, Amsel et al. 2025, arXiv:2505.16932). Muon's own five: 0.3."""
 
+GRAM_FROM = 1.2
+"""Columns for each row from which the iterations on the Gram matrix take fewer products, in fp32."""
+STRIPS, LEAST_STRIP = 4, 64
+"""Of a symmetric product on a CPU: four strips leave 10 of 16 blocks to compute; thinner ones are slow."""
+
 
 class BatchedMuon(torch.optim.Muon):
     """``torch.optim.Muon`` (Jordan 2024, https://kellerjordan.github.io/posts/muon/) in less time.
@@ -83,30 +88,59 @@ def orthogonalise(matrices_NRC: Tensor, eps: float) -> Tensor:
     """About U Vᵀ of each matrix U S Vᵀ, by Newton-Schulz iterations; rows R at most columns C.
 
     Scaled by the root of the Frobenius norm of the Gram matrix, the 4-norm of the singular values: not below the
-    largest, and nearer to it than the usual Frobenius norm, so that fewer small ones are lost. The Gram matrix is that
-    of the first iteration.
+    largest, and nearer to it than the usual Frobenius norm, so that fewer small ones are lost.
     """
     x = matrices_NRC / matrices_NRC.norm(dim=(1, 2), keepdim=True).clamp(min=eps)
-    gram = _gram(x)
+    gram = _symmetric_product(x, x)
     largest = 1.02 * gram.norm(dim=(1, 2), keepdim=True, dtype=EXACT).clamp(min=eps).sqrt()
-    x, gram = x / largest.to(x.dtype), gram / largest.square().to(x.dtype)
+    gram = gram / largest.square().to(x.dtype)
+    if x.dtype == EXACT and x.shape[2] >= GRAM_FROM * x.shape[1]:
+        return _product(_polar_factor(gram).div_(largest), x)
+    x = x / largest.to(x.dtype)
     for number, (a, b, c) in enumerate(COEFFICIENTS):
-        gram = gram if number == 0 else _gram(x)
-        x = _add_product(a, x, _add_product(b, gram, gram, gram, c), x)
+        gram = gram if number == 0 else _symmetric_product(x, x)
+        x = _product(_symmetric_product(gram, gram, c, gram, b), x, 1, x, a)
     return x
 
 
-def _gram(x_NRC: Tensor) -> Tensor:
-    return torch.stack([onednn_linear(x, x) for x in x_NRC]) if _by_onednn(x_NRC) else x_NRC @ x_NRC.mT
+def _polar_factor(gram_NRR: Tensor) -> Tensor:
+    """Q of the iterations' result Q X, from X's Gram matrix alone, whose products are the smaller ones.
+
+    All matrices here are polynomials of the Gram matrix, so they commute and their products are symmetric. It needs
+    fp32: in 16 bits the squares of small singular values drown.
+    """
+    factor, gram = None, gram_NRR
+    for number, (a, b, c) in enumerate(COEFFICIENTS):
+        step = _symmetric_product(gram, gram, c, gram, b)
+        step.diagonal(dim1=1, dim2=2).add_(a)
+        factor = step if factor is None else _symmetric_product(step, factor)
+        if number + 1 < len(COEFFICIENTS):
+            gram = _symmetric_product(_symmetric_product(gram, step), step)
+    assert factor is not None
+    return factor
 
 
-def _add_product(scale: float, to: Tensor, left: Tensor, right: Tensor, factor: float = 1.0) -> Tensor:
-    """``scale * to + factor * left @ right``."""
-    if not _by_onednn(to):
-        return torch.baddbmm(to, left, right, beta=scale, alpha=factor)
+def _symmetric_product(
+    left_NRK: Tensor, right_NRK: Tensor, factor: float = 1, plus: Tensor | None = None, scale: float = 0
+) -> Tensor:
+    """``factor * left @ right.mT + scale * plus``, symmetric: by strips of rows, each up to the diagonal."""
+    rows = left_NRK.shape[1]
+    strips = min(STRIPS, rows // LEAST_STRIP) if left_NRK.device.type == "cpu" else 1
+    if strips < 2:
+        return _product(left_NRK, right_NRK.mT, factor, plus, scale)
+    result = left_NRK.new_empty(len(left_NRK), rows, rows)
+    for strip in range(strips):
+        start, end = rows * strip // strips, rows * (strip + 1) // strips
+        added = None if plus is None else plus[:, start:end, :end]
+        block = _product(left_NRK[:, start:end], right_NRK[:, :end].mT, factor, added, scale)
+        result[:, start:end, :end] = block
+        result[:, :start, start:end] = block[:, :, :start].mT
+    return result
+
+
+def _product(left: Tensor, right: Tensor, factor: float = 1, plus: Tensor | None = None, scale: float = 0) -> Tensor:
+    """``factor * left @ right + scale * plus``, where fp32 is faster by oneDNN by that."""
+    if not (left.dtype == EXACT and left.device.type == "cpu" and fp32_products().grad_input):
+        return left @ right if plus is None else torch.baddbmm(plus, left, right, beta=scale, alpha=factor)
     product = torch.stack([onednn_linear(a, b.T) for a, b in zip(left, right, strict=True)])
-    return product.mul_(factor).add_(to, alpha=scale)
-
-
-def _by_onednn(matrices: Tensor) -> bool:
-    return matrices.dtype == EXACT and matrices.device.type == "cpu" and fp32_products().grad_input
+    return product if plus is None else product.mul_(factor).add_(plus, alpha=scale)

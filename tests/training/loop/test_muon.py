@@ -103,6 +103,24 @@ def test_singular_values_end_near_one(
     assert torch.linalg.svdvals(tiny).max() < 1.105
 
 
+@pytest.mark.parametrize("by", [Fp32Products(), Fp32Products(True, True, True)], ids=["MKL", "oneDNN"])
+@pytest.mark.parametrize("sides", [(160, 160), (130, 170), (257, 300), (150, 700)])
+def test_strips_and_the_gram_matrix_change_nothing(
+    sides: tuple[int, int], by: Fp32Products, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Matrices large enough to be cut, of which some have singular values far below those that the iterations lift."""
+    monkeypatch.setattr(products, "_measured", by)
+    torch.manual_seed(0)
+    matrices = torch.randn(3, *sides) @ torch.diag(torch.logspace(0, -5, sides[1])) * 1e-6
+    quick = orthogonalise(matrices, 1e-12)
+    low = orthogonalise(matrices.bfloat16(), 1e-12)
+    monkeypatch.setattr(muon, "STRIPS", 1)
+    monkeypatch.setattr(muon, "GRAM_FROM", 1e9)
+    whole = orthogonalise(matrices, 1e-12)
+    assert (quick - whole).norm() < 1e-4 * whole.norm()
+    assert (low - orthogonalise(matrices.bfloat16(), 1e-12)).float().norm() < 0.01 * whole.norm()
+
+
 def test_a_gradient_of_zeros_moves_nothing() -> None:
     for dtype in (torch.float32, torch.bfloat16):
         assert not orthogonalise(torch.zeros(2, 4, 6, dtype=dtype), 1e-7).any()
