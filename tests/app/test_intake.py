@@ -70,18 +70,16 @@ def slowness() -> float:
 
 
 def stays_within(limit: float, cost: Callable[[], float]) -> bool:
-    """Whether the least of three costs, of twenty near the limit, is within it.
+    """Whether the least of three costs, of twenty beyond the limit, is within it.
 
     What else the machine does adds to a time and never takes from it.
     """
     least = min(cost() for _ in range(3))
-    if least > limit:
-        limit *= slowness()
     for _ in range(17):
-        if not limit < least < 2 * limit:
+        if least <= limit:
             break
         least = min(least, cost())
-    return least <= limit
+    return least <= limit or least <= limit * slowness()
 
 
 def body(number: int, data: list[Any], nested: bool) -> bytes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-ANSWER_MS = 30_000
+ANSWER_MS = 60_000
 # In a page: how many clicks no response has confirmed yet.
 WAITING = "Object.keys(localStorage).filter((key) => key.startsWith('diptych.out.')).length"
 
@@ -20,7 +20,7 @@ class Visitor:
 
     def __init__(self, browser: Browser, url: str, **options: Any) -> None:
         self.context = browser.new_context(**{"reduced_motion": "reduce", **options})
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(30_000)
         self.url = url
         self.problems: list[str] = []
         self.page = self.open()

@@ -38,7 +38,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
                 break
             time.sleep(0.01)
         process.terminate()
-        code = process.wait(timeout=60)
+        code = process.wait(timeout=120)
     finally:
         process.kill()
     saved = sorted(path.name for path in (out / "model1_stopped" / "resume").glob("step-*"))
@@ -61,7 +61,7 @@ def found(stopped: Stopped) -> tuple[Path, dict[str, Any]]:
         env=environment(out),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return out, json.loads((out / "found.json").read_text())
