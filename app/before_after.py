@@ -3,9 +3,11 @@ those that it learned from."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from app.begun import FOLDER
 from app.improvements import Improvement
@@ -13,11 +15,37 @@ from app.runtime import Runtime
 from app.study_tab import save_study
 from feedback.database import DatabaseError
 from feedback.preferences import preferences
-from feedback.study import Study
+from feedback.study import Prompt, Study
 
 SUFFIX = ": before and after"
 ON_LEARNED = ", learned questions"
 MOST_CHARS = 80  # of a study's name
+
+
+def whole_of(study: Study, definitions: Iterable[str]) -> Study:
+    """The study with all questions of the one that the loop began with; any other study as it is.
+
+    What an earlier turn learned from, both models of the next turn know, so it may be asked again.
+
+    Args:
+        definitions: of all studies of the database, the oldest first.
+    """
+
+    def settings(told: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in told.items() if name not in ("name", "prompts")}
+
+    own = json.loads(study.canonical)
+    for definition in definitions:
+        told = json.loads(definition)
+        prompts = tuple(Prompt(**prompt) for prompt in told["prompts"])
+        is_origin = study.name in (_named(told["name"], suffix) for suffix in (SUFFIX, SUFFIX + ON_LEARNED))
+        if is_origin and settings(told) == settings(own) and set(study.prompts) <= set(prompts):
+            return replace(study, prompts=prompts)
+    return study
+
+
+def _named(name: str, suffix: str) -> str:
+    return name[: MOST_CHARS - len(suffix)] + suffix
 
 
 def before_after(study: Study, learned: Collection[str]) -> Study:
@@ -34,7 +62,14 @@ def before_after(study: Study, learned: Collection[str]) -> Study:
     touches = not enough and len(rest) < len(study.prompts)
     suffix = SUFFIX + (ON_LEARNED if touches else "")
     name = study.name.removesuffix(ON_LEARNED).removesuffix(SUFFIX)
-    return replace(study, name=name[: MOST_CHARS - len(suffix)] + suffix, prompts=rest if enough else study.prompts)
+    return replace(study, name=_named(name, suffix), prompts=rest if enough else study.prompts)
+
+
+def next_study(runtime: Runtime, learned: Collection[str]) -> tuple[Study, int]:
+    """The study for a version of the running one's model, and of how many questions it chooses."""
+    definitions = runtime.database.connection.execute("SELECT definition FROM studies ORDER BY id").fetchall()
+    whole = whole_of(runtime.study, [row["definition"] for row in definitions])
+    return before_after(whole, learned), len(whole.prompts)
 
 
 def learned_from(runtime: Runtime, model: str, improvement: Improvement) -> set[str]:
@@ -64,7 +99,7 @@ def begin_before_after(runtime: Runtime, spec: str, improvement: Improvement, le
     """
     if runtime.rounds is None:
         raise DatabaseError("The models are being prepared; a test can begin once they answer.")
-    study = before_after(runtime.study, learned)
+    study, _ = next_study(runtime, learned)
     file = save_study(study, runtime.database.path.parent / FOLDER)
     runtime.begin(study, file, {"model1": spec, "model2": str(improvement.folder)})
     return file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 from app import processes
 from training.common.checkpoint_folder import HOME
 
-LOGS = HOME / "logs"
+LOGS = Path(os.environ.get("DIPTYCH_LOGS") or HOME / "logs").expanduser().resolve()
+"""One log a run of a training or a measurement."""
 GUARD = [sys.executable, "-m", "app.guard"]
 GRACE_SECONDS = 3.0
 TAIL_BYTES = 4096  # of a log, in which its last line stands

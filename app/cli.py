@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app import logs
 from app.begun import read_begun
-from app.child import short_path
+from app.child import LOGS, short_path
 from app.demo_training import CHECKPOINTS, DemoTraining
 from app.gate import refusal, shortfall_of
 from app.language import must_have_texts
@@ -44,7 +44,8 @@ def parser(prog: str = "app.py") -> argparse.ArgumentParser:
         description="Serve the blind test at / and its results at /admin. Without checkpoints the demo pair is trained "
         "first, while the page shows how far it is.",
         epilog=f"SPEC is {FORMS}. The password of /admin is DIPTYCH_ADMIN_PASSWORD, else one is made and printed."
-        " DIPTYCH_METRICS_TOKEN opens /metrics for others than this machine.",
+        " DIPTYCH_METRICS_TOKEN opens /metrics for others than this machine. DIPTYCH_LOGS is the folder for the logs of"
+        " trainings (logs/).",
     )
     parser.add_argument(
         "--host",
@@ -270,7 +271,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _announce(host: str, port: int, password: str, missing: Sequence[str]) -> None:
     address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0', '::', '') else host}:{port}"
     if missing:
-        print(f"Training {' and '.join(missing)} first; the page shows how far it is. Logs are in logs/.")
+        print(f"Training {' and '.join(missing)} first; the page shows how far it is. Logs are in {short_path(LOGS)}/.")
     print(f"Diptych is at {address}")
     given = os.environ.get("DIPTYCH_ADMIN_PASSWORD")
     told = "password from DIPTYCH_ADMIN_PASSWORD" if given else f"password {password}"

@@ -64,7 +64,7 @@ class DemoTraining:
     Args:
         missing: which of `model1` and `model2` to train.
         commands: the command of each, to which `--progress FILE` is added.
-        logs: the folder for one log a run; `logs/` unless given.
+        logs: the folder for one log a run; `DIPTYCH_LOGS`, or `logs/`, unless given.
         folders: where each model's command keeps its unfinished run.
         check: says of a trained model in a sentence why it must not be tested; nothing where it may.
     """

@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.before_after import ON_LEARNED, before_after, begin_before_after, learned_from
+from app.before_after import ON_LEARNED, begin_before_after, learned_from, next_study
 from app.improve_figures import counts_html, outcome_html
 from app.improvement_run import METHODS, Told
 from app.improvements import Improvement, improvements_of, is_made_of
@@ -23,7 +23,7 @@ from app.study_tab import running_note
 from app.waiting import training_step
 from feedback.database import DatabaseError
 from feedback.export import ExportError
-from feedback.preferences import Preferences, preferences
+from feedback.preferences import UNTOLD_CONSENT, Preferences, preferences
 from feedback.statistics import VotesError
 from feedback.statistics.load import choose_study, load_counts
 from feedback.statistics.summary import summarise_counts
@@ -111,8 +111,10 @@ class _Improve:
         try:
             self._looked("preferences")
             found = self._preferences(_model(model))
-            warned = f'<p class="hint">{RUNNING}</p>' if found.header["running"] else ""
-            return counts_html(found, _method(method), self._design()) + warned
+            warned = [RUNNING] if found.header["running"] else []
+            warned += [] if found.header["consent_training"] else [f"{UNTOLD_CONSENT.capitalize()}."]
+            hints = "".join(f'<p class="hint">{escape(text)}</p>' for text in warned)
+            return counts_html(found, _method(method), self._design()) + hints
         except (VotesError, DatabaseError) as error:
             return _problem(error)
 
@@ -209,12 +211,12 @@ class _Improve:
         if runtime.blind_test is None:
             return ""
         try:
-            study = before_after(runtime.study, learned_from(runtime, model, chosen))
+            study, all_of_it = next_study(runtime, learned_from(runtime, model, chosen))
         except (VotesError, DatabaseError) as error:
             return _problem(error)
-        asked, all_of_it = len(study.prompts), len(runtime.study.prompts)
+        asked = len(study.prompts)
         if asked < all_of_it:
-            said = [f"It asks the {asked:,} of {all_of_it:,} questions that no learned vote was on."]
+            said = [f"It asks the {asked:,} of {all_of_it:,} questions that no vote of this training was on."]
         elif study.name.endswith(ON_LEARNED):
             said = [
                 f"It asks all {all_of_it:,} questions, also those learned from, for too few others are left: it shows"

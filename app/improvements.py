@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -80,11 +80,20 @@ def _parent(improvement: Improvement) -> Path | None:
 
 
 def is_made_of(spec: str, parent: Mapping[str, Any]) -> bool:
-    """Whether the model of a SPEC learned from votes on what an engine describes as `parent`."""
-    told = _told(report_of(spec)) or {}
-    made_of = told.get("parent")
+    """Whether the model of a SPEC learned from votes, once or more, on what an engine describes as `parent`."""
     sha256 = parent.get("sha256")
-    return isinstance(made_of, dict) and bool(sha256) and made_of.get("sha256") == sha256
+    return bool(sha256) and any(made_of.get("sha256") == sha256 for made_of in _ancestors(spec))
+
+
+def _ancestors(spec: str) -> Iterator[Mapping[str, Any]]:
+    """What the model of a SPEC was made of, what that was made of, and so on: versions are never replaced."""
+    seen = set()
+    while spec not in seen:
+        seen.add(spec)
+        made_of = (_told(report_of(spec)) or {}).get("parent")
+        if isinstance(made_of, dict):
+            yield made_of
+            spec = str(made_of.get("path") or "")
 
 
 def kinship_of(specs: Mapping[str, str], models: Mapping[str, Mapping[str, Any]]) -> Kinship:

@@ -26,10 +26,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-from benchmarks.outputs import append, lines, own_file, write
+from benchmarks.outputs import Results, own_file, write
 from training.common.progress import Progress
 from training.corpus import load
-from training.data.preferences import Preferences, prepare_preferences
+from training.data.preference_file import Preferences
+from training.data.preferences import prepare_preferences
 from training.hardware.compute import choose_compute
 from training.hardware.threads import _busy_and_idle
 
@@ -151,23 +152,32 @@ def _theirs(way: str, data: Any, options: Any, compute: Any, folder: Path, ours:
     return trainer
 
 
-def child(
-    way: str, steps: int, batch: int, dtype: str, threads: int | None, without: dict[str, str] | None = None
-) -> dict[str, Any]:
-    """One measurement in a process of its own, and how many cores others kept busy meanwhile.
-
-    ``without``: variables that keep it from newer instructions.
-    """
-    job = json.dumps([way, steps, batch, dtype, threads])
+def child(job: dict[str, Any]) -> dict[str, Any]:
+    """One measurement in a process of its own, and how many cores others kept busy meanwhile."""
+    environment = os.environ | (AVX2 if job["without"] else {})
     before, started = _busy_and_idle(), time.monotonic()
-    command = [sys.executable, __file__, "--job", job]
-    done = subprocess.run(command, env=os.environ | (without or {}), capture_output=True, text=True, check=False)
+    names = ("way", "steps", "batch", "dtype", "threads")
+    command = [sys.executable, __file__, "--job", json.dumps([job[name] for name in names])]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
     busy = (_busy_and_idle()[0] - before[0]) / (time.monotonic() - started)
     if done.returncode:
         sys.exit((done.stderr.strip().splitlines() or ["failed"])[-1])
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    about = {"threads": threads or os.cpu_count()}
-    return found | about | {"way": way, "busy_cores": busy, "dtype": dtype, "batch": batch, "steps": steps}
+    return found | {"busy_cores": busy}
+
+
+def jobs_of(arguments: argparse.Namespace, dtype: str) -> tuple[list[Any], list[Any], dict[str, Any]]:
+    """What is measured, by all that tells one measurement from another: speeds, losses, and speed with AVX2 alone."""
+    threads = arguments.threads or torch.get_num_threads()
+    common = {"steps": arguments.steps, "batch": arguments.batch, "threads": threads, "without": None}
+    speeds = [
+        common | {"way": way, "dtype": dtype, "round": number}
+        for number in range(1, arguments.rounds + 1)
+        for way in WAYS
+    ]
+    small = {"steps": LOSSES, "batch": SMALL, "dtype": "fp32", "threads": 1, "without": None}
+    losses = [small | {"way": way, "round": 1} for way in ("ours", "trl")]
+    return speeds, losses, common | {"way": "ours", "dtype": "fp32", "without": "all but AVX2", "round": 1}
 
 
 def report(rows: list[dict[str, Any]], same: dict[str, list[float]], old: dict[str, Any]) -> str:
@@ -252,22 +262,15 @@ def main() -> None:
     if arguments.job:
         print(json.dumps(measure(*json.loads(arguments.job))))
         return
-    dtype = choose_compute(arguments.dtype).dtype_name
-    jobs: list[Any] = [
-        (way, arguments.steps, arguments.batch, dtype, arguments.threads)
-        for _ in range(arguments.rounds)
-        for way in WAYS
-    ]
-    jobs += [(way, LOSSES, SMALL, "fp32", 1) for way in ("ours", "trl")]
-    jobs.append(("ours", arguments.steps, arguments.batch, "fp32", arguments.threads, AVX2))
-    done = [json.loads(line) for line in lines(arguments.results)]
-    for number, job in enumerate(jobs):
-        if number >= len(done):
-            done.append(child(*job))
-            append(arguments.results, done[-1])
-            print(json.dumps(done[-1]), file=sys.stderr)
-    speeds, losses, old = done[: len(jobs) - 3], done[len(jobs) - 3 : len(jobs) - 1], done[len(jobs) - 1]
-    text = report(speeds, {row["way"]: row["losses"] for row in losses}, old)
+    results = Results(arguments.results)
+
+    def measured(job: dict[str, Any]) -> dict[str, Any]:
+        return results.get(job, lambda: child(job))
+
+    speeds, losses, old = jobs_of(arguments, choose_compute(arguments.dtype).dtype_name)
+    rows = list(map(measured, speeds))
+    same = {row["way"]: row["losses"] for row in map(measured, losses)}
+    text = report(rows, same, measured(old))
     write(arguments.out, text)
     print(text)
 

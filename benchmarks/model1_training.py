@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from itertools import chain
@@ -34,7 +34,7 @@ import torch
 from model1_report import report
 from model1_ways import Job, read_rows, write_rows
 
-from benchmarks.outputs import append, lines, own_file, write
+from benchmarks.outputs import Results, own_file, write
 from training.data.dataset import load_dataset
 from training.data.documents import Documents, tokenise
 from training.hardware.compute import choose_compute
@@ -84,24 +84,6 @@ RATES = (4e-3, 2e-3, 1e-3, 8e-3)
 """Of the others' AdamW at equal time: the first for the choice of settings, all with the settings chosen."""
 
 
-class Results:
-    """Measurements as JSON lines: each knows what it is of, and is made once."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        rows: list[dict[str, Any]] = [json.loads(line) for line in lines(path)]
-        self.rows = [row for row in rows if "error" not in row]  # what failed is tried again
-
-    def get(self, key: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
-        if any(all(row.get(name) == value for name, value in key.items()) for row in self.rows):
-            return
-        row = key | measure()
-        self.rows.append(row)
-        append(self.path, row)
-        shown = {name: row[name] for name in ("useful_per_second", "bits_per_byte", "error") if name in row}
-        print(f"{' '.join(map(str, key.values()))}: {shown}", file=sys.stderr, flush=True)
-
-
 def child(job: Job, python: str) -> dict[str, Any]:
     """Run one way in a process of its own; an error is a result too, with the last line that it printed."""
     with tempfile.TemporaryDirectory() as folder:
@@ -110,7 +92,9 @@ def child(job: Job, python: str) -> dict[str, Any]:
         script = Path(__file__).with_name("model1_ways.py")
         limit = 600 + 2 * (job.seconds or 0)
         try:
-            done = subprocess.run([python, str(script), str(path)], capture_output=True, text=True, timeout=limit)
+            done = subprocess.run(
+                [python, str(script), str(path)], capture_output=True, text=True, errors="replace", timeout=limit
+            )
         except subprocess.TimeoutExpired:
             return {"error": f"not done after {limit:.0f} s"}
     lines = done.stdout.strip().splitlines()
@@ -202,8 +186,7 @@ def tuned(job: Job, way: str, arguments: argparse.Namespace, results: Results) -
     def bits(rate: float, options: dict[str, Any]) -> float:
         key = {"kind": "tuning", "way": way, "learning_rate": rate, "options": options, "time": arguments.tune}
         trial = replace(job, way=way, seconds=arguments.tune, learning_rate=rate, options=options)
-        results.get(key, lambda: child(trial, interpreter(way, arguments)))
-        found = next(row for row in results.rows if all(row.get(name) == value for name, value in key.items()))
+        found = results.get(key, lambda: child(trial, interpreter(way, arguments)))
         return min(found["bits_per_byte"].values()) if "error" not in found else math.inf
 
     candidates = list(TRAINER_SETTINGS.values()) if way == "trainer" else [{}]
@@ -289,7 +272,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.quick:
         arguments.sizes, arguments.rounds, arguments.seeds, arguments.speed = ["6M"], 1, 1, True
     paths = prepare(arguments)
-    results = Results(arguments.results)
+    results = Results(arguments.results, {"data": paths["all"].stem, "quick": arguments.quick})
     measure_setting(arguments, results, paths)
     speed = speed_jobs(arguments, paths) if arguments.speed else ()
     quality = quality_jobs(arguments, paths, results) if arguments.quality else ()

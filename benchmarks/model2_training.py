@@ -32,11 +32,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
-from model1_training import Results
 from model1_ways import write_rows
 from model2_ways import CANDIDATES, Job
 
-from benchmarks.outputs import own_file, write
+from benchmarks.outputs import Results, own_file, write
 from training.data.dataset import load_dataset
 from training.data.documents import tokenise
 from training.hardware.compute import choose_compute
@@ -72,7 +71,9 @@ def child(job: Job, tuning: bool = False) -> Row:
         path = Path(folder) / "job.json"
         path.write_text(json.dumps({"job": asdict(job), "tuning": tuning}), encoding="utf-8")
         try:
-            done = subprocess.run([sys.executable, script, path], capture_output=True, text=True, timeout=limit)
+            done = subprocess.run(
+                [sys.executable, script, path], capture_output=True, text=True, errors="replace", timeout=limit
+            )
         except subprocess.TimeoutExpired:
             return {"error": f"not done after {limit:.0f} s"}
     lines = done.stdout.strip().splitlines()

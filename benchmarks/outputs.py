@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,3 +49,33 @@ def append(path: Path, row: dict[str, Any]) -> None:
 def lines(path: Path) -> list[str]:
     """What a file of JSON lines holds."""
     return path.read_text(encoding="utf-8").splitlines() if os.path.lexists(path) else []
+
+
+class Results:
+    """Measurements as JSON lines: each knows what it is of, and is made once.
+
+    Args:
+        path: the file, which may hold measurements of other arguments too; those are left alone.
+        of: what of a command's arguments all measurements of ``rows`` have in common.
+    """
+
+    def __init__(self, path: Path, of: dict[str, Any] | None = None) -> None:
+        self.path, self.of = path, of or {}
+        rows: list[dict[str, Any]] = [json.loads(line) for line in lines(path)]
+        self.rows = [row for row in rows if "error" not in row and _is_of(row, self.of)]  # what failed is tried again
+
+    def get(self, key: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What was measured under a key, measured now where that was not done yet."""
+        for row in self.rows:
+            if _is_of(row, key):
+                return row
+        row = self.of | key | measure()
+        self.rows.append(row)
+        append(self.path, row)
+        shown = {name: row[name] for name in ("useful_per_second", "bits_per_byte", "error") if name in row}
+        print(f"{' '.join(map(str, key.values()))}: {shown or 'done'}", file=sys.stderr, flush=True)
+        return row
+
+
+def _is_of(row: dict[str, Any], key: dict[str, Any]) -> bool:
+    return all(name in row and row[name] == value for name, value in key.items())

@@ -28,10 +28,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import model1_training
 import model2_training
 import model2_ways
-from model1_training import CASES, TRAINER_SETTINGS, Results
+from model1_training import CASES, TRAINER_SETTINGS
 from model1_ways import Job
 
-from benchmarks.outputs import own_file, write
+from benchmarks.outputs import Results, own_file, write
 
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 KINDS: dict[str, dict[str, str]] = {"native": {}, "avx2": AVX2, "avx2-slow-mkl": AVX2 | {"MKL_CBWR": "COMPATIBLE"}}
@@ -173,7 +173,9 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.cpu:
         print(json.dumps(cpu()))
         return 0
-    results = Results(arguments.results)
+    results = Results(
+        arguments.results, {f"asked_{name}": vars(arguments)[name] for name in ("data", "steps", "seconds")}
+    )
     measure(arguments, results)
     text = report(results.rows)
     print(text)

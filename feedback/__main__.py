@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
@@ -172,12 +172,7 @@ def _stats(arguments: argparse.Namespace) -> int:
     result = summary(study.outcomes, study.guesses, alpha=study.alpha)
     if study.id is not None:
         log_look(database, study.id, "stats", result)
-    told = {"study": study.identity, **result}
-    text = json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    if arguments.json == "-":
-        _print_json(text)
-    else:
-        replace_file(_place(arguments.json), [text.encode()], kind="statistics")
+    _write_json({"study": study.identity, **result}, arguments.json, "statistics")
     return 0
 
 
@@ -202,7 +197,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _preferences(arguments: argparse.Namespace) -> int:
     from .looks import log_look
-    from .preferences import preferences, preferences_csv
+    from .preferences import UNTOLD_CONSENT, preferences, preferences_csv
     from .statistics.load import choose_study, load_counts
     from .statistics.summary import summarise_counts
 
@@ -217,12 +212,14 @@ def _preferences(arguments: argparse.Namespace) -> int:
         log_look(database, study["id"], "preferences", summarise_counts(testers, study["alpha"]))
     if arguments.out:
         replace_file(arguments.out, found.lines(), kind="preferences")
+    if not found.header["consent_training"]:
+        print(f"note: {UNTOLD_CONSENT}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps(found.header, indent=1, ensure_ascii=False))
+        _write_json(found.header, "-")
     elif arguments.out:
         print(f"{arguments.out}: {found.header['n_pairs']} pairs of {found.header['n_votes']} votes that count")
     else:
-        sys.stdout.writelines(line.decode() for line in found.lines())
+        _print_json(line.decode() for line in found.lines())
     return 0
 
 
@@ -242,10 +239,20 @@ def _report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print_json(text: str) -> None:
+def _write_json(value: Any, place: str, kind: str = "") -> None:
+    """Into a file, or to standard output where the place is ``-``."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    encoded = text.encode("utf-8", "backslashreplace")  # half of a surrogate pair as JSON has it
+    if place == "-":
+        _print_json([encoded.decode()])
+    else:
+        replace_file(_place(place), [encoded], kind=kind)
+
+
+def _print_json(lines: Iterable[str]) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # as JSON is read, whatever a Windows code page says
-    sys.stdout.write(text)
+    sys.stdout.writelines(lines)
 
 
 def _patterns(arguments: argparse.Namespace) -> int:
@@ -255,11 +262,8 @@ def _patterns(arguments: argparse.Namespace) -> int:
     connection = _open(arguments.db).connection
     study = choose_study(connection, arguments.study)
     found = suspicious(connection, study["id"]) if study is not None else []
-    text = json.dumps(found, indent=1) + "\n"
-    if arguments.json and arguments.json != "-":
-        replace_file(_place(arguments.json), [text.encode()], kind="patterns")
-    elif arguments.json:
-        _print_json(text)
+    if arguments.json:
+        _write_json(found, arguments.json, "patterns")
     else:
         for entry in found:
             rule = f"; the rule {entry['rule']} can leave them out" if entry["rule"] else ""
@@ -305,6 +309,8 @@ def _push(arguments: argparse.Namespace) -> int:
 
     if not arguments.to and not arguments.out:
         raise ExportError("push needs --to OWNER/NAME, or --out DIR to write the data set without pushing it")
+    if idle := [f"--{name}" for name in ("public", "update") if getattr(arguments, name) and not arguments.to]:
+        raise ExportError(f"{' and '.join(idle)}: nothing is pushed without --to OWNER/NAME; add it, or leave it out")
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.out or Path(scratch)
         facts = write_dataset(_open(arguments.db), arguments.study, folder, arguments.licence)
@@ -334,14 +340,22 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def main(argv: list[str] | None = None, prog: str = "python -m feedback") -> int:
     """Run a command; 0 on success, 2 with one line on stderr after a user's mistake, 1 when a check finds faults."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path may be no text in the terminal's encoding
+            stream.reconfigure(errors="backslashreplace")
     arguments = _parser(prog).parse_args(argv)
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return code
     except (DatabaseError, ExportError, VotesError) as error:
         if arguments.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # nobody reads what is printed any more, as `head` does not
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tells of it at its end
+        return 141  # as if by SIGPIPE
     except OSError as error:  # no room, or no right, even for what is temporary
         if arguments.debug:
             raise

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ HELD_OUT = 0.15
 """Share of the testers, and of the questions, whose votes are held back: together about a quarter of the votes."""
 TESTER_SHARE = 0.05
 """Of all weight, what one tester has at most; where testers are few, twice an equal share."""
+UNTOLD_CONSENT = (
+    "nothing says that testers agreed to a model being trained on their votes; a study whose text says so has"
+    " consent.training = true from its first vote on"
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,10 @@ class Preferences:
         """As JSON Lines, the header first."""
         for entry in (self.header, *self.records):
             text = json.dumps(entry, ensure_ascii=False)
-            yield text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode() + b"\n"
+            yield (
+                text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode("utf-8", "backslashreplace")
+                + b"\n"
+            )
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,7 @@ def preferences(database: Database, label: str | None = None, model: str = "mode
         "study_hash": study["study_hash"],
         "model_hashes": {name: (described.get(name) or {}).get("sha256") for name in MODELS},
         "running": study["closed_at"] is None or bool(open_sessions),
+        "consent_training": json.loads(study["definition"]).get("consent_training", False),
     }
     left_out = {"votes taken back or given anew": outcomes.superseded, "votes of testers who withdrew": withdrawn}
     return _made(header, judged, left_out | dict(outcomes.excluded), model)
@@ -146,6 +155,7 @@ def preferences_csv(path: str | Path, label: str | None = None, model: str = "mo
         "study_hash": _hash_beside(path, study.label) or label_hash,
         "model_hashes": {name: (study.versions.get(name) or "").removeprefix(PREFIX) or None for name in MODELS},
         "running": not study.outcomes.closed.all(),
+        "consent_training": None,
     }
     left_out = {
         "votes taken back or given anew": study.outcomes.superseded,
@@ -158,8 +168,9 @@ def _hash_beside(path: str | Path, label: str | None) -> str | None:
     """The study's hash as the export's manifest has it."""
     try:
         studies = json.loads(Path(f"{path}.manifest.json").read_text("utf-8-sig"))["studies"]
-        return next((str(study["study_hash"]) for study in studies if study["label"] == label), None)
-    except (OSError, ValueError, KeyError, TypeError):
+        found = next(str(study["study_hash"]) for study in studies if study["label"] == label)
+        return found if re.fullmatch("[0-9a-f]{64}", found) else None
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None
 
 
@@ -197,6 +208,7 @@ def _made(header: dict[str, Any], judged: Sequence[_Judged], left_out: Mapping[s
             "n_testers": len({vote.tester for vote in judged}),
             "outcomes": dict(Counter(vote.outcome for vote in judged)),
             "running": header["running"],
+            "consent_training": header["consent_training"],
             "left_out": {
                 reason: n
                 for reason, n in (dict(left_out) | {"votes on two answers that are the same": len(same)}).items()

@@ -132,6 +132,8 @@ class Study:
         address_hash: whether a keyed hash of the network address that a tester begins from is kept; the page says so.
         proof_of_work_bits: what a browser must compute before its tester begins: 2**bits hashes; 0 for nothing.
         language: of the testers' page, one of ``LANGUAGES``; ``auto`` for the one that each browser asks for.
+        consent_training: whether the consent says that answers and votes may train a model; ``consent.training`` in the
+            file.
     """
 
     name: str
@@ -157,6 +159,7 @@ class Study:
     address_hash: bool = False
     consent_publication: str = "none"
     language: str = "en"
+    consent_training: bool = False
 
     @classmethod
     def load(cls, path: str | Path) -> Study:
@@ -206,7 +209,7 @@ class Study:
         """
         reader = _Reader(document)
         values = {name: reader.take(name, rule) for name, rule in _RULES.items()}
-        values["consent_version"], values["consent_text"], values["consent_publication"] = reader.consent()
+        values |= {f"consent_{name}": value for name, value in reader.consent().items()}
         values["prompts"] = reader.entries("prompts", _PROMPT_RULES, Prompt)
         values["background"] = reader.entries("background", _BACKGROUND_RULES, BackgroundQuestion, MAX_BACKGROUND)
         values["exclusion"] = reader.exclusion()
@@ -247,7 +250,7 @@ class Study:
     def toml(self) -> str:
         """A study file with these settings, to be edited into another study."""
         settings = asdict(self)
-        consent = {name: settings.pop(f"consent_{name}") for name in ("version", "publication", "text")}
+        consent = {name: settings.pop(f"consent_{name}") for name in ("version", "publication", "training", "text")}
         tables = {name: settings.pop(name) for name in ("background", "prompts")}
         exclusion = settings.pop("exclusion")
         parts = [_toml_table("", settings), _toml_table("[consent]", consent), _toml_table("[exclusion]", exclusion)]
@@ -272,6 +275,7 @@ _LATER: dict[str, Any] = {
     "address_hash": False,
     "consent_publication": "none",
     "language": "en",
+    "consent_training": False,
 }
 
 
@@ -410,11 +414,11 @@ class _Reader:
             return float(value)
         return _stripped(value)
 
-    def consent(self) -> tuple[str, str, str]:
+    def consent(self) -> dict[str, Any]:
         consent = self.left.pop("consent", None)
         if not isinstance(consent, dict):
             self.problems.append("consent is missing; add a [consent] table with version and text")
-            return "", "", "none"
+            return {}
         if type(consent.get("version")) in (int, float):  # version = 2 means what version = "2" does
             consent = consent | {"version": str(consent["version"])}
         for key, limit in (("version", 40), ("text", 20_000)):
@@ -424,9 +428,13 @@ class _Reader:
         publication = consent.get("publication", "none")
         if publication not in PUBLICATION:
             self.problems.append(f"consent.publication = {shown(publication)} must be one of {', '.join(PUBLICATION)}")
-        for key in consent.keys() - {"version", "text", "publication"}:
+        training = consent.get("training", False)
+        if not isinstance(training, bool):
+            self.problems.append(f"consent.training = {shown(training)} must be true or false")
+        for key in consent.keys() - {"version", "text", "publication", "training"}:
             self.problems.append(f"consent.{key} is not a setting; remove it")
-        return str(consent.get("version", "")).strip(), str(consent.get("text", "")).strip(), publication
+        texts = {name: str(consent.get(name, "")).strip() for name in ("version", "text")}
+        return texts | {"publication": publication, "training": training}
 
     def exclusion(self) -> Exclusion:
         table = self.left.pop("exclusion", {})

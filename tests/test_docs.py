@@ -292,6 +292,7 @@ def test_the_study_shown_is_one(tmp_path: Path) -> None:
     assert explained == {field.name.partition("_version")[0] for field in fields(Study)} - {
         "consent_text",
         "consent_publication",
+        "consent_training",
     }
     least = 'name = "x"\n[consent]\nversion = "1"\ntext = "x"\n[[prompts]]\nid = "x"\ncategory = "x"\ntext = "x"\n'
     path.write_text(least)

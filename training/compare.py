@@ -73,6 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
+    if arguments.stats and arguments.study:
+        raise ComparisonError("--study is for --db: statistics in a file are of one study; leave one of them out")
+    if arguments.no_evaluate and arguments.models:
+        raise ComparisonError(f"{arguments.models[0]}: --no-evaluate measures no model; leave one of them out")
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=arguments.out).close()
@@ -151,7 +155,8 @@ def user_test(database: Path | None, statistics: Path | None, study: str | None)
     command += ["--study", study] if study else []
     done = subprocess.run(command, cwd=ROOT, capture_output=True)
     if done.returncode:
-        reason = done.stderr.decode().strip().splitlines()[-1].removeprefix("python -m feedback: ")
+        told = done.stderr.decode("utf-8", "backslashreplace").strip().splitlines() or ["the votes cannot be read"]
+        reason = told[-1].removeprefix("python -m feedback: ")
         if database is not None or study is not None:
             raise ComparisonError(reason)
         return Missing(None, "user testing", reason)

@@ -140,6 +140,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     parts = tuple(arguments.parts or (part for part in PARTS if part != "tasks" or arguments.tasks))
     if "tasks" in parts and not arguments.tasks:
         problems.append("--parts tasks needs --tasks TASK; name one, such as arc_easy")
+    if arguments.tasks and "tasks" not in parts:
+        problems.append("--tasks is for the part tasks; add it to --parts, or leave --tasks out")
     if arguments.json != "-" and Path(arguments.json).is_dir():
         problems.append(f"--json {arguments.json} is a folder; name a file, or - to print")
     if problems:

@@ -44,6 +44,8 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _write(arguments: argparse.Namespace) -> None:
+    if arguments.to == "hf" and arguments.type:
+        raise ExportError(f"--type {arguments.type} is for --to gguf; leave it out with --to hf")
     source = _source_of(arguments.checkpoint)
     if arguments.to == "hf" and arguments.out:
         check_place(source, arguments.out)
@@ -63,7 +65,7 @@ def _write(arguments: argparse.Namespace) -> None:
     written = hf
     if arguments.to == "gguf":
         written = arguments.out or default
-        export_gguf(hf, written, arguments.type)
+        export_gguf(hf, written, arguments.type or "f16")
     print(f"written to {written}" if written != source else f"{source} already has this form")
 
 
@@ -76,7 +78,7 @@ def build_parser() -> OneLineParser:
     parser.add_argument(
         "--out", type=place, metavar="PATH", help="the folder or file to write (default: beside the checkpoint)"
     )
-    parser.add_argument("--type", choices=FILE_TYPES, default="f16", help="numbers in the GGUF file (default: f16)")
+    parser.add_argument("--type", choices=FILE_TYPES, help="numbers in the GGUF file (default: f16)")
     return parser
 
 

@@ -15,7 +15,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,15 @@ if __name__ == "__main__":  # run as a file: make the repository's packages impo
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     import training  # noqa: F401 - before PyTorch, whose threads it tells how to wait
 
-from training.common.checkpoint_folder import MODEL1_FOLDER, MODEL2_FOLDER, ROOT, report_in
+from training.common.checkpoint_folder import MODEL1_FOLDER, MODEL2_FOLDER, RESUME, ROOT, report_in
 from training.common.cli import OneLineParser, run_command
 from training.common.config import add_config, add_settings
 from training.common.files import held, place
 from training.common.options import OptionsError, with_settings
 from training.common.progress import Progress
-from training.data.preferences import Preferences, PreferencesError, prepare_preferences, read_preferences
+from training.data.preference_file import Preferences, PreferencesError, read_preferences
+from training.data.preferences import prepare_preferences
+from training.loop.resume import Start
 from training.runs.improve import Request, check, improve, plan_run
 from training.runs.versions import family_of, find_parent, next_version, open_parent
 from training.settings.improve import ImproveOptions
@@ -60,8 +63,9 @@ def parser() -> OneLineParser:
         ("restart", "leave an unfinished run in --out behind and begin anew"),
     ):
         start.add_argument(f"--{name}", dest="start", action="store_const", const=name, help=text)
-    parser.add_argument("--check", action="store_true", help="tell what stands against the run, and do nothing else")
-    parser.add_argument("--plan", action="store_true", help="print what the run would need, and do nothing else")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--check", action="store_true", help="tell what stands against the run, and do nothing else")
+    instead.add_argument("--plan", action="store_true", help="print what the run would need, and do nothing else")
     parser.add_argument("--progress", type=place, metavar="FILE", help="keep the state of the run in FILE, as JSON")
     add_config(parser)
     add_settings(parser, ImproveOptions(), "with their defaults")
@@ -84,10 +88,12 @@ def read_votes(arguments: argparse.Namespace, model: str) -> Preferences:
     """The preferences from the file, or from the database by the command that knows its rules.
 
     Raises:
-        PreferencesError: in the words of that command.
+        PreferencesError: in the words of that command; or the file is of another study or model than asked for.
     """
     if arguments.preferences:
-        return read_preferences(arguments.preferences)
+        found = read_preferences(arguments.preferences)
+        _check_asked(arguments, found.header, model)
+        return found
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "preferences.jsonl"
         command = [sys.executable, "-m", "feedback", "preferences", "--model", model, "--out", str(file)]
@@ -95,11 +101,27 @@ def read_votes(arguments: argparse.Namespace, model: str) -> Preferences:
         command += ["--study", arguments.study] if arguments.study else []
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = os.environ | {"PYTHONPATH": path}
-        done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, encoding="utf-8", errors="backslashreplace", check=False
+        )
         if done.returncode:
             lines = done.stderr.strip().splitlines() or ["the votes cannot be read"]
             raise PreferencesError(lines[-1].removeprefix("error: "))
         return read_preferences(file)
+
+
+def _check_asked(arguments: argparse.Namespace, header: Mapping[str, Any], model: str) -> None:
+    """Raises PreferencesError where a file is not of the model that learns, or of the study that was named."""
+    made_for, study = header["model"], header["study"]
+    if made_for != model:
+        raise PreferencesError(
+            f"{arguments.preferences}: model = {made_for}, and --model {model} is to learn; make the file with "
+            f"`python -m feedback preferences --model {model}`, or name --model {made_for}"
+        )
+    if arguments.study not in (None, study):
+        raise PreferencesError(
+            f"--study {arguments.study}: {arguments.preferences} is of {study}; leave --study out, or name another file"
+        )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -109,8 +131,10 @@ def run(arguments: argparse.Namespace) -> int:
         progress.stage("corpus", "reading the votes")
         parent = find_parent(arguments.checkpoint or str(own), progress)
         preferences = read_votes(arguments, options.model)
-        out = arguments.out or _version(family_of(parent.folder or own), arguments.start)
-        request = Request(parent, preferences, options, out)
+        request = Request(parent, preferences, options, arguments.out or next_version(family_of(parent.folder or own)))
+        if arguments.out is None:
+            request = _begun(request, arguments.start)
+        out = request.out
         if arguments.plan:
             print(_plan(request, progress))
             return 0
@@ -131,11 +155,14 @@ def run(arguments: argparse.Namespace) -> int:
         return 0 if report["improvement"]["accepted"] else REFUSED
 
 
-def _version(family: Path, start: str) -> Path:
-    """The next version's folder; the unfinished one's where there is one."""
-    out = next_version(family)
-    last = out.with_name(str(int(out.name) - 1))
-    return last if (last / "resume").is_dir() else out
+def _begun(request: Request, start: Start) -> Request:
+    """The request in the folder of the last version where that is unfinished, to be resumed in that of this very run
+    where it is finished, else in a new one."""
+    last = replace(request, out=request.out.with_name(str(int(request.out.name) - 1)))
+    if (last.out / RESUME).is_dir():
+        return last
+    made = (replace(request, out=folder) for folder in request.out.parent.glob("*") if start == "resume")
+    return next((one for one in made if _finished(one) is not None), request)
 
 
 def _finished(request: Request) -> dict[str, Any] | None:
@@ -164,8 +191,8 @@ def conclusion(report: dict[str, Any], out: Path) -> list[str]:
     found, said = report["improvement"], []
     pairs = found["pairs"]
     said.append(
-        f"{report['model'].replace('model', 'Model ')}: learned from {pairs['learned']} of {pairs['votes']} votes of "
-        f"{pairs['testers']} testers, {report['tokens']:,} tokens in {report['train_seconds']:.0f} s"
+        f"{report['model'].replace('model', 'Model ')}: learned from {pairs['learned_votes']} of {pairs['votes']} "
+        f"votes of {pairs['testers']} testers, {report['tokens']:,} tokens in {report['train_seconds']:.0f} s"
     )
     held_out = found["held_out"]
     if not held_out["judged"]:

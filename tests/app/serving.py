@@ -74,6 +74,7 @@ class App:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "app.log"
+        self.logs = folder / "logs"  # of trainings
         self.root = ROOT  # of the program
         self.path: Path | None = None  # where Python finds it, where that is elsewhere
         study = write_study(folder, reveal)
@@ -85,6 +86,7 @@ class App:
 
     def start(self) -> App:
         environment = {**os.environ, "DIPTYCH_ADMIN_PASSWORD": PASSWORD, "PYTHONPATH": str(self.path or self.root)}
+        environment["DIPTYCH_LOGS"] = str(self.logs)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self._command, cwd=self.root, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.before_after import before_after
+from app.before_after import before_after, whole_of
 from app.improve_figures import counts_html, outcome_html
 from app.improvement_run import ImprovementRun, Told
 from app.improvements import Improvement
@@ -93,6 +93,13 @@ def test_the_test_of_a_version_asks_what_it_did_not_learn_from() -> None:
     assert all_of_them.prompts == study.prompts
     assert all_of_them.name == "Test study: before and after, learned questions"
     assert before_after(all_of_them, {"own-1"}).name == asked.name
+    definitions = [Study.from_document(document(rounds=9)).canonical, study.canonical, asked.canonical]
+    assert whole_of(asked, definitions).prompts == study.prompts, "both models know what the first turn taught"
+    assert whole_of(asked, definitions[:1]) == asked, "that one has other settings"
+    assert whole_of(study, definitions) == study
+    second = before_after(whole_of(asked, definitions), {"q10"})
+    assert [prompt.id for prompt in second.prompts] == [f"q{number:02}" for number in range(1, 10)]
+    assert whole_of(second, [*definitions, second.canonical]).prompts == study.prompts
     long = before_after(Study.from_document(document(name="x" * 80)), {"q01"})
     assert Study.from_toml(long.toml) == long
 
@@ -189,6 +196,7 @@ def test_from_votes_to_a_running_test_without_a_terminal(
             page.wait_for_selector("#improve-outcome:has-text('Version 1')")
             assert "1 tester is too few" in page.inner_text("#improve-counts")
             assert "still runs" in page.inner_text("#improve-counts")
+            assert "Nothing says that testers agreed" in page.inner_text("#improve-counts")
             assert "2 of 3 questions" in page.inner_text("#improve-hint")
             page.click("#improve-train")
             page.wait_for_selector("#improve-told .setup-step")
@@ -221,5 +229,6 @@ def test_from_votes_to_a_running_test_without_a_terminal(
             assert researcher.problems == tester.problems == []
         votes = running.rows("SELECT study_id, COUNT(*) FROM votes GROUP BY 1 ORDER BY 1")
         assert votes == [(1, 1), (2, 2)], "both are kept, apart"
+        assert [log.name[:15] for log in running.logs.iterdir()] == ["improve-model1-"]
     finally:
         running.stop()

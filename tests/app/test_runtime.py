@@ -116,6 +116,16 @@ def test_the_versions_of_a_model_are_found_and_known_by_what_they_were_made_of(t
         assert [(one.name, one.accepted) for one in found] == [("10", True), ("2", False), ("1", True)]
         assert next_folder(str(spec)) == folder / "improved" / "3", "an unfinished one goes on"
     made = str(folder / "improved" / "1")
+    grandchild = folder / "improved" / "11"
+    grandchild.mkdir()
+    told = {"improvement": {"accepted": True, "parent": {"path": made, "sha256": "a" * 64}}}
+    (grandchild / "training_report.json").write_text(json.dumps(told))
+    for sha256 in ("a", "f"):
+        assert is_made_of(str(grandchild), {"sha256": sha256 * 64}), "the parent's parent too"
+    assert not is_made_of(str(grandchild), {"sha256": "e" * 64})
+    (folder / "training_report.json").write_text(json.dumps(told))  # a circle, such as by a moved folder
+    assert not is_made_of(str(grandchild), {"sha256": "e" * 64})
+    (folder / "training_report.json").write_text("{}")
     assert is_made_of(made, {"sha256": "f" * 64})
     assert not is_made_of(made, {"sha256": "e" * 64})
     assert not is_made_of(made, {"kind": "openai"})

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,8 @@ from feedback.blind_test import BlindTest
 from feedback.preferences import preferences, preferences_csv
 from feedback.statistics.outcomes import VotesError
 from tests.feedback.protocol import Clock, answer_turn, answered, choice_for, open_test, rows, vote_for
+
+ROOT = Path(__file__).parents[2]
 
 
 def by_id(records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -191,3 +196,66 @@ def test_preferences_never_replace_a_strangers_file(blind_test: BlindTest, tmp_p
     assert main(["preferences", "--db", str(blind_test.database.path), "--out", str(out)]) == 2
     assert "was not written here" in capsys.readouterr().err
     assert out.read_text() == "mine"
+
+
+def command(*words: str, **environment: str) -> Any:
+    """The command as its user's shell starts it, its output a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = (sys.executable, "-m", "feedback", *words)
+    try:
+        return subprocess.run(words, cwd=ROOT, env=os.environ | environment, stdout=writing, stderr=subprocess.PIPE)
+    finally:
+        os.close(writing)
+
+
+def test_a_reader_that_has_had_enough_is_no_mistake(blind_test: BlindTest) -> None:
+    vote_for(blind_test, blind_test.enrol("1").id, ["model1", "tie"])
+    db = str(blind_test.database.path)
+    for words in (["preferences"], ["preferences", "--json"], ["stats", "--json", "-"]):
+        ended = command(*words, "--db", db)
+        assert ended.returncode == 141
+        assert b"error" not in ended.stderr
+        assert b"Exception" not in ended.stderr
+
+
+def test_what_is_no_text_is_printed_all_the_same(blind_test: BlindTest, tmp_path: Path, capsys: Any) -> None:
+    """A damaged manifest with half of a surrogate pair, and a path that is no UTF-8."""
+    vote_for(blind_test, blind_test.enrol("1").id, ["model1", "tie"])
+    db, csv = str(blind_test.database.path), tmp_path / "votes.csv"
+    assert main(["export", "--db", db, "--format", "csv", "--out", str(csv)]) == 0
+    manifest = tmp_path / "votes.csv.manifest.json"
+    told = json.loads(manifest.read_text())
+    hashed = told["studies"][0]["study_hash"]
+    manifest.write_text(manifest.read_text().replace(hashed, "\\ud83d"))
+    capsys.readouterr()
+    assert main(["preferences", "--csv", str(csv), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["study_hash"]) == 64
+    assert main(["stats", "--csv", str(csv), "--json", "-"]) == 0
+    json.loads(capsys.readouterr().out)
+    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
+    words = [
+        sys.executable,
+        "-m",
+        "feedback",
+        "preferences",
+        "--db",
+        db,
+        "--out",
+        os.fsdecode(bytes(tmp_path) + b"/\xff"),
+    ]
+    ended = subprocess.run(words, cwd=ROOT, env=strict, capture_output=True)
+    assert ended.returncode == 0, ended.stderr
+    assert b"1 pairs of 2 votes" in ended.stdout
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_whether_the_consent_lets_a_model_learn_is_told(tmp_path: Path, capsys: Any, agreed: bool) -> None:
+    test = open_test(
+        tmp_path / "v.db", Clock(), consent={"version": "1", "text": "We train on it.", "training": agreed}
+    )
+    vote_for(test, test.enrol("1").id, ["model1"])
+    assert main(["preferences", "--db", str(tmp_path / "v.db"), "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["consent_training"] is agreed
+    assert ("nothing says that testers agreed" in said.err) is not agreed

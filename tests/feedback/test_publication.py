@@ -138,6 +138,8 @@ def test_a_place_and_a_licence_are_needed(tmp_path: Path, capsys: pytest.Capture
     study_of(tmp_path / "a.db", "votes")
     assert main(["push", "--db", str(tmp_path / "a.db")]) == 2
     assert "push needs --to OWNER/NAME, or --out DIR" in capsys.readouterr().err
+    assert main(["push", "--db", str(tmp_path / "a.db"), "--out", str(tmp_path / "set"), "--public"]) == 2
+    assert "--public: nothing is pushed without --to OWNER/NAME" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["push", "--db", str(tmp_path / "a.db"), "--to", "a/b", "--licence", "All Rights"])
     assert "All Rights must be a licence's id on the Hub" in capsys.readouterr().err

@@ -61,6 +61,10 @@ category = "art"
         ({"consent": None}, ["consent is missing"]),
         ({"consent": {"version": "1"}}, ["consent.text"]),
         ({"consent": {"version": "1", "text": "x", "txt": ""}}, ["consent.txt is not a setting"]),
+        (
+            {"consent": {"version": "1", "text": "x", "training": "yes"}},
+            ['consent.training = "yes" must be true or false'],
+        ),
         ({"prompts": []}, ["prompts are missing"]),
         ({"prompts": ["Hello"]}, ["prompt 1", "table"]),
         ({"prompts": [{"id": "a b", "category": "art", "text": "?"}]}, ["prompt 1", '"a b"', "letters"]),
@@ -160,3 +164,13 @@ def test_many_questions_are_read_in_a_time_that_grows_with_their_number() -> Non
         return time.process_time() - begun
 
     assert min(seconds(8000) for _ in range(2)) < 25 * min(seconds(1000) for _ in range(3))  # each with each takes 64
+
+
+def test_a_consent_that_lets_a_model_learn_is_kept_and_another_studys_hash_stays() -> None:
+    consent = {"version": "1", "text": "We train on it."}
+    agreed = Study.from_document(document(consent=consent | {"training": True}))
+    assert agreed.consent_training
+    assert Study.from_toml(agreed.toml) == agreed
+    plain = Study.from_document(document(consent=consent))
+    assert Study.from_document(document(consent=consent | {"training": False})).hash == plain.hash != agreed.hash
+    assert "training" not in plain.canonical.replace("We train", "")

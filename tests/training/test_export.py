@@ -259,3 +259,5 @@ def test_a_mistake_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     error = capsys.readouterr().err
     assert "nowhere is no checkpoint; name a folder that holds art_ai_best.pt, final/ or config.json" in error
     assert error.count("\n") == 1
+    assert main([str(tmp_path), "--to", "hf", "--type", "q8_0"]) == 2
+    assert "--type q8_0 is for --to gguf" in capsys.readouterr().err

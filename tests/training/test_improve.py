@@ -24,7 +24,8 @@ from training import ModernTransformer
 from training.common.checkpoint_folder import CURVES, FINAL, GGUF, HF, METRICS, PT, TOKENIZER
 from training.common.files import WORKSPACE, file_sha256
 from training.common.progress import Progress, read_state
-from training.data.preferences import Preferences, prepare_preferences, read_preferences
+from training.data.preference_file import Preferences, read_preferences
+from training.data.preferences import prepare_preferences
 from training.evaluation.preference import accuracy, compare
 from training.improve import main
 from training.models.bases import Base, prepare_for_chat
@@ -169,7 +170,7 @@ def test_a_version_has_all_that_a_training_leaves(model2: Path, tmp_path: Path, 
     assert "finished" in capsys.readouterr().out
 
 
-def test_model1_learns_and_comes_back_in_all_its_forms(texts: Path, tmp_path: Path) -> None:
+def test_model1_learns_and_comes_back_in_all_its_forms(texts: Path, tmp_path: Path, capsys: Any) -> None:
     folder = tmp_path / "model1"
     folder.mkdir()
     words = [row for path in texts.glob("*.jsonl") for row in path.read_text().splitlines()] + list(ANSWERS)
@@ -183,6 +184,8 @@ def test_model1_learns_and_comes_back_in_all_its_forms(texts: Path, tmp_path: Pa
     out = tmp_path / "better"
     arguments = ["--model", "model1", "--preferences", str(votes), "--checkpoint", str(folder), "--out", str(out)]
     assert main([*arguments, "--method", "kto", *quick("max_steps=6")]) == 0
+    assert "Model 1: learned from 24 of 30 votes of 6 testers" in capsys.readouterr().out
+    assert "from 24 of 30 votes of 6 testers" in (out / "README.md").read_text()
     checkpoint = torch.load(out / PT)
     learned = ModernTransformer(**checkpoint["config"])
     learned.load_state_dict(checkpoint["model_state_dict"])
@@ -195,6 +198,7 @@ def test_model1_learns_and_comes_back_in_all_its_forms(texts: Path, tmp_path: Pa
     written = json.loads((out / "training_report.json").read_text())
     assert written["model"] == "model1"
     assert written["improvement"]["method"] == "kto"
+    assert (written["improvement"]["pairs"]["learned"], written["improvement"]["pairs"]["learned_votes"]) == (48, 24)
     assert written["improvement"]["length"]["preferred_is_longer"] == 1.0
 
 
@@ -268,6 +272,8 @@ def lines_of(capsys: Any) -> list[str]:
         ({}, 30, ["--set", "ties=wanted"], "for method=kto"),
         ({}, 30, ["--checkpoint", "no/such/folder"], "does not exist"),
         ({}, 30, ["--set", "max_tokens=16"], "leaves room for an answer"),
+        ({"model": "model1"}, 30, [], "model = model1, and --model model2 is to learn; make the file with"),
+        ({}, 30, ["--study", "another#2"], "--study another#2: "),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -282,6 +288,24 @@ def test_a_mistake_is_one_line(
     assert said in told
     assert told.startswith("python -m training.improve: ")
     assert not (tmp_path / "out" / FINAL).exists()
+
+
+def test_options_that_contradict_each_other_are_told(tmp_path: Path, capsys: Any) -> None:
+    file = str(write_preferences(tmp_path / "p.jsonl", "model2", None))
+    for words in (["--check", "--plan"], ["--db", "v.db", "--preferences", file], ["--resume", "--restart"]):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 2
+        assert "not allowed with" in lines_of(capsys)[-1]
+
+
+def test_what_the_votes_command_says_is_told_in_any_encoding(
+    model2: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")  # of the process that reads the votes
+    missing = tmp_path / "votés.db"
+    assert main(["--model", "model2", "--checkpoint", str(model2), "--db", str(missing)]) == 2
+    assert "does not exist" in lines_of(capsys)[-1]
 
 
 def test_a_rounded_base_is_no_parent(model2: Path, tmp_path: Path, capsys: Any) -> None:
@@ -353,11 +377,14 @@ def test_votes_in_the_apps_database_make_version_after_version(model2: Path, tmp
     arguments = ["--model", "model2", "--checkpoint", str(folder), "--db", str(tmp_path / "votes.db")]
     for number in (1, 2):
         assert main([*arguments, *quick("max_steps=1")]) == 0
+        assert "nothing says that testers agreed" in capsys.readouterr().err
         report = json.loads((folder / "improved" / str(number) / "training_report.json").read_text())
         assert report["improvement"]["study"] == rows(test, "SELECT label FROM studies")[0][0]
         assert report["improvement"]["pairs"]["votes"] == 9
     assert {row[0] for row in rows(test, "SELECT kind FROM looks")} == {"preferences"}
-    capsys.readouterr()
+    assert main([*arguments, "--resume", *quick("max_steps=1")]) == 0
+    assert "holds this run already, finished" in capsys.readouterr().out
+    assert not (folder / "improved" / "3").exists()
     assert main([*arguments, "--set", "model=model1"]) == 2
     assert "do not say which weights model1 had" in lines_of(capsys)[-1]
     assert main(["--model", "model2", "--checkpoint", str(folder), "--db", str(tmp_path / "none.db")]) == 2

@@ -8,6 +8,7 @@ import errno
 import importlib.util
 import io
 import os
+import select
 import shlex
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from training.common.options import OptionsError
 
 T = TypeVar("T")
 
+UNREAD = 141
+"""The exit code where nobody reads what is printed: as if by SIGPIPE."""
 
 called_as = ""
 """What a user typed for this command, where that is not its own name: `diptych train model1`."""
@@ -81,9 +84,12 @@ def run_command(main: Callable[[argparse.Namespace], int | None], parser: argpar
             stream.reconfigure(encoding="utf-8" if os.name == "nt" else None, errors="backslashreplace")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.prog = called_as or parser.prog
-    arguments = parser.parse_args(argv)
+    arguments = argparse.Namespace(debug=False)
     try:
-        return main(arguments) or 0
+        arguments = parser.parse_args(argv)
+        code = main(arguments) or 0
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
@@ -93,10 +99,24 @@ def run_command(main: Callable[[argparse.Namespace], int | None], parser: argpar
             print(f"{parser.prog}: {stop}{how}", file=sys.stderr)
         return stop.exit_code
     except (ValueError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and is_unread():
+            return UNREAD
         if arguments.debug:
             raise
         print(f"{parser.prog}: {in_one_line(error)}", file=sys.stderr)
         return 2
+
+
+def is_unread() -> bool:
+    """Whether nobody reads what is printed any more, as `head` does not; then nothing more is said of it."""
+    if not hasattr(select, "poll"):  # Windows
+        return False
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    if not any(event & select.POLLERR for _, event in output.poll(0)):
+        return False  # the pipe that broke is another
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tells of it at its end
+    return True
 
 
 def in_one_line(error: Exception) -> str:

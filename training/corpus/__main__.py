@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from training.common.cli import OneLineParser, in_one_line
+from training.common.cli import UNREAD, OneLineParser, in_one_line, is_unread
 from training.common.config import add_config
 from training.common.files import ForeignFileError, check_file, foreign, new_file, place, refusal
 from training.common.options import MOST
@@ -42,7 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _check(options)
         options.run(options)
+        sys.stdout.flush()
     except (ValueError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and is_unread():
+            return UNREAD
         if options.debug:
             raise
         print(f"error: {in_one_line(error)}", file=sys.stderr)

@@ -1,64 +1,15 @@
-"""Preferences from votes: the file that `python -m feedback preferences` writes, read, checked and tokenised."""
+"""Preferences from votes, tokenised as a method learns them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from training.data.documents import ChatForm, Documents, EncodeBatch
-
-KIND, VERSION = "diptych-preferences", 1
-HEADER = ("study", "study_hash", "votes_hash", "model", "model_hashes", "n_votes", "n_pairs", "n_testers", "running")
-RECORD = ("id", "prompt_id", "prompt", "chosen", "rejected", "outcome", "on_policy", "weight", "tester", "split")
-
-
-class PreferencesError(ValueError):
-    """A file of preferences that cannot be used; the message is one line and says what to do."""
-
-
-@dataclass(frozen=True)
-class Preferences:
-    """The header and the records of a file of preferences."""
-
-    header: Mapping[str, Any]
-    records: Sequence[Mapping[str, Any]]
-
-
-def read_preferences(path: Path) -> Preferences:
-    """Read and check a file.
-
-    Raises:
-        PreferencesError: no such file, another kind of file, or a line that lacks something.
-    """
-    remedy = "make it with `python -m feedback preferences --out FILE`"
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-        raise PreferencesError(f"{path}: {reason}; {remedy}") from None
-    rows: list[dict[str, Any]] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            if not isinstance(row, dict):
-                raise ValueError
-        except ValueError:
-            raise PreferencesError(f"{path}, line {number}: is no JSON object; {remedy}") from None
-        if not rows and (row.get("kind"), row.get("version")) != (KIND, VERSION):
-            raise PreferencesError(f"{path}: does not begin with a header of kind {KIND}, version {VERSION}; {remedy}")
-        if missing := [name for name in (RECORD if rows else HEADER) if name not in row]:
-            raise PreferencesError(f"{path}, line {number}: lacks {', '.join(missing)}; {remedy}")
-        rows.append(row)
-    if not rows:
-        raise PreferencesError(f"{path}: is empty; {remedy}")
-    return Preferences(rows[0], rows[1:])
+from training.data.preference_file import Preferences, PreferencesError
 
 
 @dataclass(frozen=True)
@@ -143,7 +94,7 @@ def prepare_preferences(
         learned = [(pairs[id(r)][:1], True, r) for r in used]
     else:
         learned = [((d,), not place, r) for r in used if id(r) in pairs for place, d in enumerate(pairs[id(r)])]
-        learned += [((d,), wanted, r) for r in used for (key, wanted), d in single.items() if key == id(r)]
+        learned += [((single[id(r), w],), w, r) for r in used for w in (True, False) if (id(r), w) in single]
     order = np.random.default_rng(seed).permutation(len(learned))
     learned = [learned[place] for place in order]
     mismatched: list[int] = []
@@ -210,6 +161,11 @@ def _messages(record: Mapping[str, Any], answer: Any) -> list[Message]:
     if isinstance(answer, str):
         return [*asked, ("assistant", answer)]
     return [*asked, *((message["role"], message["content"]) for message in answer)]
+
+
+def vote_of(record: Mapping[str, Any]) -> str:
+    """The vote that a record is of: of one that preferred neither answer there are two records, one for each."""
+    return str(record["id"]).partition("-")[0]
 
 
 def answer_bytes(answer: str | Sequence[Mapping[str, str]]) -> int:

@@ -181,8 +181,9 @@ def run_job(job: Job) -> dict[str, Any]:
     command = [sys.executable, "-m", "training.evaluation.timing", json.dumps(asdict(job))]
     try:
         done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=JOB_SECONDS, check=False
-        )
+            command, cwd=ROOT, capture_output=True, encoding="utf-8", errors="backslashreplace", timeout=JOB_SECONDS,
+            check=False,
+        )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise Unavailable(f"{source}: not measured within {JOB_SECONDS} s") from error
     if done.returncode:

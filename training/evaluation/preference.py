@@ -15,6 +15,8 @@ from scipy.stats import t as student_t
 LEAST_PAIRS, LEAST_TESTERS = 30, 8
 """Of held-out pairs, and of testers behind them, below which nothing is claimed: an interval over fewer groups is too
 narrow (Cameron, Gelbach & Miller 2008)."""
+ROUNDING = 1e-9
+"""Of a sum of shares: testers that differ by no more are alike."""
 
 
 def accuracy(preferred: Sequence[float] | np.ndarray, testers: Sequence[str] | np.ndarray) -> dict[str, float | None]:
@@ -32,7 +34,7 @@ def accuracy(preferred: Sequence[float] | np.ndarray, testers: Sequence[str] | n
         return {"accuracy": float(values.mean()), "ci_low": None, "ci_high": None}
     n, share, pairs = len(values), float(values.mean()), np.bincount(group)
     off = np.bincount(group, values - share)
-    if np.any(off):
+    if np.any(np.abs(off) > ROUNDING):
         reach = float(student_t.ppf(0.975, len(names) - 1) * np.sqrt(np.sum((off / (n - pairs)) ** 2)))
     else:  # all testers alike: as far as their number alone can tell (Clopper & Pearson)
         reach = 1 - 0.025 ** (1 / len(names))
@@ -94,11 +96,12 @@ def told_of_votes(found: Mapping[str, Any] | None) -> Iterator[str]:
     if not found:
         return
     pairs, held_out, guards = found["pairs"], found["held_out"], found["guards"]
+    learned = f"{pairs['learned_votes']:,} of " if "learned_votes" in pairs else ""  # older reports have none
     yield from ("## Learned from votes", "")
     yield (
-        f"This version learned by {found['method']} from {pairs['votes']:,} votes of {pairs['testers']:,} testers of a "
-        f"blind test (study `{found['study']}`, votes `{found['votes_hash'][:16]}`). It was made from the weights "
-        f"`{found['parent']['hash'][:16]}`."
+        f"This version learned by {found['method']} from {learned}{pairs['votes']:,} votes of {pairs['testers']:,} "
+        f"testers of a blind test (study `{found['study']}`, votes `{found['votes_hash'][:16]}`). It was made from the "
+        f"weights `{found['parent']['hash'][:16]}`."
     )
     yield ""
     if held_out["judged"]:

@@ -289,8 +289,10 @@ def reference_likelihoods(trainer: Any, weights_hash: str, progress: Progress) -
         key.update(np.ascontiguousarray(part).tobytes())
     path = cache_folder() / "likelihoods" / f"{key.hexdigest()[:32]}.npy"
     with locked(path):
-        with contextlib.suppress(OSError, ValueError):
-            return torch.from_numpy(np.load(path))
+        with contextlib.suppress(OSError, ValueError, EOFError):  # the last of a file that is empty
+            kept = torch.from_numpy(np.load(path))
+            if kept.shape == (len(documents),):
+                return kept
         progress.stage("evaluate", f"reading {len(documents):,} texts with the model as it is")
         with trainer.model.disable_adapter():
             found = likelihoods_of(trainer, np.arange(len(documents)), progress)

@@ -18,7 +18,8 @@ from training.common.cli import contained
 from training.common.files import foreign, refusal, replace_text, workspace
 from training.common.options import OptionsError
 from training.common.progress import Progress
-from training.data.preferences import PreferenceData, Preferences, answer_bytes, prepare_preferences
+from training.data.preference_file import Preferences
+from training.data.preferences import PreferenceData, answer_bytes, prepare_preferences, vote_of
 from training.evaluation.measurements import DEFAULT_DATA, Measurements, Settings
 from training.evaluation.model_card import write_cards
 from training.evaluation.preference import compare, lengths
@@ -126,6 +127,11 @@ def warnings(header: Mapping[str, Any]) -> list[str]:
         )
     if header["n_testers"] == 1:
         found.append("all votes are of one tester: the model learns this taste, and nothing is claimed of others")
+    if not header.get("consent_training"):
+        found.append(
+            "nothing says that testers agreed to a model being trained on their votes; a study whose text says so has "
+            "consent.training = true from its first vote on"
+        )
     return found
 
 
@@ -290,6 +296,7 @@ def _improvement(
             "pairs": len(wins),
             "on_policy": sum(bool(record["on_policy"]) for record in wins) if not options.other_weights else 0,
             "learned": len(data.train),
+            "learned_votes": len({vote_of(record) for record in data.train.records}),
             "held_out": len(data.held_out),
             "left_out": dict(header.get("left_out") or {}) | dict(data.left_out),
         },

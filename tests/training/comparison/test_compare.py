@@ -55,6 +55,11 @@ def test_votes_that_are_not_there(trained: Path, option: str, capsys: pytest.Cap
     assert f"{option} nowhere: there is no such file" in mistake(capsys, option, "nowhere", "--no-evaluate")
 
 
+def test_options_that_contradict_each_other(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--study is for --db" in mistake(capsys, "--stats", "votes.json", "--study", "s#1")
+    assert "model1=x: --no-evaluate measures no model" in mistake(capsys, "model1=x", "--no-evaluate")
+
+
 def test_statistics_of_another_kind(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "has no key n_votes" in mistake(capsys, "--stats", str(trained), "--no-evaluate")
 

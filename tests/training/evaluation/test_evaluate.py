@@ -123,6 +123,7 @@ def test_without_its_report_a_model_is_measured_on_the_default_data(
     [
         (["--limit", "-1"], "--limit -1 must be at least 1"),
         (["--parts", "tasks"], "--parts tasks needs --tasks"),
+        (["--parts", "held-out", "--tasks", "arc_easy"], "--tasks is for the part tasks; add it to --parts"),
         (["--benchmark", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
         (["--data", "arrt"], "arrt: no such file or folder; did you mean art?"),
         (["--json", "."], "--json . is a folder"),

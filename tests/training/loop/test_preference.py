@@ -16,7 +16,8 @@ from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 from tests.training.preferences import tiny_base, write_preferences
 from training.common.cache import cache_folder
 from training.common.progress import Progress
-from training.data.preferences import prepare_preferences, read_preferences
+from training.data.preference_file import read_preferences
+from training.data.preferences import prepare_preferences
 from training.hardware.compute import Compute
 from training.loop.preference import build_trainer, likelihoods_of, reference_likelihoods
 from training.settings.improve import ImproveOptions
@@ -137,6 +138,18 @@ def test_the_reference_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert torch.equal(reference_likelihoods(trainer, "tiny dpo", Progress()), trainer.reference)
     with pytest.raises(pytest.fail.Exception):
         reference_likelihoods(trainer, "other weights", Progress())
+
+
+@pytest.mark.parametrize("damage", [b"", b"half", b"\x93NUMPY", None])
+def test_likelihoods_that_were_kept_and_are_damaged_are_read_anew(tmp_path: Path, damage: bytes | None) -> None:
+    trainer = trainer_for(tmp_path, "dpo")
+    path = max((cache_folder() / "likelihoods").glob("*.npy"), key=lambda path: path.stat().st_mtime)
+    np.save(path, np.zeros(3, np.float32))
+    if damage is not None:
+        path.write_bytes(damage)
+    found = reference_likelihoods(trainer, "tiny dpo", Progress())
+    assert torch.equal(found, trainer.reference)
+    assert np.array_equal(np.load(path), trainer.reference.numpy())
 
 
 def test_a_full_disk_costs_the_kept_likelihoods_alone(

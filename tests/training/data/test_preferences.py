@@ -1,0 +1,50 @@
+"""Preferences, tokenised as a method learns them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from training.data.preference_file import Preferences
+from training.data.preferences import prepare_preferences, vote_of
+from training.models.tokenizer import CHAT_FORM
+
+HEADER = {"study": "s#1", "n_votes": 1, "n_pairs": 0}
+
+
+def both_bad(votes: int) -> Preferences:
+    """Votes that prefer neither answer: two records of each."""
+    record = {
+        "prompt_id": "q1", "prompt": [{"role": "user", "content": "What?"}], "chosen": None, "rejected": "No.",
+        "outcome": "both_bad", "on_policy": True, "weight": 0.5, "tester": "t1", "split": "train",
+    }  # fmt: skip
+    records = [record | {"id": f"v{k}-{model}"} for k in range(votes) for model in ("model1", "model2")]
+    return Preferences(HEADER, records)
+
+
+def encode(texts: Sequence[str]) -> list[list[int]]:
+    return [[1, 2] for _ in texts]
+
+
+def seconds(votes: int) -> float:
+    began = time.process_time()
+    data = prepare_preferences(both_bad(votes), "kto", encode, CHAT_FORM)
+    assert len(data.train) == 2 * votes
+    assert not data.train.wanted.any()
+    return time.process_time() - began
+
+
+def test_four_times_as_many_answers_take_about_four_times_as_long() -> None:
+    seconds(100)
+    few, many = (min(seconds(votes) for _ in range(3)) for votes in (1000, 4000))
+    assert many < 9 * few, "with the square it would be 16 times"
+
+
+def test_of_a_vote_without_a_winner_both_answers_are_learned() -> None:
+    found = both_bad(3)
+    tie: dict[str, Any] = dict(found.records[0], id="v9-model1", outcome="tie", chosen="Yes.", rejected=None)
+    records = [*found.records, tie]
+    data = prepare_preferences(Preferences(HEADER, records), "kto", encode, CHAT_FORM, ties="wanted")
+    assert sorted(data.train.wanted) == [False] * 6 + [True]
+    assert {vote_of(record) for record in data.train.records} == {"v0", "v1", "v2", "v9"}
