@@ -29,7 +29,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,14 @@ class Size:
 
 
 QUICK = Size(testers=14, votes=4, questions=12, held_out=6, samples=1, repetitions=40, loud_votes=60)
+
+SIZES = {
+    "testers": "of each test",
+    "votes": "of each tester",
+    "questions": "of the first test",
+    "held_out": "questions of the second test, of each group",
+    "samples": "answers of a model to each question",
+}
 
 # -- answers -----------------------------------------------------------------------------------------------------------
 
@@ -309,6 +317,7 @@ def _percent(value: float | None) -> str:
 def _circles(circles: Sequence[dict[str, Any]]) -> str:
     header = (
         "learns, simulated taste",
+        "votes",
         "share for the new",
         "anytime interval",
         NEW_WORDING,
@@ -320,13 +329,20 @@ def _circles(circles: Sequence[dict[str, Any]]) -> str:
     for circle in circles:
         second = circle.get("second")
         if second is None:
-            rows.append([_who(circle), "refused, no test", *["-"] * 5])
+            rows.append([_who(circle), "-", "refused, no test", *["-"] * 5])
             continue
         groups = [_percent(second["by_group"].get(name, {}).get("share")) for name in (NEW_WORDING, NEW_FACT)]
         equal = second["at_equal_length"]
         at_equal = f"{_percent(equal['share'])} ({_span(equal['interval'])})"
         refused = " (refused by a guard)" if circle["training"]["exit"] == REFUSED else ""
-        row = [_who(circle) + refused, _percent(second["share"]), _span(second["anytime"]), *groups, at_equal]
+        row = [
+            _who(circle) + refused,
+            str(second["votes"]),
+            _percent(second["share"]),
+            _span(second["anytime"]),
+            *groups,
+            at_equal,
+        ]
         rows.append([*row, _percent(second.get("best"))])
     return _table(header, rows)
 
@@ -389,7 +405,8 @@ def _nothing(results: dict[str, Any]) -> list[str]:
 
 def main() -> int:
     arguments = _parser().parse_args()
-    size = QUICK if arguments.quick else Size(testers=arguments.testers, votes=arguments.votes)
+    given = {name: value for name in SIZES if (value := getattr(arguments, name)) is not None}
+    size = replace(QUICK if arguments.quick else Size(), **given)
     work = Path(arguments.work or tempfile.mkdtemp(prefix="loop-"))
     work.mkdir(parents=True, exist_ok=True)
     results = statistics_alone(work, size, arguments.seed)
@@ -428,8 +445,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model2", type=Path, default=MODEL2_FOLDER, metavar="DIR", help="checkpoint of Model 2")
     parser.add_argument("--method", default="dpo", help="of training.improve")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of training.improve")
-    parser.add_argument("--testers", type=int, default=Size.testers, help="of each test")
-    parser.add_argument("--votes", type=int, default=Size.votes, help="of each tester")
+    for name, what in SIZES.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=int, metavar="N", help=f"{what} ({getattr(Size, name)})"
+        )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", help="where answers, databases and new models are kept (default: a temporary folder)")
     parser.add_argument("--quick", action="store_true", help="a few testers and questions, to see that it runs")

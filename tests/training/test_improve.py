@@ -272,7 +272,7 @@ def lines_of(capsys: Any) -> list[str]:
         ({}, 30, ["--set", "ties=wanted"], "for method=kto"),
         ({}, 30, ["--checkpoint", "no/such/folder"], "does not exist"),
         ({}, 30, ["--set", "max_tokens=16"], "leaves room for an answer"),
-        ({"model": "model1"}, 30, [], "model = model1, and --model model2 is to learn; make the file with"),
+        ({}, 30, ["--model", "model1"], "model = model2, and --model model1 is to learn; make the file with"),
         ({}, 30, ["--study", "another#2"], "--study another#2: "),
     ],
 )
