@@ -22,6 +22,7 @@ _INLINE = re.compile(
 )
 _BLOCK = re.compile(r"(?:\$\$|\\\[|\\begin\{(?P<name>[a-zA-Z]+\*?)\})")
 _ENDS = {"$$": "$$", "\\[": "\\]"}
+_FAILED, _MAX_FAILED = "formulas that do not end", 20
 
 
 def with_formulas(parser: MarkdownIt) -> MarkdownIt:
@@ -49,7 +50,9 @@ def _block(state: StateBlock, first: int, last: int, silent: bool) -> bool:
     if begins is None:
         return False
     end = _ENDS.get(begins[0]) or f"\\end{{{begins['name']}}}"
-    if state.src.find(end, begins.end()) < 0:
+    # Where no block ended that began before, none ends that begins within it: else a time with the square of the lines.
+    failed = state.env.setdefault(_FAILED, {})
+    if begins.end() <= failed.get(end, -1) or len(failed) > _MAX_FAILED or state.src.find(end, begins.end()) < 0:
         return False
     for line in range(first, last):
         start = begins.end() if line == first else state.bMarks[line]
@@ -57,8 +60,10 @@ def _block(state: StateBlock, first: int, last: int, silent: bool) -> bool:
         if written.endswith(end):
             break
         if end in written or state.sCount[line] < state.blkIndent:
+            failed[end] = state.eMarks[line]
             return False
     else:
+        failed[end] = state.eMarks[last - 1]
         return False
     if not silent:
         state.line = line + 1

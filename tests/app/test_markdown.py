@@ -80,14 +80,32 @@ def test_what_is_no_formula_is_markdown(text: str, rendered: str) -> None:
     assert rendered in markup.panes(_with(text), Phase.VOTE, markdown=True)[0]
 
 
-@pytest.mark.parametrize("unit", ["$", "$a", "$$", "\\(", "\\[", "$$\n", "\\begin{a}\n", "$a*b*c$ "])
-def test_formulas_by_the_thousand_cost_no_more_than_other_markdown(unit: str) -> None:
+NAMES = [a + b + c for a in "abcdefghijk" for b in "abcdefghijk" for c in "abcdefghijk"]
+
+
+@pytest.mark.parametrize("end", ["", "\\] x", "\\end{a} x", "".join(f"\\end{{{name}}} " for name in NAMES) + "x"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "$",
+        "$a",
+        "$$",
+        "\\(",
+        "\\[",
+        "\\[\n",
+        "$$\n",
+        "\\begin{a}\n",
+        "$a*b*c$ ",
+        "".join(f"\\begin{{{n}}}\n" for n in NAMES),
+    ],
+)
+def test_formulas_by_the_thousand_cost_no_more_than_other_markdown(unit: str, end: str) -> None:
     def seconds(text: str) -> float:
         begun = time.process_time()
         markup.panes(_with(text), Phase.VOTE, markdown=True)
         return time.process_time() - begun
 
-    assert seconds(unit * (20_000 // len(unit))) < 5 * seconds("*a* " * 5_000)
+    assert seconds(unit * max(1, 20_000 // len(unit)) + end) < 5 * seconds("*a* " * 5_000)
 
 
 def _with(text: str) -> Battle:
