@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Train in the background, outliving the terminal:
 #   bash train_nohup.sh [model1|model2|both] [arguments of the training commands]
+# With both each has a file and a folder of its own: --config1 and --config2, --out1 and --out2.
 # Without arguments of its own a run uses the full-size profile (--profile seed).
 # A run that was stopped or broke off goes on where it was saved.
 set -euo pipefail
@@ -21,7 +22,7 @@ case "$what" in
   model1) modules=(training.train_art_ai_model) ;;
   model2) modules=(training.train_model2_pretrained) ;;
   both) modules=(training.train_art_ai_model training.train_model2_pretrained) ;;
-  -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$(basename "$script")"; exit 0 ;;
+  -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$(basename "$script")"; exit 0 ;;
   *) echo "train_nohup.sh: '$what' is not a run; use model1, model2 or both" >&2; exit 2 ;;
 esac
 given=""
@@ -31,7 +32,7 @@ given=""
 absolute() {
   case "$2" in /*) printf '%s' "$2"; return ;; esac
   case "$1" in
-    --out | --progress) printf '%s' "$here/$2" ;;
+    --out | --out[12] | --config | --config[12] | --progress) printf '%s' "$here/$2" ;;
     --data | --base) if [ -e "$here/$2" ] || [ -e "$here/${2%=*}" ]; then printf '%s' "$here/$2"; else printf '%s' "$2"; fi ;;
     *) printf '%s' "$2" ;;
   esac
@@ -51,6 +52,32 @@ if [ "$here" != "$(pwd -P)" ] && [ $# -gt 0 ]; then
 fi
 
 [ $# -gt 0 ] || set -- --profile seed
+
+# What belongs to one model of both is taken out of what both are given.
+first=() second=()
+if [ "$what" = both ]; then
+  target=""
+  for _ in $(seq $#); do
+    word=$1
+    shift
+    option=$word
+    [ -z "$target" ] || option="" # the value of an option of one model
+    case "${option%%=*}" in
+      --config | --out)
+        option=${option%%=*}
+        echo "train_nohup.sh: $option with both would be one for two models; give ${option}1 and ${option}2" >&2
+        exit 2 ;;
+      --config1 | --out1) target=1 word=${word/1/} ;;
+      --config2 | --out2) target=2 word=${word/2/} ;;
+    esac
+    case "$target" in
+      1) first+=("$word") ;;
+      2) second+=("$word") ;;
+      *) set -- "$@" "$word" ;;
+    esac
+    case "$option" in --config[12] | --out[12]) ;; *) target="" ;; esac
+  done
+fi
 case " $* " in
   *" --resume "* | *" --restart "* | *" --find-learning-rate "*) ;;
   *) set -- "$@" --resume ;; # without an unfinished run it begins one
@@ -59,13 +86,21 @@ esac
 python=.venv/bin/python
 [ -x "$python" ] || python=$(command -v python3)
 
+# The words of a training command, quoted for a shell. (macOS's bash takes an empty list for a name that is not set.)
+command_of() {
+  local module=$1 own=(${first[@]+"${first[@]}"})
+  shift
+  [ "$module" = "${modules[0]}" ] || own=(${second[@]+"${second[@]}"})
+  printf '%q ' "$python" -u -m "$module" "$@" ${own[@]+"${own[@]}"}
+}
+
 # What only tells something is told here and now.
 for word in "$@"; do
   case "$word" in
     --list-bases) exec "$python" -m training.train_model2_pretrained --list-bases ;;
-    -h | --help | --plan | --plan-for | --plan-for=* | --check)
+    -h | --help | --plan | --plan-for | --plan-for=* | --check | --print-config)
       for module in "${modules[@]}"; do
-        "$python" -m "$module" "$@" || exit $?
+        eval "$(command_of "$module" "$@")" || exit $?
       done
       exit 0 ;;
   esac
@@ -85,17 +120,17 @@ done
 
 # What stands against a run is told here, for both models before the first begins, and not in the log.
 for module in "${modules[@]}"; do
-  "$python" -m "$module" --check "$@" || exit $?
+  eval "$(command_of "$module" --check "$@")" || exit $?
 done
 
 log="logs/$what-$(date +%Y%m%d-%H%M%S).log"
 command=""
 for module in "${modules[@]}"; do
-  command+="${command:+ && }\"$python\" -u -m $module \"\$@\""
+  command+="${command:+ && }$(command_of "$module" "$@")"
 done
 # A session of its own: no hang-up reaches it, and its number stops it whole. Through Python, since macOS has no setsid.
 nohup "$python" -c 'import os, sys; os.setsid(); os.execvp("bash", sys.argv[1:])' \
-  bash -c "$command" bash "$@" >"$log" 2>&1 </dev/null &
+  bash -c "$command" >"$log" 2>&1 </dev/null &
 pid=$!
 echo "$pid" >"logs/$what.pid"
 for _ in $(seq 50); do # until the session stands, by which a second start is refused

@@ -140,6 +140,44 @@ def test_what_only_tells_something_starts_no_run(folder: Path, words: list[str])
     assert not (folder / "logs").exists()
 
 
+SAYS = "import sys; print(sys.argv[0].rpartition('/')[2], sys.argv[1:])"
+
+
+def test_with_both_each_model_has_its_own_file_and_folder(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    for name in ("train_art_ai_model", "train_model2_pretrained"):
+        (folder / "training" / f"{name}.py").write_text(SAYS)
+    here = tmp_path_factory.mktemp("other place")
+    words = ["--config1", "a 1.yaml", "--seed", "7", "--config2=b.yaml", "--out2", "o"]
+    command = ["bash", str(folder / "train_nohup.sh"), "both", *words]
+    started = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=20)
+    assert started.returncode == 0, started.stderr
+    own1, own2 = ["--config", f"{here}/a 1.yaml"], [f"--config={here}/b.yaml", "--out", f"{here}/o"]
+    expected = [
+        f"train_art_ai_model.py {['--seed', '7', '--resume', *own1]}",
+        f"train_model2_pretrained.py {['--seed', '7', '--resume', *own2]}",
+    ]
+    log = Path(re.findall(r"^log: +(.+)$", started.stdout, re.M)[0])
+    for _ in range(100):
+        if len(log.read_text().splitlines()) == 2:
+            break
+        time.sleep(0.1)
+    assert log.read_text().splitlines() == expected
+    told = subprocess.run([*command, "--print-config"], cwd=here, capture_output=True, text=True, timeout=20)
+    assert [line.count("--config") for line in told.stdout.splitlines()] == [1, 1]
+
+
+@pytest.mark.parametrize("option", ["--config", "--out"])
+@pytest.mark.parametrize("joined", [False, True])
+def test_one_file_or_folder_for_both_models_is_refused(folder: Path, option: str, joined: bool) -> None:
+    refused = nohup(folder, "both", *([f"{option}=x"] if joined else [option, "x"]))
+    assert refused.returncode == 2
+    told = f"train_nohup.sh: {option} with both would be one for two models; give {option}1 and {option}2\n"
+    assert refused.stderr == told
+    assert not (folder / "logs").exists()
+
+
 def test_what_cannot_be_told_fails_as_the_command_does(folder: Path) -> None:
     for name in ("train_art_ai_model", "train_model2_pretrained"):
         (folder / "training" / f"{name}.py").write_text("raise SystemExit(2)")

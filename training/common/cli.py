@@ -155,6 +155,10 @@ class OneLineParser(argparse.ArgumentParser):
     effective: Callable[[argparse.Namespace], Mapping[str, Any]] = staticmethod(lambda arguments: {})
     problems: Sequence[str] = ()
 
+    def __init__(self, **options: Any) -> None:
+        """Takes names in full alone: of a short one, such as `--conf`, nobody knows what it will mean."""
+        super().__init__(**{"allow_abbrev": False, **options})
+
     def error(self, message: str) -> Any:
         """Ends with this and with what has been found wrong before it."""
         self.exit(2, f"{self.prog}: {'; '.join([*self.problems, message])}; see {self.prog} --help\n")
@@ -165,7 +169,7 @@ class OneLineParser(argparse.ArgumentParser):
         file.add_argument("--config")
         takes_file = "--config" in self._option_string_actions
         path = file.parse_known_args(words)[0].config if takes_file else None
-        self.problems = problems = [] if path is None else config.take(path, self)
+        self.problems = problems = [] if path is None else config.take(path, self, words)
         arguments, unknown = super().parse_known_args(words, namespace)
         if takes_file and (problems or unknown or arguments.print_config):
             settings: Mapping[str, Any] = {}

@@ -11,7 +11,7 @@ import dataclasses
 import difflib
 import os
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -95,10 +95,15 @@ def nearest(name: str, names: Iterable[str], otherwise: str = "see --help") -> s
     return f"did you mean {', '.join(near)}?" if near else otherwise
 
 
-def take(path: str, parser: argparse.ArgumentParser) -> list[str]:
-    """Put what a file says in the place of a parser's defaults; returns every problem, each with its line."""
+def take(path: str, parser: argparse.ArgumentParser, typed: Collection[str] = ()) -> list[str]:
+    """Put what a file says in the place of a parser's defaults; returns every problem, each with its line.
+
+    Args:
+        typed: words of the command line; what excludes one of its options is not taken from the file.
+    """
     actions = keys_of(parser._actions)
     settings: list[str] = []
+    said: dict[argparse.Action, str] = {}
     entries, problems = read(path)
     for line, key, value in entries:
         name, place = key.replace("-", "_"), f"{path}:{line}"
@@ -109,19 +114,43 @@ def take(path: str, parser: argparse.ArgumentParser) -> list[str]:
             text = ",".join(value) if isinstance(value, list) else "none" if value is None else value
             settings.append(f"{name}={text}")
         elif value is not None:
-            action.help = _told(action).replace("%", "%%")  # before the default that it names is another
             try:
-                parser.set_defaults(**{action.dest: _converted(action, value)})
+                converted = _converted(action, value)
             except (ValueError, TypeError, argparse.ArgumentTypeError) as error:
                 reason = str(error) if isinstance(error, argparse.ArgumentTypeError) else f"{value!r} is no such value"
                 problems.append(f"{place}: {key}: {' '.join(reason.split())}")
                 continue
-            action.required = False
-            if not action.option_strings and action.nargs is None:
-                action.nargs = "?"
+            if action.nargs == 0 and converted != action.const:  # says no, as it is without a word
+                continue
+            rivals = _rivals(parser, action)
+            problems += [
+                f"{place}: {key} is not allowed with {said[rival]}; leave one out" for rival in rivals if rival in said
+            ]
+            if any(_is_typed(rival, typed) for rival in rivals):
+                continue
+            said[action] = key
+            _set_default(parser, action, converted)
     if settings:
         parser.set_defaults(set=settings)
     return problems
+
+
+def _set_default(parser: argparse.ArgumentParser, action: argparse.Action, value: Any) -> None:
+    action.help = _told(action).replace("%", "%%")  # before the default that it names is another
+    parser.set_defaults(**{action.dest: value})
+    action.required = False
+    if not action.option_strings and action.nargs is None:
+        action.nargs = "?"
+
+
+def _rivals(parser: argparse.ArgumentParser, action: argparse.Action) -> list[argparse.Action]:
+    """The options that one excludes."""
+    groups = [group._group_actions for group in parser._mutually_exclusive_groups if action in group._group_actions]
+    return [other for group in groups for other in group if other is not action]
+
+
+def _is_typed(action: argparse.Action, words: Collection[str]) -> bool:
+    return any(word.partition("=")[0] in action.option_strings for word in words)
 
 
 def _converted(action: argparse.Action, value: str | list[str]) -> Any:
@@ -136,6 +165,8 @@ def _converted(action: argparse.Action, value: str | list[str]) -> Any:
     texts = value if isinstance(value, list) else [value]
     convert: Callable[[str], Any] = action.type if callable(action.type) else str
     values = [convert(text) for text in texts]
+    if action.nargs == "+" and not values:
+        raise argparse.ArgumentTypeError("needs one value at least")
     for one in values:
         if action.choices is not None and one not in action.choices:
             raise argparse.ArgumentTypeError(f"{one!r} is not one of {', '.join(map(str, action.choices))}")

@@ -39,6 +39,13 @@ def build() -> OneLineParser:
     parser.add_argument("--out", type=Path, required=True, help="where")
     parser.add_argument("--port", type=int, default=1, help="a number")
     parser.add_argument("--dry", action="store_true", help="whether")
+    votes = parser.add_mutually_exclusive_group()
+    votes.add_argument("--db", help="votes")
+    votes.add_argument("--stats", help="or their numbers")
+    start = parser.add_mutually_exclusive_group()
+    start.set_defaults(start="new")
+    for name in ("resume", "restart"):
+        start.add_argument(f"--{name}", dest="start", action="store_const", const=name, help=name)
     add_config(parser)
     add_settings(parser, PROFILES["small"], "defaults of small")
 
@@ -116,6 +123,32 @@ def test_what_is_printed_says_the_same_when_it_is_read(tmp_path: Path, capsys: p
     assert printed("--config", str(tmp_path / "a.yaml")) == text
 
 
+def test_options_that_exclude_each_other_do_so_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for first, second in (("resume: true", "restart: yes"), ("stats: s", "db: d")):
+        told = refused(tmp_path, capsys, f"out: o\n{first}\n{second}\n")
+        key, other = second.partition(":")[0], first.partition(":")[0]
+        assert f"/a.yaml:3: {key} is not allowed with {other}; leave one out" in told
+    assert parsed(tmp_path, "out: o\nresume: false\nrestart: true\n")[0].start == "restart"
+    assert parsed(tmp_path, "out: o\nrestart: true\nresume: false\n")[0].start == "restart"
+    # What is typed goes before the file, also where the two have other names.
+    arguments, _ = parsed(tmp_path, "out: o\nresume: true\ndb: d\n", "--restart", "--stats=s")
+    assert (arguments.start, arguments.db, arguments.stats) == ("restart", None, "s")
+
+
+def test_names_are_taken_in_full_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--conf FILE` was read as `--config FILE` once everything that the file says had been left out."""
+    with pytest.raises(SystemExit):
+        build().parse_args(["--out", "o", "--conf", str(tmp_path / "a.yaml")])
+    assert "unrecognized arguments: --conf" in capsys.readouterr().err
+    assert "did you mean --config" in told_of(capsys, "--out", "o", "--confi=x")
+
+
+def told_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit):
+        build().parse_args(list(words))
+    return capsys.readouterr().err
+
+
 def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | bytes, *words: str) -> str:
     path = tmp_path / "a.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -162,6 +195,7 @@ def test_all_mistakes_of_file_and_command_line_are_one_line(tmp_path: Path, caps
         ("#" * 1_100_000, "has more than 1,048,576 bytes"),
         ("a: &x 1\na2: *y\n", "found undefined alias"),
         ("port: [1, 2]\n", "port: is one value, not a list"),
+        ("data: []\n", "data: needs one value at least"),
     ],
 )
 def test_a_file_that_is_no_configuration(
