@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, distribution
+import ast
+import sys
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from pathlib import Path
 
 import pytest
 from packaging.markers import default_environment
@@ -10,6 +13,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.trained import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
@@ -68,3 +76,42 @@ def test_every_installed_package_that_is_needed_is_pinned_at_its_version() -> No
         for inner in installed.requires or []:
             wanted += [(Requirement(inner), e) for e in ({""} | requirement.extras)]
     assert len(seen) > 100
+
+
+EXTRAS = {"feedback": (), "app": ("app",), "training": ("train",), "tests": ("app", "train", "dev")}
+"""What is installed for each folder beside the package's own requirements."""
+FOR_FEW = {"babel", "lm-eval"}
+"""Translators and `--tasks` install these; docs/dependencies.md says so."""
+NEEDED_BY = {"accelerate": "peft", "protobuf": "transformers"}
+
+
+def imported(folder: str) -> dict[str, Path]:
+    """The packages that a folder's modules import, wherever in them, each with one of these modules."""
+    ours = {"app", "feedback", "training", "tests", "benchmarks"}
+    names = packages_distributions()
+    found: dict[str, Path] = {}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules = [node.module]
+            for module in {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - ours:
+                found[canonicalize_name(names.get(module, [module])[0])] = path
+    return found
+
+
+@pytest.mark.parametrize("folder", EXTRAS)
+def test_what_a_folder_imports_is_named_where_it_is_installed_from(folder: str) -> None:
+    """Else it is there by chance alone, because some other package brings it at present."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [line for extra in EXTRAS[folder] for line in project["optional-dependencies"][extra]]
+    named = {canonicalize_name(Requirement(line).name) for line in [*project["dependencies"], *extras]}
+    lacking = {name: path for name, path in imported(folder).items() if name not in named | FOR_FEW}
+    assert lacking == {}
+
+
+def test_what_is_required_is_imported_by_more_than_tests() -> None:
+    used = {name for folder in ("app", "feedback", "training") for name in imported(folder)}
+    required = {canonicalize_name(line.name) for line in lines("requirements.txt")}
+    assert required - used == set(NEEDED_BY)
+    assert set(NEEDED_BY.values()) <= required

@@ -327,9 +327,11 @@ def test_the_readme_is_a_space_s() -> None:
 # -- packages -------------------------------------------------------------------------------------------------------
 
 IMPORT_NAMES = {
+    "huggingface-hub": "huggingface_hub",
     "lm-eval": "lm_eval",
     "markdown-it-py": "markdown_it",
     "protobuf": "google.protobuf",
+    "pillow": "PIL",
     "prometheus-client": "prometheus_client",
     "pyyaml": "yaml",
     "rouge-score": "rouge_score",
