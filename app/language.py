@@ -136,6 +136,14 @@ def script_texts(script: str) -> dict[str, str]:
     return {text: tr(text) for text in _IN_SCRIPT.findall(script)}
 
 
+def consent_language(study: Study) -> str | None:
+    """In which language this request is shown the consent; not known of a study's own text, which stays as it is
+    written, where each browser chooses the language of the page."""
+    translated = catalogue(next(code for code in LANGUAGES if code != ENGLISH)).gettext
+    is_ours = all(translated(text) != text for text in paragraphs(study.consent_text))
+    return current() if is_ours or study.language != BROWSER else None
+
+
 def paragraphs(text: str) -> list[str]:
     """What blank lines part."""
     return [part.strip() for part in text.split("\n\n") if part.strip()]

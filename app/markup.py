@@ -111,12 +111,25 @@ ADDRESS_KEPT = mark(
     "So that one person cannot pass for many, a code that is computed from your network address with a secret key is "
     "kept as well. The address itself is not stored, and the key is deleted when the study is closed."
 )
+PUBLISHED = {
+    "votes": mark(
+        "When the study is over, your votes, the reasons that you ticked, your guess at the end and the times may be "
+        "published under a random number, with the texts of rounds in which you typed nothing. What you typed is not "
+        "published, nor anything that you deleted before then."
+    ),
+    "everything": mark(
+        "When the study is over, your questions, the answers, your votes, your guess at the end, your comments and the "
+        "times may be published under a random number, and then everybody can read them. What you deleted before then "
+        "is not published."
+    ),
+}
 
 
 def welcome(study: Study, challenge: str = "") -> str:
     """What the test is, and what a tester agrees to; with what the browser must work on, where the study says so."""
     terms = "".join(f'<p dir="auto">{escape(tr(text))}</p>' for text in paragraphs(study.consent_text))
-    kept = f"<p>{escape(tr(ADDRESS_KEPT))}</p>" if study.address_hash else ""
+    besides = (ADDRESS_KEPT if study.address_hash else "", PUBLISHED.get(study.consent_publication, ""))
+    terms += "".join(f"<p>{escape(tr(text))}</p>" for text in besides if text)
     minutes = max(1, round(study.rounds * 0.75))
     lead = tr(
         "Ask a question, read two answers side by side, and choose. {rounds}, about {minutes}.",
@@ -126,7 +139,7 @@ def welcome(study: Study, challenge: str = "") -> str:
     return (
         f"<h1>{escape(tr('Two answers.'))}<br>{escape(tr('Which is better?'))}</h1>"
         f'<p class="lead">{escape(lead)}</p>'
-        f'<section class="terms" aria-label="{escape(tr("What you agree to"))}">{terms}{kept}</section>'
+        f'<section class="terms" aria-label="{escape(tr("What you agree to"))}">{terms}</section>'
         + (f'<i id="work" data-challenge="{escape(challenge)}" hidden></i>' if challenge else "")
     )
 

@@ -29,7 +29,7 @@ from app import markup, metrics
 from app.client import address
 from app.delivery import arguments, read_report, receipt
 from app.inputs import as_key, as_question, as_text, as_texts, as_token, as_yes_or_no
-from app.language import ntr, said, tr
+from app.language import consent_language, ntr, said, tr
 from app.light_blocks import LightBlocks
 from app.rounds import Job
 from app.runtime import Runtime
@@ -264,7 +264,7 @@ class TestersPage(TestersLayout):
         with self.runtime.limits.counted(address(request)):
             tester = blind_test.enrol(
                 version, answers, as_text(invite, 100), as_token(token) or None, (report.challenge, report.solution),
-                address(request), self.runtime.limits.sessions,
+                address(request), self.runtime.limits.sessions, consent_language(study),
             )  # fmt: skip
         return {**self._show(self._scene(tester.id)), self.token: tester.id}
 

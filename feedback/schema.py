@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 migrations = Migrations("diptych")
 VERSIONS = (
     "initial", "invites", "good_enough", "delivery", "blind_draws", "server_seconds", "bounded_changes",
-    "bounded_claims", "origins",
+    "bounded_claims", "origins", "consent_language",
 )  # fmt: skip
 
 
@@ -116,6 +116,13 @@ def origins(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def consent_language(db: Database) -> None:
+    """In which language each consent was read."""
+    for statement in statements(CONSENT_LANGUAGE):
+        db.execute(statement)
+
+
 INVITES = (
     """
 CREATE TABLE invites (
@@ -204,3 +211,14 @@ CREATE TABLE origin_keys (
     key TEXT NOT NULL CHECK (length(key) = 64)
 ) STRICT;
 """ + never("testers_origin_fixed", "UPDATE OF origin", "testers", "an enrolment is fixed", "NEW.origin IS NOT NULL")
+
+# Consents from before this column have none.
+CONSENT_LANGUAGE = """
+ALTER TABLE testers ADD COLUMN consent_language TEXT CHECK (length(consent_language) BETWEEN 2 AND 35);
+""" + never(
+    "testers_consent_language_fixed",
+    "UPDATE OF consent_language",
+    "testers",
+    "an enrolment is fixed",
+    "NEW.consent_language IS NOT NULL",
+)

@@ -132,6 +132,7 @@ class Sessions:
         work: tuple[str, str] = ("", ""),
         address: str = "",
         most: int = 0,
+        language: str | None = None,
     ) -> Tester:
         """Write down a consent and begin a session.
 
@@ -143,6 +144,7 @@ class Sessions:
             address: from where; a keyed hash of it is kept where the study says so.
             most: testers who may begin from one such address within an hour; 0 is no limit.
             work: a challenge and its solution for this token, where the study asks for one.
+            language: in which the consent was read, as a code of ISO 639; None where that is not known.
 
         Raises:
             Refused: the consent is to another text than the study's, an answer is none of the question's, the invite
@@ -171,14 +173,15 @@ class Sessions:
             origin = self._origin(connection, address, most) if self.study.address_hash and address else None
             used = use_invite(connection, self.study_id, invite or "") if self.study.access == "invite" else None
             connection.execute(
-                "INSERT INTO testers (study_id, code, enrolment, consent_version, background, invite, origin,"
-                " enrolled_at, last_seen_at) VALUES (?, ?,"
-                " (SELECT COALESCE(MAX(enrolment), 0) + 1 FROM testers WHERE study_id = ?), ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO testers (study_id, code, enrolment, consent_version, consent_language, background, invite,"
+                " origin, enrolled_at, last_seen_at) VALUES (?, ?,"
+                " (SELECT COALESCE(MAX(enrolment), 0) + 1 FROM testers WHERE study_id = ?), ?, ?, ?, ?, ?, ?, ?)",
                 [
                     self.study_id,
                     self._code(token),
                     self.study_id,
                     consent_version,
+                    language,
                     json.dumps(answers, ensure_ascii=False),
                     used,
                     origin,
@@ -312,7 +315,7 @@ class Sessions:
             voted = self._voted(connection, key)
             connection.execute(
                 "UPDATE testers SET closed_at = COALESCE(closed_at, ?), closed_why = 'withdrawn', withdrawn_votes = ?,"
-                " background = '{}', invite = NULL, origin = NULL WHERE id = ?",
+                " background = '{}', invite = NULL, origin = NULL, consent_language = NULL WHERE id = ?",
                 [self._now(), voted, key],
             )
             remove_tester(connection, key)

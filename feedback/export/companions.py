@@ -52,9 +52,16 @@ COMPANIONS = {
             ("closed_why", "text", "", "quota (all rounds voted), quit, timeout or withdrawn."),
             ("withdrawn_votes", "integer", "", "Votes that a withdrawal removed."),
             ("background", "text", "", "Answers on the tester's background as a JSON object, by the question's id."),
+            (
+                "consent_language",
+                "text",
+                "",
+                "In which language the tester read that text, as a code of ISO 639; empty where that is not known: a"
+                " consent from before this was noted, or a study's own text on a page in the language of each browser.",
+            ),
         ),
         "SELECT label, code, enrolment, consent_version, enrolled_at, testers.closed_at, closed_why, withdrawn_votes,"
-        " NULLIF(background, '{}') FROM testers" + _OF_TESTERS,
+        " NULLIF(background, '{}'), consent_language FROM testers" + _OF_TESTERS,
     ),
     "good_enough": Companion(
         (

@@ -11,6 +11,7 @@ import string
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from babel import Locale
 from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
 
-from app import language
+from app import language, markup
 from app.cli import main
 from app.gathering import gathered, read
 from app.language import chosen, ntr, said, speaking, tr
@@ -79,6 +80,24 @@ def test_every_text_is_there_and_none_in_doubt(code: str, template: Catalog) -> 
         if len(texts) == 1:
             assert known == places(translated[0]), texts
         assert all(known == places(text) for text in translated[-1:]), texts
+
+
+# What a language's own punctuation and its polite form of address rule out.
+WRONG = {
+    "de": r"[\"']|”|\b([Dd]u|[Dd]ein\w*)\b",
+    "fr": r"(?<![\u00a0\u202f])[;:!?»]|«(?!\u00a0)|[\"']|\b([Tt]u|[Tt]on|[Tt]es)\b",
+    "es": r"^[^¿]*\?|^[^¡]*!|[\"“”]|\b([Tt][uú]|[Tt]us)\b",
+    "pt": r"[\"«»]|\b([Tt]u|[Tt]eus?|[Tt]uas?)\b",
+    "zh": r"[,;:?!.()\"]|你",
+    "ar": r"[,;?\"“”]",
+}
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_punctuation_and_address_are_those_of_the_language(code: str) -> None:
+    texts = [text for message in read(code) if message.id for text in forms(message.string)]
+    bare = [re.sub(r"\{[^}]*\}|<[^>]*>", "x", text) for text in texts]
+    assert [text for text in bare if re.search(WRONG[code], text)] == []
 
 
 def places(text: str) -> set[str]:
@@ -262,6 +281,35 @@ def test_the_german_example_loads() -> None:
     assert study.hash != BUILT_IN.hash
 
 
+# -- the consent ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scope", ["none", "votes", "everything"])
+def test_the_consent_says_what_is_published_in_each_language(scope: str) -> None:
+    text = (ROOT / "app" / "study.toml").read_text()
+    study = Study.from_toml(text.replace("[consent]\n", f'[consent]\npublication = "{scope}"\n'))
+    assert study.consent_publication == scope
+    for code in LANGUAGES:
+        with speaking(code):
+            shown = unescape(markup.welcome(study))
+            told = {name for name, sentence in markup.PUBLISHED.items() if tr(sentence) in shown}
+        assert told == {scope} - {"none"}, code
+        assert code == "en" or not any(sentence in shown for sentence in markup.PUBLISHED.values()), code
+
+
+def test_the_language_of_a_consent_is_that_of_its_text() -> None:
+    """A text of the study's own is in no catalogue: where each browser chooses, nobody knows what it was written in."""
+    text = (ROOT / "app" / "study.toml").read_text()
+    own = re.sub(r'(?s)(\[consent\].*?text = )""".*?"""', r'\1"Ich bin einverstanden."', text)
+    for code in LANGUAGES:
+        with speaking(code):
+            assert language.consent_language(BUILT_IN) == code
+            assert language.consent_language(Study.from_toml(own)) is None
+    with speaking("de"):
+        german = Study.from_toml(own.replace('language = "auto"', 'language = "de"'))
+        assert language.consent_language(german) == "de"
+
+
 # -- in a browser ---------------------------------------------------------------------------------------------------
 
 
@@ -287,6 +335,14 @@ VISIBLE = """() => {
     }
     return shown.map((text) => text.trim()).filter(Boolean);
 }"""
+# Placeholders that are wider than the one line that they have.
+CUT = """() => [...document.querySelectorAll("textarea, input")].filter((field) => {
+    const style = getComputedStyle(field);
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = style.font;
+    const room = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return field.checkVisibility() && pen.measureText(field.placeholder ?? "").width > room;
+}).map((field) => field.placeholder)"""
 # In a page without its scripts' texts nothing else is written in Latin letters than these.
 LATIN = {"Diptych", "A", "B"}
 
@@ -308,6 +364,7 @@ def test_the_whole_path_in_each_language(browser: Browser, app: App, template: C
                 html = page.evaluate("[document.documentElement.lang, getComputedStyle(document.body).direction]")
                 assert html == [TAGS[code], "rtl" if code == "ar" else "ltr"]
                 assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"{code}: cut off"
+                assert page.evaluate(CUT) == [], code
                 if code == "en":
                     return
                 same = {text for text in english if tr_in(code, text) == text}
@@ -328,6 +385,7 @@ def test_the_whole_path_in_each_language(browser: Browser, app: App, template: C
             visitor.ask(BUILT_IN.prompts[0].text)
             look()
             visitor.read_both()
+            look()
             page.check("#reasons input >> nth=1")
             if code == "de":  # what is ticked is kept as the study has it, also by the script of a page that is left
                 page.reload()
@@ -358,6 +416,8 @@ def test_the_whole_path_in_each_language(browser: Browser, app: App, template: C
             assert visitor.problems == []
     votes = app.rows("SELECT choice, reasons FROM votes WHERE superseded = 0")
     assert votes == [("left", '["Clearer"]')] * len(LANGUAGES), "codes and the study's own words, whatever was read"
+    consents = app.rows("SELECT consent_language FROM testers ORDER BY id")
+    assert [language for (language,) in consents] == list(LANGUAGES)
 
 
 def tr_in(code: str, text: str) -> str:

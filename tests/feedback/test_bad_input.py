@@ -172,14 +172,21 @@ def test_a_backup_of_an_older_schema_is_migrated_as_it_is_restored(
     vote_for(test, tester, ["model1", "tie"])
     test.database.backup(copy)
     test.database.close()
-    with sqlite3.connect(copy) as backup:  # as the version before the last four migrations left it
-        for trigger in ("votes_bounded", "votes_timed_once", "votes_claims_bounded", "testers_origin_fixed"):
+    with sqlite3.connect(copy) as backup:  # as the version before the last five migrations left it
+        for trigger in (
+            "votes_bounded",
+            "votes_timed_once",
+            "votes_claims_bounded",
+            "testers_origin_fixed",
+            "testers_consent_language_fixed",
+        ):
             backup.execute(f"DROP TRIGGER {trigger}")
         backup.execute("ALTER TABLE votes DROP COLUMN server_seconds")
         backup.execute("DROP INDEX testers_origin")
         backup.execute("ALTER TABLE testers DROP COLUMN origin")
+        backup.execute("ALTER TABLE testers DROP COLUMN consent_language")
         backup.execute("DROP TABLE origin_keys")
-        gone = "('server_seconds', 'bounded_changes', 'bounded_claims', 'origins')"
+        gone = "('server_seconds', 'bounded_changes', 'bounded_claims', 'origins', 'consent_language')"
         backup.execute(f"DELETE FROM _sqlite_migrations WHERE name IN {gone}")
     assert main(["restore", "--db", str(db), "--from", str(copy)]) == 0
     assert main(["check", "--db", str(db)]) == 0

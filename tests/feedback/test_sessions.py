@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import csv
+import io
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from feedback.blind_test import BlindTest, Refused
+from feedback.export.companions import stream_companion
+from feedback.export.manifest import codebook
 from tests.feedback.protocol import Clock, answered, open_test, vote_for
 
 
@@ -29,6 +34,17 @@ def test_enrolment_counts_up_and_background_is_kept(tmp_path: Path) -> None:
     for answers, words in (({"experience": "weekly"}, "no answer"), ({"age": "never"}, "no question")):
         with pytest.raises(Refused, match=words):
             test.enrol("1", answers)
+
+
+def test_the_language_of_a_consent_is_kept_exported_and_deleted_with_the_rest(blind_test: BlindTest) -> None:
+    connection = blind_test.database.connection
+    testers = [blind_test.enrol("1", language=language).id for language in ("ar", "zh", None)]
+    with pytest.raises(sqlite3.IntegrityError, match="an enrolment is fixed"):
+        connection.execute("UPDATE testers SET consent_language = 'en'")
+    blind_test.withdraw(testers[1])
+    exported = b"".join(stream_companion(connection, "testers", blind_test.study_id)).decode()
+    assert [row["consent_language"] for row in csv.DictReader(io.StringIO(exported))] == ["ar", "", ""]
+    assert "| consent_language | text |" in codebook("testers")
 
 
 def test_an_invite_lets_in_so_many_until_it_is_revoked(tmp_path: Path) -> None:
