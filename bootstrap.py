@@ -19,10 +19,9 @@ import sys
 from pathlib import Path
 
 if sys.version_info < (3, 10):  # noqa: UP036 - here it is told
-    sys.exit(
-        "Python {}.{} is too old: Diptych needs 3.10 to 3.13; start bootstrap.py with one of them, or make with "
-        "PYTHON=python3.11".format(*sys.version_info)
-    )
+    text = "Python {}.{} is too old: Diptych needs 3.10 to 3.13; start bootstrap.py with one of them, or make with "
+    sys.stderr.write(text.format(*sys.version_info) + "PYTHON=python3.11\n")
+    sys.exit(2)
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"

@@ -217,5 +217,12 @@ def test_the_old_pythons_of_long_supported_systems_can_read_what_tells_them() ->
 @pytest.mark.parametrize("script", ["bootstrap.py", "app.py"])
 def test_an_old_python_is_told_in_one_line(script: str) -> None:
     done = subprocess.run([sys.executable, "-c", OLD.format(script)], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert re.fullmatch(r"Python 3\.9 is too old: Diptych needs 3\.10 to 3\.13.+\n", done.stderr)
+
+
+def test_a_python_without_the_packages_is_told_in_one_line() -> None:
+    """As the system's own is, where somebody types `python app.py` after `make app`."""
+    done = subprocess.run([sys.executable, "-S", "app.py"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert re.fullmatch(r"app\.py: \S+ has no \w+; `make app` puts .*\.venv/bin/python app\.py\n", done.stderr)
