@@ -335,14 +335,10 @@ VISIBLE = """() => {
     }
     return shown.map((text) => text.trim()).filter(Boolean);
 }"""
-# Placeholders that are wider than the one line that they have.
-CUT = """() => [...document.querySelectorAll("textarea, input")].filter((field) => {
-    const style = getComputedStyle(field);
-    const pen = document.createElement("canvas").getContext("2d");
-    pen.font = style.font;
-    const room = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    return field.checkVisibility() && pen.measureText(field.placeholder ?? "").width > room;
-}).map((field) => field.placeholder)"""
+# Fields that hold more than they show; what is in them here are placeholders.
+CUT = """() => [...document.querySelectorAll("textarea")]
+    .filter((field) => field.checkVisibility() && field.scrollHeight > field.clientHeight + 8)
+    .map((field) => field.value || field.placeholder)"""
 # In a page without its scripts' texts nothing else is written in Latin letters than these.
 LATIN = {"Diptych", "A", "B"}
 
