@@ -39,7 +39,7 @@ MADE_BY_USE = ("feedback/diptych.db",)
 # Put together here, so that this file does not hold them itself.
 FORBIDDEN = ("/wo" "rk/", "/tm" "p/w", "pypi" ".org", "debian" ".org", "npm" "js", "files.python" "hosted")  # fmt: skip
 # Programs of others that a command may begin with, and options of others that a text may name.
-OTHER_PROGRAMS = {"cd", "cp", "curl", "docker", "git", "lm_eval", "pip", "source", "tail", "torchrun", "uv"}
+OTHER_PROGRAMS = {".", "cd", "cp", "curl", "docker", "git", "lm_eval", "pip", "source", "tail", "torchrun", "uv"}
 OTHER_OPTIONS = {"--no-deps", "--nnodes", "--nproc-per-node", "--rdzv-backend", "--rdzv-endpoint"}
 
 Command = tuple[str, ...]
@@ -123,7 +123,7 @@ def options_in(text: str) -> set[str]:
 
 
 def test_an_option_in_the_text_is_one_of_ours() -> None:
-    known = set(OTHER_OPTIONS)
+    known = OTHER_OPTIONS | options_in((ROOT / "train_nohup.sh").read_text())
     for _, words in commands():
         if (ours := our_command(words)) and ours[0] != "pytest":
             known |= options_in(help_of(ours))
