@@ -13,6 +13,7 @@ from pathlib import Path
 from app.demo_training import CHECKPOINTS
 from app.model_files import settled
 from feedback.export.write import replace_file
+from training.common import json_text
 from training.inference.engines.spec import MODELS
 
 FOLDER = "studies"  # beside the database
@@ -36,13 +37,13 @@ def write_begun(database: Path, study: Path, specs: Mapping[str, str]) -> None:
     """Keep what runs from now on. Raises ExportError."""
     content: dict[str, str] = {"study": str(study.resolve())}
     content |= {model: settled(specs[model]) for model in MODELS}
-    replace_file(place_of(database), [json.dumps(content, indent=1).encode()])
+    replace_file(place_of(database), [json.dumps(content, indent=1).encode()], mode=0o600)  # a SPEC may hold a password
 
 
 def read_begun(database: Path) -> Begun | None:
     """What was begun last on a database; None where nothing was, or it cannot be read."""
     try:
-        told = json.loads(place_of(database).read_text(encoding="utf-8"))
+        told = json_text.loads(place_of(database).read_text(encoding="utf-8"))
         specs: dict[str, str] = {
             model: str(told[model]) for model in MODELS if told[model] != settled(str(CHECKPOINTS[model]))
         }

@@ -65,6 +65,11 @@ class Child:
                 return
 
 
+def why(error: Exception) -> str:
+    """Why a command could not be begun: no log can be written, no process started, an argument that can be none."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def short_path(path: Path) -> str:
     """`path` from the repository's root where it lies below, as a user would type it."""
     return str(path.relative_to(HOME)) if path.is_relative_to(HOME) else str(path)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.child import LOGS, Child, last_line, short_path
+from app.child import LOGS, Child, last_line, short_path, why
 from app.model_files import COMPARISON, EVALUATION, RESULTS, to_measure
 
 MOST_CHARS = 100  # of a line of the log on the page
@@ -59,7 +59,7 @@ class EvaluationRun:
         spec = importlib.util.find_spec("torch")
         if spec is None or spec.origin is None:  # a folder of that name is no package
             return "Evaluating needs PyTorch, which is not installed here."
-        folder = next(folder for folder in (self.results, *self.results.parents) if folder.exists())
+        folder = next(folder for folder in (self.results, *self.results.parents) if os.path.exists(folder))
         if not (folder.is_dir() and os.access(folder, os.W_OK)):
             return f"The folder {short_path(self.results)} cannot be written."
         return ""
@@ -84,7 +84,11 @@ class EvaluationRun:
     def _run(self, child: Child, log: Path, commands: Mapping[str, Sequence[str]]) -> None:
         for title, command in commands.items():
             self._progress = Progress("running", title)
-            code = child.run(command, log)
+            try:
+                code = child.run(command, log)
+            except (OSError, ValueError) as error:
+                self._progress = Progress("failed", f"{title} could not be begun: {why(error)}.")
+                return
             if child.closed:
                 self._progress = Progress("stopped", "Stopped; what was measured before is unchanged.")
                 return
@@ -111,7 +115,7 @@ class EvaluationRun:
         models = [f"{model}={to_measure(spec)}" for model, spec in self._specs.items()]
         evaluation, out = str(self.results / EVALUATION), str(self.results / COMPARISON)
         compare = ["training.compare", "--no-evaluate", "--evaluation", evaluation, "--out", out]
-        compare += ["--db", str(self._database.resolve()), *(["--study", study] if study else [])]
+        compare += ["--db", str(self._database.resolve()), *([f"--study={study}"] if study else [])]
         return {
             "Measuring both models": [sys.executable, "-m", "training.evaluate", *models, "--json", evaluation],
             "Writing the comparison": [sys.executable, "-m", *compare],

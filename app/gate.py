@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.model_files import NAMES, home
@@ -20,8 +21,13 @@ def refusal(spec: str) -> str:
     told = report_of(spec).get("improvement")
     if not isinstance(told, dict) or told.get("accepted") is not False:
         return ""
-    reasons = told.get("refused_because") or ["its report says why"]
-    return f"was refused after it learned from votes: {'; '.join(map(str, reasons))}"
+    return f"was refused after it learned from votes: {'; '.join(reasons(told))}"
+
+
+def reasons(told: Mapping[str, Any]) -> list[str]:
+    """Why a version was refused, as the part of its report on learning has it."""
+    found = told.get("refused_because")
+    return list(map(str, found)) if isinstance(found, list) and found else ["its report says why"]
 
 
 def shortfall_of(spec: str, model: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from app.gate import reasons
 from app.improvements import Improvement
 from feedback.preferences import Preferences
 from feedback.report.wording import percent
@@ -102,8 +103,7 @@ def outcome_html(improvement: Improvement) -> str:
     verdict = (
         "No guard stands against it; whether people prefer it only a blind test can say."
         if improvement.accepted
-        else "Refused, so testers are not shown it: "
-        + "; ".join(map(str, told.get("refused_because") or ["no reason told"]))
+        else "Refused, so testers are not shown it: " + "; ".join(reasons(told))
     )
     kind = "" if improvement.accepted else ' class="problem"'
     facts = [f"by {str(told.get('method', '')).upper()}", f"from the votes of {told.get('study', 'a study')}"]

@@ -17,7 +17,8 @@ from app.before_after import ON_LEARNED, begin_before_after, learned_from, next_
 from app.improve_figures import counts_html, outcome_html
 from app.improvement_run import METHODS, Told
 from app.improvements import Improvement, improvements_of, is_made_of
-from app.model_files import NAMES
+from app.model_files import MALFORMED, NAMES
+from app.models_tab import strange
 from app.runtime import Runtime
 from app.study_tab import running_note
 from app.waiting import training_step
@@ -138,7 +139,11 @@ class _Improve:
         hint = self._hint(_model(model), chosen) if chosen.accepted else ""
         ready = gr.update(interactive=chosen.accepted and self.runtime.rounds is not None)
         asks = gr.update(value=False, visible=chosen.accepted and bool(self._open_sessions()))
-        return gr.update(visible=True), menu, outcome_html(chosen), hint, asks, ready
+        try:
+            outcome = outcome_html(chosen)
+        except MALFORMED as error:
+            outcome = strange(error)
+        return gr.update(visible=True), menu, outcome, hint, asks, ready
 
     def start(self, model: Any, method: Any) -> str:
         """Begin a training, where nothing stands against it."""

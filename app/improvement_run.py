@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.child import LOGS, Child, last_line, short_path
-from app.demo_training import MOST_CHARS, STAGES, STARTING, Step
+from app.child import LOGS, Child, last_line, short_path, why
+from app.demo_training import MOST_CHARS, RESTART, STAGES, STARTING, Step
 from app.improvements import next_folder
 from app.model_files import NAMES, settled
 from training.common.checkpoint_folder import HOME, RESUME
@@ -66,7 +66,7 @@ class ImprovementRun:
             if spec.startswith("openai:"):
                 return "This model answers from a server, so it cannot be trained here."
             return "This model has no training report beside its file; name its folder with --model1 or --model2."
-        there = next(place for place in (folder, *folder.parents) if place.exists())
+        there = next(place for place in (folder, *folder.parents) if os.path.exists(place))
         return "" if os.access(there, os.W_OK) else f"The folder {short_path(there)} cannot be written."
 
     def start(self, model: str, spec: str, method: str, study: str) -> None:
@@ -86,7 +86,7 @@ class ImprovementRun:
             self._child = Child()
             self._told = Told("running", title=f"{NAMES[model]} learns from the votes ({method.upper()})")
         command = [*self._command, "--model", model, "--checkpoint", str(out.parents[1]), "--out", str(out)]
-        command += ["--db", str(self._database.resolve()), "--study", study, "--method", method]
+        command += ["--db", str(self._database.resolve()), f"--study={study}", "--method", method]
         command += ["--progress", str(self._progress_file)]
         log = self._logs / f"improve-{model}-{time.strftime('%Y%m%d-%H%M%S')}.log"
         arguments = (self._child, command, log, out)
@@ -95,11 +95,11 @@ class ImprovementRun:
     def _run(self, child: Child, command: list[str], log: Path, out: Path) -> None:
         try:
             start = "--resume"  # an unfinished run, unless it was of other votes or in another way
-            if (out / RESUME).is_dir() and child.run([*command, start, "--check"], log):
-                start = "--restart"
+            if (out / RESUME).is_dir() and child.run([*command, start, "--check"], log) == 2:
+                start = "--restart" if RESTART in last_line(log) else start
             code = child.run([*command, start], log)
-        except OSError as error:  # no log can be written, no process started
-            self._told = replace(self._told, state="failed", text=f"It could not be begun: {error.strerror or error}.")
+        except (OSError, ValueError) as error:
+            self._told = replace(self._told, state="failed", text=f"It could not be begun: {why(error)}.")
             return
         if child.closed:
             text = "Stopped. Begun again, it goes on from what was saved."

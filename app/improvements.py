@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,10 +66,11 @@ def _versions(folder: Path) -> Path:
 def _family(folder: Path) -> list[Improvement]:
     """All versions that are finished, refused ones too."""
     found = []
-    for place in _versions(folder).iterdir() if _versions(folder).is_dir() else ():
-        told = next((told for at in (place, place / REFUSED) if (told := _told(report_in(at)))), None)
-        if told and place.name.isdecimal():
-            found.append(Improvement(place, told))
+    with contextlib.suppress(OSError):  # there are none, or they are not ours to read
+        for place in _versions(folder).iterdir():
+            told = next((told for at in (place, place / REFUSED) if (told := _told(report_in(at)))), None)
+            if told and place.name.isdecimal():
+                found.append(Improvement(place, told))
     return found
 
 

@@ -8,6 +8,7 @@ rules were measured on sentences that they were not made from: `tests/app/test_l
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 # Of models and laboratories, and of nothing else.
 _NAMES = (
@@ -219,15 +220,14 @@ _SENTENCE_END = re.compile(r"[.!?\n\u3002\uff01\uff1f\u061f]|\Z")
 
 def leaks(answer: str, prompt: str) -> bool:
     """Whether `answer` names or describes its own model in words that `prompt` did not bring in."""
-    return any(pattern.search(answer) and not pattern.search(prompt) for pattern in _LEAKS) or any(
-        _own(pattern, answer) and not pattern.search(prompt) for pattern in _SELF
-    )
+    if any(pattern.search(answer) and not pattern.search(prompt) for pattern in _LEAKS):
+        return True
+    ends = [found.start() for found in _SENTENCE_END.finditer(answer)]
+    said = [found.start() for found in _SAID.finditer(answer)]
 
+    def is_own(found: re.Match[str]) -> bool:
+        """Whether the sentence is put into nobody's mouth; looked up, since an answer may have it by the thousand."""
+        next_said = bisect_left(said, found.end() - 1)
+        return next_said == len(said) or said[next_said] >= ends[bisect_left(ends, found.end())]
 
-def _own(pattern: re.Pattern[str], answer: str) -> bool:
-    """Whether a pattern is found in a sentence that is not put into somebody's mouth."""
-    for found in pattern.finditer(answer):
-        end = _SENTENCE_END.search(answer, found.end())
-        if not _SAID.search(answer, found.end() - 1, end.start() if end else len(answer)):
-            return True
-    return False
+    return any(any(map(is_own, pattern.finditer(answer))) and not pattern.search(prompt) for pattern in _SELF)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.demo_training import CHECKPOINTS
+from training.common import json_text
 from training.common.checkpoint_folder import HOME, TO_MEASURE, find, home_of, report_in
 from training.comparison import Comparison, ComparisonError, load
 from training.comparison.evidence import Missing
@@ -19,6 +20,8 @@ RESULTS = CHECKPOINTS["model1"].parent
 """Where the evaluation and the comparison are kept, unless a test says otherwise."""
 EVALUATION = "evaluation.json"
 COMPARISON = "comparison"
+MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What a file of another shape than our commands write makes of what shows it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,9 @@ def home(spec: str) -> Path | None:
     """The folder with the training's report: the SPEC itself, or the one above it (of `hf`, `final` or a file)."""
     if not spec or spec.startswith("openai:"):
         return None
-    return home_of(_path(spec))
+    with contextlib.suppress(OSError):  # a name that is too long, a folder that is not ours to read
+        return home_of(path) if (path := _path(spec)) else None
+    return None
 
 
 def settled(spec: str) -> str:
@@ -87,9 +92,11 @@ def settled(spec: str) -> str:
     return spec if not spec or spec.startswith("openai:") else str(Path(spec).expanduser().resolve())
 
 
-def _path(spec: str) -> Path:
-    """Of a SPEC; what the evaluation was told is seen from the repository's root."""
-    return (HOME / Path(spec).expanduser()).resolve()
+def _path(spec: str) -> Path | None:
+    """Of a SPEC; what the evaluation was told is seen from the repository's root. None for what can be no path."""
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        return (HOME / Path(spec).expanduser()).resolve()
+    return None
 
 
 def to_measure(spec: str) -> str:
@@ -104,7 +111,7 @@ def to_measure(spec: str) -> str:
 def why_not_of_these(specs: Mapping[str, str], evaluation: Path) -> str:
     """Why `evaluation.json` does not tell of the models that answer; empty where it does."""
     try:
-        models = json.loads(evaluation.read_text(encoding="utf-8"))["models"]
+        models = json_text.loads(evaluation.read_text(encoding="utf-8"))["models"]
         entries = {model: models.get(model) for model in MODELS}
     except FileNotFoundError:
         return "The models have not been evaluated yet."
@@ -124,7 +131,7 @@ def why_not_of_these(specs: Mapping[str, str], evaluation: Path) -> str:
 def _identity(spec: str) -> Any:
     if spec.startswith("openai:"):
         return re.sub(r"//[^/@#]*@", "//", spec)  # as the evaluation names it, without a password
-    return home(spec) or _path(spec)
+    return home(spec) or _path(spec) or spec
 
 
 def _report(spec: str) -> Any:

@@ -15,7 +15,7 @@ import gradio as gr
 
 from app.evaluation_run import Progress
 from app.model_cards import cards, compact_cards
-from app.model_files import COMPARISON, Known, read_models
+from app.model_files import COMPARISON, MALFORMED, Known, read_models
 from app.model_plots import STYLE, held_out_curves, loss_curve
 from app.runtime import Runtime
 from feedback.report import figures
@@ -82,7 +82,10 @@ def lay_out_models(tab: gr.Tab, runtime: Runtime) -> gr.Timer:
 
 def models_html(runtime: Runtime) -> tuple[str, str]:
     """The overview, and the comparison below the button."""
-    known = read_models(runtime.specs, runtime.evaluation.results)
+    try:
+        known = read_models(runtime.specs, runtime.evaluation.results)
+    except MALFORMED as error:
+        return HEADING + strange(error), ""
     notes = "".join(f"<li>{escape(sentence)}</li>" for sentence in known.absent)
     absent = f'<ul class="absent" aria-label="What is not known">{notes}</ul>' if notes else ""
     head = f"<style>{figures.STYLE}{STYLE}</style>{HEADING}"
@@ -94,12 +97,10 @@ def models_html(runtime: Runtime) -> tuple[str, str]:
 
 def compact_html(runtime: Runtime) -> str:
     """What a tester sees of the models; only for the page after that tester's reveal."""
-    known: Known = read_models(runtime.specs, runtime.evaluation.results)
-    if known.comparison is None:
-        return ""
     try:
-        return compact_cards(known.comparison)
-    except (TypeError, ValueError, KeyError):
+        known: Known = read_models(runtime.specs, runtime.evaluation.results)
+        return compact_cards(known.comparison) if known.comparison is not None else ""
+    except MALFORMED:
         log.exception("the models' files are not as they should be")
         return ""
 
@@ -108,9 +109,14 @@ def _safely(show: Callable[[Comparison], str], comparison: Comparison) -> str:
     """What `show` makes; a sentence where a file holds something else than our commands write."""
     try:
         return show(comparison)
-    except (TypeError, ValueError, KeyError) as error:
-        log.exception("the models' files are not as they should be")
-        return f'<p class="problem">A file of the models is not as our commands write it ({escape(str(error))}).</p>'
+    except MALFORMED as error:
+        return strange(error)
+
+
+def strange(error: Exception) -> str:
+    """That a file of the models holds something else; to be called while the error is handled."""
+    log.exception("the models' files are not as they should be")
+    return f'<p class="problem">A file of the models is not as our commands write it ({escape(str(error))}).</p>'
 
 
 def _curves(comparison: Comparison) -> str:

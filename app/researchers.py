@@ -179,5 +179,5 @@ def _downloads() -> str:
         f'<a href="export/{name}/manifest.json" download>manifest</a></span></li>'
         for name in FORMATS
     )
-    note = '<p class="hint">Each download is written into the look log.</p>'
+    note = '<p class="hint">Downloads are written into the look log.</p>'
     return f'<h1>Downloads</h1><ul class="downloads">{rows}</ul>{note}'

@@ -22,6 +22,7 @@ from feedback.statistics.patterns import in_force, wordings
 from feedback.study import Study, StudyError
 from feedback.versions import in_words
 from training.inference.engines import EngineError
+from training.inference.openai_client import without_password
 
 
 def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
@@ -89,7 +90,7 @@ def _study_of_page(toml: str) -> Study:
 
 def running_note(runtime: Runtime, study: Study, path: Path) -> str:
     """That a study was begun, and how it goes on after a restart."""
-    models = " ".join(f"--{model} {spec}" for model, spec in runtime.specs.items())
+    models = " ".join(f"--{model} {without_password(spec)}" for model, spec in runtime.specs.items())
     return (
         f"“{study.name}” is running. A restart without options goes on with it; with options it is"
         f" --study {path} {models}"

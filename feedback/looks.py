@@ -14,19 +14,22 @@ _LOOK = (
     "INSERT INTO looks (study_id, looked_at, kind, votes, testers_closed, e_value, ci_low, ci_high)"
     " VALUES (:study, :now, :kind, :votes, :closed, :e, :low, :high)"
 )
-# The newest first by number: with the clock set back a look may be written twice, and none is lost.
+# With the clock set back a look may be written twice, and none is lost.
 _SEEN = """
-SELECT 1 FROM (SELECT * FROM looks WHERE study_id = :study AND kind = :kind ORDER BY id DESC LIMIT 1)
-WHERE looked_at BETWEEN :since AND :now AND votes = :votes AND testers_closed = :closed AND e_value IS :e
-    AND ci_low IS :low AND ci_high IS :high
+SELECT 1 FROM (
+    SELECT MIN(julianday(looked_at)) AS first, MAX(julianday(looked_at)) AS last FROM looks
+    WHERE study_id = :study AND kind = :kind AND votes = :votes AND testers_closed = :closed AND e_value IS :e
+        AND ci_low IS :low AND ci_high IS :high)
+WHERE julianday(:now) >= last AND julianday(:now) - last < MAX(:least, last - first)
 """
 
 
 def log_look(database: Database, study_id: int, kind: str, result: Mapping[str, Any]) -> bool:
     """Write down that results were seen, with what the anytime interval said; False when the file is read-only.
 
-    What was seen within the last minute and shows the same is no further look: the log grows with what there is to see
-    and with time, and not with how fast somebody asks.
+    What shows the same as an earlier look of its kind tells nothing further: it is written down again after a minute,
+    and from then on after as long as from its first look to its latest. So the log grows with what there is to see,
+    and with the logarithm of time: some twenty lines a year of a sight that does not change.
 
     Args:
         kind: ``results``, ``stats``, ``report``, ``export csv``, ...
@@ -38,7 +41,7 @@ def log_look(database: Database, study_id: int, kind: str, result: Mapping[str, 
     look = {
         "study": study_id, "now": timestamp(now), "kind": kind, "votes": result["n_votes"],
         "closed": result["n_testers_closed"], "e": seen["e_value"], "low": seen["ci_low"], "high": seen["ci_high"],
-        "since": timestamp(now - SAME_LOOK),
+        "least": SAME_LOOK / timedelta(days=1),
     }  # fmt: skip
     if database.connection.execute(
         _SEEN, look

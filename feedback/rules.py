@@ -18,6 +18,7 @@ SPARE_CHARS = 200_000  # of a session, beyond what its rounds need
 TESTERS_AT_ONCE = 60  # of one address who began within a day, so much may be written as by so many of them
 MAX_SECONDS = 1e9  # thirty years: whoever says more, or no number at all, says nothing
 MAX_ANSWER_CHARS = 200_000
+MAX_TOKENS = 1_000_000_000  # of an answer; sums of what is more break every table that shows them
 # How long an answer must have been on the screen before a vote: a fifth of the time that reading takes (some 1,200
 # characters a minute) or less, so that nobody who reads is held up, and nobody votes on what was never looked at.
 CHARS_A_SECOND, LONGEST_WAIT_SECONDS = 100, 2.0
@@ -106,8 +107,8 @@ def checked_answer(answer: Answer) -> Answer:
     Raises:
         Refused: a count or time is impossible, or the reason to stop is unknown.
     """
-    if type(answer.tokens) is not int or answer.tokens < 0:
-        raise RefusedCall(f"tokens = {shown(answer.tokens)} must be a whole number, 0 or more.")
+    if type(answer.tokens) is not int or not 0 <= answer.tokens <= MAX_TOKENS:
+        raise RefusedCall(f"tokens = {shown(answer.tokens)} must be a whole number from 0 to {MAX_TOKENS}.")
     for name in ("seconds", "first_token_seconds"):
         value = getattr(answer, name)
         if not is_duration(value) and not (name == "first_token_seconds" and value is None):

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +29,8 @@ MAX_FILE_BYTES = 1 << 20  # five hundred questions of the longest; what comes fr
 MAX_PROBLEMS = 10  # told at once
 _TOO_LARGE = f"is larger than {MAX_FILE_BYTES:,} bytes; leave questions out"
 
+# As NUL, at which SQLite and a command line end a text, and what forges lines on a terminal.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x80-\x9f]")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 # tomllib takes a time that grows with the square of a key's parts: 30,000 of them 8 s. No setting has more than two.
 _LONG_KEY = re.compile(r"""(?<![\w"'-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){32}""")
@@ -208,6 +210,8 @@ class Study:
             StudyError: with all problems, separated by semicolons.
         """
         reader = _Reader(document)
+        for text in filter(_CONTROL.search, _texts(document)):
+            reader.problems.append(f"{shown(text)} holds a control character; remove it")
         values = {name: reader.take(name, rule) for name, rule in _RULES.items()}
         values |= {f"consent_{name}": value for name, value in reader.consent().items()}
         values["prompts"] = reader.entries("prompts", _PROMPT_RULES, Prompt)
@@ -432,7 +436,7 @@ class _Reader:
         if not isinstance(training, bool):
             self.problems.append(f"consent.training = {shown(training)} must be true or false")
         for key in consent.keys() - {"version", "text", "publication", "training"}:
-            self.problems.append(f"consent.{key} is not a setting; remove it")
+            self.problems.append(f"consent.{_named(key)} is not a setting; remove it")
         texts = {name: str(consent.get(name, "")).strip() for name in ("version", "text")}
         return texts | {"publication": publication, "training": training}
 
@@ -476,7 +480,7 @@ class _Reader:
         if not isinstance(table, dict):
             self.problems.append(f"{place} = {shown(table)} must be a table with {', '.join(rules)}")
             return None
-        problems = [f"{key} is not a setting; remove it" for key in sorted(table.keys() - rules.keys())]
+        problems = [f"{_named(key)} is not a setting; remove it" for key in sorted(table.keys() - rules.keys())]
         problems += [
             f"{key} = {shown(table.get(key))} must be {rule.wording}"
             for key, rule in rules.items()
@@ -486,7 +490,23 @@ class _Reader:
         return None if problems else kind(**{key: _stripped(table[key]) for key in rules})
 
     def reject_unknown(self) -> None:
-        self.problems += [f"{name} is not a setting; remove it or correct its spelling" for name in sorted(self.left)]
+        self.problems += [
+            f"{_named(name)} is not a setting; remove it or correct its spelling" for name in sorted(self.left)
+        ]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text among the values of a document."""
+    if isinstance(value, (dict, list)):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from _texts(member)
+    elif isinstance(value, str):
+        yield value
+
+
+def _named(key: str) -> str:
+    """A key as the error line shows it."""
+    return key if key.isprintable() and len(key) <= 60 else shown(key)
 
 
 def _stripped(value: Any) -> Any:
@@ -504,4 +524,5 @@ def _joined(problems: list[str]) -> str:
 def shown(value: Any) -> str:
     """A value as the error line shows it: short, on one line."""
     text = "nothing" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    text = text if text.isprintable() else json.dumps(value, default=str)
     return text if len(text) <= 60 else text[:57] + "..."

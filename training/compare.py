@@ -152,7 +152,7 @@ def user_test(database: Path | None, statistics: Path | None, study: str | None)
         return Missing(None, "user testing", f"no database of votes at {_short(DATABASE)}")
     path = (database or DATABASE).resolve()
     command = [sys.executable, "-m", "feedback", "stats", "--db", str(path), "--json", "-"]
-    command += ["--study", study] if study else []
+    command += [f"--study={study}"] if study else []  # a name may begin with a hyphen
     done = subprocess.run(command, cwd=ROOT, capture_output=True)
     if done.returncode:
         told = done.stderr.decode("utf-8", "backslashreplace").strip().splitlines() or ["the votes cannot be read"]

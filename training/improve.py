@@ -98,7 +98,7 @@ def read_votes(arguments: argparse.Namespace, model: str) -> Preferences:
         file = Path(folder) / "preferences.jsonl"
         command = [sys.executable, "-m", "feedback", "preferences", "--model", model, "--out", str(file)]
         command += ["--db", str(arguments.db)] if arguments.db else []
-        command += ["--study", arguments.study] if arguments.study else []
+        command += [f"--study={arguments.study}"] if arguments.study else []  # which may begin with a hyphen
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = os.environ | {"PYTHONPATH": path}
         done = subprocess.run(

@@ -44,12 +44,16 @@ def check_place(path: str | Path, kind: str = "") -> None:
 
 
 def replace_file(
-    path: str | Path, chunks: Iterable[bytes], observe: Callable[[bytes], object] = len, kind: str = ""
+    path: str | Path,
+    chunks: Iterable[bytes],
+    observe: Callable[[bytes], object] = len,
+    kind: str = "",
+    mode: int = 0o644,
 ) -> int:
     """Write chunks beside ``path`` and put the file in its place once it is complete; returns its size in bytes.
 
     ``observe`` sees every chunk (a digest, a progress bar). ``kind`` is what the file is, where a user chose its name:
-    one of another kind is never replaced.
+    one of another kind is never replaced. ``mode`` is who may read it.
 
     Raises:
         ExportError: the place cannot be written, or has a file of somebody else's.
@@ -67,7 +71,7 @@ def replace_file(
                 size += len(chunk)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, mode)
         check_place(path, kind)
         _sign(path, _print(temporary), kind or path.name)
         _replace(temporary, path)

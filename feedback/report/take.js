@@ -57,15 +57,17 @@
   const rowsOf = (table) => [...table.rows].map((row) => [...row.cells].map(textOf));
 
   const asMarkdown = (table, name) => {
-    const rows = rowsOf(table).map((row) => row.map((cell) => cell.replace(/[\\|]/g, "\\$&")));
+    // What testers and study files say is text there too, and neither HTML nor a link.
+    const rows = rowsOf(table).map((row) => row.map((cell) => cell.replace(/[\\|`*_~<>&[\]]/g, "\\$&")));
     const head = table.tHead ? rows.shift() : rows[0].map(() => "");
     const lines = [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`);
     save(new Blob([lines.join("\n") + "\n"], { type: "text/markdown" }), `${name}.md`);
   };
 
   const SPECIAL = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "…": "\\ldots{}" };
-  const escaped = (cell) => cell.replace(/[\\~^…]|[&%$#_{}]/g, (sign) => SPECIAL[sign] ?? `\\${sign}`);
-
+  // A row that begins with [ or * would be taken for a part of the line break before it.
+  const escaped = (cell) => cell.replace(/[\\~^…]|[&%$#_{}]/g, (sign) => SPECIAL[sign] ?? `\\${sign}`)
+    .replace(/^[[*]/, "{$&}");
   const asLatex = (table, name) => {
     const rows = rowsOf(table).map((row) => `${row.map(escaped).join(" & ")} \\\\`);
     const first = table.tBodies[0]?.rows[0] ?? table.rows[0];

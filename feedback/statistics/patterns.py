@@ -126,11 +126,21 @@ def copied(traces: Traces, most: int) -> NDArray[np.bool_]:
 
 
 _NO_LETTER = re.compile(r"[\W_]+")
+# Letters of other scripts, and digits, that look like Latin ones, capitals like others than the small ones.
+_ALIKE = str.maketrans(
+    "\u0410\u0412\u0415\u0405\u0406\u0408\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425"  # Cyrillic
+    "\u0430\u0435\u0455\u0456\u0458\u043e\u0440\u0441\u0443\u0445\u04bb\u0501\u051b\u051d\u04cf"
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"  # Greek
+    "\u03b1\u03b9\u03bd\u03bf\u03c1\u03c5\u03f2\u03f3" + "\u0251\u0261\u0131" + "01",
+    "ABESIJKMHOPCTYX" + "aesijopcyxhdqwl" + "ABEZHIKMNOPTYX" + "aivopucj" + "agi" + "ol",
+)
 
 
 def _letters(text: str) -> str:
-    """What is left of a comment when case, width, spaces, punctuation, emoji and characters nobody sees are not."""
-    return _NO_LETTER.sub("", unicodedata.normalize("NFKC", text).casefold())
+    """What is left of a comment when case, width, accents, spaces, punctuation, emoji and characters nobody sees are
+    not; letters that look like Latin ones are these."""
+    text = unicodedata.normalize("NFKD", text).translate(_ALIKE)
+    return unicodedata.normalize("NFC", _NO_LETTER.sub("", text).casefold())
 
 
 def read_traces(connection: sqlite3.Connection, study_id: int) -> Traces:

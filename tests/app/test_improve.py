@@ -105,11 +105,14 @@ def test_the_test_of_a_version_asks_what_it_did_not_learn_from() -> None:
 
 
 SCRIPT = """
+def check(out):
+    print("--resume: method was kto; give what the run was started with, or --restart to begin anew", file=sys.stderr)
+    sys.exit(2)
 import json, pathlib, sys, time
-arguments = dict(zip(sys.argv[1:-1:2], sys.argv[2::2]))
+arguments = dict(zip(sys.argv, sys.argv[1:]))
 out = pathlib.Path(arguments["--out"])
 if sys.argv[-1] == "--check":
-    sys.exit("--resume: method was kto")
+    check(out)
 out.mkdir(parents=True, exist_ok=True)
 (out / "told.txt").write_text(" ".join(sys.argv[1:]))
 state = {"stage": "train", "message": "", "step": 3, "steps": 9, "loss": 0.6, "updated": time.time()}
@@ -137,7 +140,7 @@ def test_a_run_tells_how_far_it_is_and_how_it_ended(tmp_path: Path) -> None:
     told = (folder / "improved" / "1" / "told.txt").read_text().split()
     assert told[:4] == ["--model", "model2", "--checkpoint", str(folder)]
     assert told[-1] == "--resume"
-    assert told[told.index("--study") + 1 : told.index("--method")] == ["Test", "study#1"]
+    assert told[told.index("--method") - 2 : told.index("--method")] == ["--study=Test", "study#1"]
     for end, state, words in (
         ("", "done", "Done."),
         ("sys.exit(3)", "refused", "refused"),
@@ -151,6 +154,33 @@ def test_a_run_tells_how_far_it_is_and_how_it_ended(tmp_path: Path) -> None:
     assert (folder / "improved" / "1" / "told.txt").read_text().endswith("--restart"), "what was of another method"
     assert "server" in run.lacks("openai:http://localhost/v1#m")
     assert "no training report" in run.lacks(str(tmp_path / "lone.gguf"))
+
+
+def test_what_was_saved_is_left_behind_only_where_the_command_says_so(tmp_path: Path) -> None:
+    """A check that is killed, as where memory runs out, says nothing of what was saved."""
+    folder = tmp_path / "model2_pretrained"
+    (folder / "improved" / "1" / "resume").mkdir(parents=True)
+    (folder / "training_report.json").write_text("{}")
+    killed = "\ncheck = lambda out: os.kill(os.getpid(), 9)\nimport os, json"
+    script = SCRIPT.replace("\nimport json", killed)
+    run = ImprovementRun(tmp_path / "v.db", (sys.executable, "-c", script), tmp_path / "logs")
+    run.start("model2", str(folder), "dpo", "--out")
+    assert ended(run).state == "done"
+    told = (folder / "improved" / "1" / "told.txt").read_text()
+    assert told.endswith("--resume")
+    assert "--study=--out " in told, "a study's name is no option"
+
+
+@pytest.mark.parametrize(("study", "logs"), [("a\0b#1", "logs"), ("a#1", "file/logs")])
+def test_a_run_that_cannot_be_begun_is_over(tmp_path: Path, study: str, logs: str) -> None:
+    """Else it would be under way until the app is started again, and no other could begin."""
+    (tmp_path / "file").touch()
+    (tmp_path / "training_report.json").write_text("{}")
+    run = ImprovementRun(tmp_path / "v.db", ("true",), tmp_path / logs)
+    run.start("model2", str(tmp_path), "dpo", study)
+    told = ended(run)
+    assert told.state == "failed"
+    assert "could not be begun" in told.text
 
 
 def ended(run: ImprovementRun) -> Told:
@@ -230,5 +260,44 @@ def test_from_votes_to_a_running_test_without_a_terminal(
         votes = running.rows("SELECT study_id, COUNT(*) FROM votes GROUP BY 1 ORDER BY 1")
         assert votes == [(1, 1), (2, 2)], "both are kept, apart"
         assert [log.name[:15] for log in running.logs.iterdir()] == ["improve-model1-"]
+    finally:
+        running.stop()
+
+
+IMAGE = "<img src=x onerror=document.title='taken'>"
+
+
+def test_names_of_folders_and_studies_and_words_of_reports_are_text(
+    browser: Browser, tmp_path: Path, trained: Path, one_chat_server: ChatServer
+) -> None:
+    folder = trained.rename(tmp_path / IMAGE)
+    version = folder / "improved" / "1" / "training_report.json"
+    report = json.loads(version.read_text())
+    report["improvement"] |= {
+        "study": IMAGE,
+        "method": IMAGE,
+        "parent": report["improvement"]["parent"] | {"path": str(folder)},
+    }
+    version.write_text(json.dumps(report))
+    running = App(tmp_path, str(folder), one_chat_server.spec)
+    study = tmp_path / "study.toml"
+    study.write_text(study.read_text().replace('"Test study"', f'"-{IMAGE}"'))
+    try:
+        running.start()
+        with Visitor(browser, f"{running.url}/admin") as researcher:
+            page = researcher.page
+            page.fill("[name=password]", PASSWORD)
+            page.click("button")
+            page.click("role=tab[name=Improve]")
+            page.check("#improve-model input[value=model1]")
+            page.wait_for_selector(f"#improve-outcome:has-text({json.dumps(f'from the votes of {IMAGE}')})")
+            page.click("#improve-train")  # without a vote it ends at once, and says so of the study by its name
+            page.wait_for_selector(f"#improve-told .problem:has-text({json.dumps(IMAGE)})", timeout=120_000)
+            page.click("#improve-begin")
+            page.wait_for_selector("#improve-said:has-text('is running')", timeout=30_000)
+            assert IMAGE in page.inner_text("#improve-said")
+            assert page.locator("#improve-result img, #improve-told img, #improve-said img").count() == 0
+            assert page.title() != "taken"
+            assert researcher.problems == []
     finally:
         running.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,19 @@ def test_what_is_put_into_another_mouth_is_no_leak() -> None:
     assert not leaks("I'm not a human being, says the robot in Capek's play.", "Tell me something.")
     assert leaks("Capek wrote a play. I'm not a human being.", "Tell me something.")
     assert leaks("I'm SmolLM, says the model.", "Tell me something."), "a name that is nothing else"
+
+
+@pytest.mark.parametrize("unit", ["I am an AI ", "as an AI I ", "my weights, "])
+def test_a_sentence_without_end_costs_no_more_than_its_length(unit: str) -> None:
+    """Each of the thousands of places was looked at up to the end of the sentence: 6 s, in which nothing else ran."""
+
+    def seconds(length: int) -> float:
+        answer = unit * (length // len(unit)) + ", says the robot"
+        begun = time.process_time()
+        assert not leaks(answer, "Tell me something.")
+        return time.process_time() - begun
+
+    assert seconds(40_000) < 20 * min(seconds(4_000) for _ in range(3))
 
 
 def test_a_word_of_the_question_is_no_leak() -> None:

@@ -12,16 +12,24 @@ from typing import Any
 
 import pytest
 
+from app.demo_training import Step
+from app.improve_figures import outcome_html
+from app.improve_tab import _told
+from app.improvement_run import Told
+from app.improvements import Improvement
 from app.live import live_html
 from app.models_tab import models_html
 from app.results import ResultsTab
 from app.runtime import Runtime
 from app.study_tab import invites_html, study_html
 from app.vote_table import Filters, categories, vote_table
+from app.waiting import training_step
 from feedback.__main__ import main
 from feedback.blind_test import Answer, BlindTest
+from tests.app.test_improve import improvement
 from tests.app.test_models_tab import evaluate, runtime_of
 from tests.feedback.protocol import Clock, open_test
+from training.common.progress import State
 
 MARK = "zq7"
 PAYLOADS = (
@@ -163,3 +171,19 @@ def test_what_the_models_files_say_is_text_in_cards_and_comparison(tmp_path: Pat
     overview, comparison = models_html(runtime_of(tmp_path, specs))
     assert Elements(overview + comparison).found == []
     assert MARK in unescape(overview + comparison)
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_what_a_training_on_votes_says_is_text_on_the_improve_tab(tmp_path: Path, payload: str) -> None:
+    refused = improvement(method=payload, study=payload, accepted=False, refused_because=[payload])
+    few = improvement(held_out={"judged": False, "why_not": payload}, study=payload)
+    many = improvement(held_out={"judged": True, "n": payload, "testers": payload, "before": {"accuracy": payload}})
+    shown = [outcome_html(Improvement(tmp_path / payload.replace("/", ""), told)) for told in (refused, few, many)]
+    shown += [_told(Told(state, payload), payload) for state in ("idle", "failed", "stopped")]
+    state = State(
+        "train", step=1, steps=9, looks=((1.0, 2.0), (2.0, 1.0)), target=0.5, question=payload, answer=payload
+    )
+    shown += [training_step(Step(payload, "running", "Training", state))]
+    for html in shown:
+        assert Elements(html).found == []
+        assert MARK in unescape(html)

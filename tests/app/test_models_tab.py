@@ -202,6 +202,12 @@ def test_a_run_tells_how_far_it_is_and_how_it_ended(tmp_path: Path, specs: dict[
     run = EvaluationRun(specs, tmp_path / "v.db", tmp_path, commands("print(1)"), tmp_path)
     run.start()
     wait_until(lambda: run.progress.state == "done")
+    (tmp_path / "file").touch()
+    for command, logs in (("print(1)", tmp_path / "file" / "logs"), ("\0", tmp_path / "logs")):
+        lost = EvaluationRun(specs, tmp_path / "v.db", tmp_path, commands(command), logs)
+        lost.start()
+        wait_until(lambda lost=lost: lost.progress.state == "failed")  # type: ignore[misc]
+        assert "Part 1 could not be begun" in lost.progress.text, "else no other can begin until the app is restarted"
 
 
 def test_what_is_measured_is_the_trainings_own_weights(tmp_path: Path, specs: dict[str, str]) -> None:

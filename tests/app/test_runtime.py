@@ -62,6 +62,13 @@ def test_other_models_take_over_and_nothing_is_lost(tmp_path: Path, chat_server:
         assert new.tester(voter) is None, "who was in the old study is asked anew"
         assert "Other studies" in study_html(runtime)
         assert old.label in study_html(runtime)
+        late = new.enrol("1").id
+        assert runtime.rounds is not None
+        runtime.rounds.begin(late, "[hold]")
+        runtime.begin(next_study, file, {"model1": b, "model2": c})  # by a second researcher, at the same moment
+        assert runtime.blind_test is new
+        assert runtime.rounds.job(late), "whose answers are not stopped"
+        assert place_of(tmp_path / "votes.db").stat().st_mode & 0o777 == 0o600, "a SPEC may hold a password"
         told = read_begun(tmp_path / "votes.db")
         assert told is not None
         assert told.specs == {"model1": b, "model2": c}

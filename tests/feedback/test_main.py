@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,24 @@ def test_a_look_that_shows_the_same_within_a_minute_is_written_down_once(
     monkeypatch.setattr("feedback.looks.SAME_LOOK", -timedelta(minutes=1))  # a minute later
     look(n_testers_closed=3, anytime={**result["anytime"], "e_value": None})
     assert looks() == 6
+
+
+def test_the_look_log_grows_with_what_there_is_to_see(study: BlindTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    votes = load_study(study.database)
+    result, now = summary(votes.outcomes, votes.guesses), datetime(2026, 1, 1, tzinfo=timezone.utc)
+    monkeypatch.setattr("feedback.looks.datetime", type("Clock", (), {"now": staticmethod(lambda _: now)}))
+    count = "SELECT COUNT(*), MIN(looked_at), MAX(looked_at) FROM looks"
+    while now.year == 2026:
+        log_look(study.database, study.study_id, "results", result)
+        now += timedelta(hours=1)
+    number, first, last = study.database.connection.execute(count).fetchone()
+    assert 10 <= number <= 20, "of 8,760 looks at the same"
+    assert (first[:7], last[:4]) == ("2026-01", "2026")
+    log_look(study.database, study.study_id, "results", {**result, "n_votes": 7})
+    assert study.database.connection.execute(count).fetchone()[0] == number + 1, "what is new is written at once"
+    now -= timedelta(days=9)
+    log_look(study.database, study.study_id, "results", {**result, "n_votes": 7})
+    assert study.database.connection.execute(count).fetchone()[0] == number + 2, "a clock that was set back hides none"
 
 
 def test_an_empty_database_gives_nulls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,17 +3,19 @@ from __future__ import annotations
 import random
 import re
 import sys
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
+from markdown_it import MarkdownIt
 from PIL import Image
 
 from feedback.__main__ import main
 from feedback.blind_test import BlindTest
 from feedback.report import pdf
-from feedback.report.sections import TAKE
+from feedback.report.sections import TAKE, table
 from feedback.report.wording import headline
 from feedback.statistics import summary
 from tests.feedback.protocol import answered, choice_for, dataset_d, open_test, vote_for
@@ -112,6 +114,28 @@ def test_every_plot_and_table_is_taken_away_at_a_button(tmp_path: Path, browser:
     assert re.search(r"\nModel 1 better & \d+ & \d+\\% \\\\\n", latex)
     assert latex.endswith("\\bottomrule\n\\end{tabular}\n")
     context.close()
+
+
+def test_what_is_taken_away_as_markdown_or_latex_is_text(tmp_path: Path, browser: Browser) -> None:
+    cells = [
+        "<img src=x onerror=alert(1)>", "[link](javascript:alert(1))", "*a* _b_ `c` ~~d~~ &lt; | \\ <!-- -->",
+        "[2cm] \\input{x}", "*",
+    ]  # fmt: skip
+    (tmp_path / "page.html").write_text(
+        f"<meta charset=utf-8>{table('cells', ('', 'n'), [(cell, 1) for cell in cells])}<script>{TAKE}</script>"
+    )
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    taken = {}
+    for form in ("Markdown", "LaTeX"):
+        with page.expect_download() as download:
+            page.click(f"text={form}")
+        taken[form] = download.value.path().read_text(encoding="utf-8")
+    page.close()
+    rendered = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(taken["Markdown"])
+    assert set(re.findall(r"</?(\w+)", rendered)) == {"table", "thead", "tbody", "tr", "th", "td"}
+    assert [unescape(cell) for cell in re.findall("<td>(.*?)</td>", rendered)[::2]] == cells
+    assert not re.search(r"^[\[*]|\\\\input", taken["LaTeX"], re.M), "no row is a part of the line break before it"
 
 
 def test_the_report_is_printed_where_there_is_a_browser(

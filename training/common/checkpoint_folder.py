@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from training.common import json_text
 from training.common.files import file_sha256
 
 Form = Literal["model1", "transformers", "gguf"]
@@ -86,7 +86,7 @@ def read_report(path: Path) -> dict[str, Any] | None:
 def report_in(folder: Path) -> dict[str, Any] | None:
     """``training_report.json`` of this very folder; None where there is none that can be read."""
     with contextlib.suppress(OSError, ValueError):
-        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        report = json_text.loads((folder / REPORT).read_text(encoding="utf-8"))
         return report if isinstance(report, dict) else None
     return None
 

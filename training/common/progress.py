@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
+from training.common import json_text
 from training.common.files import ForeignFileError, refusal, replacing
 
 Stage = Literal["corpus", "tokenizer", "download", "train", "evaluate", "export", "done"]
@@ -49,7 +50,7 @@ def read_state(path: Path) -> State | None:
     """What a run has written to its progress file; None before it has. Another version may have written it: what it
     lacks, or has of another kind, is as in a new ``State``."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = json_text.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     if not isinstance(told, dict):

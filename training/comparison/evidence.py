@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from training.common import json_text
 from training.common.checkpoint_folder import CONFIG, FINAL, HOME, IN_HF_FORM, PT, REPORT, find, holds_version
 from training.comparison.values import Show, Source, Status, Value, ends, shown
 from training.reporting.metrics import read_metrics
@@ -290,7 +290,7 @@ def parse_json(name: str, raw: bytes, path: Path | None) -> Document:
         ComparisonError: it is none; one line.
     """
     try:
-        content = json.loads(raw)
+        content = json_text.loads(raw)
     except ValueError as error:
         raise ComparisonError(f"{path or name}: not JSON ({error}); make it again, or name another file") from error
     if not isinstance(content, dict):

@@ -25,9 +25,11 @@ from training.inference.openai_events import (
     Text,
     TooLong,
     Unfinished,
+    beginning,
     context_in,
     events,
     is_for_good,
+    json_of,
     may_pass,
 )
 
@@ -48,7 +50,9 @@ _UNKNOWN = re.compile(
 )
 _SAMPLING = ("temperature", "top_p")
 _UNFINISHED = re.compile(r"could not finish|output limit was reached", re.IGNORECASE)
-_TAGS = re.compile(r"<(style|script|head)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+# What is begun and never ended goes to the end: to look for an end from each of many beginnings takes minutes.
+_TAGS = re.compile(r"<(style|script|head)\b.*?(?:</\1>|\Z)|<[^<>]*>", re.IGNORECASE | re.DOTALL)
+_MOST_OF_AN_ERROR = 1 << 16  # bytes of a refusal that are read
 
 
 class _Adapted(Exception):
@@ -221,15 +225,15 @@ class Client:
     def list_models(self) -> list[dict[str, Any]] | None:
         """What the server lists; None where it has no list. Raises ServerError where nobody answers."""
         try:
-            response = self.http.get(self.address.url("models"), timeout=CONNECT_SECONDS)
-            if response.is_server_error and response.status_code != 501:
-                response.raise_for_status()
-            if response.status_code in (401, 403):
-                raise ServerError(f"{self.name}: HTTP {response.status_code}; {self._about_the_key()}")
-            self._refuse_redirect(response)
-            if response.status_code in (404, 405, 501) or "json" not in response.headers.get("content-type", ""):
-                return None
-            content = response.raise_for_status().json()
+            with self.http.stream("GET", self.address.url("models"), timeout=CONNECT_SECONDS) as response:
+                if response.is_server_error and response.status_code != 501:
+                    response.raise_for_status()
+                if response.status_code in (401, 403):
+                    raise ServerError(f"{self.name}: HTTP {response.status_code}; {self._about_the_key()}")
+                self._refuse_redirect(response)
+                if response.status_code in (404, 405, 501) or "json" not in response.headers.get("content-type", ""):
+                    return None
+                content = json_of(response.raise_for_status())
             entries = content if isinstance(content, list) else content.get("data") or []
             return [entry for entry in entries if isinstance(entry, dict)]
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError, TypeError) as error:
@@ -286,9 +290,9 @@ class Client:
         )
         body = self._in_form({"model": self.model, **fields})
         try:
-            response = self.http.post(url, json=body)
-            self._check(response, body)
-            content = response.json()
+            with self.http.stream("POST", url, json=body) as response:
+                self._check(response, body)
+                content = json_of(response)
         except _Adapted:
             return self.post(endpoint, fields)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
@@ -316,7 +320,7 @@ class Client:
             return
         code, status = response.status_code, f"HTTP {response.status_code}"
         self._refuse_redirect(response)
-        detail = _TAGS.sub(" ", response.read().decode("utf-8", "replace"))
+        detail = _TAGS.sub(" ", beginning(response, _MOST_OF_AN_ERROR).decode("utf-8", "replace"))
         detail = " ".join(detail.split())[:500]
         if code in (400, 413, 422):
             self._adapt(detail, body)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 
-MOST_BYTES = 16 << 20  # of one event
+MOST_BYTES = 16 << 20  # of one event, or of a body
+MOST_SECONDS = 30.0  # for a body that is no stream, however slowly it is sent
+MOST_TOKENS = 10_000_000  # of an answer; a server that counts more has miscounted
 TOO_LONG = re.compile(
     r"context[ _-]?(?:length|size|window|limit)|n_ctx|too long|too many tokens|maximum.{0,20}length"
     r"|longer than|exceed|reduce (?:the|your) (?:length|prompt|input|messages)",
@@ -181,6 +184,25 @@ def _event(response: httpx.Response, kind: str, data: bytes) -> dict[str, Any]:
     return {"error": value} if kind == "error" and not value.get("error") else value
 
 
+def beginning(response: httpx.Response, most: int) -> bytes:
+    """A body, of which no more than so many bytes are read; whoever sends it may never end."""
+    parts, size, deadline = list[bytes](), 0, time.monotonic() + MOST_SECONDS
+    for chunk in response.iter_bytes():
+        parts.append(chunk)
+        size += len(chunk)
+        if size > most or time.monotonic() > deadline:
+            break
+    return b"".join(parts)[:most]
+
+
+def json_of(response: httpx.Response) -> Any:
+    """The JSON of a body. Raises ValueError where it is none."""
+    try:
+        return _json(beginning(response, MOST_BYTES))
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None
+
+
 def _json(data: bytes) -> Any:
     try:
         return json.loads(data)  # halves of a character, as some servers write them, pass
@@ -261,7 +283,7 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _count(value: Any, before: int | None) -> int | None:
-    return value if type(value) is int and value >= 0 else before
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else before
 
 
 def _error(event: dict[str, Any]) -> Any:

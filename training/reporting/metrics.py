@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from training.common import json_text
 from training.common.cli import contained
 from training.common.files import replace_text, sign_growing
 
@@ -39,10 +40,10 @@ class Metrics:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Rows of ``metrics.jsonl``; a last line cut short by a crash is left out."""
+    """Rows of ``metrics.jsonl``; a last line cut short by a crash is left out, as all that is no row."""
     rows = []
     if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                rows.append(json.loads(line))
-    return rows
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                rows.append(json_text.loads(line))
+    return [row for row in rows if isinstance(row, dict)]

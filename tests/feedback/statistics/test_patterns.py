@@ -93,6 +93,9 @@ def test_without_rules_nothing_is_left_out_and_the_patterns_are_told(
         "\u201cThe left one\u201d - knew much more, about it",
         COPIED.replace("left", "l\u200beft").replace("it", "it\U0001f44d"),
         "".join(chr(ord(letter) + 0xFEE0) if letter.isalpha() else letter for letter in COPIED),  # full width
+        COPIED.translate(str.maketrans("aeopT", "\u0430\u0435\u043e\u0440\u0422")),  # Cyrillic
+        COPIED.translate(str.maketrans("aovT", "\u03b1\u03bf\u03bd\u03a4")),  # Greek
+        COPIED.translate(str.maketrans("oea", "0\u00e9\u00e4")),
     ],
 )
 def test_a_copied_comment_with_other_case_spaces_or_signs_is_the_same_comment(tmp_path: Path, variation: str) -> None:

@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from training.evaluation.cost import find_forms, measure_costs
 from training.evaluation.server import ServerModel
 from training.evaluation.subjects import Unavailable
 from training.evaluation.timing import Job, open_engine
+from training.inference.engines.openai_server import OpenAIServer
 from training.inference.openai_client import (
     Client,
     ForGood,
@@ -230,6 +232,67 @@ def test_bytes_in_pieces_of_one(server: Server) -> None:
 
     with dribbling(send) as port:
         assert say(Client(f"http://127.0.0.1:{port}/v1", "m")) == "Ma\u00f1ana \U0001f3a8 \u2028x"
+
+
+@pytest.mark.parametrize("head", ["200 OK\r\nContent-Type: application/json", "400 Bad\r\nContent-Type: text/html"])
+@pytest.mark.parametrize("unit", ["[", "<", "<style ", '{"a":'])
+def test_a_body_without_end_is_read_no_further_than_it_is_wanted(head: str, unit: str) -> None:
+    """A refusal of a megabyte of `<` took hours, in which nothing else of the app ran."""
+
+    def flood(connection: socket.socket) -> None:
+        connection.sendall(f"HTTP/1.1 {head}\r\n\r\n".encode())
+        while True:
+            connection.sendall(unit.encode() * 20_000)
+
+    with dribbling(flood) as port:
+        client, begun = Client(f"http://127.0.0.1:{port}/v1", "m"), time.process_time()
+        with pytest.raises(ServerError):
+            say(client) if head.startswith("400") else client.list_models()
+        assert time.process_time() - begun < 5
+
+
+def test_a_body_that_comes_drop_by_drop_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.inference.openai_events.MOST_SECONDS", 0.3)
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        while True:
+            connection.sendall(b" ")
+            time.sleep(0.02)
+
+    with dribbling(drip) as port, pytest.raises(ServerError, match="no OpenAI-compatible server"):
+        Client(f"http://127.0.0.1:{port}/v1", "m").list_models()
+
+
+def test_one_look_at_a_server_that_hangs_is_enough() -> None:
+    """Each request for the app's health would else wait for it, until no thread is left."""
+    looks: list[float] = []
+    go_on = threading.Event()
+
+    def hang(_: socket.socket) -> None:
+        looks.append(time.monotonic())
+        go_on.wait(10)
+
+    with dribbling(hang) as port:
+        engine = OpenAIServer(f"http://127.0.0.1:{port}/v1", "m")
+        engine._checked = (-1e9, True)
+        first = threading.Thread(target=engine.health)
+        first.start()
+        while not looks:
+            time.sleep(0.01)
+        assert engine.health()["ok"] is True, "what was seen last"
+        assert time.monotonic() - looks[0] < 3
+        go_on.set()
+        first.join()
+        assert engine.health()["ok"] is False
+    assert len(looks) == 1
+
+
+def test_an_impossible_count_of_tokens_is_not_believed(server: Server) -> None:
+    """Two of them, and their sum is more than SQLite can tell."""
+    usage = f'data: {{"choices":[],"usage":{{"completion_tokens":{1 << 62}}}}}\n\n'
+    server.chat = lambda body: sse(delta(content="yes"), usage, END)
+    assert [text.total for _, text in at(server).chat(FIELDS)][-1] is None
 
 
 def test_a_connection_that_breaks_in_the_middle_is_not_asked_again(server: Server) -> None:

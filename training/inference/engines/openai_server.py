@@ -48,6 +48,7 @@ class OpenAIServer:
         self._client = Client(base_url, model, role)
         self._context: int | None = None
         self._checked = (0.0, False)
+        self._looking = threading.Lock()
         self._lists_models = True
 
     @property
@@ -145,13 +146,15 @@ class OpenAIServer:
     def health(self) -> dict[str, object]:
         """Whether the server lists its models, or took the last question; looked up at most every few seconds."""
         checked, ok = self._checked
-        if time.monotonic() - checked > HEALTH_SECONDS:
-            self._checked = (time.monotonic(), ok)  # one look is enough; others use the last result meanwhile
+        # One look is enough, however long the server takes; others use the last result meanwhile.
+        if time.monotonic() - checked > HEALTH_SECONDS and self._looking.acquire(blocking=False):
             try:
                 ok = self._client.list_models() is not None if self._lists_models else ok
             except ServerError:
                 ok = False
-            self._checked = (time.monotonic(), ok)
+            finally:
+                self._checked = (time.monotonic(), ok)
+                self._looking.release()
         return {"ok": ok, "context": self._context}
 
     def close(self) -> None:
