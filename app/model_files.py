@@ -92,6 +92,11 @@ def settled(spec: str) -> str:
     return spec if not spec or spec.startswith("openai:") else str(Path(spec).expanduser().resolve())
 
 
+def without_password(spec: str) -> str:
+    """A SPEC that can be shown."""
+    return re.sub(r"//[^/#]*@", "//", spec)
+
+
 def _path(spec: str) -> Path | None:
     """Of a SPEC; what the evaluation was told is seen from the repository's root. None for what can be no path."""
     with contextlib.suppress(OSError, ValueError, RuntimeError):
@@ -130,7 +135,7 @@ def why_not_of_these(specs: Mapping[str, str], evaluation: Path) -> str:
 
 def _identity(spec: str) -> Any:
     if spec.startswith("openai:"):
-        return re.sub(r"//[^/@#]*@", "//", spec)  # as the evaluation names it, without a password
+        return without_password(spec)  # as the evaluation names it
     return home(spec) or _path(spec) or spec
 
 

@@ -12,7 +12,7 @@ import gradio as gr
 
 from app.begun import FOLDER
 from app.inputs import as_text
-from app.model_files import NAMES
+from app.model_files import NAMES, without_password
 from app.runtime import Runtime
 from feedback.blind_test import Refused
 from feedback.database import DatabaseError
@@ -22,7 +22,6 @@ from feedback.statistics.patterns import in_force, wordings
 from feedback.study import Study, StudyError
 from feedback.versions import in_words
 from training.inference.engines import EngineError
-from training.inference.openai_client import without_password
 
 
 def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:

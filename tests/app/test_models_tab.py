@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.evaluation_run import EvaluationRun
-from app.model_files import EVALUATION, read_models, to_measure
+from app.model_files import EVALUATION, read_models, to_measure, without_password
 from app.model_plots import STYLE, held_out_curves, loss_curve, nice
 from app.models_tab import compact_html, models_html
 from app.runtime import Runtime
@@ -215,6 +215,7 @@ def test_what_is_measured_is_the_trainings_own_weights(tmp_path: Path, specs: di
     assert to_measure(str(tmp_path / "two")) == str(tmp_path / "two" / "final")
     assert to_measure(specs["model2"]) == specs["model2"]
     assert to_measure("openai:http://h/v1#m") == "openai:http://h/v1#m"
+    assert without_password("openai:http://me:p@ss@h/v1#m@n") == "openai:http://h/v1#m@n"
     blocked = tmp_path / "file"
     blocked.touch()
     run = EvaluationRun(specs, tmp_path / "v.db", blocked / "results")
