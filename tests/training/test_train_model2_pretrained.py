@@ -123,6 +123,50 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     assert "holds this run already, finished" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [("config.json", "50000.0", "40000.0"), ("generation_config.json", '"transformers', '"top_k": 7, "transformers')],
+)
+def test_a_base_whose_settings_alone_have_changed_is_another_base(
+    file: str,
+    before: str,
+    after: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    base = save_tiny_base("llama", tmp_path / "base")
+    command = ["--base", str(base), "--data", *write_data(tmp_path), "--out", str(tmp_path / "out"), "--max-steps", "3"]
+    command += settings(max_seconds="none", target_bits_per_byte="none", usable_bits_per_byte="none", frozen=0)
+    show, text = Progress.step, (base / file).read_text()
+
+    def stop_at_2(progress: Progress, step: int, *values: Any) -> None:
+        show(progress, step, *values)
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Progress, "step", stop_at_2)
+        assert main(command) == 143
+    assert text != text.replace(before, after)
+    (base / file).write_text(text.replace(before, after))
+    capsys.readouterr()
+    assert main([*command, "--resume"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"--resume: {file} of the base {base} has changed since; give what the run was started with" in line
+    (base / file).write_text(text)
+    assert main([*command, "--resume", "--base", f"{base}/"]) == 0
+    assert main([*command, "--resume"]) == 0
+    assert "holds this run already, finished" in capsys.readouterr().out
+    (base / file).write_text(text.replace(before, after))
+    assert main([*command, "--resume", "--check"]) == 0
+    assert main([*command, "--resume"]) == 0
+    said = capsys.readouterr()
+    assert (
+        f"holds a finished run, but {file} of the base {base} has changed since; training anew" in said.out + said.err
+    )
+
+
 def test_a_frozen_part_is_saved_as_it_was(tmp_path: Path) -> None:
     base = load_base(str(save_tiny_base("llama", tmp_path / "base")))
     base.model.save_pretrained(tmp_path / "base")  # as one whose turns are known

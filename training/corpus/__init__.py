@@ -139,7 +139,7 @@ def in_the_way(out: Path, folder: Path) -> str:
 
 def is_embedded(data: Sequence[str]) -> bool:
     """Whether all of ``data`` is of the embedded corpus, which is small, clean and without duplicates."""
-    return all(source == "core" or source in embedded.SOURCES for source in sources(data))
+    return all(map(embedded.is_of_records, sources(data)))
 
 
 def source_name(source: Source) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
 from training.corpus.phrasing import ai_literacy, art, conversation
 from training.corpus.phrasing.context import context_of
 from training.corpus.phrasing.wording import Phrase
 from training.corpus.phrasing.works import work_fact
-from training.corpus.records import Records, read_records
+from training.corpus.records import FOLDER, Records, read_records
 from training.corpus.sample import FACT_SEPARATOR, Sample, sample_id
 
 LICENCE = "MIT"
@@ -58,6 +60,16 @@ def _sources_of_records() -> dict[str, str]:
         sources.update({f"{kind}:{record.name}": record.source for record in getattr(found, f"{kind}s")})
     beliefs = {f"concept:{one.name}/misconception": one.misconception_source for one in found.concepts}
     return {fact: source for fact, source in (sources | beliefs).items() if source}
+
+
+def is_of_records(source: str | Path) -> bool:
+    """Whether a source is one of these, or the core of them."""
+    return source == "core" or source in SOURCES
+
+
+def records_sha256(folder: Path = FOLDER) -> str:
+    """A hash of all records, whatever their files are called."""
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(folder.glob("*.toml")))).hexdigest()
 
 
 @cache

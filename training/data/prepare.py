@@ -27,7 +27,7 @@ from training.common.cache import cache_folder, locked
 from training.common.checkpoint_folder import TOKENIZER
 from training.common.files import MANIFEST, new_file, new_folder, remove_folder
 from training.common.workers import Workers, release_freed_memory
-from training.corpus import CorpusError, source_files, source_name, stream, weighted_sources
+from training.corpus import CorpusError, embedded, source_files, source_name, stream, weighted_sources
 from training.corpus.card import DataCard
 from training.corpus.cleaned import CleanedCorpus, cleaned, read_batch
 from training.corpus.cleaning import CleaningReport
@@ -338,9 +338,12 @@ def _load_encoder(path: Path) -> Any:
 
 
 def data_key(data: tuple[str, ...] | list[str], max_rows_per_source: int | None) -> str:
-    """A hash of what data sources hold, without reading them: names, weights, and files' sizes and times."""
+    """A hash of what data sources hold, without reading them: names, weights, files' sizes and times, and the records
+    of the embedded ones."""
+    wanted = weighted_sources(data)
     sources = [
         [source_name(source), weight, [_stamp(path) for path in source_files(source)]]
-        for source, weight in weighted_sources(data).items()
+        for source, weight in wanted.items()
     ]
-    return hashlib.sha256(json.dumps([sources, max_rows_per_source], sort_keys=True).encode()).hexdigest()
+    records = [embedded.records_sha256()] if any(map(embedded.is_of_records, wanted)) else []
+    return hashlib.sha256(json.dumps([sources, max_rows_per_source, *records], sort_keys=True).encode()).hexdigest()

@@ -324,6 +324,9 @@ class DistributedTrainer(Trainer):
     def _keep_state(self) -> None:
         self.save()  # a disk that one process finds full ends them all
 
+    def ended(self) -> None:
+        """None: a state takes all processes, and the others have gone or wait elsewhere."""
+
     def _write_shards(self, states: TrainingStates) -> None:
         """A state whose tensors every process writes its share of."""
         import torch.distributed.checkpoint as dcp

@@ -28,7 +28,7 @@ from tqdm import tqdm
 from transformers import PrinterCallback, TrainerCallback
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
-from training.common.cache import cache_folder, locked
+from training.common.cache import CacheError, cache_folder, locked
 from training.common.cli import Stopped
 from training.common.files import replace
 from training.common.progress import Progress, quiet_transformers
@@ -288,22 +288,42 @@ def reference_likelihoods(trainer: Any, weights_hash: str, progress: Progress) -
     for part in (documents.tokens, documents.learned, documents.offsets):
         key.update(np.ascontiguousarray(part).tobytes())
     path = cache_folder() / "likelihoods" / f"{key.hexdigest()[:32]}.npy"
-    with locked(path):
-        with contextlib.suppress(OSError, ValueError, EOFError):  # the last of a file that is empty
-            kept = torch.from_numpy(np.load(path))
-            if kept.shape == (len(documents),):
-                return kept
+    if (found := _kept(path, len(documents))) is not None:  # also in a cache that can only be read
+        return torch.from_numpy(found)
+
+    def read() -> np.ndarray:
         progress.stage("evaluate", f"reading {len(documents):,} texts with the model as it is")
         with trainer.model.disable_adapter():
-            found = likelihoods_of(trainer, np.arange(len(documents)), progress)
-        partial = path.with_suffix(".partial.npy")
-        try:
-            np.save(partial, found)
-            replace(partial, path)
-        except OSError as error:  # such as a full disk: they are read anew next time
-            progress.say(f"{path.parent}: the likelihoods are not kept ({error.strerror or error})")
-            partial.unlink(missing_ok=True)
+            return likelihoods_of(trainer, np.arange(len(documents)), progress)
+
+    try:
+        with locked(path):
+            found = _kept(path, len(documents))
+            if found is None:
+                found = read()
+                _keep(path, found, progress)
+    except CacheError as error:
+        progress.say(f"the likelihoods are not kept: {error}")
+        found = read()
     return torch.from_numpy(found)
+
+
+def _kept(path: Path, n: int) -> np.ndarray | None:
+    """So many likelihoods from a file; None where it is not there, or damaged."""
+    with contextlib.suppress(OSError, ValueError, EOFError):  # the last of a file that is empty
+        found = np.load(path)
+        return found if found.shape == (n,) else None
+    return None
+
+
+def _keep(path: Path, likelihoods: np.ndarray, progress: Progress) -> None:
+    partial = path.with_suffix(".partial.npy")
+    try:
+        np.save(partial, likelihoods)
+        replace(partial, path)
+    except OSError as error:  # such as a full disk: they are read anew next time
+        progress.say(f"{path.parent}: the likelihoods are not kept ({error.strerror or error})")
+        partial.unlink(missing_ok=True)
 
 
 def run_trainer(

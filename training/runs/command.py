@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from training.common.checkpoint_folder import CURVES, FILES, FOLDERS, RESUME, report_in
+from training.common.checkpoint_folder import CURVES, FILES, FINAL, FOLDERS, RESUME, report_in
 from training.common.cli import OneLineParser, contained, stoppable
 from training.common.config import add_config, add_settings
 from training.common.files import (
@@ -40,13 +40,15 @@ from training.loop.distributed import World
 from training.loop.learning_rate_finder import PICTURE, find_learning_rate
 from training.loop.outcome import run_report
 from training.loop.plan import DEVICES
-from training.loop.resume import Start, TrainingStates
+from training.loop.resume import BASE_FILES, Start, StateError, TrainingStates
 from training.loop.trainer import Trainer
+from training.models.bases import files_of
 from training.reporting.curves import draw_curves
 from training.reporting.report import REPORT_KEYS, write_report
 from training.reporting.tracking import tracking_problems
 from training.reporting.verdict import ending, in_words, is_cut_short, score_of, shortfall
 from training.settings.common import RENAMED, TrainingOptions
+from training.settings.model2 import Model2Options
 
 Options = TypeVar("Options", bound=TrainingOptions)
 
@@ -120,6 +122,16 @@ def configuration(options: TrainingOptions, data: Sequence[str]) -> dict[str, An
     return asdict(options) | {"data": list(data)}
 
 
+def compared(options: TrainingOptions, data: Sequence[str]) -> dict[str, Any]:
+    """The same with the files of the base, which decide as much."""
+    return configuration(options, data) | (base_files(options.base) if isinstance(options, Model2Options) else {})
+
+
+def base_files(base: str) -> dict[str, dict[str, str]]:
+    """The files of a base with their hashes, for the settings of a run; nothing where none are here yet."""
+    return {BASE_FILES: found} if (found := files_of(base)) else {}
+
+
 def begin(
     options: Options, data: Sequence[str], out: Path, start: Start, room: Callable[[Options, Path], list[str]]
 ) -> TrainingStates:
@@ -142,7 +154,7 @@ def check(
     options: Options, data: Sequence[str], out: Path, start: Start, room: Callable[[Options, Path], list[str]]
 ) -> TrainingStates:
     """The checks of ``begin`` alone."""
-    states = TrainingStates(out, configuration(options, data), options.keep_checkpoints)
+    states = TrainingStates(out, compared(options, data), options.keep_checkpoints)
     problems = options.problems()
     problems += data_problems(data) + tracking_problems(options.report_to, out) + states.problems(start)
     adopt_old_run(out)
@@ -273,15 +285,32 @@ def finish(
     """Write all that comes beside a trained model, and forget its states unless it can go on: each part that fails is
     said, is None in the report, and costs nothing else. Returns the whole report.
 
+    Where the model itself or the report cannot be written, the state of the run is kept: --resume writes them then.
+
     Args:
         report: what it says of this model; what it says of every run is added.
         exports: other forms of the model by their names in ``out``, each made of the one before.
         title: of the curves.
         key: of what the data held when the run began.
+
+    Raises:
+        StateError: ``final/`` could not be written.
     """
     told = f"stopped while {out} was written: the trained weights are there, and nothing is half written"
     with stoppable(told):
-        return _finish(out, run, states, report, exports, title, key)
+        ended = None if run.trainer.is_cut_short else run.trainer.ended()
+        try:
+            _finish(out, run, states, report, exports, title, key)
+            if FINAL in exports and report["written"][FINAL] is None:
+                raise StateError(
+                    f"{out / FINAL} is not written, for the reason above; make room and go on with --resume"
+                )
+        except Exception:
+            run.trainer.keep(ended)
+            raise
+        if not run.trainer.is_cut_short:
+            states.remove()
+        return report
 
 
 def _finish(
@@ -292,7 +321,7 @@ def _finish(
     exports: Mapping[str, Callable[[], Any]],
     title: str,
     key: str,
-) -> dict[str, Any]:
+) -> None:
     trainer = run.trainer
     report |= run_report(trainer.outcome, trainer.outcome.best, run.dataset, trainer.compute, trainer.energy_used)
     report |= {"seed": states.config["seed"], "config": states.config}
@@ -307,9 +336,6 @@ def _finish(
     write_report(out, report)
     contained("data_card.json is not written", run.dataset.write_card, out)
     contained("README.md is not written", write_cards, out)
-    if not trainer.is_cut_short:
-        states.remove()
-    return report
 
 
 def _part(out: Path, name: str, write: Callable[[], Any], lacking: str = "") -> str | None:
@@ -337,7 +363,7 @@ def _part(out: Path, name: str, write: Callable[[], Any], lacking: str = "") -> 
 def is_finished(options: TrainingOptions, data: Sequence[str], out: Path, progress: Progress) -> bool:
     """Whether the folder holds the result of this very run, with nothing left to go on with; of another finished run
     it is said what has changed."""
-    states = TrainingStates(out, configuration(options, data))
+    states = TrainingStates(out, compared(options, data))
     changed = None if states.steps() or data_problems(data) else states.finished(key_of(options, data))
     if changed:
         progress.say(f"{out} holds a finished run, but {', '.join(changed)}; training anew")

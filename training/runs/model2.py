@@ -20,7 +20,7 @@ from training.inference.generation import generate
 from training.loop.distributed import World
 from training.loop.flops import counted
 from training.loop.plans import base_problems, shape_in_training
-from training.loop.resume import Start, TrainingStates
+from training.loop.resume import BASE_FILES, Start, TrainingStates
 from training.loop.scoring import Score
 from training.loop.trainer import Trainer
 from training.models.bases import Base, is_here, load_base, out_of_reach
@@ -29,7 +29,7 @@ from training.models.gguf_format import export_gguf, gguf_problem
 from training.models.known_bases import KNOWN
 from training.reporting.metrics import read_metrics
 from training.reporting.tracking import tracking
-from training.runs.command import SAMPLE_QUESTIONS, begin, compute_for, describe_cuts, finish, key_of
+from training.runs.command import SAMPLE_QUESTIONS, base_files, begin, compute_for, describe_cuts, finish, key_of
 from training.settings.model2 import Model2Options
 
 
@@ -152,6 +152,8 @@ def train_model2(
     states = begin(options, data, out, start, base_problems)
     key = key_of(options, data)
     run = set_up(options, data, out, progress, states, states.newest() if start == "resume" else None, world)
+    if BASE_FILES not in states.config or not Path(options.base).expanduser().is_dir():
+        states.take(base_files(options.base))  # of the Hub, which may have sent other ones
     base, trainer = run.base, run.trainer
     report_to = options.report_to if world.is_first else "none"
     with tracking(report_to, out, states.config) as listener:
@@ -168,26 +170,30 @@ def train_model2(
     if not world.is_first:
         return {}
     progress.stage("export", f"writing {out}")
-    trained = run.trainable
     flops = contained(
         "operations are not counted", lambda: counted(shape_in_training(options), options.seq_len, outcome.tokens)
     )
-    run.method.finish(out)
+    beside_layers = sum(p.numel() for name, p in base.model.named_parameters() if "lora_" in name)
     report = {
         "model": "model2",
         "base": options.base,
         "method": options.method,
-        "parameters": base.model.num_parameters(),
-        "trainable_parameters": trained,
-        "size_bytes": sum(file.stat().st_size for file in (out / FINAL).glob("*.safetensors")),
+        "parameters": base.model.num_parameters() - beside_layers,
+        "trainable_parameters": run.trainable,
+        "size_bytes": None,
         **(flops or {}),
         "base_val_loss": before.get("loss"),
         "base_val_bits_per_byte": before.get("bits_per_byte"),
     }
     title = f"Model 2, {report['parameters'] / 1e6:.0f}M parameters, fine-tuned ({options.method})"
-    gguf = out / GGUF
-    beside = {GGUF: lambda: export_gguf(out / FINAL, gguf, options.gguf)}
-    return finish(out, run, states, report, beside, title, key)
+    final, gguf = out / FINAL, out / GGUF
+
+    def write_final() -> None:
+        run.method.finish(out)
+        report["size_bytes"] = sum(file.stat().st_size for file in final.glob("*.safetensors"))
+
+    forms = {FINAL: write_final, GGUF: lambda: export_gguf(final, gguf, options.gguf)}
+    return finish(out, run, states, report, forms, title, key)
 
 
 def make_method(base: Base, options: Model2Options, compute: Compute) -> Full | Lora:

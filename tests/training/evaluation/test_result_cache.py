@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
+from training.corpus.embedded import records_sha256
+from training.corpus.records import FOLDER
 from training.data.prepare import data_key
 from training.evaluation import result_cache
 from training.evaluation.result_cache import KEPT_DAYS, ResultCache, code_version
@@ -82,3 +85,18 @@ def test_data_are_told_apart_by_what_their_files_hold(tmp_path: Path) -> None:
     path.write_text('{"text": "another"}\n')
     assert data_key([str(path)], None) != before
     assert data_key(["core"], None) == data_key(("core",), None) != data_key(["art"], None)
+
+
+def test_embedded_data_are_told_apart_by_their_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, keys = tmp_path / "rows.jsonl", {"core": data_key(["core"], None)}
+    path.write_text('{"text": "one"}\n')
+    keys["file"] = data_key([str(path)], None)
+    records = tmp_path / "records"
+    shutil.copytree(FOLDER, records)
+    assert records_sha256(records) == records_sha256()
+    (records / "mine.toml").write_text('[[term]]\nname = "a new one"\n')
+    changed = records_sha256(records)
+    assert changed != records_sha256()
+    monkeypatch.setattr("training.corpus.embedded.records_sha256", lambda: changed)
+    assert data_key(["core"], None) != keys["core"]
+    assert data_key([str(path)], None) == keys["file"]

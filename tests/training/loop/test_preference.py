@@ -152,6 +152,17 @@ def test_likelihoods_that_were_kept_and_are_damaged_are_read_anew(tmp_path: Path
     assert np.array_equal(np.load(path), trainer.reference.numpy())
 
 
+def test_a_cache_that_cannot_be_written_costs_the_kept_likelihoods_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer = trainer_for(tmp_path, "dpo")
+    (tmp_path / "no folder").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no folder"))
+    found = reference_likelihoods(trainer, "nowhere to keep it", Progress())
+    assert found.numpy() == pytest.approx(trainer.reference.numpy(), abs=1e-5)
+    assert "the likelihoods are not kept: " in capsys.readouterr().err
+
+
 def test_a_full_disk_costs_the_kept_likelihoods_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

@@ -179,6 +179,34 @@ def test_weights_that_a_full_disk_refuses_to_a_run_that_goes_on_are_one_line_too
         again.restore(state)
 
 
+def test_weights_that_cannot_be_written_leave_a_state_to_go_on_from(tmp_path: Path) -> None:
+    """Also where the run was too short to save any before."""
+
+    def keep(step: int, scores: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = saved_run(tmp_path, SAVING)
+    run.on_best = keep
+    with pytest.raises(StateError, match=r"weights of step 8 cannot be written: .*; make room and go on with --resume"):
+        run.run()
+    again = saved_run(tmp_path, SAVING)
+    assert again.outcome.steps == 8
+    assert again.run().steps == 24
+
+
+def test_a_base_is_known_by_its_files_and_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base").mkdir()
+    before = {"base": "base", "base_files": {"config.json": "1", "tokenizer.json": "2"}}
+    for same in ("base/", "./base", str(tmp_path / "base")):
+        assert differences(before, before | {"base": same}) == []
+    now = before | {"base_files": {"config.json": "3", "tokenizer.json": "2", "added_tokens.json": "4"}}
+    changed = ["added_tokens.json of the base base has changed since", "config.json of the base base has changed since"]
+    assert differences(before, now) == changed
+    assert differences(before, now | {"base": "gpt2"}) == ["base was base and is gpt2"]
+    assert differences({"base": "base"}, now) == [], "of a version that noted none"
+
+
 def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
     run = saved_run(tmp_path, replace(SAVING, save_steps=1, keep_checkpoints=3))
     run.outcome.best_step = 2  # as if no later score had been better

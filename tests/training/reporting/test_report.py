@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -148,3 +149,18 @@ def test_what_would_be_made_of_an_older_model_is_not_written(
     assert not (out / "hf").exists()
     assert not (out / "model.gguf").exists()
     assert "model.gguf is not written: it is made of hf" in capsys.readouterr().err
+
+
+def test_measurements_that_find_no_room_cost_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = Metrics(tmp_path / "metrics.jsonl")
+    metrics.write(step=1, loss=2.0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (metrics.path.stat().st_size + 10, hard))  # room for half a row
+    try:
+        for step in (2, 3):
+            metrics.write(step=step, loss=2.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    metrics.write(step=4, loss=1.0)
+    assert read_metrics(metrics.path) == [{"step": 1, "loss": 2.0}, {"step": 4, "loss": 1.0}]
+    assert capsys.readouterr().err == "metrics.jsonl lacks measurements: [Errno 27] File too large\n"
