@@ -157,12 +157,14 @@ async def poll(http: httpx.AsyncClient, found: list[tuple[float, dict[str, float
 
 async def observe(page: Wire, http: httpx.AsyncClient, chance: random.Random, known: Knowledge) -> Round:
     """Ask one question and write down all that can be seen until both answers are there."""
-    chips = [unescape(text) for text in re.findall(r'class="chip">(.*?)</button>', page.text("suggestions"))]
+    chips = [unescape(text) for text in re.findall(r'class="chip"[^>]*>(.*?)</button>', page.text("suggestions"))]
+    if not chips:
+        raise RuntimeError("no suggestion is seen; read them as the page writes them now")
     metrics: list[tuple[float, dict[str, float]]] = []
     health: list[float] = []
     polling = asyncio.create_task(poll(http, metrics, health))
     await asyncio.sleep(3 * POLL_SECONDS)
-    page.set("prompt", chance.choice(chips) if chips else f"What is {chance.random()}?")
+    page.set("prompt", chance.choice(chips))
     asked_at, page.seen = time.monotonic(), []
     await page.click("send")
     await page.follow()
@@ -188,8 +190,8 @@ async def observe(page: Wire, http: httpx.AsyncClient, chance: random.Random, kn
         "requests until the answers": len(page.seen),
         "words left less words right": words[0] - words[1],
         "seconds of a health check": float(np.mean(health)) if health else 0.0,
-        "suggestions against known sides": float(ranks @ [known.surplus[text] for text in chips]) if chips else 0.0,
-        "known side of the first suggestion": known.surplus[chips[0]] if chips else 0,
+        "suggestions against known sides": float(ranks @ [known.surplus[text] for text in chips]),
+        "known side of the first suggestion": known.surplus[chips[0]],
         "number of the round": float(page.values[page.key]),
         "number of the round, odd": float(page.values[page.key]) % 2,
         "what would even out the block": -sum(own),

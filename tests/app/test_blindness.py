@@ -158,6 +158,7 @@ def test_an_attacker_who_polls_everything_guesses_no_better_than_chance() -> Non
     verdict = judge([one for rounds in found.values() for one in rounds], seed=13)
     assert verdict.rounds == 60
     assert len(verdict.p_values) >= 10, "there is something to be seen"
+    assert "suggestions against known sides" in verdict.p_values, "the suggestions among it"
     assert verdict.leaks(0.001) == []
     assert verdict.p_classifier > 0.001
 
