@@ -45,6 +45,9 @@ HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 DECIDING = ("*config.json", "adapter_model.*", "*token*", "vocab.*", "merges.txt", "*.model", "*.tiktoken", "*.py")
 """Files of a base beside its weights: settings of the model and of its answers, its tokenizer, adapter and own code."""
 
+FOR_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff")
+"""What a base says of sampling; some say it beside ``do_sample=false``, which takes the likeliest token."""
+
 PROBE_SECONDS = 5.0
 """How long the Hub may take to answer whether a default base can be had."""
 
@@ -201,6 +204,9 @@ def prepare_for_chat(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
     tokenizer.chat_template = guarded_template(CHAT_TEMPLATE, "message['content']", special_tokens)
     if len(tokenizer) > rows:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=True)
+    if not model.generation_config.do_sample:  # or transformers refuses to save the model, after the training
+        for name in FOR_SAMPLING:
+            setattr(model.generation_config, name, None)
     for config in (model.config, model.generation_config):
         config.eos_token_id = tokenizer.convert_tokens_to_ids(TURN_END)
         config.pad_token_id = tokenizer.pad_token_id
