@@ -84,13 +84,17 @@ def lay_out_improve(tab: gr.Tab, runtime: Runtime, looked: Callable[[str], None]
         page.run.stop()
         return page.running(model)
 
+    def start_test(model: Any, method: Any, version: Any, sure: Any) -> tuple[Any, ...]:
+        told, *outcome = page.begin(model, version, sure)
+        return told, page.counts(model, method), *outcome  # those of the study that runs from now on
+
     tab.select(show, [model, method], [counts, *running, *made], **quiet)
     gr.on([model.input, method.input], show, [model, method], [counts, *running, *made], **quiet)
     train.click(start, [model, method], [said, *running], **quiet)
     stop.click(end, model, running, **quiet)
     timer.tick(follow, model, [*running, *made], **quiet)
     version.input(page.made, [model, version], made, **quiet)
-    begin.click(page.begin, [model, version, sure], [said, *made], **quiet)
+    begin.click(start_test, [model, method, version, sure], [said, counts, *made], **quiet)
     return timer
 
 

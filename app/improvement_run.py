@@ -18,7 +18,7 @@ from pathlib import Path
 from app.child import LOGS, Child, last_line, short_path, why
 from app.demo_training import MOST_CHARS, RESTART, STAGES, STARTING, Step
 from app.improvements import next_folder
-from app.model_files import NAMES, settled
+from app.model_files import NAMES, home
 from training.common.checkpoint_folder import HOME, RESUME
 from training.common.progress import State, read_state
 
@@ -77,7 +77,7 @@ class ImprovementRun:
             spec: its SPEC, of which :meth:`lacks` has nothing to say.
             study: the label of the study whose votes it learns from.
         """
-        out = next_folder(spec)
+        checkpoint, out = home(spec), next_folder(spec)
         assert out is not None
         with self._lock:
             if self._told.state == "running":
@@ -85,7 +85,7 @@ class ImprovementRun:
             self._progress_file.unlink(missing_ok=True)
             self._child = Child()
             self._told = Told("running", title=f"{NAMES[model]} learns from the votes ({method.upper()})")
-        command = [*self._command, "--model", model, "--checkpoint", str(out.parents[1]), "--out", str(out)]
+        command = [*self._command, "--model", model, "--checkpoint", str(checkpoint), "--out", str(out)]
         command += ["--db", str(self._database.resolve()), f"--study={study}", "--method", method]
         command += ["--progress", str(self._progress_file)]
         log = self._logs / f"improve-{model}-{time.strftime('%Y%m%d-%H%M%S')}.log"
@@ -136,9 +136,3 @@ class ImprovementRun:
     @property
     def _progress_file(self) -> Path:
         return Path(self._folder.name) / "progress.json"
-
-
-def folder_of(spec: str) -> str:
-    """The folder of the training of a SPEC's model, as a user would type it; the SPEC itself without one."""
-    out = next_folder(spec)
-    return short_path(out.parents[1]) if out else settled(spec)

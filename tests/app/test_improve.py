@@ -125,10 +125,10 @@ def test_a_run_tells_how_far_it_is_and_how_it_ended(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "training_report.json").write_text("{}")
 
-    def started(end: str) -> ImprovementRun:
+    def started(end: str, spec: Path = folder) -> ImprovementRun:
         run = ImprovementRun(tmp_path / "v.db", (sys.executable, "-c", SCRIPT + end), tmp_path / "logs")
-        run.start("model2", str(folder), "dpo", "Test study#1")
-        run.start("model2", str(folder), "dpo", "Test study#1")
+        run.start("model2", str(spec), "dpo", "Test study#1")
+        run.start("model2", str(spec), "dpo", "Test study#1")
         return run
 
     run = started("time.sleep(60)")
@@ -152,6 +152,10 @@ def test_a_run_tells_how_far_it_is_and_how_it_ended(tmp_path: Path) -> None:
     (folder / "improved" / "1" / "resume").mkdir()
     assert ended(started("")).state == "done"
     assert (folder / "improved" / "1" / "told.txt").read_text().endswith("--restart"), "what was of another method"
+    (folder / "improved" / "1" / "training_report.json").write_text(json.dumps({"improvement": improvement()}))
+    assert ended(started("", folder / "improved" / "1")).state == "done"
+    told = (folder / "improved" / "2" / "told.txt").read_text().split()
+    assert told[2:6] == ["--checkpoint", str(folder / "improved" / "1"), "--out", str(folder / "improved" / "2")]
     assert "server" in run.lacks("openai:http://localhost/v1#m")
     assert "no training report" in run.lacks(str(tmp_path / "lone.gguf"))
 
@@ -237,6 +241,7 @@ def test_from_votes_to_a_running_test_without_a_terminal(
             page.check("#improve-sure input")
             page.click("#improve-begin")
             page.wait_for_selector("#improve-said:has-text('is running')", timeout=30_000)
+            page.wait_for_selector("#improve-counts:has-text('0 testers are too few')")
             [described] = running.rows("SELECT models FROM studies ORDER BY id DESC LIMIT 1")[0]
             models = json.loads(described)
             assert models["model2"]["improves"] is True

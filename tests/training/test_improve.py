@@ -123,6 +123,8 @@ def test_a_few_held_out_pairs_are_not_judged() -> None:
     assert not found["judged"]
     assert "29 held-out pairs of 29 testers" in found["why_not"]
     assert found["gain"]["accuracy"] == 1
+    one = compare(zeros[:1], zeros[:1], sizes[:1], ["t1"])
+    assert one["why_not"].startswith("1 held-out pair of 1 tester are too few")
     more = compare(np.zeros((60, 2)), np.zeros((60, 2)), np.ones((60, 2)), [f"t{n % 9}" for n in range(60)])
     assert more["judged"]
     assert more["gain"]["accuracy"] == more["before"]["accuracy"] == 0.5

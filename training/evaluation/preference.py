@@ -63,10 +63,10 @@ def compare(before: np.ndarray, after: np.ndarray, sizes: np.ndarray, testers: S
     longer = sizes[:, 0] > sizes[:, 1] if len(sizes) else np.zeros(0, bool)
     gain = ahead(gained[:, 0] - gained[:, 1])
     few = len(before) < LEAST_PAIRS or n_testers < LEAST_TESTERS
-    why = (
-        f"{len(before)} held-out pairs of {n_testers} testers are too few to judge; {LEAST_PAIRS} pairs of "
-        f"{LEAST_TESTERS} testers are needed"
+    pairs, people = (
+        f"{n} {word}{'s' * (n != 1)}" for n, word in ((len(before), "held-out pair"), (n_testers, "tester"))
     )
+    why = f"{pairs} of {people} are too few to judge; {LEAST_PAIRS} pairs of {LEAST_TESTERS} testers are needed"
     return {
         "before": accuracy(ahead(per_byte[0][:, 0] - per_byte[0][:, 1]), testers),
         "after": accuracy(ahead(per_byte[1][:, 0] - per_byte[1][:, 1]), testers),
