@@ -56,7 +56,7 @@ def _left_out(header: Mapping[str, Any], method: str) -> str:
     reasons |= {why: header["outcomes"].get(name, 0) for name, why in UNUSED.items() if name not in USABLE[method]}
     rows = "".join(f"<tr><td>{escape(why)}</td><td>{n:,}</td></tr>" for why, n in reasons.items() if n)
     if not rows:
-        return '<p class="hint">Every vote can be learned from.</p>'
+        return '<p class="hint">Every vote can be learned from.</p>' if header["n_votes"] else ""
     table = f"<table><thead><tr><th>Not learned from</th><th>votes</th></tr></thead><tbody>{rows}</tbody></table>"
     return f"<div class='wide' tabindex='0' role='region' aria-label='Not learned from'>{table}</div>"
 

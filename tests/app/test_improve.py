@@ -67,6 +67,7 @@ def test_what_votes_can_teach_is_counted_by_the_method(tmp_path: Path) -> None:
     assert "too few to judge by" in told
     few = counts_html(preferences(open_test(tmp_path / "none.db").database), "dpo", DESIGN)
     assert "0 testers are too few to claim anything" in unescape(few)
+    assert "Every vote" not in few, "there is none"
 
 
 def test_what_came_of_a_training_is_told_with_its_limits(tmp_path: Path) -> None:
