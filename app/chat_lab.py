@@ -109,7 +109,7 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
             yield text, *shown.values(), gr.skip(), None
             return
         told = clean_prompt(before) if isinstance(before, str) else ""
-        first: list[Message] = [{"role": "system", "content": told}] if told else []
+        first: list[Message] = [Message("system", told)] if told else []
         replies = {}
         for model in WHO[names]:
             sampling = Sampling(int(tokens), float(heat), float(mass), secrets.randbits(31))
@@ -170,5 +170,5 @@ def _plain(history: list[Any]) -> list[Message]:
         content = message["content"]
         if isinstance(content, list):  # Gradio keeps a message as parts
             content = "".join(part.get("text", "") for part in content if isinstance(part, dict))
-        messages.append({"role": message["role"], "content": unescape(str(content))})
+        messages.append(Message(message["role"], unescape(str(content))))
     return messages

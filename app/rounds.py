@@ -338,7 +338,7 @@ class Rounds:
         seconds = time.monotonic() - started
         raw = "".join(parts)
         text = clean_answer(raw)
-        flag = leaks(text, " ".join(message["content"] for message in messages if message["role"] == "user"))
+        flag = leaks(text, " ".join(message.content for message in messages if message.role == "user"))
         return Answer(text, tokens, seconds, first, finish or "cancelled", flag, raw)
 
     def _history(self, exchanges: list[tuple[str, dict[str, str]]], text: str) -> dict[str, list[Message]]:
@@ -377,11 +377,8 @@ def _conversation(battle: Battle) -> list[tuple[str, dict[str, str]]]:
 
 
 def _messages(exchanges: list[tuple[str, dict[str, str]]], model: str, text: str) -> list[Message]:
-    messages = []
-    for prompt, answers in exchanges:
-        messages.append({"role": "user", "content": prompt})
-        messages.append({"role": "assistant", "content": answers[model]})
-    return [*messages, {"role": "user", "content": text}]
+    said = [m for q, answers in exchanges for m in (Message("user", q), Message("assistant", answers[model]))]
+    return [*said, Message("user", text)]
 
 
 def _stopped(answer: Answer) -> Answer:

@@ -60,7 +60,7 @@ from feedback.blind_test import BlindTest
 from feedback.database import Database
 from feedback.statistics import load_study
 from training.common.checkpoint_folder import MODEL1_FOLDER, MODEL2_FOLDER
-from training.inference.engines import Sampling
+from training.inference.engines import Message, Sampling
 from training.inference.engines.spec import open_engine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -131,7 +131,7 @@ class Model:
             began, tokens, finish = time.monotonic(), 0, ""
             parts = []
             sampling = Sampling(128, 0.7, 0.9, seed + 1000 * attempt)
-            for piece in self.engine.stream([{"role": "user", "content": question}], sampling, threading.Event()):
+            for piece in self.engine.stream([Message("user", question)], sampling, threading.Event()):
                 parts.append(piece.text)
                 tokens += piece.tokens
                 finish = piece.finish or finish

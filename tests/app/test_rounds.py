@@ -79,8 +79,8 @@ def test_the_oldest_exchange_is_left_out_for_both_when_the_room_ends(rounds: Rou
     exchanges = [("x" * 2900, {"model1": "a", "model2": "b"}), ("short", {"model1": "c", "model2": "d"})]
     asked = rounds._history(exchanges, "now")
     assert [len(messages) for messages in asked.values()] == [3, 3]
-    assert asked["model1"][1]["content"] == "c"
-    assert asked["model2"][1]["content"] == "d"
+    assert asked["model1"][1].content == "c"
+    assert asked["model2"][1].content == "d"
 
 
 def test_a_question_that_no_model_can_read_is_refused_before_it_is_stored(rounds: Rounds) -> None:

@@ -17,7 +17,7 @@ from feedback.database import Database
 from feedback.study import Study
 from tests.any_server import JSON, SSE, Reply, Server, any_server, events, refusal
 from tests.app.serving import write_study
-from training.inference.engines import EngineError, Sampling, TooLong, Unanswerable
+from training.inference.engines import EngineError, Message, Sampling, TooLong, Unanswerable
 from training.inference.engines.openai_server import OpenAIServer
 from training.inference.engines.spec import open_engine
 from training.inference.openai_client import Address
@@ -32,7 +32,7 @@ def server() -> Iterator[Server]:
 
 
 def answer(engine: OpenAIServer, question: str = "Hello?") -> str:
-    pieces = engine.stream([{"role": "user", "content": question}], SAMPLING, threading.Event())
+    pieces = engine.stream([Message("user", question)], SAMPLING, threading.Event())
     return "".join(piece.text for piece in pieces)
 
 
@@ -159,13 +159,13 @@ def test_a_server_says_how_long_to_wait(server: Server) -> None:
 
 def test_a_conversation_that_is_too_long_is_told_apart(server: Server) -> None:
     engine = started(server)
-    assert engine.fits([{"role": "user", "content": "x" * 9000}], 16), "the server tells no context"
+    assert engine.fits([Message("user", "x" * 9000)], 16), "the server tells no context"
     server.chat = lambda body: refusal(400, "This model's maximum context length is 2048 tokens. You asked for 3000.")
     with pytest.raises(TooLong):
         answer(engine)
-    assert not engine.fits([{"role": "user", "content": "x" * 9000}], 16), "it is learnt"
-    assert not engine.fits([{"role": "user", "content": "\u7ed8" * 1500}], 16), "a sign is more than a third of a token"
-    assert engine.fits([{"role": "user", "content": "\u7ed8" * 1200}], 16)
+    assert not engine.fits([Message("user", "x" * 9000)], 16), "it is learnt"
+    assert not engine.fits([Message("user", "\u7ed8" * 1500)], 16), "a sign is more than a third of a token"
+    assert engine.fits([Message("user", "\u7ed8" * 1200)], 16)
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -15,11 +15,11 @@ from feedback.database import Database
 from feedback.study import Study
 from tests.app.chat_server import MODEL, ChatServer
 from tests.app.serving import wait_until, write_study
-from training.inference.engines import EngineError, Sampling
+from training.inference.engines import EngineError, Message, Sampling
 from training.inference.engines.llama_cpp import LlamaCpp
 from training.inference.engines.openai_server import OpenAIServer
 
-QUESTION = [{"role": "user", "content": "What is Impressionism?"}]
+QUESTION = [Message("user", "What is Impressionism?")]
 
 
 def ask(engine: Supervised) -> str:

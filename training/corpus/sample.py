@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-Role = Literal["user", "assistant", "text"]
+Role = Literal["system", "user", "assistant", "text"]
 
 FACT_SEPARATOR = " | "
 
@@ -15,9 +15,9 @@ class CorpusError(ValueError):
     """A mistake in the data or in naming it; the message is one line and says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of a chat, or a piece of plain prose (role ``text``)."""
+class Message(NamedTuple):
+    """One turn of a chat, or a piece of plain prose (role ``text``, in samples alone). A tuple, so that it unpacks;
+    ``_asdict`` makes of it what chat templates and servers take."""
 
     role: Role
     content: str
@@ -62,7 +62,9 @@ class Sample:
 
     def as_row(self) -> dict[str, Any]:
         """The sample as plain values, for JSON; without a reference where there is none."""
-        return {name: value for name, value in asdict(self).items() if name != "reference" or value}
+        row = {field.name: getattr(self, field.name) for field in fields(self)}
+        row["messages"] = [message._asdict() for message in self.messages]
+        return {name: value for name, value in row.items() if name != "reference" or value}
 
 
 @dataclass(frozen=True)

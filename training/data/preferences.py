@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from training.corpus.sample import Message
 from training.data.documents import ChatForm, Documents, EncodeBatch
 from training.data.preference_file import Preferences, PreferencesError
 
@@ -50,9 +51,6 @@ class PreferenceData:
     held_out: Examples
     mismatched: np.ndarray
     left_out: Mapping[str, int]
-
-
-Message = tuple[str, str]
 
 
 def prepare_preferences(
@@ -157,10 +155,8 @@ def _check_any(
 
 def _messages(record: Mapping[str, Any], answer: Any) -> list[Message]:
     """The conversation of one side; after several questions ``answer`` is a list of messages."""
-    asked = [(message["role"], message["content"]) for message in record["prompt"]]
-    if isinstance(answer, str):
-        return [*asked, ("assistant", answer)]
-    return [*asked, *((message["role"], message["content"]) for message in answer)]
+    said = [{"role": "assistant", "content": answer}] if isinstance(answer, str) else answer
+    return [Message(message["role"], message["content"]) for message in (*record["prompt"], *said)]
 
 
 def vote_of(record: Mapping[str, Any]) -> str:

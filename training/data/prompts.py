@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
+from training.corpus.sample import Message
+
 Encode = Callable[[str, bool], list[int]]
 """Ids of a text; the flag says whether special tokens in it are read as such."""
 
@@ -108,6 +110,11 @@ def fit(ids: Sequence[int], context: int, max_new_tokens: int) -> tuple[list[int
     return kept, max(1, min(max_new_tokens, context - len(kept)))
 
 
+def _saying(messages: Sequence[Message], contents: Sequence[str]) -> list[dict[str, str]]:
+    """The messages with other contents, as a chat template takes them."""
+    return [{"role": message.role, "content": said} for message, said in zip(messages, contents, strict=True)]
+
+
 class ChatTokenizer:
     """A tokenizer of transformers in which words are words.
 
@@ -127,18 +134,19 @@ class ChatTokenizer:
         """Ids of words alone."""
         return plain_ids(self.encode, encodable(text), self.special)
 
-    def render(self, messages: Sequence[dict[str, str]], contents: Sequence[str], *, answer_follows: bool) -> str:
+    def render(self, messages: Sequence[Message], contents: Sequence[str], *, answer_follows: bool) -> str:
         """The messages as the template writes them, saying ``contents``."""
-        said = [{**message, "content": content} for message, content in zip(messages, contents, strict=True)]
         how = {} if self.template is None else {"chat_template": self.template}
-        return self.tokenizer.apply_chat_template(said, add_generation_prompt=answer_follows, tokenize=False, **how)
+        return self.tokenizer.apply_chat_template(
+            _saying(messages, contents), add_generation_prompt=answer_follows, tokenize=False, **how
+        )
 
-    def prompt(self, messages: Sequence[dict[str, str]], *, answer_follows: bool = True) -> list[int]:
+    def prompt(self, messages: Sequence[Message], *, answer_follows: bool = True) -> list[int]:
         """Ids of a conversation up to where the answer begins."""
         return conversation_ids(
             lambda contents: self.render(messages, contents, answer_follows=answer_follows),
             self.encode,
-            [encodable(message["content"]) for message in messages],
+            [encodable(message.content) for message in messages],
             self.special,
         )
 
@@ -189,7 +197,7 @@ def _quoted(text: str) -> str:
 
 def llama_cpp_prompt(
     post: Callable[[str, dict[str, Any]], Any],
-    messages: Sequence[dict[str, str]],
+    messages: Sequence[Message],
     context: int | None = None,
     max_new_tokens: int = 0,
 ) -> list[int] | None:
@@ -207,11 +215,10 @@ def llama_cpp_prompt(
         return list(post("/tokenize", body)["tokens"])
 
     def render(contents: Sequence[str]) -> str:
-        said = [{**message, "content": content} for message, content in zip(messages, contents, strict=True)]
-        return str(post("/apply-template", {"messages": said})["prompt"])
+        return str(post("/apply-template", {"messages": _saying(messages, contents)})["prompt"])
 
-    contents = [encodable(message["content"]) for message in messages]
-    as_meant = contents == [m["content"] for m in messages] and not holds_special(encode, "\n".join(contents))
+    contents = [encodable(message.content) for message in messages]
+    as_meant = contents == [message.content for message in messages] and not holds_special(encode, "\n".join(contents))
     if as_meant and context is None:
         return None
     ids = conversation_ids(render, encode, contents)

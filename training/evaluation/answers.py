@@ -52,7 +52,7 @@ def measure(
     """
     if not samples:
         raise Unavailable("the held-out data have no questions, only prose")
-    conversations = [[(m.role, m.content) for m in sample.messages[:-1]] for sample in samples]
+    conversations = [sample.messages[:-1] for sample in samples]
     answers = subject.answers(conversations, max_new_tokens)
     words = [answer.text.split() for answer in answers]
     per_sample: dict[str, Any] = {

@@ -137,12 +137,11 @@ class TemplateForm:
 
     def render(self, conversation: Chat, *, answer_follows: bool) -> str:
         """The conversation as the model's template writes it."""
-        messages = [{"role": role, "content": content} for role, content in conversation]
-        return self._render(messages, [content for _, content in conversation], answer_follows)
+        return self._render(conversation, [message.content for message in conversation], answer_follows)
 
-    def _render(self, messages: Sequence[dict[str, str]], contents: Sequence[str], answer_follows: bool) -> str:
+    def _render(self, conversation: Chat, contents: Sequence[str], answer_follows: bool) -> str:
         try:
-            return self._chat.render(messages, contents, answer_follows=answer_follows)
+            return self._chat.render(conversation, contents, answer_follows=answer_follows)
         except Exception as error:  # templates raise errors of their own, for roles that they do not know
             raise Unavailable(f"its chat template cannot write the conversation: {error}") from error
 
@@ -150,17 +149,16 @@ class TemplateForm:
         return any(holds_special(self._chat.encode, content, self._chat.special) for content in contents)
 
     def prompt(self, conversation: Chat) -> list[int]:
-        messages = [{"role": role, "content": content} for role, content in conversation]
         return conversation_ids(
-            lambda contents: self._render(messages, contents, True),
+            lambda contents: self._render(conversation, contents, True),
             self._chat.encode,
-            [encodable(content) for _, content in conversation],
+            [encodable(message.content) for message in conversation],
             self._chat.special,
         )
 
     def pair(self, context: Chat | str, continuation: str) -> Pair:
         if not isinstance(context, str):
-            if self._typed_special([*(content for _, content in context), continuation]):
+            if self._typed_special([*(message.content for message in context), continuation]):
                 return self.prompt(context), self.encode(continuation)
             rendered = self.render(context, answer_follows=True)
             return split_pair(lambda text: self._chat.encode(text, special=True), rendered, continuation)
@@ -182,7 +180,7 @@ class TemplateForm:
             return Document(ids, scored, scored, answer_bytes, all_bytes)
         if self._typed_special(contents):
             return self._document_in_parts(sample, is_answer, answer_bytes, all_bytes)
-        text = self.render([(message.role, message.content) for message in sample.messages], answer_follows=False)
+        text = self.render(sample.messages, answer_follows=False)
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         ids, offsets = encoded["input_ids"], np.array(encoded["offset_mapping"])
         answers, everything = np.zeros(len(ids), bool), np.zeros(len(ids), bool)
@@ -199,13 +197,13 @@ class TemplateForm:
 
     def _document_in_parts(self, sample: Sample, is_answer: list[bool], answer_bytes: int, all_bytes: int) -> Document:
         """A conversation in which a special token was typed: each message is encoded by itself, as plain text."""
-        messages = [{"role": message.role, "content": message.content} for message in sample.messages]
         contents = [encodable(message.content) for message in sample.messages]
         ids: list[int] = []
         answers: list[bool] = []
         everything: list[bool] = []
         said_before: int | None = None
-        for text, said_by in parts(lambda said: self._render(messages, said, False), contents, range(len(contents))):
+        pieces = parts(lambda said: self._render(sample.messages, said, False), contents, range(len(contents)))
+        for text, said_by in pieces:
             new = self._chat.encode(text, special=True) if said_by is None else self.encode(text)
             scored = [said_by is not None] * len(new)
             if said_before is not None and new and new[0] in self.stop_ids:

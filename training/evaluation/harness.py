@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.corpus.hub import FOLDER_VARIABLE
+from training.corpus.sample import Message
 from training.evaluation.items import BenchmarkError
 from training.evaluation.subjects import Chat, Subject, Unavailable
 
@@ -208,11 +209,11 @@ def harness_model(subject: Subject) -> Any:
         def tokenizer_name(self) -> str:
             return subject.sha256
 
-        def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        def apply_chat_template(self, chat_history: list[dict[str, Any]], add_generation_prompt: bool = True) -> str:
             if not add_generation_prompt:
                 raise Unavailable("the task begins the answer itself, which is not done in a chat; run it without one")
             key = json.dumps(chat_history, ensure_ascii=False)
-            self._chats[key] = [(turn["role"], turn["content"]) for turn in chat_history]
+            self._chats[key] = [Message(turn["role"], turn["content"]) for turn in chat_history]
             return key
 
         def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
@@ -226,7 +227,7 @@ def harness_model(subject: Subject) -> Any:
             answers = [""] * len(requests)
             for new_tokens in {_new_tokens(request) for request in requests}:
                 chosen = [i for i, request in enumerate(requests) if _new_tokens(request) == new_tokens]
-                asked = [self._chats.get(c, [("user", c)]) for c in (requests[i].args[0] for i in chosen)]
+                asked = [self._chats.get(c, [Message("user", c)]) for c in (requests[i].args[0] for i in chosen)]
                 for i, answer in zip(chosen, subject.answers(asked, new_tokens), strict=True):
                     answers[i] = _until(answer.text, requests[i].args[1].get("until", ()))
             return answers

@@ -105,8 +105,7 @@ class GGUFModel(LocalModel):
         sampling = Sampling(max_new_tokens, temperature=0.0, top_p=1.0, seed=0)
 
         def answer(conversation: Chat) -> Answer:
-            messages = [{"role": role, "content": content} for role, content in conversation]
-            pieces = list(engine.stream(messages, sampling, threading.Event()))
+            pieces = list(engine.stream(list(conversation), sampling, threading.Event()))
             self.done(1)
             text, tokens = "".join(piece.text for piece in pieces), sum(piece.tokens for piece in pieces)
             stopped = pieces[-1].finish == "stop"

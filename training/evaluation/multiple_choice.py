@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from training.corpus.sample import Message
 from training.evaluation.contamination import Exposure
 from training.evaluation.intervals import DRAWS, mean_interval
 from training.evaluation.items import VERDICTS, Benchmark, Item
@@ -43,7 +44,7 @@ def choose(subject: Subject, items: Sequence[Item]) -> list[Choice]:
     Raises:
         Unavailable: a server that gives no likelihoods, or a model whose losses are not numbers.
     """
-    pairs = [([("user", item.question)], option) for item in items for option in item.options]
+    pairs = [([Message("user", item.question)], option) for item in items for option in item.options]
     found = iter(subject.loglikelihoods(pairs))
     choices = []
     for item in items:

@@ -49,7 +49,7 @@ class ServerModel:
 
     def answers(self, conversations: Sequence[Chat], max_new_tokens: int) -> list[Answer]:
         def answer(conversation: Chat) -> Answer:
-            messages = [{"role": role, "content": content} for role, content in conversation]
+            messages = [message._asdict() for message in conversation]
             fields = {"messages": messages, "max_tokens": max_new_tokens, "temperature": 0.0, "seed": 0}
             try:
                 told = list(self._client.chat(fields))
@@ -78,7 +78,7 @@ class ServerModel:
         if isinstance(context, str):
             before = self._tokenize({"prompt": context, "add_special_tokens": True})
         else:
-            messages = [{"role": role, "content": content} for role, content in context]
+            messages = [message._asdict() for message in context]
             before = self._tokenize({"messages": messages, "add_generation_prompt": True})
         after = self._tokenize({"prompt": continuation, "add_special_tokens": False})
         if not before:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from training.corpus.sample import Sample
+from training.corpus.sample import Message, Sample
 
-Chat = Sequence[tuple[str, str]]
-"""A conversation: (role, content) from the oldest turn on, the last one the user's."""
+Chat = Sequence[Message]
+"""A conversation from the oldest turn on, the last one the user's."""
 
 
 class Unavailable(Exception):

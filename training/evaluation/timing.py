@@ -23,7 +23,7 @@ from typing import Any, Literal
 from training.common.progress import quiet_transformers
 from training.hardware.energy import Energy, EnergyUse
 from training.hardware.memory import peak_memory_bytes
-from training.inference.engines import EngineError, Sampling
+from training.inference.engines import EngineError, Message, Sampling
 from training.inference.engines.llama_cpp import LlamaCpp
 from training.inference.engines.openai_server import OpenAIServer
 from training.inference.engines.pytorch import HuggingFace, TrainedFromScratch
@@ -101,7 +101,7 @@ class Served:
     def _answer(self, question: str, tokens: int) -> Timing:
         sampling = Sampling(tokens, temperature=0.0, top_p=1.0, seed=0, to_the_end=True)
         started, first, told = time.perf_counter(), 0.0, 0
-        for piece in self.engine.stream([{"role": "user", "content": question}], sampling, threading.Event()):
+        for piece in self.engine.stream([Message("user", question)], sampling, threading.Event()):
             if piece.tokens and not first:
                 first = time.perf_counter() - started
             told += piece.tokens

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from training.common.checkpoint_folder import MODEL1_FOLDER, TOKENIZER, CheckpointError
+from training.corpus.sample import Message
 from training.data.prompts import ChatTokenizer, fit
 from training.inference.decoding import Answer, Decoder, TextPieces, penalise, sample, stream_ids
 from training.models.checkpoint import load
@@ -33,10 +34,6 @@ __all__ = [
     "stream",
     "stream_ids",
 ]
-
-
-Message = tuple[str, str]
-"""A role, ``user`` or ``assistant``, and what was said."""
 
 
 def stream(
@@ -89,7 +86,7 @@ def generate_batch(
     Args:
         model: Model 1, or any causal language model of transformers.
         tokenizer: the model's own.
-        conversations: each a sequence of (role, content), the last one the user's.
+        conversations: each a sequence of messages, the last one the user's.
         stop: strings or token ids at which an answer ends; they are not part of it.
         seed: with a temperature, conversation i of Model 1 draws from seed + i; transformers draws for a batch at once.
         batch_size: conversations at a time.
@@ -148,8 +145,7 @@ def _from_transformers(
     """Prompts padded on the left, so that every answer begins at the same place."""
     settings: dict[str, Any] = {"max_new_tokens": 160, "temperature": 0.0} | sampling
     chat, context = ChatTokenizer(tokenizer), context_of(model)
-    chats = [[{"role": role, "content": content} for role, content in messages] for messages in conversations]
-    prompts = [fit(chat.prompt(messages), context, settings["max_new_tokens"]) for messages in chats]
+    prompts = [fit(chat.prompt(messages), context, settings["max_new_tokens"]) for messages in conversations]
     rooms = {room for _, room in prompts}
     if len(rooms) > 1:  # of a long prompt and a long answer, each gets what it gets alone
         alone = ([messages] for messages in conversations)
@@ -212,7 +208,7 @@ def generate(
 
         tokenizer = AutoTokenizer.from_pretrained(model.config._name_or_path)
     sampling |= {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_p": top_p}
-    return generate_batch(model, tokenizer, [[("user", prompt)]], **sampling)[0]
+    return generate_batch(model, tokenizer, [[Message("user", prompt)]], **sampling)[0]
 
 
 def complete(checkpoint: str | Path, question: str) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import sentencepiece
 
 from training.common.files import new_file, remove_file
+from training.corpus.sample import Message
 from training.data.documents import ChatForm, LossOn
 from training.data.prepare import Prepared, Recipe, prepare
 from training.data.prompts import encodable, guarded_template
@@ -88,8 +89,8 @@ class Tokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         return self.processor.decode([i for i in ids if i != PAD])
 
-    def encode_chat(self, messages: Sequence[tuple[str, str]]) -> list[int]:
-        """Ids of a chat that the assistant continues: ``messages`` are (role, content), the last one the user's."""
+    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+        """Ids of a chat that the assistant continues: the last of ``messages`` is the user's."""
         ids = [BEGIN]
         for role, content in messages:
             ids += [ASSISTANT if role == "assistant" else USER, *self.encode(content), END]

@@ -14,7 +14,7 @@ from training.common.checkpoint_folder import GGUF, HF, METRICS, PT, TOKENIZER
 from training.common.files import new_file, remove_file
 from training.common.options import OptionsError
 from training.common.progress import Progress
-from training.corpus import is_embedded
+from training.corpus import Message, is_embedded
 from training.data.dataset import Dataset, TokenisedDataset, load_dataset, tokenise_dataset
 from training.hardware.shards import whole_weights
 from training.inference.generation import generate_batch
@@ -111,7 +111,7 @@ def set_up(
             tokenizer.move(out / TOKENIZER)
 
     def answers() -> dict[str, str]:
-        asked = [[("user", question)] for question in SAMPLE_QUESTIONS]
+        asked = [[Message("user", question)] for question in SAMPLE_QUESTIONS]
         told = generate_batch(model, tokenizer, asked, max_new_tokens=options.sample_tokens)
         return dict(zip(SAMPLE_QUESTIONS, told, strict=True))
 

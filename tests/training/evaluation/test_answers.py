@@ -29,7 +29,7 @@ class Parrot:
     """Says the reference to the first question, repeats itself at the second and is silent at the third."""
 
     def answers(self, conversations: Sequence[Chat], max_new_tokens: int) -> list[Answer]:
-        assert [list(chat) for chat in conversations] == [[("user", s.question)] for s in SAMPLES]
+        assert [list(chat) for chat in conversations] == [[Message("user", s.question)] for s in SAMPLES]
         return [
             Answer(SAMPLES[0].answer, 5, True),
             Answer("a fresco is a fresco is a fresco is", max_new_tokens, False),

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 import torch
 
+from training.corpus.sample import Message
 from training.evaluation.local import LocalModel
 from training.evaluation.opening import open_subject
 from training.evaluation.server import ServerModel
 from training.evaluation.subjects import Unavailable
 
-QUESTION = [("user", "Who painted Guernica?")]
+QUESTION = [Message("user", "Who painted Guernica?")]
 PAIRS: list[Any] = [(QUESTION, "Pablo Picasso painted it."), (QUESTION, "Goya"), ("The painter was", " Goya")]
 
 
@@ -40,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
     def tokens(self, body: dict[str, Any]) -> dict[str, Any]:
         form = self.server.model.network.form
         if "messages" in body:
-            return {"tokens": form.prompt([(m["role"], m["content"]) for m in body["messages"]])}
+            return {"tokens": form.prompt([Message(**m) for m in body["messages"]])}
         return {"tokens": form.encode(body["prompt"])}
 
     def echo(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         return {"choices": [{"logprobs": {"token_logprobs": [*own, -1.0], "top_logprobs": [*tops, {"x": -1.0}]}}]}
 
     def chat(self, body: dict[str, Any]) -> dict[str, Any]:
-        chat = [(message["role"], message["content"]) for message in body["messages"]]
+        chat = [Message(**message) for message in body["messages"]]
         (answer,) = self.server.model.answers([chat], body["max_tokens"])
         finish, tokens = ("stop", answer.tokens + 1) if answer.stopped else ("length", answer.tokens)
         choice = {"message": {"content": answer.text}, "finish_reason": finish}
@@ -108,7 +109,7 @@ def test_a_server_gives_what_it_has(server: Server, model: LocalModel) -> None:
     assert (subject.kind, subject.name, subject.parameters, subject.report) == ("openai", "tiny", None, None)
     done: list[int] = []
     subject.done = done.append
-    conversations = [QUESTION, [("user", "Hello!")]]
+    conversations = [QUESTION, [Message("user", "Hello!")]]
     assert subject.answers(conversations, 6) == model.answers(conversations, 6)
     assert done == [1, 1]
     with pytest.raises(Unavailable, match="whose turn"):

@@ -29,13 +29,13 @@ SAMPLES = [sample for sample in load(("art",))[::900] if len(sample.messages) > 
     sample for sample in load(("conversation",))[::80] if len(sample.messages) > 2
 ]
 PROSE = Sample("p", "mine", "general", "row:p", (Message("text", "A thatched roof – straw, über all."),), "MIT")
-QUESTION = [("user", "Who painted Guernica?")]
+QUESTION = [Message("user", "Who painted Guernica?")]
 PAIRS: list[Any] = [
     (QUESTION, "Pablo Picasso painted Guernica."),
     (QUESTION, "Pablo Picasso"),
     (QUESTION, "Claude Monet painted Guernica."),
-    ([("user", "Hello!")], "Hello, what would you like to know?"),
-    ([*QUESTION, ("assistant", "Picasso."), ("user", "When?")], "In 1937."),
+    ([Message("user", "Hello!")], "Hello, what would you like to know?"),
+    ([*QUESTION, Message("assistant", "Picasso."), Message("user", "When?")], "In 1937."),
     ("The painter was ", "Goya"),
     ("The painter was ", "Monet, of course"),
     ("", "Goya"),
@@ -159,7 +159,7 @@ def test_a_text_longer_than_the_model_reads_is_scored_once_in_windows(folder: Pa
     n = len(subject.network.form.tokenizer.encode(text))
     assert n > 2 * subject.network.context
     assert loss.everything.tokens == n + 1
-    (pair,) = subject.loglikelihoods([([("user", text)], "Goya")])
+    (pair,) = subject.loglikelihoods([([Message("user", text)], "Goya")])
     assert 0 < pair.nats < 100
 
 
@@ -172,7 +172,7 @@ def test_losses_that_are_no_numbers_are_unavailable(folder: Path) -> None:
 
 
 def test_answers_are_the_same_in_every_form_and_say_whether_they_stopped(folder: Path) -> None:
-    conversations = [QUESTION, [("user", "Hello!")], PAIRS[4][0]]
+    conversations = [QUESTION, [Message("user", "Hello!")], PAIRS[4][0]]
     forms = [open_subject(str(folder / name)).answers(conversations, 12) for name in ("art_ai_best.pt", "hf")]
     assert forms[0] == forms[1]
     assert all(answer.tokens == 12 or answer.stopped for answer in forms[0])

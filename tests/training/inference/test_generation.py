@@ -10,6 +10,7 @@ import torch
 
 from tests.training.tiny_bases import save_tiny_base
 from training.common.checkpoint_folder import CheckpointError
+from training.corpus.sample import Message
 from training.inference.decoding import Decoder, TextPieces, penalise, sample, stream_ids
 from training.inference.generation import generate, generate_batch, stream
 from training.models.bases import load_base
@@ -75,7 +76,7 @@ def test_repetition_penalty_lowers_both_signs() -> None:
 
 
 def test_pieces_join_to_the_answer(model: ModernTransformer, tokenizer: Tokenizer) -> None:
-    pieces = list(stream(model, tokenizer, [("user", "Dalí 🎨?")], max_new_tokens=30, temperature=1.0, seed=3))
+    pieces = list(stream(model, tokenizer, [Message("user", "Dalí 🎨?")], max_new_tokens=30, temperature=1.0, seed=3))
     again = generate(model, "Dalí 🎨?", tokenizer, max_new_tokens=30, temperature=1.0, seed=3)
     assert "".join(pieces).strip() == again
     assert END not in tokenizer.encode(again)
@@ -124,8 +125,8 @@ def test_a_cancelled_conversation_leaves_the_others_alone(model: ModernTransform
 
 def test_a_batch_of_model1_equals_one_by_one(model: ModernTransformer, tokenizer: Tokenizer) -> None:
     questions = ["What is Impressionism?", "Who?", "Who painted Guernica? Picasso did, in 1937.", "", "Dalí 🎨?"]
-    conversations = [[("user", question)] for question in questions]
-    conversations.append([("user", "Who?"), ("assistant", "Picasso did."), ("user", "When?")])
+    conversations = [[Message("user", question)] for question in questions]
+    conversations.append([Message("user", "Who?"), Message("assistant", "Picasso did."), Message("user", "When?")])
     one_by_one = [generate_batch(model, tokenizer, [c], max_new_tokens=12)[0] for c in conversations]
     assert generate_batch(model, tokenizer, conversations, max_new_tokens=12, batch_size=2) == one_by_one
     assert one_by_one[:5] == [generate(model, question, tokenizer, max_new_tokens=12) for question in questions]
@@ -141,7 +142,7 @@ def test_a_batch_of_transformers_equals_one_by_one(tmp_path: Path) -> None:
     base = load_base(str(save_tiny_base("llama", tmp_path / "base")))
     questions = ["What is Impressionism?", "Who?", "Who painted Guernica, and when and where did he paint it?"]
     one_by_one = [generate(base.model, question, base.tokenizer, max_new_tokens=15) for question in questions]
-    batch = generate_batch(base.model, base.tokenizer, [[("user", q)] for q in questions], max_new_tokens=15)
+    batch = generate_batch(base.model, base.tokenizer, [[Message("user", q)] for q in questions], max_new_tokens=15)
     assert batch == one_by_one
     assert all(one_by_one)
     end = one_by_one[0][3:5]
@@ -151,7 +152,7 @@ def test_a_batch_of_transformers_equals_one_by_one(tmp_path: Path) -> None:
 
 def test_an_answer_ends_before_a_stop_string_and_at_a_stop_id(model: ModernTransformer, tokenizer: Tokenizer) -> None:
     settings = {"max_new_tokens": 30, "temperature": 1.0, "seed": 3}
-    prompt = [("user", "Who painted Guernica?")]
+    prompt = [Message("user", "Who painted Guernica?")]
     whole = "".join(stream(model, tokenizer, prompt, **settings))
     end = whole[8:11]
     assert "".join(stream(model, tokenizer, prompt, stop=[end], **settings)) == whole.split(end)[0]

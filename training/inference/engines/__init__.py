@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from training.corpus.sample import Message
+
 CONTEXT = 2048  # tokens of a conversation in this process, or less where a model was trained on less
-Message = dict[str, str]  # {"role": "user" | "assistant" | "system", "content": str}
 
 
 class EngineError(RuntimeError):

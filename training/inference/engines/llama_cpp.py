@@ -147,7 +147,7 @@ class LlamaCpp:
         ids = llama_cpp_prompt(self._post, messages, self._context if self._alone else None, room)
         if ids is not None and self._alone:
             room = min(room, self._context - len(ids))
-        conversation: dict[str, Any] = {"messages": messages} if ids is None else {"prompt": ids}
+        conversation: dict[str, Any] = {"messages": [m._asdict() for m in messages]} if ids is None else {"prompt": ids}
         if sampling.to_the_end:
             conversation |= {"ignore_eos": True, "cache_prompt": False}
         return {
@@ -193,7 +193,7 @@ class LlamaCpp:
         """Whether prompt and answer have room, counted with the model's own template and tokenizer."""
         tokens = llama_cpp_prompt(self._post, messages)
         if tokens is None:
-            prompt = self._post("/apply-template", {"messages": messages})["prompt"]
+            prompt = self._post("/apply-template", {"messages": [m._asdict() for m in messages]})["prompt"]
             tokens = self._post("/tokenize", {"content": prompt, "add_special": True, "parse_special": True})["tokens"]
         return len(tokens) + max_new_tokens <= self._context
 

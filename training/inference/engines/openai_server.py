@@ -21,7 +21,7 @@ HEALTH_SECONDS = 5.0  # how long a health check's result is reused
 # script make one, a sign of Chinese or Hindi up to one and a half.
 TOKENS_PER_ASCII, TOKENS_PER_OTHER = 1 / 3, 1.5
 PROBE_TOKENS = 3
-PROBE = ([{"role": "user", "content": "Hello"}], Sampling(PROBE_TOKENS, 0.7, 0.9, 1))
+PROBE = ([Message("user", "Hello")], Sampling(PROBE_TOKENS, 0.7, 0.9, 1))
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class OpenAIServer:
     def _answer(self, messages: list[Message], sampling: Sampling, emit: Emit, cancel: threading.Event) -> None:
         deadline = time.monotonic() + DEADLINE_SECONDS
         fields = {
-            "messages": messages,
+            "messages": [message._asdict() for message in messages],
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -127,7 +127,7 @@ class OpenAIServer:
         """A cautious estimate where the server tells its context, else True; the server itself has the last word."""
         if self._context is None:
             return True
-        text = "".join(message["content"] for message in messages)
+        text = "".join(message.content for message in messages)
         ascii_only = sum(character.isascii() for character in text)
         tokens = ascii_only * TOKENS_PER_ASCII + (len(text) - ascii_only) * TOKENS_PER_OTHER
         return tokens + 8 * len(messages) + max_new_tokens <= self._context

@@ -214,7 +214,7 @@ class HuggingFace(_Batched):
 
     def _encode(self, messages: list[Message]) -> list[int]:
         if not self._tokenizer.chat_template:
-            return list(self._tokenizer(messages[-1]["content"], add_special_tokens=False)["input_ids"])
+            return list(self._tokenizer(messages[-1].content, add_special_tokens=False)["input_ids"])
         return self._chat.prompt(messages)
 
     def count(self, text: str) -> int:
@@ -242,7 +242,7 @@ class TrainedFromScratch(_Batched):
         return to_llama(model)
 
     def _encode(self, messages: list[Message]) -> list[int]:
-        return list(self._tokenizer.encode_chat([(message["role"], message["content"]) for message in messages]))
+        return list(self._tokenizer.encode_chat(messages))
 
     def count(self, text: str) -> int:
         return len(self._tokenizer.encode_batch([text])[0])

@@ -11,11 +11,11 @@ import pytest
 import xllamacpp
 from gguf import GGUFWriter
 
-from training.inference.engines import Engine, EngineError, Sampling
+from training.inference.engines import Engine, EngineError, Message, Sampling
 from training.inference.engines.llama_cpp import CONTEXT, SLOTS, SMALL_BYTES, LlamaCpp, trained_context
 from training.inference.engines.openai_server import OpenAIServer
 
-QUESTION = [{"role": "user", "content": "What is Impressionism?"}]
+QUESTION = [Message("user", "What is Impressionism?")]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_several_conversations_at_once(engine: LlamaCpp) -> None:
 def test_a_cancel_ends_the_reading_of_a_long_question(engine: LlamaCpp) -> None:
     cancel = threading.Event()
     cancel.set()
-    long = [{"role": "user", "content": "painting " * 40}]
+    long = [Message("user", "painting " * 40)]
     assert list(engine.stream(long, Sampling(2000, 1.0, 1.0, 1), cancel)) == []
     producers = [thread for thread in threading.enumerate() if thread.name == "engine-relay"]
     for producer in producers:
@@ -97,7 +97,7 @@ def test_the_context_is_found_behind_what_other_programs_write_first(tmp_path: P
 def test_the_context_is_counted_with_the_models_tokenizer(engine: LlamaCpp) -> None:
     assert engine.fits(QUESTION, 48)
     assert not engine.fits(QUESTION, CONTEXT)
-    endless = [{"role": "user", "content": "x y " * 4000}]
+    endless = [Message("user", "x y " * 4000)]
     assert not engine.fits(endless, 1)
     with pytest.raises(EngineError, match="exceeds"):
         list(engine.stream(endless, Sampling(8, 0.7, 0.9, 1), threading.Event()))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.app.chat_server import ANSWER, MODEL, ChatServer
 from tests.app.serving import wait_until
-from training.inference.engines import EngineError, Piece, Sampling
+from training.inference.engines import EngineError, Message, Piece, Sampling
 from training.inference.engines.openai_server import OpenAIServer
 
 SAMPLING = Sampling(48, 0.5, 0.8, 7)
@@ -25,7 +25,7 @@ def engine(chat_server: ChatServer) -> Iterator[OpenAIServer]:
 
 
 def ask(engine: OpenAIServer, text: str, cancel: threading.Event | None = None) -> list[Piece]:
-    return list(engine.stream([{"role": "user", "content": text}], SAMPLING, cancel or threading.Event()))
+    return list(engine.stream([Message("user", text)], SAMPLING, cancel or threading.Event()))
 
 
 def test_an_answer_is_streamed_with_our_settings(engine: OpenAIServer, chat_server: ChatServer) -> None:
@@ -38,7 +38,7 @@ def test_an_answer_is_streamed_with_our_settings(engine: OpenAIServer, chat_serv
 
 
 def test_the_cap_is_told(engine: OpenAIServer) -> None:
-    question = [{"role": "user", "content": "What is Impressionism?"}]
+    question = [Message("user", "What is Impressionism?")]
     pieces = list(engine.stream(question, Sampling(5, 0.5, 0.8, 7), threading.Event()))
     assert sum(piece.tokens for piece in pieces) == 5
     assert pieces[-1].finish == "length"
@@ -72,8 +72,8 @@ def test_a_cancel_ends_the_stream_here_and_there(engine: OpenAIServer, chat_serv
 
 
 def test_the_server_tells_its_context(engine: OpenAIServer) -> None:
-    assert engine.fits([{"role": "user", "content": "short"}], 100)
-    assert not engine.fits([{"role": "user", "content": "x" * 3000}], 100)
+    assert engine.fits([Message("user", "short")], 100)
+    assert not engine.fits([Message("user", "x" * 3000)], 100)
 
 
 def test_what_cannot_be_reached_or_is_not_served(chat_server: ChatServer) -> None:

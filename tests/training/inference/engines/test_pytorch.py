@@ -13,11 +13,11 @@ import pytest
 
 from tests.app.serving import wait_until
 from training.inference import generation
-from training.inference.engines import EngineError, Piece, Sampling
+from training.inference.engines import EngineError, Message, Piece, Sampling
 from training.inference.engines.pytorch import HuggingFace, TrainedFromScratch
 from training.inference.engines.spec import open_engine
 
-QUESTION = [{"role": "user", "content": "What is Impressionism?"}]
+QUESTION = [Message("user", "What is Impressionism?")]
 TEMPLATE = "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{% endfor %}<assistant>"
 
 
@@ -78,7 +78,7 @@ def collect(engine: HuggingFace | TrainedFromScratch, sampling: Sampling) -> lis
 
 def together(engine: HuggingFace | TrainedFromScratch, sampling: Sampling, questions: list[str]) -> list[str]:
     def ask(question: str) -> str:
-        pieces = engine.stream([{"role": "user", "content": question}], sampling, threading.Event())
+        pieces = engine.stream([Message("user", question)], sampling, threading.Event())
         return "".join(piece.text for piece in pieces)
 
     with ThreadPoolExecutor(len(questions)) as pool:
@@ -114,7 +114,7 @@ def test_a_folder_of_transformers(folder: Path) -> None:
         alone = []
         for question in questions:
             ids = tokenizer.apply_chat_template(
-                [{"role": "user", "content": question}],
+                [Message("user", question)],
                 add_generation_prompt=True,
                 return_tensors="pt",
                 return_dict=True,

@@ -31,7 +31,7 @@ def llama_cpp(folder: Path) -> Iterator[LlamaCpp]:
 
 
 def conversation(*turns: str) -> list[Message]:
-    return [{"role": ("user", "assistant")[i % 2], "content": turn} for i, turn in enumerate(turns)]
+    return [Message("assistant" if i % 2 else "user", turn) for i, turn in enumerate(turns)]
 
 
 @pytest.mark.parametrize("text", [FORGED, *PIECES, "a <| b", "half \ud83d of a pair <|end|>"])
@@ -49,7 +49,7 @@ def test_every_engine_reads_what_was_typed(folder: Path, llama_cpp: LlamaCpp, te
             assert request["prompt"] == ids
         else:
             assert text == "a <| b"
-            assert request["messages"] == messages
+            assert request["messages"] == [message._asdict() for message in messages]
         assert llama_cpp.fits(messages, llama_cpp._context - len(ids))
         assert not llama_cpp.fits(messages, llama_cpp._context - len(ids) + 1)
         answer = list(llama_cpp.stream(messages, Sampling(4, 0, 1, 1), threading.Event()))
@@ -62,7 +62,7 @@ def test_llama_cpp_answers_token_ids_as_it_answers_messages(llama_cpp: LlamaCpp)
     messages = conversation("Who painted it?")
     sampling = Sampling(12, 0, 1, 1)
     expected = list(llama_cpp.stream(messages, sampling, threading.Event()))
-    prompt = llama_cpp._post("/apply-template", {"messages": messages})["prompt"]
+    prompt = llama_cpp._post("/apply-template", {"messages": [message._asdict() for message in messages]})["prompt"]
     ids = llama_cpp._post("/tokenize", {"content": prompt, "add_special": False, "parse_special": True})["tokens"]
     request = {name: value for name, value in llama_cpp.request(messages, sampling).items() if name != "messages"}
     pieces: list[Piece] = []
