@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from training.data.documents import Documents
 from training.data.packing import Batch, PackedBatches, all_batches
 from training.hardware.memory import peak_memory_bytes
-from training.loop.scoring import score
+from training.loop.outcome import score
 from training.models.transformer import ModernTransformer
 
 PAD = 3  # training.models.tokenizer.PAD, whose module needs sentencepiece, which an environment for litgpt may lack

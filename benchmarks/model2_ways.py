@@ -30,7 +30,7 @@ from training.data.packing import Batch, all_batches
 from training.hardware.compute import choose_compute
 from training.hardware.memory import peak_memory_bytes
 from training.loop.optimizer import cosine_with_warmup
-from training.loop.scoring import score
+from training.loop.outcome import score
 from training.models.bases import Base, load_base
 from training.models.fine_tuning import PackedCausalLM
 from training.reporting.metrics import Metrics

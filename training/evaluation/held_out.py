@@ -6,7 +6,6 @@ tokenizers and chat forms are measured on the same text. Nothing is padded into 
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from training.common.score import NATS_PER_BIT, NOTHING
 from training.corpus import CorpusError, is_embedded, stream
 from training.corpus.cleaned import cleaned
 from training.corpus.sample import Sample, digest
@@ -84,7 +84,7 @@ def measure(subject: Subject, held_out: HeldOut, *, seed: int = 0, draws: int = 
     part["per_sample"] = {"ids": [sample.id for sample in samples]} | {
         name: {
             "nats": [getattr(loss, name).nats for loss in losses],
-            "bytes": [getattr(loss, name).bytes for loss in losses],
+            "bytes": [getattr(loss, name).text_bytes for loss in losses],
         }
         for name in PARTS
     }
@@ -100,10 +100,10 @@ def _score(losses: Sequence[DocumentLoss], held_out: HeldOut, name: str, seed: i
             groups[of(sample)].append(likelihood)
         return [{key: group} | _bits(groups[group], seed, draws) for group in sorted(groups)]
 
-    nats, tokens = sum(loss.nats for loss in likelihoods), sum(loss.tokens for loss in likelihoods)
+    total = sum(likelihoods, NOTHING)
     return {
         **_bits(likelihoods, seed, draws),
-        "token_perplexity": math.exp(min(nats / tokens, 80.0)) if tokens else None,
+        "token_perplexity": total.perplexity if total.tokens else None,
         "token_perplexity_note": "comparable only between models that share a tokenizer",
         "by_source": grouped("source", lambda sample: sample.source),
         "by_area": grouped("area", lambda sample: sample.area),
@@ -112,8 +112,8 @@ def _score(losses: Sequence[DocumentLoss], held_out: HeldOut, name: str, seed: i
 
 
 def _bits(likelihoods: Sequence[Likelihood], seed: int, draws: int) -> dict[str, Any]:
-    bits = np.array([loss.nats for loss in likelihoods]) / math.log(2)
-    sizes = np.array([loss.bytes for loss in likelihoods])
+    bits = np.array([loss.nats for loss in likelihoods]) / NATS_PER_BIT
+    sizes = np.array([loss.text_bytes for loss in likelihoods])
     return {
         "samples": len(likelihoods),
         "tokens": sum(loss.tokens for loss in likelihoods),
@@ -127,5 +127,5 @@ def difference(a: Mapping[str, Any], b: Mapping[str, Any], name: str, *, seed: i
     first, second = a["per_sample"], b["per_sample"]
     if first["ids"] != second["ids"] or not sum(first[name]["bytes"]):
         return None
-    ours, theirs = (np.array(one[name]["nats"]) / math.log(2) for one in (first, second))
+    ours, theirs = (np.array(one[name]["nats"]) / NATS_PER_BIT for one in (first, second))
     return paired_ratio_difference(ours, theirs, first[name]["bytes"], seed, draws).as_dict()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from training.common.score import Score
 from training.corpus.sample import Message, Sample
 
 Chat = Sequence[Message]
@@ -17,19 +18,10 @@ class Unavailable(Exception):
 
 
 @dataclass(frozen=True)
-class Likelihood:
-    """How likely a model finds a text.
+class Likelihood(Score):
+    """How likely a model finds a text: ``nats`` are −log p of it given what stands before it, ``greedy`` says whether
+    it is what the model would have said itself, token by token the likeliest."""
 
-    Attributes:
-        nats: −log p of the text given what stands before it.
-        tokens: predictions that were scored.
-        bytes: UTF-8 bytes of the text alone.
-        greedy: whether the text is what the model would have said itself, token by token the likeliest.
-    """
-
-    nats: float
-    tokens: int
-    bytes: int
     greedy: bool = False
 
 

@@ -25,13 +25,13 @@ from torch import Tensor, nn
 
 from training.common.options import OptionsError
 from training.common.progress import Progress, Stage
+from training.common.score import Score
 from training.data.documents import Documents
 from training.data.packing import Batch, all_batches
 from training.hardware.compute import memory_bytes
 from training.hardware.energy import NO_ENERGY, EnergyUse
 from training.hardware.shards import SHARDS, split_state, whole
 from training.loop.resume import Interruption, TrainingStates, random_states, restore_random_states
-from training.loop.scoring import Score
 from training.loop.trainer import Trainer
 from training.reporting.metrics import Metrics
 

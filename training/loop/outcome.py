@@ -1,18 +1,22 @@
-"""What a training has reached, at its end or at any step of it, and what its report says of that."""
+"""What a training has reached, at its end or at any step of it: its scores, and what its report says of that."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from training.common.score import NOTHING, Score
 from training.data.dataset import TokenisedDataset
+from training.data.packing import Batch
 from training.hardware.compute import Compute
 from training.hardware.energy import EnergyUse
 from training.hardware.memory import peak_memory_bytes
 from training.loop.course import Decisions, Look
-from training.loop.scoring import Score
 
 
 @dataclass
@@ -64,11 +68,21 @@ class Outcome:
         return cls(**(dict(values) | scores | {"decided": Decisions(**decided)}))
 
 
+@torch.no_grad()
+def score(loss_sum: Callable[[Batch], Tensor], batches: Iterable[Batch], text_bytes: int) -> Score:
+    """Add up ``loss_sum`` (nats over the labels of a batch); the caller has put the model into evaluation mode."""
+    nats, tokens = 0.0, 0
+    for batch in batches:
+        nats += float(loss_sum(batch))
+        tokens += batch.n_labels
+    return Score(nats, tokens, text_bytes)
+
+
 def run_report(
     outcome: Outcome, scores: Mapping[str, Score], dataset: TokenisedDataset, compute: Compute, energy: EnergyUse
 ) -> dict[str, Any]:
     """What a run reached: the part of the report that is the same for every model. ``scores`` are the best ones."""
-    val = sum(scores.values(), Score(0.0, 0, 0))
+    val = sum(scores.values(), NOTHING)
     return {
         "samples": len(dataset.train),
         "tokens": outcome.tokens,

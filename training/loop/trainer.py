@@ -16,6 +16,7 @@ from torch import Tensor
 
 from training.common.cli import Stopped, contained
 from training.common.progress import Progress
+from training.common.score import Score
 from training.data.documents import Documents
 from training.data.packing import Batch, PackedBatches, all_batches
 from training.hardware.compute import Compute
@@ -25,7 +26,7 @@ from training.hardware.threads import FreeCores
 from training.loop.compilation import choose_compilation, is_compiled
 from training.loop.course import Course
 from training.loop.optimizer import build_optimizers, set_learning_rate
-from training.loop.outcome import Outcome
+from training.loop.outcome import Outcome, score
 from training.loop.resume import (
     Interruption,
     StateError,
@@ -34,7 +35,6 @@ from training.loop.resume import (
     reason_of,
     restore_random_states,
 )
-from training.loop.scoring import Score, score
 from training.reporting.metrics import Metrics
 from training.settings.common import TrainingOptions
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from training.common.cli import contained
 from training.common.files import foreign, refusal, replace_text, workspace
 from training.common.options import OptionsError
 from training.common.progress import Progress
+from training.common.score import Score
 from training.data.preference_file import Preferences
 from training.data.preferences import PreferenceData, answer_bytes, prepare_preferences, vote_of
 from training.evaluation.measurements import DEFAULT_DATA, Measurements, Settings
@@ -320,10 +320,10 @@ def _report(
     kinds = [*(parent.report.get("val") or ()), "new_wording"]  # the first one is what a model is judged by
     for part in sorted(answers.get("by_split", []), key=lambda part: (*kinds, part["split"]).index(part["split"])):
         bits = part["bits_per_byte"]["estimate"]
-        loss = bits * math.log(2) * part["bytes"] / max(1, part["tokens"])
+        loss = Score.of_bits(bits, part["tokens"], part["bytes"]).loss
         val[part["split"]] = {"samples": part["samples"], "loss": loss, "bits_per_byte": bits}
     bits = _estimate(answers, "bits_per_byte")
-    loss = None if bits is None else bits * math.log(2) * answers["bytes"] / max(1, answers["tokens"])
+    whole = None if bits is None else Score.of_bits(bits, answers["tokens"], answers["bytes"])
     kept = {key: parent.report[key] for key in ("base", "method") if key in parent.report}
     base = None if parent.is_model1 else parent.spec
     return {"base": base} | kept | {
@@ -336,8 +336,8 @@ def _report(
         "energy_source": energy.source,
         "device": compute.name,
         "dtype": compute.dtype_name,
-        "val_loss": loss,
-        "val_perplexity": None if loss is None else math.exp(min(loss, 80.0)),
+        "val_loss": whole and whole.loss,
+        "val_perplexity": whole and whole.perplexity,
         "val_bits_per_byte": bits,
         "val": val,
         "stopped_by": "steps",

@@ -14,6 +14,7 @@ from training.common.checkpoint_folder import GGUF, HF, METRICS, PT, TOKENIZER
 from training.common.files import new_file, remove_file
 from training.common.options import OptionsError
 from training.common.progress import Progress
+from training.common.score import Score
 from training.corpus import Message, is_embedded
 from training.data.dataset import Dataset, TokenisedDataset, load_dataset, tokenise_dataset
 from training.hardware.shards import whole_weights
@@ -23,7 +24,6 @@ from training.loop.flops import counted
 from training.loop.plan import few_tokens
 from training.loop.plans import room_problems, shape_of
 from training.loop.resume import Start, TrainingStates
-from training.loop.scoring import Score
 from training.loop.trainer import Trainer
 from training.models.checkpoint import save_checkpoint
 from training.models.gguf_format import export_gguf

@@ -12,6 +12,7 @@ import torch
 from training.common.checkpoint_folder import FINAL, GGUF, METRICS, report_in
 from training.common.cli import contained
 from training.common.progress import Progress
+from training.common.score import NOTHING
 from training.corpus import is_embedded
 from training.data.dataset import TokenisedDataset, load_dataset, spread_over_facts, tokenise_dataset
 from training.data.prepare import Recipe, prepare
@@ -21,7 +22,6 @@ from training.loop.distributed import World
 from training.loop.flops import counted
 from training.loop.plans import base_problems, shape_in_training
 from training.loop.resume import BASE_FILES, Start, TrainingStates
-from training.loop.scoring import Score
 from training.loop.trainer import Trainer
 from training.models.bases import Base, is_here, load_base, out_of_reach
 from training.models.fine_tuning import Full, Lora, PackedCausalLM, QLora
@@ -210,7 +210,7 @@ def score_base(trainer: Trainer, base: Base, progress: Progress) -> dict[str, fl
         rows = [row for row in read_metrics(trainer.metrics.path) if row["step"] == 0]
         return {key: rows[0][f"val_{key}"] for key in ("loss", "bits_per_byte")} if rows else {}
     progress.stage("evaluate", f"scoring {base.name} as it is")
-    before = sum((trainer.score(documents) for documents in trainer.held_out.values()), Score(0.0, 0, 0))
+    before = sum((trainer.score(documents) for documents in trainer.held_out.values()), NOTHING)
     if not before.tokens:
         return {}
     trainer.metrics.write(step=0, seconds=0.0, val_loss=before.loss, val_bits_per_byte=before.bits_per_byte)

@@ -120,7 +120,7 @@ def test_a_server_gives_what_it_has(server: Server, model: LocalModel) -> None:
         return
     for ours, theirs in zip(subject.loglikelihoods(PAIRS), model.loglikelihoods(PAIRS), strict=True):
         assert ours.nats == pytest.approx(theirs.nats, rel=1e-4)
-        assert (ours.tokens, ours.bytes, ours.greedy) == (theirs.tokens, theirs.bytes, theirs.greedy)
+        assert (ours.tokens, ours.text_bytes, ours.greedy) == (theirs.tokens, theirs.text_bytes, theirs.greedy)
 
 
 def test_a_server_that_has_gone_is_told(model: LocalModel) -> None:

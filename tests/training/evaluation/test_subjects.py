@@ -75,10 +75,10 @@ def test_a_pt_a_folder_and_a_gguf_give_the_same_likelihoods(folder: Path) -> Non
     for other, tolerance in ((hf, 1e-4), (gguf, 5e-3)):  # the GGUF holds 16 bits a weight
         for a, b in zip(expected, other.loglikelihoods(chats), strict=True):
             assert a.nats == pytest.approx(b.nats, rel=tolerance)
-            assert (a.tokens, a.bytes) == (b.tokens, b.bytes)
+            assert (a.tokens, a.text_bytes) == (b.tokens, b.text_bytes)
     for a, b in zip(model1.document_losses(SAMPLES), hf.document_losses(SAMPLES), strict=True):
         for x, y in ((a.answers, b.answers), (a.everything, b.everything)):
-            assert (x.tokens, x.bytes) == (y.tokens, y.bytes)
+            assert (x.tokens, x.text_bytes) == (y.tokens, y.text_bytes)
             assert x.nats == pytest.approx(y.nats, rel=1e-4)
     assert len({model1.sha256, hf.sha256, gguf.sha256}) == 3
 
@@ -97,7 +97,7 @@ def test_a_model_s_losses_are_those_of_a_direct_computation(folder: Path) -> Non
         answers = sum(float(nats[start : ids.index(end, start)].sum()) for start in starts)
         assert loss.everything.nats == pytest.approx(everything, rel=1e-4)
         assert loss.answers.nats == pytest.approx(answers, rel=1e-4)
-        assert loss.answers.bytes == sum(len(m.content.encode()) for m in sample.messages if m.role == "assistant")
+        assert loss.answers.text_bytes == sum(len(m.content.encode()) for m in sample.messages if m.role == "assistant")
     ids = [tokenizer.bos_token_id, *tokenizer(PROSE.answer, add_special_tokens=False)["input_ids"], end]
     assert losses[-1].everything.nats == pytest.approx(float(token_nats(folder / "hf", ids).sum()), rel=1e-4)
 
@@ -109,7 +109,7 @@ def test_what_pairs_share_is_read_once_and_changes_nothing(folder: Path) -> None
         alone = [subject.loglikelihoods([pair])[0] for pair in PAIRS]
         for a, b in zip(together, alone, strict=True):
             assert a.nats == pytest.approx(b.nats, rel=1e-4)
-            assert (a.tokens, a.bytes, a.greedy) == (b.tokens, b.bytes, b.greedy)
+            assert (a.tokens, a.text_bytes, a.greedy) == (b.tokens, b.text_bytes, b.greedy)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "phi"])

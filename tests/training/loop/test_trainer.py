@@ -12,13 +12,13 @@ import torch
 
 from tests.training.tiny_run import OPTIONS, TARGET, Watched, saved_run, tiny_trainer
 from training.common.progress import Progress
+from training.common.score import Score
 from training.data.documents import Documents
 from training.data.packing import Batch
 from training.hardware.compute import Compute
 from training.loop.compilation import choose_compilation, measure
 from training.loop.learning_rate_finder import find_learning_rate
 from training.loop.optimizer import warmup_stable_decay
-from training.loop.scoring import Score
 from training.loop.trainer import MAX_SKIPPED, Trainer, TrainingError
 from training.reporting.metrics import read_metrics
 from training.settings.common import TrainingOptions
