@@ -38,6 +38,7 @@ from benchmarks.outputs import Results, own_file, write
 from training.data.dataset import load_dataset
 from training.data.documents import Documents, tokenise
 from training.hardware.compute import choose_compute
+from training.loop.flops import training_flops_per_token
 from training.models.tokenizer import CHAT_FORM, train_tokenizer
 from training.models.transformer import ModernTransformer
 from training.settings.model1 import PROFILES
@@ -138,11 +139,9 @@ def gemm_peak() -> float:
 
 
 def flops_a_token(case: Case) -> float:
-    """Of forward and backward: six for each weight of a matrix product, and attention's over half a row."""
+    """Of forward and backward, as the training's report counts them."""
     with torch.device("meta"):
-        model = ModernTransformer(**case.shape)
-    weights = sum(p.numel() for p in model.layers.parameters() if p.dim() == 2) + model.output.weight.numel()
-    return 6.0 * weights + 6.0 * case.shape["n_layers"] * case.seq_len * case.shape["dim"]
+        return training_flops_per_token(ModernTransformer(**case.shape), case.seq_len)
 
 
 def speed_jobs(arguments: argparse.Namespace, paths: dict[str, Path]) -> Iterator[tuple[dict[str, Any], Job]]:

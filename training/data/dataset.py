@@ -1,8 +1,8 @@
-"""The samples of a run: loaded, split by hash, the held-out ones capped. Both models use these and no others."""
+"""The samples of a run: cleaned, split by hash, the held-out ones capped. Both models and the evaluation use these."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from training.corpus.card import DataCard
 from training.corpus.cleaned import cleaned
 from training.corpus.cleaning import clean
 from training.corpus.sample import Sample, digest
-from training.corpus.split import split_of
+from training.corpus.split import Split, split_of
 from training.data.documents import ChatForm, Documents, EncodeBatch, LossOn, tokenise
 
 
@@ -52,8 +52,34 @@ def tokenise_dataset(dataset: Dataset, encode_batch: EncodeBatch, form: ChatForm
     return TokenisedDataset(tokenise(dataset.train, encode_batch, form, loss_on), held_out, dataset.card.write)
 
 
+def split_samples(
+    data: Sequence[str],
+    max_rows_per_source: int | None = None,
+    weights: dict[str, float] | None = None,
+    card: DataCard | None = None,
+) -> Iterator[tuple[Sample, Split]]:
+    """Each sample of ``data`` that cleaning leaves, once, with its side of the split. Nothing is looked for in the
+    embedded corpus, which has no duplicates; other data pass through files, whatever their size.
+
+    Args:
+        weights: is given the weight of each source when it is met.
+        card: is told what was removed.
+
+    Raises:
+        CorpusError: data that cannot be used, in one line.
+    """
+    card = card or DataCard(data)
+    samples = stream(data, max_rows_per_source, weights, card.cleaning)
+    if is_embedded(data):
+        yield from ((sample, split_of(sample)) for sample in clean(samples, card.cleaning))
+        return
+    with cleaned(samples, card.cleaning) as corpus:
+        card.across = corpus.across
+        yield from corpus.with_splits()
+
+
 def load_dataset(data: Sequence[str], max_rows_per_source: int | None, max_held_out: int) -> Dataset:
-    """Load, clean and split the samples of ``data``.
+    """The samples of ``data`` in memory.
 
     Of each kind of held-out sample at most ``max_held_out`` are kept, those with the smallest hash, so that the choice
     is the same whatever else is loaded.
@@ -62,13 +88,7 @@ def load_dataset(data: Sequence[str], max_rows_per_source: int | None, max_held_
     train: list[Sample] = []
     held_out: dict[str, list[Sample]] = {"new_wording": [], "new_fact": []}
     weights: dict[str, float] = {}
-    samples = stream(data, max_rows_per_source, weights, card.cleaning)
-    if is_embedded(data):
-        kept = [(sample, split_of(sample)) for sample in clean(samples, card.cleaning)]
-    else:
-        with cleaned(samples, card.cleaning) as corpus:
-            kept, card.across = list(corpus.with_splits()), corpus.across
-    for sample, split in kept:
+    for sample, split in split_samples(data, max_rows_per_source, weights, card):
         copies = mixing.copies(sample, weights[sample.source])
         card.add(sample, split, copies)
         if split == "train":

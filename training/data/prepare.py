@@ -16,7 +16,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,13 +27,13 @@ from training.common.cache import cache_folder, locked
 from training.common.checkpoint_folder import TOKENIZER
 from training.common.files import MANIFEST, new_file, new_folder, remove_folder
 from training.common.workers import Workers, release_freed_memory
-from training.corpus import CorpusError, embedded, source_files, source_name, stream, weighted_sources
+from training.corpus import CorpusError, embedded, is_embedded, source_files, source_name, stream, weighted_sources
 from training.corpus.card import DataCard
 from training.corpus.cleaned import CleanedCorpus, cleaned, read_batch
 from training.corpus.cleaning import CleaningReport
 from training.corpus.mixing import copies
 from training.corpus.split import SPLITS
-from training.data.dataset import TokenisedDataset
+from training.data.dataset import TokenisedDataset, load_dataset, spread_over_facts, tokenise_dataset
 from training.data.documents import ChatForm, Documents, DocumentsWriter, LossOn, tokenise
 
 VERSION = 2
@@ -162,6 +162,28 @@ def prepare(
         assert made is not None
         _forget_old(folder.parent)
         return made
+
+
+def tokenised(
+    recipe: Recipe, make_encoder: MakeEncoder, tokenizer: Path = Path(TOKENIZER), *, say: Callable[[str], None]
+) -> TokenisedDataset:
+    """The data of a recipe, as a training reads them: the embedded corpus, which is small, is made in memory, all else
+    prepared once and mapped from the cache.
+
+    Args:
+        tokenizer: the file of an encoder that has one; its maker reads it, or writes it where there is none yet.
+    """
+    if is_embedded(recipe.data):
+        dataset = load_dataset(recipe.data, recipe.max_rows_per_source, recipe.max_held_out)
+        dataset = replace(dataset, train=spread_over_facts(dataset.train, recipe.max_samples))
+        texts = (message.content for sample in dataset.train for message in sample.messages)
+        encode_batch = make_encoder(texts, tokenizer).encode_batch
+        return tokenise_dataset(dataset, encode_batch, recipe.form, recipe.loss_on)
+    prepared = prepare(recipe, make_encoder, say=say)
+    if prepared.tokenizer_path.is_file() and not tokenizer.is_file():
+        with new_file(tokenizer) as partial_file:
+            shutil.copyfile(prepared.tokenizer_path, partial_file)
+    return prepared.dataset
 
 
 def _found(folder: Path, say: Callable[[str], None]) -> Prepared | None:

@@ -13,11 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from training.corpus import is_embedded, split_of, stream
-from training.corpus.cleaned import cleaned
 from training.corpus.forms import normalised_question as normalised
 from training.corpus.sample import Sample
-from training.data.dataset import spread_over_facts
+from training.data.dataset import split_samples, spread_over_facts
 from training.evaluation.items import SEEN, UNSEEN, Benchmark, Item
 
 _WORD = re.compile(r"\w+")
@@ -29,19 +27,10 @@ def training_samples(config: Mapping[str, Any]) -> Iterator[Sample]:
     Raises:
         CorpusError: data that is no longer where it was, in one line.
     """
-    train = _trained_on(config.get("data") or ("embedded",), config.get("max_rows_per_source"))
-    if config.get("max_samples") is None:
-        return train
-    return iter(spread_over_facts(list(train), config["max_samples"]))
-
-
-def _trained_on(data: Sequence[str], max_rows_per_source: int | None) -> Iterator[Sample]:
-    samples = stream(data, max_rows_per_source)
-    if is_embedded(data):
-        yield from (sample for sample in samples if split_of(sample) == "train")
-        return
-    with cleaned(samples) as corpus:
-        yield from (sample for sample, split in corpus.with_splits() if split == "train")
+    found = split_samples(config.get("data") or ("embedded",), config.get("max_rows_per_source"))
+    train = (sample for sample, split in found if split == "train")
+    limit = config.get("max_samples")
+    return train if limit is None else iter(spread_over_facts(list(train), limit))
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from training.common.score import NATS_PER_BIT, NOTHING
-from training.corpus import CorpusError, is_embedded, stream
-from training.corpus.cleaned import cleaned
+from training.corpus import CorpusError
 from training.corpus.sample import Sample, digest
-from training.corpus.split import NEW_FACT_SHARE, NEW_WORDING_SHARE
-from training.data.dataset import load_dataset
+from training.corpus.split import NEW_FACT_SHARE, NEW_WORDING_SHARE, SPLITS
+from training.data.dataset import split_samples
 from training.evaluation.intervals import DRAWS, paired_ratio_difference, ratio_interval
 from training.evaluation.subjects import DocumentLoss, Likelihood, Subject
 
@@ -47,14 +46,11 @@ def load_held_out(data: Sequence[str], max_rows_per_source: int | None, limit: i
         CorpusError: data that cannot be used.
         NothingHeldOut: data of which nothing is held out.
     """
-    if is_embedded(data):
-        by_split = load_dataset(data, max_rows_per_source, max_held_out=2**62).held_out
-    else:
-        by_split = defaultdict(list)
-        with cleaned(stream(data, max_rows_per_source)) as corpus:
-            for sample, split in corpus.with_splits():
-                if split != "train":
-                    by_split[split].append(sample)
+    found: dict[str, list[Sample]] = {kind: [] for kind in SPLITS[1:]}
+    for sample, split in split_samples(data, max_rows_per_source):
+        if split != "train":
+            found[split].append(sample)
+    by_split = {kind: samples for kind, samples in found.items() if samples}
     if not by_split:
         raise NothingHeldOut(
             f"{' '.join(data)}: no sample is held out (about {NEW_FACT_SHARE:.0%} of the questions of files are, and "

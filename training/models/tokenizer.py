@@ -164,6 +164,13 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, path: str | Path) -> 
     return Tokenizer(path)
 
 
+def recipe_for_model1(
+    data: tuple[str, ...], vocab_size: int, loss_on: LossOn, max_rows_per_source: int | None, max_held_out: int
+) -> Recipe:
+    """What is made of data for Model 1, whose tokenizer is trained on them."""
+    return Recipe(data, f"{vocab_size} pieces", CHAT_FORM, loss_on, max_rows_per_source, max_held_out)
+
+
 def prepare_for_model1(
     data: tuple[str, ...],
     vocab_size: int,
@@ -174,6 +181,6 @@ def prepare_for_model1(
     workers: int | None = None,
     say: Callable[[str], None] = lambda message: None,
 ) -> Prepared:
-    """``prepare`` for Model 1, whose tokenizer is trained on the data; it is at ``tokenizer_path``."""
-    recipe = Recipe(data, f"{vocab_size} pieces", CHAT_FORM, loss_on, max_rows_per_source, max_held_out)
+    """``prepare`` for Model 1; the tokenizer is at ``tokenizer_path``."""
+    recipe = recipe_for_model1(data, vocab_size, loss_on, max_rows_per_source, max_held_out)
     return prepare(recipe, lambda texts, path: train_tokenizer(texts, vocab_size, path), workers=workers, say=say)

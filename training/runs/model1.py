@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,13 @@ from typing import Any
 import torch
 
 from training.common.checkpoint_folder import GGUF, HF, METRICS, PT, TOKENIZER
-from training.common.files import new_file, remove_file
+from training.common.files import remove_file
 from training.common.options import OptionsError
 from training.common.progress import Progress
 from training.common.score import Score
-from training.corpus import Message, is_embedded
-from training.data.dataset import Dataset, TokenisedDataset, load_dataset, tokenise_dataset
+from training.corpus import Message
+from training.data.dataset import TokenisedDataset
+from training.data.prepare import tokenised
 from training.hardware.shards import whole_weights
 from training.inference.generation import generate_batch
 from training.loop.distributed import World
@@ -28,41 +28,27 @@ from training.loop.trainer import Trainer
 from training.models.checkpoint import save_checkpoint
 from training.models.gguf_format import export_gguf
 from training.models.hf_format import export_hf
-from training.models.tokenizer import CHAT_FORM, PAD, Tokenizer, prepare_for_model1, train_tokenizer
+from training.models.tokenizer import PAD, Tokenizer, recipe_for_model1, train_tokenizer
 from training.models.transformer import ModernTransformer
 from training.reporting.tracking import tracking
 from training.runs.command import SAMPLE_QUESTIONS, begin, compute_for, describe_cuts, finish, key_of
 from training.settings.model1 import Model1Options
 
 
-def prepare_tokenizer(dataset: Dataset, options: Model1Options, path: Path) -> Tokenizer:
-    texts = (message.content for sample in dataset.train for message in sample.messages)
-    return train_tokenizer(texts, options.vocab_size, path)
-
-
 def prepare_data(
     options: Model1Options, data: tuple[str, ...], tokenizer: Path, progress: Progress
 ) -> tuple[TokenisedDataset, Tokenizer]:
-    """The data in the tokens of ``tokenizer``, which is trained on them if there is no such file.
+    """The data in the tokens of ``tokenizer``, which is trained on them if there is no such file."""
 
-    Files and data sets of the Hub are prepared once and mapped from the cache; the embedded corpus is made in memory.
-    """
-    if not is_embedded(data):
-        limits = options.max_rows_per_source, options.max_held_out
-        prepared = prepare_for_model1(data, options.vocab_size, options.loss_on, *limits, say=progress.say)
-        if not tokenizer.is_file():
-            with new_file(tokenizer) as partial:
-                shutil.copyfile(prepared.tokenizer_path, partial)
-        return prepared.dataset, Tokenizer(tokenizer)
-    dataset = load_dataset(data, options.max_rows_per_source, options.max_held_out)
-    if tokenizer.is_file():
-        trained = Tokenizer(tokenizer)
-    else:
-        progress.stage(
-            "tokenizer", f"training a tokenizer of {options.vocab_size:,} pieces on {len(dataset.train):,} samples"
-        )
-        trained = prepare_tokenizer(dataset, options, tokenizer)
-    return tokenise_dataset(dataset, trained.encode_batch, CHAT_FORM, options.loss_on), trained
+    def make(texts: Iterator[str], path: Path) -> Tokenizer:
+        if path.is_file():
+            return Tokenizer(path)
+        progress.stage("tokenizer", f"training a tokenizer of {options.vocab_size:,} pieces")
+        return train_tokenizer(texts, options.vocab_size, path)
+
+    limits = options.max_rows_per_source, options.max_held_out
+    recipe = recipe_for_model1(data, options.vocab_size, options.loss_on, *limits)
+    return tokenised(recipe, make, tokenizer, say=progress.say), Tokenizer(tokenizer)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ from training.common.checkpoint_folder import FINAL, GGUF, METRICS, report_in
 from training.common.cli import contained
 from training.common.progress import Progress
 from training.common.score import NOTHING
-from training.corpus import is_embedded
-from training.data.dataset import TokenisedDataset, load_dataset, spread_over_facts, tokenise_dataset
-from training.data.prepare import Recipe, prepare
+from training.data.dataset import TokenisedDataset
+from training.data.prepare import Recipe, tokenised
 from training.hardware.compute import Compute
 from training.inference.generation import generate
 from training.loop.distributed import World
@@ -34,17 +33,10 @@ from training.settings.model2 import Model2Options
 
 
 def prepare_data(options: Model2Options, data: tuple[str, ...], base: Base, progress: Progress) -> TokenisedDataset:
-    """The data in the tokens of the base.
-
-    Files and data sets of the Hub are prepared once and mapped from the cache; the embedded corpus is made in memory.
-    """
-    form, limits = base.chat_form(), (options.max_rows_per_source, options.max_held_out)
-    if not is_embedded(data):
-        recipe = Recipe(data, base.encoder.sha256, form, options.loss_on, *limits, options.max_samples)
-        return prepare(recipe, lambda texts, path: base.encoder, say=progress.say).dataset
-    dataset = load_dataset(data, *limits)
-    dataset = replace(dataset, train=spread_over_facts(dataset.train, options.max_samples))
-    return tokenise_dataset(dataset, base.encode_batch, form, options.loss_on)
+    """The data in the tokens of the base."""
+    limits = options.max_rows_per_source, options.max_held_out, options.max_samples
+    recipe = Recipe(data, base.encoder.sha256, base.chat_form(), options.loss_on, *limits)
+    return tokenised(recipe, lambda texts, path: base.encoder, say=progress.say)
 
 
 def with_base_at_hand(options: Model2Options, states: TrainingStates, start: Start) -> Model2Options:
