@@ -35,6 +35,7 @@ def test_everything_is_there(demo_model1: Run) -> None:
         "training_report.json",
         "data_card.json",
         "data_card.md",
+        "trained_on.uint64",
     }
     assert set(REPORT_KEYS) <= set(demo_model1.report)
     assert demo_model1.report["energy_kwh"] > 0

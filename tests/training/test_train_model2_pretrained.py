@@ -32,7 +32,7 @@ ANSWERS = {
     "What is art?": "Art is what people make to be looked at.",
     "Hello!": "Hello, ask me about art.",
 }
-CARD = {"README.md", "data_card.json", "data_card.md"}
+CARD = {"README.md", "data_card.json", "data_card.md", "trained_on.uint64"}
 FILES = {".diptych.json", "final", "model.gguf", "training_curves.png", "metrics.jsonl", "training_report.json", *CARD}
 
 

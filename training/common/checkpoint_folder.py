@@ -3,8 +3,8 @@
     checkpoints/art_ai_model/         Model 1: art_ai_best.pt, tokenizer.model, hf/, model.gguf
     checkpoints/model2_pretrained/    Model 2: final/, model.gguf; with LoRA adapter/
 
-Beside the weights lie training_report.json, metrics.jsonl, training_curves.png, data_card.json and README.md, and
-resume/ while a run is unfinished. No other module knows in which order these are preferred.
+Beside the weights lie training_report.json, metrics.jsonl, training_curves.png, data_card.json, trained_on.uint64 and
+README.md, and resume/ while a run is unfinished. No other module knows in which order these are preferred.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ form, either for llama.cpp; the folder itself may be one in Hugging Face's form 
 REPORT, TOKENIZER, CONFIG = "training_report.json", "tokenizer.model", "config.json"
 RESUME = "resume"
 METRICS, CURVES = "metrics.jsonl", "training_curves.png"
+TRAINED_ON = "trained_on.uint64"
+"""A hash of the id of each sample that was trained on."""
 
 TO_SERVE = (GGUF, HERE, FINAL, HF, PT)
 """Best first: a GGUF needs no PyTorch."""
@@ -43,7 +45,7 @@ IN_HF_FORM = (HF, FINAL, HERE)
 
 FILES = (
     *(PT, "tokenizer.new", TOKENIZER, GGUF, "README.md", CURVES),
-    *(METRICS, REPORT, "data_card.json", "data_card.md"),
+    *(METRICS, REPORT, "data_card.json", "data_card.md", TRAINED_ON),
 )
 FOLDERS = {HF: "hf", FINAL: "final", "adapter": "adapter"}
 """What a training of either model writes into ``--out``, beside its states: names of folders with their kinds."""

@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
+from training.common.checkpoint_folder import TRAINED_ON
+from training.common.files import new_file
 from training.corpus import is_embedded, mixing, stream
 from training.corpus.card import DataCard
 from training.corpus.cleaned import cleaned
@@ -38,18 +42,26 @@ class Dataset:
 
 @dataclass(frozen=True)
 class TokenisedDataset:
-    """The same in the tokens of a model, in memory or mapped from files; ``write_card`` puts the data card into a
-    folder."""
+    """The same in the tokens of a model, in memory or mapped from files; ``trained_on`` has a hash of the id of each
+    training sample, ``write_card`` puts the data card into a folder."""
 
     train: Documents
     held_out: dict[str, Documents]
+    trained_on: np.ndarray
     write_card: Callable[[Path], None]
+
+    def write_trained_on(self, folder: Path) -> None:
+        """Write down which samples these are, for an evaluation that asks what the training has told."""
+        with new_file(folder / TRAINED_ON) as partial:
+            partial.write_bytes(self.trained_on.tobytes())
 
 
 def tokenise_dataset(dataset: Dataset, encode_batch: EncodeBatch, form: ChatForm, loss_on: LossOn) -> TokenisedDataset:
     """Samples in memory in the chat form of a model."""
     held_out = {kind: tokenise(samples, encode_batch, form, loss_on) for kind, samples in dataset.held_out.items()}
-    return TokenisedDataset(tokenise(dataset.train, encode_batch, form, loss_on), held_out, dataset.card.write)
+    trained_on = np.unique(np.array([digest(sample.id) for sample in dataset.train], np.uint64))
+    train = tokenise(dataset.train, encode_batch, form, loss_on)
+    return TokenisedDataset(train, held_out, trained_on, dataset.card.write)
 
 
 def split_samples(

@@ -14,6 +14,7 @@ import os
 import pickle
 import shutil
 import time
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,19 +25,19 @@ from typing import Any, Protocol
 import numpy as np
 
 from training.common.cache import cache_folder, locked
-from training.common.checkpoint_folder import TOKENIZER
+from training.common.checkpoint_folder import TOKENIZER, TRAINED_ON
 from training.common.files import MANIFEST, new_file, new_folder, remove_folder
 from training.common.workers import Workers, release_freed_memory
 from training.corpus import CorpusError, embedded, is_embedded, source_files, source_name, stream, weighted_sources
 from training.corpus.card import DataCard
-from training.corpus.cleaned import CleanedCorpus, cleaned, read_batch
+from training.corpus.cleaned import CleanedCorpus, cleaned, map_array, read_batch
 from training.corpus.cleaning import CleaningReport
 from training.corpus.mixing import copies
 from training.corpus.split import SPLITS
 from training.data.dataset import TokenisedDataset, load_dataset, spread_over_facts, tokenise_dataset
 from training.data.documents import ChatForm, Documents, DocumentsWriter, LossOn, tokenise
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same data would be prepared differently."""
 
 TOKENIZER_CHARACTERS = 20_000_000
@@ -214,11 +215,12 @@ def _open(folder: Path, *, reused: bool) -> Prepared | None:
             return None
     except (OSError, ValueError, KeyError):
         return None
+    trained_on = map_array(folder / TRAINED_ON, np.uint64)
     train, *held_out = (Documents.open(folder / split) for split in SPLITS)
     found: dict[str, Documents] = {
         kind: documents for kind, documents in zip(SPLITS[1:], held_out, strict=True) if len(documents)
     }
-    dataset = TokenisedDataset(train, found, partial(_copy_card, folder))
+    dataset = TokenisedDataset(train, found, trained_on, partial(_copy_card, folder))
     return Prepared(folder, dataset, CleaningReport.from_dict(index["cleaning"]), index["seconds"], reused)
 
 
@@ -236,6 +238,7 @@ class _Preparation:
         self.workers = Workers(workers)
         self.seconds: dict[str, float] = {}
         self.weights: dict[str, float] = {}
+        self.trained_on = array("Q")
         self._since = time.monotonic()
 
     def run(self, make_encoder: MakeEncoder) -> None:
@@ -251,6 +254,7 @@ class _Preparation:
             texts = self._texts(corpus, places, card)
             encoder = make_encoder(texts, self.folder / TOKENIZER)
             deque(texts, maxlen=0)  # the card counts every sample, whether the encoder's maker read it or not
+            (self.folder / TRAINED_ON).write_bytes(np.unique(np.frombuffer(self.trained_on, np.uint64)).tobytes())
             card.cleaning, card.across = corpus.report, corpus.across
             card.write(self.folder)
             self._done("tokenizer", f"tokenizer of {len(encoder):,} pieces")
@@ -295,7 +299,10 @@ class _Preparation:
         share = TOKENIZER_CHARACTERS / max(1, corpus.characters)
         chosen = (places == 1) & ((share >= 1) | (corpus.rows["id"] / 2.0**64 < share))
         for number, sample in corpus.numbered():
-            card.add(sample, SPLITS[corpus.rows["split"][number]], copies(sample, self.weights[sample.source]))
+            times = copies(sample, self.weights[sample.source])
+            card.add(sample, SPLITS[corpus.rows["split"][number]], times)
+            if places[number] == 1 and times:
+                self.trained_on.append(int(corpus.rows["id"][number]))
             if chosen[number]:
                 yield from (message.content for message in sample.messages)
 

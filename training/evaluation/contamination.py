@@ -1,8 +1,8 @@
 """What a training has told of a benchmark's items: their facts, how often their options, and questions word for word.
 
 An item whose question was trained on, with its answer, shows what a model repeats, not what it knows; such items are
-named and reported apart. Rows are those that a run's ``training_report.json`` says it was given, in the order in which
-the training takes them, cleaned and split by the same rules.
+named and reported apart. Samples are those that a training wrote down; of one that wrote none, as none did before
+2026-11-29, those that its report says it was given, cleaned and split by the same rules.
 """
 
 from __future__ import annotations
@@ -11,26 +11,46 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from training.corpus import stream
 from training.corpus.forms import normalised_question as normalised
-from training.corpus.sample import Sample
+from training.corpus.sample import Sample, digest
 from training.data.dataset import split_samples, spread_over_facts
 from training.evaluation.items import SEEN, UNSEEN, Benchmark, Item
 
 _WORD = re.compile(r"\w+")
 
 
-def training_samples(config: Mapping[str, Any]) -> Iterator[Sample]:
-    """The samples that a run was given, from the ``config`` of its training report.
+def training_samples(config: Mapping[str, Any], trained_on: Path | None = None) -> Iterator[Sample]:
+    """The samples that a run was given, each once.
+
+    Args:
+        config: of its training report.
+        trained_on: its file of that name.
 
     Raises:
         CorpusError: data that is no longer where it was, in one line.
     """
-    found = split_samples(config.get("data") or ("embedded",), config.get("max_rows_per_source"))
+    data, max_rows = config.get("data") or ("embedded",), config.get("max_rows_per_source")
+    if trained_on is not None:
+        wanted = set(np.fromfile(trained_on, np.uint64).tolist())
+        return (sample for sample in stream(data, max_rows) if _taken(digest(sample.id), wanted))
+    found = split_samples(data, max_rows)
     train = (sample for sample, split in found if split == "train")
     limit = config.get("max_samples")
     return train if limit is None else iter(spread_over_facts(list(train), limit))
+
+
+def _taken(key: int, wanted: set[int]) -> bool:
+    """Whether a key is wanted; then it is so no more."""
+    if key not in wanted:
+        return False
+    wanted.remove(key)
+    return True
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.common.checkpoint_folder import CheckpointError, checksum, read_report
+from training.common.checkpoint_folder import TRAINED_ON, CheckpointError, checksum, home_of, read_report
 from training.corpus.sample import Sample
 from training.data.prompts import encodable
 from training.evaluation.subjects import Answer, Chat, DocumentLoss, Likelihood, Unavailable
@@ -33,6 +33,8 @@ class LocalModel:
     def __init__(self, spec: str, kind: str, path: Path, name: str) -> None:
         self.spec, self.kind, self.path, self.name = spec, kind, path, name
         self.report: dict[str, Any] | None = read_report(path)
+        found = (home_of(path) or path.parent) / TRAINED_ON
+        self.trained_on = found if found.is_file() else None
         self.done: Done = lambda n: None
 
     @cached_property

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from training.common.files import file_sha256
 from training.common.options import OptionsError
 from training.corpus import CorpusError, mixing
 from training.data.prepare import data_key
@@ -197,6 +199,8 @@ class Measurements:
 
     def _knowledge(self, subject: Subject, missing: list[dict[str, str]]) -> list[dict[str, Any]]:
         config = {key: (_config(subject) or {}).get(key) for key in _SELECTION}
+        if subject.trained_on is not None:
+            config["trained_on"] = file_sha256(subject.trained_on)
         seen, stamp = None, None
         if config["data"]:
             try:
@@ -213,7 +217,7 @@ class Measurements:
             def measure(number: int = number) -> Any:
                 nonlocal seen
                 if stamp is not None and seen is None:
-                    seen = self._exposure(config)
+                    seen = self._exposure(config, subject.trained_on)
                 return multiple_choice.measure(subject, self._benchmarks[number], seen, seed=SEED)
 
             depends_on = {"benchmark": sha256, "limit": self.settings.limit, "training": config, "data": stamp}
@@ -223,11 +227,11 @@ class Measurements:
                 found[-1]["path"] = str(self.files[number - len(own)].path)
         return found
 
-    def _exposure(self, config: Mapping[str, Any]) -> Exposure:
+    def _exposure(self, config: Mapping[str, Any], trained_on: Path | None) -> Exposure:
         """What a training has told of the benchmarks' items, read once for all models that had the same data."""
         key = repr(sorted(config.items()))
         if key not in self._exposures:
-            self._exposures[key] = exposure(self._benchmarks, training_samples(config))
+            self._exposures[key] = exposure(self._benchmarks, training_samples(config, trained_on))
         return self._exposures[key]
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 from training.common.checkpoint_folder import CheckpointError
@@ -29,6 +30,7 @@ class ServerModel:
     kind = "openai"
     parameters: int | None = None
     report: dict[str, Any] | None = None
+    trained_on: Path | None = None
 
     def __init__(self, spec: str, name: str | None = None) -> None:
         found = read_spec(spec)

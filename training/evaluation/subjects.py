@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from training.common.score import Score
@@ -52,6 +53,7 @@ class Subject(Protocol):
         sha256: of weights and tokenizer (of a server: of address and model): the key of cached results.
         parameters: how many, where that is known.
         report: the ``training_report.json`` beside the checkpoint, if there is one.
+        trained_on: the file beside it that says which samples were trained on, if there is one.
         done: told of each number of texts that are done, for a progress bar; set it to be told.
     """
 
@@ -59,6 +61,7 @@ class Subject(Protocol):
     spec: str
     kind: str
     report: dict[str, Any] | None
+    trained_on: Path | None
     done: Callable[[int], object]
 
     @property

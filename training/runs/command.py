@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from training.common.checkpoint_folder import CURVES, FILES, FINAL, FOLDERS, RESUME, report_in
+from training.common.checkpoint_folder import CURVES, FILES, FINAL, FOLDERS, RESUME, TRAINED_ON, report_in
 from training.common.cli import OneLineParser, contained, stoppable
 from training.common.config import add_config, add_settings
 from training.common.files import (
@@ -335,6 +335,7 @@ def _finish(
     report["data_key"] = key
     write_report(out, report)
     contained("data_card.json is not written", run.dataset.write_card, out)
+    contained(f"{TRAINED_ON} is not written", run.dataset.write_trained_on, out)
     contained("README.md is not written", write_cards, out)
 
 

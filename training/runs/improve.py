@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -12,9 +13,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.common.checkpoint_folder import CURVES, FILES, FINAL, FOLDERS, METRICS, PT, REPORT, report_in
+from training.common.checkpoint_folder import (
+    CURVES,
+    FILES,
+    FINAL,
+    FOLDERS,
+    METRICS,
+    PT,
+    REPORT,
+    TRAINED_ON,
+    report_in,
+)
 from training.common.cli import contained
-from training.common.files import foreign, refusal, replace_text, workspace
+from training.common.files import foreign, new_file, refusal, replace_text, workspace
 from training.common.options import OptionsError
 from training.common.progress import Progress
 from training.common.score import Score
@@ -368,12 +379,17 @@ def _write(
     written[CURVES] = _part(CURVES, lambda: draw_curves(out, title))
     report |= {"size_bytes": size, "written": written}
     write_report(out, report)
-    card = (request.parent.folder or out) / "data_card.json"
-    if card.is_file():
-        contained("data_card.json is not copied", lambda: replace_text(out / card.name, card.read_text("utf-8")))
+    for name in ("data_card.json", TRAINED_ON):
+        if request.parent.folder and (request.parent.folder / name).is_file():
+            contained(f"{name} is not copied", _copy, request.parent.folder / name, out / name)
     contained("README.md is not written", write_cards, out)
     states.remove()
     return report
+
+
+def _copy(source: Path, target: Path) -> None:
+    with new_file(target) as partial:
+        shutil.copyfile(source, partial)
 
 
 def _part(name: str, write: Callable[[], Any]) -> str | None:

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 
 from training.common.cache import cache_folder
+from training.common.checkpoint_folder import TRAINED_ON
 from training.common.files import MANIFEST, WORKSPACE, new_folder
 from training.corpus import CorpusError
 from training.data.dataset import load_dataset, spread_over_facts, tokenise_dataset
 from training.data.documents import Documents
 from training.data.prepare import KIND, Prepared, Recipe, _forget_old, prepare
+from training.evaluation.contamination import training_samples
 from training.models.tokenizer import CHAT_FORM, Tokenizer, train_tokenizer
 
 PAINTERS = ("Degas", "Monet", "Manet", "Klee", "Goya", "Cole", "Ryder", "Homer", "Cassatt", "Morisot")
@@ -162,6 +164,19 @@ def test_few_samples_say_as_much_as_possible(data: Path) -> None:
     expected = tokenise_dataset(replace(load_dataset((str(data),), None, 3), train=train), encode, CHAT_FORM, "answers")
     assert sorted(prepared.dataset.train.lengths) == sorted(expected.train.lengths)
     assert sorted(prepared.dataset.train.tokens) == sorted(expected.train.tokens)
+
+
+def test_what_was_trained_on_is_written_down(data: Path, tmp_path: Path) -> None:
+    """Neither copies, nor what a weight or ``max_samples`` leaves out, nor what is held out."""
+    sources = (f"{data}/quiz.jsonl=0.5", f"{data}/notes.jsonl")
+    prepared, memory = prepare(recipe(*sources), make).dataset, load_dataset(sources, None, 3)
+    expected = sorted(sample.id for sample in memory.train)
+    assert 20 < len(expected) < len(list(training_samples({"data": sources})))
+    for dataset in (prepared, tokenise_dataset(memory, lambda texts: [[1] for _ in texts], CHAT_FORM, "answers")):
+        dataset.write_trained_on(tmp_path)
+        assert sorted(s.id for s in training_samples({"data": sources}, tmp_path / TRAINED_ON)) == expected
+    prepare(recipe(data, max_samples=40), make).dataset.write_trained_on(tmp_path)
+    assert len(list(training_samples({"data": [str(data)]}, tmp_path / TRAINED_ON))) == 40
 
 
 def test_a_large_corpus_trains_the_tokenizer_on_a_part(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

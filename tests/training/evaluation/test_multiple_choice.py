@@ -27,7 +27,7 @@ ITEMS = (
 class ByRule:
     """A subject that finds each text as likely as it is told."""
 
-    name, spec, kind, sha256, parameters, report = "rule", "rule", "model1", "0", None, None
+    name, spec, kind, sha256, parameters, report, trained_on = "rule", "rule", "model1", "0", None, None, None
 
     def __init__(self, nats: Mapping[str, float]) -> None:
         self.nats = nats
