@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,8 +24,6 @@ MAX_HALF_OPEN = 128  # of one address, without a request yet
 MAX_CONNECTIONS = 600  # of one address: thirty browsers have some two hundred
 MAX_FILES = 65_536
 RESERVED_FILES = 256  # for the database, the models and pages
-
-log = logging.getLogger(__name__)
 
 
 @dataclass

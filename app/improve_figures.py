@@ -16,7 +16,6 @@ from feedback.statistics.preference import MIN_TESTERS, smallest_share
 USABLE = {"dpo": ("win",), "sft": ("win",), "kto": ("win", "both_bad")}
 """Outcomes of votes that a method learns from."""
 UNUSED = {"tie": "ties: neither answer was preferred", "both_bad": "both bad: neither answer was preferred"}
-ICC = 0.1  # where too few votes are there to tell how alike those of one tester are
 
 
 def counts_html(found: Preferences, method: str, design: Mapping[str, float]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,7 +30,6 @@ from app.theme import diptych_theme
 from feedback.report.sections import TAKE
 
 HERE = Path(__file__).parent
-log = logging.getLogger(__name__)
 
 
 def build(

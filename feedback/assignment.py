@@ -19,7 +19,6 @@ MODELS = ("model1", "model2")
 # How a battle was assigned.  The first rule also ranked questions by the side that was due, so that who knew the sides
 # of earlier rounds could read the next one off the suggestions; it is here for the battles that were served by it.
 BY_SIDE, BLOCKS, INDEPENDENT = "by_side", "blocks", "independent"
-ASSIGNMENTS = (BY_SIDE, BLOCKS, INDEPENDENT)
 
 
 @dataclass(frozen=True)

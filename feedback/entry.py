@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from .rules import Refused
 
 CHALLENGE_MINUTES = 120
-MAX_BITS = 24  # sixteen million hashes: half a minute of a laptop, minutes of a phone
 MAX_SOLUTION_CHARS = 20
 
 

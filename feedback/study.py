@@ -358,7 +358,7 @@ _RULES = {
     "entry_code": _Rule(
         lambda value: value == "" or (_is_text(value, 40) and len(value.strip()) >= 4), "text of 4 to 40 characters", ""
     ),
-    "proof_of_work_bits": _whole(0, 24, 0),
+    "proof_of_work_bits": _whole(0, 24, 0),  # sixteen million hashes: minutes of a phone
     "address_hash": _flag(False),
     "language": _Rule(lambda value: value in (BROWSER, *LANGUAGES), "one of " + ", ".join((BROWSER, *LANGUAGES)), "en"),
 }

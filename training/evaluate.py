@@ -33,7 +33,6 @@ from training.evaluation.intervals import DRAWS
 from training.evaluation.measurements import PARTS, Measurements, Settings
 from training.evaluation.summary_table import table
 
-ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_MODELS = {
     "model1": MODEL1_FOLDER / PT,
     "model2": MODEL2_FOLDER / FINAL,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-NAMES = {"model1": "Model 1", "model2": "Model 2"}
-
 
 def percent(share: float | None) -> str:
     """A share as a whole percentage, a dash when there is none."""

@@ -17,7 +17,7 @@ from tests.training.llama_cpp import LlamaCpp
 from tests.training.tiny_bases import FAMILIES, as_chat, save_tiny_base
 from training.corpus import load
 from training.export import main
-from training.inference.decoding import stream_ids
+from training.inference.decoding import Decoder
 from training.models.bases import load_base
 from training.models.checkpoint import save_checkpoint
 from training.models.fine_tuning import save_final
@@ -125,7 +125,7 @@ def test_model1_is_the_same_in_llama_cpp(
     for question in QUESTIONS:
         prompt = tokenizer.encode_chat([("user", question)])
         assert llama.tokenise(llama.chat_prompt(as_chat(question)), special=True) == prompt
-        answer = list(stream_ids(ours, prompt, max_new_tokens=50))
+        answer = Decoder(ours, rows=1).answers([prompt], max_new_tokens=50)[0].ids
         end = [END] if len(answer) < 50 else []  # which llama.cpp gives with the tokens before it
         assert llama.greedy(prompt, 50) == answer + end
     turns = ("Who?", "Me.", "Why?")

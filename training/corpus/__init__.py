@@ -24,7 +24,6 @@ __all__ = [
     "iter_source",
     "known_size",
     "load",
-    "load_source",
     "source_files",
     "source_name",
     "sources",
@@ -165,8 +164,3 @@ def iter_source(source: Source, max_rows: int | None = None, report: CleaningRep
     else:
         rows = iter(core.samples() if source == "core" else embedded.samples(source))
     return rows if max_rows is None else iter(files.pick_samples(rows, max_rows))
-
-
-def load_source(source: Source, max_rows: int | None = None) -> list[Sample]:
-    """The samples of one entry of ``sources``."""
-    return list(iter_source(source, max_rows))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from training.corpus.sample import CorpusError
 
@@ -173,8 +173,6 @@ class Exchange:
     context: tuple[Turn, ...] = ()
     source: str | None = None
 
-
-Record = TypeVar("Record", Artist, Work, Movement, Museum, Term, Concept, Exchange)
 
 _TABLES: dict[str, type[Any]] = {
     "artist": Artist,

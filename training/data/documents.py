@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
 
 import numpy as np
@@ -118,9 +117,7 @@ class DocumentsWriter:
     def __enter__(self) -> DocumentsWriter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for file in (self._tokens, self._learned, self._offsets, self._answer_bytes):
             file.close()
 

@@ -98,13 +98,8 @@ class Model1Network:
 
     def greedy(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[Generated]:
         decoder = Decoder(self.model, rows=max(1, min(ANSWERS_AT_A_TIME, len(prompts))))
-        waiting, answers = iter(prompts), []
-        while True:
-            while decoder.free and (prompt := next(waiting, None)):
-                answers.append(decoder.add(prompt, max_new_tokens=max_new_tokens, stop_ids=self.form.stop_ids))
-            if not decoder.running:
-                return [(answer.ids, answer.finished == "stop") for answer in answers]
-            decoder.step()
+        answers = decoder.answers(prompts, max_new_tokens=max_new_tokens, stop_ids=self.form.stop_ids)
+        return [(answer.ids, answer.finished == "stop") for answer in answers]
 
 
 class TransformersNetwork:

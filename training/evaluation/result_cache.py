@@ -71,11 +71,6 @@ class ResultCache:
                 path.unlink(missing_ok=True)
 
 
-def _stamp(path: Path) -> tuple[str, int, int]:
-    stat = path.stat()
-    return str(path.resolve()), stat.st_size, stat.st_mtime_ns
-
-
 @cache
 def code_version() -> str:
     """A hash of the code of ``training``, of the embedded corpus and of the libraries' versions.

@@ -16,7 +16,6 @@ import statistics
 import time
 from collections.abc import MutableMapping
 from dataclasses import dataclass
-from types import TracebackType
 
 import psutil
 
@@ -74,9 +73,7 @@ class FreeCores:
     def __enter__(self) -> FreeCores:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.threads != self.most:
             self._change(self.most)
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from training.data.prompts import fit
-from training.models.tokenizer import END, Tokenizer
+from training.models.tokenizer import END
 from training.models.transformer import KeyValueCache, ModernTransformer
-
-HALF_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 
 
 def sample(logits_V: Tensor, *, temperature: float, top_p: float, top_k: int, generator: torch.Generator | None) -> int:
@@ -149,61 +148,28 @@ class Decoder:
                 self.running[row] = self.running[last]
             self.running.pop()
 
+    def answers(
+        self,
+        prompts: Iterable[Sequence[int]],
+        *,
+        seed: int | None = None,
+        is_over: Callable[[Answer], bool] = lambda answer: False,
+        **settings: Any,
+    ) -> list[Answer]:
+        """Answers to any number of prompts, in their order; a row is filled again as soon as its answer has ended.
 
-class TextPieces:
-    """The text of a growing answer, in pieces: bytes of a character that is not complete yet are held back, and so is
-    what may become a stop string."""
-
-    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:
-        self.tokenizer, self.stop = tokenizer, [text for text in stop if text]
-        self.ids: list[int] = []
-        self.text, self.shown, self.stopped = "", 0, False
-
-    def push(self, token: int) -> str:
-        """What the token lets be shown, often nothing or several characters."""
-        if self.stopped:
-            return ""
-        self.ids.append(token)
-        self.text = self.tokenizer.decode(self.ids)
-        if ends := [at for stop in self.stop if (at := self.text.find(stop)) >= 0]:
-            self.text, self.stopped = self.text[: min(ends)], True
-            return self.rest()
-        if self.text.endswith(HALF_CHARACTER):
-            return ""
-        return self._up_to(len(self.text) - self._held_back())
-
-    def rest(self) -> str:
-        """What is left at the end; half a character is dropped."""
-        return self._up_to(len(self.text.rstrip(HALF_CHARACTER)))
-
-    def _up_to(self, end: int) -> str:
-        piece, self.shown = self.text[self.shown : end], max(self.shown, end)
-        return piece
-
-    def _held_back(self) -> int:
-        """Length of the longest end of the text that begins a stop string."""
-        lengths = (n for stop in self.stop for n in range(len(stop) - 1, 0, -1) if self.text.endswith(stop[:n]))
-        return max(lengths, default=0)
-
-
-def stream_ids(
-    model: ModernTransformer,
-    prompt: Sequence[int],
-    *,
-    max_new_tokens: int = 160,
-    temperature: float = 0.0,
-    top_p: float = 1.0,
-    top_k: int = 0,
-    repetition_penalty: float = 1.0,
-    stop: Sequence[int] = (END,),
-    seed: int | None = None,
-) -> Iterator[int]:
-    """New token ids one by one, without the one that stops."""
-    decoder = Decoder(model, rows=1)
-    answer = decoder.add(
-        prompt, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, top_k=top_k,
-        repetition_penalty=repetition_penalty, stop_ids=stop, seed=seed,
-    )  # fmt: skip
-    while answer.finished is None:
-        for _, token in decoder.step():
-            yield token
+        Args:
+            seed: prompt i draws from seed + i.
+            is_over: whether an answer is to end after the token that it has just got.
+            settings: as for ``add``.
+        """
+        waiting = iter(prompts)
+        answers: list[Answer] = []
+        while True:
+            while self.free and (prompt := next(waiting, None)) is not None:
+                answers.append(self.add(prompt, seed=None if seed is None else seed + len(answers), **settings))
+            if not self.running:
+                return answers
+            for answer, _ in self.step():
+                if is_over(answer):
+                    self.remove(answer)

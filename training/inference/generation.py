@@ -1,9 +1,9 @@
-"""Answers from either model: ``generate`` for one, ``generate_batch`` for many, ``stream`` for pieces as they come."""
+"""Answers from either model: ``generate`` for one question, ``generate_batch`` for many conversations."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import torch
 from training.common.checkpoint_folder import MODEL1_FOLDER, TOKENIZER, CheckpointError
 from training.corpus.sample import Message
 from training.data.prompts import ChatTokenizer, fit
-from training.inference.decoding import Answer, Decoder, TextPieces, penalise, sample, stream_ids
+from training.inference.decoding import Decoder
 from training.models.checkpoint import load
 from training.models.tokenizer import END, Tokenizer
 from training.models.transformer import ModernTransformer
@@ -20,55 +20,7 @@ from training.models.transformer import ModernTransformer
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = [
-    "Answer",
-    "CheckpointError",
-    "Decoder",
-    "TextPieces",
-    "complete",
-    "generate",
-    "generate_batch",
-    "load",
-    "penalise",
-    "sample",
-    "stream",
-    "stream_ids",
-]
-
-
-def stream(
-    model: ModernTransformer,
-    tokenizer: Tokenizer,
-    messages: Sequence[Message],
-    *,
-    stop: Sequence[str | int] = (),
-    **sampling: Any,
-) -> Iterator[str]:
-    """The answer's text in pieces.
-
-    Args:
-        model: Model 1.
-        tokenizer: its own.
-        messages: the conversation, the last message the user's.
-        stop: strings or token ids at which the answer ends, besides the end of a turn; they are not part of it.
-        sampling: as for ``stream_ids``.
-    """
-    pieces = TextPieces(tokenizer, _strings(stop))
-    for token in stream_ids(model, tokenizer.encode_chat(messages), stop=_ids(stop), **sampling):
-        if piece := pieces.push(token):
-            yield piece
-        if pieces.stopped:
-            return
-    if piece := pieces.rest():
-        yield piece
-
-
-def _strings(stop: Sequence[str | int]) -> list[str]:
-    return [end for end in stop if isinstance(end, str)]
-
-
-def _ids(stop: Sequence[str | int]) -> list[int]:
-    return [END, *(end for end in stop if isinstance(end, int))]
+HALF_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 
 
 def generate_batch(
@@ -110,28 +62,16 @@ def _from_scratch(
     batch_size: int,
     sampling: dict[str, Any],
 ) -> list[str]:
-    """Rows of the decoder are filled again as answers end."""
-    decoder = Decoder(model, rows=max(1, min(batch_size, len(conversations))))
-    waiting = iter(enumerate(conversations))
-    texts = [""] * len(conversations)
-    growing: dict[Answer, tuple[int, TextPieces]] = {}
-    while True:
-        while decoder.free and (entry := next(waiting, None)):
-            i, messages = entry
-            seed_of_answer = None if seed is None else seed + i
-            prompt = tokenizer.encode_chat(messages)
-            answer = decoder.add(prompt, stop_ids=_ids(stop), seed=seed_of_answer, **sampling)
-            growing[answer] = (i, TextPieces(tokenizer, _strings(stop)))
-        if not decoder.running:
-            return [text.strip() for text in texts]
-        for answer, token in decoder.step():
-            i, pieces = growing[answer]
-            texts[i] += pieces.push(token)
-            if pieces.stopped:
-                decoder.remove(answer)
-        for answer in [answer for answer in growing if answer not in decoder.running]:
-            i, pieces = growing.pop(answer)
-            texts[i] += pieces.rest()
+    strings, ids = _apart(stop)
+    answers = Decoder(model, rows=max(1, min(batch_size, len(conversations)))).answers(
+        map(tokenizer.encode_chat, conversations),
+        seed=seed,
+        is_over=lambda answer: any(end in tokenizer.decode(answer.ids) for end in strings),
+        stop_ids=[END, *ids],
+        **sampling,
+    )
+    texts = (tokenizer.decode(answer.ids) for answer in answers)
+    return [_until(text, strings).rstrip(HALF_CHARACTER).strip() for text in texts]
 
 
 def _from_transformers(
@@ -157,16 +97,26 @@ def _from_transformers(
     settings["do_sample"] = settings["temperature"] > 0
     if not settings["do_sample"]:
         settings = {key: value for key, value in settings.items() if key not in ("temperature", "top_p", "top_k")}
-    if strings := _strings(stop):
+    strings, ids = _apart(stop)
+    if strings:
         settings |= {"stop_strings": strings, "tokenizer": tokenizer}
-    if ids := [end for end in stop if isinstance(end, int)]:
+    if ids:
         settings["eos_token_id"] = [tokenizer.eos_token_id, *ids]
     if seed is not None:
         torch.manual_seed(seed)
     with torch.inference_mode():
         output = model.generate(**inputs, pad_token_id=tokenizer.pad_token_id, **settings)  # type: ignore[operator]
     texts = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-    return [min((text.split(end)[0] for end in strings), key=len, default=text).strip() for text in texts]
+    return [_until(text, strings).strip() for text in texts]
+
+
+def _apart(stop: Sequence[str | int]) -> tuple[list[str], list[int]]:
+    """The strings that end an answer, and the ids of tokens that do."""
+    return [end for end in stop if isinstance(end, str) and end], [end for end in stop if isinstance(end, int)]
+
+
+def _until(text: str, ends: Sequence[str]) -> str:
+    return min((text.split(end)[0] for end in ends), key=len, default=text)
 
 
 def context_of(model: PreTrainedModel) -> int:

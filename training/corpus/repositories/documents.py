@@ -14,7 +14,6 @@ from markdown_it.token import Token
 
 from training.corpus.sample import CorpusError
 
-FORMS = (".md", ".mdx", ".ipynb", ".txt")
 WORDS, FEWEST_WORDS = 70, 15
 """A passage ends with the paragraph that brings it to so many words; one of fewer is left out."""
 LONGEST_HEADING = 10
