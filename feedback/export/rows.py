@@ -21,7 +21,7 @@ class Column(NamedTuple):
     one_turn: str = ""  # a simpler SQL for votes after one question, which most are
 
 
-def _both(name: str, unit: str, meaning: str, many: str, kind: str) -> list[Column]:
+def _both(name: str, kind: str, meaning: str, many: str, unit: str = "") -> list[Column]:
     """The columns of the left and of the right answer; ``many`` aggregates several turns, which few votes have."""
     columns = []
     for side, alias, is_left in (("left", "la", 1), ("right", "ra", 0)):
@@ -30,163 +30,77 @@ def _both(name: str, unit: str, meaning: str, many: str, kind: str) -> list[Colu
             " t.status = 'complete' AND t.number <= votes.turns AND (a.model = votes.left_model) ="
             f" {is_left} ORDER BY t.number"
         )
-        columns.append(
-            Column(
-                f"{side}_{name}",
-                kind,
-                unit,
-                meaning.format(side),
-                f"CASE votes.turns WHEN 1 THEN {alias}.{name} ELSE (SELECT {many} FROM ({turns})) END",
-                f"{alias}.{name}",
-            )
-        )
+        sql = f"CASE votes.turns WHEN 1 THEN {alias}.{name} ELSE (SELECT {many} FROM ({turns})) END"
+        columns.append(Column(f"{side}_{name}", kind, unit, meaning.format(side), sql, f"{alias}.{name}"))
     return columns
 
 
-def _codebook() -> list[Column]:
-    text = _both(
-        "text",
-        "",
-        "What the tester was shown of the {} answer; answers of several turns are separated by a blank line.",
-        "group_concat(text, char(10, 10))",
-        "text",
-    )
-    raw = _both(
-        "raw",
-        "",
-        "What the {} model wrote, where the tester was shown something else; else empty.",
-        "CASE WHEN COUNT(raw) THEN group_concat(ifnull(raw, text), char(10, 10)) END",
-        "text",
-    )
-    tokens = _both(
-        "tokens", "tokens", "Length of the {} answer in its own model's tokens, all turns.", "SUM(tokens)", "integer"
-    )
-    seconds = _both("seconds", "seconds", "Time that the {} model took to write, all turns.", "SUM(seconds)", "number")
-    return [
-        Column("vote_id", "integer", "", "Number of the vote, in the order in which votes were given.", "votes.id"),
-        Column("study", "text", "", "The study: its name and a hash of its settings and models.", "studies.label"),
-        Column("tester_id", "text", "", "Opaque id of the tester.", "testers.code"),
-        Column(
-            "enrolment",
-            "integer",
-            "",
-            "1 for the first tester who consented, 2 for the second, ...",
-            "testers.enrolment",
-        ),
-        Column("tester_closed", "flag", "", "1 when the tester's session is over.", "testers.closed_at IS NOT NULL"),
-        Column("battle_id", "integer", "", "Number of the round that was served.", "votes.battle_id"),
-        Column("round", "integer", "", "1 for the tester's first vote, 2 for the second, ...", "battles.round"),
-        Column(
-            "prompt_id",
-            "text",
-            "",
-            "Id of the first question in the study's bank; own-... for a tester's own.",
-            "prompts.prompt_id",
-        ),
-        Column("category", "text", "", "Category of the first question; own for a tester's own.", "prompts.category"),
-        Column(
-            "prompt",
-            "text",
-            "",
-            "The question; follow-up questions are separated by a blank line.",
-            "CASE votes.turns WHEN 1 THEN prompts.text ELSE (SELECT group_concat(prompt, char(10, 10)) FROM (SELECT"
-            " prompt FROM turns t WHERE t.battle_id = votes.battle_id AND t.status = 'complete' AND t.number <="
-            " votes.turns ORDER BY t.number)) END",
-            "prompts.text",
-        ),
-        Column("turns", "integer", "", "Questions answered before the vote.", "votes.turns"),
-        Column("left_model", "text", "", "The model on the left: model1 or model2.", "votes.left_model"),
-        Column(
-            "right_model",
-            "text",
-            "",
-            "The model on the right.",
-            "ra.model",
-        ),
-        Column("choice", "text", "", "What the tester chose: left, right, tie or both_bad.", "votes.choice"),
-        Column(
-            "winner_model",
-            "text",
-            "",
-            "The choice by model: model1, model2, tie or both_bad.",
-            "CASE choice WHEN 'left' THEN votes.left_model WHEN 'right' THEN ra.model ELSE choice END",
-        ),
-        Column(
-            "reasons", "text", "", "Reasons ticked, as a JSON list; empty when none.", "NULLIF(votes.reasons, '[]')"
-        ),
-        Column("comment", "text", "", "The tester's comment.", "votes.comment"),
-        *text,
-        *tokens,
-        Column("left_chars", "integer", "characters", "Length of the left answer, all turns.", "votes.left_chars"),
-        Column("right_chars", "integer", "characters", "Length of the right answer, all turns.", "votes.right_chars"),
-        *seconds,
-        Column("leak_flag", "flag", "", "1 when an answer said which model wrote it.", "votes.leak_flag"),
-        Column("voted_at", "time", "", "When the server saved the vote, UTC, ISO 8601.", "votes.voted_at"),
-        Column(
-            "vote_seconds",
-            "number",
-            "seconds",
-            "From both answers shown to the vote, by the browser's clock; at most server_seconds.",
-            "votes.vote_seconds",
-        ),
-        Column(
-            "superseded", "flag", "", "1 when the tester took this vote back; it does not count.", "votes.superseded"
-        ),
-        *raw,
-        *(
-            Column(
-                f"{side}_seen_seconds",
-                "number",
-                "seconds",
-                f"For how long the {side} answer was on the tester's screen before the vote; at most server_seconds.",
-                f"votes.{side}_seen",
-            )
-            for side in ("left", "right")
-        ),
-        Column(
-            "first_seen",
-            "text",
-            "",
-            "Which answer was on the screen first: left, right (a narrow screen shows one) or both.",
-            "votes.first_seen",
-        ),
-        Column(
-            "server_seconds",
-            "number",
-            "seconds",
-            "From both answers stored to the vote, by the server's clock; empty where that was set back.",
-            "votes.server_seconds",
-        ),
-        Column(
-            "first_side",
-            "text",
-            "",
-            "Which answer a narrow screen was given first, left or right, as it was drawn; empty where none was.",
-            "battles.first_side",
-        ),
-        Column(
-            "address_group",
-            "integer",
-            "",
-            "Enrolment of the first tester who began from the same network address; empty where none is kept.",
-            "CASE WHEN testers.origin IS NOT NULL THEN (SELECT MIN(enrolment) FROM testers other WHERE other.study_id"
-            " = testers.study_id AND other.origin = testers.origin) END",
-        ),
-        *(
-            Column(
-                f"{model}_version",
-                "text",
-                "",
-                f"The weights that answered as {model}, by the first digits of their SHA-256; empty of a server, which"
-                " tells none.",
-                versions.sql(model),
-            )
-            for model in ("model1", "model2")
-        ),
-    ]
+def _one(name: str, kind: str, meaning: str, sql: str, unit: str = "", one_turn: str = "") -> Column:
+    return Column(name, kind, unit, meaning, sql, one_turn)
 
 
-CODEBOOK = tuple(_codebook())
+_ALL_QUESTIONS = (
+    "CASE votes.turns WHEN 1 THEN prompts.text ELSE (SELECT group_concat(prompt, char(10, 10)) FROM (SELECT prompt FROM"
+    " turns t WHERE t.battle_id = votes.battle_id AND t.status = 'complete' AND t.number <= votes.turns ORDER BY"
+    " t.number)) END"
+)
+_WINNER = "CASE choice WHEN 'left' THEN votes.left_model WHEN 'right' THEN ra.model ELSE choice END"
+_ADDRESS_GROUP = (
+    "CASE WHEN testers.origin IS NOT NULL THEN (SELECT MIN(enrolment) FROM testers other WHERE other.study_id ="
+    " testers.study_id AND other.origin = testers.origin) END"
+)
+_PROMPT_ID = "Id of the first question in the study's bank; own-... for a tester's own."
+_PROMPT = "The question; follow-up questions are separated by a blank line."
+_TEXT = "What the tester was shown of the {} answer; answers of several turns are separated by a blank line."
+_RAW = "What the {} model wrote, where the tester was shown something else; else empty."
+_VOTE_SECONDS = "From both answers shown to the vote, by the browser's clock; at most server_seconds."
+_SEEN = "For how long the {} answer was on the tester's screen before the vote; at most server_seconds."
+_FIRST_SEEN = "Which answer was on the screen first: left, right (a narrow screen shows one) or both."
+_SERVER_SECONDS = "From both answers stored to the vote, by the server's clock; empty where that was set back."
+_FIRST_SIDE = "Which answer a narrow screen was given first, left or right, as it was drawn; empty where none was."
+_GROUP = "Enrolment of the first tester who began from the same network address; empty where none is kept."
+_VERSION = "The weights that answered as {}, by the first digits of their SHA-256; empty of a server, which tells none."
+
+CODEBOOK = (
+    _one("vote_id", "integer", "Number of the vote, in the order in which votes were given.", "votes.id"),
+    _one("study", "text", "The study: its name and a hash of its settings and models.", "studies.label"),
+    _one("tester_id", "text", "Opaque id of the tester.", "testers.code"),
+    _one("enrolment", "integer", "1 for the first tester who consented, 2 for the second, ...", "testers.enrolment"),
+    _one("tester_closed", "flag", "1 when the tester's session is over.", "testers.closed_at IS NOT NULL"),
+    _one("battle_id", "integer", "Number of the round that was served.", "votes.battle_id"),
+    _one("round", "integer", "1 for the tester's first vote, 2 for the second, ...", "battles.round"),
+    _one("prompt_id", "text", _PROMPT_ID, "prompts.prompt_id"),
+    _one("category", "text", "Category of the first question; own for a tester's own.", "prompts.category"),
+    _one("prompt", "text", _PROMPT, _ALL_QUESTIONS, one_turn="prompts.text"),
+    _one("turns", "integer", "Questions answered before the vote.", "votes.turns"),
+    _one("left_model", "text", "The model on the left: model1 or model2.", "votes.left_model"),
+    _one("right_model", "text", "The model on the right.", "ra.model"),
+    _one("choice", "text", "What the tester chose: left, right, tie or both_bad.", "votes.choice"),
+    _one("winner_model", "text", "The choice by model: model1, model2, tie or both_bad.", _WINNER),
+    _one("reasons", "text", "Reasons ticked, as a JSON list; empty when none.", "NULLIF(votes.reasons, '[]')"),
+    _one("comment", "text", "The tester's comment.", "votes.comment"),
+    *_both("text", "text", _TEXT, "group_concat(text, char(10, 10))"),
+    *_both(
+        "tokens", "integer", "Length of the {} answer in its own model's tokens, all turns.", "SUM(tokens)", "tokens"
+    ),
+    _one("left_chars", "integer", "Length of the left answer, all turns.", "votes.left_chars", "characters"),
+    _one("right_chars", "integer", "Length of the right answer, all turns.", "votes.right_chars", "characters"),
+    *_both("seconds", "number", "Time that the {} model took to write, all turns.", "SUM(seconds)", "seconds"),
+    _one("leak_flag", "flag", "1 when an answer said which model wrote it.", "votes.leak_flag"),
+    _one("voted_at", "time", "When the server saved the vote, UTC, ISO 8601.", "votes.voted_at"),
+    _one("vote_seconds", "number", _VOTE_SECONDS, "votes.vote_seconds", "seconds"),
+    _one("superseded", "flag", "1 when the tester took this vote back; it does not count.", "votes.superseded"),
+    *_both("raw", "text", _RAW, "CASE WHEN COUNT(raw) THEN group_concat(ifnull(raw, text), char(10, 10)) END"),
+    *(
+        _one(f"{side}_seen_seconds", "number", _SEEN.format(side), f"votes.{side}_seen", "seconds")
+        for side in ("left", "right")
+    ),
+    _one("first_seen", "text", _FIRST_SEEN, "votes.first_seen"),
+    _one("server_seconds", "number", _SERVER_SECONDS, "votes.server_seconds", "seconds"),
+    _one("first_side", "text", _FIRST_SIDE, "battles.first_side"),
+    _one("address_group", "integer", _GROUP, _ADDRESS_GROUP),
+    *(_one(f"{m}_version", "text", _VERSION.format(m), versions.sql(m)) for m in ("model1", "model2")),
+)
 COLUMNS = tuple(column.name for column in CODEBOOK)
 
 # CROSS JOIN keeps SQLite to this order, so that rows come by the number of the vote without being sorted.
