@@ -38,12 +38,8 @@ def check_place(source: Path, out: Path) -> None:
         raise ForeignFileError(f"--out {out} holds {source} or lies in it; name another folder")
 
 
+@stoppable("stopped; nothing is half written, and what was there before stays", resumable=False)
 def _export(arguments: argparse.Namespace) -> None:
-    with stoppable("stopped; nothing is half written, and what was there before stays", resumable=False):
-        _write(arguments)
-
-
-def _write(arguments: argparse.Namespace) -> None:
     if arguments.to == "hf" and arguments.type:
         raise ExportError(f"--type {arguments.type} is for --to gguf; leave it out with --to hf")
     source = _source_of(arguments.checkpoint)

@@ -105,10 +105,6 @@ def _start(model: ModelEvidence) -> Cell:
     return base if base is not None or not model.report else "random weights"
 
 
-def _passes(count: float) -> str:
-    return f"{count:.2f}"
-
-
 def training(comparison: Comparison) -> Section:
     """How both were trained, on what, and how the loss fell."""
     report = {
@@ -116,7 +112,7 @@ def training(comparison: Comparison) -> Section:
         "Parameters that were trained": _of("report", "trainable_parameters", show=large),
         "Samples to learn from": _of("report", "samples", show=whole),
         "Tokens seen": _of("report", "tokens", show=large),
-        "Passes over the data": _of("report", "epochs", show=_passes),
+        "Passes over the data": _of("report", "epochs", show="{:.2f}".format),
         "Optimizer steps": _of("report", "steps", show=whole),
         "Ended by": _ended,
         "Share of the plan": _of("report", "plan_share", show=share_in_words),

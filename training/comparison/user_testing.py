@@ -55,7 +55,7 @@ def _table(statistics: Document) -> Table:
         ("Gap in Elo points, Model 1 minus Model 2", statistics.value("elo_gap", show=one_place)),
         ("The same at equal length of answers", statistics.value("length_controlled", "elo_gap", show=one_place)),
         ("Left side wins (fair is half)", _left(statistics)),
-        ("Testers knew which was which (0: blind, 1: knew)", _blinding(statistics)),
+        ("Testers knew which was which (0: blind, 1: knew)", blinding(statistics)),
         ("Agreement of testers (Krippendorff's alpha)", statistics.value("agreement", "alpha", show=decimal)),
     ]
     rows = [Row(label, (value,)) for label, value in lines if value is not None]
@@ -81,10 +81,6 @@ def _left(statistics: Document) -> Value | None:
     if found is None or around is None:
         return found
     return replace(found, text=f"{found.text} ({around.text})", sources=found.sources + around.sources)
-
-
-def _blinding(statistics: Document) -> Value | None:
-    return blinding(statistics)
 
 
 def blinding(statistics: Document) -> Value | None:

@@ -78,6 +78,18 @@ def score(loss_sum: Callable[[Batch], Tensor], batches: Iterable[Batch], text_by
     return Score(nats, tokens, text_bytes)
 
 
+def spent(compute: Compute, energy: EnergyUse) -> dict[str, Any]:
+    """On what a run ran and what that took: the part of the report that is the same for every kind of training."""
+    return {
+        "peak_memory_bytes": peak_memory_bytes(),
+        "energy_kwh": energy.kwh,
+        "co2_kg": energy.co2_kg,
+        "energy_source": energy.source,
+        "device": compute.name,
+        "dtype": compute.dtype_name,
+    }
+
+
 def run_report(
     outcome: Outcome, scores: Mapping[str, Score], dataset: TokenisedDataset, compute: Compute, energy: EnergyUse
 ) -> dict[str, Any]:
@@ -94,12 +106,7 @@ def run_report(
         "plan_share": min(1.0, outcome.steps / outcome.planned_steps),
         "train_seconds": round(outcome.seconds, 2),
         "tokens_per_second": round(outcome.tokens_per_second, 1),
-        "peak_memory_bytes": peak_memory_bytes(),
-        "energy_kwh": energy.kwh,
-        "co2_kg": energy.co2_kg,
-        "energy_source": energy.source,
-        "device": compute.name,
-        "dtype": compute.dtype_name,
+        **spent(compute, energy),
         "val_loss": val.loss if val.tokens else None,
         "val_perplexity": val.perplexity if val.tokens else None,
         "val_bits_per_byte": val.bits_per_byte if val.tokens else None,

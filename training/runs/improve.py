@@ -36,7 +36,7 @@ from training.evaluation.model_card import write_cards
 from training.evaluation.preference import compare, lengths
 from training.hardware.compute import Compute, choose_compute
 from training.hardware.energy import Energy, EnergyUse
-from training.hardware.memory import peak_memory_bytes
+from training.loop.outcome import spent
 from training.loop.plan import Plan
 from training.loop.plans import base_problems, plan_base
 from training.loop.preference import build_trainer, likelihoods_of, reference_likelihoods, run_trainer
@@ -341,12 +341,7 @@ def _report(
         "model": parent.kind,
         "parameters": opened.base.model.num_parameters(),
         "samples": len(data.train),
-        "peak_memory_bytes": peak_memory_bytes(),
-        "energy_kwh": energy.kwh,
-        "co2_kg": energy.co2_kg,
-        "energy_source": energy.source,
-        "device": compute.name,
-        "dtype": compute.dtype_name,
+        **spent(compute, energy),
         "val_loss": whole and whole.loss,
         "val_perplexity": whole and whole.perplexity,
         "val_bits_per_byte": bits,
