@@ -155,14 +155,14 @@ def check(
 ) -> TrainingStates:
     """The checks of ``begin`` alone."""
     states = TrainingStates(out, compared(options, data), options.keep_checkpoints)
-    problems = options.problems()
-    problems += data_problems(data) + tracking_problems(options.report_to, out) + states.problems(start)
+    own, of_data = options.problems(), data_problems(data)
+    problems = [*own, *of_data, *tracking_problems(options.report_to, out), *states.problems(start)]
     adopt_old_run(out)
     if names := foreign(out, FILES, FOLDERS):
         problems.append(refusal(out, names))
-    if not data_problems(data) and (folder := data_around(out, data)):
+    if not of_data and (folder := data_around(out, data)):
         problems.append(in_the_way(out, folder))
-    problems += [] if options.problems() else room(options, out)
+    problems += [] if own else room(options, out)
     if problems:
         raise OptionsError(problems)
     if os.environ.get("RANK", "0") == "0":  # of several processes the first tells it

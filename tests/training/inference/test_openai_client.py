@@ -21,6 +21,7 @@ from training.evaluation.cost import find_forms, measure_costs
 from training.evaluation.server import ServerModel
 from training.evaluation.subjects import Unavailable
 from training.evaluation.timing import Job, open_engine
+from training.corpus.sample import Message
 from training.inference.engines.openai_server import OpenAIServer
 from training.inference.openai_client import (
     Client,
@@ -362,7 +363,7 @@ def test_the_evaluation_and_the_timing_take_the_same_ways(server: Server, monkey
     server.chat = lambda body: refusal(400, message) if "max_tokens" in body else fine
     subject = ServerModel(f"openai:{server.url}#m", "model2")
     assert subject.spec == f"openai:{server.url}/v1#m", "completed"
-    assert [answer.text for answer in subject.answers([[("user", "Hello?")]], 8)] == ["one\u2028twothree"]
+    assert [answer.text for answer in subject.answers([[Message("user", "Hello?")]], 8)] == ["one\u2028twothree"]
     assert server.asked[-1][1]["Authorization"] == "Bearer sk-two"
     timed = open_engine(Job("openai", f"{server.url}/v1/chat/completions#m", role="model2"))
     timed.load()
@@ -371,4 +372,4 @@ def test_the_evaluation_and_the_timing_take_the_same_ways(server: Server, monkey
     assert server.asked[-1][1]["Authorization"] == "Bearer sk-two"
     server.chat = lambda body: refusal(429, "slow down", **{"Retry-After": "3600"})
     with pytest.raises(Unavailable, match="3600 s"):
-        subject.answers([[("user", "Hello?")]], 8)
+        subject.answers([[Message("user", "Hello?")]], 8)
