@@ -9,171 +9,123 @@ def never(name: str, event: str, table: str, rule: str, when: str = "") -> str:
     return f"CREATE TRIGGER {name} BEFORE {event} ON {table} {condition}BEGIN SELECT RAISE(ABORT, '{rule}'); END;\n"
 
 
-_WITHDRAWN_TURN = (
-    "(SELECT closed_why FROM testers WHERE id = (SELECT tester_id FROM battles WHERE id ="
-    " (SELECT battle_id FROM turns WHERE id = OLD.turn_id))) IS NOT 'withdrawn'"
+def _fixed(table: str, rule: str, columns: str = "", when: str = "") -> str:
+    """No change of a row, or of some of its columns."""
+    return never(f"{table}_fixed", f"UPDATE OF {columns}" if columns else "UPDATE", table, rule, when)
+
+
+def _kept(table: str, rule: str, when: str = "") -> str:
+    """No row is deleted."""
+    return never(f"{table}_kept", "DELETE", table, rule, when)
+
+
+def _no_new(name: str, rule: str, when: str) -> str:
+    """No new row of the table by which the name begins."""
+    return never(name, "INSERT", name.partition("_")[0], rule, when)
+
+
+def _changed(columns: str, operator: str) -> str:
+    return " OR ".join(f"NEW.{column} {operator} OLD.{column}" for column in columns.split())
+
+
+_CLOSED_WHY = "(SELECT closed_why FROM testers WHERE id = {}) IS NOT 'withdrawn'"
+_OF_BATTLE = "(SELECT tester_id FROM battles WHERE id = {})"
+_WITHDRAWN = _CLOSED_WHY.format("OLD.tester_id")
+_WITHDRAWN_BATTLE = _CLOSED_WHY.format(_OF_BATTLE.format("OLD.battle_id"))
+_WITHDRAWN_TURN = _CLOSED_WHY.format(_OF_BATTLE.format("(SELECT battle_id FROM turns WHERE id = OLD.turn_id)"))
+_SESSION_CLOSED = "(SELECT closed_at FROM testers WHERE id = NEW.tester_id) IS NOT NULL"
+_STUDY_COLUMNS = (
+    "id, label, name, study_hash, models_hash, definition, models, secret, secret_sha256, block_size, rounds, alpha,"
+    " session_timeout_minutes, primary_statistic, prompt_bank_hash, opened_at"
+)
+_TESTER_COLUMNS = "id, study_id, code, enrolment, consent_version, enrolled_at"
+_BATTLE_COLUMNS = "id, study_id, tester_id, prompt_id, left_model, serving, round, scheduled_prompt_id, served_at"
+_VOTE_COLUMNS = (
+    "id battle_id study_id tester_id prompt_id left_model choice reasons comment voted_at turns left_chars right_chars"
+    " leak_flag"
+)
+_QUOTA = (
+    "(SELECT COUNT(*) FROM battles WHERE tester_id = NEW.tester_id AND status = 'voted')"
+    " >= (SELECT rounds FROM studies WHERE id = NEW.study_id)"
+)
+_STAYS_CLOSED = "OLD.closed_at IS NOT NULL AND NEW.closed_why IS NOT 'withdrawn'"
+_NOT_PENDING = "NEW.status <> 'pending' OR (SELECT status FROM battles WHERE id = NEW.battle_id) IS NOT 'open'"
+_LACKS_ANSWERS = "NEW.status = 'complete' AND (SELECT COUNT(*) FROM answers WHERE turn_id = NEW.id) <> 2"
+_TURN_FINISHED = "OLD.status <> 'pending' OR " + _changed("id battle_id number attempt prompt", "<>")
+_UNFINISHED = (
+    "(SELECT status FROM turns WHERE battle_id = NEW.battle_id ORDER BY number DESC, attempt DESC LIMIT 1)"
+    " IS NOT 'complete'"
+)
+_VOTE_CHANGED = (
+    f"OLD.superseded = 1 OR NEW.superseded = 0 OR {_changed(_VOTE_COLUMNS, '<>')}"
+    f" OR {_changed('good_enough vote_seconds client_time', 'IS NOT')}"
 )
 
 PROTECTION = "".join(
     [
-        never(
-            "studies_fixed",
-            "UPDATE OF id, label, name, study_hash, models_hash, definition, models, secret,"
-            " secret_sha256, block_size, rounds, alpha, session_timeout_minutes, primary_statistic, prompt_bank_hash,"
-            " opened_at",
-            "studies",
-            "a study is fixed once it is open",
-        ),
-        never("studies_kept", "DELETE", "studies", "a study is never deleted"),
-        never("prompts_fixed", "UPDATE OF id, study_id, prompt_id, category, position", "prompts", "a prompt is fixed"),
+        _fixed("studies", "a study is fixed once it is open", _STUDY_COLUMNS),
+        _kept("studies", "a study is never deleted"),
+        _fixed("prompts", "a prompt is fixed", "id, study_id, prompt_id, category, position"),
         never("bank_fixed", "UPDATE OF text", "prompts", "a prompt of the bank is fixed", "OLD.position IS NOT NULL"),
-        never(
-            "testers_fixed",
-            "UPDATE OF id, study_id, code, enrolment, consent_version, enrolled_at",
-            "testers",
-            "an enrolment is fixed",
-        ),
+        _fixed("testers", "an enrolment is fixed", _TESTER_COLUMNS),
         never(
             "testers_stay_closed",
             "UPDATE OF closed_at, closed_why",
             "testers",
             "a closed session stays closed",
-            "OLD.closed_at IS NOT NULL AND NEW.closed_why IS NOT 'withdrawn'",
+            _STAYS_CLOSED,
         ),
-        never("testers_kept", "DELETE", "testers", "a tester is never deleted, only withdrawn"),
-        never(
-            "battles_fixed",
-            "UPDATE OF id, study_id, tester_id, prompt_id, left_model, serving, round, scheduled_prompt_id, served_at",
-            "battles",
-            "an assignment is fixed once it is served",
-        ),
-        never("battles_kept", "DELETE", "battles", "an assignment is never deleted"),
-        never(
-            "battles_need_session",
-            "INSERT",
-            "battles",
-            "the session is closed",
-            "(SELECT closed_at FROM testers WHERE id = NEW.tester_id) IS NOT NULL",
-        ),
-        never(
-            "battles_within_quota",
-            "INSERT",
-            "battles",
-            "all rounds are voted",
-            "(SELECT COUNT(*) FROM battles WHERE tester_id = NEW.tester_id AND status = 'voted')"
-            " >= (SELECT rounds FROM studies WHERE id = NEW.study_id)",
-        ),
-        never(
-            "turns_begin_pending",
-            "INSERT",
-            "turns",
-            "a turn begins before its answers",
-            "NEW.status <> 'pending' OR (SELECT status FROM battles WHERE id = NEW.battle_id) IS NOT 'open'",
-        ),
-        never(
-            "turns_fixed",
-            "UPDATE",
-            "turns",
-            "a turn is finished once",
-            "OLD.status <> 'pending' OR NEW.id <> OLD.id OR NEW.battle_id <> OLD.battle_id OR NEW.number <> OLD.number"
-            " OR NEW.attempt <> OLD.attempt OR NEW.prompt <> OLD.prompt",
-        ),
+        _kept("testers", "a tester is never deleted, only withdrawn"),
+        _fixed("battles", "an assignment is fixed once it is served", _BATTLE_COLUMNS),
+        _kept("battles", "an assignment is never deleted"),
+        _no_new("battles_need_session", "the session is closed", _SESSION_CLOSED),
+        _no_new("battles_within_quota", "all rounds are voted", _QUOTA),
+        _no_new("turns_begin_pending", "a turn begins before its answers", _NOT_PENDING),
+        _fixed("turns", "a turn is finished once", when=_TURN_FINISHED),
         never(
             "turns_need_both_answers",
             "UPDATE OF status",
             "turns",
             "a complete turn has an answer of each model",
-            "NEW.status = 'complete' AND (SELECT COUNT(*) FROM answers WHERE turn_id = NEW.id) <> 2",
+            _LACKS_ANSWERS,
         ),
-        never(
-            "turns_kept",
-            "DELETE",
-            "turns",
-            "a turn is never deleted",
-            "(SELECT closed_why FROM testers WHERE id = (SELECT tester_id FROM battles WHERE id = OLD.battle_id))"
-            " IS NOT 'withdrawn'",
-        ),
-        never(
+        _kept("turns", "a turn is never deleted", _WITHDRAWN_BATTLE),
+        _no_new(
             "answers_need_pending_turn",
-            "INSERT",
-            "answers",
             "an answer belongs to a turn in progress",
             "(SELECT status FROM turns WHERE id = NEW.turn_id) IS NOT 'pending'",
         ),
-        never("answers_fixed", "UPDATE", "answers", "an answer is never changed"),
-        never("answers_kept", "DELETE", "answers", "an answer is never deleted", _WITHDRAWN_TURN),
-        never("failures_fixed", "UPDATE", "failures", "a failure is never changed"),
-        never("failures_kept", "DELETE", "failures", "a failure is never deleted", _WITHDRAWN_TURN),
-        never(
-            "votes_fixed",
-            "UPDATE",
-            "votes",
-            "a vote is never changed, only superseded once",
-            "OLD.superseded = 1 OR NEW.superseded = 0 OR NEW.id <> OLD.id OR NEW.battle_id <> OLD.battle_id"
-            " OR NEW.study_id <> OLD.study_id OR NEW.tester_id <> OLD.tester_id OR NEW.prompt_id <> OLD.prompt_id"
-            " OR NEW.left_model <> OLD.left_model OR NEW.choice <> OLD.choice OR NEW.reasons <> OLD.reasons"
-            " OR NEW.comment <> OLD.comment OR NEW.voted_at <> OLD.voted_at OR NEW.turns <> OLD.turns"
-            " OR NEW.left_chars <> OLD.left_chars OR NEW.right_chars <> OLD.right_chars"
-            " OR NEW.leak_flag <> OLD.leak_flag OR NEW.good_enough IS NOT OLD.good_enough"
-            " OR NEW.vote_seconds IS NOT OLD.vote_seconds OR NEW.client_time IS NOT OLD.client_time",
-        ),
-        never(
-            "votes_kept",
-            "DELETE",
-            "votes",
-            "a vote is never deleted",
-            "(SELECT closed_why FROM testers WHERE id = OLD.tester_id) IS NOT 'withdrawn'",
-        ),
-        never("guesses_fixed", "UPDATE", "guesses", "a guess is given once"),
-        never(
-            "guesses_kept",
-            "DELETE",
-            "guesses",
-            "a guess is never deleted",
-            "(SELECT closed_why FROM testers WHERE id = OLD.tester_id) IS NOT 'withdrawn'",
-        ),
-        never(
+        _fixed("answers", "an answer is never changed"),
+        _kept("answers", "an answer is never deleted", _WITHDRAWN_TURN),
+        _fixed("failures", "a failure is never changed"),
+        _kept("failures", "a failure is never deleted", _WITHDRAWN_TURN),
+        _fixed("votes", "a vote is never changed, only superseded once", when=_VOTE_CHANGED),
+        _kept("votes", "a vote is never deleted", _WITHDRAWN),
+        _fixed("guesses", "a guess is given once"),
+        _kept("guesses", "a guess is never deleted", _WITHDRAWN),
+        _no_new(
             "guesses_before_reveal",
-            "INSERT",
-            "guesses",
             "a guess comes before the reveal",
             "(SELECT revealed_at FROM testers WHERE id = NEW.tester_id) IS NOT NULL",
         ),
-        never("looks_fixed", "UPDATE", "looks", "a look is never changed"),
-        never("looks_kept", "DELETE", "looks", "a look is never deleted"),
+        _fixed("looks", "a look is never changed"),
+        _kept("looks", "a look is never deleted"),
     ]
 )
 
 VOTING = (
     "".join(
         [
-            never("votes_begin_current", "INSERT", "votes", "a vote begins current", "NEW.superseded <> 0"),
-            never(
+            _no_new("votes_begin_current", "a vote begins current", "NEW.superseded <> 0"),
+            _no_new(
                 "votes_need_open_battle",
-                "INSERT",
-                "votes",
                 "the battle is not open",
                 "(SELECT status FROM battles WHERE id = NEW.battle_id) IS NOT 'open'",
             ),
-            never(
-                "votes_need_finished_answers",
-                "INSERT",
-                "votes",
-                "the battle has no finished pair of answers",
-                "(SELECT status FROM turns WHERE battle_id = NEW.battle_id ORDER BY number DESC, attempt DESC LIMIT 1)"
-                " IS NOT 'complete'",
-            ),
-            never(
-                "votes_need_session",
-                "INSERT",
-                "votes",
-                "the session is closed",
-                "(SELECT closed_at FROM testers WHERE id = NEW.tester_id) IS NOT NULL",
-            ),
-            never(
+            _no_new("votes_need_finished_answers", "the battle has no finished pair of answers", _UNFINISHED),
+            _no_new("votes_need_session", "the session is closed", _SESSION_CLOSED),
+            _no_new(
                 "votes_before_reveal",
-                "INSERT",
-                "votes",
                 "a vote comes before the reveal",
                 "(SELECT revealed_at FROM battles WHERE id = NEW.battle_id) IS NOT NULL",
             ),
