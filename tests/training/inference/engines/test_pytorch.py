@@ -114,7 +114,7 @@ def test_a_folder_of_transformers(folder: Path) -> None:
         alone = []
         for question in questions:
             ids = tokenizer.apply_chat_template(
-                [Message("user", question)],
+                [{"role": "user", "content": question}],
                 add_generation_prompt=True,
                 return_tensors="pt",
                 return_dict=True,
