@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from tests.any_server import JSON, SSE, Reply, Server, any_server, events, refusal
+from training.corpus.sample import Message
 from training.evaluation.cost import find_forms, measure_costs
 from training.evaluation.server import ServerModel
 from training.evaluation.subjects import Unavailable
 from training.evaluation.timing import Job, open_engine
-from training.corpus.sample import Message
 from training.inference.engines.openai_server import OpenAIServer
 from training.inference.openai_client import (
     Client,
