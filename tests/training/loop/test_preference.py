@@ -36,11 +36,12 @@ def trainer_for(tmp_path: Path, method: str, **changes: Any) -> Any:
     found = read_preferences(write_preferences(tmp_path / "p.jsonl", "model2", None))
     options = ImproveOptions(method=method, batch_size=8, micro_batch_size=8, seq_len=64, lora_rank=4, **changes)
     data = prepare_preferences(found, method, base.encode_batch, base.chat_form())
+    torch.manual_seed(0)  # of LoRA's first matrices
     trainer = build_trainer(base, data, options, FP32, tmp_path / "trl")
     generator = torch.Generator().manual_seed(1)
     for name, parameter in trainer.model.named_parameters():
         if "lora_B" in name:
-            parameter.data = 0.02 * torch.randn(parameter.shape, generator=generator)
+            parameter.data = 0.05 * torch.randn(parameter.shape, generator=generator)
     trainer.reference = reference_likelihoods(trainer, f"tiny {method}", Progress())
     return trainer
 
