@@ -63,7 +63,7 @@ def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
             return study_html(runtime), _problem(error), False
         return (
             study_html(runtime),
-            "<p>Closed. The secret of its draws is told below once every session is over.</p>",
+            "<p>Closed. The secret of its draws is told above once every session is over.</p>",
             False,
         )
 

@@ -93,7 +93,8 @@ def write(
     study_id: int | None = None,
     progress: Callable[[int], object] = bool,
 ) -> Manifest:
-    """Write ``out``, ``out.codebook.md`` and ``out.manifest.json``; for csv also the companions that are not empty.
+    """Write ``out``, ``out.codebook.md`` and ``out.manifest.json``; for csv also the companions that are not empty, whose
+    columns the codebook has too.
 
     Each file appears whole or not at all.  ``progress`` is told the bytes of each piece as it is written.
 
@@ -113,6 +114,7 @@ def write(
         digest.update(chunk)
         progress(len(chunk))
 
+    written = [format]
     with database.snapshot() as connection:
         size = replace_file(out, entry.stream(connection, study_id), observe, VOTES)
         manifest = describe(connection, format, study_id, digest.hexdigest(), size)
@@ -120,8 +122,9 @@ def write(
             for name in COMPANIONS:
                 if count(connection, name, study_id):
                     replace_file(beside(out, name), stream_companion(connection, name, study_id))
+                    written.append(name)
     replace_file(f"{out}.manifest.json", [_json(manifest)])
-    replace_file(f"{out}.codebook.md", [codebook(format).encode()])
+    replace_file(f"{out}.codebook.md", ["\n".join(map(codebook, written)).encode()])
     return manifest
 
 

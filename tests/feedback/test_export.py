@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import os
 import sqlite3
 from contextlib import closing
@@ -449,6 +450,9 @@ def test_what_lies_beside_the_csv_is_read_back(tmp_path: Path) -> None:
         test.vote(tester, battle.id, choice_for(battle, "model1"), good_enough=[None, True, False, True][number])
     write(test.database, "csv", tmp_path / "votes.csv")
     assert {path.name for path in tmp_path.glob("votes.*.csv")} == {"votes.testers.csv", "votes.good_enough.csv"}
+    book = (tmp_path / "votes.csv.codebook.md").read_text()
+    assert re.findall(r"^# Codebook of the (\w+) export", book, re.M) == ["csv", "testers", "good_enough"]
+    assert "| consent_language |" in book
     from_csv, from_db = read_study_csv(tmp_path / "votes.csv"), load_study(test.database)
     result = summary(from_csv.outcomes, from_csv.guesses)
     assert result == summary(from_db.outcomes, from_db.guesses)
