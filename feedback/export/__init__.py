@@ -93,8 +93,8 @@ def write(
     study_id: int | None = None,
     progress: Callable[[int], object] = bool,
 ) -> Manifest:
-    """Write ``out``, ``out.codebook.md`` and ``out.manifest.json``; for csv also the companions that are not empty, whose
-    columns the codebook has too.
+    """Write ``out``, ``out.codebook.md`` and ``out.manifest.json``; for csv also the companions that are not empty,
+    whose columns the codebook has too.
 
     Each file appears whole or not at all.  ``progress`` is told the bytes of each piece as it is written.
 

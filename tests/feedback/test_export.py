@@ -4,8 +4,8 @@ import csv
 import hashlib
 import io
 import json
-import re
 import os
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
