@@ -34,10 +34,17 @@ class Claim:
         """Take the lock, and write down who has it.
 
         Raises:
-            DatabaseError: another app has it, or the folder cannot be written.
+            DatabaseError: another app has it, the file has two names, or the folder cannot be written.
         """
         if self._path.is_dir() or not self._path.parent.is_dir():
             return  # as the database itself will say
+        if (
+            self._path.exists() and self._path.stat().st_nlink > 1
+        ):  # log and lock go by the name
+            raise DatabaseError(
+                f"{self._path}: has another name as well (a hard link), under which a second app would not be noticed;"
+                " name a copy of it with --db"
+            )
         try:
             self._lock.acquire()
         except Timeout:

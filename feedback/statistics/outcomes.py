@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -218,6 +219,7 @@ class Outcomes:
         if "superseded" in votes.columns:
             current = votes[~truth(votes["superseded"], "superseded").to_numpy(bool)]
         _no_second_vote(current)
+        _named(current)
         choice = _codes(current["choice"], CHOICES, "choice")
         left = _codes(current["left_model"], ("model1", "model2"), "left_model")
         right = _codes(current["right_model"], ("model1", "model2"), "right_model")
@@ -304,6 +306,21 @@ def _no_second_vote(current: DataFrame) -> None:
         if name in current.columns and (twice := current[name].duplicated().to_numpy()).any():
             value = current[name].to_numpy()[twice][0]
             raise VotesError(f"{name} {value} has two current votes; a battle has one, so remove the doubled rows")
+
+
+# What a spreadsheet writes where it could not compute a cell, in English, German, French and Spanish.
+_ERROR = re.compile(r"\s*#(?:N/?[AVD]|[A-ZÄÖÜÁÉÍÓÚ]+[!?]|DIV/0!|¡[^!]+!|¿[^?]+\?)\s*")
+
+
+def _named(votes: DataFrame) -> None:
+    """Refuse a row that is of nobody, or on nothing: all such rows would count as those of one tester or question."""
+    for name in ("tester_id", "prompt_id", "category"):
+        wrong = [value for value in votes[name].unique() if not str(value).strip() or _ERROR.fullmatch(str(value))]
+        if wrong:
+            raise VotesError(
+                f"row {_row((votes[name] == wrong[0]).to_numpy(bool))}: {name} = {str(wrong[0])!r} names nothing;"
+                " export the file again and import it with its columns as text"
+            )
 
 
 def _row(where: NDArray[np.bool_]) -> int:

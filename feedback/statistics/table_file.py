@@ -23,9 +23,13 @@ SEPARATORS = (",", ";", "\t", "|")
 # What other files begin with that are taken for CSV.
 _OTHERS = {
     b"PK\x03\x04": "a spreadsheet",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet",
     b"PAR1": "a Parquet file",
     b"SQLite": "a database",
-    b"\x1f\x8b": "compressed",
+    b"%PDF": "a PDF",
+    **dict.fromkeys((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"\x28\xb5\x2f\xfd"), "compressed"),
+    **dict.fromkeys((b"<", b"\xef\xbb\xbf<"), "a web page or XML"),
+    **dict.fromkeys((b"{", b"["), "JSON"),
 }
 _PLAIN = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
@@ -108,6 +112,8 @@ def _text(path: str | Path) -> str:
         raise VotesError(f"{path}: cannot be read ({error.strerror}); name an exported votes.csv") from None
     if what := next((what for mark, what in _OTHERS.items() if data.startswith(mark)), ""):
         raise VotesError(f"{path}: is {what}, not CSV; save it as CSV (UTF-8), or name an exported votes.csv")
+    if not data.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise VotesError(f"{path}: is empty; export it again, or name an exported votes.csv")
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp1252"):
         try:

@@ -52,6 +52,22 @@ def test_a_link_to_the_database_is_the_same_database(tmp_path: Path) -> None:
     Claim(link).take()
 
 
+def test_a_database_with_two_names_is_refused_under_each(tmp_path: Path) -> None:
+    """By the other name a second app would have another lock, and SQLite another log, beside the same file."""
+    (tmp_path / "votes.db").touch()
+    try:
+        os.link(tmp_path / "votes.db", tmp_path / "other.db")
+    except OSError:
+        pytest.skip("this disk has no hard links")
+    for name in ("votes.db", "other.db"):
+        with pytest.raises(DatabaseError, match=r"has another name as well.*name a copy"):
+            Claim(tmp_path / name).take()
+    (tmp_path / "other.db").unlink()
+    mine = Claim(tmp_path / "votes.db")
+    mine.take()
+    mine.free()
+
+
 @pytest.mark.skipif(
     not Path("/proc/self").exists(), reason="this system has no /proc, a folder in which not even root can make a file"
 )

@@ -106,6 +106,11 @@ def test_what_is_meant_is_read(exported: Path, change: dict[str, object]) -> Non
         ("left_chars", "1.234,0"),
         ("enrolment", "01.01.1900"),
         ("choice", "LINKS"),
+        ("tester_id", ""),
+        ("prompt_id", " "),
+        ("prompt_id", "#NAME?"),
+        ("category", "#WERT!"),
+        ("category", "#N/A"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_cell(exported: Path, name: str, cell: str) -> None:
@@ -210,10 +215,30 @@ def test_what_stands_above_the_header_and_separates(exported: Path, form: dict[s
     assert counted(sheet(exported, **form)) == 3
 
 
-@pytest.mark.parametrize("beginning", [b"PK\x03\x04", b"PAR1", b"SQLite format 3\0", b"\x1f\x8b"])
-def test_another_kind_of_file_is_named(exported: Path, beginning: bytes) -> None:
+@pytest.mark.parametrize(
+    ("beginning", "kind"),
+    [
+        (b"PK\x03\x04", "a spreadsheet"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a spreadsheet"),
+        (b"PAR1", "a Parquet file"),
+        (b"SQLite format 3\0", "a database"),
+        (b"\x1f\x8b", "compressed"),
+        (b"\x28\xb5\x2f\xfd", "compressed"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"<html><table>", "a web page or XML"),
+        (b'{"vote_id": 1, "tester_id": "a"}', "JSON"),
+    ],
+)
+def test_another_kind_of_file_is_named(exported: Path, beginning: bytes, kind: str) -> None:
     exported.write_bytes(beginning + b"\0" * 100)
-    with pytest.raises(VotesError, match="not CSV; save it as CSV"):
+    with pytest.raises(VotesError, match=f"is {kind}, not CSV; save it as CSV"):
+        read_csv(exported)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\r\n\r\n"])
+def test_an_empty_file_is_named(exported: Path, content: bytes) -> None:
+    exported.write_bytes(content)
+    with pytest.raises(VotesError, match="is empty; export it again"):
         read_csv(exported)
 
 
