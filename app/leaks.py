@@ -162,6 +162,27 @@ _PHRASES = (
     r"\bi (?:lack|do not have|don't have|don’t have) (?:any )?(?:feelings|emotions|consciousness|eyes|a body)\b"
     r"(?=[^.!?]{0,40}(?:,|;|because|since|as)[^.!?]{0,40}\b(?:i|text|program|artificial)\b)",
     r"\bi (?:can't|cannot|can not|can’t) browse\b",
+    rf"{_I} (?:only |just |simply |merely |really )+(?:an? )?(?:program|software|code)\b|"
+    rf"{_I} (?:only |just |simply |merely )*a machine\b|"
+    rf"\bi, (?:only |just |being )*an? (?:[\w-]+ ){{0,3}}?(?:{_AI})\b",
+    r"\b(?:unlike|in contrast to|different from) (?:humans|people|a (?:human|person)|human beings),? i\b",
+    r"\b(?:they|somebody|someone|you|who(?:ever)?) (?:pre-?|fine-?)?(?:trained|tuned|programmed) me\b(?! as\b)",
+    r"\b(?:this|these|my|the above) (?:answer|response|reply|text|message)s? (?:was|were|is|are) (?:\w+ )?(?:generated|"
+    rf"written|produced|created) (?:automatically )?by (?:an? |the )?(?:[\w-]+ ){{0,2}}?"
+    rf"(?:{_AI}|{_AMBIGUOUS}|machine)\b",
+    r"\bmy (?:makers?|creators?|designers?) (?:is|are|gave|did|didn't|have|has|trained|taught|chose|wanted|"
+    r"built)\b",
+    r"\bi(?: was|'ve been| have been|’ve been) (?:only )?trained to (?:answer|respond|help|assist|write|generate|"
+    rf"predict|follow|chat|talk|be)\b|{_I} an? (?:\w+ ){{0,3}}?text generator\b|\bas your (?:{_AI})\b",
+    r"\bi(?:'m|’m| am) (?:not able|unable) to (?:currently )?(?:browse|surf|search|access|open) (?:the )?"
+    r"(?:internet|web|websites?|links?|urls?)\b",
+    rf"{_I} an? (?:\w+ ){{0,2}}?neural net\b|"
+    rf"{_I} [^.!?]{{0,30}}\b(?:built|based|running) (?:on|upon) (?:{_AMBIGUOUS})\b|"
+    r"\bi have no access to the (?:internet|web)\b|"
+    r"\bi (?:do not|don't|don’t) have (?:any )?(?:feelings|emotions|opinions of my own)\b"
+    r"(?! (?:for|about|on|towards?)\b)|"
+    r"\bi (?:do not|don't|don’t) have (?:a |any )?(?:body(?! of)|eyes|senses|consciousness)\b|"
+    r"\bi (?:do not|don't|don’t) (?:feel (?:anything|emotions)|experience (?:emotions|feelings|art))\b",
 )
 # The commonest of the same in other languages: what it is, who made it, when what it knows ends.
 _ELSEWHERE = (
@@ -197,6 +218,17 @@ _ELSEWHERE = (
     r"\b(?:mi|meu|minha|mis|meus) (?:conocimientos?|conhecimentos?|entrenamiento|treinamento|datos|dados|información)\b"
     r"[^.!?]{0,40}\b20[12]\d\b",
     r"\b(?:mis datos de entrenamiento|meus dados de treinamento|mis desarrolladores|meus desenvolvedores)\b",
+    r"\b(?:da|weil) ich (?:nur |ja )?eine? (?:\w+ ){0,2}?(?:ki|künstliche intelligenz|(?:ki-)?sprachmodell|modell|"
+    r"chatbot|programm|software) bin\b|\bmeine?[mnr]? trainings(?:material|korpus|texte)\b",
+    r"\bich habe (?:keine? (?:körper|bewusstsein|gefühle|augen|(?:eigenen?|persönlichen?) (?:meinung(?:en)?|gefühle|"
+    r"erfahrungen))|keinen (?:körper|zugriff auf das internet))\b",
+    r"\bje n['’]ai (?:pas|ni) (?:de |d['’])?(?:corps|émotions|sentiments|conscience|yeux|(?:opinions?|avis|"
+    r"préférences?) personnel\w*)\b",
+    r"\b(?:no tengo|não tenho|nao tenho) (?:un |um )?(?:cuerpo|corpo|sentimientos|sentimentos|emociones|emoções|"
+    r"conciencia|consciência|ojos|olhos|(?:opiniones|opiniões|preferencias|preferências) (?:personales|pessoais|"
+    r"propias|próprias))\b",
+    r"我没有(?:真正的|自己的|个人的?)?(?:身体|感情|情感|意识|眼睛|观点|意见|喜好|偏好)",
+    r"(?:ليس لدي|ليست لدي|لا أملك|لا أمتلك) (?:جسد|جسم|مشاعر|وعي|عيون|آراء شخصية|رأي شخصي|رأيا شخصيا)",
     r"通义千问|文心一言|讯飞星火|深度求索|豆包大模型",
     r"作为(?:一[个名款种])?[^，。！？]{0,8}(?:人工智能|AI|语言模型|大模型|机器人|智能助手|程序)[^。！？]{0,60}我",
     r"我(?:只|仅仅|不过)?是(?:一[个名款种])?[^，。！？]{0,10}(?:人工智能|AI|语言模型|大模型|机器人|程序|智能助手)",
@@ -211,7 +243,12 @@ _ELSEWHERE = (
 _SAID = re.compile(
     r"[,\"'”’] (?:(?:says?|said|writes?|wrote|cries|cried|answers|answered|replies|replied|thinks|thought) (?:the|"
     r"an?|his|her|"
-    r"[A-Z])|(?:the|an?|he|she|they|[A-Z]\w+) (?:\w+ )?(?:says?|said|writes?|wrote|used to say))\b"
+    r"[A-Z])|(?:the|an?|he|she|they|[A-Z]\w+) (?:\w+ )?(?:says?|said|writes?|wrote|(?:used|liked|loved) to say))\b"
+)
+_SAYS = re.compile(
+    r"\b(?:[Hh]e|[Ss]he|[Tt]hey|[Tt]he \w+|[A-Z]\w+) (?:\w+ )?(?:says?|said|writes?|wrote|cries|cried|answers|answered|"
+    r"replies|replied|declared|noted)(?: to \w+(?: \w+)?)?(?:: ?|, ?(?=[\"'\u201c\u2018\u00ab\u201e]))"
+    r"[\"'\u201c\u2018\u00ab\u201e]?[^.!?\n]*\Z"
 )
 _LEAKS = tuple(re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE) for pattern in _NAMES)
 _SELF = tuple(re.compile(pattern, re.IGNORECASE) for pattern in (*_PHRASES, *_ELSEWHERE))
@@ -227,6 +264,8 @@ def leaks(answer: str, prompt: str) -> bool:
 
     def is_own(found: re.Match[str]) -> bool:
         """Whether the sentence is put into nobody's mouth; looked up, since an answer may have it by the thousand."""
+        if _SAYS.search(answer[max(0, found.start() - 200) : found.start()]):
+            return False
         next_said = bisect_left(said, found.end() - 1)
         return next_said == len(said) or said[next_said] >= ends[bisect_left(ends, found.end())]
 

@@ -38,9 +38,7 @@ class Claim:
         """
         if self._path.is_dir() or not self._path.parent.is_dir():
             return  # as the database itself will say
-        if (
-            self._path.exists() and self._path.stat().st_nlink > 1
-        ):  # log and lock go by the name
+        if self._path.exists() and self._path.stat().st_nlink > 1:  # log and lock go by the name
             raise DatabaseError(
                 f"{self._path}: has another name as well (a hard link), under which a second app would not be noticed;"
                 " name a copy of it with --db"

@@ -46,6 +46,10 @@ def test_what_is_put_into_another_mouth_is_no_leak() -> None:
     assert not leaks("I'm not a human being, says the robot in Capek's play.", "Tell me something.")
     assert leaks("Capek wrote a play. I'm not a human being.", "Tell me something.")
     assert leaks("I'm SmolLM, says the model.", "Tell me something."), "a name that is nothing else"
+    assert not leaks('The painter said, "My training ended in 1886."', "Tell me something.")
+    assert not leaks("He wrote: I am not a human being, I am a volcano.", "Tell me something.")
+    assert leaks("As I said, I am an AI.", "Tell me something.")
+    assert leaks("He wrote a lot. I am an AI, so I have not read it.", "Tell me something.")
 
 
 @pytest.mark.parametrize("unit", ["I am an AI ", "as an AI I ", "my weights, "])
@@ -66,12 +70,15 @@ def test_a_word_of_the_question_is_no_leak() -> None:
     assert leaks("OpenAI makes ChatGPT.", "What is OpenAI?"), "the other name was not asked about"
 
 
-@pytest.mark.parametrize("part", ["looked at", "held out", "third writer, looked at", "third writer, held out"])
+@pytest.mark.parametrize(
+    "part", ["looked at", "held out", "third writer, looked at", "third writer, held out", "fourth writer"]
+)
 def test_precision_and_recall(part: str) -> None:
     """On half of the sentences, drawn by hash, the rules were made; the other half was measured once they stood.
 
     So with those of a third writer, in seven languages: both lists were written before the rules were made, and the
     second was measured once they had been made on the first: precision 0.98, recall 0.98; what was missed is in now.
+    Of a fourth writer's they found 85% before they were made general by these, with precision 0.97.
     """
     rows = [line.split("\t") for line in SENTENCES.read_text(encoding="utf-8").splitlines()[1:]]
     assert len(rows) >= 300
