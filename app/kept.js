@@ -53,10 +53,12 @@
   // Whoever holds the token is the tester. It is drawn here, so that a Start whose answer is lost, or that is clicked in
   // two tabs, enrols one.
   const TOKEN = /^[\w-]{32}$/;
+  let held = ""; // this page's, should the storage be emptied under it
   const token = () => {
     const former = path ? storage((all) => all.getItem("diptych.token")) : null; // before paths had names of their own
-    if (!TOKEN.test(read("token") ?? "")) write("token", TOKEN.test(former ?? "") ? former : random(24));
-    return read("token");
+    const known = [read("token"), held, former].find((one) => TOKEN.test(one ?? "")) ?? random(24);
+    if (known !== read("token")) write("token", known);
+    return (held = known);
   };
 
   // -- the outbox ------------------------------------------------------------------------------------------------
@@ -167,24 +169,24 @@
   // -- the way to the server --------------------------------------------------------------------------------------
 
   // Gradio's client takes one lost request for the end: it stops and reloads the page. So it is told of none; a request
-  // that got no answer of the app (no network, a proxy's 502 or 504, silence) is sent again here until it gets one.
+  // that got no answer of the app (no network, silence, the words of whatever stands in front, whether 502, 403 or a login
+  // page) is sent again here until it gets one. Our own refusals say so in a header.
   const SILENCE_MS = 30_000; // the app itself holds a request for 20 s
   const PAUSES_MS = [300, 700, 1500, 3000];
-  const AT_THE_DOOR = [429, 502, 503, 504]; // a proxy's words; our own 429 and 403 say so in a header
   const LONGEST_PAUSE_S = 60;
   const plainFetch = window.fetch.bind(window);
   let address = "";
   let underway = 0; // requests on their way that are not the timer's
   let wake = () => {};
-  let asked = 0; // for how many seconds a proxy wants to be left alone
 
   // The app was upgraded while this page was open: its events have other numbers now. Nothing was done; the new page does
   // what is kept.
   const OTHER_VERSION = 409;
   const ofThisPage = { "x-diptych-page": "{VERSION}" };
   const renew = () => {
-    if (denied) return note("upgraded", tr("This page was updated; please reload it. Your votes so far are saved; since this browser keeps nothing, a new session begins."));
-    if (Date.now() - Number(read("renewed") ?? 0) < 10_000) return; // two apps in turns at one address
+    if (denied || memory.size) return note("upgraded", tr("This page was updated; please reload it. Your votes so far are saved; since this browser keeps nothing, a new session begins."));
+    // Two apps in turns at one address; by a clock that may have been set back since.
+    if (Math.abs(Date.now() - Number(read("renewed") ?? 0)) < 10_000) return;
     write("renewed", String(Date.now()));
     saveDrafts();
     keepWords();
@@ -204,18 +206,22 @@
 
   const once = async (url, options) => {
     const headers = { ...options.headers, ...ofThisPage };
-    const response = await plainFetch(url, { ...options, headers, signal: AbortSignal.timeout(SILENCE_MS) });
+    const patience = new AbortController(); // `AbortSignal.timeout` is not in browsers of before 2022
+    const timer = setTimeout(() => patience.abort(), SILENCE_MS);
+    const response = await plainFetch(url, { ...options, headers, signal: patience.signal });
     if (response.status === OTHER_VERSION) return renew(), null;
     const body = await response.text();
+    clearTimeout(timer);
     if (response.headers.get("x-diptych")) {
       const seconds = Math.min(Number(response.headers.get("retry-after")) || 3, LONGEST_PAUSE_S);
       return { told: parsed(body).error ?? body, seconds };
     }
-    asked = AT_THE_DOOR.includes(response.status) ? Math.min(LONGEST_PAUSE_S, Number(response.headers.get("retry-after")) || 0) : 0;
-    const ours = response.headers.get("content-type")?.includes("json") && !AT_THE_DOOR.includes(response.status);
     note("too-long", response.status === 413 && tr("That is more text than can be sent at once; please shorten it."));
     if (response.status === 413) return new Response('{"error": "too large"}', { status: 413 });
-    return ours ? new Response(body, { status: response.status, headers: { "content-type": "application/json" } }) : null;
+    if (response.ok && Array.isArray(parsed(body).data))
+      return new Response(body, { status: 200, headers: { "content-type": "application/json" } });
+    const asked = Math.min(LONGEST_PAUSE_S, Number(response.headers.get("retry-after")) || 0);
+    return { status: response.status, asked };
   };
 
   // A request that is kept goes out again with everything that is kept, in order: what was said later stays later.
@@ -235,8 +241,9 @@
     underway += counts;
     try {
       for (let attempt = 0; ; attempt++) {
-        const response = await once(url, options).catch(() => ((asked = 0), null));
-        hinder(response instanceof Response ? "" : response ? response.told : tr("No connection to the server."));
+        const response = await once(url, options).catch(() => null);
+        const { told, seconds, status, asked = 0 } = response ?? {};
+        hinder(response instanceof Response ? "" : told ?? tr("No connection to the server.") + (status ? ` (HTTP ${status})` : ""));
         if (response instanceof Response) {
           settle(await response.clone().text());
           return response;
@@ -244,7 +251,7 @@
         await new Promise((resolve) => {
           wake = resolve;
           const pause = PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)];
-          setTimeout(resolve, response ? response.seconds * 1000 : Math.max(asked * 1000, pause));
+          setTimeout(resolve, told ? seconds * 1000 : Math.max(asked * 1000, pause));
         });
         options = withAllKept(options);
       }
@@ -310,7 +317,7 @@
   };
   const warn = () => {
     storage((all) => all.length);
-    note("nothing-kept", denied && scene().phase && scene().phase !== "thanks" &&
+    note("nothing-kept", (denied || memory.has("token")) && scene().phase && scene().phase !== "thanks" &&
       tr("This browser keeps nothing for this page (cookies or storage are blocked): a reload would begin a new session."));
     note("storage-full", full && !denied && kept().length > 0 &&
       tr("This browser's storage for this site is full: please leave this page open until everything is sent."));
@@ -415,6 +422,7 @@
   });
   // What is written in one tab stands in the others, so that a vote given there does not leave it out.
   addEventListener("storage", ({ key }) => {
+    if (key === name("token")) held = ""; // another tab has forgotten it
     const field = Object.keys(BOXES).find((one) => key === name(`draft.${one}`));
     const [box] = field ? boxes(field) : [];
     const draft = field ? parsed(read(`draft.${field}`)) : {};
@@ -426,6 +434,7 @@
   });
 
   const forget = () => {
+    held = "";
     for (const item of kept()) remove(item.item);
     for (const item of ["token", "moved", "seen", ...Object.keys(BOXES).map((field) => `draft.${field}`)]) remove(item);
     words = "";

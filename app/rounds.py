@@ -338,6 +338,11 @@ class Rounds:
         seconds = time.monotonic() - started
         raw = "".join(parts)
         text = clean_answer(raw)
+        if raw.strip() and not text and finish == "length":
+            raise Unanswerable(
+                f"wrote nothing but thoughts in {tokens} tokens; set max_new_tokens higher in the study file, or let it"
+                " think less"
+            )
         flag = leaks(text, " ".join(message.content for message in messages if message.role == "user"))
         return Answer(text, tokens, seconds, first, finish or "cancelled", flag, raw)
 

@@ -16,9 +16,10 @@
   const UNREAD = { a: () => tr("Answer A, not read yet"), b: () => tr("Answer B, not read yet") };
   const LEAST = { left: "leastLeft", right: "leastRight" }; // seconds, as the server tells them
   let seen = { of: "" };
+  const isThere = (element) => Boolean(element?.getClientRects().length); // `checkVisibility` is not in phones of before 2024
   const shows = (side) => {
     const box = find(`answer-${side}`);
-    if (document.hidden || !box?.checkVisibility()) return false;
+    if (document.hidden || !isThere(box)) return false;
     const { top, bottom } = box.getBoundingClientRect();
     return bottom > 0 && top < innerHeight;
   };
@@ -37,7 +38,7 @@
       const button = document.querySelector(`.switch [data-pane=${pane}]`);
       button?.toggleAttribute("data-unread", unread.includes(side));
       const label = (unread.includes(side) ? UNREAD : NAMES)[pane]();
-      if (button && button.ariaLabel !== label) button.ariaLabel = label;
+      if (button && button.getAttribute("aria-label") !== label) button.setAttribute("aria-label", label);
     }
     // The server refuses a vote on an answer that was there for a moment only. While that moment passes the buttons wait
     // with it; where it does not pass, since another answer is shown, a click is told why.
@@ -232,7 +233,7 @@
   // A question in between takes the focus, which brings it into sight, and gives it back.
   let asker = null;
   const interrupt = () => {
-    const asked = Boolean(find("confirm-no")?.checkVisibility());
+    const asked = isThere(find("confirm-no"));
     if (asked === Boolean(asker)) return;
     if (asked) {
       asker = document.activeElement;

@@ -197,6 +197,8 @@ class TestersPage(TestersLayout):
             shown.pop(self.comment, None)
             shown[self.reasons].pop("value", None)
         updates |= shown
+        if self.runtime.rounds and self._blind_test.has_withdrawn(as_token(token)):  # and the answer to that was lost
+            updates |= self._show_withdrawn()
         if said:
             updates[self.status] = said
         if report.invite:  # from the link
@@ -389,7 +391,8 @@ class TestersPage(TestersLayout):
         if self.runtime.rounds:
             self.runtime.rounds.stop(tester_id)
         if what == "withdraw":
-            self._blind_test.withdraw(tester_id)
+            if not self._blind_test.has_withdrawn(tester_id):
+                self._blind_test.withdraw(tester_id)
             return {**self._show(self._scene("")), **self._show_withdrawn(), self.token: ""}
         self._blind_test.close(tester_id, "quit")
         return self._show(self._scene(tester_id))

@@ -238,6 +238,12 @@ class Sessions:
         row = self._find(self.database.connection, tester_id)
         return read_tester(row, tester_id) if row else None
 
+    def has_withdrawn(self, tester_id: str) -> bool:
+        """Whether what the holder of this token contributed was deleted at their wish."""
+        found = "SELECT 1 FROM testers WHERE code IN (?, ?) AND study_id = ? AND closed_why = 'withdrawn'"
+        codes = [self._code(tester_id), _code(tester_id)]
+        return self.database.connection.execute(found, [*codes, self.study_id]).fetchone() is not None
+
     def progress(self, tester_id: str) -> tuple[int, int]:
         """Votes given and votes asked for."""
         connection = self.database.connection

@@ -211,6 +211,35 @@ def test_a_browser_without_room_says_so_and_loses_nothing(browser: Browser, app:
         assert page.locator("#nothing-kept").count() == 0
 
 
+def test_a_browser_that_has_no_room_from_the_start_or_is_emptied_goes_on_with_its_session(
+    browser: Browser, app: App
+) -> None:
+    """As Safari's private windows of long ago, or a full disk; and an extension that clears what sites keep."""
+    with Visitor(browser, f"{app.url}/healthz") as visitor:
+        page = visitor.page
+        visitor.context.set_default_timeout(30_000)
+        page.add_init_script(
+            """Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };"""
+        )
+        page.goto(app.url)
+        visitor.consent()
+        page.wait_for_selector("#nothing-kept")
+        assert "a reload would begin a new session" in page.inner_text("#nothing-kept")
+        visitor.ask("What is Impressionism?")
+        visitor.vote("left")
+        assert visitor.problems == []
+    with Visitor(browser, app.url) as visitor:
+        visitor.context.set_default_timeout(30_000)
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        visitor.page.evaluate("localStorage.clear()")
+        visitor.vote("right")
+        tester = app.rows("SELECT MAX(id) FROM testers")[0][0]
+        assert app.rows("SELECT choice FROM votes WHERE tester_id = ?", tester) == [("right",)]
+        visitor.page.reload()
+        visitor.page.wait_for_selector("#next-round")
+
+
 def test_newer_words_are_not_lost_behind_older_ones_nor_behind_a_clock_that_is_set_back(
     browser: Browser, app: App
 ) -> None:
@@ -277,6 +306,8 @@ def test_an_upgrade_in_mid_session_loses_nothing(browser: Browser, tmp_path: Pat
             visitor.consent()
             typing.consent()
             typing.page.fill("#prompt textarea", "A question that is half wri")
+            tomorrow = "localStorage.setItem('diptych.renewed', String(Date.now() + 86400000))"
+            typing.page.evaluate(tomorrow)  # by a clock that was set back after the last upgrade
             visitor.ask("What is Impressionism?")
             page.fill("#comment textarea", "Too short")
             app.stop()

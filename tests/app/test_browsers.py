@@ -173,6 +173,22 @@ def test_a_screen_of_320_by_256_pixels(browser: Browser, app: App) -> None:
         assert fits()
 
 
+def test_phones_of_before_2024(browser: Browser, app: App) -> None:
+    """Safari 16 has no `checkVisibility`, Safari 15 no `AbortSignal.timeout`, without which nothing was sent."""
+    with Visitor(browser, f"{app.url}/healthz", viewport={"width": 375, "height": 700}) as visitor:
+        page = visitor.page
+        visitor.context.set_default_timeout(30_000)
+        page.add_init_script("delete Element.prototype.checkVisibility; delete AbortSignal.timeout;")
+        page.goto(app.url)
+        assert page.evaluate("AbortSignal.timeout ?? document.body.checkVisibility") is None
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        visitor.vote("left")
+        page.click("#finish")
+        page.wait_for_function("document.activeElement.id === 'confirm-no'")
+        assert visitor.problems == []
+
+
 def test_what_others_have_left_in_the_storage_stops_nothing(browser: Browser, app: App) -> None:
     """Pages of one host share it: a token of another form, half an item, no JSON, an item of another version."""
     with Visitor(browser, f"{app.url}/healthz") as visitor:

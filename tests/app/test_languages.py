@@ -339,6 +339,13 @@ VISIBLE = """() => {
 CUT = """() => [...document.querySelectorAll("textarea")]
     .filter((field) => field.checkVisibility() && field.scrollHeight > field.clientHeight + 8)
     .map((field) => field.value || field.placeholder)"""
+# Buttons that are narrower than their words.
+TOO_NARROW = """() => [...document.querySelectorAll("button")].filter((button) => {
+    const words = document.createRange();
+    words.selectNodeContents(button);
+    const [inner, outer] = [words, button].map((one) => one.getBoundingClientRect());
+    return outer.width && (inner.left < outer.left - 1 || inner.right > outer.right + 1);
+}).map((button) => button.textContent)"""
 # In a page without its scripts' texts nothing else is written in Latin letters than these.
 LATIN = {"Diptych", "A", "B"}
 
@@ -380,6 +387,11 @@ def test_the_whole_path_in_each_language(browser: Browser, app: App, template: C
             assert (tr_in(code, ENGLISH_QUESTIONS) in page.inner_text("#suggestions")) == (code != "en")
             visitor.ask(BUILT_IN.prompts[0].text)
             look()
+            for width, height in ((320, 256), (701, 700), (900, 700)):
+                page.set_viewport_size({"width": width, "height": height})
+                assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"{code}: {width}"
+                assert page.evaluate(TOO_NARROW) == [], f"{code}: {width}"
+            page.set_viewport_size({"width": 375, "height": 800})
             visitor.read_both()
             look()
             page.check("#reasons input >> nth=1")

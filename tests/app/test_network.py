@@ -102,6 +102,9 @@ FAULTS: dict[str, Fault] = {
     "response lost": _at_once(_lose_the_response),
     "502": _at_once(lambda route: route.fulfill(status=502, content_type="text/html", body="<h1>Bad Gateway</h1>"), 2),
     "504": _at_once(lambda route: route.fulfill(status=504, content_type="application/json", body="{}"), 2),
+    "403": _at_once(
+        lambda route: route.fulfill(status=403, content_type="application/json", body='{"message": "Forbidden"}'), 2
+    ),
     "offline 1 s": _offline(1),
     "offline 5 s": _offline(5),
     "reload": _reload,
@@ -109,7 +112,7 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-AT_ONCE = ("request lost", "response lost", "502", "504")
+AT_ONCE = ("request lost", "response lost", "502", "504", "403")
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -212,6 +215,67 @@ def test_twelve_seconds_without_a_network_are_told_and_the_vote_goes_through(bro
         visitor.page.wait_for_selector("#next-round")
         assert visitor.status == "Saved: B is better."
         assert app.rows("SELECT choice FROM votes WHERE tester_id = ?", tester) == [("right",)]
+
+
+@pytest.mark.parametrize("name", ["request lost", "response lost", "504", "reload"])
+def test_a_withdrawal_is_done_once_and_told_and_the_browser_can_begin_again(
+    browser: Browser, app: App, name: str
+) -> None:
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        visitor.context.set_default_timeout(PATIENCE_MS)
+        visitor.consent()
+        tester = app.rows("SELECT MAX(id) FROM testers")[0][0]
+        page.click("#withdraw")
+        page.wait_for_selector("#confirm-yes")
+        with FAULTS[name](visitor, app, False):
+            page.click("#confirm-yes")
+        page.wait_for_selector("text=Your data has been deleted.", timeout=PATIENCE_MS)
+        assert "not known" not in visitor.status
+        assert app.rows("SELECT closed_why FROM testers WHERE id = ?", tester) == [("withdrawn",)]
+        visitor.wait_for(lambda: page.evaluate("localStorage.getItem('diptych.token')") is None)
+        page.reload()
+        visitor.consent()
+        assert app.rows("SELECT MAX(id) FROM testers")[0][0] == tester + 1
+        assert visitor.problems == []
+
+
+@pytest.mark.parametrize("name", ["request lost", "response lost", "502"])
+def test_every_other_button_is_pressed_once_whatever_the_network_does(browser: Browser, app: App, name: str) -> None:
+    fault = FAULTS[name]
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        visitor.context.set_default_timeout(PATIENCE_MS)
+        visitor.consent()
+        visitor.type("[die] What is Impressionism?")
+        page.wait_for_selector("#retry", timeout=PATIENCE_MS)
+        battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+        with fault(visitor, app, False):
+            page.click("#retry")
+        turns = "SELECT COUNT(*) FROM turns WHERE battle_id = ?"
+        wait_until(lambda: app.rows(turns, battle) == [(2,)], 20)
+        page.wait_for_selector("#other-question", timeout=PATIENCE_MS)
+        with fault(visitor, app, False):
+            page.click("#other-question")
+        page.wait_for_selector("#suggestions .chip")
+        assert app.rows("SELECT status, reason FROM battles WHERE id = ?", battle) == [
+            ("abandoned", "another question")
+        ]
+        assert app.rows(turns, battle) == [(2,)]
+        visitor.ask("What is Impressionism?")
+        battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+        visitor.vote("left")
+        with fault(visitor, app, False):
+            page.click("#undo-vote")
+        visitor.wait_for_vote()
+        votes = "SELECT choice, superseded, good_enough FROM votes WHERE battle_id = ? ORDER BY id"
+        assert [vote[:2] for vote in app.rows(votes, battle)] == [("left", 1)]
+        visitor.vote("right")
+        with fault(visitor, app, False):
+            page.check("#good-enough input >> nth=1")
+        wait_until(lambda: app.rows(votes, battle)[-1] == ("right", 0, 0), 20)
+        visitor.wait_for(lambda: page.evaluate(WAITING) == 0)
+        assert visitor.problems == []
 
 
 def test_two_tabs_before_the_consent_are_one_tester(browser: Browser, app: App) -> None:
@@ -363,6 +427,33 @@ def test_our_own_limit_is_told_with_when_it_goes_on_and_the_vote_follows_by_itse
         battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
         votes = app.rows("SELECT choice, comment FROM votes WHERE battle_id = ? AND superseded = 0", battle)
         assert votes == [("right", "Kept, whatever the limit.")]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body"),
+    [
+        (401, "application/json", '{"error": "login_required"}'),
+        (500, "application/json", '{"message": "Internal server error"}'),
+        (200, "text/html", "<h1>Welcome to the hotel's network</h1>"),
+        (200, "application/json", '{"ok": true}'),
+    ],
+)
+def test_what_something_in_front_of_the_app_answers_is_told_and_the_vote_follows(
+    browser: Browser, app: App, status: int, kind: str, body: str
+) -> None:
+    """An answer in JSON was taken for the app's: the page said nothing, and the click seemed to do nothing."""
+    with Visitor(browser, app.url) as visitor:
+        visitor.context.set_default_timeout(PATIENCE_MS)
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        visitor.page.route(PREDICT, lambda route: route.fulfill(status=status, content_type=kind, body=body))
+        visitor.page.click("#vote-right")
+        visitor.wait_for_status(f"No connection to the server. (HTTP {status}) What you typed and chose is kept")
+        visitor.page.unroute(PREDICT)
+        visitor.page.wait_for_selector("#next-round")
+        assert visitor.status == "Saved: B is better."
+        battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+        assert app.rows("SELECT choice FROM votes WHERE battle_id = ?", battle) == [("right",)]
 
 
 def test_a_proxy_that_hides_the_host_is_told_as_that_and_the_vote_follows_when_it_is_mended(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -277,3 +278,25 @@ def test_thoughts_are_stored_and_not_shown(rounds: Rounds, server: Server) -> No
         assert answer.text == "2**3 is `8`."
         assert answer.raw == "<think>I am GPT-4.</think>\n\n2**3 is `8`."
         assert not answer.leak_flag
+
+
+@pytest.mark.parametrize(
+    ("delta", "finish", "told", "status"),
+    [
+        ({"content": "<think>I am GPT-4, let me see"}, "length", "nothing but thoughts.*max_new_tokens", "abandoned"),
+        ({"reasoning_content": "I am GPT-4, let me see"}, "length", "thought for all.*max_new_tokens", "abandoned"),
+        ({"reasoning_content": "I am GPT-4, let me see"}, "stop", "only thought.*reasoning parser", "open"),
+    ],
+)
+def test_a_model_that_only_thinks_is_told_with_the_remedy(
+    rounds: Rounds, server: Server, delta: dict[str, str], finish: str, told: str, status: str
+) -> None:
+    """Not as a blank answer, at which a tester would try again for ever and a researcher know nothing."""
+    server.chat = lambda body: events(delta, finish=finish)
+    tester = rounds.blind_test.enrol("1").id
+    ask(rounds, tester, "What is Impressionism?")
+    battle = rounds.blind_test.last_battle(tester)
+    assert battle is not None
+    assert battle.status == status
+    errors = {row[0] for row in rounds.blind_test.database.connection.execute("SELECT error FROM failures")}
+    assert any(re.search(told, error) for error in errors)

@@ -159,7 +159,10 @@ def test_withdrawing_removes_every_word_and_leaves_a_count(tmp_path: Path) -> No
     shared = answered(blind_test, stayer, "Shared?")
     blind_test.vote(stayer, shared.id, "left")
     blind_test.guess(leaver, "dont_know")
+    assert not blind_test.has_withdrawn(leaver)
     assert blind_test.withdraw(leaver) == 2
+    assert blind_test.has_withdrawn(leaver)
+    assert not blind_test.has_withdrawn("unknown")
     assert blind_test.tester(leaver) is None
     connection = blind_test.database.connection
     counts = {

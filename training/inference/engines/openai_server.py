@@ -121,6 +121,11 @@ class OpenAIServer:
                 f"{self._client.name}: thought for all {sampling.max_new_tokens} tokens and said nothing; set"
                 " max_new_tokens higher in the study file, or let it think less"
             )
+        if text.empty and text.thinks and not text.cut:
+            raise EngineError(
+                f"{self._client.name}: only thought, which its server parts from the answer, and said nothing; try"
+                " another setting of the server's reasoning parser"
+            )
         emit(Piece("", 0, "length" if text.cut else "stop"))
 
     def fits(self, messages: list[Message], max_new_tokens: int) -> bool:
