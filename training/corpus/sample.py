@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from hashlib import blake2b
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-Role = Literal["system", "user", "assistant", "text"]
+from training.common.message import Message, Role
+
+__all__ = ["CorpusError", "Message", "Role", "Sample", "Size", "digest", "sample_id"]
 
 FACT_SEPARATOR = " | "
 
 
 class CorpusError(ValueError):
     """A mistake in the data or in naming it; the message is one line and says what to do."""
-
-
-class Message(NamedTuple):
-    """One turn of a chat, or a piece of plain prose (role ``text``, in samples alone). A tuple, so that it unpacks;
-    ``_asdict`` makes of it what chat templates and servers take."""
-
-    role: Role
-    content: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from training.corpus.sample import Message
+from training.common.message import Message
 
 Encode = Callable[[str, bool], list[int]]
 """Ids of a text; the flag says whether special tokens in it are read as such."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from training.corpus.sample import Message
+from training.common.message import Message
 
 CONTEXT = 2048  # tokens of a conversation in this process, or less where a model was trained on less
 
