@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from importlib import metadata
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,10 +104,24 @@ def test_a_wheel_holds_every_file_of_the_packages_and_no_votes(wheel: Path) -> N
     assert "diptych = app.__main__:main" in entry
 
 
+def with_what_they_need(requirements: list[str]) -> set[str]:
+    """Names of the packages that pip installs for these: what Gradio needs, say, is there too."""
+    found: set[str] = set()
+    waiting = [Requirement(line) for line in requirements]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in found or not (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            continue
+        found.add(name)
+        waiting += map(Requirement, metadata.requires(name) or ())
+    return found
+
+
 def lacking_with(*extras: str) -> set[str]:
     """Modules of our requirements that an installation with these extras alone does not have."""
     installed = [*PROJECT["dependencies"], *(line for extra in extras for line in EXTRAS[extra])]
-    there = {canonicalize_name(Requirement(line).name) for line in installed}
+    there = with_what_they_need(installed)
     all_of_them = {canonicalize_name(Requirement(line).name) for line in lines("requirements.txt")}
     modules = packages_distributions()
     ours = {name: {canonicalize_name(d) for d in found} for name, found in modules.items()}
