@@ -166,7 +166,7 @@ def literals(tree: ast.AST) -> Iterator[tuple[int, str]]:
             skipped.add(node.value)
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-            if name in (*MARKING, "EngineError", "warning", "error", "debug"):
+            if name in (*MARKING, "EngineError", "Unanswerable", "warning", "error", "debug"):
                 skipped.update(inner for argument in node.args for inner in ast.walk(argument))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped:
             yield node.lineno, node.value

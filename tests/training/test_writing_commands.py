@@ -168,7 +168,7 @@ def test_a_training_refuses_a_folder_where_its_files_would_replace_others(
         if "2" in main.__module__
         else one_line(main, "--out", tmp_path, *start)
     )
-    assert f"{tmp_path} holds art_ai_best.pt, tokenizer.new, tokenizer.model and 10 more" in line
+    assert f"{tmp_path} holds art_ai_best.pt, tokenizer.new, tokenizer.model and 11 more" in line
     assert f"{tmp_path / 'resume'} holds run.json" in line
     assert tree(tmp_path) == before
 

@@ -48,7 +48,13 @@ def test_lora_s_matrices_outlast_a_full_disk(tmp_path: Path) -> None:
     assert (matrices["code"], matrices["no more steps"]) == (2, True)
     assert "final is not written, for the reason above; make room and go on with --resume" in matrices["said"]
     assert {"adapter", "resume", "training_report.json"} <= set(matrices["kept"])
-    assert set(matrices["left"]) == ALL | {".diptych.json", "adapter", "data_card.md", "metrics.jsonl"}
+    assert set(matrices["left"]) == ALL | {
+        ".diptych.json",
+        "adapter",
+        "data_card.md",
+        "metrics.jsonl",
+        "trained_on.uint64",
+    }
     assert model["code"] == 0
     assert "not written, for the reason above: model.gguf" in model["said"]
     assert "holds this run already, finished" in model["told"]
