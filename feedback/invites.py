@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from .rules import Refused, RefusedCall, clean
-from .study import shown
+from .study_rules import shown
 
 MAX_USES = 100_000
 MAX_LABEL_CHARS = 80

@@ -12,7 +12,8 @@ from typing import Any
 from . import __version__
 from .assignment import BLOCK_SIZE
 from .rules import RefusedCall
-from .study import OWN_CATEGORY, Study, shown
+from .study import OWN_CATEGORY, Study
+from .study_rules import shown
 
 PRIMARY_STATISTIC = "tester-mean preference, t interval"
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from .battles import Answer, Battle
 from .messages import Message, many, mark
-from .study import MAX_PROMPT_CHARS, BackgroundQuestion, shown
+from .study import MAX_PROMPT_CHARS, BackgroundQuestion
+from .study_rules import shown
 
 MAX_COMMENT_CHARS = 2000
 MAX_CHANGES = 50  # votes of one round, the changed ones included

@@ -6,15 +6,30 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:  # Python 3.10
     import tomli as tomllib
+
+from .study_rules import (
+    CONTROL,
+    Reader,
+    Rule,
+    flag,
+    is_id,
+    is_text,
+    is_texts,
+    joined,
+    named,
+    number,
+    shown,
+    texts,
+    whole,
+)
 
 REVEAL_POLICIES = ("end", "vote", "never")
 ACCESS = ("open", "invite")
@@ -26,12 +41,8 @@ LANGUAGES = ("en", "de", "fr", "es", "pt", "zh", "ar")  # of the testers' page: 
 BROWSER = "auto"  # the language that a tester's browser asks for, where it is one of them
 OWN_CATEGORY = "own"  # the category of questions that testers write themselves
 MAX_FILE_BYTES = 1 << 20  # five hundred questions of the longest; what comes from a page is read by the app itself
-MAX_PROBLEMS = 10  # told at once
 _TOO_LARGE = f"is larger than {MAX_FILE_BYTES:,} bytes; leave questions out"
 
-# As NUL, at which SQLite and a command line end a text, and what forges lines on a terminal.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x80-\x9f]")
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 # tomllib takes a time that grows with the square of a key's parts: 30,000 of them 8 s. No setting has more than two.
 _LONG_KEY = re.compile(r"""(?<![\w"'-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){32}""")
 
@@ -209,14 +220,14 @@ class Study:
         Raises:
             StudyError: with all problems, separated by semicolons.
         """
-        reader = _Reader(document)
-        for text in filter(_CONTROL.search, _texts(document)):
+        reader = Reader(document)
+        for text in filter(CONTROL.search, texts(document)):
             reader.problems.append(f"{shown(text)} holds a control character; remove it")
         values = {name: reader.take(name, rule) for name, rule in _RULES.items()}
-        values |= {f"consent_{name}": value for name, value in reader.consent().items()}
+        values |= {f"consent_{name}": value for name, value in _consent(reader).items()}
         values["prompts"] = reader.entries("prompts", _PROMPT_RULES, Prompt)
         values["background"] = reader.entries("background", _BACKGROUND_RULES, BackgroundQuestion, MAX_BACKGROUND)
-        values["exclusion"] = reader.exclusion()
+        values["exclusion"] = _exclusion(reader)
         if values["entry_code"] and values["access"] == "invite":
             problem = 'entry_code is for access = "open", an invite is a code already; leave one of them out'
             reader.problems.append(problem)
@@ -227,7 +238,7 @@ class Study:
             reader.problems.append('show_models = true needs a reveal; set reveal = "end" or "vote", or leave it out')
         reader.reject_unknown()
         if reader.problems:
-            raise StudyError(f"{source}: {_joined(reader.problems)}")
+            raise StudyError(f"{source}: {joined(reader.problems)}")
         return cls(**values)
 
     @property
@@ -297,232 +308,91 @@ def _toml_line(name: str, value: Any) -> str:
     return f"{name} = {text}"
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """How one setting is checked: ``accepts`` decides, ``wording`` completes "must be ...", ``default`` fills a gap."""
-
-    accepts: Callable[[Any], object]
-    wording: str
-    default: Any = None
-    required: bool = False
-
-
-def _whole(low: int, high: int, default: int) -> _Rule:
-    return _Rule(
-        lambda value: type(value) is int and low <= value <= high, f"a whole number from {low} to {high}", default
-    )
-
-
-def _flag(default: bool) -> _Rule:
-    return _Rule(lambda value: isinstance(value, bool), "true or false", default)
-
-
-def _number(low: float, high: float, default: float, *, above: bool = False) -> _Rule:
-    def accepts(value: Any) -> bool:
-        return type(value) in (int, float) and (low < value if above else low <= value) and value <= high
-
-    bounds = f"above {low:g} and at most {high:g}" if above else f"from {low:g} to {high:g}"
-    return _Rule(accepts, f"a number {bounds}", default)
-
-
-def _is_text(value: Any, limit: int) -> bool:
-    return isinstance(value, str) and 0 < len(value.strip()) <= limit
-
-
-def _is_texts(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and all(_is_text(text, 80) for text in value)
-        and len({text.strip().casefold() for text in value}) == len(value)
-    )
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, str) and _ID.match(value) is not None
-
-
 _RULES = {
-    "name": _Rule(lambda value: _is_text(value, 80), "text of 1 to 80 characters", required=True),
-    "rounds": _whole(1, 1000, 10),
-    "reveal": _Rule(lambda value: value in REVEAL_POLICIES, "one of " + ", ".join(REVEAL_POLICIES), "end"),
-    "alpha": _number(0, 0.5, 0.05, above=True),
-    "session_timeout_minutes": _number(1, 100_000, 60),
-    "max_turns": _whole(1, 50, 3),
-    "max_new_tokens": _whole(1, 8192, 160),
-    "temperature": _number(0, 2, 0.7),
-    "top_p": _number(0, 1, 0.9, above=True),
-    "access": _Rule(lambda value: value in ACCESS, "one of " + ", ".join(ACCESS), "open"),
-    "reasons": _Rule(_is_texts, "a list of different texts of 1 to 80 characters", []),
-    "show_models": _flag(False),
-    "markdown": _flag(False),
-    "entry_code": _Rule(
-        lambda value: value == "" or (_is_text(value, 40) and len(value.strip()) >= 4), "text of 4 to 40 characters", ""
+    "name": Rule(lambda value: is_text(value, 80), "text of 1 to 80 characters", required=True),
+    "rounds": whole(1, 1000, 10),
+    "reveal": Rule(lambda value: value in REVEAL_POLICIES, "one of " + ", ".join(REVEAL_POLICIES), "end"),
+    "alpha": number(0, 0.5, 0.05, above=True),
+    "session_timeout_minutes": number(1, 100_000, 60),
+    "max_turns": whole(1, 50, 3),
+    "max_new_tokens": whole(1, 8192, 160),
+    "temperature": number(0, 2, 0.7),
+    "top_p": number(0, 1, 0.9, above=True),
+    "access": Rule(lambda value: value in ACCESS, "one of " + ", ".join(ACCESS), "open"),
+    "reasons": Rule(is_texts, "a list of different texts of 1 to 80 characters", []),
+    "show_models": flag(False),
+    "markdown": flag(False),
+    "entry_code": Rule(
+        lambda value: value == "" or (is_text(value, 40) and len(value.strip()) >= 4), "text of 4 to 40 characters", ""
     ),
-    "proof_of_work_bits": _whole(0, 24, 0),  # sixteen million hashes: minutes of a phone
-    "address_hash": _flag(False),
-    "language": _Rule(lambda value: value in (BROWSER, *LANGUAGES), "one of " + ", ".join((BROWSER, *LANGUAGES)), "en"),
+    "proof_of_work_bits": whole(0, 24, 0),  # sixteen million hashes: minutes of a phone
+    "address_hash": flag(False),
+    "language": Rule(lambda value: value in (BROWSER, *LANGUAGES), "one of " + ", ".join((BROWSER, *LANGUAGES)), "en"),
 }
 
 _PROMPT_RULES = {
-    "id": _Rule(
-        lambda value: _is_id(value) and not value.startswith("own-"),
+    "id": Rule(
+        lambda value: is_id(value) and not value.startswith("own-"),
         "1 to 64 letters, digits, - . or _, and not begin with own-",
     ),
-    "category": _Rule(
-        lambda value: _is_text(value, 40) and value.strip() != OWN_CATEGORY,
+    "category": Rule(
+        lambda value: is_text(value, 40) and value.strip() != OWN_CATEGORY,
         f'text of 1 to 40 characters other than "{OWN_CATEGORY}"',
     ),
-    "text": _Rule(lambda value: _is_text(value, MAX_PROMPT_CHARS), f"text of 1 to {MAX_PROMPT_CHARS} characters"),
+    "text": Rule(lambda value: is_text(value, MAX_PROMPT_CHARS), f"text of 1 to {MAX_PROMPT_CHARS} characters"),
 }
 
 _BACKGROUND_RULES = {
-    "id": _Rule(_is_id, "1 to 64 letters, digits, - . or _"),
-    "text": _Rule(lambda value: _is_text(value, 200), "text of 1 to 200 characters"),
-    "options": _Rule(
-        lambda value: _is_texts(value) and 2 <= len(value) <= 12,
+    "id": Rule(is_id, "1 to 64 letters, digits, - . or _"),
+    "text": Rule(lambda value: is_text(value, 200), "text of 1 to 200 characters"),
+    "options": Rule(
+        lambda value: is_texts(value) and 2 <= len(value) <= 12,
         "a list of 2 to 12 different texts of 1 to 80 characters",
     ),
 }
 
 _EXCLUSION_RULES = {
-    "min_vote_seconds": _number(0, 3600, 0.0),
-    "flagged_answers": _flag(False),
-    "min_votes": _whole(0, 1000, 0),
-    "max_same_side": _number(0.5, 1, 1.0),
-    "min_seen_seconds": _number(0, 3600, 0.0),
-    "max_reading_speed": _number(0, 100_000, 0.0),
-    "max_testers_per_address": _whole(0, 100_000, 0),
-    "max_same_comment": _whole(0, 100_000, 0),
+    "min_vote_seconds": number(0, 3600, 0.0),
+    "flagged_answers": flag(False),
+    "min_votes": whole(0, 1000, 0),
+    "max_same_side": number(0.5, 1, 1.0),
+    "min_seen_seconds": number(0, 3600, 0.0),
+    "max_reading_speed": number(0, 100_000, 0.0),
+    "max_testers_per_address": whole(0, 100_000, 0),
+    "max_same_comment": whole(0, 100_000, 0),
 }
-_Entry = TypeVar("_Entry", Prompt, BackgroundQuestion)
 
 
-class _Reader:
-    """Takes settings out of a document and collects what is wrong with them."""
-
-    def __init__(self, document: dict[str, Any]) -> None:
-        self.left = dict(document)
-        self.problems: list[str] = []
-
-    def take(self, name: str, rule: _Rule) -> Any:
-        if name not in self.left:
-            if rule.required:
-                self.problems.append(f"{name} is missing; it must be {rule.wording}")
-            value = rule.default
-        else:
-            value = self.left.pop(name)
-            if not rule.accepts(value):
-                self.problems.append(f"{name} = {shown(value)} must be {rule.wording}")
-                return None
-        if isinstance(rule.default, float):  # 0 and 0.0 are the same setting and must give the same hash
-            return float(value)
-        return _stripped(value)
-
-    def consent(self) -> dict[str, Any]:
-        consent = self.left.pop("consent", None)
-        if not isinstance(consent, dict):
-            self.problems.append("consent is missing; add a [consent] table with version and text")
-            return {}
-        if type(consent.get("version")) in (int, float):  # version = 2 means what version = "2" does
-            consent = consent | {"version": str(consent["version"])}
-        for key, limit in (("version", 40), ("text", 20_000)):
-            if not _is_text(consent.get(key), limit):
-                problem = f"consent.{key} = {shown(consent.get(key))} must be text of 1 to {limit} characters"
-                self.problems.append(problem)
-        publication = consent.get("publication", "none")
-        if publication not in PUBLICATION:
-            self.problems.append(f"consent.publication = {shown(publication)} must be one of {', '.join(PUBLICATION)}")
-        training = consent.get("training", False)
-        if not isinstance(training, bool):
-            self.problems.append(f"consent.training = {shown(training)} must be true or false")
-        for key in consent.keys() - {"version", "text", "publication", "training"}:
-            self.problems.append(f"consent.{_named(key)} is not a setting; remove it")
-        texts = {name: str(consent.get(name, "")).strip() for name in ("version", "text")}
-        return texts | {"publication": publication, "training": training}
-
-    def exclusion(self) -> Exclusion:
-        table = self.left.pop("exclusion", {})
-        if not isinstance(table, dict):
-            self.problems.append(f"exclusion = {shown(table)} must be a table with {', '.join(_EXCLUSION_RULES)}")
-            return Exclusion()
-        reader = _Reader(table)
-        values = {name: reader.take(name, rule) for name, rule in _EXCLUSION_RULES.items()}
-        reader.reject_unknown()
-        self.problems += [f"exclusion: {problem}" for problem in reader.problems]
-        return Exclusion() if reader.problems else Exclusion(**values)
-
-    def entries(
-        self, name: str, rules: dict[str, _Rule], kind: Callable[..., _Entry], most: int | None = None
-    ) -> tuple[_Entry, ...]:
-        """The tables ``[[name]]``: as many as one likes but one at least, or none to ``most``."""
-        tables = self.left.pop(name, [] if most else None)
-        wanted = f"[[{name}]] table with {', '.join([*rules][:-1])} and {[*rules][-1]}"
-        if not isinstance(tables, list) or not (tables or most):
-            self.problems.append(f"{name} are missing; add at least one {wanted}")
-            return ()
-        if most and len(tables) > most:
-            self.problems.append(f"{name} has {len(tables)} questions; at most {most} can be asked")
-        entries: list[_Entry] = []
-        ids: set[str] = set()
-        for number, table in enumerate(tables, 1):
-            entry = self._entry(f"{name.removesuffix('s')} {number}", table, rules, kind)
-            if entry is None:
-                continue
-            if entry.id in ids:
-                self.problems.append(
-                    f'{name.removesuffix("s")} {number}: id = "{entry.id}" is used twice; ids must be unique'
-                )
-            ids.add(entry.id)
-            entries.append(entry)
-        return tuple(entries)
-
-    def _entry(self, place: str, table: Any, rules: dict[str, _Rule], kind: Callable[..., _Entry]) -> _Entry | None:
-        if not isinstance(table, dict):
-            self.problems.append(f"{place} = {shown(table)} must be a table with {', '.join(rules)}")
-            return None
-        problems = [f"{_named(key)} is not a setting; remove it" for key in sorted(table.keys() - rules.keys())]
-        problems += [
-            f"{key} = {shown(table.get(key))} must be {rule.wording}"
-            for key, rule in rules.items()
-            if not rule.accepts(table.get(key))
-        ]
-        self.problems += [f"{place}: {problem}" for problem in problems]
-        return None if problems else kind(**{key: _stripped(table[key]) for key in rules})
-
-    def reject_unknown(self) -> None:
-        self.problems += [
-            f"{_named(name)} is not a setting; remove it or correct its spelling" for name in sorted(self.left)
-        ]
+def _consent(reader: Reader) -> dict[str, Any]:
+    consent = reader.left.pop("consent", None)
+    if not isinstance(consent, dict):
+        reader.problems.append("consent is missing; add a [consent] table with version and text")
+        return {}
+    if type(consent.get("version")) in (int, float):  # version = 2 means what version = "2" does
+        consent = consent | {"version": str(consent["version"])}
+    for key, limit in (("version", 40), ("text", 20_000)):
+        if not is_text(consent.get(key), limit):
+            problem = f"consent.{key} = {shown(consent.get(key))} must be text of 1 to {limit} characters"
+            reader.problems.append(problem)
+    publication = consent.get("publication", "none")
+    if publication not in PUBLICATION:
+        reader.problems.append(f"consent.publication = {shown(publication)} must be one of {', '.join(PUBLICATION)}")
+    training = consent.get("training", False)
+    if not isinstance(training, bool):
+        reader.problems.append(f"consent.training = {shown(training)} must be true or false")
+    for key in consent.keys() - {"version", "text", "publication", "training"}:
+        reader.problems.append(f"consent.{named(key)} is not a setting; remove it")
+    texts = {name: str(consent.get(name, "")).strip() for name in ("version", "text")}
+    return texts | {"publication": publication, "training": training}
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Every text among the values of a document."""
-    if isinstance(value, (dict, list)):
-        for member in value.values() if isinstance(value, dict) else value:
-            yield from _texts(member)
-    elif isinstance(value, str):
-        yield value
-
-
-def _named(key: str) -> str:
-    """A key as the error line shows it."""
-    return key if key.isprintable() and len(key) <= 60 else shown(key)
-
-
-def _stripped(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(item.strip() for item in value)
-    return value.strip() if isinstance(value, str) else value
-
-
-def _joined(problems: list[str]) -> str:
-    """The first problems, and how many more there are."""
-    more = len(problems) - MAX_PROBLEMS
-    return "; ".join(problems[:MAX_PROBLEMS] + [f"and {more:,} more like these"] * (more > 0))
-
-
-def shown(value: Any) -> str:
-    """A value as the error line shows it: short, on one line."""
-    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False, default=str)
-    text = text if text.isprintable() else json.dumps(value, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _exclusion(reader: Reader) -> Exclusion:
+    table = reader.left.pop("exclusion", {})
+    if not isinstance(table, dict):
+        reader.problems.append(f"exclusion = {shown(table)} must be a table with {', '.join(_EXCLUSION_RULES)}")
+        return Exclusion()
+    rules = Reader(table)
+    values = {name: rules.take(name, rule) for name, rule in _EXCLUSION_RULES.items()}
+    rules.reject_unknown()
+    reader.problems += [f"exclusion: {problem}" for problem in rules.problems]
+    return Exclusion() if rules.problems else Exclusion(**values)
