@@ -7,10 +7,8 @@ away, the browser offline) or behind it (a proxy's 502, a killed app).
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,14 +19,13 @@ from app.limits import FREE_CODES
 from feedback.entry import zero_bits
 from tests.app.chat_server import ChatServer
 from tests.app.serving import App, wait_until
-from tests.app.visitor import WAITING, Visitor
+from tests.app.visitor import PREDICT, WAITING, Visitor
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Browser, Request, Route
 
-PREDICT = "**/run/predict*"
 PATIENCE_MS = 30_000
 Fault = Callable[[Visitor, App, bool], AbstractContextManager[None]]
 
@@ -316,179 +313,6 @@ def test_clicks_go_out_in_their_order_and_no_other_tab_repeats_them(browser: Bro
         visitor.wait_for(lambda: visitor.page.evaluate(WAITING) == 0)
         assert app.rows("SELECT choice, superseded FROM votes WHERE battle_id = ?", battle) == [("left", 0)]
         assert visitor.status == "Saved: A is better."
-
-
-def test_drafts_survive_a_reload(browser: Browser, app: App) -> None:
-    with Visitor(browser, app.url) as visitor:
-        page = visitor.page
-        page.check("#consent input")
-        page.reload()
-        page.wait_for_function("document.querySelector('#consent input')?.checked")
-        visitor.consent()
-        assert page.evaluate("localStorage['diptych.draft.consent']") is None, "a consent is given once"
-        page.fill("#prompt textarea", "A question that is not yet asked")
-        page.reload()
-        page.wait_for_function("document.querySelector('#prompt textarea')?.value.includes('not yet asked')")
-        visitor.ask("What is Impressionism?")
-        page.check("#reasons input >> nth=1")
-        page.fill("#comment textarea", "Half a thou")
-        page.fill("#prompt textarea", "And then?")
-        page.reload()
-        page.wait_for_function("document.querySelector('#comment textarea')?.value === 'Half a thou'")
-        page.wait_for_function("document.querySelector('#prompt textarea')?.value === 'And then?'")
-        page.wait_for_function("document.querySelectorAll('#reasons input')[1]?.checked")
-        visitor.vote("tie")
-        vote = app.rows("SELECT choice, reasons, comment FROM votes ORDER BY id DESC LIMIT 1")
-        assert vote == [("tie", '["More accurate"]', "Half a thou")]
-        page.click("#next-round")
-        page.wait_for_selector("#suggestions .chip")
-        assert page.input_value("#prompt textarea") == ""
-
-
-def test_a_text_that_is_too_long_to_be_sent_locks_nobody_out(browser: Browser, app: App) -> None:
-    with Visitor(browser, app.url) as visitor:
-        visitor.consent()
-        visitor.type("Why? " * 60_000)
-        visitor.wait_for_status("more text than can be sent at once")
-        assert visitor.page.evaluate(WAITING) == 0, "it would be refused for ever, with all that waits beside it"
-        visitor.page.reload()
-        visitor.ask("What is Impressionism?")
-
-
-@pytest.mark.parametrize("leaves", ["a follow-up", "finish early", "a closed tab", "a closed tab before the vote"])
-def test_words_are_not_lost(browser: Browser, app: App, leaves: str) -> None:
-    with Visitor(browser, app.url) as visitor:
-        page = visitor.page
-        visitor.consent()
-        visitor.ask("What is Impressionism?")
-        battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
-        votes = "SELECT comment FROM votes WHERE battle_id = ? AND superseded = 0"
-        if leaves == "a follow-up":
-            page.fill("#comment textarea", "Too short")
-            visitor.ask("And who began it?")
-            assert page.input_value("#comment textarea") == "Too short"
-            visitor.vote("left")
-            assert app.rows(votes, battle) == [("Too short",)]
-        elif leaves == "a closed tab before the vote":
-            page.fill("#comment textarea", "Too short")
-            page.close(run_before_unload=True)
-            wait_until(lambda: app.rows("SELECT comment FROM remarks WHERE battle_id = ?", battle) == [("Too short",)])
-        else:
-            visitor.vote("left")
-            page.fill("#comment textarea", "Too short")
-            if leaves == "finish early":
-                page.click("#finish")
-                page.click("#confirm-yes")
-                page.wait_for_selector("#guess-left")
-            else:
-                page.close(run_before_unload=True)
-            wait_until(lambda: app.rows(votes, battle) == [("Too short",)])
-
-
-def test_our_own_limit_is_told_with_when_it_goes_on_and_the_vote_follows_by_itself(browser: Browser, app: App) -> None:
-    """Not "no connection", which is what a proxy's 429 is taken for."""
-    with Visitor(browser, app.url) as visitor:
-        visitor.consent()
-        visitor.ask("What is Impressionism?")
-        token = visitor.page.evaluate("localStorage.getItem('diptych.token')")
-        read = threading.Event()
-        with httpx.Client(base_url=app.url, timeout=30, headers={"Origin": app.url}) as http:
-            stop = next(entry for entry in http.get("/config").json()["dependencies"] if len(entry["inputs"]) == 2)
-
-            def send(size: int) -> httpx.Response:
-                event = {"fn_index": stop["id"], "data": [token, "x" * size], "session_hash": "full"}
-                return http.post("/gradio_api/run/predict", json=event)
-
-            def fill() -> None:
-                while not read.wait(0.05):  # fewer than an address may send
-                    send(500)
-
-            while (refused := send(190_000)).status_code == 200:
-                pass
-            assert refused.status_code == 429
-            assert int(refused.headers["retry-after"]) >= 1
-            assert "goes on" in refused.json()["error"]
-            for size in (20_000, 2_000, 500):  # until there is no room for a vote
-                while send(size).status_code == 200:
-                    pass
-            with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
-                filling = pool.submit(fill)
-                stack.callback(read.set)
-                visitor.page.fill("#comment textarea", "Kept, whatever the limit.")
-                visitor.page.click("#vote-right")
-                visitor.wait_for_status("This page has sent too much; it goes on in")
-                status = visitor.status
-                read.set()
-                filling.result()
-        assert "What you typed and chose is kept in this browser" in status
-        assert "No connection" not in status
-        visitor.page.wait_for_selector("#next-round")
-        visitor.page.wait_for_function("() => !document.getElementById('unreachable')")
-        battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
-        votes = app.rows("SELECT choice, comment FROM votes WHERE battle_id = ? AND superseded = 0", battle)
-        assert votes == [("right", "Kept, whatever the limit.")]
-
-
-@pytest.mark.parametrize(
-    ("status", "kind", "body"),
-    [
-        (401, "application/json", '{"error": "login_required"}'),
-        (500, "application/json", '{"message": "Internal server error"}'),
-        (200, "text/html", "<h1>Welcome to the hotel's network</h1>"),
-        (200, "application/json", '{"ok": true}'),
-    ],
-)
-def test_what_something_in_front_of_the_app_answers_is_told_and_the_vote_follows(
-    browser: Browser, app: App, status: int, kind: str, body: str
-) -> None:
-    """An answer in JSON was taken for the app's: the page said nothing, and the click seemed to do nothing."""
-    with Visitor(browser, app.url) as visitor:
-        visitor.context.set_default_timeout(PATIENCE_MS)
-        visitor.consent()
-        visitor.ask("What is Impressionism?")
-        visitor.page.route(PREDICT, lambda route: route.fulfill(status=status, content_type=kind, body=body))
-        visitor.page.click("#vote-right")
-        visitor.wait_for_status(f"No connection to the server. (HTTP {status}) What you typed and chose is kept")
-        visitor.page.unroute(PREDICT)
-        visitor.page.wait_for_selector("#next-round")
-        assert visitor.status == "Saved: B is better."
-        battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
-        assert app.rows("SELECT choice FROM votes WHERE battle_id = ?", battle) == [("right",)]
-
-
-def test_a_proxy_that_hides_the_host_is_told_as_that_and_the_vote_follows_when_it_is_mended(
-    browser: Browser, app: App
-) -> None:
-    """Not "no connection", by which whoever put the proxy in front would look in the wrong place."""
-    with Visitor(browser, app.url) as visitor:
-        visitor.consent()
-        visitor.ask("What is Impressionism?")
-        foreign = {"origin": "http://elsewhere.example", "sec-fetch-site": "same-site"}
-
-        def mistake(route: Route) -> None:
-            answer = route.fetch(headers={**route.request.headers, **foreign})
-            assert answer.status == 403, "the server's own word"
-            route.fulfill(response=answer)
-
-        visitor.page.route(PREDICT, mistake)
-        visitor.page.click("#vote-right")
-        visitor.wait_for_status("the proxy in front must pass on the Host")
-        assert "What you typed and chose is kept in this browser" in visitor.status
-        assert "No connection" not in visitor.status
-        visitor.page.unroute(PREDICT)
-        visitor.page.wait_for_selector("#next-round", timeout=PATIENCE_MS)
-        visitor.page.wait_for_function("() => !document.getElementById('unreachable')")
-
-
-def test_a_question_that_is_refused_stays_in_its_box_also_after_a_reload(browser: Browser, app: App) -> None:
-    with Visitor(browser, app.url) as visitor:
-        visitor.consent()
-        long = "word " * 450
-        visitor.type(long)
-        visitor.wait_for_status("please shorten it to 2,000")
-        assert visitor.page.input_value("#prompt textarea") == long
-        visitor.page.reload()
-        visitor.page.wait_for_function("text => document.querySelector('#prompt textarea')?.value === text", arg=long)
 
 
 def test_a_code_and_work_for_the_browser_are_asked_before_a_session(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ANSWER_MS = 60_000
+PREDICT = "**/run/predict*"  # the events of a page
 # In a page: how many clicks no response has confirmed yet.
 WAITING = "Object.keys(localStorage).filter((key) => key.startsWith('diptych.out.')).length"
 

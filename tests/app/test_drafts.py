@@ -1,0 +1,100 @@
+"""Words that are typed and not yet sent, or refused: no reload, follow-up or closed tab loses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.app.chat_server import ChatServer
+from tests.app.serving import App, wait_until
+from tests.app.visitor import WAITING, Visitor
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, one_chat_server: ChatServer) -> Iterator[App]:
+    running = App(tmp_path_factory.mktemp("drafts"), one_chat_server.spec, one_chat_server.spec).start()
+    yield running
+    running.stop()
+
+
+def test_drafts_survive_a_reload(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        page.check("#consent input")
+        page.reload()
+        page.wait_for_function("document.querySelector('#consent input')?.checked")
+        visitor.consent()
+        assert page.evaluate("localStorage['diptych.draft.consent']") is None, "a consent is given once"
+        page.fill("#prompt textarea", "A question that is not yet asked")
+        page.reload()
+        page.wait_for_function("document.querySelector('#prompt textarea')?.value.includes('not yet asked')")
+        visitor.ask("What is Impressionism?")
+        page.check("#reasons input >> nth=1")
+        page.fill("#comment textarea", "Half a thou")
+        page.fill("#prompt textarea", "And then?")
+        page.reload()
+        page.wait_for_function("document.querySelector('#comment textarea')?.value === 'Half a thou'")
+        page.wait_for_function("document.querySelector('#prompt textarea')?.value === 'And then?'")
+        page.wait_for_function("document.querySelectorAll('#reasons input')[1]?.checked")
+        visitor.vote("tie")
+        vote = app.rows("SELECT choice, reasons, comment FROM votes ORDER BY id DESC LIMIT 1")
+        assert vote == [("tie", '["More accurate"]', "Half a thou")]
+        page.click("#next-round")
+        page.wait_for_selector("#suggestions .chip")
+        assert page.input_value("#prompt textarea") == ""
+
+
+def test_a_text_that_is_too_long_to_be_sent_locks_nobody_out(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url) as visitor:
+        visitor.consent()
+        visitor.type("Why? " * 60_000)
+        visitor.wait_for_status("more text than can be sent at once")
+        assert visitor.page.evaluate(WAITING) == 0, "it would be refused for ever, with all that waits beside it"
+        visitor.page.reload()
+        visitor.ask("What is Impressionism?")
+
+
+@pytest.mark.parametrize("leaves", ["a follow-up", "finish early", "a closed tab", "a closed tab before the vote"])
+def test_words_are_not_lost(browser: Browser, app: App, leaves: str) -> None:
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+        votes = "SELECT comment FROM votes WHERE battle_id = ? AND superseded = 0"
+        if leaves == "a follow-up":
+            page.fill("#comment textarea", "Too short")
+            visitor.ask("And who began it?")
+            assert page.input_value("#comment textarea") == "Too short"
+            visitor.vote("left")
+            assert app.rows(votes, battle) == [("Too short",)]
+        elif leaves == "a closed tab before the vote":
+            page.fill("#comment textarea", "Too short")
+            page.close(run_before_unload=True)
+            wait_until(lambda: app.rows("SELECT comment FROM remarks WHERE battle_id = ?", battle) == [("Too short",)])
+        else:
+            visitor.vote("left")
+            page.fill("#comment textarea", "Too short")
+            if leaves == "finish early":
+                page.click("#finish")
+                page.click("#confirm-yes")
+                page.wait_for_selector("#guess-left")
+            else:
+                page.close(run_before_unload=True)
+            wait_until(lambda: app.rows(votes, battle) == [("Too short",)])
+
+
+def test_a_question_that_is_refused_stays_in_its_box_also_after_a_reload(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url) as visitor:
+        visitor.consent()
+        long = "word " * 450
+        visitor.type(long)
+        visitor.wait_for_status("please shorten it to 2,000")
+        assert visitor.page.input_value("#prompt textarea") == long
+        visitor.page.reload()
+        visitor.page.wait_for_function("text => document.querySelector('#prompt textarea')?.value === text", arg=long)
