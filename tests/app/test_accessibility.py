@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.app.serving import PASSWORD, App
+from tests.app.serving import App
 from tests.app.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def test_each_page_of_a_researcher(browser: Browser, app: App, options: dict) ->
     with Visitor(browser, f"{app.url}/admin", **options) as visitor:
         page = visitor.page
         must_be_accessible(page, "login")
-        page.fill("[name=password]", PASSWORD)
-        page.click("button")
+        visitor.log_in()
         page.wait_for_selector("#results h1")
         must_be_accessible(page, "results")
         for name in TABS:

@@ -18,7 +18,7 @@ from app.improvements import Improvement
 from feedback.preferences import preferences
 from feedback.study import Study
 from tests.app.chat_server import ChatServer
-from tests.app.serving import PASSWORD, App, wait_until
+from tests.app.serving import App, wait_until
 from tests.app.visitor import Visitor
 from tests.feedback.protocol import document, open_test, vote_for
 from tests.trained import Run
@@ -222,9 +222,7 @@ def test_from_votes_to_a_running_test_without_a_terminal(
             tester.ask("Who painted Guernica?")
             tester.vote("left")
             page = researcher.page
-            page.fill("[name=password]", PASSWORD)
-            page.click("button")
-            page.click("role=tab[name=Improve]")
+            researcher.log_in("Improve")
             page.check("#improve-model input[value=model2]")
             page.wait_for_selector("#improve-told:has-text('answers from a server')")
             page.check("#improve-model input[value=model1]")
@@ -292,9 +290,7 @@ def test_names_of_folders_and_studies_and_words_of_reports_are_text(
         running.start()
         with Visitor(browser, f"{running.url}/admin") as researcher:
             page = researcher.page
-            page.fill("[name=password]", PASSWORD)
-            page.click("button")
-            page.click("role=tab[name=Improve]")
+            researcher.log_in("Improve")
             page.check("#improve-model input[value=model1]")
             page.wait_for_selector(f"#improve-outcome:has-text({json.dumps(f'from the votes of {IMAGE}')})")
             page.click("#improve-train")  # without a vote it ends at once, and says so of the study by its name

@@ -262,8 +262,7 @@ def test_a_page_on_another_port_can_neither_act_nor_read_nor_frame(browser: Brow
     threading.Thread(target=neighbour.serve_forever, daemon=True).start()
     with Visitor(browser, f"{besieged.url}/admin") as researcher:
         page = researcher.page
-        page.fill("[name=password]", PASSWORD)
-        page.click("button")
+        researcher.log_in()
         page.wait_for_selector("#results h1")
         config = page.evaluate("fetch('config').then((answer) => answer.json())")
         elements = {entry["id"]: entry["props"].get("elem_id") for entry in config["components"]}

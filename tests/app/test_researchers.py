@@ -113,9 +113,7 @@ def test_a_researcher_begins_another_study_invites_a_tester_and_closes_it(
     try:
         with Visitor(browser, f"{running.url}/admin") as researcher:
             page = researcher.page
-            page.fill("[name=password]", PASSWORD)
-            page.click("button")
-            page.click("role=tab[name=Study]")
+            researcher.log_in("Study")
             page.wait_for_selector("#study-facts h1")
             page.click("#study-edit button")
             old = page.input_value("#study-toml textarea")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from tests.app.serving import PASSWORD
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -38,6 +40,13 @@ class Visitor:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.context.close()
+
+    def log_in(self, tab: str = "") -> None:
+        """As the researcher, where the page asks for the password; then to a tab."""
+        self.page.fill("[name=password]", PASSWORD)
+        self.page.click("button")
+        if tab:
+            self.page.click(f"role=tab[name={tab}]")
 
     def consent(self) -> None:
         self.page.check("#consent input")
