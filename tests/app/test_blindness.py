@@ -40,7 +40,7 @@ def test_nothing_that_the_browser_receives_tells_the_sides(
         page.goto(wire.url)
         visitor.consent()
         visitor.ask("What is Impressionism?")
-        visitor.ask("[name] What is Cubism?")
+        visitor.ask("[name] And who began it?")
         visitor.vote("right")
         for path in ("config", "gradio_api/info", "gradio_api/startup-events"):
             page.evaluate("path => fetch(path).then((response) => response.text())", path)

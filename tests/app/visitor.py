@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
 from tests.app.serving import PASSWORD
 
 if TYPE_CHECKING:
@@ -62,7 +64,10 @@ class Visitor:
         before = self.page.locator("#answer-left .answer").count() if self.page.locator("#vote-left").count() else 0
         self.type(question)
         grown = "n => document.querySelectorAll('#answer-left .answer').length > n"
-        self.page.wait_for_function(grown, arg=before, timeout=ANSWER_MS)
+        try:
+            self.page.wait_for_function(grown, arg=before, timeout=ANSWER_MS)
+        except PlaywrightTimeout as error:  # what the tester would have seen instead
+            raise AssertionError(f"no answers to {question!r}: {self.page.inner_text('body')[:2000]}") from error
         self.wait_for_vote()
 
     def wait_for_vote(self) -> None:

@@ -99,8 +99,8 @@ def test_items_that_were_trained_on_are_named_and_left_out_of_everything_else() 
 @pytest.mark.slow
 def test_the_demo_model_knows_what_it_was_told_in_new_words_and_guesses_the_rest(demo_model1: Run) -> None:
     subject: Any = open_subject(str(demo_model1.folder / "art_ai_best.pt"))
-    benchmark = embedded_benchmark().limited(50)
+    benchmark = embedded_benchmark().limited(200)  # of 50, seven are seen ones: one wrong and no floor holds
     told = measure(subject, benchmark, exposure([benchmark], training_samples(demo_model1.report["config"])))
     groups = {group["group"]: group["accuracy"] for group in told["groups"]}
-    assert groups[SEEN]["low"] > 0.5
+    assert groups[SEEN]["low"] > 0.6
     assert groups[UNSEEN]["low"] < 0.4
