@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.corpus.turns import NO_ANSWER, NOT_TEXT, Unreadable, is_given, parsed, text_of
+from training.corpus.turns import NO_ANSWER, NOT_TEXT, Unreadable, is_given, number_of, parsed, text_of
 
 NAMES = (
     *("answer", "response", "output", "completion", "chosen", "assistant", "bot"),
@@ -65,10 +65,10 @@ def _best(candidates: Sequence[Mapping[str, Any]]) -> Any:
     """What the candidate of the highest score (UltraFeedback) or the first rank (Nectar) says; of spans, which have
     neither, the first."""
     best = candidates[0]
-    if all(is_given(one.get("overall_score")) for one in candidates):
-        best = max(candidates, key=lambda one: float(str(one["overall_score"])))
-    elif all(is_given(one.get("rank")) for one in candidates):
-        best = min(candidates, key=lambda one: float(str(one["rank"])))
+    if all(number_of(one.get("overall_score")) is not None for one in candidates):
+        best = max(candidates, key=lambda one: number_of(one["overall_score"]) or 0)
+    elif all(number_of(one.get("rank")) is not None for one in candidates):
+        best = min(candidates, key=lambda one: number_of(one["rank"]) or 0)
     elif len(candidates) > 1 and not all("answer_start" in one for one in candidates):
         raise Unreadable(NOT_TEXT)
     return next((best[key] for key in ("response", "answer", "text") if is_given(best.get(key))), None)

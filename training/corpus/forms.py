@@ -30,6 +30,7 @@ from training.corpus.turns import (
     is_bad,
     is_chat,
     is_given,
+    number_of,
     parsed,
     role_of,
     text_of,
@@ -220,7 +221,7 @@ def _best_path(message: Any) -> list[Any]:
     while isinstance(message, Mapping) and "replies" in message:
         path.append({"role": message.get("role"), "content": message.get("text")})
         replies = message["replies"] if is_chat(message["replies"]) else ()
-        message = min(replies, key=lambda reply: float(str(reply.get("rank") or 0)), default=None)
+        message = min(replies, key=lambda reply: number_of(reply.get("rank")) or 0, default=None)
     return path
 
 

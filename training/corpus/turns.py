@@ -120,12 +120,19 @@ def is_chat(value: Any) -> bool:
     return isinstance(value, list | tuple) and bool(value) and all(isinstance(turn, Mapping) for turn in value)
 
 
+def number_of(rating: Any) -> float | None:
+    """A rating, a score or a rank as a number; None for anything else, such as ``N/A``."""
+    try:
+        number = float(str(rating))
+    except ValueError:
+        return None
+    return None if math.isnan(number) else number
+
+
 def is_bad(rating: Any) -> bool:
     """Whether a rating is a number below 0, as Open WebUI rates."""
-    try:
-        return float(str(rating)) < 0
-    except ValueError:
-        return False
+    number = number_of(rating)
+    return number is not None and number < 0
 
 
 def role_of(turn: Any) -> str | None:

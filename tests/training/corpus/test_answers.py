@@ -226,6 +226,17 @@ UNREAD: dict[str, tuple[str, Any]] = {
         turns.NOT_TEXT,
         {"instruction": "Who?", "completions": [{"response": "Monet."}, {"response": "Goya."}]},
     ),
+    "candidates of which one has no score": (
+        turns.NOT_TEXT,
+        {
+            "instruction": "Who?",
+            "completions": [{"response": "Goya.", "overall_score": "N/A"}, {"response": "Monet.", "overall_score": 3}],
+        },
+    ),
+    "ranks in words": (
+        turns.NOT_TEXT,
+        {"prompt": "Who?", "answers": [{"answer": "Monet.", "rank": "first"}, {"answer": "Goya.", "rank": "last"}]},
+    ),
     "a flag about nothing": (turns.NOT_TEXT, {"question": "Is it?", "answer": True}),
     "three speakers": (turns.UNKNOWN_ROLE, {"dialogue": ["Who?", "I.", "No."], "speakers": ["Ann", "Ben", "Cy"]}),
     "an unknown template": (turns.TEMPLATE, {"prompt": "<|hy_User|>Who?<|hy_Assistant|>", "completion": "Goya."}),
