@@ -188,7 +188,7 @@ def _each(turns: Sequence[Any], row: Row) -> list[Any]:
         speakers = row.get("speakers")
         if not isinstance(speakers, list | tuple) or len(speakers) != len(turns):
             speakers = ["ab"[place % 2] for place in range(len(turns))]
-        if len(set(speakers)) > 2:
+        if not all(isinstance(who, str | int) for who in speakers) or len(set(speakers)) > 2:
             raise Unreadable(UNKNOWN_ROLE)
         sides = ["user" if who == speakers[0] else "assistant" for who in speakers]
         return [_turn(side, said) for side, said in zip(sides, turns, strict=True)]

@@ -239,6 +239,7 @@ UNREAD: dict[str, tuple[str, Any]] = {
     ),
     "a flag about nothing": (turns.NOT_TEXT, {"question": "Is it?", "answer": True}),
     "three speakers": (turns.UNKNOWN_ROLE, {"dialogue": ["Who?", "I.", "No."], "speakers": ["Ann", "Ben", "Cy"]}),
+    "speakers that are lists": (turns.UNKNOWN_ROLE, {"dialogue": ["Who?", "I."], "speakers": [["Ann"], ["Ben"]]}),
     "an unknown template": (turns.TEMPLATE, {"prompt": "<|hy_User|>Who?<|hy_Assistant|>", "completion": "Goya."}),
 }  # fmt: skip
 
