@@ -52,7 +52,10 @@ def _block(state: StateBlock, first: int, last: int, silent: bool) -> bool:
     end = _ENDS.get(begins[0]) or f"\\end{{{begins['name']}}}"
     # Where no block ended that began before, none ends that begins within it: else a time with the square of the lines.
     failed = state.env.setdefault(_FAILED, {})
-    if begins.end() <= failed.get(end, -1) or len(failed) > _MAX_FAILED or state.src.find(end, begins.end()) < 0:
+    if begins.end() <= failed.get(end, -1) or len(failed) > _MAX_FAILED:
+        return False
+    if state.src.find(end, begins.end()) < 0:
+        failed[end] = len(state.src)
         return False
     for line in range(first, last):
         start = begins.end() if line == first else state.bMarks[line]

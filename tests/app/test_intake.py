@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from benchmarks.hostile import attack, cpu_ms, grown
 from benchmarks.page import Page, ask, client, enter, read_config, run
 from tests.app.chat_server import ChatServer
 from tests.app.serving import PASSWORD, App, wait_until
+from tests.timing import stays_within
 
 WITHOUT_SESSION_MS, WITH_SESSION_MS = 5.0, 50.0
 WORST: dict[str, Any] = {
@@ -52,34 +52,6 @@ def test_the_measure_of_cost_counts_threads_that_have_ended() -> None:
         process.stdout.readline()
         assert cpu_ms(process.pid) - before >= 50
         process.kill()
-
-
-def slowness() -> float:
-    """How many times slower Python runs now than on the CPU that the limits are meant for; at least 1.
-
-    An AVX2-only EPYC with busy neighbours takes 17 to 22 ms for this loop, and a Zen 4 at rest under 8.
-    """
-    times = []
-    for _ in range(7):
-        begun = time.thread_time()
-        total = 0
-        for number in range(100_000):
-            total += number * number % 7
-        times.append((time.thread_time() - begun) * 1000)
-    return max(1.0, min(times) / 8)
-
-
-def stays_within(limit: float, cost: Callable[[], float]) -> bool:
-    """Whether the least of three costs, of twenty beyond the limit, is within it.
-
-    What else the machine does adds to a time and never takes from it.
-    """
-    least = min(cost() for _ in range(3))
-    for _ in range(17):
-        if least <= limit:
-            break
-        least = min(least, cost())
-    return least <= limit or least <= limit * slowness()
 
 
 def body(number: int, data: list[Any], nested: bool) -> bytes:

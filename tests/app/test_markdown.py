@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
+from functools import partial
 from html import escape
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from app import markup
 from app.scenes import Phase
 from feedback.battles import Answer, Battle, Turn
+from tests.timing import costs_less_than
 
 TEXT = """# A heading
 
@@ -100,12 +101,11 @@ NAMES = [a + b + c for a in "abcdefghijk" for b in "abcdefghijk" for c in "abcde
     ],
 )
 def test_formulas_by_the_thousand_cost_no_more_than_other_markdown(unit: str, end: str) -> None:
-    def seconds(text: str) -> float:
-        begun = time.process_time()
+    def render(text: str) -> None:
         markup.panes(_with(text), Phase.VOTE, markdown=True)
-        return time.process_time() - begun
 
-    assert seconds(unit * max(1, 20_000 // len(unit)) + end) < 5 * seconds("*a* " * 5_000)
+    formulas = unit * max(1, 20_000 // len(unit)) + end
+    assert costs_less_than(5, partial(render, formulas), partial(render, "*a* " * 5_000))
 
 
 def _with(text: str) -> Battle:

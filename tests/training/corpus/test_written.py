@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.timing import cpu_seconds, stays_within
 from tests.training.corpus.rows import messages, write
 from training.corpus import CorpusError, load
 from training.corpus.written import written
@@ -167,14 +167,12 @@ def test_a_text_file_of_a_dialogue_is_never_cut_within_an_answer(tmp_path: Path)
 
 def test_no_text_takes_long_to_be_told_from_a_chat() -> None:
     """What begins like one and goes on for ever; each took more than a second by expressions that look back."""
-    started = time.process_time()
-    for text in (
+    texts = (
         "A chat between " + "USER: " * 20_000,
         "USER: " * 20_000,
         "The conversation " + "\n" * 20_000,
         "Human: " + "x\n" * 20_000,
         "### Instruction: " + "### " * 20_000,
         "Be brief.<｜Assistant｜>" + "<｜User｜>" * 20_000,
-    ):
-        written(text)
-    assert time.process_time() - started < 2
+    )
+    assert stays_within(2, lambda: cpu_seconds(lambda: [written(text) for text in texts]))

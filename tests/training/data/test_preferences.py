@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from tests.timing import costs_less_than
 from training.data.preference_file import Preferences
 from training.data.preferences import prepare_preferences, vote_of
 from training.models.tokenizer import CHAT_FORM
@@ -27,18 +28,14 @@ def encode(texts: Sequence[str]) -> list[list[int]]:
     return [[1, 2] for _ in texts]
 
 
-def seconds(votes: int) -> float:
-    began = time.process_time()
-    data = prepare_preferences(both_bad(votes), "kto", encode, CHAT_FORM)
-    assert len(data.train) == 2 * votes
-    assert not data.train.wanted.any()
-    return time.process_time() - began
-
-
 def test_eight_times_as_many_answers_take_nowhere_near_the_square_of_that() -> None:
-    seconds(100)
-    few, many = (min(seconds(votes) for _ in range(3)) for votes in (1000, 8000))
-    assert many < 32 * few, "with the square it would be 64 times"
+    def prepare(found: Preferences) -> None:
+        data = prepare_preferences(found, "kto", encode, CHAT_FORM)
+        assert len(data.train) == len(found.records)
+        assert not data.train.wanted.any()
+
+    few, many = (partial(prepare, both_bad(votes)) for votes in (1000, 8000))
+    assert costs_less_than(32, many, few), "with the square it would be 64 times"
 
 
 def test_of_a_vote_without_a_winner_both_answers_are_learned() -> None:
