@@ -114,7 +114,7 @@ def test_stop_ends_who_runs_and_who_waits(rounds: Rounds) -> None:
         started = time.monotonic()
         assert rounds.stop(tester)
         wait(rounds, tester)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
         battle = rounds.blind_test.last_battle(tester)
         assert battle is not None
         assert battle.turns[-1].status == "cancelled"
@@ -325,7 +325,7 @@ def test_an_engine_that_hangs_fails_the_turn(
     battle = rounds.begin(tester, "[hold] for ever")
     wait(rounds, tester)
     assert rounds.blind_test.battle(tester, battle.id).turns[-1].status == "failed"
-    wait_until(lambda: chat_server.streaming == 0, 3)
+    wait_until(lambda: chat_server.streaming == 0)
 
 
 def test_a_turn_that_lost_its_worker_is_given_up(rounds: Rounds) -> None:

@@ -65,10 +65,10 @@ def test_a_cancel_ends_the_stream_here_and_there(engine: OpenAIServer, chat_serv
     threading.Timer(0.3, cancel.set).start()
     started = time.monotonic()
     pieces = ask(engine, "[hold] story", cancel)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
     assert pieces
     assert not pieces[-1].finish
-    wait_until(lambda: chat_server.streaming == 0, 3)
+    wait_until(lambda: chat_server.streaming == 0)
 
 
 def test_the_server_tells_its_context(engine: OpenAIServer) -> None:
