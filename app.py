@@ -1,10 +1,9 @@
 """Serve Diptych: `python app.py --help`."""
 
-from __future__ import annotations
-
 import sys
 
-from app import main
+import diptych  # noqa: F401 - first, since it tells what this Python lacks
+from app.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -18,10 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-if sys.version_info < (3, 10):  # noqa: UP036 - here it is told
-    text = "Python {}.{} is too old: Diptych needs 3.10 to 3.13; start bootstrap.py with one of them, or make with "
-    sys.stderr.write(text.format(*sys.version_info) + "PYTHON=python3.11\n")
-    sys.exit(2)
+from diptych import command  # tells, too, that a Python is too old
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -44,6 +41,7 @@ class Failed(Exception):
         self.code = code
 
 
+@command
 def main(words: list[str]) -> int:
     steps = {"app": app, "test": test, "install": install, "dev": dev, "browser": browser, "nginx": nginx}
     if {"-h", "--help"} & set(words[:1] if words[:1] in (["app"], ["test"]) else words):

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+from diptych import command, lacking
 from feedback import __version__
 from training.common import checkpoint_folder, cli
 from training.common.files import file_sha256
@@ -39,9 +40,9 @@ COMMANDS = {
     "check": (VOTES, "integrity of the database"),
 }
 """What a user types: the module that does it, and what it does."""
-OURS = ("app", "feedback", "training")
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code, 2 after one line on stderr where there is no such command or a package lacks."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -58,11 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         return run(name, words[len(name.split()) :])
-    except ModuleNotFoundError as error:
-        lacking = (error.name or "").partition(".")[0]
-        if not lacking or lacking in OURS:
+    except ImportError as error:
+        told = lacking(f"diptych {name}", error)
+        if not told:
             raise
-        print(f"diptych {name}: needs {lacking}, which is not installed; {_remedy(name)}", file=sys.stderr)
+        print(told, file=sys.stderr)
         return 2
 
 
@@ -86,11 +87,6 @@ def run(name: str, rest: list[str]) -> int:
         return int(function(rest))
     finally:
         cli.called_as = ""
-
-
-def _remedy(name: str) -> str:
-    extra = "app" if name == "app" else "train"
-    return f'install it with: pip install "diptych[{extra}]" (in a clone: pip install ".[{extra}]")'
 
 
 def usage() -> str:

@@ -20,6 +20,7 @@ from app.language import must_have_texts
 from app.limits import ADDRESS_LIMIT, SESSION_LIMIT, TESTER_LIMIT, Limits
 from app.protection import Origins
 from app.runtime import Runtime
+from diptych import command
 from feedback.claim import Claim, low_space
 from feedback.database import DEFAULT_PATH, Database, DatabaseError
 from feedback.study import Study, StudyError
@@ -106,6 +107,7 @@ def _database() -> Path:
     return disk / DEFAULT_PATH.name if "SPACE_ID" in os.environ and os.access(disk, os.W_OK) else DEFAULT_PATH
 
 
+@command
 def main(argv: list[str] | None = None, prog: str = "app.py") -> int:
     """Serve until interrupted. Returns 0, or 2 after one line on stderr about a user's mistake."""
     arguments = parser(prog).parse_args(argv)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +20,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from app.language import DOMAIN, FOLDER, paragraphs
+from diptych import command
 from feedback.study import Study
 
 Found = tuple[int, str, Any, list[str]]
@@ -108,7 +110,8 @@ def _path(language: str) -> Path:
     return FOLDER / language / "LC_MESSAGES" / f"{DOMAIN}.po"
 
 
-def main() -> None:
+@command
+def main() -> int:
     """Gather, bring every catalogue up to date, compile; say what is still to be translated."""
     told = "Bring the catalogues of the testers' page up to date with the code, and compile them."
     parser = argparse.ArgumentParser(prog="python -m app.gathering", description=told)
@@ -126,6 +129,7 @@ def main() -> None:
         write(language, catalogue)
         left = sum(1 for message in catalogue if message.id and not all(_strings(message.string or "")))
         print(f"{language}: {len(catalogue)} texts, {left} to translate in {_path(language).relative_to(ROOT)}")
+    return 0
 
 
 def _strings(string: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
@@ -133,4 +137,4 @@ def _strings(string: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

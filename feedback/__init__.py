@@ -5,4 +5,6 @@
 formats that other tools read.  Nothing here imports a web framework or a deep-learning library.
 """
 
+import diptych  # noqa: F401 - first, since it tells what this Python lacks
+
 __version__ = "0.1.0"

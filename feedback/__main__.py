@@ -18,6 +18,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
 
+from diptych import command, is_unread
+
 from .assignment import MODELS
 from .battles import timestamp
 from .database import DEFAULT_PATH, Database, DatabaseError, remedy, restore
@@ -338,6 +340,7 @@ def _check(arguments: argparse.Namespace) -> int:
     return 1 if findings else 0
 
 
+@command
 def main(argv: list[str] | None = None, prog: str = "python -m feedback") -> int:
     """Run a command; 0 on success, 2 with one line on stderr after a user's mistake, 1 when a check finds faults."""
     for stream in (sys.stdout, sys.stderr):
@@ -345,19 +348,14 @@ def main(argv: list[str] | None = None, prog: str = "python -m feedback") -> int
             stream.reconfigure(errors="backslashreplace")
     arguments = _parser(prog).parse_args(argv)
     try:
-        code = int(arguments.run(arguments))
-        sys.stdout.flush()
-        return code
+        return int(arguments.run(arguments))
     except (DatabaseError, ExportError, VotesError) as error:
         if arguments.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # nobody reads what is printed any more, as `head` does not
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tells of it at its end
-        return 141  # as if by SIGPIPE
     except OSError as error:  # no room, or no right, even for what is temporary
-        if arguments.debug:
+        if is_unread(error) or arguments.debug:
             raise
         print(f"error: {error.filename or 'what is written'}: {error.strerror or error}", file=sys.stderr)
         return 2

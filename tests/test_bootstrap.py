@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import os
 import re
@@ -15,8 +14,6 @@ from typing import Any
 import pytest
 
 from tests.trained import ROOT
-
-OLD = "import sys; sys.version_info = (3, 9, 18, 'final', 0); sys.argv = [{0!r}, 'app']; exec(open({0!r}).read())"
 
 
 @pytest.fixture
@@ -206,23 +203,3 @@ def test_a_wish_that_cannot_be_is_one_line(
     told = capsys.readouterr().err
     assert told.startswith("bootstrap.py: DIPTYCH_TORCH=rocm: must be cpu, pip, or the address")
     assert told.count("\n") == 1
-
-
-def test_the_old_pythons_of_long_supported_systems_can_read_what_tells_them() -> None:
-    text = (ROOT / "bootstrap.py").read_text(encoding="utf-8")
-    ast.parse(text, feature_version=(3, 6))
-    assert "import annotations" not in text, "3.6 has it not"
-
-
-@pytest.mark.parametrize("script", ["bootstrap.py", "app.py"])
-def test_an_old_python_is_told_in_one_line(script: str) -> None:
-    done = subprocess.run([sys.executable, "-c", OLD.format(script)], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert re.fullmatch(r"Python 3\.9 is too old: Diptych needs 3\.10 to 3\.13.+\n", done.stderr)
-
-
-def test_a_python_without_the_packages_is_told_in_one_line() -> None:
-    """As the system's own is, where somebody types `python app.py` after `make app`."""
-    done = subprocess.run([sys.executable, "-S", "app.py"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert re.fullmatch(r"app\.py: \S+ has no \w+; `make app` puts .*\.venv/bin/python app\.py\n", done.stderr)

@@ -1,11 +1,10 @@
 """Training, generation and export of the two models. Public names are imported on first use, so that
 ``import training.corpus`` needs no PyTorch."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import diptych  # noqa: F401 - first, since it tells what this Python lacks
 from training.common.cache import give_a_home
 from training.hardware.threads import spin_briefly
 

@@ -8,7 +8,6 @@ import errno
 import importlib.util
 import io
 import os
-import select
 import shlex
 import signal
 import subprocess
@@ -17,13 +16,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from diptych import command, is_unread
 from training.common import config
 from training.common.options import OptionsError
 
 T = TypeVar("T")
-
-UNREAD = 141
-"""The exit code where nobody reads what is printed: as if by SIGPIPE."""
 
 called_as = ""
 """What a user typed for this command, where that is not its own name: `diptych train model1`."""
@@ -74,6 +71,7 @@ def stoppable(message: str, resumable: bool = True) -> Iterator[None]:
         restore()
 
 
+@command
 def run_command(main: Callable[[argparse.Namespace], int | None], parser: argparse.ArgumentParser, argv: Any) -> int:
     """Run a command: 0 on success, 2 and one line on stderr on a user's mistake, 130 on Ctrl-C, 143 on SIGTERM.
 
@@ -87,9 +85,7 @@ def run_command(main: Callable[[argparse.Namespace], int | None], parser: argpar
     arguments = argparse.Namespace(debug=False)
     try:
         arguments = parser.parse_args(argv)
-        code = main(arguments) or 0
-        sys.stdout.flush()
-        return code
+        return main(arguments) or 0
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
@@ -99,24 +95,10 @@ def run_command(main: Callable[[argparse.Namespace], int | None], parser: argpar
             print(f"{parser.prog}: {stop}{how}", file=sys.stderr)
         return stop.exit_code
     except (ValueError, OSError) as error:
-        if isinstance(error, BrokenPipeError) and is_unread():
-            return UNREAD
-        if arguments.debug:
+        if is_unread(error) or arguments.debug:
             raise
         print(f"{parser.prog}: {in_one_line(error)}", file=sys.stderr)
         return 2
-
-
-def is_unread() -> bool:
-    """Whether nobody reads what is printed any more, as `head` does not; then nothing more is said of it."""
-    if not hasattr(select, "poll"):  # Windows
-        return False
-    output = select.poll()
-    output.register(sys.stdout.fileno(), 0)
-    if not any(event & select.POLLERR for _, event in output.poll(0)):
-        return False  # the pipe that broke is another
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tells of it at its end
-    return True
 
 
 def in_one_line(error: Exception) -> str:
@@ -162,6 +144,10 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
         """Ends with this and with what has been found wrong before it."""
         self.exit(2, f"{self.prog}: {'; '.join([*self.problems, message])}; see {self.prog} --help\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Raises OSError where nobody reads a help text, which argparse would keep to itself."""
+        (file or sys.stderr).write(message)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         words = sys.argv[1:] if args is None else list(args)

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from training.common.cli import UNREAD, OneLineParser, in_one_line, is_unread
+from diptych import command, is_unread
+from training.common.cli import OneLineParser, in_one_line
 from training.common.config import add_config
 from training.common.files import ForeignFileError, check_file, foreign, new_file, place, refusal
 from training.common.options import MOST
@@ -36,17 +37,15 @@ from training.corpus.files import FORMATS
 from training.models.tokenizer import prepare_for_model1
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 on success, 2 on a user's mistake."""
     options = _parser().parse_args(arguments)
     try:
         _check(options)
         options.run(options)
-        sys.stdout.flush()
     except (ValueError, OSError) as error:
-        if isinstance(error, BrokenPipeError) and is_unread():
-            return UNREAD
-        if options.debug:
+        if is_unread(error) or options.debug:
             raise
         print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2

@@ -1,0 +1,111 @@
+"""How every command of Diptych begins and ends: with one line where this Python is too old or lacks a package, and
+quietly where nobody reads on.
+
+Each package imports this before anything else. Pythons that are too old can read it, so that it can tell them.
+"""
+
+import errno
+import functools
+import os
+import select
+import sys
+from typing import Any, Callable  # noqa: UP035 - as Python 3.8 has it
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+OURS = ("app", "diptych", "feedback", "training")
+UNREAD = 141
+"""The exit code where nobody reads what is printed: as if by SIGPIPE."""
+
+
+def command(main: Callable[..., int]) -> Callable[..., int]:
+    """`main` of a command, ended with UNREAD and without a word where nobody reads what it prints any more, as `head`
+    does not; where it prints its help, too, after which argparse raises SystemExit."""
+
+    @functools.wraps(main)
+    def run(*words: Any, **options: Any) -> int:
+        try:
+            try:
+                return main(*words, **options)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except OSError as error:
+            if not is_unread(error):
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tells of it at its end
+            return UNREAD
+
+    return run
+
+
+def is_unread(error: BaseException) -> bool:
+    """Whether the error says that nobody reads standard output any more; the pipe that broke may be another."""
+    if os.name == "nt":  # has no poll, and tells it by another number
+        return isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.EINVAL) and error.filename is None
+    if not isinstance(error, BrokenPipeError) or sys.stdout is None:
+        return False
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in output.poll(0))
+
+
+def lacking(name: str, error: ImportError) -> str:
+    """What the command tells of a package that is not there, or in another version; nothing where the fault is ours."""
+    package = (error.name or "").partition(".")[0]
+    if package in ("", *OURS):
+        return ""
+    what = f"{sys.executable} has no {package}"
+    if not isinstance(error, ModuleNotFoundError):
+        what = f"{sys.executable} has not the {package} that is needed ({' '.join(str(error).split())})"
+    return f"{name}: {what}; {_remedy(name)}"
+
+
+def _remedy(name: str, python: str = "python3") -> str:
+    if name.startswith("diptych") or not os.path.exists(os.path.join(ROOT, "bootstrap.py")):
+        extra = "app" if name == "diptych app" else "train"
+        return f'install it with: pip install "diptych[{extra}]" (in a clone: pip install ".[{extra}]")'
+    environment = os.path.join(ROOT, ".venv")
+    if os.path.realpath(sys.prefix) == os.path.realpath(environment):
+        return f"`make dev` (or {python} bootstrap.py dev) brings .venv up to date"
+    its_python = os.path.join(environment, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
+    if os.path.exists(os.path.join(environment, ".installed")):
+        return f"use {its_python}, which has all packages"
+    make = "make app" if python == "python3" else f"make app PYTHON={python}"
+    return f"`{make}` (or {python} bootstrap.py app) puts all packages into .venv; then use {its_python}"
+
+
+def _typed() -> str:
+    """The command that this process is, as it was typed; nothing for a process that is none of ours."""
+    if sys.argv[0] == "-m":  # as long as Python looks for the module
+        words = getattr(sys, "orig_argv", [])  # since 3.10
+        return " ".join(["python", *words[words.index("-m") :][:2]] if "-m" in words else ["python -m ..."])
+    path = os.path.abspath(sys.argv[0])
+    if os.path.splitext(os.path.basename(path))[0] == "diptych":
+        return " ".join(["diptych", *sys.argv[1 : 3 if sys.argv[1:2] == ["train"] else 2]])
+    inside = path[len(ROOT) + 1 :] if path.startswith(ROOT + os.sep) else ""
+    return inside if inside.split(os.sep)[0] in ("app.py", "bootstrap.py", *OURS) else ""
+
+
+def _begin() -> None:
+    name = _typed() if getattr(sys, "argv", None) else ""
+    if not name:
+        return
+    if sys.version_info < (3, 10):  # noqa: UP036 - here it is told
+        version = ".".join(map(str, sys.version_info[:2]))
+        told = f"{name}: Python {version} is too old: Diptych needs 3.10 to 3.13"
+        sys.stderr.write(f"{told}; {_remedy(name, 'python3.11')}\n")
+        sys.exit(2)
+    before = sys.excepthook
+
+    def tell(kind: Any, error: BaseException, trace: Any) -> None:
+        told = lacking(name, error) if isinstance(error, ImportError) and "--debug" not in sys.argv else ""
+        if not told:
+            before(kind, error, trace)
+            return
+        print(told, file=sys.stderr)
+        raise SystemExit(2)
+
+    sys.excepthook = tell
+
+
+_begin()
