@@ -62,7 +62,7 @@ def stream(
 
     Args:
         weights: is given the weight of each ``Sample.source`` when it is met.
-        report: is told of the rows of files that cannot be read.
+        report: is told of the rows that cannot be read.
     """
     if max_rows_per_source is not None and max_rows_per_source < 1:
         raise CorpusError(f"max_rows_per_source = {max_rows_per_source}: must be at least 1")
@@ -158,9 +158,9 @@ def iter_source(source: Source, max_rows: int | None = None, report: CleaningRep
     if isinstance(source, Path):
         rows = files.iter_samples(source, report)
     elif source in hub.SOURCES:
-        rows = hub.samples(source)
+        rows = hub.samples(source, report)
     elif source in repositories.SOURCES:
-        rows = repositories.samples(source)
+        rows = repositories.samples(source, report)
     else:
         rows = iter(core.samples() if source == "core" else embedded.samples(source))
     return rows if max_rows is None else iter(files.pick_samples(rows, max_rows))

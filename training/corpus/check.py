@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from training.corpus.card import markdown_table
+from training.corpus.readers import LONGEST
 from training.corpus.records import Artist, Records, Work
 from training.corpus.sample import CorpusError
 
@@ -94,7 +95,7 @@ def check(records: Records, folder: Path) -> Comparison:
     """Compare all artists and works with the museums' tables that lie in ``folder`` or below it.
 
     Raises:
-        CorpusError: No such table is there.
+        CorpusError: No such table is there, or one of another form.
     """
     comparison = Comparison(Counter(), [])
     people, things = _read(folder)
@@ -159,10 +160,19 @@ def _read(folder: Path) -> tuple[dict[str, list[Person]], dict[str, list[Thing]]
 
 
 def _rows(path: Path, reader: Callable[[dict[str, str]], Row] | None) -> Iterator[Row]:
-    if reader is not None:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+    if reader is None:
+        return
+    csv.field_size_limit(LONGEST)
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             for row in csv.DictReader(file):
                 yield reader({name: value or "" for name, value in row.items() if name})
+    except KeyError as error:
+        raise CorpusError(
+            f"{path}: has no column {error}; it is not the museum's table, so rename or remove it"
+        ) from error
+    except csv.Error as error:
+        raise CorpusError(f"{path}: cannot be read as a table ({error}); copy it anew") from error
 
 
 def _plain(name: str) -> str:

@@ -168,11 +168,11 @@ def _header(lines: IO[str]) -> tuple[int, str, str]:
 _SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"')
 # What pandas and databases write where there is no value; words that may be an answer, as None and NA, are none of it.
-_MISSING = frozenset(("nan", "NaN", "-nan", "-NaN", "null", "NULL", "<NA>", "#N/A", "#NA", "\\N"))
+MISSING = frozenset(("nan", "NaN", "-nan", "-NaN", "null", "NULL", "<NA>", "#N/A", "#NA", "\\N"))
 
 
 def _cell(value: Any) -> Any:
-    return None if value in _MISSING else value
+    return None if value in MISSING else value
 
 
 def _check_names(names: Iterable[str], path: Path) -> None:
@@ -194,12 +194,30 @@ def _read_parquet(path: Path) -> Iterator[Numbered]:
         with pyarrow.parquet.ParquetFile(path) as table:
             _check_names(table.schema_arrow.names, path)
             short = [f.name for f in table.schema_arrow if pyarrow.types.is_float32(f.type)]
-            for number, row in enumerate(chain.from_iterable(b.to_pylist() for b in table.iter_batches()), start=1):
+            for number, row in enumerate(chain.from_iterable(map(arrow_rows, table.iter_batches())), start=1):
                 for name in short:  # 0.1 of 32 bits is 0.10000000149011612 in 64
                     row[name] = None if row[name] is None else float(str(np.float32(row[name])))
                 yield number, row
     except pyarrow.ArrowInvalid as error:
         raise CorpusError(f"{path}: not a Parquet file; check that it is whole") from error
+
+
+def arrow_rows(table: Any) -> Iterator[Row]:
+    """The rows of an Arrow batch or table in Python's types."""
+    try:
+        yield from table.to_pylist()
+    except (ValueError, OverflowError):
+        for columns in zip(*table.columns, strict=True):
+            yield {name: _plain(cell) for name, cell in zip(table.column_names, columns, strict=True)}
+
+
+def _plain(cell: Any) -> Any:
+    try:
+        return cell.as_py()
+    except UnicodeDecodeError:
+        return b"\xff"  # no text either, where anybody asks for it
+    except (ValueError, OverflowError):  # a date that Python does not have
+        return None
 
 
 def _read_text(path: Path) -> Iterator[Numbered]:

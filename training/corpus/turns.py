@@ -34,10 +34,12 @@ NOT_LEARNED = "an answer that is not to be learned"
 TOO_LONG = "more than 16 million characters"
 TEMPLATE = "a chat template that is not known"
 ALONE = "one turn without its chat"
+NO_NUMBER = "a year or a rank that is no number"
+NO_JSON = "not JSON"
 
 REASONS = (
     NO_COLUMNS, NO_ANSWER, NO_QUESTION, NO_TEXT, NOT_TEXT, MEDIA, UNKNOWN_ROLE, RATED_BAD, NO_WINNER, SURROGATE, BYTES,
-    NESTED, CELLS, NOT_LEARNED, TOO_LONG, TEMPLATE, ALONE,
+    NESTED, CELLS, NOT_LEARNED, TOO_LONG, TEMPLATE, ALONE, NO_NUMBER, NO_JSON,
 )  # fmt: skip
 """Why rows are not read."""
 
@@ -56,6 +58,7 @@ _DETAILS = re.compile(r"<details type=\"(?:reasoning|tool_calls|code_interpreter
 THOUGHT = re.compile(
     r"\A\s*<think>(?:.*?</think>|.*)|\A(?:(?!<think>).)*?^[ \t]*</think>[ \t]*$", re.DOTALL | re.MULTILINE
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CHAT_IN_A_CELL = re.compile(r"\s*\[\s*\{\s*([\"'])(?:role|from|content|value|type)\1\s*:")
 _PARTS_IN_A_CELL = re.compile(
     r"\s*\[\s*\{\s*([\"'])type\1\s*:\s*\1(?:(?:in|out)put_)?(?:text|image|image_url)\1.*\]\s*\Z", re.DOTALL
@@ -82,7 +85,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal | date | time):
         raise Unreadable(NOT_TEXT)
     text = str(value).strip()
-    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+    if not text.isascii() and _SURROGATE.search(text):
         raise Unreadable(SURROGATE)
     return text
 
@@ -101,16 +104,16 @@ def decoded(value: Any) -> Any:
     return parsed(value) if isinstance(value, str) and _CHAT_IN_A_CELL.match(value) else value
 
 
-def parsed(cell: str) -> Any:
-    """The JSON of a cell.
+def parsed(cell: str, otherwise: str = NOT_TEXT) -> Any:
+    """The JSON of a cell, or of a file.
 
     Raises:
-        Unreadable: it is none, or nested too deep.
+        Unreadable: it is none, for the reason ``otherwise``, or nested too deep.
     """
     try:
         return json.loads(cell)
     except ValueError as error:
-        raise Unreadable(NOT_TEXT) from error
+        raise Unreadable(otherwise) from error
     except RecursionError as error:
         raise Unreadable(NESTED) from error
 

@@ -13,6 +13,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from tests.training.corpus.odd_values import odd
 from tests.training.corpus.rows import messages, write
 from training.corpus import forms, load, stream, turns
 from training.corpus.cleaning import CleaningReport
@@ -280,11 +281,6 @@ def test_a_table_that_pandas_saved_is_never_learned_in_its_python_form(tmp_path:
     assert [sample.answer for sample in load([str(tmp_path / "a.csv")])] == ["Goya."]
 
 
-ODD = (
-    *("x", "Who?", "user", "A", "1", "N/A", "", "[", "{", "nan", '["a"]', "{'text': ['a']}", '[{"role": "user"}]'),
-    *("User: hi\nAssistant: yo", "<|im_start|>user\nhi", "### Human: a### Assistant: b", "\ud800"),
-    *(0, -1, 10**400, 1.5, float("nan"), float("inf"), None, True, False, b"x", b"\xff"),
-)
 COLUMNS = (
     *("question", "prompt", "answer", "answers", "answerkey", "completions", "chosen", "rejected", "messages", "text"),
     *("conversations", "instruction", "input", "choices", "utterances", "history", "candidates", "speakers"),
@@ -305,21 +301,11 @@ FIELDS = (
 )
 
 
-def odd(chance: random.Random, depth: int = 0) -> Any:
-    """Any value that JSON or Parquet can hold."""
-    shape = chance.randrange(4) if depth < 4 else 0
-    if shape < 2:
-        return chance.choice(ODD)
-    if shape == 2:
-        return [odd(chance, depth + 1) for _ in range(chance.randrange(4))]
-    return {chance.choice(FIELDS): odd(chance, depth + 1) for _ in range(chance.randrange(5))}
-
-
 def test_whatever_a_row_holds_it_is_read_or_counted_and_ends_nothing() -> None:
     chance = random.Random(1)
     read = 0
     for _ in range(30_000):
-        row = {chance.choice(COLUMNS): odd(chance) for _ in range(chance.randrange(1, 5))}
+        row = {chance.choice(COLUMNS): odd(chance, FIELDS) for _ in range(chance.randrange(1, 5))}
         with contextlib.suppress(turns.Unreadable):
             read += all(isinstance(message.content, str) for message in forms.messages_of(row))
     assert read > 300

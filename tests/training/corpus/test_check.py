@@ -113,3 +113,14 @@ def test_a_sheet_that_lacks_a_column_is_told_and_a_long_salt_counts_whole(
         (tmp_path / "0.csv").write_bytes(faulty)
         assert main(["reading", "--score", str(tmp_path / "0.csv")]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_table_of_another_form_is_named_and_bytes_that_are_no_text_end_nothing(tmp_path: Path) -> None:
+    (write(tmp_path) / "Artists" / "Artists.csv").write_bytes(b"Nom,Nationality\nGoya,Spanish\n")
+    with pytest.raises(CorpusError, match=r"Artists\.csv: has no column 'DisplayName'; it is not the museum's table"):
+        check(records(), tmp_path)
+    table = (
+        b"ConstituentID,DisplayName,Nationality,BeginDate,EndDate\n1,Fran\xe7ois\n8,Pablo Picasso,French,1881,1973\n"
+    )
+    (tmp_path / "Artists" / "Artists.csv").write_bytes(table)
+    assert ("nationality", "Museum of Modern Art") in check(records(), tmp_path).compared

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -13,8 +15,10 @@ from typing import Any
 import pytest
 
 from tests.training.corpus.hub_server import hub_server
-from training.corpus import CorpusError, Sample, hub, load, split_of
+from tests.training.corpus.odd_values import odd
+from training.corpus import CorpusError, Sample, hub, load, split_of, stream
 from training.corpus.__main__ import main
+from training.corpus.cleaning import CleaningReport
 from training.corpus.hub.chats import plain
 
 Row = dict[str, Any]
@@ -314,3 +318,126 @@ def test_every_data_set_has_a_licence_an_area_and_an_id(capsys: pytest.CaptureFi
         assert line.endswith(source.repository)
         assert source.licence in line
         assert f"{source.rows:,}" in line
+
+
+ODD_YEARS = ["c. 1890", "1890s", "1890-95", "", None, "0", "1883", "99999", "-500", "19.5"]
+
+
+@pytest.mark.parametrize("years", [ODD_YEARS, [1883.0, None, 0.0, 19.5, -500.0, 1e300], [[1883], [], [1883, 1884]]])
+def test_a_year_that_is_none_is_counted_with_its_row_and_ends_nothing(
+    folder: Path, years: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a table may hold in the place of a year: of texts, of numbers, of lists."""
+    rows = [dict(WORK, image=None, title=f"Work {number}", completitionYear=year) for number, year in enumerate(years)]
+    put(folder, "wikiart", [*rows, dict(WORK, image=None, completitionYear=None)])
+    out = folder / "out.jsonl"
+    assert main(["build", "--data", "wikiart", "--out", str(out)]) == 0
+    built = [json.loads(line) for line in out.read_text().splitlines()]
+    said = [
+        message["content"] for sample in built for message in sample["messages"] if "finished" in message["content"]
+    ]
+    assert all(text.endswith(" was finished in 1883.") for text in said)
+    assert len(said) == sum(str(year) in ("1883", "1883.0") for year in years)
+    first = next(n for n, y in enumerate(years, 1) if str(y) not in ("", "None", "0", "0.0", "1883", "1883.0"))
+    printed = capsys.readouterr()
+    assert f"(first: asahi417/wikiart-all, row {first})" in printed.out
+    assert "WARNING" in printed.err
+    card = json.loads((folder / "out.data_card.json").read_text())
+    assert sum(card["removed"].values()) + len(built) == len(years) + 1
+
+
+def test_a_data_set_without_a_usable_row_is_named(folder: Path) -> None:
+    put(folder, "eli5", [{"question": "Why?", "answer": None}, {"question": None, "answer": "So."}])
+    assert "no usable rows, 2 no text (first: sentence-transformers/eli5, row 1)" in said_of("eli5")
+
+
+@pytest.mark.parametrize("name", hub.SOURCES)
+def test_whatever_a_row_holds_it_is_read_or_counted_and_ends_nothing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(1)
+    columns, fields = list(hub.SOURCES[name].columns), ("history", "candidates", "text", "answer_start")
+    usual = {**USUAL[name], **{column: "x" for column in columns if column not in USUAL[name]}}
+    rows: list[Row] = []
+    for number in range(3000):
+        row = dict(usual)
+        if name == "openassistant":  # every other row answers the one before
+            row |= {"message_id": str(number)}
+            row |= {"parent_id": str(number - 1), "role": "assistant"} if number % 2 else {}
+        for column in chance.sample(columns, chance.randrange(len(columns) + 1)) if chance.random() < 0.6 else ():
+            row[column] = odd(chance, fields)
+        rows.append(row)
+    monkeypatch.setattr(hub, "_rows", lambda *_: iter(rows))
+    report = CleaningReport()
+    samples = list(stream([name], report=report))
+    assert report.total_removed > 100
+    assert len(samples) > 10
+    for sample in samples:
+        roles = [role for role, _ in turns(sample)]
+        assert roles == ["text"] or roles == ["user", "assistant"] * (len(roles) // 2)
+        for _, text in turns(sample):
+            assert text.encode().strip()
+            assert not any(form in text for form in ("None", "b'", "False", "inf"))
+
+
+USUAL: dict[str, Row] = {
+    "wikiart": {"completitionYear": 1883, "genres": ["landscape"], "styles": [], "media": None},
+    "art-wikipedia": {"text": "A painter."},
+    "art-wikipedia-simple": {"text": "A painter."},
+    "artbench": {"url": "https://pictures.example/zodiac-1896.jpg"},
+    "eli5": {},
+    "squad-v2": {"answers": {"text": ["x"], "answer_start": [0]}},
+    "openassistant": {"role": "prompter", "lang": "en", "rank": None, "deleted": False, "parent_id": None},
+    "personachat": {"utterances": [{"history": ["Hi"], "candidates": ["No", "Hello"]}]},
+    "dailydialog": {"dialog": ["Hi", "Hello"]},
+    "coco-captions": {"captions": ["A dog.", "A brown dog."]},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("squad-v2", {"context": "Goya was born.", "question": "When?", "answers": None}),
+        (
+            "squad-v2",
+            {"context": "Goya was born.", "question": "When?", "answers": {"text": [" "], "answer_start": [0]}},
+        ),
+        ("dailydialog", {"dialog": ["Hi", None, "Fine, thanks.", "Good."]}),
+        ("personachat", {"utterances": [{"history": ["Hi", "", "Fine."], "candidates": ["Good."]}]}),
+    ],
+)
+def test_what_would_be_learned_wrongly_is_counted(name: str, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing answer is not "the text does not say", and without one turn each speaker says what the other said."""
+    good = {"squad-v2": {"context": "c", "question": "q?", "answers": {"text": ["a"]}}}.get(name, USUAL[name])
+    monkeypatch.setattr(hub, "_rows", lambda *_: iter([row, good]))
+    report = CleaningReport()
+    (_,) = stream([name], report=report)
+    assert report.total_removed == 1
+
+
+def test_messages_that_answer_each_other_in_a_ring_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def message(number: str, parent: str | None, role: str) -> Row:
+        keys = {"message_id": number, "parent_id": parent, "message_tree_id": "t", "role": role, "text": number}
+        return keys | {"lang": "en", "rank": 0, "deleted": False}
+
+    ring = [message("a", None, "prompter"), message("b", "a", "assistant"), message("a", "b", "prompter")]
+    monkeypatch.setattr(hub, "_rows", lambda *_: iter(ring))
+    (chat,) = stream(["openassistant"])
+    assert turns(chat) == [("user", "a"), ("assistant", "b")]
+
+
+def test_bytes_that_are_no_text_cost_their_row_alone(folder: Path) -> None:
+    """A writer that does not look puts any bytes into a column of text; nothing after them was read."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    path = put(folder, "eli5", [{"question": "Why?", "answer": "So."}])
+    raw = pa.array([b"Why?", b"Wh\xff?", b"Where?"], pa.binary())
+    table = pa.table({"question": pa.Array.from_buffers(pa.string(), 3, raw.buffers()), "answer": ["So."] * 3})
+    pa.parquet.write_table(table, path)
+    report = CleaningReport()
+    assert [sample.question for sample in stream(["eli5"], report=report)] == ["Why?", "Where?"]
+    assert report.first == {"bytes that are no text": "sentence-transformers/eli5, row 2"}
+    own = CleaningReport()
+    assert [sample.question for sample in stream([str(path)], report=own)] == ["Why?", "Where?"]
+    assert own.first == {"bytes that are no text": f"{path}, line 2"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import subprocess
 from collections import Counter
@@ -13,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from training.corpus import CorpusError, Sample, load, repositories, weighted_sources
+from tests.training.corpus.odd_values import odd
+from training.corpus import CorpusError, Sample, load, repositories, stream, weighted_sources
+from training.corpus.cleaning import CleaningReport
 from training.corpus.repositories import dialogues, documents, git, tables
 
 Files = dict[str, str]
@@ -130,6 +133,10 @@ def test_artists_of_a_csv_and_a_column_that_is_gone(host: Host, monkeypatch: pyt
         load(["people"])
 
 
+def nothing_unread(reason: str, place: str) -> None:
+    raise AssertionError((reason, place))
+
+
 PAGE = """---
 title: A page
 ---
@@ -201,7 +208,7 @@ def test_documents_become_passages_and_only_honest_questions(host: Host, monkeyp
 def test_what_markup_says_is_kept_and_the_markup_is_not(tmp_path: Path, written: str, read: str) -> None:
     more = "word " * 20 + "end."
     (tmp_path / "page.md").write_text(f"{written}\n\n{more}\n", encoding="utf-8")
-    ((_, _, passage),) = documents.read([tmp_path / "page.md"], "A Page")
+    ((_, _, passage),) = documents.read([tmp_path / "page.md"], "A Page", nothing_unread)
     assert passage == f"{read}\n{more}"
 
 
@@ -218,7 +225,7 @@ def test_a_book_is_read_between_its_marks_in_its_own_encoding(tmp_path: Path) ->
     prose = "In the days of Fran\xe7ois the first a painter came to France " + "and painted " * 20 + "a picture."
     book = f"Licence\n\n*** START OF THIS BOOK ***\n\nPLATES\n\n{prose}\n\n*** END OF THIS BOOK ***\n\nMore licence"
     (tmp_path / "book.txt").write_bytes(book.encode("cp1252"))
-    ((_, question, passage),) = documents.read([tmp_path / "book.txt"], "A Book")
+    ((_, question, passage),) = documents.read([tmp_path / "book.txt"], "A Book", nothing_unread)
     assert (question, passage) == ("", prose)
 
 
@@ -376,3 +383,87 @@ def test_the_documents_say_how_much_there_is() -> None:
     assert areas == [pytest.approx(ROWS[area], abs=999) for area in ("art", "ai", "conversation")]
     assert more == pytest.approx(ROWS.total(), abs=999)
     assert everything == pytest.approx(ROWS.total() + len(load(["embedded"])), abs=999)
+
+
+def check_read(name: str, least: int) -> CleaningReport:
+    """Nothing that nobody wrote is learned of a source, and it is counted alike when it is read from the cache."""
+    report, again = CleaningReport(), CleaningReport()
+    samples = list(stream([name], report=report))
+    assert samples == list(stream([name], report=again))
+    assert (report.as_dict(), len(samples) >= least) == (again.as_dict(), True)
+    for sample in samples:
+        for message in sample.messages:
+            assert message.content.encode().strip()
+            assert not re.search(r"\b(?:None|False|inf|b')\b", message.content)
+    return report
+
+
+def test_whatever_a_record_holds_it_is_read_or_counted_and_ends_nothing(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(1)
+    files = {}
+    for number in range(400):
+        record = json.loads(work(f"Work {number}", "Ada Berg", "1890"))
+        for field in chance.sample(list(record), chance.randrange(len(record) + 1)):
+            record[field] = odd(chance, ("name", "children"))
+        files[f"data/a/{number}.json"] = json.dumps(record, default=len)
+    others = ("[" * 100_000, "{broken", "", "null", "7", '["x"]', '{"title": ' + "9" * 5000 + "}")
+    files |= {f"data/b/{number}.json": text for number, text in enumerate(others)}
+    describe(monkeypatch, "works", host.put("museum/works", files), ["data/**/*.json"], table=WORK)
+    report = check_read("works", 100)
+    assert set(report.by_reason()) >= {"not JSON", "nested too deep", "half a character (lone surrogate)"}
+    assert report.first["not JSON"] == "museum/works, b/1.json"
+
+
+def test_whatever_a_table_holds_it_is_read_or_counted_and_ends_nothing(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["name,born,died,kind", "Ada Berg,1850,1910,person", "Eva Holm,nan,NULL,person", "A, B,1850,1910,person"]
+    lines += [f"{'x' * 17_000_000},1850,1910,person", "Short", 'Carl "Dahl,1930,,person']
+    commit = host.put("museum/people", {"people.csv": "\n".join(lines)})
+    columns = {"name": "name", "born": "born", "died": "died"}
+    describe(monkeypatch, "people", commit, ["people.csv"], table={"about": "artist", "columns": columns, "most": 9})
+    report = check_read("people", 3)
+    assert report.by_reason()["more cells than columns"] == 1
+    assert report.first["more cells than columns"].endswith("people.csv, line 4")
+    assert not [sample for sample in load(["people"]) if "Eva" in sample.question and "born" in sample.question]
+
+
+def test_whatever_a_dialogue_or_a_notebook_holds_it_is_read_or_counted_and_ends_nothing(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(1)
+    fields = ("content", "agent", "message", "cell_type", "source")
+    talks: dict[str, Any] = {
+        str(number): {"content": odd(chance, fields) if number % 2 else [
+            {"agent": "ab"[turn % 2], "message": f"Turn {turn} of {number}"}
+            if chance.random() < 0.9
+            else {"agent": odd(chance, fields), "message": odd(chance, fields)}
+            for turn in range(4)
+        ]}
+        for number in range(400)
+    }  # fmt: skip
+    talks |= {"\ud800": talks["0"], "x": [], "y": None}
+    cells = [
+        {
+            "cell_type": "markdown",
+            "source": odd(chance, fields) if number % 2 else [f"# Part {number}\n\n", "word " * 20],
+        }
+        for number in range(400)
+    ]
+    files = {
+        "a/talk.json": json.dumps(talks, default=len),
+        "n/a.ipynb": json.dumps({"cells": [*cells, None, 7]}, default=len),
+    }
+    files |= {"n/b.ipynb": "{", "n/c.ipynb": "[]", "n/d.ipynb": '{"cells": 7}', "n/e.ipynb": "[" * 100_000}
+    commit = host.put("museum/talk", files)
+    form = {"turns": "content", "text": "message", "speaker": "agent", "length": 2}
+    describe(monkeypatch, "talk", commit, ["a/*.json"], dialogues=form)
+    describe(monkeypatch, "pages", commit, ["n/*.ipynb"], repository="museum/talk", area="ai")
+    report = check_read("talk", 100)
+    assert set(report.by_reason()) >= {"unknown role", "no text", "not text but a list, an object or a flag"}
+    assert report.first["unknown role"].startswith("museum/talk, a/talk.json, dialogue '")
+    report = check_read("pages", 100)
+    assert report.first["not text but a list, an object or a flag"].startswith("museum/talk, n/a.ipynb, cell ")
+    assert report.by_reason()["nested too deep"] >= 1

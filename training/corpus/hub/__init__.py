@@ -5,29 +5,35 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from training.corpus.cleaning import CleaningReport
+from training.corpus.hub.rows import Row
 from training.corpus.hub.sources import SOURCES, HubSource
+from training.corpus.readers import arrow_rows
 from training.corpus.sample import CorpusError, Sample, sample_id
+from training.corpus.turns import Unreadable
 
 __all__ = ["FOLDER_VARIABLE", "SOURCES", "HubSource", "copies", "samples"]
 
 FOLDER_VARIABLE = "DIPTYCH_HUB_DIR"
 """Names a folder with copies of repositories: ``FOLDER/rajpurkar/squad_v2/squad_v2/train-00000-of-00001.parquet``."""
 
+BATCH = 1000
+"""Rows that are read at a time."""
 _PROBE_SECONDS = 5.0
 # Bytes fetched beyond what is asked for. The usual 5 MB would fetch most of the pictures that stand between the texts.
 _READ_AHEAD = 65_536
 
 
-def samples(name: str) -> Iterator[Sample]:
-    """The samples of one data set, as they arrive.
+def samples(name: str, report: CleaningReport | None = None) -> Iterator[Sample]:
+    """The samples of one data set, as they arrive; ``report`` counts the rows that cannot be read.
 
     Raises:
-        CorpusError: The data set cannot be reached or is not what it was, in one line that says what else there is.
+        CorpusError: The data set cannot be reached, is not what it was, or has no usable row, in one line that says
+            what else there is.
     """
     source = SOURCES[name]
-    for key, messages in source.read(_rows(name, source)):
+    for key, messages in source.read(_readable(name, source, report or CleaningReport())):
         yield Sample(
             id=sample_id(name, messages),
             source=name,
@@ -36,6 +42,26 @@ def samples(name: str) -> Iterator[Sample]:
             messages=messages,
             licence=source.licence,
         )
+
+
+def _readable(name: str, source: HubSource, report: CleaningReport) -> Iterator[Row]:
+    """The rows with their values as the source's reader takes them; ``report`` counts those with any other.
+
+    Raises:
+        CorpusError: all rows are of these.
+    """
+    usable = False
+    for number, row in enumerate(_rows(name, source), start=1):
+        try:
+            readable = {column: read(row[column]) for column, read in source.columns.items()}
+        except Unreadable as reason:
+            report.add_unread(str(reason), name, f"{source.repository}, row {number}")
+            continue
+        usable = True
+        yield readable
+    if not usable:
+        why = f", {report.told((name,))}" if report.removed_from(name) else ""
+        raise CorpusError(f"{name}: no usable rows{why}; it is not what it was. {_instead(source)}")
 
 
 def copies(name: str) -> list[Path]:
@@ -49,7 +75,7 @@ def _copy(source: HubSource) -> Path | None:
     return Path(folder).expanduser() / source.repository if folder else None
 
 
-def _rows(name: str, source: HubSource) -> Iterator[dict[str, Any]]:
+def _rows(name: str, source: HubSource) -> Iterator[Row]:
     place = _place(name, source)
     try:
         import datasets
@@ -70,7 +96,8 @@ def _rows(name: str, source: HubSource) -> Iterator[dict[str, Any]]:
                 f"{name}: {place} lacks the columns {', '.join(sorted(missing))}; it is not what it was. "
                 f"{_instead(source)}"
             )
-        yield from stream
+        for table in stream.with_format("arrow").iter(BATCH):
+            yield from arrow_rows(table)
     except CorpusError:
         raise
     except Exception as error:  # the libraries below raise some twenty kinds

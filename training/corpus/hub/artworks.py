@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from urllib.parse import unquote, urlparse
+from urllib.parse import unquote
 
 from training.corpus.hub.rows import Keyed, Row
 from training.corpus.prose import paragraphs, pieces
@@ -31,8 +31,8 @@ def wikiart(rows: Iterable[Row]) -> Iterator[Keyed]:
     The first question names the work, the others follow up. Which comes first differs from work to work.
     """
     for row in rows:
-        title, artist = _line(row["title"]), _line(row["artistName"])
-        if not title or not artist or title.lower().startswith("untitled"):
+        title, artist = row["title"], row["artistName"]
+        if title.lower().startswith("untitled"):
             continue
         asked = list(_facts(title, artist, row))
         start = digest(f"{artist}/{title}") % len(asked)
@@ -47,8 +47,7 @@ def _facts(title: str, artist: str, row: Row) -> Iterator[tuple[str, str, str]]:
     """A question that names the work, one that follows up, and the answer to both."""
     yield "Who made {}?", "Who made it?", f"{title} is by {artist}."
     if row["completitionYear"]:
-        year = int(row["completitionYear"])
-        yield "When was {} made?", "When was it made?", f"{title} was finished in {year}."
+        yield "When was {} made?", "When was it made?", f"{title} was finished in {row['completitionYear']}."
     if row["styles"]:
         yield "Which style is {} in?", "Which style is it in?", f"Its style is {_listed(row['styles'])}."
     if row["genres"]:
@@ -60,12 +59,13 @@ def _facts(title: str, artist: str, row: Row) -> Iterator[tuple[str, str, str]]:
 def artbench(rows: Iterable[Row]) -> Iterator[Keyed]:
     """What a painting in the public domain shows. The captions were written by a model, Florence-2."""
     for row in rows:
-        caption, artist = _line(row["caption"]), _name(row["artist"])
+        caption, artist = row["caption"], _name(row["artist"])
         # WikiArt's addresses end with a size: .../zodiac-1896(1).jpg!Large.jpg
-        file = unquote(urlparse(row["url"] or "").path).rpartition("/")[2].partition("!")[0].rpartition(".")[0]
+        path = re.split("[?#]", row["url"], maxsplit=1)[0]
+        file = unquote(path).rpartition("/")[2].partition("!")[0].rpartition(".")[0]
         file = re.sub(r"\(\d+\)$", "", file)
         found = _WORK_FILE.match(file)
-        if not caption or not artist or found is None:
+        if found is None:
             continue
         title = _name(found["title"])
         work = f"{title} ({found['year']})" if found["year"] else title
@@ -77,15 +77,15 @@ def artbench(rows: Iterable[Row]) -> Iterator[Keyed]:
 def art_articles(rows: Iterable[Row]) -> Iterator[Keyed]:
     """The articles about art: the first paragraph as the answer to "Tell me about ...", the others as prose."""
     for row in rows:
-        title, text = _line(row["title"]), (row["text"] or "").strip()
+        title, text = row["title"], row["text"]
         opening = text[:_OPENING]
-        if not title or not _ART.search(opening) or _NOT_ART.search(opening):
+        if not _ART.search(opening) or _NOT_ART.search(opening):
             continue
         first, *rest = [*_before_sources(text)] or [""]
         if not first:
             continue
         subject = re.sub(r"\s*\([^)]*\)$", "", title)
-        key = str(row["id"])
+        key = row["id"]
         yield key, (Message("user", f"Tell me about {subject}."), Message("assistant", first))
         for piece in pieces(rest):
             yield key, (Message("text", piece),)
@@ -99,15 +99,10 @@ def _before_sources(text: str) -> Iterator[str]:
         yield paragraph
 
 
-def _line(text: str | None) -> str:
-    return " ".join((text or "").split())
-
-
 def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def _name(slug: str | None) -> str:
+def _name(slug: str) -> str:
     """``alphonse-mucha`` as a name; a name that is one already stays as it is."""
-    text = _line(slug)
-    return text if " " in text or text != text.lower() else re.sub(r"[-_]+", " ", text).title()
+    return slug if " " in slug or slug != slug.lower() else re.sub(r"[-_]+", " ", slug).title()

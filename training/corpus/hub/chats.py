@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from training.corpus.hub.rows import Keyed, Row
 from training.corpus.sample import Message, Role, digest
+from training.corpus.turns import UNKNOWN_ROLE, Unreadable
 
-_ROLES: dict[str, Role] = {"prompter": "user", "assistant": "assistant"}
 # Both data sets of small talk set blanks around every mark: "it ' s late , is n't it ?"
 _BLANK_BEFORE = re.compile(r"\s+([,.?!;:%)\]]|n't\b|['’](?:s|m|re|ve|ll|d|t)\b)")
 _BLANK_INSIDE = re.compile(r"(\w)\s*(['’])\s+(s|m|re|ve|ll|d|t)\b")
@@ -26,7 +27,7 @@ def openassistant(rows: Iterable[Row]) -> Iterator[Keyed]:
     roots: list[Row] = []
     replies: dict[str, list[Row]] = {}
     for row in rows:
-        if row["lang"] != "en" or row["deleted"] or row["role"] not in _ROLES:
+        if row["lang"] != "en" or row["deleted"]:
             continue
         if row["parent_id"]:
             replies.setdefault(row["parent_id"], []).append(row)
@@ -34,33 +35,33 @@ def openassistant(rows: Iterable[Row]) -> Iterator[Keyed]:
             roots.append(row)
     for root in roots:
         path = [root]
-        while path[-1]["message_id"] in replies:
-            path.append(min(replies[path[-1]["message_id"]], key=_rank))
-        turns = alternate(Message(_ROLES[row["role"]], row["text"].strip()) for row in path)
+        while answers := replies.pop(path[-1]["message_id"], None):  # once each: a tree may be damaged into a ring
+            path.append(min(answers, key=lambda row: row["rank"]))
+        turns = alternate(Message(row["role"], row["text"]) for row in path)
         if turns:
-            yield str(root["message_tree_id"]), turns
+            yield root["message_tree_id"], turns
 
 
-def _rank(row: Row) -> float:
-    return float("inf") if row["rank"] is None else row["rank"]
+def speaker(value: Any) -> Role:
+    """Who speaks in OpenAssistant's trees."""
+    if value not in ("prompter", "assistant"):
+        raise Unreadable(UNKNOWN_ROLE)
+    return "user" if value == "prompter" else "assistant"
 
 
 def dailydialog(rows: Iterable[Row]) -> Iterator[Keyed]:
     """Two people in turn; the one who begins is the user."""
     for row in rows:
-        yield from _small_talk(row["dialog"] or ())
+        yield from _small_talk(row["dialog"])
 
 
 def personachat(rows: Iterable[Row]) -> Iterator[Keyed]:
     """Two crowd workers who get to know each other.
 
-    Of each row the last utterance has all turns before it, and the true reply as the last of its candidates. Every
-    conversation is there twice, once from either side; both get the same key. The invented personas are left out.
+    Every conversation is there twice, once from either side; both get the same key. The invented personas are left out.
     """
     for row in rows:
-        if row["utterances"]:
-            last = row["utterances"][-1]
-            yield from _small_talk([*last["history"], last["candidates"][-1]])
+        yield from _small_talk(row["utterances"])
 
 
 def _small_talk(utterances: Sequence[str]) -> Iterator[Keyed]:

@@ -18,9 +18,7 @@ _NOT_IN_TEXT = (
 def eli5(rows: Iterable[Row]) -> Iterator[Keyed]:
     """A question of the forum "Explain like I'm five" and its answer."""
     for row in rows:
-        question, answer = _stripped(row["question"]), _stripped(row["answer"])
-        if question and answer:
-            yield _key(question), (Message("user", question), Message("assistant", answer))
+        yield _key(row["question"]), (Message("user", row["question"]), Message("assistant", row["answer"]))
 
 
 def squad(rows: Iterable[Row]) -> Iterator[Keyed]:
@@ -30,34 +28,27 @@ def squad(rows: Iterable[Row]) -> Iterator[Keyed]:
     with each of its seven questions by itself it would be learned seven times. A third of the questions look
     answerable and are not: the answer to them is that the text does not say.
     """
-    for context, about in groupby(rows, key=lambda row: _stripped(row["context"])):
+    for context, about in groupby(rows, key=lambda row: row["context"]):
         turns: list[Message] = []
         for row in about:
-            question = _stripped(row["question"])
-            if context and question:
-                spans = [span.strip() for span in row["answers"]["text"] if span.strip()]
-                answer = spans[0] if spans else _NOT_IN_TEXT[digest(question) % len(_NOT_IN_TEXT)]
-                turns += [Message("user", question), Message("assistant", answer)]
-        if turns:
-            turns[0] = Message("user", f"{context}\n\n{turns[0].content}")
-            yield _key(context), tuple(turns)
+            question = row["question"]
+            answer = row["answers"][0] if row["answers"] else _NOT_IN_TEXT[digest(question) % len(_NOT_IN_TEXT)]
+            turns += [Message("user", question), Message("assistant", answer)]
+        turns[0] = Message("user", f"{context}\n\n{turns[0].content}")
+        yield _key(context), tuple(turns)
 
 
 def coco(rows: Iterable[Row]) -> Iterator[Keyed]:
     """Two people's captions of one photograph, the second as another way to say the first."""
     for row in rows:
-        captions = list(dict.fromkeys(filter(None, map(_stripped, row["captions"] or ()))))
+        captions = list(dict.fromkeys(row["captions"]))
         if len(captions) < 2:
             continue
-        key = str(row["image_id"])
+        key = row["image_id"]
         first = digest(key) % len(captions)
         question = f"Describe the same picture in other words: {captions[first]}"
         answer = captions[(first + 1) % len(captions)]
         yield key, (Message("user", question), Message("assistant", answer))
-
-
-def _stripped(text: str | None) -> str:
-    return (text or "").strip()
 
 
 def _key(text: str) -> str:

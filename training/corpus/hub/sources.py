@@ -6,12 +6,29 @@ pictures no picture is downloaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from training.corpus.hub import artworks, chats, questions
-from training.corpus.hub.rows import Keyed, Row
+from training.corpus.hub.rows import (
+    Keyed,
+    Row,
+    flag,
+    line,
+    persona_turns,
+    rank,
+    spans,
+    texts,
+    utterances,
+    words,
+    year,
+)
 from training.corpus.sample import Size
+from training.corpus.turns import text_of
+
+ReadValue = Callable[[Any], Any]
+"""Gives what a reader can rely on, or raises ``Unreadable``."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +38,8 @@ class HubSource:
     Attributes:
         repository: Its id on the Hub.
         files: Which files of the repository are read, as a pattern.
-        columns: Which columns of them.
-        read: Turns rows into samples' messages. Samples with the same key stay on one side of the split.
+        columns: Which columns of them, and how a value of each is read.
+        read: Turns rows of such values into samples' messages. Samples with the same key stay on one side of the split.
         rows: How many rows there are, roughly.
         size: How many samples they make and how many bytes of text, roughly; None where nobody has counted.
         megabytes: How much is downloaded, roughly.
@@ -31,7 +48,7 @@ class HubSource:
 
     repository: str
     files: str
-    columns: tuple[str, ...]
+    columns: Mapping[str, ReadValue]
     read: Callable[[Iterable[Row]], Iterator[Keyed]]
     licence: str
     area: str
@@ -41,13 +58,20 @@ class HubSource:
     note: str = ""
 
 
-_WIKIPEDIA = ("id", "title", "text")
+_WIKIPEDIA: Mapping[str, ReadValue] = {"id": words, "title": line, "text": words}
 
 SOURCES: dict[str, HubSource] = {
     "wikiart": HubSource(
         repository="asahi417/wikiart-all",
         files="data/test-*.parquet",
-        columns=("title", "artistName", "completitionYear", "genres", "styles", "media"),
+        columns={
+            "title": line,
+            "artistName": line,
+            "completitionYear": year,
+            "genres": texts,
+            "styles": texts,
+            "media": texts,
+        },
         read=artworks.wikiart,
         licence="not stated (WikiArt's terms)",
         area="art",
@@ -80,7 +104,7 @@ SOURCES: dict[str, HubSource] = {
     "artbench": HubSource(
         repository="alfredplpl/artbench-pd-256x256",
         files="data/train-*.parquet",
-        columns=("caption", "artist", "url"),
+        columns={"caption": line, "artist": line, "url": words},
         read=artworks.artbench,
         licence="MIT",
         area="art",
@@ -92,7 +116,7 @@ SOURCES: dict[str, HubSource] = {
     "eli5": HubSource(
         repository="sentence-transformers/eli5",
         files="pair/train-*.parquet",
-        columns=("question", "answer"),
+        columns={"question": words, "answer": words},
         read=questions.eli5,
         licence="not stated (Reddit)",
         area="general",
@@ -103,7 +127,7 @@ SOURCES: dict[str, HubSource] = {
     "squad-v2": HubSource(
         repository="rajpurkar/squad_v2",
         files="squad_v2/train-*.parquet",
-        columns=("context", "question", "answers"),
+        columns={"context": words, "question": words, "answers": spans},
         read=questions.squad,
         licence="CC-BY-SA-4.0",
         area="general",
@@ -115,7 +139,16 @@ SOURCES: dict[str, HubSource] = {
     "openassistant": HubSource(
         repository="OpenAssistant/oasst2",
         files="data/train-*.parquet",
-        columns=("message_id", "parent_id", "message_tree_id", "text", "role", "lang", "rank", "deleted"),
+        columns={
+            "message_id": words,
+            "parent_id": text_of,
+            "message_tree_id": words,
+            "text": words,
+            "role": chats.speaker,
+            "lang": text_of,
+            "rank": rank,
+            "deleted": flag,
+        },
         read=chats.openassistant,
         licence="Apache-2.0",
         area="conversation",
@@ -127,7 +160,7 @@ SOURCES: dict[str, HubSource] = {
     "personachat": HubSource(
         repository="AlekseyKorshuk/persona-chat",
         files="data/train-*.parquet",
-        columns=("utterances",),
+        columns={"utterances": persona_turns},
         read=chats.personachat,
         licence="not stated",
         area="conversation",
@@ -138,7 +171,7 @@ SOURCES: dict[str, HubSource] = {
     "dailydialog": HubSource(
         repository="OpenRL/daily_dialog",
         files="data/train-*.parquet",
-        columns=("dialog",),
+        columns={"dialog": utterances},
         read=chats.dailydialog,
         licence="CC-BY-NC-SA-4.0",
         area="conversation",
@@ -150,7 +183,7 @@ SOURCES: dict[str, HubSource] = {
     "coco-captions": HubSource(
         repository="phiyodr/coco2017",
         files="data/train-*.parquet",
-        columns=("image_id", "captions"),
+        columns={"image_id": words, "captions": texts},
         read=questions.coco,
         licence="CC-BY-4.0",
         area="general",

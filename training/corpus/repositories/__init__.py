@@ -15,6 +15,7 @@ from typing import Any
 
 from training.common.cache import cache_folder
 from training.common.files import new_file
+from training.corpus.cleaning import CleaningReport
 from training.corpus.repositories import dialogues, documents, git, tables
 from training.corpus.sample import CorpusError, Message, Sample, Size, sample_id
 
@@ -79,8 +80,8 @@ def _source(name: str, row: dict[str, Any]) -> RepositorySource:
 SOURCES = _sources()
 
 
-def samples(name: str) -> Iterator[Sample]:
-    """The samples of one source; read from its files once, then from the cache.
+def samples(name: str, report: CleaningReport | None = None) -> Iterator[Sample]:
+    """The samples of one source; read from its files once, then from the cache. ``report`` counts what cannot be read.
 
     Raises:
         CorpusError: The repository cannot be had or is not what it was, in one line.
@@ -91,6 +92,10 @@ def samples(name: str) -> Iterator[Sample]:
     with gzip.open(kept, "rt", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
+            if "unread" in row:
+                if report is not None:
+                    report.add_unread(row["unread"], name, row["place"])
+                continue
             yield Sample(**{**row, "messages": tuple(Message(**message) for message in row["messages"])})
 
 
@@ -122,8 +127,8 @@ def _keep(path: Path, source: RepositorySource) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with new_file(path) as part, gzip.open(part, "wt", encoding="utf-8", compresslevel=3) as lines:
-            for sample in _read(source, files):
-                lines.write(json.dumps(sample.as_row(), ensure_ascii=False) + "\n")
+            for row in _rows(source, files):
+                lines.write(json.dumps(row, ensure_ascii=False) + "\n")
         for older in path.parent.glob(f"{source.name}-{'[0-9a-f]' * 16}.jsonl.gz"):
             if older != path:
                 older.unlink()
@@ -144,13 +149,36 @@ def _key(source: RepositorySource) -> str:
 
 @cache
 def _code() -> bytes:
-    """The readers themselves, and what a sample is."""
-    return b"\0".join(path.read_bytes() for path in (*sorted(_FOLDER.glob("*.py")), _FOLDER.parent / "sample.py"))
+    """The readers themselves, and what a value and a sample are."""
+    shared = [_FOLDER.parent / name for name in ("sample.py", "turns.py")]
+    return b"\0".join(path.read_bytes() for path in (*sorted(_FOLDER.glob("*.py")), *shared))
 
 
-def _read(source: RepositorySource, files: list[Path]) -> Iterator[Sample]:
+def _rows(source: RepositorySource, files: list[Path]) -> Iterator[dict[str, Any]]:
+    """The samples as they are kept, and after them what cannot be read.
+
+    Raises:
+        CorpusError: There is no sample.
+    """
+    unread: list[dict[str, str]] = []
+
+    def count_unread(reason: str, place: str) -> None:
+        unread.append({"unread": reason, "place": f"{source.checkout.repository}, {place}"})
+
+    usable = False
+    for sample in _read(source, files, count_unread):
+        usable = True
+        yield sample.as_row()
+    if not usable:
+        why = f" ({unread[0]['unread']}: {unread[0]['place']})" if unread else ""
+        where = source.checkout.folder
+        raise CorpusError(f"{source.name}: nothing can be read in {where}{why}; remove it, and it is fetched anew")
+    yield from unread
+
+
+def _read(source: RepositorySource, files: list[Path], unread: tables.CountUnread) -> Iterator[Sample]:
     found: set[str] = set()
-    for key, messages in _chats(source, files):
+    for key, messages in _chats(source, files, unread):
         identity = sample_id(source.name, messages)
         if identity in found:  # a page that stands in two folders, a print that the museum has twice
             continue
@@ -165,14 +193,16 @@ def _read(source: RepositorySource, files: list[Path]) -> Iterator[Sample]:
         )
 
 
-def _chats(source: RepositorySource, files: list[Path]) -> Iterable[tuple[str, tuple[Message, ...]]]:
+def _chats(
+    source: RepositorySource, files: list[Path], unread: tables.CountUnread
+) -> Iterable[tuple[str, tuple[Message, ...]]]:
     if isinstance(source.form, dialogues.Dialogues):
-        yield from dialogues.read(files, source.form)
+        yield from dialogues.read(files, source.form, unread)
         return
     rows = (
-        documents.read(files, source.title)
+        documents.read(files, source.title, unread)
         if source.form is None
-        else tables.ask(list(tables.read(files, source.form)), source.form)
+        else tables.ask(list(tables.read(files, source.form, unread)), source.form)
     )
     for key, question, answer in rows:
         if question:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from training.corpus.repositories import tables
 from training.corpus.sample import CorpusError, Message, Role
+from training.corpus.turns import NO_JSON, NO_TEXT, NOT_TEXT, UNKNOWN_ROLE, Unreadable, is_chat, parsed, text_of
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,20 @@ class Dialogues:
     only: dict[str, list[str]]
 
 
-def read(files: Sequence[Path], form: Dialogues) -> Iterator[tuple[str, tuple[Message, ...]]]:
-    """The key of a dialogue, which all its chats share, and a chat."""
+Keyed = tuple[str, list[tuple[str, str]]]
+"""The key of a dialogue, and its turns: who speaks, and what is said."""
+
+
+def read(
+    files: Sequence[Path], form: Dialogues, unread: tables.CountUnread
+) -> Iterator[tuple[str, tuple[Message, ...]]]:
+    """The key of a dialogue, which all its chats share, and a chat; ``unread`` is told of those that cannot be read.
+
+    Raises:
+        CorpusError: A file that is not what it was.
+    """
     for path in files:
-        for key, turns in _json(path, form) if path.suffix == ".json" else _csv(path, form):
+        for key, turns in _json(path, form, unread) if path.suffix == ".json" else _csv(path, form, unread):
             messages = _alternating(turns)
             for start in range(0, len(messages) - 1, form.length):
                 chat = messages[start : start + form.length]
@@ -56,30 +65,41 @@ def _alternating(turns: list[tuple[str, str]]) -> list[Message]:
     return messages
 
 
-def _json(path: Path, form: Dialogues) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def _json(path: Path, form: Dialogues, unread: tables.CountUnread) -> Iterator[Keyed]:
+    name = f"{path.parent.name}/{path.name}"
     try:
-        dialogues = json.loads(path.read_text(encoding="utf-8"))
-        numbered = dialogues.items() if isinstance(dialogues, dict) else enumerate(dialogues)
-        for number, dialogue in numbered:
-            turns = [(str(turn[form.speaker]), _clean(turn[form.text])) for turn in dialogue[form.turns]]
-            yield f"{path.parent.name}/{path.stem}/{number}", [turn for turn in turns if turn[1]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorpusError(f"{path.parent.name}/{path.name}: no dialogues as they were ({error!r})") from None
+        dialogues = parsed(path.read_text(encoding="utf-8", errors="replace"), NO_JSON)
+    except Unreadable as reason:
+        raise CorpusError(f"{name}: no dialogues as they were ({reason})") from None
+    if not isinstance(dialogues, dict | list):
+        raise CorpusError(f"{name}: no dialogues as they were ({NOT_TEXT})")
+    for number, dialogue in dialogues.items() if isinstance(dialogues, dict) else enumerate(dialogues):
+        try:
+            yield f"{path.parent.name}/{path.stem}/{_line(number)}", _turns(dialogue, form)
+        except Unreadable as reason:
+            unread(str(reason), f"{name}, dialogue {number!a}")
 
 
-def _csv(path: Path, form: Dialogues) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        rows = csv.DictReader(file)
-        names = list(rows.fieldnames or ())
-        columns = [name for number in range(1, len(names) + 1) if (name := form.turns.format(number)) in names]
-        if not columns or set(form.only) - set(names):
+def _turns(dialogue: Any, form: Dialogues) -> list[tuple[str, str]]:
+    turns: Any = dialogue.get(form.turns) if isinstance(dialogue, Mapping) else None
+    if not is_chat(turns):
+        raise Unreadable(NOT_TEXT if turns else NO_TEXT)
+    said = [(_line(turn.get(form.speaker)), _line(turn.get(form.text))) for turn in turns]
+    if not all(speaker for speaker, _ in said):
+        raise Unreadable(UNKNOWN_ROLE)
+    return [turn for turn in said if turn[1]]
+
+
+def _csv(path: Path, form: Dialogues, unread: tables.CountUnread) -> Iterator[Keyed]:
+    for number, (_, row) in enumerate(tables.rows_of(path, unread)):
+        columns = [name for place in range(1, len(row) + 1) if (name := form.turns.format(place)) in row]
+        if not columns or not form.only.keys() <= row.keys():
             raise CorpusError(f"{path.parent.name}/{path.name}: no columns {form.turns.format(1)}, ... as there were")
-        for number, row in enumerate(rows):
-            if all(row[column] in values for column, values in form.only.items()):
-                turns = [_clean(row[column]) for column in columns]
-                said = [(str(place % 2), text) for place, text in enumerate(turn for turn in turns if turn)]
-                yield f"{path.parent.name}/{path.stem}/{number}", said
+        if all(row[column] in values for column, values in form.only.items()):
+            turns = filter(None, (_line(row[column]) for column in columns))
+            said = [(str(place % 2), text) for place, text in enumerate(turns)]
+            yield f"{path.parent.name}/{path.stem}/{number}", said
 
 
-def _clean(text: Any) -> str:
-    return re.sub(r"\s+", " ", text).strip() if isinstance(text, str) else ""
+def _line(value: Any) -> str:
+    return " ".join(text_of(value).split())

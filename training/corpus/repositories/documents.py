@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from training.corpus.sample import CorpusError
+from training.corpus.repositories.tables import CountUnread
+from training.corpus.turns import NO_JSON, NOT_TEXT, Unreadable, parsed, text_of
 
 WORDS, FEWEST_WORDS = 70, 15
 """A passage ends with the paragraph that brings it to so many words; one of fewer is left out."""
@@ -70,14 +71,14 @@ class Section:
             yield "\n".join(passage)
 
 
-def read(files: Sequence[Path], title: str) -> Iterator[tuple[str, str, str]]:
+def read(files: Sequence[Path], title: str, unread: CountUnread) -> Iterator[tuple[str, str, str]]:
     """For each passage the end of its file's path (each folder has an `index.md`), a question, and the passage; prose
-    has no question.
+    has no question. ``unread`` is told of notebooks, and cells of them, that cannot be read.
 
     Only the first passage of a section answers a question: the section's heading where that is one, else what
     ``title`` says about the heading, where no other section has it.
     """
-    sections = [(path, section) for path in files for section in _sections(path)]
+    sections = [(path, section) for path in files for section in _sections(path, unread)]
     headings = Counter(section.heading.casefold() for _, section in sections)
     for path, section in sections:
         for number, passage in enumerate(section.passages()):
@@ -95,17 +96,13 @@ def _question(heading: str, title: str) -> str:
     return f"What does {title} say about “{heading}”?"
 
 
-def _sections(path: Path) -> Iterator[Section]:
-    try:
-        text = _text(path).replace("\r\n", "\n")
-        if path.suffix == ".txt":
-            yield _book(text)
-            return
-        if path.suffix == ".ipynb":
-            cells = json.loads(text).get("cells", [])
-            text = "\n\n".join("".join(cell["source"]) for cell in cells if cell.get("cell_type") == "markdown")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorpusError(f"{path.parent.name}/{path.name}: not a notebook as it was ({error})") from None
+def _sections(path: Path, unread: CountUnread) -> Iterator[Section]:
+    text = _text(path).replace("\r\n", "\n")
+    if path.suffix == ".txt":
+        yield _book(text)
+        return
+    if path.suffix == ".ipynb":
+        text = "\n\n".join(_cells(text, f"{path.parent.name}/{path.name}", unread))
     section = Section("")
     for heading, paragraph in _blocks(MarkdownIt("commonmark").enable("table").parse(_without_markup(text))):
         if heading is not None:
@@ -114,6 +111,35 @@ def _sections(path: Path) -> Iterator[Section]:
         elif paragraph:
             section.paragraphs.append(paragraph)
     yield section
+
+
+def _cells(notebook: str, name: str, unread: CountUnread) -> Iterator[str]:
+    """The Markdown of a notebook, cell by cell."""
+    try:
+        cells = parsed(notebook, NO_JSON)
+    except Unreadable as reason:
+        unread(str(reason), name)
+        return
+    cells = cells.get("cells") if isinstance(cells, dict) else None
+    if not isinstance(cells, list):
+        unread(NOT_TEXT, name)
+        return
+    for number, cell in enumerate(cells, start=1):
+        try:
+            if not isinstance(cell, dict):
+                raise Unreadable(NOT_TEXT)
+            if cell.get("cell_type") == "markdown":
+                source = cell.get("source")
+                yield "".join(map(_cell_line, source if isinstance(source, list) else [source]))
+        except Unreadable as reason:
+            unread(str(reason), f"{name}, cell {number}")
+
+
+def _cell_line(line: Any) -> str:
+    if not isinstance(line, str):
+        raise Unreadable(NOT_TEXT)
+    text_of(line)
+    return line
 
 
 def _text(path: Path) -> str:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import csv
 import html
-import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import IO, Any
 
+from training.corpus.readers import LONGEST, MISSING
 from training.corpus.sample import CorpusError, digest
+from training.corpus.turns import CELLS, NO_JSON, NOT_TEXT, Unreadable, parsed, text_of
+
+CountUnread = Callable[[str, str], None]
+"""Is told why something cannot be read, and where it stands."""
 
 Record = dict[str, str]
 """Field of ours -> what the museum says; absent where it says nothing."""
@@ -170,21 +174,23 @@ _QUESTIONS: dict[str, tuple[Question, ...]] = {
 }
 
 
-def read(files: Sequence[Path], table: Table) -> Iterator[Record]:
-    """The records of a source.
+def read(files: Sequence[Path], table: Table, unread: CountUnread) -> Iterator[Record]:
+    """The records of a source; ``unread`` is told of those that cannot be read.
 
     Raises:
-        CorpusError: A file that is not what it was, or a column that no record has: it names the file and the column.
+        CorpusError: A column that no record has.
     """
     missing = {name.split(".")[0].strip(): "" for columns in table.columns.values() for name in columns.split("|")}
     missing |= {column.split(".")[0]: "" for column in table.only}
     for path in files:
-        for row in _rows(path):
-            if not isinstance(row, dict):
-                raise CorpusError(f"{path.parent.name}/{path.name}: not a record but {str(row)[:60]!r}")
+        for place, row in rows_of(path, unread):
             missing = {name: path.name for name in missing if name not in row}
-            if all(str(_value(row, column)) in values for column, values in table.only.items()):
+            if not all(str(_value(row, column)) in values for column, values in table.only.items()):
+                continue
+            try:
                 yield _record(row, table)
+            except Unreadable as reason:
+                unread(str(reason), place)
     for name, file in missing.items():
         raise CorpusError(f"{name}: no such column in any record ({file} was the last); the files' form has changed")
 
@@ -265,16 +271,43 @@ def _an(text: str) -> str:
     return re.sub(r"\b([Aa]) (?=(?:installation|etching|engraving|album|oil|object)\b)", r"\1n ", text)
 
 
-def _rows(path: Path) -> Iterator[Any]:
-    if path.suffix == ".json":
+def rows_of(path: Path, unread: CountUnread) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows of a CSV, or the one or several of a JSON file, each with its place; ``unread`` is told of those that
+    cannot be read. Bytes that are no text become U+FFFD, which cleaning removes."""
+    name = f"{path.parent.name}/{path.name}"
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        if path.suffix != ".json":
+            yield from _csv_rows(file, name, unread)
+            return
         try:
-            rows = json.loads(path.read_text(encoding="utf-8-sig"))
-        except ValueError as error:
-            raise CorpusError(f"{path}: not JSON as it was ({error})") from None
-        yield from rows if isinstance(rows, list) else [rows]
-    else:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from csv.DictReader(file)
+            rows = parsed(file.read(), NO_JSON)
+        except Unreadable as reason:
+            unread(str(reason), name)
+            return
+    for number, row in enumerate(rows if isinstance(rows, list) else [rows], start=1):
+        place = f"{name}, record {number}" if isinstance(rows, list) else name
+        if isinstance(row, dict):
+            yield place, row
+        else:
+            unread(NOT_TEXT, place)
+
+
+def _csv_rows(file: IO[str], name: str, unread: CountUnread) -> Iterator[tuple[str, dict[str, Any]]]:
+    csv.field_size_limit(LONGEST)
+    rows = csv.DictReader(file)
+    while True:
+        try:
+            row = next(rows, None)
+        except csv.Error:  # a longer cell, or one with a NUL where Python is old
+            unread(NOT_TEXT, f"{name}, line {rows.line_num}")
+            continue
+        if row is None:
+            return
+        place = f"{name}, line {rows.line_num}"
+        if None in row:  # what is shifted says something else in each cell
+            unread(CELLS, place)
+        else:
+            yield place, row
 
 
 def _record(row: dict[str, Any], table: Table) -> Record:
@@ -308,7 +341,7 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         names = list(dict.fromkeys(text for item in value if (text := _text(item))))[:LISTED]
         return ", ".join(names)
-    if value is None or isinstance(value, (dict, bool)):
+    if isinstance(value, dict | bool) or value in MISSING:
         return ""
-    text = html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"<br\s*/?>|</p>", " ", str(value))))
+    text = html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"<br\s*/?>|</p>", " ", text_of(value))))
     return re.sub(r"\s+", " ", text).strip(" ,;")
