@@ -50,17 +50,17 @@ class TrainingOptions:
     parallel: Literal["auto", "ddp", "fsdp"] = "auto"
     """Under torchrun: ddp has the whole model in each process, fsdp a share of it; auto takes ddp where it fits"""
     epochs: Annotated[float, Range(0, 1e6, above=True)] = 1.0
-    """Passes over the data, unless max_steps or max_seconds ends it sooner"""
+    """Passes over the data, where max_steps says no steps; max_seconds or a target may end the run sooner"""
     max_steps: Annotated[int | None, Range(1, MOST)] = None
-    """Optimizer steps at most"""
+    """Optimizer steps in place of epochs, be they fewer or more; max_seconds or a target may end the run sooner"""
     max_seconds: Annotated[float | None, Range(0, 1e9, above=True)] = None
-    """Seconds of training at most; the learning rate's course follows whichever limit is nearer"""
+    """Seconds of training at most, the last scoring aside; the learning rate's course follows the nearer limit"""
     target_bits_per_byte: Annotated[float | None, Range(0, 1e3, above=True)] = None
     """Train until the held-out score is this or less, within the limits above (none: to the limits)"""
     fall_within: Annotated[float, Range(1, 1e6)] = 2.0
     """The rate of wsd begins to fall when the score is so many times the target"""
     looks: Annotated[int, Range(1, 1_000_000)] = 24
-    """With a target: how often, over the whole plan, a part of the held-out samples is scored on the way"""
+    """With a target: about how often, over the whole plan, a part of the held-out samples is scored on the way"""
     look_samples: Annotated[int, Range(1, MOST)] = 100
     """How many samples such a look scores"""
     usable_bits_per_byte: Annotated[float | None, Range(0, 1e3, above=True)] = None
@@ -86,7 +86,7 @@ class TrainingOptions:
     label_smoothing: Annotated[float, Range(0, 1, below=True)] = 0.0
     """Share of each target spread over the vocabulary in training; never in evaluation"""
     evaluations: Annotated[int, Range(1, 1_000_000)] = 4
-    """How often the held-out samples are scored; with a target where it seems reached, and at the end"""
+    """How often the held-out samples are scored, at most every ten steps; with a target where it seems reached"""
     sample_tokens: Annotated[int, Range(0, 65_536)] = 24
     """Length in tokens of the answers to fixed questions at each evaluation (0: none)"""
     patience: Annotated[int, Range(1, 1_000_000)] = 3

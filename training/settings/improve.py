@@ -36,9 +36,9 @@ class ImproveOptions:
     micro_batch_size: Annotated[int, Range(1, 65_536)] = 16
     """Pairs at a time; smaller needs less memory, and gradients accumulate"""
     epochs: Annotated[float, Range(0, 1e4, above=True)] = 2.0
-    """Passes over the pairs, unless max_steps ends it sooner"""
+    """Passes over the pairs, where max_steps says no steps"""
     max_steps: Annotated[int | None, Range(1, MOST)] = None
-    """Optimizer steps at most"""
+    """Optimizer steps in place of epochs, be they fewer or more"""
     learning_rate: Annotated[float, Range(0, 10, above=True)] = 3e-4
     """Peak rate; it rises at first and falls along a cosine"""
     warmup: Annotated[float, Range(0, 1, below=True)] = 0.1

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from tests.training.tiny_run import OPTIONS, TARGET, Watched, saved_run, tiny_trainer
+from training.common.config import add_settings
 from training.common.progress import Progress
 from training.common.score import Score
 from training.data.documents import Documents
@@ -22,6 +26,7 @@ from training.loop.optimizer import warmup_stable_decay
 from training.loop.trainer import MAX_SKIPPED, Trainer, TrainingError
 from training.reporting.metrics import read_metrics
 from training.settings.common import TrainingOptions
+from training.settings.improve import ImproveOptions
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -63,6 +68,49 @@ def test_smoothing_is_for_training_only(tmp_path: Path) -> None:
     held_out = plain.held_out["held out"]
     assert plain.score(held_out) == smoothed.score(held_out)
     assert plain.step(next(plain.batches)) != smoothed.step(next(smoothed.batches))
+
+
+def help_of(setting: str, options: Any = OPTIONS) -> str:
+    parser = argparse.ArgumentParser(formatter_class=argparse.RawTextHelpFormatter)
+    add_settings(parser, options, "defaults")
+    return next(action.help or "" for action in parser._actions if f"--{setting}" in action.option_strings)
+
+
+def test_max_steps_takes_the_place_of_epochs_whichever_is_more(tmp_path: Path) -> None:
+    """As in Transformers, whose users know the name."""
+    an_epoch = tiny_trainer(tmp_path, replace(OPTIONS, max_steps=None)).max_steps
+    assert tiny_trainer(tmp_path, replace(OPTIONS, max_steps=None, epochs=2.0)).max_steps == 2 * an_epoch
+    for steps in (an_epoch // 3, 3 * an_epoch):
+        outcome = tiny_trainer(tmp_path, replace(OPTIONS, max_steps=steps)).run()
+        assert (outcome.steps, outcome.stopped) == (steps, "steps")
+        assert outcome.epochs == pytest.approx(steps / an_epoch, rel=0.25)
+    improve = ImproveOptions(batch_size=10, micro_batch_size=10, epochs=2.0)
+    assert [replace(improve, max_steps=steps).steps(95) for steps in (None, 3, 300)] == [20, 3, 300]
+    for options in (OPTIONS, improve):
+        assert help_of("max-steps", options).startswith("Optimizer steps in place of epochs, be they fewer or more")
+        assert "where max_steps says no steps" in help_of("epochs", options)
+
+
+@pytest.mark.parametrize(("steps", "asked", "scored"), [(60, 3, 3), (60, 50, 6), (20, 50, 4), (20, 2, 2), (2, 50, 2)])
+def test_a_run_is_scored_as_often_as_asked_and_at_most_every_ten_steps(
+    steps: int, asked: int, scored: int, tmp_path: Path
+) -> None:
+    options = replace(OPTIONS, max_steps=steps, evaluations=asked, patience=99)
+    assert tiny_trainer(tmp_path, options).run().evaluations == scored
+    assert "at most every ten steps" in help_of("evaluations")
+
+
+def test_the_seconds_of_a_run_are_its_limit_with_the_last_scoring_on_top(tmp_path: Path) -> None:
+    seen: list[float] = []
+    run = tiny_trainer(
+        tmp_path, replace(OPTIONS, max_steps=100_000, max_seconds=1.0, evaluations=1),
+        progress=Watched(lambda step: seen.append(run.outcome.wall_seconds)),
+    )  # fmt: skip
+    outcome = run.run()
+    longest = max(after - before for before, after in pairwise([0.0, *seen]))
+    assert outcome.stopped == "time"
+    assert seen[-2] < 1 <= seen[-1] < 1 + longest + 0.1
+    assert "at most, the last scoring aside" in help_of("max-seconds")
 
 
 def test_time_and_patience_end_a_run(tmp_path: Path) -> None:
