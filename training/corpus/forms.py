@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from training.corpus import answers
+from training.corpus.marks import is_no_value, without_calls, without_end, without_marks
 from training.corpus.sample import Message, Role
 from training.corpus.turns import (
     ALONE,
@@ -36,7 +37,7 @@ from training.corpus.turns import (
     text_of,
     turns_of,
 )
-from training.corpus.written import begun, without_end, written
+from training.corpus.written import begun, written
 
 Row = Mapping[str, Any]
 
@@ -73,11 +74,18 @@ def messages_of(row: Row, system: bool = True) -> tuple[Message, ...]:
         if messages is not None:
             if len(messages) > 1 and _shows_something(row, messages):
                 raise Unreadable(MEDIA)
-            return messages
+            return _without_marks(messages)
     if any(is_given(row.get(name)) for name in answers.NAMES):
         raise Unreadable(NO_QUESTION)
     asked = any(name in row for name in (*_QUESTIONS, *answers.NAMES))
     raise Unreadable(NO_ANSWER if asked else NO_TEXT if is_known(row) else NO_COLUMNS)
+
+
+def _without_marks(messages: Iterable[Message]) -> tuple[Message, ...]:
+    said = tuple(Message(role, without_marks(content, role == "text")) for role, content in messages)
+    if not all(message.content for message in said):
+        raise Unreadable(NO_TEXT)
+    return said
 
 
 def _shows_something(row: Row, messages: Sequence[Message]) -> bool:
@@ -231,7 +239,7 @@ def _turns_in(value: Any) -> Any:
         return parsed(value)
     value = decoded(value)
     if isinstance(value, str):
-        return written(value) or None
+        return written(value, named=True) or None
     return _as_rows(value) if isinstance(value, Mapping) else value
 
 
@@ -292,13 +300,13 @@ def _pair(row: Row, system: bool) -> tuple[Message, ...] | None:
             raise Unreadable(NOT_TEXT)  # whether they stand before the chat or are in it, nothing says
         before_it = [{"role": "system", "content": given}, *_as_turns(turns[0] or row[asked])]
         return _asked_and_answered(before_it, said, system)
-    answer, question = THOUGHT.sub("", text_of(said)).strip(), text_of(row[asked])
-    if not answer or not question:
+    answer, question = without_calls(THOUGHT.sub("", text_of(said)).strip()), text_of(row[asked])
+    if not answer or not question or is_no_value(answer):
         raise Unreadable(NO_ANSWER if question else NO_QUESTION)
     before: list[Message] = []
     if asked == "instruction":  # Alpaca's input and Dolly's context belong to what is asked
         more = [text_of(row.get(name)) for name in ("input", "context")]
-        more = ["" if text == "<noinput>" else text for text in more]
+        more = ["" if is_no_value(text) else text for text in more]
         question = "\n\n".join([question, *filter(None, more)])
     elif text_of(row.get("topic")).partition("/")[0] == "conversation":
         before += _context_messages(text_of(row.get("context")))
@@ -346,7 +354,7 @@ def _prose(row: Row, system: bool) -> tuple[Message, ...] | None:
         return None
     if role_of(row) not in (None, "text"):  # a message of OpenAssistant's table
         raise Unreadable(ALONE)
-    turns = _chat_in(text) or written(text)
+    turns = _chat_in(text) or written(text, named=True)
     return turns_of(turns, system) if turns else (Message("text", text),)
 
 

@@ -10,6 +10,7 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
+from training.corpus.marks import without_calls
 from training.corpus.sample import Message, Role
 
 
@@ -211,9 +212,10 @@ def _turn(turn: Any) -> tuple[str, str]:
     if role == "assistant" and turn.get("channel") in ("analysis", "commentary"):  # gpt-oss's thoughts and calls
         return "call", ""
     if role == "assistant":
-        content = THOUGHT.sub("", _DETAILS.sub("", content)).strip()
-        if not content and (turn.get("tool_calls") or turn.get("function_call")):
+        said = without_calls(THOUGHT.sub("", _DETAILS.sub("", content)).strip())
+        if said is None or (not said and (turn.get("tool_calls") or turn.get("function_call"))):
             return "call", ""
+        content = said
     if not content and role not in ("call", "system"):
         raise Unreadable(NO_TEXT)
     return role, content

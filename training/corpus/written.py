@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 
+from training.corpus.marks import without_end
 from training.corpus.turns import TEMPLATE, Unreadable
 
 Turn = tuple[str, str]
@@ -15,17 +17,23 @@ LONG_ANSWER = 50
 """Paragraphs of a question with its answer at most, in a text file: what goes on for longer is no dialogue."""
 
 
-def written(text: str) -> list[dict[str, str]]:
+def written(text: str, named: bool = False) -> list[dict[str, str]]:
     """The turns, as role and content, of a text that is a dialogue or that a chat template wrote; none of other texts.
+
+    Args:
+        named: whether a dialogue of two people by their names counts too: the user begins, or speaks to a helper.
 
     Raises:
         Unreadable: the text begins with the mark of a template that is not known.
     """
     bare = _BEGIN.sub("", text)
     turns = _marked(bare) or _instructed(bare) or _headed(bare) or _inline(bare) or _labelled(bare)
+    if not turns and named:
+        turns = _named(bare)
     if not turns and _MARK.match(bare):
         raise Unreadable(TEMPLATE)
-    return [{"role": role.lower(), "content": without_end(said)} for role, said in turns]
+    said_by = ((role.lower().replace(" ", "_"), without_end(_INNER.sub("", said))) for role, said in turns)
+    return [{"role": role, "content": said} for role, said in said_by]
 
 
 def begun(text: str) -> list[dict[str, str]]:
@@ -51,18 +59,9 @@ def rounds(paragraphs: Iterable[str]) -> Iterator[str]:
         yield "\n\n".join(joined)
 
 
-def without_end(text: str) -> str:
-    """What was said without the marks that a template puts around it."""
-    text = _INNER.sub("", text).strip()
-    while found := _END.search(text):
-        text = text[: found.start()].rstrip()
-    return text
-
-
 _BEGIN = re.compile(
     r"\A\s*(?:<s>|<bos>|<BOS_TOKEN>|<\|begin_of_text\|>|<\|startoftext\|>|<\|endoftext\|>|\[gMASK\]<sop>)?\s*"
 )
-_END = re.compile(r"(?:</s>|<eos>|<\|(?:endoftext|end_of_text|eot_id|EOT|im_end|end)\|>)\Z")
 _INNER = re.compile(  # Command's thoughts and calls of tools, and the marks around its answer
     r"<\|START_(THINKING|ACTION)\|>.*?(?:<\|END_\1\|>|\Z)|<\|(?:START|END)_(?:RESPONSE|TEXT)\|>", re.DOTALL
 )
@@ -169,7 +168,9 @@ def _inline(text: str) -> list[Turn]:
 
 
 _VICUNA = re.compile(r"(?:(A chat between [^\n]{0,2000}?)\s+)?(?P<first>USER: )")
-_VICUNA_TURN = re.compile(r"\b(USER|ASSISTANT): (.*?)(?=\b(?:USER|ASSISTANT): |\Z)", re.DOTALL)
+_VICUNA_TURN = re.compile(  # with what a tool said, in Glaive's
+    r"\b(USER|ASSISTANT|FUNCTION RESPONSE): (.*?)(?=\b(?:USER|ASSISTANT|FUNCTION RESPONSE): |\Z)", re.DOTALL
+)
 
 
 def _labelled(text: str) -> list[Turn]:
@@ -195,6 +196,32 @@ def _labelled(text: str) -> list[Turn]:
             turns.append((role, f"{turns.pop()[1]}\n{said}" if turns and turns[-1][0] == role else said))
         return turns
     return []
+
+
+def _named(text: str) -> list[Turn]:
+    """Of two people who talk, a line a turn with the speaker's name before it.
+
+    No chat is what has a line of nobody's (a stage's direction, a remark), speakers in capitals, as plays have, or one
+    who asks for a paper or tells a story; nor a list of ``Title:`` and ``Artist:``, in which nobody asks anything.
+    """
+    lines = [_SPOKEN.fullmatch(line.strip()) for line in text.splitlines() if line.strip()]
+    spoken = [(line[1], line[2]) for line in lines if line]
+    names = Counter(name for name, _ in spoken)
+    if len(spoken) < len(lines) or len(names) != 2 or min(names.values()) < 2 or _NO_CHAT.match(" ".join(names)):
+        return []
+    ends = [said.rstrip("\"'\u201d\u2019)*")[-1:] for _, said in spoken]
+    if "?" not in ends or sum(end in ".?!\u2026" for end in ends) < len(ends) / 2:
+        return []
+    user = next((name for name in names if all(map(_HELPER.fullmatch, names.keys() - {name}))), spoken[0][0])
+    return [("user" if name == user else "assistant", said) for name, said in spoken]
+
+
+_SPOKEN = re.compile(
+    r"(?:\*\*)?(#?(?:Person|Speaker) ?\w#?|[AB]|[^\W\d_a-z][^\W\d_]*[^\W\d_A-Z](?: [^\W\d_a-z][^\W\d_]{0,20}\.?)?)"
+    r":(?:\*\*)?[ \t]+(\S.*)"
+)
+_HELPER = re.compile("Agent|Support|Advisor|Doctor|Nurse|Teacher|Tutor|Librarian|Operator", re.IGNORECASE)
+_NO_CHAT = re.compile(r".*\b(?:interview\w*|host|guest|moderator|reporter|journalist|narrator)\b", re.IGNORECASE)
 
 
 @cache

@@ -136,7 +136,7 @@ READ: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     "one answer, twice": ({"query": "Who?", "answers": ["Goya.", "Goya. "]}, PLAIN),
     "gsm8k": (
         {"question": "How many?", "answer": "48/2 = <<48/2=24>>24\n#### 24"},
-        [("user", "How many?"), ("assistant", "48/2 = <<48/2=24>>24\n#### 24")],
+        [("user", "How many?"), ("assistant", "48/2 = 24\nThe answer is 24.")],
     ),
     "openorca": (
         {"id": "flan.1", "system_prompt": "Be brief.", "question": "Who?", "response": "Goya."},

@@ -128,7 +128,26 @@ READ: dict[str, tuple[str, list[tuple[str, str]]]] = {
         [("user", "Who was it?"), ("assistant", "It says:\nHuman: nobody\nAnswer: Goya.")],
     ),
     "an answer to nothing": ("Question: what?\nIt is a print.", [("text", "Question: what?\nIt is a print.")]),
-    "people": ("Alice: Who was it?\nBob: Goya.", [("text", "Alice: Who was it?\nBob: Goya.")]),
+    "two people": ("Alice: Who was it?\nBob: Goya.\nAlice: Sure?\nBob: Yes.", TWICE),
+    "two people by letters": ("A: Who was it?\nB: Goya.\n\nA: Sure?\nB: Yes.", TWICE),
+    "two people by numbers": ("#Person1#: Who was it?\n#Person2#: Goya.\n#Person1#: Sure?\n#Person2#: Yes.", TWICE),
+    "two people, two lines on end": (
+        "Amanda: Hi.\r\nAmanda: Who was it?\r\nJerry: Goya.\r\nJerry: Yes.",
+        [("user", "Hi.\n\nWho was it?"), ("assistant", "Goya.\n\nYes.")],
+    ),
+    "one who helps": ("Librarian: Hello.\nAda: Who was it?\nLibrarian: Goya.\nAda: Thanks.", PLAIN),
+    **{
+        f"no chat, {name}": (text, [("text", text)])
+        for name, text in {
+            "too short": "Alice: Who was it?\nBob: Goya.",
+            "three people": "Ann: Who?\nBen: Goya.\nCy: Yes.\nAnn: Sure.\nBen: Yes.\nCy: Yes.",
+            "a play": "HAMLET: Who is it?\nOPHELIA: I.\nHAMLET: Who?\nOPHELIA: Ophelia.",
+            "a direction": "Alice: Who was it?\nBob: Goya.\n(They leave.)\nAlice: Sure?\nBob: Yes.",
+            "an interview": "Interviewer: Where were you born?\nMonet: In Paris.\nInterviewer: When?\nMonet: In 1840.",
+            "a list": "Title: Who?\nArtist: Ada Berg\nTitle: Garden\nArtist: Carl Dahl",
+            "nobody asks": "Pros: It is cheap.\nCons: It is slow.\nPros: It is light.\nCons: It breaks.",
+        }.items()
+    },
     "a heading of its own": ("Intro.\n\n### Question: why?\n\nSo.", [("text", "Intro.\n\n### Question: why?\n\nSo.")]),
 }  # fmt: skip
 

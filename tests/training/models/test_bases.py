@@ -264,3 +264,14 @@ def test_a_damaged_copy_is_made_again(empty_cache: Path, monkeypatch: pytest.Mon
     weights.write_bytes(whole[:-100])
     load_base("smollm2-135m")
     assert weights.read_bytes() == whole
+
+
+def test_a_base_that_speaks_of_sampling_which_it_does_not_do_can_be_saved(tmp_path: Path) -> None:
+    """As Vicuna's settings do; transformers refuses to save such a model."""
+    folder = save_tiny_base("llama", tmp_path / "base")
+    settings = json.loads((folder / "generation_config.json").read_text())
+    told = {"do_sample": False, "temperature": 0.9, "top_p": 0.6, "top_k": 20}
+    (folder / "generation_config.json").write_text(json.dumps(settings | told))
+    load_base(str(folder)).model.save_pretrained(tmp_path / "saved")
+    saved = json.loads((tmp_path / "saved" / "generation_config.json").read_text())
+    assert not saved.keys() & {"temperature", "top_p", "top_k"}

@@ -1,0 +1,89 @@
+"""Marks that data sets and chat programs leave in texts for programs of their own; nobody says them.
+
+A mark that could be somebody's words stays: ``x[1]``, ``[[1]]`` in code, ``<s>`` around words that were struck out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+_BEGIN = re.compile(r"\A\s*(?:<bos>|<BOS_TOKEN>|<\|begin_of_text\|>|<\|startoftext\|>|<\|endoftext\|>)\s*")
+_ENDS = ("<eos>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|EOT|>", "<|im_end|>", "<|end|>")
+_BETWEEN = re.compile(r"(?<![`'\"])<\|endoftext\|>(?![`'\"])")
+_CALCULATED = re.compile(r"<<(?=[^<>=]*=)[\d .,+*/()%$=-]{3,200}>>")  # 48/2 = <<48/2=24>>24
+_RESULT = re.compile(r"(\A|\n)#### ?(-?\$?\d[\d,./]*%?) *(\Z|\n(?=The answer is))")
+_CITED = re.compile(
+    r" ?\u3010[^\u3010\u3011\n]{1,100}\u2020[^\u3010\u3011\n]{0,200}\u3011"  # of OpenAI's file search
+    r"| ?:contentReference\[oaicite:\d+\]\{index=\d+\}| ?\ue200[^\ue200\ue201\n]{0,300}\ue201"  # of ChatGPT
+    r"| ?\[\^\d{1,3}\^\](?:\([^)\s\[]*\))?"  # of Bing
+    r"| ?\[\[\d{1,3}\]\]\([^)\s\[]*\)"
+    r"|(?<=[.!?])(?:\[\[?\d{1,3}\]\]?)+(?=\s|\Z)"  # of Wikipedia, as in Dolly
+    r"| ?\[citation needed\]"
+)
+_WIKITEXT = re.compile(r" @([-,.])@ ")
+_NO_INPUT = re.compile(r"<?\s*(?:no[ _-]?(?:in|out)put|n/a)\s*>?\.?", re.IGNORECASE)
+
+_CALL_BLOCK = re.compile(r"<tool_call>.*?(?:</tool_call>|\Z)", re.DOTALL)
+_CALL = re.compile(r"(?:<functioncall>|<\|python_tag\|>|<function=)")
+_STEP = re.compile(r"(?:Thought:.*?\n[ \t]*)?Action: *([^\n]+)\n\s*Action Input:(.*)\Z", re.DOTALL)
+_FINAL = re.compile(r"Thought:.*?\n[ \t]*Final Answer:(.*)\Z", re.DOTALL)
+
+
+def without_marks(text: str, prose: bool = False) -> str:
+    """A text without marks of where it begins and ends, of calculations and of sources."""
+    text = without_end(_BEGIN.sub("", text))
+    if text.startswith("<s>") and "</s>" not in text:
+        text = text.removeprefix("<s>").lstrip()
+    if prose and "<|endoftext|>" in text:  # texts of a file for GPT-2, one after the other
+        text = "\n\n".join(filter(None, map(str.strip, _BETWEEN.split(text))))
+    if "<<" in text or "####" in text:  # GSM8K's
+        text = _RESULT.sub(_result, _CALCULATED.sub("", text))
+    if " @" in text:
+        text = _WIKITEXT.sub(r"\1", text)
+    return _CITED.sub("", text).strip()
+
+
+def _result(found: re.Match[str]) -> str:
+    return f"{found[1]}The answer is {found[2].rstrip('.,')}." if not found[3] else found[1]
+
+
+def without_end(text: str) -> str:
+    """A text without the marks of its end."""
+    text = text.strip()
+    ends = _ENDS if "<s>" in text[1:] else (*_ENDS, "</s>")  # else words that were struck out in HTML
+    end, before = len(text), -1
+    while end != before:
+        before = end
+        end -= next((len(mark) for mark in ends if text.endswith(mark, 0, end)), 0)
+        while end and text[end - 1].isspace():
+            end -= 1
+    return text[:end]
+
+
+def is_no_value(text: str) -> bool:
+    """Whether a cell says that there is nothing in it: Alpaca's ``<noinput>``, ``Noinput``, ``<nooutput>``."""
+    return _NO_INPUT.fullmatch(text) is not None
+
+
+def without_calls(answer: str) -> str | None:
+    """What an answer says to the user; None where it calls a tool and says nothing.
+
+    Calls in words are those of Hermes, Glaive and Llama, and ReAct's steps, which ToolBench ends with ``Finish``.
+    """
+    if found := _FINAL.match(answer):
+        return found[1].strip()
+    if found := _STEP.match(answer):
+        return _finished(found[2]) if found[1].strip() == "Finish" else None
+    if _CALL.match(answer):
+        return None
+    said = _CALL_BLOCK.sub("", answer).strip()
+    return said or (None if "<tool_call>" in answer else "")
+
+
+def _finished(given: str) -> str | None:
+    try:
+        answer = json.loads(given).get("final_answer")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return answer.strip() or None if isinstance(answer, str) else None
