@@ -140,7 +140,7 @@ def study_html(runtime: Runtime) -> str:
         "State": state,
         "Label in exports": blind_test.label if blind_test else "–",
         **{NAMES[model]: in_words(told) for model, told in (blind_test.models if blind_test else {}).items()},
-        "Hash of the settings": study.hash[:16],
+        "SHA-256 of the settings": study.hash[:16],
         "SHA-256 of the secret": blind_test.secret_sha256[:16] if blind_test else "–",
         "The secret itself": (blind_test.secret if blind_test else None) or "told when it is closed and all are done",
         "Votes of each tester": str(study.rounds),

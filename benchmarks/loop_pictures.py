@@ -27,7 +27,7 @@ from tests.app.serving import PASSWORD, App
 from tests.app.visitor import Visitor
 from tests.conftest import NAMES
 
-DESK = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
+DESK = {"viewport": {"width": 1280, "height": 960}, "color_scheme": "light"}
 PHONE = {"viewport": {"width": 375, "height": 812}, "color_scheme": "light", "has_touch": True, "is_mobile": True}
 VOTES = (8, 2)  # of one session, which ends with them, and of another, which is left early
 TRAINING_MS = 1000 * 1200

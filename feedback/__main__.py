@@ -317,7 +317,8 @@ def _push(arguments: argparse.Namespace) -> int:
         folder = arguments.out or Path(scratch)
         facts = write_dataset(_open(arguments.db), arguments.study, folder, arguments.licence)
         print(
-            f"study {facts['label']}: {facts['votes']} votes of {facts['testers']} testers, {facts['scope']}",
+            f"study {facts['label']}: {facts['votes']} votes of {facts['testers']} testers; consent covers"
+            f" {facts['scope']}",
             flush=True,
         )
         if not arguments.to:

@@ -13,7 +13,8 @@ def percent(share: float | None) -> str:
 def headline(result: dict[str, Any], alpha: float) -> str:
     """One sentence: who is preferred, how sure that is, on how many testers and votes, and whether it is enough.
 
-    "Enough to stop" means that the anytime interval, which may be looked at all the time, excludes 1/2.
+    "Preferred" is said where the interval excludes 1/2, "leaned to" where it does not or is not there. "Enough to stop"
+    means that the anytime interval, which may be looked at all the time, excludes 1/2.
     """
     estimate = result["preference"]["estimate"]
     if estimate is None:
@@ -22,24 +23,21 @@ def headline(result: dict[str, Any], alpha: float) -> str:
     size = f"{testers:,} tester{'s' * (testers != 1)}, {votes:,} vote{'s' * (votes != 1)}"
     anytime = result["anytime"]
     enough = anytime["ci_low"] is not None and not anytime["ci_low"] <= 0.5 <= anytime["ci_high"]
+    low, high = result["preference"]["ci_low"], result["preference"]["ci_high"]
+    share, model = estimate, "Model 1"
+    if estimate < 0.5:
+        share, model = 1 - estimate, "Model 2"
+        low, high = (None if bound is None else 1 - bound for bound in (high, low))
     if abs(estimate - 0.5) < 1e-12:
-        preferred, share = "Testers preferred neither model", 0.5
-        low, high = result["preference"]["ci_low"], result["preference"]["ci_high"]
-    elif estimate > 0.5:
-        preferred, share = "Testers preferred Model 1", estimate
-        low, high = result["preference"]["ci_low"], result["preference"]["ci_high"]
+        said = "preferred neither model"
     else:
-        preferred, share = "Testers preferred Model 2", 1 - estimate
-        low, high = (
-            None if bound is None else 1 - bound
-            for bound in (result["preference"]["ci_high"], result["preference"]["ci_low"])
-        )
+        said = f"preferred {model}" if low is not None and low > 0.5 else f"leaned to {model}"
     interval = (
         "too few testers for an interval"
         if low is None or high is None
         else f"{100 * (1 - alpha):g}% interval {max(0, 100 * low):.0f}-{min(100, 100 * high):.0f}%"
     )
-    return f"{preferred}: {percent(share)}, {interval}, {size}; enough to stop: {'yes' if enough else 'no'}."
+    return f"Testers {said}: {percent(share)}, {interval}, {size}; enough to stop: {'yes' if enough else 'no'}."
 
 
 def answer(result: dict[str, Any], alpha: float, improved: str) -> str:

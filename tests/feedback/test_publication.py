@@ -49,7 +49,7 @@ def study_of(path: Path, publication: str, close: bool = True) -> BlindTest:
 def written(path: Path, publication: str, out: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
     study_of(path, publication)
     assert main(["push", "--db", str(path), "--out", str(out)]) == 0
-    assert f"5 votes of 3 testers, {publication}" in capsys.readouterr().out
+    assert f"5 votes of 3 testers; consent covers {publication}" in capsys.readouterr().out
     with (out / "votes.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 

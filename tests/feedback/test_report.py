@@ -199,7 +199,7 @@ def test_a_report_says_what_is_wrong_in_one_line(tmp_path: Path, capsys: pytest.
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({}, ["Model 1: 58%", "46-70%", "12 testers, 80 votes", "stop: no"]),
+        ({}, ["Testers leaned to Model 1: 58%", "46-70%", "12 testers, 80 votes", "stop: no"]),
         ({"choice": "tie"}, ["neither model: 50%", "stop: no"]),
     ],
 )
@@ -214,8 +214,9 @@ def test_the_headline_turns_the_interval_to_the_model_preferred() -> None:
     sentence = headline(summary(swapped), 0.05)
     assert "Model 2: 58%, 95% interval 46-70%" in sentence
     one_way = votes.assign(choice=["left" if model == "model2" else "right" for model in votes["left_model"]])
-    assert "Model 2: 100%" in headline(summary(one_way), 0.05)
+    assert "Testers preferred Model 2: 100%" in headline(summary(one_way), 0.05)
     assert "enough to stop: yes" in headline(summary(one_way), 0.05)
     few = votes[votes["enrolment"] < 4]
+    assert headline(summary(few), 0.05).startswith("Testers leaned to Model 1: ")
     assert "too few testers for an interval" in headline(summary(few), 0.05)
     assert headline(summary(votes.head(0)), 0.05) == "No votes yet."
