@@ -343,7 +343,8 @@ class Rounds:
                 f"wrote nothing but thoughts in {tokens} tokens; set max_new_tokens higher in the study file, or let it"
                 " think less"
             )
-        flag = leaks(text, " ".join(message.content for message in messages if message.role == "user"))
+        *earlier, question = (message.content for message in messages if message.role == "user")
+        flag = leaks(text, question, " ".join(earlier))
         return Answer(text, tokens, seconds, first, finish or "cancelled", flag, raw)
 
     def _history(self, exchanges: list[tuple[str, dict[str, str]]], text: str) -> dict[str, list[Message]]:

@@ -9,8 +9,9 @@ import pytest
 
 from app.leaks import leaks
 from tests.timing import costs_less_than
+from training.corpus.embedded import samples
 
-SENTENCES = Path(__file__).parent / "data" / "self_descriptions.tsv"
+DATA = Path(__file__).parent / "data"
 
 
 @pytest.mark.parametrize(
@@ -46,14 +47,16 @@ def test_an_answer_about_art(answer: str) -> None:
 def test_what_is_put_into_another_mouth_is_no_leak() -> None:
     assert not leaks("I'm not a human being, says the robot in Capek's play.", "Tell me something.")
     assert leaks("Capek wrote a play. I'm not a human being.", "Tell me something.")
-    assert leaks("I'm SmolLM, says the model.", "Tell me something."), "a name that is nothing else"
+    assert not leaks("I'm SmolLM, says the model.", "Tell me something.")
     assert not leaks('The painter said, "My training ended in 1886."', "Tell me something.")
     assert not leaks("He wrote: I am not a human being, I am a volcano.", "Tell me something.")
     assert leaks("As I said, I am an AI.", "Tell me something.")
     assert leaks("He wrote a lot. I am an AI, so I have not read it.", "Tell me something.")
 
 
-@pytest.mark.parametrize("unit", ["I am an AI ", "as an AI I ", "my weights, "])
+@pytest.mark.parametrize(
+    "unit", ["I am an AI ", "as an AI I ", "my weights, ", "\u201cI am ", "'a'b ", "\u201ex ", "I "]
+)
 def test_a_sentence_without_end_costs_no_more_than_its_length(unit: str) -> None:
     """Each of the thousands of places was looked at up to the end of the sentence: 6 s, in which nothing else ran."""
 
@@ -63,28 +66,78 @@ def test_a_sentence_without_end_costs_no_more_than_its_length(unit: str) -> None
     assert costs_less_than(20, partial(look, 40_000), partial(look, 4_000))
 
 
-def test_a_word_of_the_question_is_no_leak() -> None:
-    assert not leaks("OpenAI makes ChatGPT.", "Does openai make chatgpt?")
-    assert leaks("OpenAI makes ChatGPT.", "What is OpenAI?"), "the other name was not asked about"
+@pytest.mark.parametrize("unit", ["write a ", "are you a ", "I was "])
+def test_a_long_question_costs_no_more_than_a_short_one(unit: str) -> None:
+    """20 s, where what was asked for was looked for from each `write` to the end of the question."""
+
+    def look(length: int) -> None:
+        assert not leaks("It is blue.", unit * (length // len(unit)))
+
+    assert costs_less_than(4, partial(look, 40_000), partial(look, 4_000))
 
 
-@pytest.mark.parametrize(
-    "part", ["looked at", "held out", "third writer, looked at", "third writer, held out", "fourth writer"]
-)
+def test_what_names_models_in_the_third_person_is_no_leak() -> None:
+    assert not leaks("OpenAI makes ChatGPT.", "What is OpenAI?")
+    assert not leaks("OpenAI released GPT-2 in 2019, with 1.5 billion parameters.", "Who made GPT-2?")
+    assert leaks("OpenAI made me.", "Who made GPT-2?")
+
+
+def test_a_question_about_the_answerer_stands_for_either_part() -> None:
+    assert leaks("Seven billion.", "How many parameters do you have?")
+    assert not leaks("Seven billion.", "How many people live on Earth?")
+    assert leaks("No, not at all.", "Are you a human being?")
+    assert not leaks("No, not at all.", "Is this a real Vermeer?")
+    assert not leaks("Yes, the picture is signed.", "Are you sure?")
+    assert not leaks("A soft blend of tones.", "What is sfumato?", earlier="Who are you?")
+
+
+def test_what_is_written_as_somebody_else_is_no_leak() -> None:
+    speech = "I am a machine, built by you, and I count your pictures."
+    assert not leaks(speech, "Write a monologue for a robot.")
+    assert not leaks(speech, "Make it shorter.", earlier="Write a monologue for a robot.")
+    assert leaks(speech, "Make it shorter.")
+    assert leaks("As an AI language model, I cannot write that.", "Write a monologue for a robot.")
+
+
+@pytest.mark.parametrize("source", ["art", "ai-literacy"])
+def test_answers_of_the_corpus_about_art_or_ai_are_no_leaks(source: str) -> None:
+    """One in a thousand at most; of 18,000 that were tried, 5."""
+    tried = samples(source)[::10]
+    flagged = [each.messages[-1] for each in tried if leaks(each.messages[-1].content, each.messages[-2].content)]
+    assert len(flagged) <= len(tried) / 1_000, flagged
+
+
+# What each part reached when it was measured for the last time. Nobody may read the sixth writer's sentences: they say
+# what holds of sentences that the rules have not seen, as long as no rule is made from them.
+REACHED = {
+    "looked at": (0.97, 0.97),
+    "held out": (0.97, 0.97),
+    "third writer, looked at": (0.97, 0.97),
+    "third writer, held out": (0.97, 0.97),
+    "fourth writer": (0.97, 0.97),
+    "the rules' writer": (0.97, 0.93),
+    "fifth writer, looked at": (0.97, 0.97),
+    "fifth writer, held out": (0.97, 0.93),
+    "sixth writer, held out": (0.94, 0.87),
+}
+
+
+@pytest.mark.parametrize("part", REACHED)
 def test_precision_and_recall(part: str) -> None:
-    """On half of the sentences, drawn by hash, the rules were made; the other half was measured once they stood.
+    """Of each writer's sentences; the last four parts are answers with their questions.
 
-    So with those of a third writer, in seven languages: both lists were written before the rules were made, and the
-    second was measured once they had been made on the first: precision 0.98, recall 0.98; what was missed is in now.
-    Of a fourth writer's they found 85% before they were made general by these, with precision 0.97.
+    The rules were made on what was looked at. The fifth writer's second half was measured while they were made, so its
+    figures are a little too good; the sixth writer's were measured three times.
     """
-    rows = [line.split("\t") for line in SENTENCES.read_text(encoding="utf-8").splitlines()[1:]]
-    assert len(rows) >= 300
-    flagged = [(label, leaks(text, "Tell me something.")) for label, of, text in rows if of == part]
+    files = ("self_descriptions.tsv", "self_descriptions_held_out.tsv")
+    rows = [line.split("\t") for file in files for line in (DATA / file).read_text(encoding="utf-8").splitlines()]
+    flagged = [(label, leaks(text, question)) for label, of, text, question in rows if of == part]
+    assert len(flagged) >= 100
     assert 0.4 < sum(label == "leak" for label, _ in flagged) / len(flagged) < 0.6
     found = sum(label == "leak" and flag for label, flag in flagged)
     precision = found / sum(flag for _, flag in flagged)
     recall = found / sum(label == "leak" for label, _ in flagged)
     print(f"{part}: {len(flagged)} sentences, precision {precision:.3f}, recall {recall:.3f}")
-    assert precision >= 0.97
-    assert recall >= 0.97
+    least_precision, least_recall = REACHED[part]
+    assert precision >= least_precision
+    assert recall >= least_recall
