@@ -14,7 +14,7 @@ from typing import Any
 
 import gradio
 
-MAX_WAITING = 50  # clicks that a browser has kept; the rest comes with the next request
+MAX_WAITING = 10  # clicks that a browser has kept; the rest comes with the next request
 MAX_CHARS = 200_000
 MAX_SECONDS = 1e9
 
@@ -66,8 +66,10 @@ class Report:
 
 
 def read_report(client: Any) -> Report:
-    """What of a report has the right types; the rest is left out."""
-    facts = _object(client[:MAX_CHARS] if isinstance(client, str) else "")
+    """What of a report has the right types; the rest is left out. One that was read stays as it is."""
+    if isinstance(client, Report):
+        return client
+    facts = client if isinstance(client, dict) else _object(client[:MAX_CHARS] if isinstance(client, str) else "")
     texts = {
         name: facts[name][:200]
         for name in ("key", "consent", "moved", "time", "invite", "first", "challenge", "solution")
@@ -91,7 +93,7 @@ def arguments(item: dict[str, Any], fields: tuple[str, ...], token: str) -> list
     """What a kept click gives to its handler: the values that its event takes, under the token of who sends it now."""
     values, facts = item.get("values"), item.get("facts")
     values = values if isinstance(values, dict) else {}
-    given = {**values, "token": token, "client": json.dumps(facts if isinstance(facts, dict) else {})}
+    given = {**values, "token": token, "client": read_report(facts if isinstance(facts, dict) else {})}
     return [given.get(name) for name in fields]
 
 

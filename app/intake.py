@@ -1,18 +1,26 @@
-"""Events of the pages, read and measured before Gradio sees them: what no page sends costs nothing and breaks nothing.
+"""Events of the pages, read and measured before anybody sees them: what no page sends costs nothing and breaks nothing.
 
 Gradio would parse, copy and print whatever anybody posts. Here a body is read up to a length, must be an event that the
-page has, with as many values as it takes and no text longer than one can be; only then it is handed on, made anew.
+page has, with as many values as it takes and no text longer than one can be. A researcher's event is then handed on to
+Gradio, made anew. A tester's goes to its handler at once: Gradio's way there costs four times as much as the rest, in
+routes, sessions and a copy of each output, for a page that keeps no state and takes no files.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+import anyio
 import gradio as gr
+from gradio.blocks import BlockFunction
+from gradio.utils import is_prop_update
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -24,13 +32,15 @@ from app.inputs import as_token
 from app.language import said, tr
 from app.limits import Later, Limits
 from app.login import ENDED, Login
-from app.protection import ADMIN_EVENTS, EVENTS, OUR_WORD, declared_length, route_of
+from app.protection import ADMIN, ADMIN_EVENTS, EVENTS, OUR_WORD, declared_length, route_of
 from feedback.messages import mark
 
 MAX_EVENT_BYTES = 256 * 1024  # of a tester: a question and a comment at their longest, in escapes, take 50,000
 MAX_TEXT = 20_000  # characters of any one value of a tester
 MAX_REPORT = 200_000  # characters of the last value, with which the page sends again what it has kept
 MAX_DEPTH = 12  # lists within lists; a page sends two
+MAX_MARKS = 10_000  # commas and brackets of a tester's event, those of its texts included
+MAX_VALUES = 200  # of a tester, counted within lists too: the reasons of a study are fifty at most
 TOO_LONG = mark("That is more text than can be sent at once; please shorten it.")
 _ENVELOPE: dict[str, Any] = {
     "is_generating": False,
@@ -48,12 +58,17 @@ class Events:
     Attributes:
         arity: how many values each event takes, by its number.
         outputs: for a page all of whose events may change its status line: what an event changes, the line as None.
+        functions: by their numbers, for a page whose handlers return dictionaries of values and updates, take what
+            comes as it is, and are asked here.
     """
 
     arity: dict[int, int]
     outputs: tuple[dict[str, str] | None, ...] = ()
+    functions: Mapping[int, BlockFunction] = field(default_factory=dict)
     max_bytes: int = MAX_EVENT_BYTES
     max_text: int = MAX_TEXT
+    max_marks: int = MAX_MARKS
+    max_values: int = MAX_VALUES
 
     def say(self, text: str, status: int, wait: float = 0.0) -> Response:
         """An answer that the page shows as a sentence and that changes nothing else; without such a line an error.
@@ -67,7 +82,7 @@ class Events:
         return JSONResponse({"error": text, "data": data, **_ENVELOPE}, status if wait else 200, headers)
 
 
-def events_of(blocks: gr.Blocks, **limits: Any) -> Events:
+def events_of(blocks: gr.Blocks, **more: Any) -> Events:
     """Those of a page; where all of them can change the component `#status`, it says what is too long."""
     arity = {number: len(function.inputs) for number, function in blocks.fns.items()}
     outputs: list[list[Any]] = [list(function.outputs) for function in blocks.fns.values()]
@@ -75,9 +90,9 @@ def events_of(blocks: gr.Blocks, **limits: Any) -> Events:
         next((block for block in outputs[0] if getattr(block, "elem_id", "") == "status"), None) if outputs else None
     )
     if status is None or any(other != outputs[0] for other in outputs):
-        return Events(arity, **limits)
+        return Events(arity, **more)
     unchanged = {"__type__": "update"}
-    return Events(arity, tuple(None if block is status else unchanged for block in outputs[0]), **limits)
+    return Events(arity, tuple(None if block is status else unchanged for block in outputs[0]), **more)
 
 
 class Intake:
@@ -90,13 +105,14 @@ class Intake:
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand on an event that a page may have sent, and answer anything else."""
-        events = self._pages.get(route_of(scope)) if scope["type"] == "http" and scope["method"] == "POST" else None
+        """Answer or hand on an event that a page may have sent, and refuse anything else."""
+        route = route_of(scope) if scope["type"] == "http" else ""
+        if route.startswith(f"{ADMIN}/gradio_api/") and await self._login.user(Request(scope)) is None:
+            await JSONResponse({"error": ENDED}, 401)(scope, receive, send)
+            return
+        events = self._pages.get(route) if route and scope["method"] == "POST" else None
         if events is None:
             await self.app(scope, receive, send)
-            return
-        if route_of(scope) == ADMIN_EVENTS and await self._login.user(Request(scope)) is None:
-            await JSONResponse({"error": ENDED}, 401)(scope, receive, send)
             return
         if Headers(scope=scope).get(VERSION_HEADER, VERSION) != VERSION:
             await JSONResponse({"error": "The app was upgraded; reload the page."}, 409)(scope, receive, send)
@@ -106,11 +122,14 @@ class Intake:
             return
         event = _event(body, events) if len(body) <= events.max_bytes else events.say(tr(TOO_LONG), 413)
         try:
-            if events is self._pages[EVENTS]:
+            if route == EVENTS:
                 token = "" if isinstance(event, Response) else as_token(next(iter(event["data"]), ""))
                 self._limits.event(address(Request(scope)), token, len(body))
         except Later as error:
             event = events.say(said(error), 429, error.seconds)
+        if not isinstance(event, Response) and event["fn_index"] in events.functions:
+            data = await _answer(events.functions[event["fn_index"]], event["data"], Request(scope))
+            event = JSONResponse({"data": data, **_ENVELOPE})
         if isinstance(event, Response):
             await event(scope, receive, send)
             return
@@ -136,6 +155,8 @@ async def read_body(receive: Receive, limit: int, declared: int) -> bytes | None
 
 def _event(body: bytes, events: Events) -> dict[str, Any] | Response:
     """The event as Gradio is given it, or why it is none."""
+    if sum(map(body.count, b",[{")) > events.max_marks:  # before a list of so many lists is made
+        return _malformed("it has more parts than a page sends")
     try:
         event = json.loads(body, parse_constant=_no_number, parse_float=_number)
     except (ValueError, RecursionError):
@@ -149,7 +170,7 @@ def _event(body: bytes, events: Events) -> dict[str, Any] | Response:
     if not (session is None or (isinstance(session, str) and 0 < len(session) <= 64 and session.isalnum())):
         return _malformed("session_hash must be at most 64 letters and digits")
     trigger = event.get("trigger_id")
-    problem = _problem(data[:-1], events.max_text) or _problem(data[-1:], max(events.max_text, MAX_REPORT))
+    problem = _problem(data, events)
     if problem == TOO_LONG:
         return events.say(tr(TOO_LONG), 413)
     if problem:
@@ -160,23 +181,59 @@ def _event(body: bytes, events: Events) -> dict[str, Any] | Response:
     return kept
 
 
-def _problem(value: Any, longest: int, depth: int = 0) -> str:
-    """Why a value cannot have come from a page; nothing when it can."""
-    if isinstance(value, str):
-        return TOO_LONG if len(value) > longest else ""
-    if isinstance(value, int) and abs(value) >= 1 << 53:
-        return "a number is larger than a browser can count"
-    if not isinstance(value, (list, dict)):
-        return ""
-    if depth >= MAX_DEPTH:
-        return "values are nested too deeply"
-    members = [*value.keys(), *value.values()] if isinstance(value, dict) else value
-    return next((problem for member in members if (problem := _problem(member, longest, depth + 1))), "")
+def _problem(data: list[Any], events: Events) -> str:
+    """Why values cannot have come from a page; nothing when they can. The last may be longest: see `MAX_REPORT`."""
+    inside = [(value, events.max_text, 0) for value in data[:-1]]
+    inside += [(value, max(events.max_text, MAX_REPORT), 0) for value in data[-1:]]
+    number = len(inside)
+    while inside:
+        value, longest, depth = inside.pop()
+        if isinstance(value, str) and len(value) > longest:
+            return TOO_LONG
+        if isinstance(value, int) and abs(value) >= 1 << 53:
+            return "a number is larger than a browser can count"
+        if isinstance(value, (list, dict)):
+            members = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+            number += len(members)
+            if depth >= MAX_DEPTH or number > events.max_values:
+                return "values are nested too deeply, or too many"
+            inside += [(member, longest, depth + 1) for member in members]
+    return ""
 
 
 def _plain(event_data: Any) -> Any:
     """What a component says with an event, such as which row was chosen, as far as it is small."""
-    return event_data if not _problem(event_data, 1000) and len(json.dumps(event_data)) <= 4000 else None
+    small = Events({}, max_text=1000)
+    return event_data if not _problem([event_data, None], small) and len(json.dumps(event_data)) <= 4000 else None
+
+
+async def _answer(function: BlockFunction, data: list[Any], request: Request) -> list[Any]:
+    """What the browser gets for each output of an event, in their order: what its handler changes, run in a thread."""
+    handler: Any = function.fn
+    given = [_whole(value) for value in data]
+    if _wants_request(handler):
+        given.append(gr.Request(request))
+    run = handler if inspect.iscoroutinefunction(handler) else functools.partial(anyio.to_thread.run_sync, handler)
+    changed = {component._id: value for component, value in (await run(*given)).items()}
+    return [_for_browser(block, changed.get(block._id, gr.skip())) for block in function.outputs]
+
+
+@functools.cache
+def _wants_request(handler: Callable[..., Any]) -> bool:
+    return "request" in inspect.signature(handler).parameters
+
+
+def _whole(value: Any) -> Any:
+    """A value with a `?` for each half of a character, which neither the database nor an answer can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return [_whole(member) for member in value] if isinstance(value, list) else value
+
+
+def _for_browser(block: Any, value: Any) -> Any:
+    if not is_prop_update(value):
+        return block.postprocess(value)
+    return {**value, "value": block.postprocess(value["value"])} if "value" in value else dict(value)
 
 
 def _number(text: str) -> float:

@@ -38,7 +38,7 @@ _BOTH_PAGES = {
     "/gradio_api/info": READS,
     "/gradio_api/startup-events": READS,
 }
-_BELOW = ("/assets/", "/static/", "/gradio_api/heartbeat/")
+_BELOW = ("/assets/", "/static/")
 EVENTS = "/gradio_api/run/predict"  # of testers: one plain request each
 ADMIN_EVENTS = f"{ADMIN}/gradio_api/queue/join"  # of researchers: their answers come through a stream
 EXPORTS = (f"{ADMIN}/export/", f"{ADMIN}/comparison/")
@@ -55,7 +55,10 @@ ROUTES = {
     f"{ADMIN}/logout": ("POST",),
     f"{ADMIN}/session": READS,
 }
-PREFIXES = (*_BELOW, *(ADMIN + path for path in _BELOW), *EXPORTS)
+HEARTBEAT = f"{ADMIN}/gradio_api/heartbeat/"  # by which Gradio knows when a page that keeps something is closed
+PREFIXES = (*_BELOW, *(ADMIN + path for path in _BELOW), HEARTBEAT, *EXPORTS)
+_ASKED = (f"{ADMIN}/login", f"{ADMIN}/gradio_api/queue/data")  # what a query changes; elsewhere it is not even read
+_MAX_QUERY = 200  # characters
 
 # Gradio builds its templates with `new Function` and its styles inline; nothing may come from another host.
 _POLICY = (
@@ -108,7 +111,9 @@ class Protection:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        query = scope["query_string"] if route_of(scope) in _ASKED else b""
         scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in _NEVER]}
+        scope["query_string"] = query if len(query) <= _MAX_QUERY else b""
         send = self._with_headers(Headers(scope=scope), send)
         if refusal := self._refusal(scope):
             await refusal(scope, receive, send)

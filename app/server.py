@@ -6,19 +6,20 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from prometheus_client import generate_latest
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Mount
 
 from app import metrics
 from app.assets import Assets
 from app.client import is_local
 from app.delivery import VERSION
 from app.intake import Intake, events_of
-from app.light_blocks import lighten
 from app.login import Login
 from app.page_texts import Languages, PageTexts
 from app.pages import Pages
@@ -30,6 +31,7 @@ from app.theme import diptych_theme
 from feedback.report.sections import TAKE
 
 HERE = Path(__file__).parent
+IDLE_SECONDS = 0.05  # between two looks at a queue
 
 
 def build(
@@ -52,13 +54,16 @@ def build(
     server = FastAPI(title="Diptych", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     script = _script("kept.js", "work.js", "testers.js").replace("{VERSION}", VERSION)
     server.add_middleware(PageTexts, script=script)
-    server.add_middleware(GZipMiddleware, minimum_size=10_000, compresslevel=5)  # pages, which Gradio sends as they are
     server.add_middleware(Assets)
     login = Login(password, root_path)
     server.add_middleware(Pages, login=login)
     researchers, testers = ResearchersPage(runtime).blocks, TestersPage(runtime).blocks
-    edited = events_of(researchers, max_bytes=MAX_BODY_BYTES, max_text=MAX_BODY_BYTES)  # a whole study file
-    server.add_middleware(Intake, testers=events_of(testers), researchers=edited, login=login, limits=runtime.limits)
+    edited = events_of(  # a whole study file, and a chat with all that was said in it
+        researchers, max_bytes=MAX_BODY_BYTES, max_text=MAX_BODY_BYTES, max_marks=100_000, max_values=20_000
+    )
+    played = events_of(testers, functions=testers.fns)
+    server.add_middleware(Intake, testers=played, researchers=edited, login=login, limits=runtime.limits)
+    server.add_middleware(GZipMiddleware, minimum_size=10_000, compresslevel=5)  # what nobody has packed yet
     server.add_middleware(Protection, origins=origins)
     server.add_middleware(Languages, runtime=runtime)
 
@@ -100,8 +105,19 @@ def build(
         head=_style("style.css") + script,
         favicon_path=str(HERE / "favicon.svg"), **common,
     )  # fmt: skip
-    lighten(server)
+    for route in server.routes:
+        if isinstance(route, Mount):
+            _calm(route.app)
     return server
+
+
+def _calm(mounted: Any) -> None:
+    """Bound what a page's queue does while nobody asks for anything, and what it keeps."""
+    queue = mounted.get_blocks()._queue
+    # It looks for events a thousand times a second, which is 2% of a core.
+    queue.sleep_when_free = queue.progress_update_sleep_when_free = IDLE_SECONDS
+    # It makes a table of the last 10,000 events after each event, for a dashboard that is not served.
+    queue.ANALYTICS_MAX_EVENTS, queue.ANAYLTICS_CACHE_FREQUENCY = 1, 10**9
 
 
 def _is_bearer(request: Request, token: str) -> bool:

@@ -18,7 +18,7 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from typing import Any
 
@@ -27,10 +27,9 @@ import gradio as gr
 
 from app import markup, metrics
 from app.client import address
-from app.delivery import arguments, read_report, receipt
+from app.delivery import Report, arguments, read_report, receipt
 from app.inputs import as_key, as_question, as_text, as_texts, as_token, as_yes_or_no
 from app.language import consent_language, ntr, said, tr
-from app.light_blocks import LightBlocks
 from app.rounds import Job
 from app.runtime import Runtime
 from app.scenes import Phase, Scene, find_scene
@@ -43,6 +42,7 @@ from training.inference.engines import EngineError
 
 HOLD_SECONDS = 20.0  # so long a request waits for news; proxies end one that is silent for 60
 QUEUE_SECONDS = 0.5  # how often a place in the queue is looked at
+STRANGERS_CHARS = 20_000  # of a report of nobody that is known
 SETUP_SECONDS = 1.5  # how often the page shows how far a training is
 KEPT = {  # what is sent again by itself when the database could not be written
     "vote": mark("Your vote is kept on this page and tried again."),
@@ -52,6 +52,7 @@ KEPT = {  # what is sent again by itself when the database could not be written
 }
 UNWRITABLE = mark("The database cannot be written at the moment.")
 NOT_SAVED = mark("The database cannot be written at the moment, so nothing was saved. Please try again.")
+UNKNOWN = mark("This session is not known here; reload the page to begin again.")
 BROKEN = mark("Something went wrong on our side. Please try again.")
 SURE = {  # what is asked before it is done, and the button that does it
     "finish": (
@@ -72,7 +73,7 @@ class TestersPage(TestersLayout):
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
-        with LightBlocks(title="Diptych", analytics_enabled=False, fill_width=True) as self.blocks:
+        with gr.Blocks(title="Diptych", analytics_enabled=False, fill_width=True) as self.blocks:
             self.lay_out()
             self._connect()
 
@@ -138,7 +139,8 @@ class TestersPage(TestersLayout):
 
         @functools.wraps(handler)
         def handle(*given: Any) -> Updates:
-            report = read_report(given[place])
+            report = self._report(given[0], given[place])
+            given = (*given[:place], report, *given[place + 1 :])
             refused = []
             try:
                 self._must_be_new(as_token(given[0]), report.key)
@@ -169,30 +171,23 @@ class TestersPage(TestersLayout):
 
         @functools.wraps(handler)
         async def handle(*given: Any) -> Updates:
-            *_, client, request = given
-            starts = do == "start" or any(item.get("do") == "start" for item in read_report(client).waiting)
+            *values, client, request = given
+            report = await anyio.to_thread.run_sync(self._report, values[0], client)
+            starts = do == "start" or any(item.get("do") == "start" for item in report.waiting)
             if starts and (delay := self.runtime.limits.delay(address(request))):
                 await asyncio.sleep(delay)
-            return await anyio.to_thread.run_sync(handler, *given)
+            return await anyio.to_thread.run_sync(functools.partial(handler, *values, report, request))
 
         return handle
 
     # -- handlers -----------------------------------------------------------------------------------------------
 
-    def _load(self, token: Any, client: Any, request: gr.Request) -> Updates:
+    def _load(self, token: Any, client: Report, request: gr.Request) -> Updates:
         """Do what the browser has kept since it could not send it, or got no answer; then show where the tester is."""
-        report = read_report(client)
-        updates: Updates = {}
-        done, refused = [], []
-        for item in _with_one_start(report.waiting):
-            outcome = self._do_again(item, as_token(token), request)
-            if self.receipt in outcome:
-                done.append(str(item.get("key")))
-                refused += done[-1:] if "data-refused" in outcome[self.receipt] else []
-            updates |= outcome
+        updates, done, refused = self._catch_up(as_token(token), _with_one_start(client.waiting), request)
         said = updates.get(self.status)
-        shown = merged(self._translate(), self._show(self._scene(as_token(token), report.moved)))
-        if not report.fresh:  # somebody may be writing there, or have been asked whether to finish
+        shown = merged(self._translate(), self._show(self._scene(as_token(token), client.moved)))
+        if not client.fresh:  # somebody may be writing there, or have been asked whether to finish
             shown.pop(self.confirm)
             shown.pop(self.comment, None)
             shown[self.reasons].pop("value", None)
@@ -201,9 +196,29 @@ class TestersPage(TestersLayout):
             updates |= self._show_withdrawn()
         if said:
             updates[self.status] = said
-        if report.invite:  # from the link
-            updates[self.invite] = {**updates.get(self.invite, gr.update()), "value": report.invite}
+        if client.invite:  # from the link
+            updates[self.invite] = {**updates.get(self.invite, gr.update()), "value": client.invite}
         return {**updates, self.receipt: receipt(done, refused)}
+
+    def _catch_up(
+        self, token: str, waiting: Iterable[dict[str, Any]], request: gr.Request
+    ) -> tuple[Updates, list[str], list[str]]:
+        """Do in their order what a browser has kept: what changes, and the keys of what was done, and was refused."""
+        updates: Updates = {}
+        done, refused = [], []
+        known = self.runtime.rounds is None or self._knows(token)
+        for item in waiting:
+            key = str(item.get("key"))
+            if known or item.get("do") == "start":
+                outcome = self._do_again(item, token, request)
+                known = known or self._knows(token)
+            else:  # a stranger's, who may send any number, for which nothing is looked up
+                outcome = {**self._say(tr(UNKNOWN)), self.receipt: receipt([key], [key])}
+            if self.receipt in outcome:
+                done.append(key)
+                refused += done[-1:] if "data-refused" in outcome[self.receipt] else []
+            updates |= outcome
+        return updates, done, refused
 
     def _do_again(self, item: dict[str, Any], token: str, request: gr.Request) -> Updates:
         """What a kept click brings about. With a receipt in it, it need not be sent again."""
@@ -233,7 +248,7 @@ class TestersPage(TestersLayout):
     def _news(self, tester_id: str) -> Updates:
         try:
             return self._show(self._scene(tester_id))
-        except (Refused, DatabaseError, EngineError) as error:
+        except (Refused, DatabaseError, sqlite3.Error, EngineError) as error:
             return self._say(_reason(error))
 
     async def _wait(self, job: Job) -> None:
@@ -246,7 +261,7 @@ class TestersPage(TestersLayout):
         ended.cancel()
 
     def _start(
-        self, token: Any, consent: Any, invite: Any, first: Any, second: Any, client: Any, request: gr.Request
+        self, token: Any, consent: Any, invite: Any, first: Any, second: Any, client: Report, request: gr.Request
     ) -> Updates:
         if consent is not True:
             return self._say(
@@ -261,17 +276,16 @@ class TestersPage(TestersLayout):
             for question, answer in zip(study.background, map(as_text, (first, second)), strict=False)
             if answer
         }
-        report = read_report(client)
-        version = study.consent_version if report.consent is None else report.consent
+        version = study.consent_version if client.consent is None else client.consent
         with self.runtime.limits.counted(address(request)):
             tester = blind_test.enrol(
-                version, answers, as_text(invite, 100), as_token(token) or None, (report.challenge, report.solution),
+                version, answers, as_text(invite, 100), as_token(token) or None, (client.challenge, client.solution),
                 address(request), self.runtime.limits.sessions, consent_language(study),
             )  # fmt: skip
         return {**self._show(self._scene(tester.id)), self.token: tester.id}
 
-    def _send(self, token: Any, key: Any, prompt: Any, client: Any, request: gr.Request) -> Updates:
-        tester_id, once, origin = as_token(token), read_report(client).key, address(request)
+    def _send(self, token: Any, key: Any, prompt: Any, client: Report, request: gr.Request) -> Updates:
+        tester_id, once, origin = as_token(token), client.key, address(request)
         before = self._scene(tester_id)
         follows = before.phase is Phase.VOTE
 
@@ -285,9 +299,9 @@ class TestersPage(TestersLayout):
         shown = {**self._ask(tester_id, ask, origin), self.prompt: ""}
         return shown if follows else {**shown, self.reasons: [], self.comment: ""}
 
-    def _retry(self, token: Any, key: Any, client: Any, request: gr.Request) -> Updates:
+    def _retry(self, token: Any, key: Any, client: Report, request: gr.Request) -> Updates:
         tester_id = as_token(token)
-        once, origin = read_report(client).key, address(request)
+        once, origin = client.key, address(request)
 
         def ask() -> None:
             self._rounds.retry(tester_id, self._own(self._scene(tester_id), key), once, origin)
@@ -296,39 +310,39 @@ class TestersPage(TestersLayout):
 
     def _ask(self, tester_id: str, ask: Callable[[], None], origin: str) -> Updates:
         if not tester_id or self._blind_test.tester(tester_id) is None:  # before any work on what a stranger sends
-            raise Refused("This session is not known here; reload the page to begin again.")
+            raise Refused(UNKNOWN)
         with self.runtime.limits.counted(origin, tester_id):
             ask()
         return self._show(self._scene(tester_id))
 
-    def _stop(self, token: Any, client: Any) -> Updates:
+    def _stop(self, token: Any, client: Report) -> Updates:
         if self.runtime.rounds:
             self.runtime.rounds.stop(as_token(token))
         return {self.stop: gr.skip()}  # the request that waits for the answers shows the rest
 
-    def _vote(self, choice: str, token: Any, key: Any, reasons: Any, comment: Any, client: Any) -> Updates:
-        tester_id, report = as_token(token), read_report(client)
+    def _vote(self, choice: str, token: Any, key: Any, reasons: Any, comment: Any, client: Report) -> Updates:
+        tester_id = as_token(token)
         self._blind_test.vote(
             tester_id, as_key(key), choice, as_texts(reasons), as_text(comment),
-            vote_seconds=report.seconds, client_time=report.time, seen=report.seen, first_seen=report.first,
-            request=report.key,
+            vote_seconds=client.seconds, client_time=client.time, seen=client.seen, first_seen=client.first,
+            request=client.key,
         )  # fmt: skip
         metrics.VOTES.inc()
         return self._show(self._scene(tester_id))
 
-    def _undo(self, token: Any, key: Any, client: Any) -> Updates:
+    def _undo(self, token: Any, key: Any, client: Report) -> Updates:
         tester_id = as_token(token)
-        self._blind_test.undo_vote(tester_id, as_key(key), read_report(client).key)
+        self._blind_test.undo_vote(tester_id, as_key(key), client.key)
         return self._show(self._scene(tester_id), tr("Vote taken back."))
 
-    def _judge(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Any) -> Updates:
+    def _judge(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Report) -> Updates:
         """Whether the better answer is good enough, saved as soon as it is said."""
         tester_id = as_token(token)
         self._explain(tester_id, key, reasons, comment, client, as_yes_or_no(enough))
-        scene = self._scene(tester_id, read_report(client).moved)
+        scene = self._scene(tester_id, client.moved)
         return self._say(markup.status_line(scene)) if scene.key == key else self._show(scene)
 
-    def _remark(self, token: Any, key: Any, reasons: Any, comment: Any, client: Any) -> Updates:
+    def _remark(self, token: Any, key: Any, reasons: Any, comment: Any, client: Report) -> Updates:
         """What was ticked or written, saved when the tester pauses, leaves the box or leaves the page.
 
         The page stays as it is, so that nothing moves under the fingers of who goes on writing.
@@ -336,7 +350,7 @@ class TestersPage(TestersLayout):
         self._explain(as_token(token), key, reasons, comment, client)
         return {}
 
-    def _next(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Any) -> Updates:
+    def _next(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Report) -> Updates:
         tester_id = as_token(token)
         scene = self._scene(tester_id)
         if scene.phase is Phase.VOTED and scene.key == key:
@@ -347,7 +361,7 @@ class TestersPage(TestersLayout):
         return {**self._show(scene), self.reasons: [], self.comment: "", self.prompt: ""}
 
     def _explain(
-        self, tester_id: str, key: Any, reasons: Any, comment: Any, client: Any, enough: bool | None = None
+        self, tester_id: str, key: Any, reasons: Any, comment: Any, client: Report, enough: bool | None = None
     ) -> None:
         """Keep what was ticked or written beside a round: with its vote while that can be, else by itself."""
         said, words = as_texts(reasons), clean(as_text(comment), MAX_COMMENT_CHARS)  # as they are stored
@@ -356,38 +370,37 @@ class TestersPage(TestersLayout):
             vote = scene.battle.vote
             enough = vote.good_enough if enough is None else enough
             if (set(said), words, enough) != (set(vote.reasons), vote.comment, vote.good_enough):
-                once = read_report(client).key
+                once = client.key
                 self._blind_test.explain_vote(tester_id, scene.battle.id, said, words, enough, once)
         else:
             self._blind_test.remark(tester_id, as_key(key), said, words)
 
-    def _reveal(self, token: Any, key: Any, client: Any) -> Updates:
+    def _reveal(self, token: Any, key: Any, client: Report) -> Updates:
         """Where the study shows the models after each vote: show them, after which the vote stays."""
         sides = self._blind_test.reveal(as_token(token), as_key(key))
         a, b = tr(markup.NAMES[sides["left"]]), tr(markup.NAMES[sides["right"]])
         text = tr("A was {a}, B was {b}.", a=a, b=b)
         return {**self._say(text), self.undo: gr.update(visible=False), self.reveal: gr.update(visible=False)}
 
-    def _other(self, token: Any, key: Any, client: Any) -> Updates:
+    def _other(self, token: Any, key: Any, client: Report) -> Updates:
         tester_id = as_token(token)
-        self._blind_test.abandon(tester_id, as_key(key), "another question", read_report(client).key)
+        self._blind_test.abandon(tester_id, as_key(key), "another question", client.key)
         return {**self._show(self._scene(tester_id)), self.reasons: [], self.comment: ""}
 
-    def _ask_first(self, what: str, token: Any, client: Any) -> Updates:
+    def _ask_first(self, what: str, token: Any, client: Report) -> Updates:
         text, yes = SURE[what]
         return {
             self.confirm: gr.update(visible=True), self.confirm_what: what,
             self.confirm_text: f"<p>{escape(tr(text))}</p>", self.confirm_yes: gr.update(value=tr(yes)),
         }  # fmt: skip
 
-    def _go_back(self, token: Any, client: Any) -> Updates:
+    def _go_back(self, token: Any, client: Report) -> Updates:
         return {self.confirm: gr.update(visible=False)}
 
-    def _confirmed(self, token: Any, what: Any, client: Any, request: gr.Request) -> Updates:
+    def _confirmed(self, token: Any, what: Any, client: Report, request: gr.Request) -> Updates:
         tester_id = as_token(token)
-        for item in read_report(client).waiting:  # words that are on their way belong to a round that this may end
-            if item.get("do") != "start":  # which whoever is asked this has done, and which may try a code
-                self._do_again(item, tester_id, request)
+        # Words on their way belong to a round that this may end; a Start has been done, and could try a code here.
+        self._catch_up(tester_id, [item for item in client.waiting if item.get("do") != "start"], request)
         if self.runtime.rounds:
             self.runtime.rounds.stop(tester_id)
         if what == "withdraw":
@@ -397,10 +410,10 @@ class TestersPage(TestersLayout):
         self._blind_test.close(tester_id, "quit")
         return self._show(self._scene(tester_id))
 
-    def _guess(self, answer: str, token: Any, client: Any) -> Updates:
+    def _guess(self, answer: str, token: Any, client: Report) -> Updates:
         tester_id = as_token(token)
         battle = self._blind_test.voted_battle(tester_id)
-        self._blind_test.guess(tester_id, answer, read_report(client).key)
+        self._blind_test.guess(tester_id, answer, client.key)
         scene = self._scene(tester_id)
         right = None
         if battle is not None and answer != "dont_know":
@@ -408,6 +421,16 @@ class TestersPage(TestersLayout):
         return {**self._show(scene), self.thanks: gr.update(visible=True, value=self._thanks(scene, right))}
 
     # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _knows(self, token: str) -> bool:
+        """Whether somebody has begun with this token; also who has withdrawn since, and may have lost the answer."""
+        found = token and (self._blind_test.tester(token) is not None or self._blind_test.has_withdrawn(token))
+        return bool(found)
+
+    def _report(self, token: Any, client: Any) -> Report:
+        """What the page's script tells; of a stranger no more is read than a Start needs."""
+        is_long = isinstance(client, str) and len(client) > STRANGERS_CHARS
+        return read_report("" if is_long and self.runtime.rounds and not self._knows(as_token(token)) else client)
 
     def _scene(self, tester_id: str, moved_on: Any = "") -> Scene:
         return find_scene(self.runtime, tester_id, moved_on)

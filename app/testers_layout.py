@@ -135,9 +135,6 @@ class TestersLayout:
                 )
                 self.comment = gr.Textbox(label=COMMENT, placeholder=STOOD_OUT, elem_id="comment", max_lines=3)
         self.suggestions = html("", elem_id="suggestions", visible=False)
-        # Another study has other choices. What comes is checked by the handlers; Gradio would compare with the first's.
-        for component in (self.reasons, self.enough, *self.background_answers):
-            component.preprocess = _as_it_came  # type: ignore[method-assign]
 
     # -- filling ------------------------------------------------------------------------------------------------------
 
@@ -283,10 +280,6 @@ class TestersLayout:
                 last = self._blind_test.reveal(scene.tester.id, scene.battle.id)
             told = _in_english(compact_html(self.runtime)) if self.runtime.study.show_models else ""
         return markup.thanks(scene, tally, last, guessed_right, self.runtime.kinship) + told
-
-
-def _as_it_came(payload: Any) -> Any:
-    return payload
 
 
 def _in_english(cards: str) -> str:

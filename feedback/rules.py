@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ from .messages import Message, many, mark
 from .study import MAX_PROMPT_CHARS, BackgroundQuestion
 from .study_rules import shown
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # Unicode's Cc but for new lines and tabs
 MAX_COMMENT_CHARS = 2000
 MAX_CHANGES = 50  # votes of one round, the changed ones included
 ROW_CHARS = 200  # what a row counts for, whatever it says
@@ -69,8 +71,7 @@ class QuestionTooLong(Refused):
 def clean(text: str, limit: int) -> str:
     """A text without control characters (new lines and tabs stay) and lone surrogates, trimmed and cut to a length."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
-    kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
-    return kept.strip()[:limit].rstrip()
+    return _CONTROL.sub("", text).strip()[:limit].rstrip()
 
 
 def room(rounds: int, max_turns: int) -> int:
