@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
+import time
 from collections.abc import AsyncIterator
 from html import escape, unescape
 from typing import Any
@@ -21,6 +22,7 @@ from training.inference.engines.spec import MODELS
 NAMES = {"model1": "Model 1", "model2": "Model 2"}
 WHO = {"Model 1": ("model1",), "Model 2": ("model2",), "Both": MODELS}
 POLL_SECONDS = 0.08
+CLEANING_SHARE = 0.05  # of the time that an answer takes: the whole of it is cleaned anew for each look at it
 MAX_TOKENS = 1024
 MAX_CHARS = 20_000  # of a message: to clean it takes 7 ms at most, in the thread that all testers share
 
@@ -36,18 +38,23 @@ class Reply:
         self._thread.start()
 
     def _run(self, messages: list[Message], sampling: Sampling) -> None:
-        raw = ""
+        raw, failure, due = "", "", 0.0
         try:
             if not self._engine.fits(messages, sampling.max_new_tokens):
                 raise EngineError("The conversation is too long for this model; clear it, or ask for fewer tokens.")
             most = longest_answer(sampling.max_new_tokens)
             for piece in self._engine.stream(messages, sampling, self.cancel):
                 raw += piece.text[: most - len(raw)]
-                self.text = clean_answer(raw)
+                if time.monotonic() >= due:
+                    begun = time.thread_time()
+                    self.text = clean_answer(raw)
+                    cost = time.thread_time() - begun
+                    due = time.monotonic() + max(POLL_SECONDS, cost / CLEANING_SHARE)
                 if len(raw) >= most:
                     self.cancel.set()
         except EngineError as error:
-            self.text = f"{self.text}\n[{error}]".strip()
+            failure = f"[{error}]"
+        self.text = "\n".join(filter(None, (clean_answer(raw), failure)))
 
     @property
     def ended(self) -> bool:
@@ -116,20 +123,22 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
             shown[model] = [*shown[model], {"role": "user", "content": escape(text, quote=False)}]
             replies[model] = Reply(runtime, model, first + _plain(shown[model]), sampling)
         emptied: Any = ""  # once: what is typed meanwhile stays
+        seen: dict[str, str] | None = None
         try:
             while True:
                 ended = all(reply.ended for reply in replies.values())
+                texts = {model: reply.text for model, reply in replies.items()}
                 answers = {
-                    model: {"role": "assistant", "content": escape(reply.text, quote=False)}
-                    for model, reply in replies.items()
+                    model: {"role": "assistant", "content": escape(text, quote=False)} for model, text in texts.items()
                 }
                 view = {
                     model: [*shown[model], answers[model]] if model in answers else shown[model] for model in MODELS
                 }
-                yield emptied, *view.values(), gr.skip(), list(replies.values())
-                emptied = gr.skip()
+                if texts != seen:  # the whole conversation goes through Gradio each time
+                    yield emptied, *view.values(), gr.skip(), list(replies.values())
+                    emptied, seen = gr.skip(), texts
                 if ended:
-                    said = "\n".join([text, *(reply.text for reply in replies.values())])
+                    said = "\n".join([text, *texts.values()])
                     yield (emptied, *view.values(), await asyncio.to_thread(where_to_look, said), None)
                     return
                 await asyncio.sleep(POLL_SECONDS)

@@ -32,6 +32,7 @@ from training.inference.openai_events import (
     json_of,
     may_pass,
 )
+from training.inference.patience import Patience, timed
 
 __all__ = [
     "Address", "Busy", "Client", "ForGood", "ServerError", "Text", "TooLong", "Unfinished", "read_spec",
@@ -40,6 +41,8 @@ __all__ = [
 
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 60.0  # the longest wait for the next event, a long prompt included
+LIST_SECONDS = 30.0  # for the list of models, from the first byte to the last
+WHOLE_SECONDS = 90.0  # for an answer that comes as a whole
 ATTEMPTS = 3
 BACK_OFF_SECONDS = 0.5  # doubled after each attempt
 LONGEST_WAIT_SECONDS = 60.0  # a server that asks for more patience is given up
@@ -134,7 +137,7 @@ def read_key(role: str) -> str:
 def connect(address: Address, key: str) -> httpx.Client:
     """A client for a server. Raises ServerError where the environment names a proxy or certificates of no use."""
     try:
-        return httpx.Client(
+        client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
             auth=None if key else address.login,
             timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS),
@@ -143,6 +146,7 @@ def connect(address: Address, key: str) -> httpx.Client:
             # SSL_CERT_FILE, which `trust_env` would switch off with the proxies
             verify=httpx.create_ssl_context() if address.base.startswith("https:") else True,
         )
+        return timed(client)
     except OSError as error:
         raise ServerError(
             f"SSL_CERT_FILE or SSL_CERT_DIR: cannot be read ({error.strerror}); name a PEM file"
@@ -225,7 +229,8 @@ class Client:
     def list_models(self) -> list[dict[str, Any]] | None:
         """What the server lists; None where it has no list. Raises ServerError where nobody answers."""
         try:
-            with self.http.stream("GET", self.address.url("models"), timeout=CONNECT_SECONDS) as response:
+            url = self.address.url("models")
+            with Patience(LIST_SECONDS), self.http.stream("GET", url, timeout=CONNECT_SECONDS) as response:
                 if response.is_server_error and response.status_code != 501:
                     response.raise_for_status()
                 if response.status_code in (401, 403):
@@ -290,7 +295,7 @@ class Client:
         )
         body = self._in_form({"model": self.model, **fields})
         try:
-            with self.http.stream("POST", url, json=body) as response:
+            with Patience(WHOLE_SECONDS), self.http.stream("POST", url, json=body) as response:
                 self._check(response, body)
                 content = json_of(response)
         except _Adapted:
@@ -304,9 +309,12 @@ class Client:
     def _events(self, endpoint: str, fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
         body = self._in_form(fields)
         try:
-            with self.http.stream("POST", self.address.url(endpoint), json=body) as response:
+            url = self.address.url(endpoint)
+            with Patience(SILENCE_SECONDS) as patience, self.http.stream("POST", url, json=body) as response:
                 self._check(response, body)
-                yield from events(response)
+                for event in events(response):
+                    yield event
+                    patience.renew()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Busy(plain(error), gone=True) from None
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 
 MOST_BYTES = 16 << 20  # of one event, or of a body
-MOST_SECONDS = 30.0  # for a body that is no stream, however slowly it is sent
 MOST_TOKENS = 10_000_000  # of an answer; a server that counts more has miscounted
 TOO_LONG = re.compile(
     r"context[ _-]?(?:length|size|window|limit)|n_ctx|too long|too many tokens|maximum.{0,20}length"
@@ -186,11 +184,11 @@ def _event(response: httpx.Response, kind: str, data: bytes) -> dict[str, Any]:
 
 def beginning(response: httpx.Response, most: int) -> bytes:
     """A body, of which no more than so many bytes are read; whoever sends it may never end."""
-    parts, size, deadline = list[bytes](), 0, time.monotonic() + MOST_SECONDS
+    parts, size = list[bytes](), 0
     for chunk in response.iter_bytes():
         parts.append(chunk)
         size += len(chunk)
-        if size > most or time.monotonic() > deadline:
+        if size > most:
             break
     return b"".join(parts)[:most]
 

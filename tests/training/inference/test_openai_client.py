@@ -252,17 +252,58 @@ def test_a_body_without_end_is_read_no_further_than_it_is_wanted(head: str, unit
         assert time.process_time() - begun < 5
 
 
-def test_a_body_that_comes_drop_by_drop_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.inference.openai_events.MOST_SECONDS", 0.3)
+DROPS = {  # what comes before them, and one of them
+    "headers": (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+    "one header after the other": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+    "answers that announce another": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "a body": (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", b" "),
+    "the length of a chunk": (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1;x=", b"x"
+    ),
+    "a refusal": (b"HTTP/1.1 503 Busy\r\n\r\n", b" "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("asked", "drops"),
+    [
+        (asked, drops)
+        for asked in ("models", "chat", "completions")
+        for drops in DROPS
+        if (asked, drops) != ("chat", "a body")  # which may be a long answer: the engine has a time for it
+    ],
+)
+def test_what_comes_drop_by_drop_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, asked: str, drops: str) -> None:
+    for name in ("LIST_SECONDS", "WHOLE_SECONDS", "SILENCE_SECONDS"):
+        monkeypatch.setattr(f"training.inference.openai_client.{name}", 0.3)
+    monkeypatch.setattr("training.inference.openai_client.ATTEMPTS", 1)
+    first, drop = DROPS[drops]
 
     def drip(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
-        while True:
-            connection.sendall(b" ")
+        connection.sendall(first)
+        for _ in range(500):  # ten seconds
+            connection.sendall(drop)
             time.sleep(0.02)
 
-    with dribbling(drip) as port, pytest.raises(ServerError, match="no OpenAI-compatible server"):
-        Client(f"http://127.0.0.1:{port}/v1", "m").list_models()
+    with dribbling(drip) as port:
+        client, begun = Client(f"http://127.0.0.1:{port}/v1", "m"), time.monotonic()
+        with pytest.raises(ServerError):
+            client.list_models() if asked == "models" else say(client) if asked == "chat" else client.post("x", {})
+        assert time.monotonic() - begun < 5
+
+
+def test_a_stream_may_take_longer_than_a_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.inference.openai_client.SILENCE_SECONDS", 0.8)
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        for word in ("one", "two", "three", "four", "five", "six"):
+            time.sleep(0.25)
+            connection.sendall(delta(content=word).encode())
+        connection.sendall(f"{END}data: [DONE]\n\n".encode())
+
+    with dribbling(send) as port:
+        assert say(Client(f"http://127.0.0.1:{port}/v1", "m")) == "onetwothreefourfivesix"
 
 
 def test_one_look_at_a_server_that_hangs_is_enough() -> None:

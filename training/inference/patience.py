@@ -1,0 +1,70 @@
+"""How long a server may take in all. httpx bounds each single read, so who sends a byte now and then is never late."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import httpcore
+import httpx
+
+_thread = threading.local()  # `patience`: of what this thread is reading
+
+
+class Patience:
+    """Within it, what a thread reads through a client that is :func:`timed` has so many seconds in all."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._before: Patience | None = None
+        self.renew()
+
+    def renew(self) -> None:
+        """As many seconds again: something has come."""
+        self._until = time.monotonic() + self._seconds
+
+    def left(self) -> float:
+        """Seconds that are left. Raises httpcore.ReadTimeout."""
+        seconds = self._until - time.monotonic()
+        if seconds <= 0:
+            raise httpcore.ReadTimeout(f"no answer within {self._seconds:g} s")
+        return seconds
+
+    def __enter__(self) -> Patience:
+        self._before = getattr(_thread, "patience", None)
+        _thread.patience = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if getattr(_thread, "patience", None) is self:  # a generator may be closed in another thread
+            _thread.patience = self._before
+
+
+def timed(client: httpx.Client) -> httpx.Client:
+    """Let the connections that a client opens, directly or by a proxy, end with the patience of who reads."""
+    for transport in (client._transport, *client._mounts.values()):
+        if isinstance(transport, httpx.HTTPTransport):
+            transport._pool._network_backend = _Backend()  # httpx has no argument for it
+    return client
+
+
+class _Backend(httpcore.SyncBackend):
+    def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        return _Stream(super().connect_tcp(*args, **options))
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+        self.write, self.close, self.get_extra_info = stream.write, stream.close, stream.get_extra_info  # type: ignore[method-assign]
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        patience: Patience | None = getattr(_thread, "patience", None)
+        if patience is not None:
+            left = patience.left()
+            timeout = left if timeout is None else min(timeout, left)
+        return self._stream.read(max_bytes, timeout)
+
+    def start_tls(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        return _Stream(self._stream.start_tls(*args, **options))
