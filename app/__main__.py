@@ -17,7 +17,6 @@ from pathlib import Path
 from diptych import command, lacking
 from feedback import __version__
 from training.common import checkpoint_folder, cli
-from training.common.files import file_sha256
 
 VOTES = "feedback.__main__"
 COMMANDS = {
@@ -107,8 +106,7 @@ def version() -> str:
         if weights is None:
             lines.append(f"{model} none in {folder}")
         else:
-            digest = checkpoint_folder.checksum(weights) if weights.is_dir() else file_sha256(weights)
-            lines.append(f"{model} {weights} sha256 {digest}")
+            lines.append(f"{model} {weights} sha256 {checkpoint_folder.served_sha256(weights)['sha256']}")
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from app.gate import report_of
 from app.model_files import home
-from feedback.versions import improved
+from feedback.versions import WEIGHTS, improved
 from training.common.checkpoint_folder import report_in
 from training.inference.engines.spec import MODELS
 
@@ -83,8 +83,8 @@ def _parent(improvement: Improvement) -> Path | None:
 
 def is_made_of(spec: str, parent: Mapping[str, Any]) -> bool:
     """Whether the model of a SPEC learned from votes, once or more, on what an engine describes as `parent`."""
-    sha256 = parent.get("sha256")
-    return bool(sha256) and any(made_of.get("sha256") == sha256 for made_of in _ancestors(spec))
+    hashes = [parent[key] for key in ("sha256", WEIGHTS) if parent.get(key)]
+    return any(made_of.get("sha256") in hashes for made_of in _ancestors(spec))
 
 
 def _ancestors(spec: str) -> Iterator[Mapping[str, Any]]:

@@ -14,18 +14,22 @@ from .assignment import BLOCK_SIZE
 from .rules import RefusedCall
 from .study import OWN_CATEGORY, Study
 from .study_rules import shown
+from .versions import as_before
 
 PRIMARY_STATISTIC = "tester-mean preference, t interval"
 
 
 def register(connection: sqlite3.Connection, study: Study, models: Mapping[str, Any], now: str) -> sqlite3.Row:
-    """Find a study by its settings and models, or write it down with a new secret; returns its row."""
-    description = json.dumps(models, sort_keys=True, ensure_ascii=False, default=str)
-    models_hash = hashlib.sha256(description.encode()).hexdigest()
+    """Find a study by its settings and models, or write it down with a new secret; returns its row.
+
+    A study that an earlier release began goes on where it knows nothing else of the models than what is here.
+    """
     find = "SELECT * FROM studies WHERE study_hash = ? AND models_hash = ?"
-    found: sqlite3.Row | None = connection.execute(find, [study.hash, models_hash]).fetchone()
-    if found is not None:
-        return found
+    description, models_hash = _described(models)
+    for known in (models_hash, _described(as_before(models))[1]):
+        found: sqlite3.Row | None = connection.execute(find, [study.hash, known]).fetchone()
+        if found is not None:
+            return found
     secret = secrets.token_hex(32)
     row = {
         "label": f"{study.name}#{hashlib.sha256((study.hash + models_hash).encode()).hexdigest()[:8]}",
@@ -57,6 +61,12 @@ def register(connection: sqlite3.Connection, study: Study, models: Mapping[str, 
     )
     inserted: sqlite3.Row = connection.execute(find, [study.hash, models_hash]).fetchone()
     return inserted
+
+
+def _described(models: Mapping[str, Any]) -> tuple[str, str]:
+    """The models' descriptions as JSON, and its hash."""
+    description = json.dumps(models, sort_keys=True, ensure_ascii=False, default=str)
+    return description, hashlib.sha256(description.encode()).hexdigest()
 
 
 def earlier(connection: sqlite3.Connection, study: sqlite3.Row) -> sqlite3.Row | None:

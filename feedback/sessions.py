@@ -80,10 +80,10 @@ class Sessions:
             raise ValueError(f"models = {sorted(models)} must be described as model1 and model2")
         self.database = database
         self.study = study
-        self.models = {model: dict(models[model]) for model in MODELS}
         self._clock = clock
         with self._write() as connection:
-            self._study = register(connection, study, self.models, self._now())
+            self._study = register(connection, study, {model: dict(models[model]) for model in MODELS}, self._now())
+        self.models: dict[str, dict[str, Any]] = json.loads(self._study["models"])
 
     @property
     def label(self) -> str:

@@ -1,7 +1,7 @@
-"""Which weights answered in a study: each model by the SHA-256 of what was loaded, so that votes on two versions of
-one model are never taken for votes on one.
+"""Which models answered in a study: each by the SHA-256 of what was loaded, so that votes on two versions of one model
+are never taken for votes on one.
 
-A study has the two versions that it was begun with; other weights begin another study (`registry.register`).
+A study has the two versions that it was begun with; others begin another study (`registry.register`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,20 @@ UNKNOWN = ""  # of a server, which tells no weights
 NAMES = {"model1": "Model 1", "model2": "Model 2"}
 IMPROVES = "improves"
 """Key in the description of a model that was made from the other one of its study by learning from votes."""
+
+
+WEIGHTS = "weights_sha256"
+"""Key of the hash by which earlier releases knew a model that is a folder: of its weights, without its tokenizer and
+settings."""
+
+
+def as_before(models: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The description of both models as earlier releases wrote it into a study."""
+    found = {}
+    for model, told in models.items():
+        found[model] = {**told, "sha256": told[WEIGHTS]} if WEIGHTS in told else dict(told)
+        found[model].pop(WEIGHTS, None)
+    return found
 
 
 def version(description: Mapping[str, Any]) -> str:

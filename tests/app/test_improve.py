@@ -206,7 +206,7 @@ def trained(tmp_path: Path, demo_model1: Run) -> Path:
             shutil.copy(demo_model1.folder / name, place)
     with (new / "model.gguf").open("ab") as file:
         file.write(b"\0")
-    parent = {"path": str(folder), "sha256": served_sha256(folder / "model.gguf")}
+    parent = {"path": str(folder), "sha256": served_sha256(folder / "model.gguf")["sha256"]}
     report = demo_model1.report | {"improvement": improvement(parent=parent, questions=["p1"])}
     (new / "training_report.json").write_text(json.dumps(report))
     return folder

@@ -134,6 +134,7 @@ def test_the_versions_of_a_model_are_found_and_known_by_what_they_were_made_of(t
     assert not is_made_of(str(grandchild), {"sha256": "e" * 64})
     (folder / "training_report.json").write_text("{}")
     assert is_made_of(made, {"sha256": "f" * 64})
+    assert is_made_of(made, {"sha256": "e" * 64, "weights_sha256": "f" * 64}), "votes of an earlier release"
     assert not is_made_of(made, {"sha256": "e" * 64})
     assert not is_made_of(made, {"kind": "openai"})
     assert not is_made_of(str(folder), {"sha256": "f" * 64})

@@ -142,3 +142,30 @@ def test_nothing_is_claimed_while_the_anytime_interval_holds_a_half(
     sentence = answer(result, 0.05, improved)
     assert sentence.startswith(said)
     assert sentence.endswith("go on." if said.startswith("No") else "enough to stop.")
+
+
+def test_a_study_of_an_earlier_release_goes_on_and_a_newer_one_knows_the_tokenizer(tmp_path: Path) -> None:
+    """Earlier releases knew a folder by its weights alone; nothing else than what they wrote down is known of them."""
+    database, weights = Database(tmp_path / "votes.db"), "4" * 64
+    old = begin(database, OLD, weights)
+    vote_for(old, old.enrol("1").id, ["model1"])
+    rows = "SELECT models, models_hash FROM studies"
+    told = [tuple(row) for row in database.connection.execute(rows)]
+    now = begin(database, OLD, BASE, weights_sha256=weights)
+    assert now.label == old.label
+    assert now.models == old.models
+    assert [tuple(row) for row in database.connection.execute(rows)] == told, "exports stay what they were"
+    assert begin(database, OLD, BASE, weights_sha256="5" * 64).label != old.label, "other weights"
+
+
+def test_another_tokenizer_begins_another_study(tmp_path: Path) -> None:
+    database, weights = Database(tmp_path / "votes.db"), "4" * 64
+    first = begin(database, OLD, BASE, weights_sha256=weights)
+    vote_for(first, first.enrol("1").id, ["model1"])
+    second = begin(database, OLD, NEW, weights_sha256=weights)
+    assert first.label != second.label
+    assert "Model 2 was model.gguf (sha256:2222222222222222) and is model.gguf (sha256:3333333333333333)" in (
+        second.apart_from
+    )
+    assert begin(database, OLD, BASE, weights_sha256=weights).label == first.label
+    assert main(["check", "--db", str(database.path)]) == 0

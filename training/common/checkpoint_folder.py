@@ -43,6 +43,12 @@ TO_MEASURE = (HERE, PT, FINAL, HF, GGUF)
 TO_EXPORT = (PT, FINAL, HERE)
 IN_HF_FORM = (HF, FINAL, HERE)
 
+BESIDE_WEIGHTS = (
+    *(CONFIG, "generation_config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "chat_template*"),
+    *("vocab*", "merges.txt", "spiece.model"),
+)
+"""What decides the answers of a folder in Hugging Face's form beside its weights."""
+
 FILES = (
     *(PT, "tokenizer.new", TOKENIZER, GGUF, "README.md", CURVES),
     *(METRICS, REPORT, "data_card.json", "data_card.md", TRAINED_ON),
@@ -99,17 +105,27 @@ def weights_in(folder: Path) -> list[Path]:
     return next((files for files in found if files), [])
 
 
-def served_sha256(path: Path) -> str:
-    """The hash under which votes know what answers from a file or folder: of its weights alone."""
-    weights = weights_in(path) if path.is_dir() else [path]
-    return file_sha256(weights[0]) if len(weights) == 1 else checksum(path)
+def served_sha256(path: Path) -> dict[str, str]:
+    """The hashes under which votes know what answers from a file or folder.
+
+    ``sha256`` is of all that decides the answers. A GGUF holds that in one file; so does a `.pt`, which knows the hash
+    of its tokenizer. Of a folder with one file of weights, votes of earlier releases know ``weights_sha256``.
+    """
+    weights = weights_in(path) if path.is_dir() else []
+    if len(weights) != 1:
+        return {"sha256": checksum(path) if path.is_dir() else file_sha256(path)}
+    of_weights = file_sha256(weights[0])
+    others = sorted({file for pattern in BESIDE_WEIGHTS for file in path.glob(pattern) if file.is_file()})
+    told = [f"{of_weights}  weights", *(f"{file_sha256(file)}  {file.name}" for file in others)]
+    return {"sha256": hashlib.sha256("\n".join(told).encode()).hexdigest(), "weights_sha256": of_weights}
 
 
 def holds_version(folder: Path, version: str) -> bool | None:
-    """Whether a folder has weights of this version, such as ``sha256:3f2a91c0b7e1d604``; None where it has none."""
+    """Whether a folder has a model of this version, such as ``sha256:3f2a91c0b7e1d604``; None where it has none."""
     found = [folder / name for name in TO_SERVE if form_of(folder / name)]
     digits = version.removeprefix("sha256:")
-    return any(served_sha256(path).startswith(digits) for path in found) if found else None
+    hashes = (known for path in found for known in served_sha256(path).values())
+    return any(known.startswith(digits) for known in hashes) if found else None
 
 
 def checksum(path: Path) -> str:

@@ -22,7 +22,7 @@ from training.common.checkpoint_folder import (
     find,
     form_of,
     report_in,
-    weights_in,
+    served_sha256,
 )
 from training.common.files import file_sha256, new_file
 from training.common.progress import Progress
@@ -103,7 +103,7 @@ def find_parent(spec: str, progress: Progress) -> Parent:
         folder = Path(source_of(spec, progress))
         if not folder.is_dir():
             raise CheckpointError(f"{spec} comes from the Hub; fine-tune it first, or put its files into a folder")
-        hashes = {HERE: _served(folder)}
+        hashes = _served(folder, HERE)
         if KNOWN[spec].in_wheel:
             hashes[GGUF] = file_sha256(smollm2_gguf(progress))
         return Parent(spec, folder, None, {}, hashes)
@@ -144,18 +144,19 @@ def _must_be_exact(folder: Path) -> None:
         )
 
 
-def _served(folder: Path) -> str:
-    """The hash under which the app knows a folder in Hugging Face's form."""
-    files = weights_in(folder)
-    return file_sha256(files[0]) if len(files) == 1 else checksum(folder)
+def _served(path: Path, name: str) -> dict[str, str]:
+    """The hashes under which votes know a form, that of earlier releases under a name of its own."""
+    hashes = served_sha256(path)
+    found = {name: hashes["sha256"]}
+    return found | {f"{name}, weights alone": hashes["weights_sha256"]} if "weights_sha256" in hashes else found
 
 
 def _hashes(home: Path, weights: Path) -> dict[str, str]:
-    found = {name: file_sha256(home / name) for name in (PT, GGUF) if (home / name).is_file()}
-    found |= {name: _served(home / name) for name in (FINAL, HF) if form_of(home / name) == "transformers"}
-    if weights == home:
-        found[HERE] = _served(home)
-    return found
+    found: dict[str, str] = {}
+    for name in (PT, GGUF, FINAL, HF):
+        if form_of(home / name):
+            found |= _served(home / name, name)
+    return found | _served(home, HERE) if weights == home else found
 
 
 @dataclass(frozen=True)

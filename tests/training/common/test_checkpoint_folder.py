@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,10 +24,12 @@ from training.common.checkpoint_folder import (
     checksum,
     find,
     form_of,
+    holds_version,
     home_of,
     in_words,
     read_report,
     report_in,
+    served_sha256,
     weights_in,
 )
 
@@ -81,3 +84,40 @@ def test_the_hash_follows_the_tokenizer_and_the_folder_s_files(tmp_path: Path) -
     (folder / "model.safetensors").write_text("weights")
     assert checksum(folder) != before
     assert weights_in(folder) == [folder / "model.safetensors"]
+
+
+DECIDES = (
+    CONFIG,
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "merges.txt",
+)
+
+
+@pytest.mark.parametrize("changed", DECIDES)
+def test_a_version_is_of_all_that_decides_the_answers(changed: str, tmp_path: Path) -> None:
+    """Votes on two chat templates would else be counted as votes on one model."""
+    folder = put(tmp_path, FINAL)
+    for name in DECIDES[1:]:
+        (folder / name).write_text("{}")
+    (folder / "model.safetensors").write_text("weights")
+    before = served_sha256(folder)
+    for stranger in ("README.md", "notes.txt", "training_report.json", ".hidden"):
+        (folder / stranger).write_text("else")
+    assert served_sha256(folder) == before
+    (folder / changed).write_text('{"other": 1}')
+    after = served_sha256(folder)
+    assert after["sha256"] != before["sha256"]
+    assert after["weights_sha256"] == before["weights_sha256"]
+    assert holds_version(tmp_path, f"sha256:{after['sha256'][:16]}")
+    assert holds_version(tmp_path, f"sha256:{after['weights_sha256'][:16]}"), "as earlier releases knew it"
+    assert not holds_version(tmp_path, f"sha256:{before['sha256'][:16]}")
+
+
+@pytest.mark.parametrize("name", [PT, GGUF])
+def test_a_file_that_holds_all_is_known_by_itself(name: str, tmp_path: Path) -> None:
+    path = put(tmp_path, name)
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    assert served_sha256(path) == {"sha256": hashlib.sha256(b"{}").hexdigest()}

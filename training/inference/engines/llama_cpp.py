@@ -213,7 +213,7 @@ class LlamaCpp:
 
     def describe(self) -> dict[str, str]:
         """Kind, name and SHA-256 of the file; its folder is left out, so that moving it does not begin a new study."""
-        return {"kind": "llama.cpp", "source": self.path.name, "sha256": served_sha256(self.path)}
+        return {"kind": "llama.cpp", "source": self.path.name, **served_sha256(self.path)}
 
     def count(self, text: str) -> int:
         """Tokens of a text."""

@@ -224,8 +224,8 @@ class HuggingFace(_Batched):
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
 
     def describe(self) -> dict[str, str]:
-        """Kind, the folder's name and the SHA-256 of the weights."""
-        return {"kind": "transformers", "source": self.path.name, "sha256": served_sha256(self.path)}
+        """Kind, the folder's name and the SHA-256 of what decides its answers."""
+        return {"kind": "transformers", "source": self.path.name, **served_sha256(self.path)}
 
 
 class TrainedFromScratch(_Batched):
@@ -252,7 +252,7 @@ class TrainedFromScratch(_Batched):
 
     def describe(self) -> dict[str, str]:
         """Kind, name and SHA-256 of the file; its folder is left out, so that moving it does not begin a new study."""
-        return {"kind": "pytorch", "source": self.path.name, "sha256": served_sha256(self.path)}
+        return {"kind": "pytorch", "source": self.path.name, **served_sha256(self.path)}
 
 
 def _device(torch: Any) -> str:
