@@ -31,7 +31,7 @@ _MARKS = (
 )
 # Words that do the same. They may be an answer's own, so both have to be there.
 _WORDS = (
-    (r"analysis(?=[A-Z\n])", r"assistantfinal"),  # where a server has taken the marks out
+    (r"(?:assistantanalysis|analysis(?=[A-Z\n]))", r"assistantfinal"),  # where a server has taken the marks out
     (r"Here(?:'s|\u2019s| is) my thought process:", r"Here(?:'s|\u2019s| is) my response:"),
     (r"Here are my reasoning steps:", r"(?=\[BEGIN FINAL RESPONSE\])"),
     (r"#+ Thinking[ \t]*\n", r"\n#+ Final (?:Response|Answer)[ \t]*\n"),

@@ -95,6 +95,7 @@ def test_a_question_about_marks_of_a_chat_is_asked_as_it_is() -> None:
         "<think type='x'>secret</think>\nAnswer",
         "<scratchpad>secret</scratchpad>Answer",
         "analysisThe user asks for a secret.assistantfinalAnswer",
+        "assistantanalysishm, a secretassistantfinalAnswer",
         "I will keep the secret.</think>\n\nAnswer",
         "secret</think>Answer",
         "secret </think>\n\nAnswer",

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 MOST_BYTES = 16 << 20  # of one event, or of a body
+LONG_PIECE = 40  # characters; that a piece repeats all that came before is no chance from there on
 MOST_TOKENS = 10_000_000  # of an answer; a server that counts more has miscounted
 TOO_LONG = re.compile(
     r"context[ _-]?(?:length|size|window|limit)|n_ctx|too long|too many tokens|maximum.{0,20}length"
@@ -90,8 +91,11 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
     LF or CR alone: U+2028 and U+0085, at which `iter_lines` ends one too, may stand in a JSON text.
     """
     kind, data, whole = "", list[bytes](), b""
+    words: bytes | None = b""  # what comes before the first event and is none
     for line in _lines(response):
         if line is None or (line and not (whole or data or _BEGINS.match(line))):
+            if words == b"" and line and not _FIELD.match(line):
+                words = line
             yield {}
         elif whole or (not data and line.lstrip().startswith((b"{", b"["))):
             whole += line + b"\n"
@@ -105,6 +109,7 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
                 " the address and the connection"
             )
         elif not line and data:
+            words = None
             for text in _apart(data):
                 event = _event(response, kind, text)
                 yield event
@@ -113,6 +118,9 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
             kind, data = "", []
         if len(whole) + sum(map(len, data)) > MOST_BYTES:
             raise ServerError(f"an event of more than {MOST_BYTES >> 20} MB; check the server")
+    sentence = (words or b"").decode("utf-8", "replace")[:200]
+    if sentence.isprintable() and sentence and not whole:  # in the place of an answer
+        yield {"message": sentence}
     if texts := _apart(whole.splitlines()) if whole.strip() else []:
         for text in texts:
             yield _event(response, "", text)
@@ -120,6 +128,7 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
             yield {"done": True}
 
 
+_FIELD = re.compile(rb"\s*$|:|\w+:")
 _BEGINS = re.compile(rb"\s*[{\[<]|data:|event:")
 
 
@@ -220,27 +229,46 @@ class Text:
         self.thinks = False  # the model has thought, in a field of its own
         self._chose = self._said = False  # something had the form of an answer; something came at all
         self._half = ""
+        self._index: Any = None  # of several answers, the one that came first
+        self._came = list[str]()
+        self._odd = ""  # the first event that has the form of no answer
 
     def read(self, event: dict[str, Any]) -> str:
         """What an event adds. Raises ServerError where it reports an error."""
-        choice = _first(event.get("choices"))
-        if (error := _error(event) or _error(choice)) is not None:
+        choice = self._choice(event.get("choices"))
+        error = _error(event) or _error(choice)
+        if error is not None and (self.empty or not self.finish):  # what fails behind a whole answer is not the answer
             raise _reported(error)
         self.done = self.done or event.get("done") is True
         self._chose = self._chose or bool(choice)
         self._said = self._said or bool(event)
+        self._odd = self._odd or ("" if choice or not event else json.dumps(event, ensure_ascii=False)[:160])
         usage = _object(event.get("usage"))
         self.total = _count(usage.get("completion_tokens"), self.total)
         self.asked = _count(usage.get("prompt_tokens"), self.asked)
         self.finish = str(choice.get("finish_reason") or self.finish)
-        part = _object(choice.get("delta")) or _object(choice.get("message"))
+        # A message behind the pieces that it is made of says them again, and so does a last piece that is all of them.
+        part = _object(choice.get("delta")) or ({} if self._came else _object(choice.get("message")))
         self.thinks = self.thinks or any(part.get(name) for name in _THOUGHTS)
         said = _content(part.get("content")) or _content(part.get("refusal")) or _content(choice.get("text"))
+        if choice.get("finish_reason") and len(said) >= LONG_PIECE and said == "".join(self._came):
+            said = ""
+        self._came += [said] if said else []
         text = self._half + said
         self._half = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" and not self.done else ""
         text = text[: len(text) - len(self._half)].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         self.empty = self.empty and not text.strip()
         return text
+
+    def _choice(self, choices: Any) -> dict[str, Any]:
+        """Of the answers that an event adds to, the one that is read; nobody asked for a second one."""
+        for choice in choices if isinstance(choices, list) else []:
+            index = _object(choice).get("index")
+            if self._index is None:
+                self._index = index
+            if choice and index in (None, self._index):
+                return _object(choice)
+        return {}
 
     @property
     def cut(self) -> bool:
@@ -259,9 +287,9 @@ class Text:
         if self.empty and self.finish in ("tool_calls", "function_call"):
             raise ForGood("the model called a tool in place of answering; serve it without tools")
         if self._said and not self._chose:
-            raise ServerError(
+            raise (ForGood if is_for_good(self._odd) else ServerError)(
                 "the server's answer has no choices, as one of OpenAI's interface; check the address (it usually ends"
-                " in /v1) and the server"
+                f" in /v1) and the server; it says: {self._odd}"
             )
         if not self.finish and not self.done:
             raise ServerError("the answer broke off; check the server")
@@ -270,10 +298,6 @@ class Text:
 
 
 _THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
-
-
-def _first(choices: Any) -> dict[str, Any]:
-    return _object(choices[0]) if isinstance(choices, list) and choices else {}
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -317,8 +341,12 @@ def _content(content: Any) -> str:
         return content
     parts = content if isinstance(content, list) else []
     return "".join(
-        part if isinstance(part, str) else str(part.get("text") or "")
+        part if isinstance(part, str) else str(part.get("text") or part.get("refusal") or "")
         for part in parts
         if isinstance(part, str)
-        or (isinstance(part, dict) and part.get("type", "text") in ("text", "output_text") and not part.get("thought"))
+        or (
+            isinstance(part, dict)
+            and part.get("type", "text") in ("text", "output_text", "refusal")
+            and not part.get("thought")
+        )
     )

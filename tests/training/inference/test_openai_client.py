@@ -62,6 +62,13 @@ def delta(**fields: Any) -> str:
 
 
 END = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+LINE = "A sentence that is long enough to be told apart from chance."
+
+
+def choice(**fields: Any) -> str:
+    return f"data: {json.dumps({'choices': [fields]})}\n\n"
+
+
 WHOLE = {"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]}
 
 
@@ -92,6 +99,12 @@ WHOLE = {"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]
         (sse(delta(content=[{"text": "I am GPT", "thought": True}, {"text": "a"}]), END), "a"),
         (sse(delta(content="a"), 'data: {"choices":[{"delta":null,"finish_reason":"end_turn"}]}\n\n'), "a"),
         (sse('data: {"choices":[{"delta":{},"finish_reason":"MAX_TOKENS"}]}\n\n', "data: [DONE]\n\n"), ""),
+        (sse(delta(content="a"), delta(content="b"), choice(message={"content": "ab"}, finish_reason="stop")), "ab"),
+        (sse(delta(content=LINE), choice(delta={"content": LINE}, finish_reason="stop")), LINE),
+        (sse(delta(content="ha"), choice(delta={"content": "ha"}, finish_reason="stop")), "haha"),
+        (sse(*(choice(index=n, delta={"content": c}) for n, c in ((0, "a"), (1, "X"), (0, "b"), (1, "Y"))), END), "ab"),
+        (sse(delta(content=[{"type": "refusal", "refusal": "I cannot say."}]), END), "I cannot say."),
+        (sse(delta(content="a"), END, 'data: {"error":{"message":"no usage"}}\n\n'), "a"),
         ((200, JSON, json.dumps([WHOLE]).encode()), "whole"),
         ((200, {}, json.dumps(WHOLE, indent=1).encode()), "whole"),
         ((200, SSE, b"\xef\xbb\xbf" + json.dumps(WHOLE).encode()), "whole"),
@@ -146,6 +159,9 @@ LONG = "This model's maximum context length is 2048 tokens."
         (sse(END.replace("stop", "refusal")), ForGood, "without a word .*refusal"),
         (sse('data: {"type":"response.output_text.delta","delta":"Hi"}\n\n'), ServerError, "no choices.*/v1"),
         ((200, JSON, b"{}"), ServerError, "no choices.*/v1"),
+        ((200, JSON, b'{"error_code":17,"error_msg":"daily limit"}'), ServerError, 'no choices.*it says.*daily limit'),
+        ((200, JSON, b'{"choices":null,"base_resp":{"status_msg":"insufficient balance"}}'), ForGood, "insufficient b"),
+        ((200, {"Content-Type": "text/plain"}, b"Too many users"), ServerError, "reports: Too many users"),
         ((200, JSON, b'{"message":{"content":"Hi"},"done":true}'), ServerError, "no choices.*/v1"),
         (sse(delta(tool_calls=[{}]), END.replace("stop", "tool_calls")), ForGood, "tool"),
         (sse("data: " + "[" * 100_000 + "\n\n"), ServerError, "not JSON"),
