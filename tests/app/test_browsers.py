@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from app import markup
 from tests.app.chat_server import ChatServer
 from tests.app.serving import App
 from tests.app.visitor import Visitor
@@ -210,3 +214,67 @@ def test_what_others_have_left_in_the_storage_stops_nothing(browser: Browser, ap
 def test_without_javascript_there_is_a_sentence(browser: Browser, app: App) -> None:
     with Visitor(browser, app.url, java_script_enabled=False) as visitor:
         assert "This page needs JavaScript" in visitor.page.inner_text("body")
+
+
+def test_an_enter_that_ends_a_composition_sends_nothing(browser: Browser, app: App) -> None:
+    """Japanese, Chinese and Korean are typed by composition: its Enter takes a proposal, only the next one sends."""
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        visitor.consent()
+        before = app.rows("SELECT COUNT(*) FROM turns")
+        page.click("#prompt textarea")
+        keyboard = page.context.new_cdp_session(page)
+        keyboard.send("Input.imeSetComposition", {"text": "むずかしい", "selectionStart": 5, "selectionEnd": 5})
+        for key, code in (("Process", 229), ("Enter", 229)):  # Chromium and Firefox; Safari
+            for kind in ("rawKeyDown", "keyUp"):
+                keyboard.send(
+                    "Input.dispatchKeyEvent",
+                    {"type": kind, "key": key, "code": "Enter", "windowsVirtualKeyCode": code},
+                )
+        page.evaluate(
+            "document.querySelector('#prompt textarea').dispatchEvent(new KeyboardEvent('keydown',"
+            " {key: 'Enter', code: 'Enter', isComposing: true, bubbles: true, cancelable: true}))"
+        )
+        keyboard.send("Input.insertText", {"text": "難しい質問ですか"})
+        page.wait_for_timeout(500)
+        assert page.input_value("#prompt textarea") == "難しい質問ですか"
+        assert app.rows("SELECT COUNT(*) FROM turns") == before
+        page.keyboard.press("Enter")
+        visitor.wait_for_vote()
+        assert app.rows("SELECT prompt FROM turns ORDER BY id DESC LIMIT 1") == [("難しい質問ですか",)]
+
+
+def side_of_ink(picture: bytes) -> str:
+    """On which half of a picture more is written."""
+    grey = np.asarray(Image.open(io.BytesIO(picture)).convert("L"), float)[8:-8, 8:-8]
+    left, right = np.array_split(np.abs(grey - np.median(grey)) > 64, 2, axis=1)
+    return "left" if left.sum() > right.sum() else "right"
+
+
+def test_words_from_right_to_left_begin_on_their_side(browser: Browser, app: App) -> None:
+    """What is typed, with code in it, what is asked and what is written about it, on a page of another language."""
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        visitor.consent()
+        box = page.locator("#prompt textarea")
+        for words, side in (("What is print(x)?", "left"), ("ما معنى print(x)؟", "right")):
+            box.fill(words)
+            page.mouse.click(2, 2)  # no caret in the picture
+            assert side_of_ink(box.screenshot()) == side
+        page.click("#send")
+        visitor.wait_for_vote()
+        asked = page.get_by_text("ما معنى print(x)").first
+        assert asked.evaluate("element => getComputedStyle(element).direction") == "rtl"
+        html = markup._MARKDOWN.render("مثال `print(x)`:\n\n```\nprint(x)\n```")
+        page.evaluate(
+            "html => document.querySelector('#answer-left .answer').outerHTML ="
+            " `<div class='answer rendered' dir='auto'>${html}</div>`",
+            html,
+        )
+        parts = page.locator("#answer-left :is(.answer, .answer pre, .answer p code)")
+        directions = parts.evaluate_all("all => all.map((each) => getComputedStyle(each).direction)")
+        assert directions == ["rtl", "ltr", "ltr"]
+        comment = page.locator("#comment textarea")
+        comment.fill("الجواب الأول")
+        page.mouse.click(2, 2)
+        assert side_of_ink(comment.screenshot()) == "right"
