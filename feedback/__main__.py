@@ -159,15 +159,18 @@ def _open(path: Path) -> Database:
 def _stats(arguments: argparse.Namespace) -> int:
     from .looks import log_look
     from .statistics import load_study, read_study_csv, summary
+    from .statistics.csv_file import exported_as
 
     if arguments.csv:
         study = read_study_csv(arguments.csv, arguments.study, arguments.alpha)
-        if study.label is not None and not Path(f"{arguments.csv}.manifest.json").exists():
+        manifest = Path(f"{exported_as(arguments.csv, study.label)}.manifest.json")
+        if study.label is not None and not manifest.exists():
             print(
-                f"note: no {arguments.csv}.manifest.json; taken for granted: error rate {study.alpha:g}, no rule that"
-                " leaves votes out",
+                f"note: no {manifest}; taken for granted: error rate {study.alpha:g}, no rule that leaves votes out",
                 file=sys.stderr,
             )
+        elif manifest.exists() and manifest.name != f"{Path(arguments.csv).name}.manifest.json":
+            print(f"note: error rate and rules are those in {manifest}, of the same study", file=sys.stderr)
     else:
         database = _open(arguments.db)
         study = load_study(database, arguments.study, arguments.alpha)

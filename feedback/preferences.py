@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .assignment import MODELS
 from .battles import winner
 from .export.conversations import conversations
-from .statistics.csv_file import read_csv, read_study_csv
+from .statistics.csv_file import exported_as, read_csv, read_study_csv
 from .statistics.exclusion import rules_of
 from .statistics.load import choose_study, load_outcomes
 from .statistics.outcomes import VotesError
@@ -152,7 +152,7 @@ def preferences_csv(path: str | Path, label: str | None = None, model: str = "mo
     label_hash = hashlib.sha256(str(study.label).encode()).hexdigest()
     header = {
         "study": study.label,
-        "study_hash": _hash_beside(path, study.label) or label_hash,
+        "study_hash": _hash_beside(exported_as(path, study.label), study.label) or label_hash,
         "model_hashes": {name: (study.versions.get(name) or "").removeprefix(PREFIX) or None for name in MODELS},
         "running": not study.outcomes.closed.all(),
         "consent_training": None,

@@ -57,18 +57,37 @@ def read_study_csv(path: str | Path, label: str | None = None, alpha: float | No
             raise VotesError(f'study "{label}" is not in {path}; it has {", ".join(sorted(labels)) or "no names"}')
         votes = votes[votes["study"] == label]
     only = str(votes["study"].iloc[0]) if "study" in votes and len(votes) else None
-    settings = _settings_beside(path, only, len(votes) > 0)
+    export = exported_as(path, only)
+    settings = _settings_beside(export, only, len(votes) > 0)
     rules = rules_of(settings)
     try:
-        outcomes = exclude(Outcomes.from_frame(votes, _beside(path)), rules, _looks(votes, rules))
+        outcomes = exclude(Outcomes.from_frame(votes, _beside(export)), rules, _looks(votes, rules))
     except VotesError as error:
         raise VotesError(f"{path}: {error}") from None
-    guesses = _companion(path, "guesses", answer=ANSWERS, left_model=MODELS)
+    guesses = _companion(export, "guesses", answer=ANSWERS, left_model=MODELS)
     if guesses is not None:
         guesses = guesses[guesses["tester_id"].isin(votes["tester_id"])]
         guesses = of_testers(guesses, outcomes, rules)
     told = {model: next(iter(versions_in(votes, model)), "") for model in MODELS}
     return StudyVotes(None, only, alpha or float(settings.get("alpha", 0.05)), outcomes, guesses, told)
+
+
+def exported_as(path: str | Path, label: str | None) -> Path:
+    """The export beside which the study's rules lie: the file, or the one in its folder that it was saved from under
+    another name, which has the same study (a label ends with the hash of its settings). The newest where several do."""
+    file = Path(path)
+    manifests = [each for each in file.parent.glob("*.csv.manifest.json") if label in _labels(each)]
+    if not manifests or Path(f"{file}.manifest.json").exists():
+        return file
+    newest = max(manifests, key=lambda each: each.stat().st_mtime)
+    return newest.with_name(newest.name.removesuffix(".manifest.json"))
+
+
+def _labels(manifest: Path) -> list[str]:
+    try:
+        return [study["label"] for study in json.loads(manifest.read_text("utf-8-sig"))["studies"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _beside(path: str | Path) -> dict[str, Any]:

@@ -248,6 +248,22 @@ def test_a_study_under_another_name_does_not_lose_its_rules(exported: Path) -> N
         counted(saved(exported, lambda name, text: "mine" if name == "study" else text))
 
 
+@pytest.mark.parametrize("name", ["votes (1).csv", "votes-clean.csv"])
+def test_a_file_under_another_name_keeps_the_rules_of_its_export(
+    exported: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Saved again beside the export, as `votes (1).csv`: the rules were off, and six votes counted where three do."""
+    other = exported.with_name(name)
+    other.write_bytes(saved(exported, decimal_comma, ";").read_bytes())
+    assert counted(other) == 3
+    assert main(["stats", "--csv", str(other), "--json", str(exported.with_name("s.json"))]) == 0
+    assert "rules are those in" in capsys.readouterr().err
+    exported.rename(exported.with_name("elsewhere"))
+    Path(f"{exported}.manifest.json").unlink()
+    assert main(["stats", "--csv", str(other), "--json", str(exported.with_name("s.json"))]) == 0
+    assert "no rule that leaves votes out" in capsys.readouterr().err
+
+
 def test_without_the_column_of_the_study_the_only_ones_rules_hold(exported: Path) -> None:
     with exported.open(newline="", encoding="utf-8") as file:
         place = next(csv.reader(file)).index("study")
