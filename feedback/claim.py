@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .database import DatabaseError
+from .database import DatabaseError, must_be_reached
 
 LOW_SPACE = 200 << 20  # bytes; below this a researcher is warned
 
@@ -36,6 +36,7 @@ class Claim:
         Raises:
             DatabaseError: another app has it, the file has two names, or the folder cannot be written.
         """
+        must_be_reached(self._path)
         if self._path.is_dir() or not self._path.parent.is_dir():
             return  # as the database itself will say
         if self._path.exists() and self._path.stat().st_nlink > 1:  # log and lock go by the name

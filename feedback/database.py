@@ -53,6 +53,7 @@ class Database:
         if sqlite3.sqlite_version_info < MIN_SQLITE:
             raise DatabaseError(f"SQLite {sqlite3.sqlite_version} is too old; use a Python built with 3.37 or newer")
         self.path = Path(path)
+        must_be_reached(self.path)
         self.readonly = readonly
         self._local = threading.local()
         self._write_lock = threading.Lock()
@@ -163,6 +164,7 @@ class Database:
             DatabaseError: as for the constructor, or there is no such file.
         """
         path = Path(path)
+        must_be_reached(path)
         if not path.exists():
             raise DatabaseError(f"{path}: does not exist; name the app's database with --db")
         return cls(path, readonly=not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)))
@@ -313,6 +315,22 @@ def _inode(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def must_be_reached(path: Path) -> None:
+    """Refuse a file below a folder that cannot be entered; any other look at it ends in a PermissionError.
+
+    Raises:
+        DatabaseError: there is such a folder.
+    """
+    try:
+        path.stat()
+    except PermissionError:
+        raise DatabaseError(
+            f"{path}: a folder above it cannot be entered; check its permissions, or name another file with --db"
+        ) from None
+    except OSError:
+        return
 
 
 @contextmanager

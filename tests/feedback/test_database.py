@@ -15,6 +15,7 @@ import pytest
 from feedback import schema
 from feedback.blind_test import BlindTest
 from feedback.check import check
+from feedback.claim import Claim
 from feedback.database import Database, DatabaseError
 from tests.feedback.protocol import answer_turn, answered, open_test, vote_for
 
@@ -339,6 +340,23 @@ def test_reading_works_without_writing(tmp_path: Path) -> None:
     assert database.connection.execute("SELECT COUNT(*) FROM votes").fetchone()[0] == 1
     with pytest.raises(DatabaseError, match="cannot be written"), database.transaction():
         database.connection.execute("DELETE FROM looks")
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="this system has no other user to be")
+@pytest.mark.parametrize("opening", [Database, Database.existing, lambda path: Claim(path).take()])
+def test_a_folder_that_cannot_be_entered_is_told_in_one_line(tmp_path: Path, opening: Callable[[Path], object]) -> None:
+    """As a user without rights, in a container that runs as another user than the volume's: it was a traceback."""
+    (tmp_path / "closed").mkdir()
+    user = os.geteuid()
+    (tmp_path / "closed").chmod(0)
+    if user == 0:
+        os.seteuid(65_534)  # the rights of root open every folder
+    try:
+        with pytest.raises(DatabaseError, match=r"v\.db: a folder above it cannot be entered"):
+            opening(tmp_path / "closed" / "v.db")
+    finally:
+        os.seteuid(user)
+        (tmp_path / "closed").chmod(0o700)
 
 
 def test_a_killed_process_loses_no_saved_vote(tmp_path: Path) -> None:
