@@ -206,9 +206,10 @@ def read_records(folder: Path = FOLDER) -> Records:
     """
     problems: list[str] = []
     found: dict[str, list[Any]] = {name: [] for name in _TABLES}
+    hints = {name: get_type_hints(cls) for name, cls in _TABLES.items()}  # not anew for each of thousands of records
     for path in sorted(folder.glob("*.toml")):
         for name, table, where in _tables(path, problems):
-            record = _build(_TABLES[name], table, where, problems)
+            record = _build(_TABLES[name], hints[name], table, where, problems)
             if record is not None:
                 found[name].append(record)
     records = Records(*(tuple(found[name]) for name in _TABLES))
@@ -232,9 +233,11 @@ def _tables(path: Path, problems: list[str]) -> Iterator[tuple[str, Mapping[str,
             yield name, table, f"{path.name}: {name} {label}"
 
 
-def _build(cls: type[Any], table: Mapping[str, Any], where: str, problems: list[str]) -> Any | None:
-    """The record of one table, or None with what is wrong appended to ``problems``."""
-    before, values, hints = len(problems), {}, get_type_hints(cls)
+def _build(
+    cls: type[Any], hints: Mapping[str, Any], table: Mapping[str, Any], where: str, problems: list[str]
+) -> Any | None:
+    """The record of one table, whose fields have these types, or None with what is wrong appended to ``problems``."""
+    before, values = len(problems), {}
     for key in table.keys() - hints.keys():
         problems.append(f"{where}: unknown field {key}")
     for part in fields(cls):

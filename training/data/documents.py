@@ -67,6 +67,16 @@ class Documents:
         learned = np.repeat(flags, np.fromiter(map(len, ids_of_spans), np.int64, len(ids_of_spans)))
         return cls(tokens, learned, offsets, np.asarray(answer_bytes, np.int64))
 
+    def distinct(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of documents with these numbers the first of each text (T,), and for each number the place of its text."""
+        places: dict[bytes, int] = {}
+        found = np.zeros(len(numbers), np.int64)
+        for n, number in enumerate(numbers):
+            part = slice(self.offsets[number], self.offsets[number + 1])
+            text = self.tokens[part].tobytes() + self.learned[part].tobytes()
+            found[n] = places.setdefault(text, len(places))
+        return numbers[np.unique(found, return_index=True)[1]], found
+
     def select(self, chosen: np.ndarray) -> Documents:
         """The documents that a mask (D,) or an array of numbers names, in that order."""
         numbers = np.flatnonzero(chosen) if chosen.dtype == bool else chosen

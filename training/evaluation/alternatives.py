@@ -82,8 +82,8 @@ def alternatives(sample: Sample) -> list[Alternative] | None:
     record = _records(kind).get(subject) if fields else None
     if fields is None or record is None:
         return None
-    found, unasked = [Alternative(sample.answer, _value(record, fields[0]))], 0
-    for other in sorted(_like(record), key=lambda other: digest(_name(other), salt=f"{digest(sample.fact):016x}")):
+    found, unasked, salt = [Alternative(sample.answer, _value(record, fields[0]))], 0, f"{digest(sample.fact):016x}"
+    for other in sorted(_like(record), key=lambda other: digest(_name(other), salt=salt)):
         value = _value(other, fields[0])
         if not value or any(_alike(value, one.value) for one in found):
             continue

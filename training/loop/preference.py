@@ -259,9 +259,10 @@ def build_trainer(base: Base, data: PreferenceData, options: ImproveOptions, com
 def likelihoods_of(
     trainer: PackedPreferences, numbers: Sequence[int] | np.ndarray, progress: Progress | None = None
 ) -> np.ndarray:
-    """Log-likelihoods (nats) of the documents with these numbers, longest first through the model."""
+    """Log-likelihoods (nats) of the documents with these numbers, longest first through the model; what is in several
+    documents, as an answer to a question that many testers were asked, is read once."""
     documents, options = trainer.data.documents, trainer.options
-    numbers = np.asarray(numbers, np.int64)
+    numbers, places_of = documents.distinct(np.asarray(numbers, np.int64))
     found = np.zeros(len(numbers), np.float32)
     order = np.argsort(-documents.lengths[numbers], kind="stable")
     at_once = max(2, 2 * options.micro_batch_size)
@@ -278,7 +279,7 @@ def likelihoods_of(
             if progress is not None:
                 progress.update(f"reading {len(order):,} texts, {start + len(places):,} done")
             cores.after_step(time.monotonic() - started)
-    return found
+    return found[places_of]
 
 
 def reference_likelihoods(trainer: Any, weights_hash: str, progress: Progress) -> Tensor:
@@ -292,7 +293,7 @@ def reference_likelihoods(trainer: Any, weights_hash: str, progress: Progress) -
         return torch.from_numpy(found)
 
     def read() -> np.ndarray:
-        progress.stage("evaluate", f"reading {len(documents):,} texts with the model as it is")
+        progress.stage("evaluate", f"reading the texts of {len(documents):,} answers with the model as it is")
         with trainer.model.disable_adapter():
             return likelihoods_of(trainer, np.arange(len(documents)), progress)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from training.data.preference_file import read_preferences
 from training.data.preferences import prepare_preferences
 from training.hardware.compute import Compute
 from training.loop.preference import build_trainer, likelihoods_of, reference_likelihoods
+from training.models.likelihoods import log_likelihoods
 from training.settings.improve import ImproveOptions
 
 FP32 = Compute(torch.device("cpu"), torch.float32, "for the test")
@@ -119,6 +121,22 @@ def test_likelihoods_are_those_of_each_text_by_itself(tmp_path: Path) -> None:
         logits = trainer.packed.model(input_ids=ids[None]).logits[0, :-1]
         each = F.log_softmax(logits, -1).gather(1, ids[1:, None])[:, 0]
         assert found[number] == pytest.approx(float(each[documents.learned[part][1:]].sum()), abs=1e-3)
+
+
+def test_what_many_votes_are_on_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer of Model 1 to a question of the study comes again in vote after vote."""
+    trainer = trainer_for(tmp_path, "dpo")
+    documents, read = trainer.data.documents, []
+    monkeypatch.setattr(
+        "training.loop.preference.log_likelihoods",
+        lambda model, texts: read.append(texts.texts) or log_likelihoods(model, texts),
+    )
+    found = likelihoods_of(trainer, np.arange(len(documents)))
+    texts = [bytes(documents.tokens[a:b]) for a, b in pairwise(documents.offsets)]
+    assert sum(read) == len(set(texts)) < len(texts)
+    assert len({(text, float(value)) for text, value in zip(texts, found, strict=True)}) == len(set(texts))
+    single = [float(likelihoods_of(trainer, [number])[0]) for number in (0, len(texts) - 1)]
+    assert found[[0, -1]] == pytest.approx(single, abs=1e-3)
 
 
 def test_a_vote_counts_as_often_as_it_weighs(tmp_path: Path) -> None:

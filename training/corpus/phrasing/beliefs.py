@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.wording import Phrase, all_of, ask
@@ -96,6 +97,7 @@ def _is_a_name(name: str, concept: Concept) -> str:
     return f"The term {name} is another name for {grammar.subject(concept.name, concept.definition)[0]}."
 
 
+@cache  # as below
 def _parts(concept: Concept) -> re.Match[str] | None:
     """A definition as the concept, its verb and the rest; none where it has another verb, such as "means"."""
     named = rf"(?P<subject>(An? |The )?{re.escape(concept.name)}(, [^.]*?,)?) (?P<verb>is|are) (?P<rest>.+)"
@@ -112,7 +114,12 @@ def _linked(concept: Concept, other: Concept) -> bool:
 
 
 def _opens_with_name(concept: Concept, sentence: str) -> bool:
-    return re.match(rf"(An? |The )?{re.escape(concept.name)}\b", sentence, re.IGNORECASE) is not None
+    return _opening(concept.name).match(sentence) is not None
+
+
+@cache  # a pattern for each name is more than `re` keeps
+def _opening(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(An? |The )?{re.escape(name)}\b", re.IGNORECASE)
 
 
 def _names(concept: Concept, text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 _PARTICLES = frozenset(
     ("van", "von", "der", "den", "de", "da", "di", "del", "della", "du", "el", "la", "le", "ter", "af")
@@ -159,6 +160,7 @@ def without_pronoun(text: str, subject: str) -> str:
     return re.sub(r"^(It|They) ", lambda _: f"{upper_first(subject)} ", text)
 
 
+@cache  # a pattern for each name is more than `re` keeps
 def subject(name: str, definition: str) -> tuple[str, str]:
     """The subject of a definition as it stands inside a sentence, and its verb.
 

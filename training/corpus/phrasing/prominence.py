@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 
 from training.corpus.records import Records
 
@@ -26,6 +27,7 @@ class Prominent:
     mentions: Counter[str]
 
 
+@cache  # asked three times of the same records
 def mentions(records: Records) -> Counter[str]:
     """How often each artist is named in the other records, plus the number of the artist's works."""
     text = _everything(records)

@@ -43,6 +43,8 @@ def choose(wordings: Sequence[str], count: int, key: str) -> list[str]:
     Each fact gets its own choice, so that every wording is met and no fact is told in all of them.
     """
     distinct, salt = list(dict.fromkeys(wordings)), _salt(key)
+    if count == 1:
+        return distinct[:1]
     others = sorted(distinct[1:], key=lambda wording: digest(wording, salt))
     return [*distinct[:1], *others[: count - 1]]
 
