@@ -22,6 +22,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from training.common.cli import contained
 from training.common.options import OptionsError
 from training.common.progress import Progress, Stage
 from training.common.score import Score
@@ -30,7 +31,15 @@ from training.data.packing import Batch, all_batches
 from training.hardware.compute import memory_bytes
 from training.hardware.energy import NO_ENERGY, EnergyUse
 from training.hardware.shards import SHARDS, split_state, whole
-from training.loop.resume import Interruption, TrainingStates, random_states, restore_random_states
+from training.loop.outcome import Outcome
+from training.loop.resume import (
+    Interruption,
+    StateError,
+    TrainingStates,
+    random_states,
+    reason_of,
+    restore_random_states,
+)
 from training.loop.trainer import Trainer
 from training.reporting.metrics import Metrics
 
@@ -310,19 +319,45 @@ class DistributedTrainer(Trainer):
     def state(self) -> dict[str, Any]:
         return super().state() | {"random_by_rank": self._random_by_rank}
 
+    def run(self) -> Outcome:
+        try:
+            return super().run()
+        except StateError:
+            if self.world.is_first:
+                raise
+            raise SystemExit(2) from None  # the first one says why
+
     def _write_state(self, states: TrainingStates) -> None:
         self._random_by_rank = self.world.gather(random_states())  # every process draws a dropout of its own
-        if self.parallel == "fsdp":
-            self._write_shards(states)
-        elif self.world.is_first:
-            super()._write_state(states)
-        self.world.wait()
+        error: StateError | None = None
+        try:
+            if self.parallel == "fsdp":
+                self._write_shards(states)
+            elif self.world.is_first:
+                super()._write_state(states)
+        except StateError as found:
+            error = found
+        if reason := self._reason(error):
+            raise error or StateError(reason)
 
-    def _keep_state(self) -> None:
-        self.save()  # a disk that one process finds full ends them all
+    def _reason(self, error: Exception | None) -> str:
+        """Why a disk refused what one of the processes wrote: all go on or end alike."""
+        return next(filter(None, self.world.gather("" if error is None else reason_of(error))), "")
 
-    def ended(self) -> None:
-        """None: a state takes all processes, and the others have gone or wait elsewhere."""
+    def _refused(self) -> Exception | None:
+        error = super()._refused()
+        reason = self._reason(error)
+        return (error or OSError(reason)) if reason else None
+
+    def _keep_ended(self) -> None:
+        """All processes are here, and a state may take them all."""
+        if self.states is not None and not self.world.agree(self.outcome.steps in self.states.steps()):
+            self.outcome.stopped = "steps"
+            contained("no state is saved", self.save)
+
+    def ended(self) -> dict[str, Any] | None:
+        """None of a model in shares: its state takes all processes, and the others have gone."""
+        return None if self.parallel == "fsdp" else super().ended()
 
     def _write_shards(self, states: TrainingStates) -> None:
         """A state whose tensors every process writes its share of."""
@@ -331,10 +366,19 @@ class DistributedTrainer(Trainer):
         rest, tensors = split_state(self.state())
         with contextlib.ExitStack() as stack:
             folder: Any = None
+            error: Exception | None = None
             if self.world.is_first:
-                folder = stack.enter_context(states.writing(self.outcome.steps))
-                torch.save(rest, folder / "state.pt")
-            folder = self.world.agree(folder)
-            dcp.save(tensors, checkpoint_id=folder / SHARDS)
+                try:
+                    folder = stack.enter_context(states.writing(self.outcome.steps))
+                    torch.save(rest, folder / "state.pt")
+                except (OSError, RuntimeError, StateError) as found:
+                    error = found
+            if reason := self._reason(error):
+                raise error or StateError(reason)
+            try:
+                dcp.save(tensors, checkpoint_id=self.world.agree(folder) / SHARDS)
+            except dcp.CheckpointException as found:  # no Exception; raised in all processes
+                failure = next(iter(found.failures.values()))[0]
+                raise (StateError if folder is None else OSError)(reason_of(failure)) from None
         if self.world.is_first:
             states.forget(self.outcome.best_step)

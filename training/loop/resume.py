@@ -344,4 +344,4 @@ def reason_of(error: BaseException) -> str:
     """The system's own words, which PyTorch may have wrapped."""
     causes: Sequence[BaseException | None] = (error, error.__cause__, error.__context__)
     words = (cause.strerror for cause in causes if isinstance(cause, OSError))
-    return next((text for text in words if text), str(error).splitlines()[0])
+    return next((text for text in words if text), (str(error) or type(error).__name__).splitlines()[0])

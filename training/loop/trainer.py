@@ -272,15 +272,27 @@ class Trainer:
 
     def _keep_weights(self) -> None:
         """Hand the weights to whoever writes them; where that fails, as on a full disk, the saved states stay."""
+        error = self._refused()
+        if error is None:
+            return
+        self._keep_ended()
+        nothing = self.states is not None and not self.states.steps()
+        go_on = "train again, for no state is saved" if nothing else "go on with --resume"
+        raise StateError(
+            f"the weights of step {self.outcome.steps} cannot be written: {reason_of(error)}; make room and {go_on}"
+        ) from error
+
+    def _refused(self) -> Exception | None:
+        """What kept the weights from being written."""
         try:
             self.on_best(self.outcome.steps, self.outcome.scores)
         except (OSError, RuntimeError, SafetensorError) as error:  # PyTorch's writer and that of safetensors
-            self.keep(self.ended())
-            nothing = self.states is not None and not self.states.steps()
-            go_on = "train again, for no state is saved" if nothing else "go on with --resume"
-            raise StateError(
-                f"the weights of step {self.outcome.steps} cannot be written: {reason_of(error)}; make room and {go_on}"
-            ) from error
+            return error
+        return None
+
+    def _keep_ended(self) -> None:
+        """Save the run as it is, where there is room for that at least."""
+        self.keep(self.ended())
 
     # -- the course ------------------------------------------------------------------------------------------------
 
