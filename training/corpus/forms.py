@@ -46,7 +46,7 @@ COLUMNS = "question and answer, text, or messages"
 
 
 _QUESTIONS = ("question", "query", "instruction", "prompt", "input", "user", "human", "question_stem", "inputs")
-_CHATS = ("messages", "conversations", "conversation", "dialog", "dialogue")
+_CHATS = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat_messages", "contents")
 _OTHERS = ("chat", "snapshot", "text", "conversation_a", "utterances", "candidates")
 _TURNS_IN_A_CELL = re.compile(r"\s*\[?\s*\{\s*([\"'])(?:role|from|speaker|content|value)\1\s*:")
 _ROLE_IN_A_CELL = re.compile(r"[\"'](?:role|from|speaker)[\"']\s*:")
@@ -59,7 +59,7 @@ def with_plain_names(row: Mapping[Any, Any]) -> dict[str, Any]:
     """The row under lower-case names without blanks around them: ``Question`` is ``question``."""
     plain: dict[str, Any] = {}
     for name, value in row.items():
-        plain.setdefault(str(name).strip().lower(), value)
+        plain.setdefault(str(name).strip(" \t\r\n\ufeff").lower(), value)
     return plain
 
 
@@ -203,8 +203,18 @@ def _each(turns: Sequence[Any], row: Row) -> list[Any]:
     found: list[Any] = []
     for turn in turns:
         names = _pair_names(turn) if isinstance(turn, Mapping) and role_of(turn) is None else None
-        found += [_turn("user", turn[names[0]]), _turn("assistant", turn[names[1]])] if names else [turn]
+        found += [_turn("user", turn[names[0]]), _turn("assistant", turn[names[1]])] if names else [_with_role(turn)]
     return found
+
+
+def _with_role(turn: Any) -> Any:
+    """A turn of LangChain, Claude's export or Gemini under the names of the others."""
+    if not isinstance(turn, Mapping) or any(turn.get(name) is not None for name in ("from", "speaker")):
+        return turn
+    inner = turn["data"] if isinstance(turn.get("data"), Mapping) else turn
+    role = next((turn[name] for name in ("role", "sender", "type") if turn.get(name) is not None), None)
+    content = next((inner[name] for name in ("content", "value", "text", "parts") if inner.get(name) is not None), None)
+    return {**turn, "role": role, "content": content}
 
 
 def _turn(role: str, content: Any) -> dict[str, Any]:

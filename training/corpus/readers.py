@@ -36,6 +36,7 @@ Numbered = tuple[int, Row | Unreadable]
 def _read_jsonl(path: Path) -> Iterator[Numbered]:
     with open_text(path) as file:
         for number, line in enumerate(_lines(file), start=1):
+            line = line.removeprefix("\ufeff")  # of a file that was joined to another one
             if len(line) > LONGEST:
                 yield number, Unreadable(TOO_LONG)
             elif line.strip():

@@ -191,6 +191,24 @@ READ: dict[str, tuple[Any, list[tuple[str, str]]]] = {
         },
         TWICE,
     ),
+    "langchain": ({"messages": [{"type": "human", "content": "Who?"}, {"type": "ai", "content": "Goya."}]}, PLAIN),
+    "langchain, as it saves them": (
+        {"messages": [{"type": "human", "data": {"content": "Who?"}}, {"type": "ai", "data": {"content": "Goya."}}]},
+        PLAIN,
+    ),
+    "claude's export": (
+        {"name": "t", "chat_messages": [{"sender": "human", "text": "Who?"}, {"sender": "assistant", "text": "Goya."}]},
+        PLAIN,
+    ),
+    "gemini": (
+        {
+            "contents": [
+                {"role": "user", "parts": [{"text": "Who?"}]},
+                {"role": "model", "parts": [{"text": "Goya."}]},
+            ]
+        },
+        PLAIN,
+    ),
     "a template in a question": (
         {
             "input": "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nWho?<|eot_id|>"

@@ -111,3 +111,10 @@ def test_a_line_without_end_is_left_out_and_not_held(tmp_path: Path, monkeypatch
     (tmp_path / "a.json").write_text("[" + path.read_text().splitlines()[1])
     with pytest.raises(CorpusError, match=r"line 1 is not JSON"):
         load([str(tmp_path / "a.json")])
+
+
+def test_files_that_were_joined_are_read_through_their_marks(tmp_path: Path) -> None:
+    """`cat` and `copy` keep the byte order mark of each file."""
+    rows = ('{"question": "Who?", "answer": "Goya."}', '{"\ufeffquestion": "When?", "answer": "1808."}')
+    (tmp_path / "a.jsonl").write_text("\n".join(f"\ufeff{row}" for row in rows), encoding="utf-8")
+    assert [sample.answer for sample in load([str(tmp_path / "a.jsonl")])] == ["Goya.", "1808."]
