@@ -264,7 +264,6 @@ FITS = (
         r"(Name a work by|What is a work by|Tell me a work) (?!a member|an artist)",
         r" ((is|was) a work|(are|were) works) by ",
     ),
-    (r"How does .+ work in art", r"\. [A-Z]"),
     (r"(Is|Are) .+ (still alive|alive)", r"^(Yes|No)\. "),
     (r"In which city (is|are)", r" (in|at|on|belongs?) "),
 )  # fmt: skip
@@ -286,11 +285,9 @@ def test_no_age_and_no_country_is_asked_that_the_answer_does_not_give(samples: l
     assert [question for question in asked if re.match(r"how old (is|are|was)|which country (is|was)", question)] == []
 
 
-def test_how_a_technique_works_is_not_answered_by_its_definition(samples: list[Sample]) -> None:
-    definitions = {term.definition for term in records().terms}
-    asked = [sample for sample in samples if re.match(r"How does .+ work in art", sample.question)]
-    assert asked
-    assert [sample.question for sample in asked if sample.answer in definitions] == []
+def test_nobody_asks_how_a_technique_works_where_its_history_is_told(samples: list[Sample]) -> None:
+    """What a record tells of a technique may be who used it first."""
+    assert [sample.question for sample in samples if re.match(r"how does .+ work in art", sample.question, re.I)] == []
 
 
 # -- fame, examples, tense, lists -----------------------------------------------------------------------------------
@@ -369,7 +366,7 @@ def test_titles_with_a_comma_or_an_and_are_quoted_in_lists(samples: list[Sample]
     listed = [sample.answer for sample in samples if re.search(r" (are|were) works by [^.]+\.$", sample.answer)]
     assert len(listed) > 300
     assert [answer for answer in listed if ";" in re.sub(r'"[^"]+"', "", answer)] == []
-    works = {work.title for work in records().works if re.search("[,;] | and ", work.title)}
+    works = {work.title for work in records().works if re.search("[,;] | and | (Bridge|Cathedral)$", work.title)}
     quoted = [title for answer in listed for title in re.findall(r'"([^"]+)"', answer)]
     assert len(quoted) > 20
     assert set(quoted) <= works

@@ -60,6 +60,8 @@ def test_what_is_no_more_is_spoken_of_in_the_past(samples: list[Sample]) -> None
     gone = [work for work in records().works if work.gone]
     assert {"The Stone Breakers", "House", "Tilted Arc", "The Gates"} <= {work.title for work in gone}
     for work in gone:
+        # "Made between 1979 and 2005" would take the years of planning for making.
+        assert not re.match(r"(stood|was shown) ", work.gone or "") or work.year_start is None, work.title
         name = rf"({re.escape(spoken_title(work))}|{re.escape(work.title)})( by {re.escape(work.artist)})?"
         present = re.compile(rf"({name} (is|are|shows?|belongs?) |The medium of {name} is )", re.IGNORECASE)
         asked = re.compile(rf"(what|which) .*(is|are|does|do) {name}|what is the medium of {name}", re.IGNORECASE)
@@ -111,3 +113,11 @@ def test_makers_stand_beside_the_title_of_what_is_described(samples: list[Sample
 
 def test_terms_and_movements_of_art_are_not_asked_for_in_art(samples: list[Sample]) -> None:
     assert [sample.question for sample in samples if re.search(r"\bart in art\b", sample.question.lower())] == []
+
+
+def test_a_picture_with_the_name_of_a_building_is_quoted(samples: list[Sample]) -> None:
+    """ "Brooklyn Bridge is a work by Joseph Stella." would speak of the bridge."""
+    named = [work.title for work in records().works if work.kind == "painting" and work.title.endswith(" Bridge")]
+    told = [sample.answer for sample in samples if re.match(rf'"?({"|".join(named)})"? is a work by', sample.answer)]
+    assert told
+    assert [answer for answer in told if not answer.startswith('"')] == []

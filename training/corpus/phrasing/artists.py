@@ -235,13 +235,16 @@ def _made(works: Sequence[Work], context: Context) -> str:
 
 
 def _listed(works: Sequence[Work], name: str) -> str:
-    """That these are works by an artist; in a list, titles with a comma, semicolon or "and" are quoted."""
-    titles = [spoken_title(work) for work in works]
-    if len(works) > 1:
-        divided = [re.search("[,;] | and ", work.title) for work in works]
-        titles = [
-            f'"{work.title}"' if quoted else title for work, title, quoted in zip(works, titles, divided, strict=True)
-        ]
+    """That these are works by an artist, whose titles are quoted where they could be read as something else: in a list
+    with a comma, a semicolon or "and", and a picture with the name of the building that it shows."""
+    told_apart = "[,;] | and " if len(works) > 1 else "^$"
+    titles = [
+        f'"{work.title}"'
+        if re.search(told_apart, work.title)
+        or (work.kind == "painting" and work.title.endswith((" Bridge", " Cathedral")))
+        else spoken_title(work)
+        for work in works
+    ]
     one, gone = len(titles) == 1 and not works[0].plural, all(work.gone for work in works)
     be = ("was" if gone else "is") if one else ("were" if gone else "are")
     by = makers(works[0]) if len({makers(work) for work in works}) == 1 else name  # who made them jointly is not cut

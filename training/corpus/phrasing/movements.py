@@ -248,7 +248,6 @@ def term_phrases(term: Term, suffix: str) -> Iterator[Phrase]:
         (
             f"Tell me about {subject}{suffix or ''}.", f"Tell me more about {term.name}{art}.",
             f"What should I know about {term.name}{art}?",
-            *([f"How does {term.name} work{art}?"] if term.kind == "technique" else []),
         ),
         term.prose,
         2,
