@@ -87,7 +87,7 @@ NEEDED_BY = {"accelerate": "peft", "protobuf": "transformers"}
 
 def imported(folder: str) -> dict[str, Path]:
     """The packages that a folder's modules import, wherever in them, each with one of these modules."""
-    ours = {"app", "feedback", "training", "tests", "benchmarks"}
+    ours = {"app", "diptych", "feedback", "training", "tests", "benchmarks"}
     names = packages_distributions()
     found: dict[str, Path] = {}
     for path in sorted((ROOT / folder).rglob("*.py")):
