@@ -313,6 +313,7 @@ def _pair(row: Row, system: bool) -> tuple[Message, ...] | None:
     answer, question = without_calls(THOUGHT.sub("", text_of(said)).strip()), text_of(row[asked])
     if not answer or not question or is_no_value(answer):
         raise Unreadable(NO_ANSWER if question else NO_QUESTION)
+    question, answer = _without_labels(question, answer)
     before: list[Message] = []
     if asked == "instruction":  # Alpaca's input and Dolly's context belong to what is asked
         more = [text_of(row.get(name)) for name in ("input", "context")]
@@ -328,6 +329,15 @@ def _pair(row: Row, system: bool) -> tuple[Message, ...] | None:
     if system and (above := text_of(given)):
         chat[0] = Message("user", f"{above}\n\n{chat[0].content}")
     return tuple(chat)
+
+
+def _without_labels(question: str, answer: str) -> tuple[str, str]:
+    """A question and an answer that both say what they are, as ``Q: Who?`` and ``A: Goya.``, without these labels."""
+    turns = written(f"{question}\n{answer}") if ":" in question[:20] and ":" in answer[:20] else []
+    if [role_of(turn) for turn in turns] != ["user", "assistant"] or not all(turn["content"] for turn in turns):
+        return question, answer
+    said = turns[0]["content"], turns[1]["content"]
+    return said if question.endswith(said[0]) and answer.endswith(said[1]) else (question, answer)
 
 
 def _pair_names(row: Row) -> tuple[str, str] | None:

@@ -191,6 +191,11 @@ READ: dict[str, tuple[Any, list[tuple[str, str]]]] = {
         },
         TWICE,
     ),
+    "labels in the cells": ({"question": "Q: Who?", "answer": "A: Goya."}, PLAIN),
+    "a label in the answer alone": (
+        {"question": "Who?", "answer": "A: Goya."},
+        [("user", "Who?"), ("assistant", "A: Goya.")],
+    ),
     "langchain": ({"messages": [{"type": "human", "content": "Who?"}, {"type": "ai", "content": "Goya."}]}, PLAIN),
     "langchain, as it saves them": (
         {"messages": [{"type": "human", "data": {"content": "Who?"}}, {"type": "ai", "data": {"content": "Goya."}}]},
