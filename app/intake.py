@@ -60,6 +60,7 @@ class Events:
         outputs: for a page all of whose events may change its status line: what an event changes, the line as None.
         functions: by their numbers, for a page whose handlers return dictionaries of values and updates, take what
             comes as it is, and are asked here.
+        has_room: whether a page, by its session, has taken enough of its answers to be given more.
     """
 
     arity: dict[int, int]
@@ -69,6 +70,7 @@ class Events:
     max_text: int = MAX_TEXT
     max_marks: int = MAX_MARKS
     max_values: int = MAX_VALUES
+    has_room: Callable[[str | None], bool] = lambda page: True
 
     def say(self, text: str, status: int, wait: float = 0.0) -> Response:
         """An answer that the page shows as a sentence and that changes nothing else; without such a line an error.
@@ -127,6 +129,8 @@ class Intake:
                 self._limits.event(address(Request(scope)), token, len(body))
         except Later as error:
             event = events.say(said(error), 429, error.seconds)
+        if not isinstance(event, Response) and not events.has_room(event["session_hash"]):
+            event = events.say("This page does not take its answers; reload it.", 429)
         if not isinstance(event, Response) and event["fn_index"] in events.functions:
             data = await _answer(events.functions[event["fn_index"]], event["data"], Request(scope))
             event = JSONResponse({"data": data, **_ENVELOPE})

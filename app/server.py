@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from fastapi import Depends, FastAPI, Request
@@ -24,6 +24,7 @@ from app.login import Login
 from app.page_texts import Languages, PageTexts
 from app.pages import Pages
 from app.protection import MAX_BODY_BYTES, Origins, Protection
+from app.queues import calm, has_room
 from app.researchers import ResearchersPage, export_routes
 from app.runtime import Runtime
 from app.testers import TestersPage
@@ -31,7 +32,6 @@ from app.theme import diptych_theme
 from feedback.report.sections import TAKE
 
 HERE = Path(__file__).parent
-IDLE_SECONDS = 0.05  # between two looks at a queue
 
 
 def build(
@@ -59,8 +59,9 @@ def build(
     server.add_middleware(Pages, login=login)
     researchers, testers = ResearchersPage(runtime).blocks, TestersPage(runtime).blocks
     edited = events_of(  # a whole study file, and a chat with all that was said in it
-        researchers, max_bytes=MAX_BODY_BYTES, max_text=MAX_BODY_BYTES, max_marks=100_000, max_values=20_000
-    )
+        researchers, max_bytes=MAX_BODY_BYTES, max_text=MAX_BODY_BYTES, max_marks=100_000, max_values=20_000,
+        has_room=functools.partial(has_room, researchers),
+    )  # fmt: skip
     played = events_of(testers, functions=testers.fns)
     server.add_middleware(Intake, testers=played, researchers=edited, login=login, limits=runtime.limits)
     server.add_middleware(GZipMiddleware, minimum_size=10_000, compresslevel=5)  # what nobody has packed yet
@@ -107,17 +108,8 @@ def build(
     )  # fmt: skip
     for route in server.routes:
         if isinstance(route, Mount):
-            _calm(route.app)
+            calm(route.app)
     return server
-
-
-def _calm(mounted: Any) -> None:
-    """Bound what a page's queue does while nobody asks for anything, and what it keeps."""
-    queue = mounted.get_blocks()._queue
-    # It looks for events a thousand times a second, which is 2% of a core.
-    queue.sleep_when_free = queue.progress_update_sleep_when_free = IDLE_SECONDS
-    # It makes a table of the last 10,000 events after each event, for a dashboard that is not served.
-    queue.ANALYTICS_MAX_EVENTS, queue.ANAYLTICS_CACHE_FREQUENCY = 1, 10**9
 
 
 def _is_bearer(request: Request, token: str) -> bool:

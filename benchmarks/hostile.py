@@ -169,7 +169,8 @@ class Attacker:
         data = [self.chance.choice(VALUES) for _ in range(max(0, arity))]
         if data and self.chance.random() < 0.5:
             data[0] = token
-        body: Any = {"data": data, "fn_index": number, "session_hash": "hostile"}
+        page = f"hostile{self.chance.randrange(10**6)}"  # its stream is not read
+        body: Any = {"data": data, "fn_index": number, "session_hash": page}
         twist = self.chance.random()
         if twist < 0.1:
             body[self.chance.choice(list(body))] = self.chance.choice(VALUES)
