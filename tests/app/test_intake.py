@@ -141,14 +141,12 @@ def test_no_event_of_a_researcher_costs_more_than_a_moment(besieged: App, chat_s
             for place in range(len(usual)):
                 for what, worst in RESEARCHERS_WORST.items():
                     data = [*usual[:place], worst, *usual[place + 1 :]]
-                    limit = STUDY_FILE_MS if name.startswith("study-toml") else WITH_SESSION_MS
-                    if not stays_within(limit, partial(_queued_cost, besieged, http, entry["id"], data)):
+                    if not stays_within(WITH_SESSION_MS, partial(_queued_cost, besieged, http, entry["id"], data)):
                         beyond.append((name, place, what))
     assert {"lab-prompt", "filter-choice", "study-toml", "invite-label"} <= names
     assert beyond == []
 
 
-STUDY_FILE_MS = 100  # reading TOML, which a researcher alone may ask for
 RESEARCHERS_WORST = {  # their texts may be as long as a study's file
     **{what: worst for what, worst in WORST.items() if "number" not in what},
     "stacked marks, as many as a message may have": "a" + "\u0301\u0316" * 9999,
