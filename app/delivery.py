@@ -110,6 +110,8 @@ def receipt(keys: list[str], refused: list[str] | None = None) -> str:
 def _object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text or "{}")
+        if "\\u" in text:  # with a `?` for each half of a character, which neither the database nor an answer can hold
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

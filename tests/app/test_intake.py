@@ -226,6 +226,25 @@ def test_a_text_that_is_too_long_is_answered_with_a_sentence(besieged: App) -> N
         assert len(answer.json()["data"]) == len(send["outputs"])
 
 
+def test_half_a_character_within_a_report_breaks_nothing(besieged: App) -> None:
+    """A report is JSON in a text, in which an escape of it is unseen until it is read."""
+    log = besieged.log.stat().st_size
+    config = httpx.get(f"{besieged.url}/config").json()
+    half = "\ud800"
+    values = dict.fromkeys(("key", "comment", "prompt", "invite", "first", "second", "what"), half)
+    clicks = [
+        {"do": do, "key": f"half-{do[:4]}-{half}", "values": values} for do in ("start", "vote left", "send", half)
+    ]
+    facts = dict.fromkeys(("key", "consent", "moved", "time", "invite", "first", "challenge", "solution"), half)
+    for entry in config["dependencies"]:
+        data = ["x" * 32, *[half] * (len(entry["inputs"]) - 2), json.dumps({**facts, "waiting": clicks})]
+        body = json.dumps({"data": data, "fn_index": entry["id"], "session_hash": "half"})
+        own = {"Origin": besieged.url}
+        answer = httpx.post(f"{besieged.url}/gradio_api/run/predict", content=body, headers=own, timeout=30)
+        assert answer.status_code == 200, entry["targets"]
+    assert besieged.log.stat().st_size == log
+
+
 @pytest.mark.parametrize(
     "event",
     [

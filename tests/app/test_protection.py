@@ -74,6 +74,13 @@ def test_of_all_routes_that_gradio_registers_only_the_needed_ones_are_there(besi
         assert not is_open("POST", path)
 
 
+def test_nobody_holds_a_stream_open_without_a_login(besieged: App) -> None:
+    """Not even the one by which Gradio knows that a page is still there, which asks for no login of its own."""
+    for path, status in (("heartbeat/x", 401), ("queue/data?session_hash=x", 401)):
+        assert httpx.get(f"{besieged.url}/admin/gradio_api/{path}").status_code == status
+    assert httpx.get(f"{besieged.url}/gradio_api/heartbeat/x").status_code == 404, "testers' pages ask for none"
+
+
 def test_health_can_be_asked_with_head_and_nothing_else_answers_foreign_methods(besieged: App) -> None:
     assert httpx.head(f"{besieged.url}/healthz").status_code == 200
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
