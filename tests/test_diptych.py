@@ -16,7 +16,7 @@ from app.__main__ import COMMANDS
 from tests.feedback.protocol import open_test, vote_for
 from tests.trained import ROOT
 
-OF_PYTHON = {"app.py", "bootstrap.py"}
+OF_PYTHON = ("app.py", "bootstrap.py")
 FILES = ("training/train_art_ai_model.py", "training/train_model2_pretrained.py", "training/improve.py")
 NEED_NOTHING = ("python -m app.guard", "bootstrap.py")
 """Commands without packages: a child of the app's, and what installs them."""
