@@ -1,10 +1,13 @@
 """Training, generation and export of the two models. Public names are imported on first use, so that
 ``import training.corpus`` needs no PyTorch."""
 
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import diptych  # noqa: F401 - first, since it tells what this Python lacks
+with suppress(ModuleNotFoundError):  # this folder alone, beside a user's own code, has no commands
+    import diptych  # noqa: F401 - first, since it tells what this Python lacks
+
 from training.common.cache import give_a_home
 from training.hardware.threads import spin_briefly
 

@@ -94,7 +94,7 @@ def test_a_vote_reaches_the_page_and_the_csv(
         written = "document.querySelector('#lab-model2').innerText.includes('<b>bold</b>')"
         page.wait_for_function(written, timeout=20_000)
         assert page.locator("#lab-model2 .bot :is(img[src*='x'], b, form, a[href])").count() == 0, "it is text"
-        assert page.locator("#lab-sources li").count() == 0, "nothing was named"
+        page.wait_for_function("!document.querySelector('#lab-sources li')", timeout=20_000)  # nothing was named
         page.fill("#lab-prompt textarea", "<i>What</i> is Impressionism?")
         page.click("#lab-send")
         page.wait_for_selector("#lab-sources li:has-text('Tate, art term Impressionism')", timeout=20_000)

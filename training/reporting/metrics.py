@@ -36,12 +36,15 @@ class Metrics:
             self.listener = None
 
     def _append(self, row: dict[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write("\n" * self._fails + json.dumps(row) + "\n")  # the row before may be half written
-        self._fails = False
-        if not self._signed:
+        line = "\n" * self._fails + json.dumps(row) + "\n"  # the row before may be half written
+        if self._signed:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(line)
+        else:  # a run that is killed before the file is known as one that grows must find it known as it is
+            replace_text(self.path, self.path.read_text(encoding="utf-8") + line)
             sign_growing(self.path)
             self._signed = True
+        self._fails = False
 
     def _tell(self, row: dict[str, Any]) -> bool:
         if self.listener is not None:

@@ -30,7 +30,7 @@ from training.common.files import (
 )
 from training.common.progress import Progress
 from training.loop.resume import TrainingStates
-from training.reporting.metrics import Metrics
+from training.reporting.metrics import Metrics, read_metrics
 from training.runs.command import adopt_old_run
 
 Main = Callable[[list[str]], int]
@@ -61,6 +61,21 @@ def test_measurements_are_known_however_long_they_grow(tmp_path: Path) -> None:
     path.write_text('{"step": 0, "of": "another program"}\n')
     with pytest.raises(ForeignFileError):
         Metrics(path)
+
+
+def test_measurements_of_a_run_that_is_killed_at_the_first_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.reporting.metrics.sign_growing", killed)
+    path = tmp_path / "metrics.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        Metrics(path).write(step=0, seconds=0.1)
+    assert is_ours(path)
+    assert [row["step"] for row in read_metrics(path)] == [0]
+    Metrics(path, keep_until_step=0)
 
 
 def test_what_is_large_is_known(tmp_path: Path) -> None:
