@@ -5,6 +5,9 @@
 formats that other tools read.  Nothing here imports a web framework or a deep-learning library.
 """
 
-import diptych  # noqa: F401 - first, since it tells what this Python lacks
+from contextlib import suppress
+
+with suppress(ImportError):  # this folder alone, beside a researcher's own code, has no commands
+    import diptych  # noqa: F401 - first, since it tells what this Python lacks
 
 __version__ = "0.1.0"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -36,6 +37,13 @@ def commands() -> list[list[str]]:
 def test_all_commands_are_found() -> None:
     of_the_table = {module.removesuffix(".__main__") for module, _ in COMMANDS.values()} - {"app.cli"}
     assert of_the_table <= {words[-1] for words in commands()}
+
+
+def test_votes_are_read_with_the_folder_feedback_alone(tmp_path: Path) -> None:
+    """As in a researcher's notebook, beside which the folder was copied; training/ alone: tests/test_snippet.py."""
+    shutil.copytree(ROOT / "feedback", tmp_path / "feedback", ignore=shutil.ignore_patterns("__pycache__", "*.db*"))
+    script = "import sys, feedback.database, feedback.export, feedback.statistics; sys.exit('diptych' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +159,7 @@ def unread(*words: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-@pytest.mark.skipif(os.name == "nt", reason="as `head` ends there is told otherwise")
+@pytest.mark.skipif(os.name == "nt", reason="Windows tells of a closed pipe by another error")
 @pytest.mark.parametrize(
     "words",
     [
@@ -171,7 +179,7 @@ def test_a_command_whose_reader_goes_away_ends_quietly(words: list[str]) -> None
     assert unread(*words) == (141, "")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="as `head` ends there is told otherwise")
+@pytest.mark.skipif(os.name == "nt", reason="Windows tells of a closed pipe by another error")
 @pytest.mark.parametrize(
     "words",
     [

@@ -5,7 +5,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-with suppress(ModuleNotFoundError):  # this folder alone, beside a user's own code, has no commands
+with suppress(ImportError):  # this folder alone, beside a user's own code, has no commands
     import diptych  # noqa: F401 - first, since it tells what this Python lacks
 
 from training.common.cache import give_a_home
