@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
 
+from training.inference.deadline import Deadline, timed
 from training.inference.openai_events import (
     TOO_LONG,
     Busy,
@@ -32,7 +33,6 @@ from training.inference.openai_events import (
     json_of,
     may_pass,
 )
-from training.inference.patience import Patience, timed
 
 __all__ = [
     "Address", "Busy", "Client", "ForGood", "ServerError", "Text", "TooLong", "Unfinished", "read_spec",
@@ -230,7 +230,7 @@ class Client:
         """What the server lists; None where it has no list. Raises ServerError where nobody answers."""
         try:
             url = self.address.url("models")
-            with Patience(LIST_SECONDS), self.http.stream("GET", url, timeout=CONNECT_SECONDS) as response:
+            with Deadline(LIST_SECONDS), self.http.stream("GET", url, timeout=CONNECT_SECONDS) as response:
                 if response.is_server_error and response.status_code != 501:
                     response.raise_for_status()
                 if response.status_code in (401, 403):
@@ -295,7 +295,7 @@ class Client:
         )
         body = self._in_form({"model": self.model, **fields})
         try:
-            with Patience(WHOLE_SECONDS), self.http.stream("POST", url, json=body) as response:
+            with Deadline(WHOLE_SECONDS), self.http.stream("POST", url, json=body) as response:
                 self._check(response, body)
                 content = json_of(response)
         except _Adapted:
@@ -310,11 +310,11 @@ class Client:
         body = self._in_form(fields)
         try:
             url = self.address.url(endpoint)
-            with Patience(SILENCE_SECONDS) as patience, self.http.stream("POST", url, json=body) as response:
+            with Deadline(SILENCE_SECONDS) as deadline, self.http.stream("POST", url, json=body) as response:
                 self._check(response, body)
                 for event in events(response):
                     yield event
-                    patience.renew()
+                    deadline.renew()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Busy(plain(error), gone=True) from None
 

@@ -9,15 +9,15 @@ from typing import Any
 import httpcore
 import httpx
 
-_thread = threading.local()  # `patience`: of what this thread is reading
+_thread = threading.local()  # `deadline`: of what this thread is reading
 
 
-class Patience:
+class Deadline:
     """Within it, what a thread reads through a client that is :func:`timed` has so many seconds in all."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._before: Patience | None = None
+        self._before: Deadline | None = None
         self.renew()
 
     def renew(self) -> None:
@@ -31,18 +31,18 @@ class Patience:
             raise httpcore.ReadTimeout(f"no answer within {self._seconds:g} s")
         return seconds
 
-    def __enter__(self) -> Patience:
-        self._before = getattr(_thread, "patience", None)
-        _thread.patience = self
+    def __enter__(self) -> Deadline:
+        self._before = getattr(_thread, "deadline", None)
+        _thread.deadline = self
         return self
 
     def __exit__(self, *_: object) -> None:
-        if getattr(_thread, "patience", None) is self:  # a generator may be closed in another thread
-            _thread.patience = self._before
+        if getattr(_thread, "deadline", None) is self:  # a generator may be closed in another thread
+            _thread.deadline = self._before
 
 
 def timed(client: httpx.Client) -> httpx.Client:
-    """Let the connections that a client opens, directly or by a proxy, end with the patience of who reads."""
+    """Let the connections that a client opens, directly or by a proxy, end at the deadline of who reads."""
     for transport in (client._transport, *client._mounts.values()):
         if isinstance(transport, httpx.HTTPTransport):
             transport._pool._network_backend = _Backend()  # httpx has no argument for it
@@ -60,9 +60,9 @@ class _Stream(httpcore.NetworkStream):
         self.write, self.close, self.get_extra_info = stream.write, stream.close, stream.get_extra_info  # type: ignore[method-assign]
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        patience: Patience | None = getattr(_thread, "patience", None)
-        if patience is not None:
-            left = patience.left()
+        deadline: Deadline | None = getattr(_thread, "deadline", None)
+        if deadline is not None:
+            left = deadline.left()
             timeout = left if timeout is None else min(timeout, left)
         return self._stream.read(max_bytes, timeout)
 
