@@ -14,7 +14,7 @@ from benchmarks.page import Page, ask, client, enter, read_config, run
 from benchmarks.serving import memory_mb
 from tests.app.chat_server import ChatServer
 from tests.app.serving import PASSWORD, App, wait_until
-from tests.feedback.test_database import delete, overwrite_with_noise, overwrite_with_other, replace_with_other
+from tests.feedback.test_database_file import delete, overwrite_with_noise, overwrite_with_other, replace_with_other
 
 ADMIN = ("admin", PASSWORD)
 
