@@ -4,7 +4,8 @@
 
 Trains the largest of `SHAPES` for the longest of `--minutes`; the shorter ones are branches of that run, whose rate
 falls from a state that it saved on its way, as it would have fallen in a run of that length (Hägele et al. 2024,
-https://arxiv.org/abs/2405.18392). The smaller shapes are trained for the shortest of them. To all of it
+https://arxiv.org/abs/2405.18392). The smaller shapes are trained for the shortest of them, all at the same time, each
+with its share of the cores. To all of it
 L(N, D) = E + A / N^alpha + B / D^beta is fitted (Hoffmann et al. 2022, https://arxiv.org/abs/2203.15556), with N in
 parameters and D in passes over the data, and read off at the full size. Each run is noted as it ends, and the same
 command goes on after the last one.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -81,8 +83,11 @@ def main() -> None:
     results.get({"size": largest, "minutes": minutes[-1]}, lambda: _longest(arguments, largest, minutes))
     for length in minutes[:-1]:
         results.get({"size": largest, "minutes": length}, lambda length=length: _branch(arguments, largest, length))
-    for size in smaller:
-        results.get({"size": size, "minutes": minutes[0]}, lambda size=size: _short(arguments, size, minutes[0]))
+    noted = [row["size"] for row in results.rows if row["minutes"] == minutes[0]]
+    started = {size: _short(arguments, size, minutes[0]) for size in smaller if size not in noted}
+    for size, process in started.items():
+        key = {"size": size, "minutes": minutes[0]}
+        results.get(key, lambda size=size, process=process: _ended(process, _folder(arguments, size, minutes[0])))
     text = report(results.rows)
     write(arguments.out, text)
     print(text)
@@ -110,7 +115,12 @@ def _log(out: Path) -> Path:
 
 
 def _start(
-    arguments: argparse.Namespace, size: str, minutes: float, evaluations: int, *more: str
+    arguments: argparse.Namespace,
+    size: str,
+    minutes: float,
+    evaluations: int,
+    *more: str,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """A training in a process of its own, its log beside its folder."""
     out = _folder(arguments, size, minutes)
@@ -120,7 +130,9 @@ def _start(
     for setting in (*settings, f"evaluations={evaluations}"):
         command += ["--set", setting]
     with _log(out).open("ab") as log:
-        return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | dict(environment or {}), stdout=log, stderr=subprocess.STDOUT
+        )
 
 
 def _ended(process: subprocess.Popen[bytes], out: Path) -> dict[str, Any]:
@@ -132,8 +144,9 @@ def _ended(process: subprocess.Popen[bytes], out: Path) -> dict[str, Any]:
     return {"folder": str(out), "report": found}
 
 
-def _short(arguments: argparse.Namespace, size: str, minutes: float) -> dict[str, Any]:
-    return _ended(_start(arguments, size, minutes, 1, "--resume"), _folder(arguments, size, minutes))
+def _short(arguments: argparse.Namespace, size: str, minutes: float) -> subprocess.Popen[bytes]:
+    threads = max(1, (os.cpu_count() or 1) // (len(SHAPES) - 1))
+    return _start(arguments, size, minutes, 1, "--resume", environment={"OMP_NUM_THREADS": str(threads)})
 
 
 def _longest(arguments: argparse.Namespace, size: str, minutes: Sequence[float]) -> dict[str, Any]:
