@@ -36,6 +36,7 @@ _ROW = np.dtype(
         ("split", np.uint8),
         ("source", np.uint16),
         ("asked", np.uint64),
+        ("begun", np.uint64),
         ("words", np.uint64),
         ("file", bool),
     ]
@@ -65,7 +66,7 @@ class CleanedCorpus:
         batches: files of pickled lists of samples, as they passed the rules.
         rows: of every sample in them its ``id`` and ``fact`` as hashes, its ``split`` (a place in ``SPLITS``) and its
             ``source`` (a place in ``sources``), whether it is of a ``file``, and hashes of what is ``asked`` before its
-            answer and of the ``words`` of its question (0 for prose), (N,).
+            answer, of how it has ``begun`` and of the ``words`` of its question (0 for prose), (N,).
         removed: which of them are duplicates of an earlier one, (N,) bool.
         sources: the names of the sources.
         characters: of all samples in the batches.
@@ -184,8 +185,8 @@ def splits_of(samples: Sequence[Sample]) -> list[Split]:
 
 
 def _join(rows: np.ndarray, removed: np.ndarray) -> int:
-    """Put rows of files on one side that share a fact or what is asked, with all others between them; returns how many
-    changed sides.
+    """Put rows of files on one side that share a fact, what is asked or how they begin, with all others between them;
+    returns how many changed sides.
 
     A group's side is that of its fact with the smallest hash: a question with a hundred ids is held out no more often
     than one with a single id. Where a sample of another kind asks the same, which stays where it is, the group follows.
@@ -198,10 +199,14 @@ def _join(rows: np.ndarray, removed: np.ndarray) -> int:
         return 0
     part, others = rows[chosen], rows[~removed & ~rows["file"] & (rows["asked"] != 0)]
     facts, fact = np.unique(part["fact"], return_inverse=True)
-    asked, question = np.unique(part["asked"], return_inverse=True)
-    question = np.where(part["asked"] != 0, len(facts) + question, fact)  # prose asks nothing
-    n = len(facts) + len(asked)
-    _, groups = connected_components(coo_array((np.ones(len(part), bool), (fact, question)), (n, n)), directed=False)
+    n = len(facts)
+    linked = []
+    for name in ("asked", "begun"):
+        hashes, places = np.unique(part[name], return_inverse=True)
+        linked.append(np.where(part[name] != 0, n + places, fact))  # prose asks nothing
+        n += len(hashes)
+    edges = np.ones(2 * len(part), bool), (np.tile(fact, 2), np.concatenate(linked))
+    _, groups = connected_components(coo_array(edges, (n, n)), directed=False)
     group = np.unique(groups[fact], return_inverse=True)[1]
     order = np.lexsort((part["fact"], group))
     side = part["split"][order[np.diff(group[order], prepend=-1) != 0]]
@@ -241,6 +246,7 @@ def _rows(samples: Sequence[Sample]) -> np.ndarray:
     rows["fact"] = [digest(sample.fact) for sample in samples]
     rows["file"] = [from_files(sample) for sample in samples]
     rows["asked"] = [_asked(sample) for sample in samples]
+    rows["begun"] = [_begun(sample) for sample in samples]
     rows["words"] = [_words(sample) for sample in samples]
     rows["split"] = [SPLITS.index(split_of(sample)) for sample in samples]
     return rows
@@ -263,6 +269,13 @@ def _asked(sample: Sample) -> int:
     if len(sample.messages) < 2:
         return 0
     return digest("\x1e".join(normalised_question(message.content) for message in sample.messages[:-1])) or 1
+
+
+def _begun(sample: Sample) -> int:
+    """A hash of the first question with its answer, which a longer chat holds too; 0 for prose."""
+    if len(sample.messages) < 2:
+        return 0
+    return digest("\x1e".join(normalised_question(message.content) for message in sample.messages[:2])) or 1
 
 
 def _words(sample: Sample) -> int:

@@ -22,6 +22,7 @@ from training.corpus.readers import (
     encoding_problem,
     format_of,
     open_text,
+    problem,
     reader_of,
     uncompressed_name,
 )
@@ -84,6 +85,8 @@ def iter_samples(path: Path, report: CleaningReport | None = None) -> Iterator[S
     try:
         if not path.stat().st_size:
             raise CorpusError(f"{path}: the file is empty; leave it out or write it again")
+        if why := problem(path):
+            raise CorpusError(f"{path}: {why}")
         for number, row in reader_of(path)(path):
             try:
                 sample = _sample_of(row, source, columns)

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from training.corpus import answers
+from training.corpus.accidents import as_meant
+from training.corpus.exports import exported, on_one_branch, with_role
 from training.corpus.marks import is_no_value, without_calls, without_end, without_marks
 from training.corpus.sample import Message, Role
 from training.corpus.turns import (
@@ -47,7 +49,7 @@ COLUMNS = "question and answer, text, or messages"
 
 _QUESTIONS = ("question", "query", "instruction", "prompt", "input", "user", "human", "question_stem", "inputs")
 _CHATS = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat_messages", "contents")
-_OTHERS = ("chat", "snapshot", "text", "conversation_a", "utterances", "candidates")
+_OTHERS = ("chat", "snapshot", "mapping", "text", "conversation_a", "utterances", "candidates")
 _TURNS_IN_A_CELL = re.compile(r"\s*\[?\s*\{\s*([\"'])(?:role|from|speaker|content|value)\1\s*:")
 _ROLE_IN_A_CELL = re.compile(r"[\"'](?:role|from|speaker)[\"']\s*:")
 _TEXTS_IN_A_CELL = re.compile(r"\s*\[\s*\"")
@@ -69,7 +71,7 @@ def messages_of(row: Row, system: bool = True) -> tuple[Message, ...]:
     Raises:
         Unreadable: the reason why nothing can be learned of it.
     """
-    for form in (_battle, _preference, _chat, _open_webui, _pair, _prose):
+    for form in (_battle, _preference, _chat, _exported, _pair, _prose):
         messages = form(row, system)
         if messages is not None:
             if len(messages) > 1 and _shows_something(row, messages):
@@ -85,7 +87,7 @@ def _without_marks(messages: Iterable[Message]) -> tuple[Message, ...]:
     said = tuple(Message(role, without_marks(content, role == "text")) for role, content in messages)
     if not all(message.content for message in said):
         raise Unreadable(NO_TEXT)
-    return said
+    return as_meant(said)
 
 
 def _shows_something(row: Row, messages: Sequence[Message]) -> bool:
@@ -176,7 +178,9 @@ def _chat(row: Row, system: bool) -> tuple[Message, ...] | None:
     for name in (*_CHATS, "chat", "data"):
         turns = None if name == "chat" and isinstance(row.get(name), Mapping) else _turns_in(row.get(name))
         if isinstance(turns, list | tuple) and (name != "data" or _are_texts(turns)):
-            return turns_of([{"role": "system", "content": row.get("system")}, *_each(turns, row)], system)
+            return turns_of(
+                [{"role": "system", "content": row.get("system")}, *_each(on_one_branch(turns, row), row)], system
+            )
     if turns := _told(row) or _best_path(row.get("prompt")):
         return turns_of(turns, system)
     answer = next((decoded(row[name]) for name in ("completion", "chosen") if is_given(row.get(name))), None)
@@ -203,18 +207,8 @@ def _each(turns: Sequence[Any], row: Row) -> list[Any]:
     found: list[Any] = []
     for turn in turns:
         names = _pair_names(turn) if isinstance(turn, Mapping) and role_of(turn) is None else None
-        found += [_turn("user", turn[names[0]]), _turn("assistant", turn[names[1]])] if names else [_with_role(turn)]
+        found += [_turn("user", turn[names[0]]), _turn("assistant", turn[names[1]])] if names else [with_role(turn)]
     return found
-
-
-def _with_role(turn: Any) -> Any:
-    """A turn of LangChain, Claude's export or Gemini under the names of the others."""
-    if not isinstance(turn, Mapping) or any(turn.get(name) is not None for name in ("from", "speaker")):
-        return turn
-    inner = turn["data"] if isinstance(turn.get("data"), Mapping) else turn
-    role = next((turn[name] for name in ("role", "sender", "type") if turn.get(name) is not None), None)
-    content = next((inner[name] for name in ("content", "value", "text", "parts") if inner.get(name) is not None), None)
-    return {**turn, "role": role, "content": content}
 
 
 def _turn(role: str, content: Any) -> dict[str, Any]:
@@ -266,32 +260,9 @@ def _as_answer(value: Any) -> list[Any]:
     return list(value) if is_chat(value) else [{"role": "assistant", "content": value}]
 
 
-def _open_webui(row: Row, system: bool) -> tuple[Message, ...] | None:
-    """An exported chat, or the chat of an exported rating: the branch of it that was open last."""
-    chat: Any = row.get("chat") or row.get("snapshot")
-    while isinstance(chat, Mapping) and isinstance(chat.get("chat"), Mapping):
-        chat = chat["chat"]
-    if not isinstance(chat, Mapping):
-        return None
-    history = chat.get("history")
-    if isinstance(history, Mapping) and isinstance(history.get("messages"), Mapping) and history.get("currentId"):
-        return turns_of(_branch(history["messages"], history["currentId"]), system)
-    turns = chat.get("messages")
-    return turns_of(turns, system) if isinstance(turns, list | tuple) else None
-
-
-def _branch(messages: Mapping[str, Any], last: Any) -> list[Any]:
-    """The messages from the first to ``last``, each of which names the one before."""
-    found: list[Any] = []
-    while (
-        isinstance(last, str)
-        and last in messages
-        and len(found) < len(messages)
-        and isinstance(messages[last], Mapping)
-    ):
-        found.append(messages[last])
-        last = messages[last].get("parentId")
-    return found[::-1]
+def _exported(row: Row, system: bool) -> tuple[Message, ...] | None:
+    turns = exported(row)
+    return None if turns is None else turns_of(turns, system)
 
 
 def _pair(row: Row, system: bool) -> tuple[Message, ...] | None:

@@ -128,11 +128,22 @@ _BETWEEN = re.compile(r"[\s,]+")
 
 
 def _inside(row: Row) -> list[Row]:
-    """The rows of an object that holds a list of them under one of the usual names, else the object."""
-    if not is_known(with_plain_names(row)):
-        for name in ("data", "rows", "train", "examples"):
-            if isinstance(row.get(name), list) and all(isinstance(item, dict) for item in row[name]):
-                return list(row[name])
+    """The rows of an object that holds a list of them under one of the usual names, or that is a table as pandas writes
+    it, by columns, by numbers or as lists of cells; else the object."""
+    values = list(row.values())
+    columns = all(isinstance(one, dict) and one.keys() == values[0].keys() for one in values) and values
+    if is_known(with_plain_names(row)):
+        if columns and values[0] and all(number.isdigit() for number in values[0]):
+            return [{name: column[number] for name, column in row.items()} for number in values[0]]
+        return [row]
+    for name in ("data", "rows", "train", "examples"):
+        if isinstance(row.get(name), list) and all(isinstance(item, dict) for item in row[name]):
+            return list(row[name])
+    names, cells = row.get("columns"), row.get("data")
+    if isinstance(names, list) and isinstance(cells, list) and all(isinstance(one, list) for one in cells):
+        return [dict(zip(map(str, names), line, strict=False)) for line in cells]
+    if values and all(isinstance(one, dict) and is_known(with_plain_names(one)) for one in values):
+        return values
     return [row]
 
 
@@ -241,6 +252,17 @@ def _open_zstd(path: Path, _: str) -> Any:
     import pyarrow
 
     return io.BufferedReader(pyarrow.CompressedInputStream(pyarrow.OSFile(str(path)), "zstd"))
+
+
+def problem(path: Path) -> str:
+    """What a file is in the place of data, as its first bytes tell, and what to do; nothing where it may be data."""
+    with path.open("rb") as file:
+        start = file.read(512).removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    if start.startswith(b"version https://git-lfs.github.com/"):
+        return "is a pointer of Git LFS, not the file itself; run git lfs pull where it was cloned"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "is a web page, perhaps that of an error or a login; download the file itself"
+    return ""
 
 
 def encoding_problem(path: Path, error: UnicodeDecodeError) -> str:

@@ -37,10 +37,12 @@ TEMPLATE = "a chat template that is not known"
 ALONE = "one turn without its chat"
 NO_NUMBER = "a year or a rank that is no number"
 NO_JSON = "not JSON"
+GARBLED = "garbled letters"
+PLACEHOLDER = "a placeholder for words that were taken out"
 
 REASONS = (
     NO_COLUMNS, NO_ANSWER, NO_QUESTION, NO_TEXT, NOT_TEXT, MEDIA, UNKNOWN_ROLE, RATED_BAD, NO_WINNER, SURROGATE, BYTES,
-    NESTED, CELLS, NOT_LEARNED, TOO_LONG, TEMPLATE, ALONE, NO_NUMBER, NO_JSON,
+    NESTED, CELLS, NOT_LEARNED, TOO_LONG, TEMPLATE, ALONE, NO_NUMBER, NO_JSON, GARBLED, PLACEHOLDER,
 )  # fmt: skip
 """Why rows are not read."""
 
@@ -208,12 +210,14 @@ def _turn(turn: Any) -> tuple[str, str]:
         value = decoded(value)
     if isinstance(value, Mapping) and "text" in value:
         value = [value]
-    content = "\n".join(filter(None, map(_part, value))) if isinstance(value, list | tuple) else text_of(value)
+    parts = value if isinstance(value, list | tuple) else None
+    content = text_of(value) if parts is None else "\n".join(filter(None, (_part(part, role) for part in parts)))
     if role == "assistant" and turn.get("channel") in ("analysis", "commentary"):  # gpt-oss's thoughts and calls
         return "call", ""
     if role == "assistant":
         said = without_calls(THOUGHT.sub("", _DETAILS.sub("", content)).strip())
-        if said is None or (not said and (turn.get("tool_calls") or turn.get("function_call"))):
+        calls = turn.get("tool_calls") or turn.get("function_call") or any(map(_is_call, parts or ()))
+        if said is None or (not said and calls):
             return "call", ""
         content = said
     if not content and role not in ("call", "system"):
@@ -221,17 +225,33 @@ def _turn(turn: Any) -> tuple[str, str]:
     return role, content
 
 
-def _part(part: Any) -> str:
+_THOUGHTS = ("thinking", "redacted_thinking", "reasoning")
+_CALLS = ("tool_use", "server_tool_use", "tool_call")
+
+
+def _is_call(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type") in _CALLS
+
+
+def _part(part: Any, role: str) -> str:
     """One part of a message that is written as a list."""
     if isinstance(part, str):
         return text_of(part)
     if not isinstance(part, Mapping):
         raise Unreadable(NOT_TEXT)
-    if part.get("type") in ("thinking", "redacted_thinking", "reasoning"):
+    kind = part.get("type")
+    if kind in (*_THOUGHTS, *_CALLS):
         return ""
-    if part.get("type") not in (None, "text", "input_text", "output_text"):
+    if isinstance(kind, str) and kind.endswith("tool_result"):  # Anthropic's: what a tool said, by the user
+        return _told_by_tool(part.get("content")) if role == "user" else ""
+    if kind not in (None, "text", "input_text", "output_text"):
         raise Unreadable(MEDIA)
     media = [name for name in ("image", "image_url", "audio", "video", "file") if part.get(name) is not None]
     if media:
         raise Unreadable(MEDIA)
     return text_of(part.get("text") if part.get("text") is not None else part.get("content"))
+
+
+def _told_by_tool(content: Any) -> str:
+    parts = content if isinstance(content, list | tuple) else [content]
+    return "\n".join(filter(None, (_part(part, "tool") for part in parts if part is not None)))

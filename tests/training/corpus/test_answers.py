@@ -307,7 +307,19 @@ def test_a_table_that_pandas_saved_is_never_learned_in_its_python_form(tmp_path:
 COLUMNS = (
     *("question", "prompt", "answer", "answers", "answerkey", "completions", "chosen", "rejected", "messages", "text"),
     *("conversations", "instruction", "input", "choices", "utterances", "history", "candidates", "speakers"),
-    *("dialogue", "data", "chat", "snapshot", "rank", "rating", "role", "content", "conversation_a", "winner"),
+    *(
+        "dialogue",
+        "data",
+        "chat",
+        "snapshot",
+        "mapping",
+        "rank",
+        "rating",
+        "role",
+        "content",
+        "conversation_a",
+        "winner",
+    ),
 )
 FIELDS = (
     "role",

@@ -117,6 +117,19 @@ def test_one_question_is_on_one_side_whatever_the_system_says(tmp_path: Path) ->
     assert sides.count("new_fact") > 20
 
 
+def test_a_chat_is_on_one_side_with_its_beginnings(tmp_path: Path) -> None:
+    """Data sets keep a row for each answer of a chat: a held-out one must not stand in a longer row."""
+    rows: list[Any] = []
+    for n in range(1500):
+        said = (f"Who made work {n}?", f"Painter {n} did.", f"And who bought work {n}?", f"Buyer {n} did.")
+        turns = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(said)]
+        rows += [{"messages": turns[:2]}, {"messages": turns}]
+    samples = load([write(tmp_path / "a.jsonl", rows)])
+    sides = splits_of(samples)
+    assert sides[::2] == sides[1::2]
+    assert 10 < sides[::2].count("new_fact") < 60
+
+
 def test_what_is_alike_across_the_split_is_counted(tmp_path: Path) -> None:
     rows = two_answers(1500)
     for i in range(0, 3000, 2):

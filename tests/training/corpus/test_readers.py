@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from datetime import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow
 import pyarrow.parquet
@@ -118,3 +120,39 @@ def test_files_that_were_joined_are_read_through_their_marks(tmp_path: Path) -> 
     rows = ('{"question": "Who?", "answer": "Goya."}', '{"\ufeffquestion": "When?", "answer": "1808."}')
     (tmp_path / "a.jsonl").write_text("\n".join(f"\ufeff{row}" for row in rows), encoding="utf-8")
     assert [sample.answer for sample in load([str(tmp_path / "a.jsonl")])] == ["Goya.", "1808."]
+
+
+TABLES: dict[str, Any] = {
+    "by columns": {"question": {"0": "Who?", "1": "When?"}, "answer": {"0": "Goya.", "1": "In 1800."}},
+    "by numbers": {"0": {"question": "Who?", "answer": "Goya."}, "1": {"question": "When?", "answer": "In 1800."}},
+    "lists of cells": {
+        "columns": ["question", "answer"],
+        "index": [0, 1],
+        "data": [["Who?", "Goya."], ["When?", "In 1800."]],
+    },
+    "with its schema": {
+        "schema": {"fields": []},
+        "data": [{"index": 0, "question": "Who?", "answer": "Goya."}, {"question": "When?", "answer": "In 1800."}],
+    },
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_pandas_wrote_as_json_is_read(name: str, tmp_path: Path) -> None:
+    """``DataFrame.to_json`` with each ``orient``; that of its default is by columns."""
+    (tmp_path / "a.json").write_text(json.dumps(TABLES[name]))
+    assert [sample.answer for sample in load([str(tmp_path / "a.json")])] == ["Goya.", "In 1800."]
+
+
+INSTEAD = {
+    "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n": "is a pointer of Git LFS",
+    "\ufeff\n<!DOCTYPE html>\n<html><title>404</title>Not found</html>": "is a web page",
+}
+
+
+@pytest.mark.parametrize("ending", ["txt", "csv", "jsonl", "json", "parquet"])
+@pytest.mark.parametrize("content", INSTEAD)
+def test_what_stands_in_the_place_of_data_is_told(content: str, ending: str, tmp_path: Path) -> None:
+    (tmp_path / f"a.{ending}").write_text(content, encoding="utf-8")
+    with pytest.raises(CorpusError, match=INSTEAD[content]):
+        load([str(tmp_path / f"a.{ending}")])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from training.corpus.accidents import text_as_meant
 from training.corpus.sample import Message
 from training.corpus.turns import NO_ANSWER, NO_NUMBER, NO_TEXT, NOT_TEXT, Unreadable, number_of, text_of
 
@@ -27,19 +28,24 @@ def words(value: Any) -> str:
     return text
 
 
+def meant(value: Any) -> str:
+    """A text that has to be there, as it was meant: without what is in it by accident."""
+    return text_as_meant(words(value))
+
+
 def line(value: Any) -> str:
     """The same in one line."""
-    return " ".join(words(value).split())
+    return " ".join(meant(value).split())
 
 
 def texts(value: Any) -> list[str]:
     """Those of a list that say something; null is an empty list."""
-    return [text for text in map(text_of, _list(value)) if text]
+    return [text_as_meant(text) for text in map(text_of, _list(value)) if text]
 
 
 def utterances(value: Any) -> list[str]:
     """What two people say by turns: were a turn left out, each would say what the other said."""
-    return [words(said) for said in _list(value)]
+    return [meant(one) for one in _list(value)]
 
 
 def persona_turns(value: Any) -> list[str]:
