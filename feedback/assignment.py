@@ -56,13 +56,17 @@ def left_model(secret: str, tester: str, serving: int, block_size: int = BLOCK_S
     return MODELS[0] if ranked.index(place) < block_size // 2 else MODELS[1]
 
 
-def first_side(secret: str, tester: str, serving: int, block_size: int = BLOCK_SIZE) -> str:
+def first_side(secret: str, tester: str, serving: int, block_size: int = BLOCK_SIZE, apart: bool = True) -> str:
     """The answer that a screen with room for one shows first, ``left`` or ``right``, in a tester's battle.
 
-    Of the battles of a block with the same model on the left, half begin with either side; so each model is as often
-    first as second, on the left as on the right.
+    Half of the battles of a block begin with either side, by a draw of its own: the page says which before the vote.
+    Without ``apart`` (battles of earlier releases) it was half of those with the same model on the left, so that of two
+    rounds of a block which began alike, who knew the sides of one knew those of the other.
     """
     block, place = divmod(serving, block_size)
+    if apart:
+        ranked = sorted(range(block_size), key=lambda j: draw(secret, tester, block, "shown first", j))
+        return "left" if 2 * ranked.index(place) < block_size else "right"
     left = [left_model(secret, tester, block * block_size + j, block_size) for j in range(block_size)]
     peers = [j for j in range(block_size) if left[j] == left[place]]
     peers.sort(key=lambda j: draw(secret, tester, block, "first", j))

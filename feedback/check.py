@@ -237,7 +237,8 @@ def _assignment(connection: sqlite3.Connection) -> Iterator[str]:
                 yield (
                     f"assignment: battle {battle['id']} has {battle['left_model']} on the left, the secret says {drawn}"
                 )
-            first = first_side(study["secret"], battle["code"], battle["serving"], study["block_size"])
+            of_first = (study["block_size"], bool(battle["first_apart"]))
+            first = first_side(study["secret"], battle["code"], battle["serving"], *of_first)
             if battle["first_side"] not in (None, first):  # None: served before this was drawn
                 yield f"assignment: battle {battle['id']} shows {battle['first_side']} first, the secret says {first}"
             unseen = (bank[key] for key in bank.keys() - seen.setdefault(battle["tester_id"], set()))

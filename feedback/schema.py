@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 migrations = Migrations("diptych")
 VERSIONS = (
     "initial", "invites", "good_enough", "delivery", "blind_draws", "server_seconds", "bounded_changes",
-    "bounded_claims", "origins", "consent_language",
+    "bounded_claims", "origins", "consent_language", "first_apart",
 )  # fmt: skip
 
 
@@ -120,6 +120,13 @@ def origins(db: Database) -> None:
 def consent_language(db: Database) -> None:
     """In which language each consent was read."""
     for statement in statements(CONSENT_LANGUAGE):
+        db.execute(statement)
+
+
+@migrations()
+def first_apart(db: Database) -> None:
+    """Whether the side that a narrow screen shows first was drawn apart from the sides of the models."""
+    for statement in statements(FIRST_APART):
         db.execute(statement)
 
 
@@ -222,3 +229,8 @@ ALTER TABLE testers ADD COLUMN consent_language TEXT CHECK (length(consent_langu
     "an enrolment is fixed",
     "NEW.consent_language IS NOT NULL",
 )
+
+# Battles from before this column were not.
+FIRST_APART = """
+ALTER TABLE battles ADD COLUMN first_apart INTEGER NOT NULL DEFAULT 0 CHECK (first_apart IN (0, 1));
+""" + never("battles_first_drawn_once", "UPDATE OF first_apart", "battles", "an assignment is fixed once it is served")

@@ -71,7 +71,7 @@ class Turns(Sessions):
             left = left_model(self._study["secret"], row["code"], serving, self._study["block_size"], assignment)
             cursor = connection.execute(
                 "INSERT INTO battles (study_id, tester_id, prompt_id, left_model, serving, round, scheduled_prompt_id,"
-                " first_side, assignment, served_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " first_side, first_apart, assignment, served_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
                 [
                     self.study_id,
                     row["id"],

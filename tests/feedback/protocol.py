@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from feedback.assignment import first_side
 from feedback.blind_test import Answer, Battle, BlindTest
 from feedback.database import Database
 from feedback.study import Study
@@ -130,3 +132,16 @@ def dataset_d() -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def show_first_as_before(connection: sqlite3.Connection) -> None:
+    """Let every battle begin with the side that earlier releases would have drawn."""
+    fixed = connection.execute("SELECT name, sql FROM sqlite_master WHERE name LIKE 'battles_first_%'").fetchall()
+    for name, _ in fixed:
+        connection.execute(f"DROP TRIGGER {name}")
+    served = "SELECT battles.id, secret, code, serving FROM battles JOIN testers ON testers.id = tester_id"
+    for battle, *draw in connection.execute(f"{served} JOIN studies ON studies.id = battles.study_id").fetchall():
+        side = first_side(*draw, apart=False)
+        connection.execute("UPDATE battles SET first_apart = 0, first_side = ? WHERE id = ?", [side, battle])
+    for _, sql in fixed:
+        connection.execute(sql)

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from feedback.__main__ import main
+from feedback.schema import VERSIONS
 from feedback.statistics import summary
-from tests.feedback.protocol import dataset_d, open_test, vote_for
+from tests.feedback.protocol import dataset_d, open_test, show_first_as_before, vote_for
 
 NULL_ESTIMATES = ("preference", "pooled", "two_way")
 
@@ -172,13 +173,15 @@ def test_a_backup_of_an_older_schema_is_migrated_as_it_is_restored(
     vote_for(test, tester, ["model1", "tie"])
     test.database.backup(copy)
     test.database.close()
-    with sqlite3.connect(copy) as backup:  # as the version before the last five migrations left it
+    with sqlite3.connect(copy) as backup:  # as the version before the last six migrations left it
+        show_first_as_before(backup)
         for trigger in (
             "votes_bounded",
             "votes_timed_once",
             "votes_claims_bounded",
             "testers_origin_fixed",
             "testers_consent_language_fixed",
+            "battles_first_drawn_once",
         ):
             backup.execute(f"DROP TRIGGER {trigger}")
         backup.execute("ALTER TABLE votes DROP COLUMN server_seconds")
@@ -186,7 +189,8 @@ def test_a_backup_of_an_older_schema_is_migrated_as_it_is_restored(
         backup.execute("ALTER TABLE testers DROP COLUMN origin")
         backup.execute("ALTER TABLE testers DROP COLUMN consent_language")
         backup.execute("DROP TABLE origin_keys")
-        gone = "('server_seconds', 'bounded_changes', 'bounded_claims', 'origins', 'consent_language')"
+        backup.execute("ALTER TABLE battles DROP COLUMN first_apart")
+        gone = str(VERSIONS[-6:])
         backup.execute(f"DELETE FROM _sqlite_migrations WHERE name IN {gone}")
     assert main(["restore", "--db", str(db), "--from", str(copy)]) == 0
     assert main(["check", "--db", str(db)]) == 0

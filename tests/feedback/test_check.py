@@ -8,7 +8,7 @@ from feedback.__main__ import main
 from feedback.blind_test import BlindTest
 from feedback.check import check
 from feedback.database import Database
-from tests.feedback.protocol import answer_turn, answered, open_test, vote_for
+from tests.feedback.protocol import answer_turn, answered, open_test, show_first_as_before, vote_for
 
 
 @pytest.fixture
@@ -43,6 +43,10 @@ FAULTS = [
     (
         "UPDATE battles SET left_model = CASE left_model WHEN 'model1' THEN 'model2' ELSE 'model1' END WHERE id = 1",
         ["assignment: battle 1 has", "sides of vote 1", "foreign keys"],
+    ),
+    (
+        "UPDATE battles SET first_side = CASE first_side WHEN 'left' THEN 'right' ELSE 'left' END WHERE id = 3",
+        ["assignment: battle 3 shows"],
     ),
     (
         "UPDATE battles SET scheduled_prompt_id = scheduled_prompt_id % 10 + 1 WHERE id = 2",
@@ -98,6 +102,13 @@ def test_each_tampering_is_found(
         assert any(finding in line for line in found), found
     assert main(["check", "--db", str(path)]) == 1
     assert "fault" in capsys.readouterr().out
+
+
+def test_which_side_earlier_releases_showed_first_is_no_fault(study: BlindTest) -> None:
+    path = study.database.path
+    with sqlite3.connect(path) as connection:
+        show_first_as_before(connection)
+    assert check(Database(path)) == []
 
 
 def test_the_command_says_that_all_is_well(study: BlindTest, capsys: pytest.CaptureFixture[str]) -> None:
