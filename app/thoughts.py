@@ -66,6 +66,7 @@ _LATER = re.compile(
 _LINE, _AFTER_WORDS = re.compile(r"(?:\A|\n) {0,3}\Z"), re.compile(r"(?:\w|[.!?\u2026\u3002\uff01\uff1f][ \t]*)\Z")
 _QUOTES = "`'\"\u2018\u201c\u00ab\\"
 _WORDS_OF_AN_EXAMPLE = 3
+_MOST_ENDLESS = 20  # marks that are begun and never ended: an answer with more of them tells of marks
 
 # What an answer is wrapped in, after thoughts or alone.
 _OPEN = (
@@ -94,24 +95,30 @@ def without_thoughts(text: str) -> str:
 def _without_later(text: str, thought: bool) -> str:
     """An answer without the blocks in its midst; `thought`: it had one before, so that such marks are its model's."""
     kept, start, at = list[str](), 0, 0
+    endless = set[str]()  # marks that are nowhere in what follows: each look for one goes to the end of the answer
     while found := _LATER.search(text, at):
         at = found.end()
-        if found["code"] is None and (end := _end_of_later(text, found, thought or bool(kept))) is not None:
+        if found["code"] is None and (end := _end_of_later(text, found, thought or bool(kept), endless)) is not None:
             part = text[start : found.start()]
             kept.append(part.rstrip(" \t") if text[end : end + 1].isspace() else part)
             start = at = end
     return "".join([*kept, text[start:]])
 
 
-def _end_of_later(text: str, found: re.Match[str], thought: bool) -> int | None:
+def _end_of_later(text: str, found: re.Match[str], thought: bool, endless: set[str]) -> int | None:
     """Where a block ends that begins in the midst of an answer; None for what only looks like one."""
     number = next(n for n in range(len(_MARKS)) if found[f"mark{n}"] is not None)
     form = _MARKS[number][1].replace("(?P=tag)", re.escape(found["tag"] or ""))
-    ended = re.compile(form, re.DOTALL).search(text, found.end())
     before = text[max(0, found.start() - 80) : found.start()]
-    if _LINE.search(before):
+    begins_line = _LINE.search(before)
+    if not begins_line and before[-1] in _QUOTES:
+        return None
+    is_endless = form in endless or len(endless) >= _MOST_ENDLESS
+    ended = None if is_endless else re.compile(form, re.DOTALL).search(text, found.end())
+    if begins_line:
         return ended.end() if ended else len(text)
-    if ended is None or before[-1] in _QUOTES:
+    if ended is None:
+        endless.add(form)
         return None
     said = text[found.end() : ended.start()]
     is_long = "\n" in said or len(said.split(None, _WORDS_OF_AN_EXAMPLE)) > _WORDS_OF_AN_EXAMPLE

@@ -235,3 +235,16 @@ def test_blanks_and_marks_by_the_thousand_cost_no_more_than_letters(unit: str) -
 
     blanks, letters = unit * (20_000 // len(unit)) + "x", "e" * 20_000
     assert costs_less_than(30, partial(clean, blanks), partial(clean, letters))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "So. <think> " * 10_000,
+        'So "<think> ' * 10_000 + "</think>",
+        "".join(f"So. <a{number}_think> " for number in range(6_000)),
+    ],
+)
+def test_thoughts_that_never_end_cost_no_more_than_their_length(text: str) -> None:
+    """From each of their beginnings the rest of the answer was searched for an end."""
+    assert costs_less_than(20, partial(clean_answer, text), partial(clean_answer, text[: len(text) // 10]))

@@ -55,7 +55,8 @@ def test_what_is_put_into_another_mouth_is_no_leak() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["I am an AI ", "as an AI I ", "my weights, ", "\u201cI am ", "'a'b ", "\u201ex ", "I "]
+    "unit",
+    ["I am an AI ", "as an AI I ", "my weights, ", "\u201cI am ", "'a'b ", "\u201ex ", "I ", ".\n", "| --- | --- |\n"],
 )
 def test_a_sentence_without_end_costs_no_more_than_its_length(unit: str) -> None:
     """Each of the thousands of places was looked at up to the end of the sentence: 6 s, in which nothing else ran."""
