@@ -5,6 +5,7 @@ Everything that a tester or a model wrote is escaped and shown as plain text.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Container, Sequence
 from html import escape
 from typing import Any
@@ -229,6 +230,7 @@ def _follow_up(number: int, text: str) -> str:
     return f'<p class="asked" dir="auto">{escape(text)}</p>' if number > 1 else ""
 
 
+@functools.lru_cache(maxsize=100)  # Markdown takes some 10 ms for 1,000 characters, and a page shows its answers again
 def _answer(text: str, markdown: bool) -> str:
     if markdown:
         return f'<div class="answer rendered" dir="auto">{_MARKDOWN.render(text)}</div>'
@@ -241,8 +243,18 @@ _MARKDOWN = with_formulas(
 )
 
 
+_ADDRESSES, _MAX_ADDRESSES = "characters of addresses", 20_000
+
+
 def _open_link(renderer: Any, tokens: Any, index: int, options: Any, env: Any) -> str:
-    """A link opens beside the page, without telling where it comes from."""
+    """A link opens beside the page, without telling where it comes from.
+
+    An address that is written once may stand in any number of links: 3 kB became 400 kB, and 100 kB would be gigabytes.
+    """
+    env[_ADDRESSES] = env.get(_ADDRESSES, 0) + sum(len(str(value)) for value in tokens[index].attrs.values())
+    if env[_ADDRESSES] > _MAX_ADDRESSES:
+        tokens[index].attrs = {}
+        return str(renderer.renderToken(tokens, index, options, env))
     tokens[index].attrSet("target", "_blank")
     tokens[index].attrSet("rel", "noopener noreferrer nofollow")
     return str(renderer.renderToken(tokens, index, options, env))

@@ -102,10 +102,31 @@ NAMES = [a + b + c for a in "abcdefghijk" for b in "abcdefghijk" for c in "abcde
 )
 def test_formulas_by_the_thousand_cost_no_more_than_other_markdown(unit: str, end: str) -> None:
     def render(text: str) -> None:
+        markup._answer.cache_clear()
         markup.panes(_with(text), Phase.VOTE, markdown=True)
 
     formulas = unit * max(1, 20_000 // len(unit)) + end
     assert costs_less_than(5, partial(render, formulas), partial(render, "*a* " * 5_000))
+
+
+def test_an_address_that_stands_in_a_thousand_links_is_not_sent_a_thousand_times() -> None:
+    address = "http://study.example/" + "y" * 5000
+    left, _ = markup.panes(_with(f"[a]: {address} 'title'\n\n" + "[a] " * 1000), Phase.VOTE, markdown=True)
+    assert left.count(address) == 3
+    assert (left.count("<a>"), left.count("</a>")) == (997, 1000)
+    assert len(left) < 50_000
+
+
+def test_an_answer_is_rendered_once_however_often_it_is_shown() -> None:
+    """A page that is loaded again and again is a request of a moment, whatever the models wrote."""
+    shown, text = _with("[" * 3000), _with("x")
+
+    def show(battle: Battle) -> None:
+        for _ in range(20):
+            markup.panes(battle, Phase.VOTE, markdown=True)
+
+    show(shown)
+    assert costs_less_than(20, partial(show, shown), partial(show, text))
 
 
 def _with(text: str) -> Battle:
