@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
     import gradio as gr
 
-_FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
+_FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via")
 
 
 def address(request: HTTPConnection | gr.Request) -> str:
@@ -37,10 +38,11 @@ def network(host: str) -> str:
 def is_local(request: HTTPConnection) -> bool:
     """Whether a request comes from this machine itself, not through a proxy that runs on it.
 
-    A proxy that is not trusted seems to be the client. It leaves a mark in the headers; one that is trusted has given
-    the true address, with no port.
+    A proxy that is not trusted seems to be the client. It leaves a mark in the headers, or passes on a site's name; one
+    that is trusted has given the true address, with no port. By its name is known, too, a page of another site whose
+    name was made to mean this machine (DNS rebinding).
     """
-    if request.client is None:
+    if request.client is None or _names_a_site(request.headers.get("host", "")):
         return False
     try:
         loopback = ipaddress.ip_address(network(request.client.host)).is_loopback
@@ -48,3 +50,12 @@ def is_local(request: HTTPConnection) -> bool:
         loopback = request.client.host == "::1"
     trusted = request.client.port == 0
     return loopback and (trusted or not any(name in request.headers for name in _FORWARDED))
+
+
+def _names_a_site(host: str) -> bool:
+    """Whether the name that a request was sent to has a domain: no address, and no name of this network alone."""
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return True
+    return "." in name and not name.replace(".", "").isdigit() and not name.endswith(".localhost")

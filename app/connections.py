@@ -19,6 +19,8 @@ from app.client import network
 HEADER_SECONDS = 10.0  # until a request's headers are there, from the first connection or the first byte
 WRITE_SECONDS = 30.0  # a client that takes nothing of an answer for so long is gone
 MAX_HEADER_BYTES = 64 * 1024
+MAX_HEADERS = 100  # lines; each is looked at again and again, and browsers behind proxies send some forty
+MAX_AHEAD = 16  # requests sent before the answers to those before them; browsers send none
 MAX_LEFT_BYTES = 16 << 20  # of a body that was refused before it was read, and is dropped as it comes
 MAX_HALF_OPEN = 128  # of one address, without a request yet
 MAX_CONNECTIONS = 600  # of one address: thirty browsers have some two hundred
@@ -120,8 +122,20 @@ class TimedProtocol(Protocol):
         elif self._reading is None:
             self._reading = self.loop.call_later(HEADER_SECONDS, self._look)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One more line of headers; what is raised here ends the connection with 400."""
+        super().on_header(name, value)  # type: ignore[misc]
+        if len(self.headers) > MAX_HEADERS:
+            raise ValueError("too many headers")
+
     def on_headers_complete(self) -> None:
-        """What follows is the body (told by httptools alone; h11 keeps no headers that are too long)."""
+        """What follows is the body (told by httptools alone; h11 keeps no headers that are too long, and reads on when
+        a request is answered).
+
+        uvicorn keeps what a client sends ahead, of which every answer lets it read more: 3 kB of 30 bytes.
+        """
+        if len(self.pipeline) >= MAX_AHEAD:
+            raise ValueError("too many requests ahead")
         super().on_headers_complete()  # type: ignore[misc]
         self._in_body = True
 

@@ -24,7 +24,7 @@ LONGEST_DELAY = 8.0  # seconds; the right code is in after them, whatever others
 COUNTED_CODES = 20  # remembered of an address: more change no delay
 ADDRESS_EVENTS = 2000  # within a minute and a half, then 1,300 a minute; thirty testers send some thirty a minute each
 EVENT_SECONDS = 90.0
-MAX_KEYS = 10_000  # before those whose window has passed are forgotten
+MAX_KEYS = 10_000  # before those whose window has passed are looked for, to be forgotten
 
 
 class Later(Refused):
@@ -44,6 +44,7 @@ class Window:
         self.seconds = seconds
         self._clock = clock
         self._events: dict[str, deque[float]] = {}
+        self._next_look = MAX_KEYS
         self._lock = threading.Lock()
 
     def wait(self, key: str) -> float:
@@ -64,9 +65,10 @@ class Window:
         if not self.limit:
             return
         with self._lock:
-            if len(self._events) >= MAX_KEYS:
+            if len(self._events) >= self._next_look:
                 for other in list(self._events):
                     self._recent(other)
+                self._next_look = max(MAX_KEYS, 2 * len(self._events))  # else who has many addresses has all looked at
             self._events.setdefault(key, deque(maxlen=self.limit)).append(self._clock())
 
     def refund(self, key: str) -> None:

@@ -14,9 +14,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.language import tr
+from app.login import BROWSER, COOKIE
 from feedback.messages import mark
 
 MAX_BODY_BYTES = 1 << 20
+MAX_FORM_BYTES = 4096  # of what is no event: the login
 BODY_SECONDS = 30.0  # for a whole body, however slowly it is sent
 OUR_WORD = "X-Diptych"  # a header that tells our own refusal from a proxy's
 FOREIGN = mark(
@@ -73,6 +75,9 @@ _BELOW_IT = re.compile(
     r"(?:(?!\.)[A-Za-z0-9_.@~-]{1,200}/){0,4}(?!\.)[A-Za-z0-9_.@~-]{1,200}"
 )  # no name is hidden or `..`
 _NAMES = ("host", "x-forwarded-host")  # what the pages and the check of origins take for the app's own name
+_MAX_NAMES = 10  # of the proxies that a request came through
+# Other cookies, those of all that runs on other ports of this host among them, are not even read.
+_OUR_COOKIES = re.compile(rf"(?:^|;)\s*((?:{COOKIE}|{BROWSER})=[^;\s]*)".encode())
 _NEVER = (b"x-gradio-server",)  # by which anybody could tell Gradio another address of its own
 
 
@@ -112,19 +117,18 @@ class Protection:
             await self.app(scope, receive, send)
             return
         query = scope["query_string"] if route_of(scope) in _ASKED else b""
-        scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in _NEVER]}
+        scope = {**scope, "headers": _read(scope["headers"])}
         scope["query_string"] = query if len(query) <= _MAX_QUERY else b""
         send = self._with_headers(Headers(scope=scope), send)
         if refusal := self._refusal(scope):
             await refusal(scope, receive, send)
         else:
-            await self.app(scope, _bounded(receive), send)
+            await self.app(scope, _bounded(receive, _most(route_of(scope))), send)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers, method, path = Headers(scope=scope), scope["method"], route_of(scope)
-        if len(headers.getlist("host")) > 1 or not all(
-            is_host(part) for name in _NAMES for value in headers.getlist(name) for part in value.split(",")
-        ):
+        names = [part for name in _NAMES for value in headers.getlist(name) for part in value.split(",")]
+        if len(headers.getlist("host")) > 1 or len(names) > _MAX_NAMES or not all(map(is_host, names)):
             return PlainTextResponse("The name of the host is none.", 400)
         if method == "OPTIONS" and headers.get("origin") in self.origins.scripts:
             return Response(status_code=204, headers={"Access-Control-Allow-Headers": "content-type"})
@@ -133,8 +137,8 @@ class Protection:
         sensitive = method not in READS or path.startswith(EXPORTS)
         if sensitive and headers.get("origin") not in self.origins.scripts and not is_own(scope):
             return PlainTextResponse(tr(FOREIGN), 403, {OUR_WORD: "origin"})
-        if declared_length(headers) > MAX_BODY_BYTES:
-            return PlainTextResponse(f"The request is larger than {MAX_BODY_BYTES} bytes.", 413)
+        if declared_length(headers) > (most := _most(path)):
+            return PlainTextResponse(f"The request is larger than {most} bytes.", 413)
         return None
 
     def _with_headers(self, asked: Headers, send: Send) -> Send:
@@ -152,6 +156,20 @@ class Protection:
             await send(message)
 
         return send_with_headers
+
+
+def _read(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Headers as the app reads them."""
+    return [
+        (name, b"; ".join(_OUR_COOKIES.findall(value)) if name == b"cookie" else value)
+        for name, value in headers
+        if name not in _NEVER
+    ]
+
+
+def _most(route: str) -> int:
+    """How many bytes a request may bring."""
+    return MAX_BODY_BYTES if route in (EVENTS, ADMIN_EVENTS) else MAX_FORM_BYTES
 
 
 def is_host(value: str) -> bool:
@@ -205,7 +223,7 @@ def declared_length(headers: Headers) -> int:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else MAX_BODY_BYTES + 1
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     """A body that is sent in chunks without a length, or drop by drop, ends as if the client had hung up."""
     received, whole, deadline = 0, False, time.monotonic() + BODY_SECONDS
 
@@ -219,6 +237,6 @@ def _bounded(receive: Receive) -> Receive:
             return {"type": "http.disconnect"}
         received += len(message.get("body", b""))
         whole = not message.get("more_body", False)
-        return message if received <= MAX_BODY_BYTES else {"type": "http.disconnect"}
+        return message if received <= most else {"type": "http.disconnect"}
 
     return receive_some

@@ -8,6 +8,7 @@ import resource
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from app import connections
-from app.connections import Door, protocol_for, raise_file_limit
+from app.connections import MAX_AHEAD, MAX_HEADERS, Door, protocol_for, raise_file_limit
 from benchmarks.page import run
 from tests.app.serving import App, wait_until
 
@@ -134,6 +135,32 @@ def test_headers_that_never_end_and_readers_that_never_read_are_ended(monkeypatc
         assert not door.half_open
 
     run(play())
+
+
+@pytest.mark.parametrize(("ahead", "answers"), [(MAX_AHEAD, 1 + MAX_AHEAD), (50_000, 500)])
+def test_of_requests_that_wait_for_no_answer_only_a_few_are_kept(besieged: App, ahead: int, answers: int) -> None:
+    """uvicorn kept all that came, at a hundred times their size, and read more with each answer that it gave."""
+    requests = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n" * (1 + ahead)
+    received = b""
+
+    def send() -> None:
+        with contextlib.suppress(OSError):
+            connection.sendall(requests)
+
+    with socket.create_connection(("127.0.0.1", besieged.port), 30) as connection, ThreadPoolExecutor(1) as pool:
+        pool.submit(send)
+        with contextlib.suppress(ConnectionError):
+            while received.count(b"HTTP/1.1 404") < answers and (part := connection.recv(1 << 16)):
+                received += part
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+    assert (received.count(b"HTTP/1.1 404") == answers) is (ahead == MAX_AHEAD)
+
+
+def test_a_request_has_a_number_of_headers(besieged: App) -> None:
+    few, many = ([("X-Some", "thing")] * number for number in (MAX_HEADERS - 10, MAX_HEADERS + 1))
+    assert httpx.get(f"{besieged.url}/healthz", headers=few).status_code == 200
+    assert httpx.get(f"{besieged.url}/healthz", headers=many).status_code == 400
 
 
 def test_an_address_has_a_number_of_connections_and_a_trusted_proxy_has_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from app.protection import ADMIN_EVENTS, PREFIXES, ROUTES
-from app.study_tab import MAX_TYPED
+from app.study_tab import MAX_TYPED, MAX_TYPED_PARTS
 from benchmarks.hostile import attack, cpu_ms, grown
 from benchmarks.page import Page, ask, client, enter, read_config, run
 from tests.app.chat_server import ChatServer
@@ -124,6 +125,50 @@ def test_no_route_costs_more_than_a_moment(besieged: App) -> None:
     assert beyond == []
 
 
+LONG = 60_000  # bytes; all headers together have 64 kB
+HEADERS = {
+    "lines": [("X-Some", "thing")] * 4_000,
+    "names of hosts": [("X-Forwarded-Host", "a," * (LONG // 2) + "a")],
+    "cookies": [("Cookie", "a=b;" * (LONG // 4))],
+    "cookies in quotes": [("Cookie", 'a="\\101\\101";' * (LONG // 13))],
+    "languages": [("Accept-Language", "a," * (LONG // 2))],
+    "ranges": [("Range", "bytes=" + "0-1," * (LONG // 4) + "0-1")],
+    "addresses": [("X-Forwarded-For", "1.1.1.1," * (LONG // 8))],
+}
+FORMS = {  # for nobody has logged in before this form
+    "signs": ("application/x-www-form-urlencoded", b"username=" + b"%41" * 300_000),
+    "fields": ("application/x-www-form-urlencoded", b"a=b&" * 990),
+    "files": (
+        "multipart/form-data; boundary=x",
+        b'--x\r\nContent-Disposition: form-data; name="a"; filename="f"\r\n\r\nb\r\n' * 990 + b"--x--\r\n",
+    ),
+}
+
+
+def test_no_headers_and_no_form_cost_more_than_a_moment(besieged: App) -> None:
+    """Cookies in quotes took 27 ms, a form of a thousand files 170 ms, of whoever asked."""
+    beyond = []
+    with httpx.Client(base_url=besieged.url, timeout=60, headers={"Origin": besieged.url}) as http:
+        for what, headers in HEADERS.items():
+            for path in ("/", "/admin/", "/admin/session", "/theme.css"):
+                if not stays_within(WITHOUT_SESSION_MS, partial(_sent_cost, besieged, http, "GET", path, headers)):
+                    beyond.append((path, what))
+        for what, (kind, body) in FORMS.items():
+            cost = partial(_sent_cost, besieged, http, "POST", "/admin/login", [("Content-Type", kind)], body)
+            if not stays_within(WITHOUT_SESSION_MS, cost):
+                beyond.append(("/admin/login", what))
+    assert beyond == []
+
+
+def _sent_cost(
+    app: App, http: httpx.Client, method: str, path: str, headers: list[tuple[str, str]], body: bytes = b""
+) -> float:
+    before = cpu_ms(app.pid)
+    with contextlib.suppress(httpx.TransportError):  # refused before all was read
+        assert http.request(method, path, headers=headers, content=body).status_code < 500
+    return cpu_ms(app.pid) - before
+
+
 def test_no_event_of_a_researcher_costs_more_than_a_moment(besieged: App, chat_server: ChatServer) -> None:
     """Each with the worst in each place, what stands there by itself in the others: until its answer has come."""
     chat_server.gate.set()
@@ -152,8 +197,10 @@ RESEARCHERS_WORST = {  # their texts may be as long as a study's file
     "stacked marks, as many as a message may have": "a" + "\u0301\u0316" * 9999,
     "half a megabyte": "x" * (1 << 19),
     "lists in lists, in a study's file": "a = " + "[" * 100_000,
-    "the longest list that a study's file may have": "a = [" + "1," * ((MAX_TYPED - 8) // 2) + "]",
-    "keys of many parts": "\n".join(f"a{'.b' * 14}.c{number} = 1" for number in range(MAX_TYPED // 38)),
+    "the longest list that a study's file may have": "a = [" + "1," * (MAX_TYPED_PARTS - 2) + "]",
+    "keys of many parts": "\n".join(f"a{'.b' * 14}.c{number} = 1" for number in range(MAX_TYPED_PARTS // 17)),
+    "the most settings": "\n".join(f"{number:x}=1" for number in range(MAX_TYPED_PARTS // 2)),
+    "the longest text": f'a = """{"x" * (MAX_TYPED - 12)}"""',
 }
 
 

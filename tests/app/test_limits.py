@@ -75,6 +75,21 @@ def test_what_is_past_is_forgotten() -> None:
     assert unlimited.wait("x") == 0
 
 
+def test_many_addresses_at_once_cost_no_more_each_than_a_few() -> None:
+    """Whoever has a /48 of IPv6 has 65,536; from the 10,000th on all were looked at for each further one."""
+    looks = 0
+
+    def clock() -> float:
+        nonlocal looks
+        looks += 1
+        return 0.0
+
+    window = Window(1, 10, clock)
+    for number in range(4 * MAX_KEYS):
+        window.count(str(number))
+    assert looks < 5 * 4 * MAX_KEYS
+
+
 def test_of_many_at_the_same_moment_no_more_pass_than_are_left() -> None:
     limits, passed, barrier = Limits(tester=5, address=0, clock=Clock()), [], threading.Barrier(30)
 

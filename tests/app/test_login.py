@@ -99,6 +99,18 @@ def test_this_machine_does_not_wait(clock: Time) -> None:
     proxied = browser(app, "127.0.0.1")
     proxied.headers["X-Forwarded-For"] = "203.0.113.9"  # of a proxy on this machine that is not trusted
     assert sum(enter(proxied, clock, f"guess {number}")[1] for number in range(9)) > 0
+    rebound = TestClient(server(), base_url="http://evil.example:7860", client=("127.0.0.1", 50000))
+    assert sum(enter(rebound, clock, f"guess {number}")[1] for number in range(9)) > 0, "a page of another site"
+
+
+@pytest.mark.parametrize(("charset", "half"), [("unicode_escape", b"\\ud800"), ("utf-7", b"+2AA-")])
+def test_half_a_character_is_a_wrong_name(clock: Time, charset: str, half: bytes) -> None:
+    """It was an answer of 500: a form may say in which way its text is written."""
+    part = b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'
+    body = part % (b"username", half) + part % (b"password", half) + b"--x--\r\n"
+    form = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+    answer = browser(server()).post("/admin/login", content=body, headers=form)
+    assert answer.status_code == 401
 
 
 def test_addresses_are_forgotten_and_an_address_of_ipv6_is_its_network(

@@ -15,9 +15,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from starlette.requests import Request
 from starlette.routing import Mount
 
-from app.protection import ROUTES, Origins, Protection, is_open
+from app.client import is_local
+from app.protection import MAX_FORM_BYTES, ROUTES, Origins, Protection, is_open
+from benchmarks.page import run
 from tests.app.serving import PASSWORD, App
 from tests.app.visitor import Visitor
 
@@ -93,6 +96,24 @@ def test_metrics_are_for_this_machine_or_a_token(besieged: App) -> None:
     assert httpx.get(url).status_code == 200
     for header in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"):  # a proxy of this machine that is not trusted
         assert httpx.get(url, headers={header: "203.0.113.9"}).status_code == 401
+    for header in ("Host", "X-Forwarded-Host"):  # one that leaves no mark but the name that was asked for
+        assert httpx.get(url, headers={header: "study.example"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        ("127.0.0.1", True), ("127.0.0.1:7860", True), ("[::1]:7860", True), ("localhost:7860", True),
+        ("a.localhost", True), ("lab-pc:7860", True), ("", True), ("study.example", False),
+        ("study.example.:80", False),
+        ("127.0.0.1.study.example", False), ("localhost.study.example:7860", False),
+    ],
+)  # fmt: skip
+def test_who_asks_under_the_name_of_a_site_is_not_this_machine(host: str, local: bool) -> None:
+    """A proxy that adds no header (HAProxy, nginx with `Host` alone), or a page whose name was made to mean us."""
+    headers = [(b"host", host.encode())] if host else []
+    assert is_local(Request({"type": "http", "client": ("127.0.0.1", 50000), "headers": headers})) is local
+    assert not is_local(Request({"type": "http", "client": ("203.0.113.9", 50000), "headers": headers}))
 
 
 ORIGIN = "http://study.example:8080"
@@ -198,6 +219,28 @@ def test_the_name_of_a_host_reaches_nobody_else_and_is_one(besieged: App, header
             assert httpx.get(f"{besieged.url}/config", headers={header: name}).status_code == 400, name
         for name in ("a.b-c_d:8080", "[::1]:80", "192.0.2.1"):
             assert f"http://{name}" in httpx.get(f"{besieged.url}/config", headers={header: name}).text
+
+
+def test_of_cookies_our_own_are_read() -> None:
+    """Those of other programs of this host, which browsers send to all its ports, are dropped before they cost."""
+    read: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        read.append(Request(scope).cookies)
+
+    cookies = [b"a=b; diptych-admin=one;x=diptych-admin=no", b"diptych-browser=two; diptych-adminx=no"]
+    headers = [(b"host", b"localhost"), *((b"cookie", value) for value in cookies)]
+    asked = {"path": "/", "query_string": b"", "headers": headers, "scheme": "http"}
+    nothing: Any = None
+    run(Protection(app)({"type": "http", "method": "GET", **asked}, nothing, nothing))
+    assert read == [{"diptych-admin": "one", "diptych-browser": "two"}]
+
+
+def test_a_login_is_a_short_form(besieged: App) -> None:
+    with httpx.Client(base_url=besieged.url, headers={"Origin": besieged.url}) as http:
+        for length, status in ((3000, 401), (MAX_FORM_BYTES, 413)):
+            form = {"username": "admin", "password": "x" * length}
+            assert http.post("/admin/login", data=form).status_code == status
 
 
 def test_a_request_for_two_hosts_is_for_none(besieged: App) -> None:
