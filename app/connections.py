@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +83,7 @@ class TimedProtocol(Protocol):
     """uvicorn's protocol with a door and with timeouts; `door` is set by :func:`protocol_for`."""
 
     door: Door
+    pipeline: deque[Any]  # of httptools' protocol: what was sent ahead
     _address = ""
     _header_bytes = 0
     _in_body = False

@@ -69,6 +69,7 @@ class Rounds:
     def __init__(self, blind_test: BlindTest, engines: Mapping[str, Engine], workers: int | None = None) -> None:
         self.blind_test = blind_test
         self.engines = dict(engines)
+        self._bank = {clean_prompt(prompt.text): prompt for prompt in blind_test.study.prompts}
         workers = workers or min(engine.slots for engine in self.engines.values())
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="turn")
         self._models = ThreadPoolExecutor(2 * workers, thread_name_prefix="model")
@@ -82,8 +83,7 @@ class Rounds:
     def begin(self, tester_id: str, text: str, request: str | None = None, origin: str = "") -> Battle:
         """Serve a new round for a question and start its answers, once under the key of a request. Raises Refused."""
         text = clean_prompt(text)
-        bank = {clean_prompt(prompt.text): prompt for prompt in self.blind_test.study.prompts}
-        known = bank.get(text)
+        known = self._bank.get(text)
         text = known.text if known else text
         self._history([], text)
         with self._lock:

@@ -62,6 +62,23 @@ def test_a_question_of_the_bank_is_recognised_by_its_text(rounds: Rounds) -> Non
     assert all(answer.tokens == len(ANSWER.split()) and answer.stopped == "stop" for answer in turn.answers.values())
 
 
+def test_a_question_is_held_against_a_bank_that_was_cleaned_once(
+    rounds: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study of a thousand questions was cleaned for each question of anybody, refused ones included."""
+    cleaned: list[str] = []
+
+    def clean(text: str) -> str:
+        cleaned.append(text)
+        return text
+
+    monkeypatch.setattr("app.rounds.clean_prompt", clean)
+    tester = enrol(rounds)
+    rounds.begin(tester, "Who painted Guernica?")
+    wait(rounds, tester)
+    assert cleaned == ["Who painted Guernica?"]
+
+
 def test_each_model_is_asked_with_its_own_answers(rounds: Rounds, chat_server: ChatServer) -> None:
     tester = enrol(rounds)
     battle = rounds.begin(tester, "[name] Hello")
