@@ -93,7 +93,7 @@ class ResultsTab:
         ).fetchone()[0]
         result = summarise_counts(testers, alpha)
         result["by_category"] = estimates("category", categories.items(), alpha)
-        result["excluded"] = excluded(testers, superseded, testers.excluded)
+        result["excluded"] = excluded(testers, superseded, testers.excluded, testers.unjudged)
         log_look(database, study["id"], "results", result)
         looks = database.connection.execute(
             "SELECT DISTINCT testers_closed FROM looks WHERE study_id = ?", [study["id"]]

@@ -174,11 +174,17 @@ def _stats(arguments: argparse.Namespace) -> int:
     else:
         database = _open(arguments.db)
         study = load_study(database, arguments.study, arguments.alpha)
+    _tell(study.notes)
     result = summary(study.outcomes, study.guesses, alpha=study.alpha)
     if study.id is not None:
         log_look(database, study.id, "stats", result)
     _write_json({"study": study.identity, **result}, arguments.json, "statistics")
     return 0
+
+
+def _tell(notes: Iterable[str]) -> None:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -208,6 +214,7 @@ def _preferences(arguments: argparse.Namespace) -> int:
 
     if arguments.csv:
         found = preferences_csv(arguments.csv, arguments.study, arguments.model)
+        _tell(found.notes)
     else:
         database = _open(arguments.db)
         found = preferences(database, arguments.study, arguments.model)

@@ -13,7 +13,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,7 @@ class Preferences:
 
     header: dict[str, Any]
     records: list[dict[str, Any]]
+    notes: tuple[str, ...] = ()  # on the file that they were read from
 
     def lines(self) -> Iterator[bytes]:
         """As JSON Lines, the header first."""
@@ -161,7 +162,7 @@ def preferences_csv(path: str | Path, label: str | None = None, model: str = "mo
         "votes taken back or given anew": study.outcomes.superseded,
         "votes after several questions, whose turns votes.csv does not hold apart": several,
     }
-    return _made(header, judged, left_out | dict(study.outcomes.excluded), model)
+    return replace(_made(header, judged, left_out | dict(study.outcomes.excluded), model), notes=study.notes)
 
 
 def _hash_beside(path: str | Path, label: str | None) -> str | None:

@@ -227,7 +227,7 @@ class Study:
         values |= {f"consent_{name}": value for name, value in _consent(reader).items()}
         values["prompts"] = reader.entries("prompts", _PROMPT_RULES, Prompt)
         values["background"] = reader.entries("background", _BACKGROUND_RULES, BackgroundQuestion, MAX_BACKGROUND)
-        values["exclusion"] = _exclusion(reader)
+        values["exclusion"] = read_exclusion(reader)
         if values["entry_code"] and values["access"] == "invite":
             problem = 'entry_code is for access = "open", an invite is a code already; leave one of them out'
             reader.problems.append(problem)
@@ -308,11 +308,12 @@ def _toml_line(name: str, value: Any) -> str:
     return f"{name} = {text}"
 
 
+ALPHA = number(0, 0.5, 0.05, above=True)
 _RULES = {
     "name": Rule(lambda value: is_text(value, 80), "text of 1 to 80 characters", required=True),
     "rounds": whole(1, 1000, 10),
     "reveal": Rule(lambda value: value in REVEAL_POLICIES, "one of " + ", ".join(REVEAL_POLICIES), "end"),
-    "alpha": number(0, 0.5, 0.05, above=True),
+    "alpha": ALPHA,
     "session_timeout_minutes": number(1, 100_000, 60),
     "max_turns": whole(1, 50, 3),
     "max_new_tokens": whole(1, 8192, 160),
@@ -386,7 +387,8 @@ def _consent(reader: Reader) -> dict[str, Any]:
     return texts | {"publication": publication, "training": training}
 
 
-def _exclusion(reader: Reader) -> Exclusion:
+def read_exclusion(reader: Reader) -> Exclusion:
+    """The rules of exclusion of a document; what is wrong with them is among the reader's problems."""
     table = reader.left.pop("exclusion", {})
     if not isinstance(table, dict):
         reader.problems.append(f"exclusion = {shown(table)} must be a table with {', '.join(_EXCLUSION_RULES)}")

@@ -11,22 +11,24 @@ import numpy as np
 from ..assignment import MODELS
 from ..export.companions import beside
 from ..export.rows import CODEBOOK, reveal_formula
-from ..study import Exclusion
+from ..study import ALPHA, Exclusion, read_exclusion
+from ..study_rules import Reader
 from .blinding import ANSWERS
-from .exclusion import exclude, rules_of
+from .exclusion import NEEDS, exclude
 from .load import StudyVotes, of_testers
 from .outcomes import Outcomes, VotesError, truth, versions_in
-from .patterns import COLUMNS, Traces, in_force, left_out_by_patterns
+from .patterns import Traces, in_force, left_out_by_patterns, unjudged_by_patterns
 from .table_file import read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from pandas import DataFrame
 
 
 KINDS = {column.name: column.type for column in CODEBOOK}
+SHOWN_ROWS = 5  # of those where something is empty
 
 
 def read_csv(path: str | Path) -> DataFrame:
@@ -48,28 +50,42 @@ def read_study_csv(path: str | Path, label: str | None = None, alpha: float | No
     error rate and its rules of exclusion.
 
     Raises:
-        VotesError: see :func:`read_csv` and :meth:`Outcomes.from_frame`, or the label is unknown.
+        VotesError: see :func:`read_csv` and :meth:`Outcomes.from_frame`, the label is unknown, or a rule of the study
+            cannot be followed.
     """
     votes = read_csv(path)
-    if label is not None:
-        labels = set(votes["study"]) if "study" in votes else set()
-        if label not in labels:
-            raise VotesError(f'study "{label}" is not in {path}; it has {", ".join(sorted(labels)) or "no names"}')
-        votes = votes[votes["study"] == label]
+    rows = len(votes)
+    votes = votes if label is None else _of_study(path, votes, label)
     only = str(votes["study"].iloc[0]) if "study" in votes and len(votes) else None
     export = exported_as(path, only)
     settings = _settings_beside(export, only, len(votes) > 0)
-    rules = rules_of(settings)
+    rules, default_alpha = _rules(export, settings)
+    if settings and "superseded" not in votes:
+        raise VotesError(
+            f"{path}: the column superseded is missing, so votes that were taken back would count; export it again"
+        )
     try:
-        outcomes = exclude(Outcomes.from_frame(votes, _beside(export)), rules, _looks(votes, rules))
+        extra = _beside(export, votes)
+        outcomes = Outcomes.from_frame(votes, extra)
+        masks, unknown = _looks(votes, rules)
+        outcomes = exclude(outcomes, rules, masks, unknown)
+        notes = _unjudged_rows(votes, unknown)
+        if rows == settings.get("rows"):
+            _must_leave_out_the_same(outcomes, settings.get("left_out"), notes)
     except VotesError as error:
         raise VotesError(f"{path}: {error}") from None
-    guesses = _companion(export, "guesses", answer=ANSWERS, left_model=MODELS)
-    if guesses is not None:
+    if (guesses := extra.get("guesses")) is not None:
         guesses = guesses[guesses["tester_id"].isin(votes["tester_id"])]
         guesses = of_testers(guesses, outcomes, rules)
     told = {model: next(iter(versions_in(votes, model)), "") for model in MODELS}
-    return StudyVotes(None, only, alpha or float(settings.get("alpha", 0.05)), outcomes, guesses, told)
+    return StudyVotes(None, only, alpha or default_alpha, outcomes, guesses, told, notes)
+
+
+def _of_study(path: str | Path, votes: DataFrame, label: str) -> DataFrame:
+    labels = set(votes["study"]) if "study" in votes else set()
+    if label not in labels:
+        raise VotesError(f'study "{label}" is not in {path}; it has {", ".join(sorted(labels)) or "no names"}')
+    return votes[votes["study"] == label]
 
 
 def exported_as(path: str | Path, label: str | None) -> Path:
@@ -90,15 +106,26 @@ def _labels(manifest: Path) -> list[str]:
         return []
 
 
-def _beside(path: str | Path) -> dict[str, Any]:
-    """What lies beside an exported ``votes.csv``: good-enough answers by vote, backgrounds by tester."""
+def _beside(path: str | Path, votes: DataFrame) -> dict[str, Any]:
+    """What lies beside an exported ``votes.csv``: guesses, good-enough answers by vote, backgrounds by tester.
+
+    Raises:
+        VotesError: see :func:`_companion`; or a vote or guess is of a tester whom the file of all testers lacks.
+    """
     found: dict[str, Any] = {}
+    if (guesses := _companion(path, "guesses", answer=ANSWERS, left_model=MODELS)) is not None:
+        found["guesses"] = guesses
     if (table := _companion(path, "good_enough", good_enough=("yes", "no"))) is not None:
         found["good_enough"] = dict(zip(table["vote_id"], table["good_enough"], strict=True))
     if (table := _companion(path, "testers", background=None)) is not None:
-        answers = [
-            _background(beside(path, "testers"), number, text) for number, text in enumerate(table["background"], 1)
-        ]
+        file, known = beside(path, "testers"), set(table["tester_id"])
+        for named in (votes, found.get("guesses", votes)):
+            if strange := [name for name in named.get("tester_id", ()) if name.strip() and name not in known]:
+                raise VotesError(
+                    f"tester_id = {strange[0]!r} is not in {file}, which has them all: one of the files is older, or a"
+                    " spreadsheet changed it; export both again"
+                )
+        answers = [_background(file, row, text) for row, text in zip(_rows_of(table), table["background"], strict=True)]
         found["background"] = dict(zip(table["tester_id"], answers, strict=True))
     return found
 
@@ -116,15 +143,20 @@ def _companion(path: str | Path, name: str, **columns: tuple[str, ...] | None) -
     if missing := [column for column in (key, *columns) if column not in table.columns]:
         raise VotesError(f"{file}: columns {', '.join(missing)} are missing; export it again")
     for column, values in columns.items():
-        for number, value in enumerate(table[column], 1):
+        for row, value in zip(_rows_of(table), table[column], strict=True):
             if values and value.strip().lower() not in values:
-                raise VotesError(f"{file}: row {number}: {column} = {value!r} is unknown; it must be {_one_of(values)}")
+                raise VotesError(f"{file}: row {row}: {column} = {value!r} is unknown; it must be {_one_of(values)}")
         if values:
             table[column] = table[column].str.strip().str.lower()
     if (twice := table[key].duplicated()).any():
-        number = int(twice.to_numpy().argmax())
-        raise VotesError(f"{file}: row {number + 1}: {key} = {table[key][number]!r} is there twice; remove one of them")
+        row, name = next(zip(_rows_of(table[twice]), table[key][twice], strict=True))
+        raise VotesError(f"{file}: row {row}: {key} = {name!r} is there twice; remove one of them")
     return table
+
+
+def _rows_of(table: DataFrame) -> list[int]:
+    """What a reader calls each row: 1 is the first below the header."""
+    return [int(place) + 1 for place in table.index.tolist()]
 
 
 def _one_of(values: tuple[str, ...]) -> str:
@@ -142,28 +174,66 @@ def _background(file: Path, number: int, text: str) -> dict[str, str]:
     return answers
 
 
-def _looks(votes: DataFrame, rules: Exclusion) -> dict[str, NDArray[np.bool_]]:
-    """For each rule on times, for each current vote whether it is left out; absent where that cannot be known."""
-    current = votes
-    if "superseded" in votes.columns:
-        current = votes[~truth(votes["superseded"], "superseded").to_numpy(bool)]
+Masks = dict[str, "NDArray[np.bool_]"]  # by rule, (N,) of the votes that are not taken back
+
+
+def _current(votes: DataFrame) -> DataFrame:
+    if "superseded" not in votes.columns:
+        return votes
+    return votes[~truth(votes["superseded"], "superseded").to_numpy(bool)]
+
+
+def _looks(votes: DataFrame, rules: Exclusion) -> tuple[Masks, Masks]:
+    """By rule on votes, which ones it leaves out, and of which it cannot know; absent where a column is missing."""
+    current, has = _current(votes), set(votes.columns)
 
     def seconds(name: str) -> NDArray[np.float64]:  # what was not measured is no reason to leave a vote out
         return np.array([float(cell) if cell else np.inf for cell in current[name]], float)
 
-    masks = {}
-    if rules.min_vote_seconds > 0 and "vote_seconds" in votes.columns:
-        masks["min_vote_seconds"] = seconds("vote_seconds") < rules.min_vote_seconds
-    sides = ("left_seen_seconds", "right_seen_seconds")
-    if rules.min_seen_seconds > 0 and set(sides) <= set(votes.columns):
-        masks["min_seen_seconds"] = np.minimum(*map(seconds, sides)) < rules.min_seen_seconds
+    masks: Masks = {}
+    unknown: Masks = {}
+    for rule in ("min_vote_seconds", "min_seen_seconds"):
+        if (least := getattr(rules, rule)) and has.issuperset(NEEDS[rule]):
+            times = [seconds(name) for name in NEEDS[rule]]
+            masks[rule] = np.min(times, axis=0) < least
+            unknown[rule] = np.isinf(np.max(times, axis=0)) & ~masks[rule]
     if in_force(rules):
-        masks |= {
-            rule: mask
-            for rule, mask in left_out_by_patterns(_traces(current, seconds), rules).items()
-            if COLUMNS[rule] in votes.columns
-        }
-    return masks
+        traces = _traces(current, seconds)
+        masks |= left_out_by_patterns(traces, rules)
+        unknown |= unjudged_by_patterns(traces, rules)
+    known = [rule for rule in masks if has.issuperset(NEEDS[rule])]
+    return {rule: masks[rule] for rule in known}, {rule: unknown[rule] for rule in known if rule in unknown}
+
+
+def _unjudged_rows(votes: DataFrame, unknown: Masks) -> tuple[str, ...]:
+    """For each rule, in which rows that count it has nothing to look at; as exported, or emptied since."""
+    current = _current(votes)
+    notes = []
+    for rule, mask in unknown.items():
+        rows = [str(row) for row in _rows_of(current[mask])]
+        if rows:
+            more = f" and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else ""
+            notes.append(
+                f"{' or '.join(NEEDS[rule])} is empty in row {', '.join(rows[:SHOWN_ROWS])}{more}, so {rule} cannot"
+                " look at these votes and leaves none of them out; if a program emptied it, export the file again"
+            )
+    return tuple(notes)
+
+
+def _must_leave_out_the_same(
+    outcomes: Outcomes, written: Sequence[tuple[str, int]] | None, notes: Sequence[str]
+) -> None:
+    """Refuse an export with all its rows of which the rules leave out other numbers than when it was written.
+
+    Whatever saved it again has changed what a rule looks at, in whichever way.
+    """
+    found = outcomes.excluded
+    if written is not None and [n for _, n in found] != [n for _, n in written]:
+        then, now = ("; ".join(f"{n} {reason}" for reason, n in told) or "nothing" for told in (written, found))
+        raise VotesError(
+            f"by the manifest the study's rules left out of these rows: {then}; of the file as it is now: {now}. A"
+            f" column that they look at was changed; export the file again{f' ({notes[0]})' if notes else ''}"
+        )
 
 
 def _traces(votes: DataFrame, seconds: Callable[[str], NDArray[np.float64]]) -> Traces:
@@ -183,12 +253,13 @@ def _traces(votes: DataFrame, seconds: Callable[[str], NDArray[np.float64]]) -> 
 
 
 def _settings_beside(path: str | Path, label: str | None, has_votes: bool) -> dict[str, Any]:
-    """The study's error rate and rules as the export's manifest has them; empty without one."""
+    """The study as the export's manifest has it, with the rows of the whole file; empty without a manifest."""
     manifest = Path(f"{path}.manifest.json")
     if not manifest.exists():
         return {}
     try:
-        studies = {study["label"]: dict(study) for study in json.loads(manifest.read_text("utf-8-sig"))["studies"]}
+        document = json.loads(manifest.read_text("utf-8-sig"))
+        studies = {study["label"]: _described(study, document) for study in document["studies"]}
     except (OSError, ValueError, KeyError, TypeError):
         raise VotesError(f"{manifest}: is no manifest of an export; export again, or remove it") from None
     if label is None and len(studies) == 1:
@@ -202,3 +273,19 @@ def _settings_beside(path: str | Path, label: str | None, has_votes: bool) -> di
             " export again, or remove the manifest"
         )
     return studies.get(label or "", {})
+
+
+def _described(study: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """A study of a manifest, with the rows of the whole file and what its rules left out of them, if that is told."""
+    entries = study.get("excluded_from_statistics")
+    left_out = None if entries is None else [(str(entry["reason"]), int(entry["n"])) for entry in entries]
+    return {**study, "rows": document.get("rows"), "left_out": left_out}
+
+
+def _rules(path: str | Path, settings: Mapping[str, Any]) -> tuple[Exclusion, float]:
+    """A study's rules and error rate, as its manifest has them; the usual ones without a manifest."""
+    reader = Reader({name: settings[name] for name in ("exclusion", "alpha") if name in settings})
+    rules, alpha = read_exclusion(reader), reader.take("alpha", ALPHA)
+    if reader.problems:
+        raise VotesError(f"{path}.manifest.json: {reader.problems[0]}; export again with this version of Diptych")
+    return rules, float(alpha)

@@ -11,12 +11,18 @@ import numpy as np
 
 from ..study import SAME_SIDE_VOTES, Exclusion
 from .outcomes import LEFT, RIGHT, Outcomes, TesterCounts, VotesError
-from .patterns import COLUMNS, in_force, wordings
+from .patterns import COLUMNS, wordings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOTHING = Exclusion()
+NEEDS: Mapping[str, tuple[str, ...]] = {  # by rule on votes, what of an exported vote it looks at
+    "min_vote_seconds": ("vote_seconds",),
+    "min_seen_seconds": ("left_seen_seconds", "right_seen_seconds"),
+    "flagged_answers": ("leak_flag",),
+    **COLUMNS,
+}
 
 
 def rules_of(settings: str | Mapping[str, Any]) -> Exclusion:
@@ -26,9 +32,9 @@ def rules_of(settings: str | Mapping[str, Any]) -> Exclusion:
     return Exclusion(**{name: value for name, value in (document.get("exclusion") or {}).items() if name in known})
 
 
-def of_votes(rules: Exclusion) -> bool:
-    """Whether a rule looks at single votes, so that counts by tester are not enough."""
-    return rules.min_vote_seconds > 0 or rules.min_seen_seconds > 0 or rules.flagged_answers or bool(in_force(rules))
+def of_votes(rules: Exclusion) -> list[str]:
+    """The rules in force that look at single votes, so that counts by tester are not enough."""
+    return [rule for rule in NEEDS if getattr(rules, rule)]
 
 
 def left_out(testers: TesterCounts, rules: Exclusion) -> list[tuple[str, NDArray[np.bool_]]]:
@@ -57,53 +63,56 @@ def keep_testers(testers: TesterCounts, rules: Exclusion) -> tuple[NDArray[np.bo
     return keep, tuple((wording, n) for wording, n in reasons if n)
 
 
-def exclude(outcomes: Outcomes, rules: Exclusion, masks: Mapping[str, NDArray[np.bool_]] | None = None) -> Outcomes:
+def exclude(
+    outcomes: Outcomes,
+    rules: Exclusion,
+    masks: Mapping[str, NDArray[np.bool_] | None] | None = None,
+    unknown: Mapping[str, NDArray[np.bool_]] | None = None,
+) -> Outcomes:
     """The outcomes that the rules keep, with what they leave out in ``Outcomes.excluded``.
 
     Args:
-        masks: by rule, (N,) whether it leaves a vote out; needed for the rules on times that are in force.
+        masks: by rule, (N,) whether it leaves a vote out; needed for the rules on votes that are in force.
+        unknown: by rule, (N,) whether what it looks at was not measured; such a vote counts, which is told in
+            ``Outcomes.unjudged``.
 
     Raises:
         VotesError: a rule looks at a column that the table of votes lacks.
     """
     if rules == NOTHING:
         return outcomes
-    masks, wording_of = masks or {}, wordings(rules)
+    masks, wording_of = {"flagged_answers": outcomes.flagged, **(masks or {})}, _wordings(rules)
     drop = np.zeros(len(outcomes.tester), bool)
     reasons: list[tuple[str, int]] = []
-    for name, column, active, mask, wording in (
-        (
-            "min_vote_seconds",
-            "vote_seconds",
-            rules.min_vote_seconds > 0,
-            masks.get("min_vote_seconds"),
-            f"votes given in less than {rules.min_vote_seconds:g} s",
-        ),
-        (
-            "min_seen_seconds",
-            "left_seen_seconds or right_seen_seconds",
-            rules.min_seen_seconds > 0,
-            masks.get("min_seen_seconds"),
-            f"votes on an answer that was on the screen for less than {rules.min_seen_seconds:g} s",
-        ),
-        (
-            "flagged_answers",
-            "leak_flag",
-            rules.flagged_answers,
-            outcomes.flagged,
-            "votes on an answer that named its model",
-        ),
-        *((rule, COLUMNS[rule], True, masks.get(rule), wording_of[rule]) for rule in in_force(rules)),
-    ):
-        if not active:
-            continue
-        if mask is None:
-            raise VotesError(f"the study's rule {name} needs the column {column}, which is missing; export it again")
-        reasons.append((wording, int((mask & ~drop).sum())))
+    for rule in of_votes(rules):
+        if (mask := masks.get(rule)) is None:
+            column = " or ".join(NEEDS[rule])
+            raise VotesError(f"the study's rule {rule} needs the column {column}, which is missing; export it again")
+        reasons.append((wording_of[rule], int((mask & ~drop).sum())))
         drop |= mask
     kept = outcomes.of_votes(~drop)
     keep, by_tester = keep_testers(kept.testers, rules)
     gone = len(outcomes.closed) - len(kept.closed)
     reasons += [("testers without a vote that these rules keep", gone), *by_tester]
-    kept = kept.of_votes(keep[kept.tester])
-    return replace(kept, excluded=tuple((wording, n) for wording, n in reasons if n))
+    counted = ~drop
+    counted[counted] = keep[kept.tester]
+    unjudged = [(_unjudged(rule), int((mask & counted).sum())) for rule, mask in (unknown or {}).items()]
+    return replace(
+        kept.of_votes(keep[kept.tester]),
+        excluded=tuple((wording, n) for wording, n in reasons if n),
+        unjudged=tuple((wording, n) for wording, n in unjudged if n),
+    )
+
+
+def _wordings(rules: Exclusion) -> dict[str, str]:
+    """By rule on votes, what it leaves out."""
+    return {
+        "min_vote_seconds": f"votes given in less than {rules.min_vote_seconds:g} s",
+        "min_seen_seconds": f"votes on an answer that was on the screen for less than {rules.min_seen_seconds:g} s",
+        "flagged_answers": "votes on an answer that named its model",
+        **wordings(rules),
+    }
+
+
+def _unjudged(rule: str) -> str:
+    return f"votes that {rule} could not look at, for {' or '.join(NEEDS[rule])} is empty: they count"

@@ -18,7 +18,7 @@ from ..study import Exclusion
 from ..versions import versions
 from .exclusion import NOTHING, exclude, keep_testers, left_out, of_votes, rules_of
 from .outcomes import Outcomes, TesterCounts, VotesError
-from .patterns import in_force, left_out_by_patterns, read_traces
+from .patterns import in_force, left_out_by_patterns, read_traces, unjudged_by_patterns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +42,8 @@ _FIELDS = {
 }
 # Bits that a field of a vote is expected to take, and whether all lengths and turns take no more.
 _WIDTHS = {"model1_left": 1, "choice": 2, "left_chars": 13, "right_chars": 13, "turns": 4, "flagged": 1}
-_WIDTHS |= {"too_fast": 1, "too_short": 1, "good_enough": 2}
+_WIDTHS |= {"too_fast": 2, "too_short": 2, "good_enough": 2}
+_UNKNOWN = 2  # whether a vote was too fast, where no time was measured
 _FITS = "ifnull(MAX(left_chars | right_chars | (turns << 9)) < 8192, 1)"
 
 
@@ -50,7 +51,8 @@ _FITS = "ifnull(MAX(left_chars | right_chars | (turns << 9)) < 8192, 1)"
 class StudyVotes:
     """What :func:`~feedback.statistics.summary` needs of one study; ``id`` and ``label`` are None without a study.
 
-    ``versions`` are those of the weights that answered, by model, as far as they are known.
+    ``versions`` are those of the weights that answered, by model, as far as they are known; ``notes`` what somebody who
+    reads an exported file has to know of it.
     """
 
     id: int | None
@@ -59,6 +61,7 @@ class StudyVotes:
     outcomes: Outcomes
     guesses: DataFrame | None
     versions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -140,9 +143,9 @@ def load_outcomes(
     if asked := cursor.execute(f"SELECT EXISTS (SELECT 1 {_ASKED})", [study_id]).fetchone()[0]:
         fields["good_enough"] = "ifnull(good_enough + 1, 0)"
     if rules.min_vote_seconds > 0:
-        fields["too_fast"] = f"ifnull(vote_seconds < {rules.min_vote_seconds!r}, 0)"
+        fields["too_fast"] = f"ifnull(vote_seconds < {rules.min_vote_seconds!r}, {_UNKNOWN})"
     if rules.min_seen_seconds > 0:
-        fields["too_short"] = f"ifnull(MIN(left_seen, right_seen) < {rules.min_seen_seconds!r}, 0)"
+        fields["too_short"] = f"ifnull(MIN(left_seen, right_seen) < {rules.min_seen_seconds!r}, {_UNKNOWN})"
     by_id = fields != _FIELDS or in_force(rules)
     votes = _vote_columns(cursor, study_id, fields, _BY_ID if by_id else _INDEXED)
     cells = votes["tester"] << 32 | votes["prompt"]
@@ -181,9 +184,12 @@ def load_outcomes(
     )
     rule_of = {"too_fast": "min_vote_seconds", "too_short": "min_seen_seconds"}
     masks = {rule: votes[field] == 1 for field, rule in rule_of.items() if field in votes}
+    unknown = {rule: votes[field] == _UNKNOWN for field, rule in rule_of.items() if field in votes}
     if in_force(rules):
-        masks |= left_out_by_patterns(read_traces(connection, study_id), rules)
-    return exclude(outcomes, rules, masks)
+        traces = read_traces(connection, study_id)
+        masks |= left_out_by_patterns(traces, rules)
+        unknown |= unjudged_by_patterns(traces, rules)
+    return exclude(outcomes, rules, masks, unknown)
 
 
 @dataclass(frozen=True)
@@ -288,7 +294,7 @@ def load_counts(connection: sqlite3.Connection, study: sqlite3.Row) -> tuple[Tes
     categories = {
         name: outcomes.testers_within(outcomes.category == place) for place, name in enumerate(outcomes.categories)
     }
-    return replace(outcomes.testers, excluded=outcomes.excluded), categories
+    return replace(outcomes.testers, excluded=outcomes.excluded, unjudged=outcomes.unjudged), categories
 
 
 def excluded_testers(connection: sqlite3.Connection, study_id: int, rules: Exclusion) -> dict[str, str]:

@@ -55,11 +55,13 @@ class TesterCounts:
             tester has a vote.
         closed: (G,) whether the tester's session is closed.
         excluded: what the study's rules left out, as (reason, number).
+        unjudged: votes that count though a rule could not look at them, likewise.
     """
 
     counts: NDArray[np.int64]
     closed: NDArray[np.bool_]
     excluded: tuple[tuple[str, int], ...] = ()
+    unjudged: tuple[tuple[str, int], ...] = ()
 
     @cached_property
     def votes(self) -> NDArray[np.int64]:
@@ -119,6 +121,7 @@ class Outcomes:
             where nobody was asked.
         tester_ids: for each tester the opaque id of the exports.
         excluded: what the study's rules left out, as (reason, number).
+        unjudged: votes that count though a rule could not look at them, likewise.
         vote: (N,) the vote's number; None where it was not asked for or the table does not say.
     """
 
@@ -138,6 +141,7 @@ class Outcomes:
     background: tuple[dict[str, str], ...] = ()
     tester_ids: tuple[str, ...] = ()
     excluded: tuple[tuple[str, int], ...] = ()
+    unjudged: tuple[tuple[str, int], ...] = ()
     vote: NDArray[np.int64] | None = None
 
     @cached_property
@@ -196,6 +200,7 @@ class Outcomes:
             background=tuple(answers for answers, kept in zip(self.background, voted, strict=False) if kept),
             tester_ids=tuple(name for name, kept in zip(self.tester_ids, voted, strict=True) if kept),
             excluded=self.excluded,
+            unjudged=self.unjudged,
             **optional,
         )
 
@@ -225,7 +230,7 @@ class Outcomes:
         right = _codes(current["right_model"], ("model1", "model2"), "right_model")
         if (left == right).any():
             raise VotesError(
-                f"row {_row(left == right)}: left_model and right_model are the same; each vote compares"
+                f"row {_row(left == right, current)}: left_model and right_model are the same; each vote compares"
                 " model1 with model2"
             )
         tester, closed = _testers(current)
@@ -317,15 +322,18 @@ def _named(votes: DataFrame) -> None:
     for name in ("tester_id", "prompt_id", "category"):
         wrong = [value for value in votes[name].unique() if not str(value).strip() or _ERROR.fullmatch(str(value))]
         if wrong:
+            row = _row((votes[name] == wrong[0]).to_numpy(bool), votes)
             raise VotesError(
-                f"row {_row((votes[name] == wrong[0]).to_numpy(bool))}: {name} = {str(wrong[0])!r} names nothing;"
-                " export the file again and import it with its columns as text"
+                f"row {row}: {name} = {str(wrong[0])!r} names nothing; export the file again and import it with its"
+                " columns as text"
             )
 
 
-def _row(where: NDArray[np.bool_]) -> int:
-    """The first row of a table where something holds, as a reader counts (from 1, the header left out)."""
-    return int(np.argmax(where)) + 1
+def _row(where: NDArray[np.bool_], table: DataFrame | Series) -> int:
+    """The first row where something holds, as a reader counts (from 1, the header left out), of all that a file has."""
+    place = int(np.argmax(where))
+    label = table.index[place]
+    return int(label) + 1 if isinstance(label, (int, np.integer)) else place + 1
 
 
 def _factorised(column: Series) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -338,7 +346,7 @@ def _codes(column: Series, allowed: tuple[str, ...], name: str) -> NDArray[np.in
     if (unknown := codes.isna().to_numpy()).any():
         value = column.to_numpy()[unknown][0]
         raise VotesError(
-            f"row {_row(unknown)}: {name} = {str(value)!r} is unknown; it must be one of {', '.join(allowed)}"
+            f"row {_row(unknown, column)}: {name} = {str(value)!r} is unknown; it must be one of {', '.join(allowed)}"
         )
     return np.asarray(codes, dtype=np.int64)
 
@@ -348,7 +356,7 @@ def truth(column: Series, name: str) -> Series:
     flags = column.map(lambda value: _TRUTH.get(str(value).strip().lower()))
     if (unknown := flags.isna().to_numpy()).any():
         value = column.to_numpy()[unknown][0]
-        raise VotesError(f"row {_row(unknown)}: {name} = {str(value)!r} is unknown; it must be 1 or 0")
+        raise VotesError(f"row {_row(unknown, column)}: {name} = {str(value)!r} is unknown; it must be 1 or 0")
     return flags.astype(bool)
 
 
@@ -359,7 +367,7 @@ def _lengths(column: Series) -> NDArray[np.float64]:
     if (wrong := ~(values >= 0) | np.isinf(values)).any():
         value: Any = column.to_numpy()[wrong][0]
         unit = "a number of characters, 0 or more" if str(column.name).endswith("chars") else "a number, 0 or more"
-        raise VotesError(f"row {_row(wrong)}: {column.name} = {str(value)!r} must be {unit}")
+        raise VotesError(f"row {_row(wrong, column)}: {column.name} = {str(value)!r} must be {unit}")
     return values
 
 
@@ -370,7 +378,7 @@ def _testers(current: DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     enrolment = to_numeric(current["enrolment"], errors="coerce")
     if (wrong := enrolment.isna().to_numpy()).any():
         value = current["enrolment"].to_numpy()[wrong][0]
-        raise VotesError(f"row {_row(wrong)}: enrolment = {str(value)!r} must be a whole number")
+        raise VotesError(f"row {_row(wrong, current)}: enrolment = {str(value)!r} must be a whole number")
     table = DataFrame(
         {
             "tester": current["tester_id"].astype(str).to_numpy(),

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 COMMENT_CHARS = 20  # what is shorter, or has letters for less than half of it, two testers write by chance
 COLUMNS = {  # by rule, what of an exported vote it needs
-    "max_reading_speed": "server_seconds",
-    "max_testers_per_address": "address_group",
-    "max_same_comment": "comment",
+    "max_reading_speed": ("server_seconds", "turns"),
+    "max_testers_per_address": ("address_group",),
+    "max_same_comment": ("comment",),
 }
 # What the report shows; a study's own rules have their own numbers.
 READING_SPEED = 100.0  # characters a second: who skims reads about 60, who reads about 25
@@ -81,6 +81,12 @@ def left_out_by_patterns(traces: Traces, rules: Exclusion) -> dict[str, NDArray[
     if rules.max_same_comment:
         masks["max_same_comment"] = copied(traces, rules.max_same_comment)
     return masks
+
+
+def unjudged_by_patterns(traces: Traces, rules: Exclusion) -> dict[str, NDArray[np.bool_]]:
+    """By rule in force, (N,) whether what it looks at was not measured; who wrote no comment copied none."""
+    unknown = {"max_reading_speed": np.isinf(traces.seconds), "max_testers_per_address": traces.address == 0}
+    return {rule: mask for rule, mask in unknown.items() if getattr(rules, rule)}
 
 
 def wordings(rules: Exclusion) -> dict[str, str]:

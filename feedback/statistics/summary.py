@@ -65,7 +65,7 @@ def summary(votes: DataFrame | Outcomes, guesses: DataFrame | None = None, *, al
             ),
             **subgroups(outcomes, alpha),
             "good_enough": _good_enough(outcomes),
-            "excluded": excluded(outcomes.testers, outcomes.superseded, outcomes.excluded),
+            "excluded": excluded(outcomes.testers, outcomes.superseded, outcomes.excluded, outcomes.unjudged),
         }
     )
     return {name: by_vote[name] if name in by_vote else by_tester[name] for name in KEYS}
@@ -230,14 +230,20 @@ def _testers_needed(testers: TesterCounts, icc: float | None, alpha: float) -> i
     return None if needed is None else math.ceil(needed)
 
 
-def excluded(testers: TesterCounts, superseded: int, by_rules: tuple[tuple[str, int], ...]) -> list[dict[str, Any]]:
-    """What is left out of which number, and how many."""
+def excluded(
+    testers: TesterCounts,
+    superseded: int,
+    by_rules: tuple[tuple[str, int], ...],
+    unjudged: tuple[tuple[str, int], ...] = (),
+) -> list[dict[str, Any]]:
+    """What is left out of which number, and how many; also which votes a rule could not look at."""
     number = len(testers.closed)
     return [
         {"reason": reason, "n": n}
         for reason, n in (
             ("votes superseded by a correction or by added reasons", superseded),
             *((f"{reason} (rule of the study)", n) for reason, n in by_rules),
+            *unjudged,
             (
                 "testers not yet in the anytime interval: their session, or one enrolled before, is open",
                 number - closed_prefix(testers.closed),

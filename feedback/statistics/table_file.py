@@ -34,7 +34,9 @@ _OTHERS = {
 _PLAIN = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+")
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:[.,]\d{3})+")  # 1.234 may be a thousand and more, or a little more than one
 _ROUNDED_ID = re.compile(r"\d[.,]?\d*[eE]\+\d{1,3}")  # what a spreadsheet makes of an id of digits alone
+_NO_SEPARATOR = "\x1f"
 
 
 def read_table(path: str | Path, kinds: Mapping[str, str]) -> DataFrame:
@@ -68,15 +70,17 @@ def read_table(path: str | Path, kinds: Mapping[str, str]) -> DataFrame:
                 f"{path}: row {number} has {len(row)} fields where the header has {len(header)}; export it again"
             )
         body.append((number, row))
-    frame = DataFrame([row for _, row in body], columns=header, dtype=object)
     numbers = [number for number, _ in body]
+    places = [number - 1 for number in numbers]  # so that a row is called by its place in the file
+    frame = DataFrame([row for _, row in body], places, header, dtype=object)
     counted = [name for name in header if kinds.get(name) in ("integer", "number")]
     # 30,003 alone could be thirty thousand; beside 5,25 it is not, since a program writes one form in all cells.
-    is_decimal = separator != "," or any(_is_decimal(cell) for name in counted for cell in frame[name])
+    commas = any(_is_decimal(cell) for name in counted for cell in frame[name])
     for name in header:
         if name in counted:
-            frame[name] = _numbers(path, name, kinds[name], frame[name].tolist(), numbers, is_decimal)
-        elif name == "tester_id":
+            form = (commas or separator != ",", commas)
+            frame[name] = _numbers(path, name, kinds[name], frame[name].tolist(), numbers, *form)
+        elif name in ("tester_id", "prompt_id"):
             _whole_ids(path, name, frame[name].tolist(), numbers)
     return frame
 
@@ -99,10 +103,17 @@ def _rows(path: str | Path) -> tuple[list[list[str]], str]:
     above = next((n for n, line in enumerate(lines) if _OURS.search(line)), 0)
     separator = max(SEPARATORS, key=lambda one: len(next(csv.reader([lines[above]], delimiter=one), [])))
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+        rows = _cells(text, separator)
+        if any(len(row) == 1 and separator in row[0] for row in rows[above:]):
+            # A spreadsheet in whose country something else separates took each line for one cell, and quoted it.
+            rows = _cells("\n".join("".join(row) for row in _cells(text, _NO_SEPARATOR)), separator)
         return rows[above:], separator
     except csv.Error as error:
         raise VotesError(f"{path}: is no complete CSV file ({error}); export it again") from None
+
+
+def _cells(text: str, separator: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
 
 
 def _text(path: str | Path) -> str:
@@ -130,32 +141,42 @@ def _is_decimal(cell: str) -> bool:
     return bool(_COMMA.fullmatch(cell.strip())) and not _THOUSANDS.fullmatch(cell.strip())
 
 
-def _numbers(path: str | Path, name: str, kind: str, cells: list[str], rows: list[int], is_decimal: bool) -> list[str]:
+def _numbers(
+    path: str | Path, name: str, kind: str, cells: list[str], rows: list[int], is_decimal: bool, commas: bool
+) -> list[str]:
     """Cells of a column with numbers as Python writes them; empty ones stay empty.
 
-    ``is_decimal``: a comma in them is a point, also where it could part thousands.
+    ``is_decimal``: a comma is a point, also where it could part thousands; ``commas``: some column has such ones.
     """
-    commas = any(_COMMA.fullmatch(cell.strip()) for cell in cells)
+    own = any(_COMMA.fullmatch(cell.strip()) for cell in cells)
+    grouped = [_GROUPED.fullmatch(cell.strip()) is not None for cell in cells if cell.strip()]
     numbers = []
     for cell, row in zip(cells, rows, strict=True):
         text = cell.strip().replace("\u2212", "-")
+        point_is_none = "." in text and (own or (commas and _GROUPED.fullmatch(text) is not None))
         if _COMMA.fullmatch(text) and (is_decimal or not _THOUSANDS.fullmatch(text)):
             text = text.replace(",", ".")
-        elif text and (not _PLAIN.fullmatch(text) or (commas and "." in text)):
-            raise VotesError(
-                f"{path}: row {row}: {name} = {cell!r} is no number that can be read; a spreadsheet changed it,"
-                " so export the file again and import it with its columns as text"
-            )
-        if text and not math.isfinite(float(text)):
-            raise VotesError(f"{path}: row {row}: {name} = {cell!r} is too large for a number; export the file again")
-        if text.startswith("-"):
-            raise VotesError(f"{path}: row {row}: {name} = {cell!r} must be 0 or more; export the file again")
+        if text and (problem := _problem(text, point_is_none)):
+            raise VotesError(f"{path}: row {row}: {name} = {cell!r} {problem}")
         if text and kind == "integer":
-            if not float(text).is_integer():
+            # Where some cells have no such form, those that have it were given marks between their thousands.
+            if not float(text).is_integer() or (_GROUPED.fullmatch(text) and not all(grouped)):
                 raise VotesError(f"{path}: row {row}: {name} = {cell!r} must be a whole number; export the file again")
             text = str(int(float(text)))
         numbers.append(text)
     return numbers
+
+
+def _problem(text: str, point_is_none: bool) -> str:
+    """What is wrong with a cell that should be a number; nothing of one that can be read."""
+    if not _PLAIN.fullmatch(text) or point_is_none:
+        return (
+            "is no number that can be read; a spreadsheet changed it, so export the file again and import it with its"
+            " columns as text"
+        )
+    if not math.isfinite(float(text)):
+        return "is too large for a number; export the file again"
+    return "must be 0 or more; export the file again" if text.startswith("-") else ""
 
 
 def _whole_ids(path: str | Path, name: str, cells: list[str], rows: list[int]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from feedback.export import write
 from feedback.export.rows import hide_formula, reveal_formula
 from feedback.statistics import load_study, summary
 from feedback.statistics.csv_file import read_csv, read_study_csv
+from feedback.statistics.exclusion import NEEDS
 from feedback.statistics.outcomes import VotesError
 from tests.feedback.protocol import Clock, answered, open_test
 
@@ -120,6 +123,20 @@ def test_what_cannot_be_read_is_refused_with_its_cell(exported: Path, name: str,
     assert "row 1" in str(refused.value)
     assert name in str(refused.value)
     assert cell in str(refused.value)
+
+
+def test_a_row_is_called_by_its_place_in_the_file(exported: Path) -> None:
+    """Blank rows, and votes that were taken back, count like any other."""
+    cells = iter(["0", "1", "0", "0", "0", "0"])
+    saved(exported, lambda name, text: next(cells) if name == "superseded" else text)
+    choices = iter(["left", "left", "LINKS", "left", "left", "left"])
+    blank = saved(
+        exported,
+        lambda name, text: next(choices) if name == "choice" else text,
+        extra=lambda rows: [rows[0], rows[1], [""] * len(rows[0]), *rows[2:]],
+    )
+    with pytest.raises(VotesError, match="row 4: choice = 'LINKS'"):
+        read_study_csv(blank)
 
 
 def test_a_column_that_is_there_twice_is_refused(exported: Path) -> None:
@@ -273,6 +290,165 @@ def test_without_the_column_of_the_study_the_only_ones_rules_hold(exported: Path
 def test_a_number_beyond_all_numbers_is_refused(exported: Path) -> None:
     with pytest.raises(VotesError, match="row 1: vote_seconds = '1e999'"):
         counted(saved(exported, lambda name, text: "1e999" if name == "vote_seconds" else text))
+
+
+RULES: dict[str, float] = {
+    "min_vote_seconds": 2, "min_seen_seconds": 5, "flagged_answers": True, "max_reading_speed": 100,
+    "max_testers_per_address": 1, "max_same_comment": 1,
+}  # fmt: skip
+COPIED = "The left one knew much more about it."
+
+
+def ruled(folder: Path, rule: str) -> Path:
+    """Two testers whose one vote each rule leaves out, and one whose two votes none does."""
+    test = open_test(folder / "v.db", Clock(), address_hash=True, exclusion={rule: RULES[rule]})
+    for number in range(2):
+        tester = test.enrol("1", address="192.0.2.1").id
+        prompt = test.suggestions(tester)[0]
+        battle = test.start_battle(tester, prompt.id, prompt.text)
+        turn = test.start_turn(tester, battle.id, prompt.text)
+        test.finish_turn(turn.id, dict.fromkeys(MODELS, Answer("a" * 9000, 5, 1.0, leak_flag=True)))
+        test._clock.forward(0.5)
+        seen = {"left": 3, "right": 3}
+        test.vote(tester, battle.id, "left", comment=COPIED, vote_seconds=1 + number / 2, seen=seen)
+    tester = test.enrol("1", address="192.0.2.2").id
+    for comment in ("Honest words, of some length.", "Others, of some length as well."):
+        battle = answered(test, tester)
+        test.vote(tester, battle.id, "right", comment=comment, vote_seconds=9, seen={"left": 8, "right": 8})
+    write(test.database, "csv", folder / "votes.csv")
+    assert counted(folder / "votes.csv") == 2
+    return folder / "votes.csv"
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rows", [1, 4])
+def test_an_emptied_column_that_a_rule_looks_at_is_refused(tmp_path: Path, rule: str, rows: int) -> None:
+    """In all rows or in one: it switched the rule off without a word, and four votes were counted where two are."""
+    path, left = ruled(tmp_path, rule), Counter(dict.fromkeys(NEEDS[rule], rows))
+    del left["turns"]
+
+    def cell(name: str, text: str) -> str:
+        left[name] -= 1
+        return "" if left[name] >= 0 else text
+
+    with pytest.raises(VotesError) as refused:
+        read_study_csv(saved(path, cell))
+    words = "row 1: leak_flag = ''" if rule == "flagged_answers" else "A column that they look at was changed; export"
+    assert words in str(refused.value)
+    if rule not in ("flagged_answers", "max_same_comment"):  # most votes have no comment
+        assert f"is empty in row 1{', 2, 3, 4' if rows == 4 else ''}, so {rule} cannot" in str(refused.value)
+
+
+@pytest.mark.parametrize(("rule", "column"), [(rule, column) for rule in RULES for column in NEEDS[rule]])
+def test_a_renamed_column_that_a_rule_looks_at_is_refused(tmp_path: Path, rule: str, column: str) -> None:
+    path = saved(ruled(tmp_path, rule), extra=lambda rows: [[name.replace(column, "x") for name in rows[0]], *rows[1:]])
+    with pytest.raises(VotesError, match=f"rule {rule} needs the column .*{column}.*, which is missing"):
+        read_study_csv(path)
+
+
+def test_seconds_that_a_spreadsheet_took_for_thousands_are_refused(tmp_path: Path) -> None:
+    path = ruled(tmp_path, "min_vote_seconds")
+    saved(path, lambda name, text: f"{float(text) * 1000:.0f}" if name == "vote_seconds" else text)
+    with pytest.raises(VotesError, match=r"left out of these rows: 2 votes given in less than 2 s; .*now: nothing"):
+        read_study_csv(path)
+
+
+def test_votes_that_a_rule_cannot_look_at_are_told_in_database_and_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row less is no export as it was; and a browser may have measured nothing."""
+    test = open_test(tmp_path / "v.db", Clock(), exclusion={"min_vote_seconds": 2, "min_seen_seconds": 1})
+    tester = test.enrol("1").id
+    for seconds in (None, 1.0, 9.0):
+        test.vote(tester, answered(test, tester).id, "left", vote_seconds=seconds)
+    write(test.database, "csv", path := tmp_path / "votes.csv")
+    ours, theirs = summary(load_study(test.database).outcomes), summary(read_study_csv(path).outcomes)
+    assert ours == theirs
+    assert ours["n_votes"] == 2
+    told = {entry["reason"]: entry["n"] for entry in ours["excluded"]}
+    assert told["votes that min_vote_seconds could not look at, for vote_seconds is empty: they count"] == 1
+    assert sum("min_seen_seconds could not look at" in reason for reason in told) == 1
+    saved(path, lambda name, text: "" if name == "vote_seconds" else text, extra=lambda rows: rows[:-1])
+    assert main(["stats", "--csv", str(path), "--json", str(tmp_path / "s.json")]) == 0
+    said = capsys.readouterr().err
+    assert "note: vote_seconds is empty in row 1, 2, so min_vote_seconds cannot look at these votes" in said
+    assert '"n_votes": 2' in (tmp_path / "s.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"exclusion": {"min_vote_seconds": "2"}}, 'min_vote_seconds = "2" must be a number'),
+        ({"exclusion": {"min_vote_seconds": None}}, "min_vote_seconds = nothing must be a number"),
+        ({"exclusion": {"max_pace": 3}}, "max_pace is not a setting"),
+        ({"exclusion": []}, "must be a table"),
+        ({"alpha": "0,05"}, 'alpha = "0,05" must be a number'),
+        ({"excluded_from_statistics": [3]}, "is no manifest of an export"),
+    ],
+)
+def test_a_rule_in_a_manifest_that_cannot_be_followed_is_refused(
+    exported: Path, settings: dict[str, object], words: str
+) -> None:
+    """One that is not known here was left out in silence, one of another type ended in a traceback."""
+    manifest = Path(f"{exported}.manifest.json")
+    document = json.loads(manifest.read_text())
+    document["studies"][0] |= settings
+    manifest.write_text(json.dumps(document))
+    with pytest.raises(VotesError, match=re.escape(words)):
+        read_study_csv(exported)
+
+
+def test_without_the_column_of_votes_that_were_taken_back_an_export_is_refused(exported: Path) -> None:
+    with pytest.raises(VotesError, match="the column superseded is missing"):
+        read_study_csv(
+            saved(exported, extra=lambda rows: [["x" if n == "superseded" else n for n in rows[0]], *rows[1:]])
+        )
+
+
+def test_a_file_whose_lines_were_taken_for_one_cell_each_is_read(exported: Path) -> None:
+    """As a spreadsheet saves what it opened where `;` separates: lines with a quote in them are quoted whole."""
+    text = re.sub(r"Zwölf;[' ]*=1\+1", "Zwölf\nund mehr", exported.read_text(encoding="utf-8"))
+    lines = [f'"{line.replace(chr(34), chr(34) * 2)}"' if '"' in line else line for line in text.split("\n")]
+    exported.write_text("\n".join(lines), encoding="utf-8")
+    assert lines[1].startswith('"1,""')
+    assert counted(exported) == 3
+    assert set(read_csv(exported)["comment"]) == {"Zwölf\nund mehr"}
+    exported.write_text("\n".join(f'"{line.replace(chr(34), chr(34) * 2)}"' for line in text.strip().split("\n")))
+    assert counted(exported) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "told"),
+    [
+        ("left_chars", ["512", "1.000"], "left_chars = '1.000' must be a whole number"),
+        ("left_chars", ["512", "1,000"], "left_chars = '1,000'"),
+        ("vote_seconds", ["5,25", "1.234"], "vote_seconds = '1.234' is no number"),
+        ("left_seconds", ["5,25", "1.234"], "left_seconds = '1.234' is no number"),
+        ("prompt_id", ["2,02601E+17"], "prompt_id = '2,02601E+17' was rounded"),
+    ],
+)
+def test_marks_between_thousands_are_no_points(exported: Path, name: str, cells: list[str], told: str) -> None:
+    """1.000 characters were read as one."""
+    given = iter(cells)
+    with pytest.raises(VotesError, match=re.escape(told)):
+        counted(
+            saved(exported, lambda column, text: next(given, text.replace(".", ",")) if column == name else text, ";")
+        )
+
+
+def test_points_where_another_column_has_commas_are_refused(exported: Path) -> None:
+    cell = {"left_seconds": "5,25", "vote_seconds": "1.234"}
+    with pytest.raises(VotesError, match=r"vote_seconds = '1\.234' is no number"):
+        counted(saved(exported, lambda name, text: cell.get(name, text), ";"))
+
+
+@pytest.mark.parametrize("file", ["votes.csv", "votes.guesses.csv", "votes.testers.csv"])
+def test_testers_whom_the_file_of_all_testers_does_not_have_are_refused(tmp_path: Path, file: str) -> None:
+    """Backgrounds and guesses were dropped in silence, where a spreadsheet had taken zeros from an id."""
+    path = told(tmp_path)
+    saved(tmp_path / file, lambda name, text: text[1:] if name == "tester_id" else text)
+    with pytest.raises(VotesError, match=r"tester_id = '\w{15,16}' is not in .*votes\.testers\.csv.*export both again"):
+        read_study_csv(path)
 
 
 @pytest.mark.parametrize(
