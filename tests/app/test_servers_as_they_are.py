@@ -189,6 +189,31 @@ def test_each_server_has_its_key_and_a_bad_one_is_not_printed(server: Server, mo
     assert "sk-" not in str(refused.value)
 
 
+@pytest.mark.parametrize("quoted", ['"sk-one"', "'sk-one'", "Bearer sk-one"])
+def test_a_key_with_what_stood_around_it_is_refused(
+    server: Server, monkeypatch: pytest.MonkeyPatch, quoted: str
+) -> None:
+    """As `docker --env-file` takes it: with its quotes."""
+    monkeypatch.setenv("OPENAI_API_KEY", quoted)
+    with pytest.raises(EngineError, match=r"OPENAI_API_KEY: .*the key alone") as refused:
+        started(server)
+    assert "sk-" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "told"), [("gpt-4o", "gpt-4o-2024-08-06", False), ("qwen3-vl-8b", "gemma-3-1b-it", True)]
+)
+def test_another_model_that_answers_is_told_once(
+    server: Server, caplog: pytest.LogCaptureFixture, model: str, name: str, told: bool
+) -> None:
+    server.models = (404, JSON, b"{}")
+    server.chat = lambda body: events({"content": "ok"}, more={"model": name})
+    engine = OpenAIServer(f"{server.url}/v1", model)
+    engine.start()
+    answer(engine)
+    assert caplog.text.count(f"answers under the name {name}") == told
+
+
 def test_proxies_of_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
@@ -286,6 +311,7 @@ def test_thoughts_are_stored_and_not_shown(rounds: Rounds, server: Server) -> No
         ({"content": "<think>I am GPT-4, let me see"}, "length", "nothing but thoughts.*max_new_tokens", "abandoned"),
         ({"reasoning_content": "I am GPT-4, let me see"}, "length", "thought for all.*max_new_tokens", "abandoned"),
         ({"reasoning_content": "I am GPT-4, let me see"}, "stop", "only thought.*reasoning parser", "open"),
+        ({"content": [{"type": "thinking", "thinking": [{"text": "I"}]}]}, "length", "thought for all", "abandoned"),
     ],
 )
 def test_a_model_that_only_thinks_is_told_with_the_remedy(

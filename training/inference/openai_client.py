@@ -11,28 +11,27 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
 
 from training.inference.deadline import Deadline, timed
-from training.inference.openai_events import (
-    TOO_LONG,
+from training.inference.openai_errors import (
     Busy,
     ForGood,
     ServerError,
-    Text,
     TooLong,
     Unfinished,
-    beginning,
     context_in,
-    events,
     is_for_good,
-    json_of,
+    is_too_long,
     may_pass,
+    retry_after,
+    wait_in,
 )
+from training.inference.openai_events import Text, beginning, events, json_of
 
 __all__ = [
     "Address", "Busy", "Client", "ForGood", "ServerError", "Text", "TooLong", "Unfinished", "read_spec",
@@ -126,9 +125,10 @@ def read_key(role: str) -> str:
         key = os.environ.get(name, "").strip()
         if not key:
             continue
-        if not key.isascii() or not key.isprintable() or " " in key:
+        if not key.isascii() or not key.isprintable() or set(key) & set(" \"'"):
             raise ServerError(
-                f"{name}: holds a blank, a line break or a character that no key has; set it to the key alone"
+                f"{name}: holds a blank, a line break, a quote or a character that no key has; set it to the key alone"
+                " (in an env file without quotes)"
             )
         return key
     return ""
@@ -138,7 +138,7 @@ def connect(address: Address, key: str) -> httpx.Client:
     """A client for a server. Raises ServerError where the environment names a proxy or certificates of no use."""
     try:
         client = httpx.Client(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            headers=_signed(address, key),
             auth=None if key else address.login,
             timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=None),
@@ -158,6 +158,14 @@ def connect(address: Address, key: str) -> httpx.Client:
             f"openai:{address.base}: the proxy in {' or '.join(names) or 'the environment'} cannot be used, {why};"
             " or unset it, or name this server in NO_PROXY"
         ) from None
+
+
+def _signed(address: Address, key: str) -> dict[str, str]:
+    """The header that holds a key: Azure has one of its own for keys; its tokens, which are JWTs, are Bearer's."""
+    host = urlsplit(address.base).hostname or ""
+    if key and host.endswith((".azure.com", ".azure-api.net")) and not key.startswith("eyJ"):
+        return {"api-key": key}
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _variable(name: str) -> str | None:
@@ -220,7 +228,7 @@ class Client:
                 models = None
             if models is None:
                 self.address = given
-        entry = next((entry for entry in models or [] if self.model in _names(entry)), None)
+        entry = next((entry for entry in models or [] if _answers_to(self.model, entry)), None)
         if models and entry is None:
             names = ", ".join(str(entry.get("id")) for entry in models[:5])
             raise ServerError(f"{self.name}: the server has no such model; it has: {names}")
@@ -231,12 +239,18 @@ class Client:
         try:
             url = self.address.url("models")
             with Deadline(LIST_SECONDS), self.http.stream("GET", url, timeout=CONNECT_SECONDS) as response:
-                if response.is_server_error and response.status_code != 501:
-                    response.raise_for_status()
-                if response.status_code in (401, 403):
-                    raise ServerError(f"{self.name}: HTTP {response.status_code}; {self._about_the_key()}")
+                code = response.status_code
+                if code in (401, 403):
+                    if self._has_key():  # which may be good for answers alone: the first question tells
+                        return None
+                    raise ServerError(f"{self.name}: HTTP {code}; {self._about_the_key()}")
                 self._refuse_redirect(response)
-                if response.status_code in (404, 405, 501) or "json" not in response.headers.get("content-type", ""):
+                if may_pass(code) and code != 501:
+                    raise ServerError(
+                        f"{self.name}: HTTP {code} for its list of models ({_told(response)[:160]}); it may still load"
+                        " one: wait until it is ready"
+                    )
+                if code in (404, 405, 501) or "json" not in response.headers.get("content-type", ""):
                     return None
                 content = json_of(response.raise_for_status())
             entries = content if isinstance(content, list) else content.get("data") or []
@@ -276,6 +290,9 @@ class Client:
             except _Adapted:
                 continue
             except Busy as error:
+                if text.ended:  # the connection broke behind the end of the answer
+                    text.must_be_whole()
+                    return
                 failed += 1
                 wait = BACK_OFF_SECONDS * 2 ** (failed - 1) if error.wait is None else error.wait
                 given_up = failed == ATTEMPTS or wait > LONGEST_WAIT_SECONDS
@@ -328,14 +345,14 @@ class Client:
             return
         code, status = response.status_code, f"HTTP {response.status_code}"
         self._refuse_redirect(response)
-        detail = _TAGS.sub(" ", beginning(response, _MOST_OF_AN_ERROR).decode("utf-8", "replace"))
-        detail = " ".join(detail.split())[:500]
+        detail = _told(response)
         if code in (400, 413, 422):
             self._adapt(detail, body)
-        if code == 413 or (code in (400, 422, 500) and TOO_LONG.search(detail)):
+        if code == 413 or (code in (400, 422, 500) and is_too_long(detail)):
             raise TooLong(f"{self.name}: {status}: {detail[:200]}", context_in(detail))
         if may_pass(code) and (retry_after(response) is not None or not is_for_good(detail)):
-            raise Busy(status, retry_after(response), detail)
+            wait = retry_after(response)
+            raise Busy(status, wait_in(detail) if wait is None else wait, detail)
         if code in (401, 403):
             page = "html" in response.headers.get("content-type", "")  # of what stands before the server
             why = f"{detail[:120]}; check what stands before the server" if page else self._about_the_key()
@@ -365,7 +382,7 @@ class Client:
             raise _Adapted
         refused = {name for name in OPTIONAL if name in body and name in detail}
         refused |= {name for name in _SAMPLING if body.get(name) == 1 and name in detail}  # which changes nothing
-        unknown = _UNKNOWN.search(detail) and not TOO_LONG.search(detail)
+        unknown = _UNKNOWN.search(detail) and not is_too_long(detail)
         if not refused and unknown and "max_tokens" in body and re.search(r"\bmax_tokens\b", detail):
             self._limit_fields = ["max_completion_tokens"]
             raise _Adapted
@@ -384,6 +401,9 @@ class Client:
             shown = Address.of(urlunsplit((target.scheme, host, target.path, "", ""))).base
             raise ForGood(f"{self.name}: is answered from another address; write openai:{shown}#{self.model}")
 
+    def _has_key(self) -> bool:
+        return bool(self.http.headers.keys() & {"authorization", "api-key"} or self.address.login)
+
     def _about_the_key(self) -> str:
         own = f"DIPTYCH_{self.role.upper()}_KEY, or " if self.role else ""
         return f"it wants a key: set {own}OPENAI_API_KEY"
@@ -397,17 +417,22 @@ def _names(entry: dict[str, Any]) -> set[str]:
     return names | {name.removesuffix(":latest").removeprefix("models/") for name in names}
 
 
-def retry_after(response: httpx.Response) -> float | None:
-    """For how many seconds a server asks to be left alone; None where it does not say."""
-    said = response.headers.get("retry-after", "").strip()
-    try:
-        return max(0.0, float(said))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
+# OpenRouter's ways to choose who answers, which every model of its list has.
+_ROUTED = re.compile(r":(?:nitro|floor|exacto|online)\Z")
+
+
+def _answers_to(model: str, entry: dict[str, Any]) -> bool:
+    """Whether an entry of a list is of a model; LiteLLM lists patterns, such as `openai/*`."""
+    names = _names(entry)
+    return not names.isdisjoint({model, _ROUTED.sub("", model)}) or any(
+        fnmatchcase(model, name) for name in names if "*" in name
+    )
+
+
+def _told(response: httpx.Response) -> str:
+    """What the body of a refusal says, in one line without HTML."""
+    text = _TAGS.sub(" ", beginning(response, _MOST_OF_AN_ERROR).decode("utf-8", "replace"))
+    return " ".join(text.split())[:500]
 
 
 def _remedy(error: Exception, otherwise: str) -> str:

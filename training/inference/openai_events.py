@@ -9,79 +9,19 @@ from typing import Any
 
 import httpx
 
+from training.inference.openai_errors import ForGood, ServerError, is_for_good, reported
+
 MOST_BYTES = 16 << 20  # of one event, or of a body
 LONG_PIECE = 40  # characters; that a piece repeats all that came before is no chance from there on
 MOST_TOKENS = 10_000_000  # of an answer; a server that counts more has miscounted
-TOO_LONG = re.compile(
-    r"context[ _-]?(?:length|size|window|limit)|n_ctx|too long|too many tokens|maximum.{0,20}length"
-    r"|longer than|exceed|reduce (?:the|your) (?:length|prompt|input|messages)",
-    re.IGNORECASE,
-)
-# What no waiting ends, though it comes with the status of what passes.
-_FOR_GOOD = re.compile(
-    r"insufficient[_ ](?:\w+[_ ])?(?:quota|balance|funds|credits?)|current quota|out of credits|credit balance",
-    re.IGNORECASE,
-)
-# A quota of each minute has the same words at some.
-_LATER = re.compile(r"try (?:again )?in \d|retryDelay|RESOURCE_EXHAUSTED", re.IGNORECASE)
-_PASSES = re.compile(r"overloaded|rate.?limit|too many requests|unavailable|time.?out|server.?error", re.IGNORECASE)
-
 # What the end of an answer is called that is none, in the words of servers that pass on another's.
 _FILTERED = re.compile(r"filter|safety|recitation|sensitive|block|prohibit|spii|moderat", re.IGNORECASE)
-_BROKEN = re.compile(r"error|abort|cancel|fail|insufficient|time_?out|overload", re.IGNORECASE)
-_CUT = re.compile(r"length|max_(?:output_)?tokens|context_window", re.IGNORECASE)
-_WHOLE = re.compile(r"|stop(?:_sequence|_word)?|stopped|eos(?:_token)?|end_turn|done|complete", re.IGNORECASE)
-
-
-class ServerError(RuntimeError):
-    """A server cannot be asked or did not answer: one line that holds no key and no password.
-
-    `gone`: nobody answers, or not to us, so that another question would fare no better.
-    """
-
-    gone = False
-
-
-class ForGood(ServerError):
-    """Another try would fail as well."""
-
-
-class Unfinished(ForGood):
-    """The model has thought until its last token."""
-
-
-class TooLong(ForGood):
-    """The conversation has more tokens than the model can read; `context` is how many that are, where it is said."""
-
-    def __init__(self, why: str, context: int | None = None) -> None:
-        super().__init__(why)
-        self.context = context
-
-
-class Busy(ServerError):
-    """A failure that may pass; `wait` is how many seconds the server asks for, `detail` what else it says."""
-
-    def __init__(self, why: str, wait: float | None = None, detail: str = "", gone: bool = False) -> None:
-        super().__init__(why)
-        self.wait, self.gone = wait, gone
-        self.detail = f" (it says: {detail[:160]})" if detail else ""
-
-
-def may_pass(code: int) -> bool:
-    """Whether a status of HTTP is one of a server that may answer later."""
-    return code in (408, 409, 425, 429) or code >= 500
-
-
-def is_for_good(detail: str) -> bool:
-    """Whether a server says that something must be paid first, whatever status that has."""
-    return bool(_FOR_GOOD.search(detail)) and not _LATER.search(detail)
-
-
-def context_in(detail: str) -> int | None:
-    """How many tokens a conversation may have, by what a server says when it refuses one."""
-    form = r"(?:maximum|context)[^.]{0,40}?(?:length|size|window)[^.\d]{0,20}(\d{3,7})"
-    said = re.search(form, detail, re.IGNORECASE)
-    return int(said[1]) if said else None
+_BROKEN = re.compile(r"error|abort|cancel|fail|insufficient|time_?out|overload|interrupt|disconnect", re.IGNORECASE)
+_CUT = re.compile(r"length|max_(?:output_)?tokens|token_limit|context_window", re.IGNORECASE)
+_WHOLE = re.compile(
+    r"|stop(?:_sequence|_word)?|stopped|eos(?:_token)?|end(?:_turn)?|done|completed?|finished|normal", re.IGNORECASE
+)
+_NO_END = ("", "null", "none")  # a finish_reason of pieces in the midst of an answer, in words
 
 
 def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
@@ -100,7 +40,7 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
         elif whole or (not data and line.lstrip().startswith((b"{", b"["))):
             whole += line + b"\n"
         elif line.startswith(b"data:"):
-            data.append(line[5:].removeprefix(b" "))
+            data.append(_DATA.sub(b"", line, count=1))
         elif line.startswith(b"event:"):
             kind = line[6:].strip().decode("utf-8", "replace")
         elif line.lstrip().startswith(b"<"):
@@ -130,6 +70,7 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
 
 _FIELD = re.compile(rb"\s*$|:|\w+:")
 _BEGINS = re.compile(rb"\s*[{\[<]|data:|event:")
+_DATA = re.compile(rb"(?:data: ?)+")  # again where a proxy passes lines on as events of its own
 
 
 def _lines(response: httpx.Response) -> Iterator[bytes | None]:
@@ -158,7 +99,26 @@ def _apart(lines: list[bytes]) -> list[bytes]:
     joined = b"\n".join(lines)
     if len(lines) > 1 and not _is_json(joined) and all(_is_json(line) or _is_done(line) for line in lines if line):
         return [line for line in lines if line.strip()]
-    return [joined]
+    return [joined] if _is_json(joined) else _in_a_row(joined)
+
+
+def _in_a_row(text: bytes) -> list[bytes]:
+    """JSON texts one behind the other, as where a proxy has lost the line ends between events; else the text itself."""
+    words, at, found = text.decode("utf-8", "replace"), 0, list[bytes]()
+    try:
+        while (at := _GAP.match(words, at).end()) < len(words):  # type: ignore[union-attr]
+            if len(words) - at < _LONGEST_DONE and _is_done(words[at:].encode()):
+                return [*found, words[at:].encode()]
+            _, end = _DECODER.raw_decode(words, at)
+            found.append(words[at:end].encode())
+            at = end
+    except (ValueError, RecursionError):
+        return [text]
+    return found or [text]
+
+
+_GAP, _LONGEST_DONE = re.compile(r"\s*(?:data:\s*)*"), 20
+_DECODER = json.JSONDecoder(strict=False)
 
 
 def _is_json(data: bytes) -> bool:
@@ -211,10 +171,10 @@ def json_of(response: httpx.Response) -> Any:
 
 
 def _json(data: bytes) -> Any:
-    try:
-        return json.loads(data)  # halves of a character, as some servers write them, pass
+    try:  # halves of a character, and tabs as they are, which some servers write, pass
+        return json.loads(data, strict=False)
     except UnicodeDecodeError:
-        return json.loads(data.decode("utf-8", "replace"))
+        return json.loads(data.decode("utf-8", "replace"), strict=False)
 
 
 class Text:
@@ -222,12 +182,14 @@ class Text:
 
     def __init__(self) -> None:
         self.finish = ""
+        self.model = ""  # as the server calls what answers
         self.total: int | None = None  # tokens, once the server tells
         self.asked: int | None = None  # tokens of the question, likewise
         self.done = False
         self.empty = True
         self.thinks = False  # the model has thought, in a field of its own
         self._chose = self._said = False  # something had the form of an answer; something came at all
+        self._went_on = False  # text came behind an end, so that no end of this server's is one
         self._half = ""
         self._index: Any = None  # of several answers, the one that came first
         self._came = list[str]()
@@ -237,8 +199,8 @@ class Text:
         """What an event adds. Raises ServerError where it reports an error."""
         choice = self._choice(event.get("choices"))
         error = _error(event) or _error(choice)
-        if error is not None and (self.empty or not self.finish):  # what fails behind a whole answer is not the answer
-            raise _reported(error)
+        if error is not None and not self.ended:  # what fails behind a whole answer is not the answer
+            raise reported(error)
         self.done = self.done or event.get("done") is True
         self._chose = self._chose or bool(choice)
         self._said = self._said or bool(event)
@@ -246,13 +208,17 @@ class Text:
         usage = _object(event.get("usage"))
         self.total = _count(usage.get("completion_tokens"), self.total)
         self.asked = _count(usage.get("prompt_tokens"), self.asked)
-        self.finish = str(choice.get("finish_reason") or self.finish)
+        self.model = _word(event.get("model")) or self.model
+        finish = str(choice.get("finish_reason") or choice.get("finishReason") or "")
+        finish = "" if finish.lower() in _NO_END else finish
         # A message behind the pieces that it is made of says them again, and so does a last piece that is all of them.
         part = _object(choice.get("delta")) or ({} if self._came else _object(choice.get("message")))
-        self.thinks = self.thinks or any(part.get(name) for name in _THOUGHTS)
+        self.thinks = self.thinks or any(part.get(name) for name in _THOUGHTS) or _is_thought(part.get("content"))
         said = _content(part.get("content")) or _content(part.get("refusal")) or _content(choice.get("text"))
-        if choice.get("finish_reason") and len(said) >= LONG_PIECE and said == "".join(self._came):
+        if finish and len(said) >= LONG_PIECE and said == "".join(self._came):
             said = ""
+        self._went_on = self._went_on or bool(said and self.finish)
+        self.finish = finish or self.finish
         self._came += [said] if said else []
         text = self._half + said
         self._half = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" and not self.done else ""
@@ -269,6 +235,11 @@ class Text:
             if choice and index in (None, self._index):
                 return _object(choice)
         return {}
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is an answer whose end has come; a server that says so with each piece has not said it."""
+        return bool(self.finish) and not self.empty and not self._went_on
 
     @property
     def cut(self) -> bool:
@@ -297,7 +268,13 @@ class Text:
             raise ForGood(f"the server ended an answer without a word{named}; look that up in the server's manual")
 
 
-_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
+_THOUGHTS = (
+    "reasoning_content", "reasoning", "reasoning_details", "reasoning_text", "thinking", "thinking_blocks", "thought",
+)  # fmt: skip
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -320,21 +297,6 @@ def _error(event: dict[str, Any]) -> Any:
     return error or None
 
 
-def _reported(error: Any) -> ServerError:
-    """An error that came as an event, after the status said that all is well."""
-    parts = _object(error)
-    said = " ".join(str(parts.get("message") or parts.get("detail") or error).split())[:200]
-    what = f"the server reports: {said}"
-    codes = [str(parts.get(name)) for name in ("code", "status", "status_code", "statusCode")]
-    code = next((int(text) for text in codes if re.fullmatch(r"[45]\d\d", text)), 0)
-    kind = " ".join([said, str(parts.get("type")), *codes])
-    if TOO_LONG.search(said):
-        return TooLong(what, context_in(said))
-    if is_for_good(kind) or (code and not may_pass(code)):
-        return ForGood(what)
-    return Busy(what) if code or _PASSES.search(kind) else ServerError(what)
-
-
 def _content(content: Any) -> str:
     """Text, or the texts of a list of parts; what a model thinks comes in other fields or parts."""
     if isinstance(content, str):
@@ -350,3 +312,9 @@ def _content(content: Any) -> str:
             and not part.get("thought")
         )
     )
+
+
+def _is_thought(content: Any) -> bool:
+    """Whether a list of parts holds what a model thinks (Mistral's form)."""
+    parts = content if isinstance(content, list) else []
+    return any(isinstance(part, dict) and (part.get("thought") or part.get("type") in _THOUGHTS) for part in parts)

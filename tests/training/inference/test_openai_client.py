@@ -24,11 +24,13 @@ from training.evaluation.subjects import Unavailable
 from training.evaluation.timing import Job, open_engine
 from training.inference.engines.openai_server import OpenAIServer
 from training.inference.openai_client import (
+    Address,
     Client,
     ForGood,
     ServerError,
     TooLong,
     Unfinished,
+    connect,
     read_spec,
     without_password,
 )
@@ -105,6 +107,30 @@ WHOLE = {"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]
         (sse(*(choice(index=n, delta={"content": c}) for n, c in ((0, "a"), (1, "X"), (0, "b"), (1, "Y"))), END), "ab"),
         (sse(delta(content=[{"type": "refusal", "refusal": "I cannot say."}]), END), "I cannot say."),
         (sse(delta(content="a"), END, 'data: {"error":{"message":"no usage"}}\n\n'), "a"),
+        (sse("data: " + delta(content="a"), "data:data:" + END.removeprefix("data: ")), "a"),
+        (sse('data: {"choices":[{"delta":{"content":"a\tb"}}]}\n\n', END), "a\tb"),
+        (sse(delta(content="a").strip() + delta(content="b").removeprefix("data: "), END), "ab"),
+        (sse(delta(content="a").strip() + delta(content="b"), END.strip() + "data: [DONE]\n\n"), "ab"),
+        (sse(delta(content="a"), 'data: {"choices":[{"delta":{},"finishReason":"stop"}]}\n\n'), "a"),
+        (sse(choice(delta={"content": "a"}, finish_reason="null"), END), "a"),
+        (sse(*(choice(delta={"content": c}, finish_reason="stop") for c in "ab"), "data: [DONE]\n\n"), "ab"),
+        (sse(delta(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "I am"}]}], role="a"), END), ""),
+        (
+            sse(
+                delta(content="a"),
+                'data: {"choices":[],"usage":{"completion_tokens":"2","prompt_tokens":null}}\n\n',
+                END,
+            ),
+            "a",
+        ),
+        (sse('data: {"choices":[],"prompt_filter_results":[{"prompt_index":0}]}\n\n', delta(content="a"), END), "a"),
+        (
+            sse(
+                delta(content="a"), choice(content_filter_offsets={"check_offset": 1}, finish_reason=None, index=0), END
+            ),
+            "a",
+        ),
+        (sse(choice(delta={"content": "a"}, logprobs={"content": [{"logprob": float("-inf")}]}), END), "a"),
         ((200, JSON, json.dumps([WHOLE]).encode()), "whole"),
         ((200, {}, json.dumps(WHOLE, indent=1).encode()), "whole"),
         ((200, SSE, b"\xef\xbb\xbf" + json.dumps(WHOLE).encode()), "whole"),
@@ -149,6 +175,22 @@ LONG = "This model's maximum context length is 2048 tokens."
         ((413, HTML, b"<h1>Request Entity Too Large</h1>"), TooLong, "413"),
         (refusal(500, "the request exceeds the available context size"), TooLong, "500"),
         (refusal(500, "boom"), ServerError, "HTTP 500, 3 times.*boom"),
+        (refusal(500, "Timeout exceeded while it waited for tokens"), ServerError, "HTTP 500, 3 times"),
+        (refusal(500, "exceeded token rate limit of your tier; retry after 5 seconds"), ServerError, "wait 5 s"),
+        (refusal(422, "`inputs` tokens + `max_new_tokens` must be <= 2048. Given: 2000"), TooLong, "2048"),
+        (refusal(422, "`inputs` must have less than 1024 tokens. Given: 1872"), TooLong, "1024"),
+        (refusal(400, "Range of input length should be [1, 30720]"), TooLong, "30720"),
+        (refusal(400, "Your request exceeded model token limit: 8192"), TooLong, "8192"),
+        (refusal(498, "Flex tier capacity exceeded"), ServerError, "HTTP 498, 3 times"),
+        (refusal(424, "Request failed during generation"), ServerError, "HTTP 424, 3 times"),
+        (refusal(402, "Insufficient credits"), ForGood, "HTTP 402"),
+        (sse('data: {"error":{"code":429,"message":"Rate limit exceeded: free-models-per-min"}}\n\n'), ServerError,
+         "Rate limit exceeded.*3 times"),
+        (sse('data: {"error":"The model is currently at capacity due to high demand"}\n\n'), ServerError, "3 times"),
+        (sse('data: {"error":{"message":"no","code":"context_length_exceeded"}}\n\n'), TooLong, "no"),
+        (sse(choice(delta={"content": "half"}, finish_reason="null")), ServerError, "broke off"),
+        (sse(*(choice(delta={"content": c}, finish_reason="stop") for c in "ab"), 'data: {"error":"upstream"}\n\n'),
+         ServerError, "upstream"),
         (sse(f'data: {{"error":{{"message":"{LONG}"}}}}\n\n'), TooLong, "2048"),
         (sse('event: error\ndata: {"detail":"out of memory"}\n\n'), ServerError, "out of memory"),
         (sse('data: {"choices":[{"error":{"message":"upstream"},"finish_reason":"error"}]}\n\n'), ServerError, "upst"),
@@ -364,6 +406,131 @@ def test_a_connection_that_breaks_in_the_middle_is_not_asked_again(server: Serve
     with dribbling(send) as port, pytest.raises(ServerError, match="broke off"):
         say(Client(f"http://127.0.0.1:{port}/v1", "m"))
     assert len(asked) == 1
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(text: str) -> bytes:
+    return f"{len(text.encode()):x}\r\n{text}\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        (CHUNKED + chunk(delta(content="a") + END), "a"),  # and no chunk that ends the body
+        (CHUNKED + chunk(delta(content="a") + END) + b"zz\r\n", "a"),
+        (
+            CHUNKED.replace(b"Transfer-Encoding: chunked", b"Content-Length: 9999")
+            + (delta(content="a") + END).encode(),
+            "a",
+        ),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + CHUNKED + chunk(delta(content="a") + END) + b"0\r\n\r\n", "a"),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + CHUNKED + chunk(delta(content="a") + END), "a"),
+    ],
+)
+def test_an_answer_whose_end_has_come_is_whole_however_its_connection_ends(sent: bytes, text: str) -> None:
+    with dribbling(lambda connection: connection.sendall(sent)) as port:
+        assert say(Client(f"http://127.0.0.1:{port}/v1", "m")) == text
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        chunk(delta(content="half")),
+        chunk(choice(delta={"content": "ha"}, finish_reason="stop"))
+        + chunk(choice(delta={"content": "lf"}, finish_reason="stop")),
+    ],
+)
+def test_an_answer_that_went_on_behind_its_end_is_not_whole_where_its_connection_breaks(pieces: bytes) -> None:
+    """Some servers say `stop` with each piece."""
+    with (
+        dribbling(lambda connection: connection.sendall(CHUNKED + pieces)) as port,
+        pytest.raises(ServerError, match="broke off"),
+    ):
+        say(Client(f"http://127.0.0.1:{port}/v1", "m"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "message", "wait"),
+    [
+        ({"Retry-After": "3"}, "busy", 3),
+        ({"retry-after-ms": "1500"}, "busy", 1.5),
+        ({"Retry-After": "nan"}, "busy", 0),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, "busy", 0),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 +99999999999999"}, "busy", 0.5),
+        ({"Retry-After": "soon"}, "Please try again in 7.66s. Need more tokens?", 7.66),
+        ({}, "exceeded token rate limit of your tier. Please retry after 45 seconds.", 45),
+        ({}, '"retryDelay": "34s"', 34),
+        ({}, "Please try again in 0m50.5s.", 50.5),
+        ({}, "Please try again in 20ms.", 0.02),
+        ({}, "please try again", 0.5),
+    ],
+)
+def test_how_long_to_wait_is_read_wherever_it_is_said(
+    server: Server, headers: dict[str, str], message: str, wait: float
+) -> None:
+    replies = [refusal(429, message, **headers), sse(delta(content="a"), END)]
+    server.chat = lambda body: replies.pop(0)
+    waits = list[float]()
+    assert "".join(more for more, _ in at(server).chat(FIELDS, waits.append)) == "a"
+    assert waits == [pytest.approx(wait)]
+
+
+@pytest.mark.parametrize(
+    ("listed", "model", "found"),
+    [
+        ("openai/*", "openai/gpt-4o", True),
+        ("*", "gpt-4o", True),
+        ("openai/*", "mistral/small", False),
+        ("x-ai/grok", "x-ai/grok:nitro", True),
+        ("x-ai/grok", "x-ai/grok:free", False),
+    ],
+)
+def test_names_that_a_list_has_in_another_form(server: Server, listed: str, model: str, found: bool) -> None:
+    server.models = (200, JSON, json.dumps({"data": [{"id": listed}]}).encode())
+    client = Client(f"{server.url}/v1", model)
+    if found:
+        assert client.find()[0]
+    else:
+        with pytest.raises(ServerError, match="no such model"):
+            client.find()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_may_not_see_the_list_may_still_be_good_for_answers(
+    server: Server, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    server.models = refusal(status, "Missing scopes: api.model.read")
+    with pytest.raises(ServerError, match="it wants a key"):
+        at(server).find()
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-one")
+    client = at(server)
+    assert client.find() == (False, {})
+    assert say(client) == "ok"
+
+
+def test_a_server_that_still_loads_its_model_is_told_so_in_one_line(server: Server) -> None:
+    server.models = refusal(503, "Loading model")
+    with pytest.raises(ServerError, match=r"HTTP 503.*Loading model.*wait until it is ready") as refused:
+        at(server).find()
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "key", "header"),
+    [
+        ("x.openai.azure.com", "abc", {"api-key": "abc"}),
+        ("x.azure-api.net", "abc", {"api-key": "abc"}),
+        ("x.openai.azure.com", "eyJhbGciOi.x.y", {"authorization": "Bearer eyJhbGciOi.x.y"}),
+        ("api.openai.com", "abc", {"authorization": "Bearer abc"}),
+    ],
+)
+def test_where_a_key_stands(host: str, key: str, header: dict[str, str]) -> None:
+    with connect(Address.of(f"https://{host}/openai/v1"), key) as client:
+        assert {
+            name: client.headers.get(name) for name in ("api-key", "authorization") if name in client.headers
+        } == header
 
 
 def test_a_certificate_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,7 @@ class OpenAIServer:
         self._checked = (0.0, False)
         self._looking = threading.Lock()
         self._lists_models = True
+        self._called = {model}  # by which names it has answered
 
     @property
     def model(self) -> str:
@@ -116,6 +117,7 @@ class OpenAIServer:
             raise
         if cancel.is_set():
             return
+        self._note_name(text.model)
         if text.empty and text.thinks and text.cut and sampling.max_new_tokens > PROBE_TOKENS:
             raise Unanswerable(
                 f"{self._client.name}: thought for all {sampling.max_new_tokens} tokens and said nothing; set"
@@ -127,6 +129,17 @@ class OpenAIServer:
                 " another setting of the server's reasoning parser"
             )
         emit(Piece("", 0, "length" if text.cut else "stop"))
+
+    def _note_name(self, name: str) -> None:
+        """Say once when another model seems to answer: some servers take the one that is loaded, or a spare one."""
+        if not name or name in self._called:
+            return
+        self._called.add(name)
+        asked = self._client.model.rpartition("/")[2].lower()
+        if asked not in name.lower() and name.rpartition("/")[2].lower() not in self._client.model.lower():
+            log.warning(
+                "%s answers under the name %s; look whether that is the model you mean", self._client.name, name
+            )
 
     def fits(self, messages: list[Message], max_new_tokens: int) -> bool:
         """A cautious estimate where the server tells its context, else True; the server itself has the last word."""

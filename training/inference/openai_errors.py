@@ -1,0 +1,131 @@
+"""What goes wrong with OpenAI-compatible servers, and whether it passes: by status, header and words."""
+
+from __future__ import annotations
+
+import re
+import time
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+_TOO_LONG = re.compile(
+    r"context[ _-]?(?:length|size|window|limit)|n_ctx|too long|too many tokens|maximum.{0,20}length|input[ _]length"
+    r"|longer than|reduce (?:the|your) (?:length|prompt|input|messages)|less than \d+ tokens|tokens \+ .?max_new_tokens"
+    r"|(?:tokens?|prompt|input|context|length)\b.{0,60}exceed|exceed.{0,60}(?:context|token|length|window)|\u8d85\u957f",
+    re.IGNORECASE,
+)
+# What may pass, though it speaks of tokens and of limits that are exceeded.
+_RATE = re.compile(
+    r"rate.?limit|quota|too many requests|per (?:second|minute|hour|day)|concurren|time.?out|timed out", re.IGNORECASE
+)
+# What no waiting ends, though it comes with the status of what passes.
+_FOR_GOOD = re.compile(
+    r"insufficient[_ ](?:\w+[_ ])?(?:quota|balance|funds|credits?)|current quota|out of credits|credit balance",
+    re.IGNORECASE,
+)
+# A quota of each minute has the same words at some.
+_LATER = re.compile(r"try (?:again )?in \d|retryDelay|RESOURCE_EXHAUSTED", re.IGNORECASE)
+_PASSES = re.compile(
+    r"overloaded|at capacity|high demand|rate.?limit|too many requests|unavailable|time.?out|server.?error",
+    re.IGNORECASE,
+)
+
+
+class ServerError(RuntimeError):
+    """A server cannot be asked or did not answer: one line that holds no key and no password.
+
+    `gone`: nobody answers, or not to us, so that another question would fare no better.
+    """
+
+    gone = False
+
+
+class ForGood(ServerError):
+    """Another try would fail as well."""
+
+
+class Unfinished(ForGood):
+    """The model has thought until its last token."""
+
+
+class TooLong(ForGood):
+    """The conversation has more tokens than the model can read; `context` is how many that are, where it is said."""
+
+    def __init__(self, why: str, context: int | None = None) -> None:
+        super().__init__(why)
+        self.context = context
+
+
+class Busy(ServerError):
+    """A failure that may pass; `wait` is how many seconds the server asks for, `detail` what else it says."""
+
+    def __init__(self, why: str, wait: float | None = None, detail: str = "", gone: bool = False) -> None:
+        super().__init__(why)
+        self.wait, self.gone = wait, gone
+        self.detail = f" (it says: {detail[:160]})" if detail else ""
+
+
+def may_pass(code: int) -> bool:
+    """Whether a status of HTTP is one of a server that may answer later; 424 is TGI's and 498 Groq's word for that."""
+    return code in (408, 409, 424, 425, 429, 498) or code >= 500
+
+
+def is_too_long(detail: str) -> bool:
+    """Whether a server says that a conversation has more tokens than it can read, not than it reads in a minute."""
+    return bool(_TOO_LONG.search(detail)) and not _RATE.search(detail)
+
+
+_LATER_IN = re.compile(
+    r"(?:again in|retry (?:in|after)|retryDelay\W{1,8})\s*((?:\d+(?:\.\d+)?\s?(?:ms|milli|h|m|s)[a-z]*\s?)+)",
+    re.IGNORECASE,
+)
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s?(ms|milli|h|m|s)", re.IGNORECASE)
+_SECONDS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def wait_in(detail: str) -> float | None:
+    """For how many seconds a server asks to be left alone in words; None where it does not say."""
+    said = _LATER_IN.search(detail)
+    return sum(float(number) * _SECONDS[unit.lower()] for number, unit in _TIME.findall(said[1])) if said else None
+
+
+def is_for_good(detail: str) -> bool:
+    """Whether a server says that something must be paid first, whatever status that has."""
+    return bool(_FOR_GOOD.search(detail)) and not _LATER.search(detail)
+
+
+def context_in(detail: str) -> int | None:
+    """How many tokens a conversation may have, by what a server says when it refuses one."""
+    form = r"(?:maximum|context)[^.]{0,40}?(?:length|size|window)[^.\d]{0,20}(\d{3,7})"
+    said = re.search(form, detail, re.IGNORECASE)
+    return int(said[1]) if said else None
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """For how many seconds a server asks to be left alone; None where it does not say."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        said = response.headers.get(name, "").strip()
+        try:
+            return max(0.0, float(said) * unit)
+        except ValueError:
+            pass
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def reported(error: Any) -> ServerError:
+    """An error that came as an event, after the status said that all is well."""
+    parts = error if isinstance(error, dict) else {}
+    said = " ".join(str(parts.get("message") or parts.get("detail") or error).split())[:200]
+    what = f"the server reports: {said}"
+    codes = [str(parts.get(name)) for name in ("code", "status", "status_code", "statusCode")]
+    code = next((int(text) for text in codes if re.fullmatch(r"[45]\d\d", text)), 0)
+    kind = " ".join([said, str(parts.get("type")), *codes])
+    if is_too_long(said) or "context_length" in kind:
+        return TooLong(what, context_in(said))
+    if is_for_good(kind) or (code and not may_pass(code)):
+        return ForGood(what)
+    return Busy(what, wait_in(said)) if code or _PASSES.search(kind) else ServerError(what)
