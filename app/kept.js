@@ -151,6 +151,7 @@
       const given = Object.fromEntries(fields.map((field, place) => [field, values[place]]));
       delete given.token;
       delete given.client;
+      if (typeof given.comment === "string") given.comment = stored(given.comment); // the rest would stop the vote beside it
       if (what === "start" && find("work") && !work) return withWork(() => window.diptych.pack(what, fields, values));
       const told = { ...facts(), ...(what === "start" ? work : null) };
       work = null;
@@ -323,6 +324,8 @@
       tr("This browser's storage for this site is full: please leave this page open until everything is sent."));
     note("older", scene().phase === "welcome" && storage((all) => all.getItem("diptych")) &&
       tr("This page was updated. A session that was begun before that cannot go on here; its votes are saved."));
+    note("long-comment", spoken() && stored(valueOf("comment")) !== (valueOf("comment") ?? "") &&
+      tr("That is more text than can be sent at once; please shorten it."));
     if (hindered) hinder(hindered);
   };
 
@@ -393,9 +396,11 @@
   };
 
   // Words beside answers go to the server when the tester pauses, leaves the box or leaves the page.
+  const LONGEST_COMMENT = 2000; // characters that are stored (feedback/rules.py)
+  const stored = (text = "") => [...text.slice(0, 2 * LONGEST_COMMENT)].slice(0, LONGEST_COMMENT).join("");
   let words = ""; // those that were kept last
   const spoken = () => {
-    const [key, reasons, comment] = [scene().key, valueOf("reasons") ?? [], valueOf("comment") ?? ""];
+    const [key, reasons, comment] = [scene().key, valueOf("reasons") ?? [], stored(valueOf("comment"))];
     return ["vote", "voted"].includes(scene().phase) ? { key, reasons, comment } : null;
   };
   const changed = () => {
@@ -417,6 +422,7 @@
   };
   addEventListener("input", () => {
     saveDrafts();
+    warn();
     clearTimeout(pause);
     pause = setTimeout(sendWords, PAUSE_MS);
   });
@@ -440,8 +446,17 @@
     words = "";
   };
 
+  // Nobody is known here by this token: what was kept of rounds is of another database, whose rounds had the same numbers.
+  let before;
+  const forgetRounds = () => {
+    const { phase } = scene();
+    if (phase === "welcome" && before !== phase) for (const item of ["moved", "seen", "draft.comment", "draft.reasons"]) remove(item);
+    before = phase;
+  };
+
   new MutationObserver(() => {
     if (document.querySelector("[data-forget]") && read("token")) forget();
+    forgetRounds();
     speak();
     document.querySelectorAll("#reasons input").forEach(choice);
     warn();

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from feedback.rules import MAX_COMMENT_CHARS
 from tests.app.chat_server import ChatServer
 from tests.app.serving import App, wait_until
 from tests.app.visitor import WAITING, Visitor
@@ -98,3 +101,49 @@ def test_a_question_that_is_refused_stays_in_its_box_also_after_a_reload(browser
         assert visitor.page.input_value("#prompt textarea") == long
         visitor.page.reload()
         visitor.page.wait_for_function("text => document.querySelector('#prompt textarea')?.value === text", arg=long)
+
+
+def test_a_comment_of_which_a_part_will_not_be_kept_is_told_while_it_is_written(browser: Browser, app: App) -> None:
+    script = (Path(__file__).parents[2] / "app" / "kept.js").read_text(encoding="utf-8")
+    assert f"LONGEST_COMMENT = {MAX_COMMENT_CHARS};" in script
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        page.fill("#comment textarea", "\U0001f3a8" * MAX_COMMENT_CHARS)
+        page.wait_for_function("localStorage['diptych.draft.comment']?.length > 4000")
+        assert page.locator("#long-comment").count() == 0, "an emoji is one character"
+        page.fill("#comment textarea", "a" * (MAX_COMMENT_CHARS + 1))
+        page.wait_for_selector("#long-comment")
+        page.fill("#comment textarea", "Shorter")
+        page.wait_for_selector("#long-comment", state="detached")
+        page.fill("#comment textarea", "b" * 400_000)
+        page.wait_for_selector("#long-comment")
+        visitor.vote("left")  # was refused, as more text than can be sent at once
+        votes = app.rows("SELECT comment FROM votes WHERE superseded = 0 ORDER BY id DESC LIMIT 1")
+        assert votes == [("b" * MAX_COMMENT_CHARS,)]
+
+
+def test_words_for_a_round_of_another_database_are_not_this_ones(browser: Browser, app: App) -> None:
+    """Its rounds had the same numbers, and what was kept went with the vote as this tester's words."""
+    battle = app.rows("SELECT ifnull(MAX(id), 0) + 1 FROM battles")[0][0]
+    kept = {
+        "draft.comment": {"of": f"round:{battle}", "value": "Words of another study"},
+        "seen": {f"{battle}:1": {"left": 99, "right": 99, "first": "left"}},
+    }
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        page.wait_for_selector("#consent input")
+        for item, value in kept.items():
+            page.evaluate(
+                "([item, value]) => localStorage.setItem(item, value)", [f"diptych.{item}", json.dumps(value)]
+            )
+        page.evaluate("battle => localStorage.setItem('diptych.moved', String(battle))", battle)
+        page.reload()
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        assert app.rows("SELECT MAX(id) FROM battles") == [(battle,)]
+        visitor.vote("left")
+        assert app.rows("SELECT comment FROM votes WHERE battle_id = ?", battle) == [("",)]
+        page.reload()
+        page.wait_for_selector("#next-round")
