@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtrit  # scipy.stats takes a second to load, and every command waits for it
 
 LEAST_PAIRS, LEAST_TESTERS = 30, 8
 """Of held-out pairs, and of testers behind them, below which nothing is claimed: an interval over fewer groups is too
@@ -35,7 +35,7 @@ def accuracy(preferred: Sequence[float] | np.ndarray, testers: Sequence[str] | n
     n, share, pairs = len(values), float(values.mean()), np.bincount(group)
     off = np.bincount(group, values - share)
     if np.any(np.abs(off) > ROUNDING):
-        reach = float(student_t.ppf(0.975, len(names) - 1) * np.sqrt(np.sum((off / (n - pairs)) ** 2)))
+        reach = float(stdtrit(len(names) - 1, 0.975) * np.sqrt(np.sum((off / (n - pairs)) ** 2)))
     else:  # all testers alike: as far as their number alone can tell (Clopper & Pearson)
         reach = 1 - 0.025 ** (1 / len(names))
     return {"accuracy": share, "ci_low": max(0.0, share - reach), "ci_high": min(1.0, share + reach)}

@@ -14,15 +14,20 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 SHARDS = "shards"
 """The folder of a sharded state, in the form of ``torch.distributed.checkpoint``."""
 
 
-def whole(tensor: Tensor) -> Tensor:
+def is_share(tensor: Any) -> bool:
+    """Whether it is a DTensor; told by what it can do, since its module takes a second to load."""
+    return hasattr(tensor, "full_tensor")
+
+
+def whole(tensor: Any) -> Tensor:
     """The tensor itself, gathered where this process has a share of it; then all processes call this."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    gathered: Tensor = tensor.full_tensor() if is_share(tensor) else tensor
+    return gathered
 
 
 def is_first() -> bool:
@@ -33,7 +38,7 @@ def is_first() -> bool:
 def whole_weights(model: nn.Module) -> dict[str, Tensor]:
     """The weights, gathered where they are shares; all processes call this, and the first one gets them."""
     weights = model.state_dict()
-    if not any(isinstance(tensor, DTensor) for tensor in weights.values()):
+    if not any(is_share(tensor) for tensor in weights.values()):
         return weights
     gathered = {}
     for name, tensor in weights.items():
@@ -105,9 +110,11 @@ def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def shared_like(tensor: Any, parameter: Tensor) -> Any:
+def shared_like(tensor: Any, parameter: Any) -> Any:
     """This process's share of a whole tensor where ``parameter`` is a share; else the tensor itself."""
-    if not isinstance(parameter, DTensor) or isinstance(tensor, DTensor) or tensor.shape != parameter.shape:
+    if not is_share(parameter) or is_share(tensor) or tensor.shape != parameter.shape:
         return tensor
+    from torch.distributed.tensor import distribute_tensor  # see is_share
+
     local = tensor.to(parameter.device)
     return distribute_tensor(local, parameter.device_mesh, parameter.placements, src_data_rank=None)

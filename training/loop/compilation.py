@@ -11,6 +11,7 @@ from training.common.progress import Progress
 from training.data.packing import Batch, PackedBatches
 from training.hardware.compute import Compute
 from training.loop.resume import random_states, restore_random_states
+from training.models.attention import leave_uncompiled
 from training.settings.common import TrainingOptions
 
 LEAST_SECONDS = 1800.0
@@ -44,6 +45,7 @@ def choose_compilation(trainer: Step, backend: str = "inductor") -> None:
         if plain * trainer.max_steps < LEAST_SECONDS:
             return
     try:
+        leave_uncompiled()
         for layer in layers:
             layer.compile(backend=backend)
         compiled = measure(trainer)

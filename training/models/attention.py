@@ -10,7 +10,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensor
+
+from training.hardware.products import is_fake
 
 PLAIN_ATTENTION_UP_TO = 256
 """Up to here plain matrix products beat PyTorch's fused attention on a CPU (`benchmarks/model1_step.py`). Beyond, the
@@ -31,7 +32,7 @@ def attention_spans(mask: Tensor) -> list[Span]:
             what a token attends to begins no later for those after it, as with packed documents.
     """
     length = mask.shape[-1]
-    if isinstance(mask, FakeTensor):  # a plan, which counts what one document over the whole row would take
+    if is_fake(mask):  # a plan, which counts what one document over the whole row would take
         return [(start, min(start + BLOCK, length), 0) for start in range(0, length, BLOCK)]
     # The first place that the first query of each block attends to, the least over the rows.
     first = mask.reshape(-1, length, length)[:, ::BLOCK].argmax(-1).amin(0).tolist()
@@ -93,13 +94,21 @@ class BlockAttention(torch.autograd.Function):
         return grad_q, grad_k.view(shape), grad_v.view(shape), None, None, None
 
 
-@torch.compiler.disable  # what is computed depends on the documents
 def block_attention(q_BHSE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor, mask: Tensor, scale: float) -> Tensor:
-    """``BlockAttention`` over what the mask leaves."""
+    """``BlockAttention`` over what the mask leaves; see ``leave_uncompiled``."""
     if torch.is_autocast_enabled("cpu"):  # the backward pass has no autocast; layers of others rotate in fp32
         q_BHSE, k_BKSE, v_BKSE = (x.to(torch.get_autocast_dtype("cpu")) for x in (q_BHSE, k_BKSE, v_BKSE))
     attended: Tensor = BlockAttention.apply(q_BHSE, k_BKSE, v_BKSE, mask, attention_spans(mask), scale)
     return attended
+
+
+def leave_uncompiled() -> None:
+    """To be called before layers are compiled: what ``block_attention`` computes depends on the documents.
+
+    As a decorator it would load the compiler, a third of what every command waits for before its first word.
+    """
+    global block_attention
+    block_attention = torch.compiler.disable(block_attention)
 
 
 def _by_position(like_BHSE: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -150,3 +151,12 @@ def test_the_table_of_bases_tells_size_licence_and_what_fits(
     assert "1,024  MIT        fp32" in row
     assert row.endswith("full, lora, qlora")
     assert "1 rows of 32 tokens" in note
+
+
+def test_a_mistake_waits_for_no_compiler_and_no_library_of_tables() -> None:
+    """What every command loads before its first word; these take longer than PyTorch itself."""
+    heavy = "{'torch._dynamo', 'sympy', 'scipy.stats', 'pandas', 'transformers', 'torch.distributed.fsdp'}"
+    code = f"import sys, training.runs.model1, training.runs.model2; print({heavy} & set(sys.modules) or 'light')"
+    root = Path(train_art_ai_model.__file__).parents[1]
+    found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert found.stdout == "light\n"
