@@ -24,6 +24,7 @@ __all__ = [
     "iter_source",
     "known_size",
     "load",
+    "notes",
     "source_files",
     "source_name",
     "sources",
@@ -68,9 +69,17 @@ def stream(
         raise CorpusError(f"max_rows_per_source = {max_rows_per_source}: must be at least 1")
     wanted = weighted_sources(data)
     repositories.fetch([str(source) for source in wanted if source in repositories.SOURCES])
+    labels = files.labels([source for source in wanted if isinstance(source, Path)])
     for source, weight in wanted.items():
-        for sample in iter_source(source, max_rows_per_source, report):
+        label = labels[source] if isinstance(source, Path) else ""
+        for sample in iter_source(source, max_rows_per_source, report, label):
             if weights is not None:
+                before = weights.setdefault(sample.source, weight)
+                if before != weight and label:  # a file that build wrote, beside what it was made of
+                    raise CorpusError(
+                        f"{source} holds samples of {sample.source} with the weight {weight:g}, and those before have "
+                        f"{before:g}; give both the same"
+                    )
                 weights[sample.source] = weight
             yield sample
 
@@ -131,6 +140,18 @@ def data_around(out: Path, data: Sequence[str]) -> Path | None:
     return None
 
 
+def notes(data: Sequence[str]) -> list[str]:
+    """What is possible and perhaps not meant: a folder of which files are trained on that are there to test with."""
+    told = []
+    for name, _ in mixing.weights(data):
+        folder = Path(name).expanduser()
+        if folder.is_dir() and (found := files.kept_for_measuring(folder)):
+            names = ", ".join(files.shown(path.relative_to(folder)) for path in found[:3])
+            more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+            told.append(f"{name}: {names}{more} is trained on like the rest; name files to keep it to test with")
+    return told
+
+
 def in_the_way(out: Path, folder: Path) -> str:
     """One line about such a folder."""
     return f"--out {out} is {folder} of --data or lies in it, where it would be read as data; name another place"
@@ -153,10 +174,15 @@ def source_files(source: Source) -> list[Path]:
     return hub.copies(source) if source in hub.SOURCES else []
 
 
-def iter_source(source: Source, max_rows: int | None = None, report: CleaningReport | None = None) -> Iterator[Sample]:
-    """The samples of one entry of ``sources``: one by one, or at most ``max_rows`` of them, chosen by hash."""
+def iter_source(
+    source: Source, max_rows: int | None = None, report: CleaningReport | None = None, label: str = ""
+) -> Iterator[Sample]:
+    """The samples of one entry of ``sources``: one by one, or at most ``max_rows`` of them, chosen by hash.
+
+    ``label`` is that of ``files.iter_samples``.
+    """
     if isinstance(source, Path):
-        rows = files.iter_samples(source, report)
+        rows = files.iter_samples(source, report, label)
     elif source in hub.SOURCES:
         rows = hub.samples(source, report)
     elif source in repositories.SOURCES:

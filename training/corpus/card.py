@@ -14,6 +14,7 @@ from training.common.files import replace_text
 from training.corpus import hub, repositories
 from training.corpus.cleaned import AcrossSplit
 from training.corpus.cleaning import CleaningReport
+from training.corpus.files import shown
 from training.corpus.sample import Sample
 from training.corpus.split import SPLITS, Split
 
@@ -45,7 +46,7 @@ class DataCard:
     """Counts samples as they pass; then tells what they were."""
 
     def __init__(self, data: Sequence[str]) -> None:
-        self.data = list(data)
+        self.data = list(map(shown, data))
         self.sources: dict[str, SourceCount] = {}
         self.cleaning = CleaningReport()
         self.across = AcrossSplit()

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import heapq
 import lzma
+import os
 import re
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,10 @@ def find_files(path: Path) -> list[Path]:
     if path.is_file():
         reader_of(path)
         return [path]
+    if not path.is_dir():
+        raise CorpusError(
+            f"{path}: is a pipe or a device, which can be read once only; write it to a file and name that"
+        )
     found = sorted(
         file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path)) and _is_data(file)
     )
@@ -71,11 +78,43 @@ def _is_data(file: Path) -> bool:
 def source_name(path: Path) -> str:
     """The name of a file without its format: ``art_books`` for ``art_books.jsonl.gz``."""
     inner = uncompressed_name(path)
-    return inner[: len(inner) - len(format_of(path))]
+    return shown(inner[: len(inner) - len(format_of(path))])
 
 
-def iter_samples(path: Path, report: CleaningReport | None = None) -> Iterator[Sample]:
-    """The samples of one file, row by row; ``report`` counts the rows that cannot be read.
+def shown(name: str | Path) -> str:
+    """A name as it can be written anywhere: one of another encoding holds bytes that are no text."""
+    return os.fsencode(name).decode(errors="replace")
+
+
+def labels(paths: Sequence[Path]) -> dict[Path, str]:
+    """What the samples of files are called: by the file's name, and where several have one by its folder too, so that
+    each counts for itself in weights and in the data card."""
+    named = defaultdict(list)
+    for path in paths:
+        named[source_name(path)].append(path)
+    found: dict[Path, str] = {}
+    for name, same in named.items():
+        places = [path.resolve().parent.parts for path in same]
+        depths = range(0 if len(same) == 1 else 1, max(map(len, places)) + 1)
+        parts = ([(*place[len(place) - depth :], name) for place in places] for depth in depths)
+        apart = next((one for one in parts if len(set(one)) == len(one)), [(path.as_posix(),) for path in same])
+        found |= {path: shown("/".join(one)) for path, one in zip(same, apart, strict=True)}
+    return found
+
+
+def kept_for_measuring(folder: Path) -> list[Path]:
+    """The files of a folder whose names say that they are to test with, where others are not."""
+    files = find_files(folder)
+    found = [path for path in files if _TO_TEST.search(path.relative_to(folder).as_posix())]
+    return found if len(found) < len(files) else []
+
+
+_TO_TEST = re.compile(r"(?<![a-z])(?:test|valid|validation|val|dev|eval|evaluation)(?![a-z])", re.IGNORECASE)
+
+
+def iter_samples(path: Path, report: CleaningReport | None = None, label: str = "") -> Iterator[Sample]:
+    """The samples of one file, row by row; ``report`` counts the rows that cannot be read, and ``label`` is what they
+    are called in place of the file's name. Their ids and their facts never change with it.
 
     Raises:
         CorpusError: The file cannot be read, or none of its rows can be used.
@@ -92,10 +131,10 @@ def iter_samples(path: Path, report: CleaningReport | None = None) -> Iterator[S
                 sample = _sample_of(row, source, columns)
             except Unreadable as reason:
                 for counts in filter(None, (unread, report)):
-                    counts.add_unread(str(reason), source, f"{path}, line {number}")
+                    counts.add_unread(str(reason), label or source, f"{shown(path)}, line {number}")
                 continue
             usable = True
-            yield sample
+            yield replace(sample, source=label) if label and sample.source == source else sample
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path}: {encoding_problem(path, error)}") from error
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,6 +120,16 @@ class Tokenizer:
         return tokenizer
 
 
+LONGEST = 16_384
+"""Characters of a text at a time, which have four bytes each at most: longer ones SentencePiece leaves out silently."""
+
+
+def _cut(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        for begin in range(0, len(text), LONGEST):
+            yield text[begin : begin + LONGEST]
+
+
 def train_tokenizer(texts: Iterable[str], vocab_size: int, path: str | Path) -> Tokenizer:
     """Train on ``texts`` and write ``path`` atomically.
 
@@ -129,7 +139,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, path: str | Path) -> 
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts),
+            sentence_iterator=_cut(texts),
             model_writer=model,
             model_type="bpe",
             vocab_size=vocab_size,
@@ -150,7 +160,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, path: str | Path) -> 
             pad_piece=PIECES[PAD],
             control_symbols=list(PIECES[USER:]),
             num_threads=os.cpu_count() or 1,
-            max_sentence_length=65536,
+            max_sentence_length=4 * LONGEST,
             minloglevel=2,
         )
     except RuntimeError as error:

@@ -30,7 +30,7 @@ from training.common.files import (
 )
 from training.common.options import OptionsError, with_settings
 from training.common.progress import Progress
-from training.corpus import CorpusError, data_around, in_the_way, sources
+from training.corpus import CorpusError, data_around, in_the_way, notes, sources
 from training.data.dataset import TokenisedDataset
 from training.data.documents import Documents
 from training.data.prepare import data_key
@@ -166,7 +166,7 @@ def check(
     if problems:
         raise OptionsError(problems)
     if os.environ.get("RANK", "0") == "0":  # of several processes the first tells it
-        for note in options.notes():
+        for note in (*options.notes(), *notes(data)):
             print(f"note: {note}", file=sys.stderr)
     return states
 

@@ -7,6 +7,8 @@ import csv
 import gzip
 import json
 import lzma
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from training.corpus import CorpusError, Message, Sample, load, sources, split_of
+from training.corpus import CorpusError, Message, Sample, load, notes, sources, split_of, stream
+from training.corpus.__main__ import main
+from training.corpus.cleaning import CleaningReport
 
 Row = dict[str, Any]
 
@@ -251,3 +255,31 @@ def test_names_that_mean_nothing_are_refused(tmp_path: Path) -> None:
 def test_embedded_sources_are_named_one_by_one_or_together() -> None:
     assert sources() == sources(["art", "ai-literacy", "conversation"]) == sources(["embedded", "art"])
     assert {sample.source for sample in load(["conversation"])} == {"conversation"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names, or no pipes with names")
+def test_a_name_of_another_encoding_and_a_pipe(tmp_path: Path) -> None:
+    folder = tmp_path / "old"
+    folder.mkdir()
+    odd = folder / os.fsdecode(b"caf\xe9.jsonl")
+    write_jsonl(odd, [*ROWS, {"question": "Who?", "answer": None}])
+    report = CleaningReport()
+    assert {sample.source for sample in stream([str(folder)], report=report)} == {"caf\ufffd"}
+    assert report.first == {"no answer": f"{folder}/caf\ufffd.jsonl, line 4"}
+    assert main(["build", "--data", str(odd), "--out", str(tmp_path / "out.jsonl")]) == 0
+    assert "caf\ufffd" in (tmp_path / "out.data_card.md").read_text()
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(CorpusError, match="is a pipe or a device, which can be read once only"):
+        load([str(tmp_path / "pipe.jsonl")])
+
+
+@pytest.mark.parametrize("name", ["test.jsonl", "data/validation-00000-of-00001.jsonl", "quiz_dev.jsonl"])
+def test_files_to_test_with_are_told_where_a_folder_is_trained_on(name: str, tmp_path: Path) -> None:
+    for path in (tmp_path / "train.jsonl", tmp_path / "latest.jsonl", tmp_path / name):
+        path.parent.mkdir(exist_ok=True)
+        write_jsonl(path, ROWS)
+    told = f"{tmp_path}: {name} is trained on like the rest; name files to keep it to test with"
+    assert notes([str(tmp_path)]) == [told]
+    assert notes([str(tmp_path / name), "core"]) == []
+    (tmp_path / name).unlink()
+    assert notes([str(tmp_path)]) == []

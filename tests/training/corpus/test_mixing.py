@@ -114,3 +114,26 @@ def test_a_build_leaves_a_card_of_what_it_wrote(tmp_path: Path, capsys: pytest.C
     assert sum(museum["removed"].values()) == 2
     assert sum(card["splits"].values()) == card["samples"] == len(out.read_text(encoding="utf-8").splitlines())
     assert "museum" in (out.parent / "corpus.data_card.md").read_text(encoding="utf-8")
+
+
+def test_files_of_one_name_have_weights_of_their_own(tmp_path: Path) -> None:
+    for folder, who in (("a", "Goya"), ("b", "Klee")):
+        (tmp_path / folder).mkdir()
+        rows = (json.dumps({"question": f"Who made {folder}{n}?", "answer": f"{who} did."}) for n in range(20))
+        (tmp_path / folder / "train.jsonl").write_text("\n".join(rows))
+    data = [f"{tmp_path / 'a'}=3", str(tmp_path / "b")]
+    dataset = load_dataset(data, None, 100)
+    seen = Counter(sample.source for sample in dataset.train)
+    assert seen.keys() == {"a/train", "b/train"}
+    assert seen["a/train"] > 2 * seen["b/train"]
+    alone = load([str(tmp_path / "a")])
+    assert {sample.source for sample in alone} == {"train"}
+    assert {sample.id for sample in alone} < {sample.id for sample in load(data)}, (
+        "ids never change with what else is read"
+    )
+
+
+def test_a_built_file_with_another_weight_than_its_source_is_refused(tmp_path: Path) -> None:
+    assert main(["build", "--data", "conversation", "--max-rows", "20", "--out", str(tmp_path / "c.jsonl")]) == 0
+    with pytest.raises(CorpusError, match="holds samples of conversation with the weight 2, and those before have 1"):
+        load_dataset(["conversation", f"{tmp_path / 'c.jsonl'}=2"], None, 100)

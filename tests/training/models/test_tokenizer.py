@@ -64,3 +64,10 @@ def test_a_file_that_is_no_tokenizer_is_refused_in_one_line(tmp_path: Path) -> N
 def test_too_large_a_vocabulary_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(TokenizerError, match="vocab_size=5000 does not suit the data"):
         train_tokenizer(["a few words only"], 5000, tmp_path / "tokenizer.model")
+
+
+def test_long_texts_are_learned_from_too(tmp_path: Path) -> None:
+    """SentencePiece leaves out what is longer than its limit, and says nothing."""
+    text = "Goya painted the Black Paintings; " * 4000
+    tokenizer = train_tokenizer([text, text], 320, tmp_path / "a.model")
+    assert len(tokenizer.encode(text[:340])) < 340 / 3
