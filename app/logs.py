@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 FORMATS = ("text", "json")
-NOISY = ("httpx", "httpcore", "asyncio", "matplotlib", "python_multipart", "PIL")
+NOISY = ("httpx", "httpcore", "asyncio", "matplotlib", "PIL")
 EQUAL_LINES = 10  # a minute, of one place in the code
 ALL_LINES = 300  # a minute
 MINUTE = 60.0
@@ -143,6 +143,7 @@ def set_up(form: str, debug: bool) -> None:
     logging.getLogger("app").setLevel(logging.DEBUG if debug else logging.INFO if form == "json" else logging.WARNING)
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # its warnings tell the bytes of a form
 
 
 def _catch() -> None:

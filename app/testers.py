@@ -30,6 +30,7 @@ from app.client import address
 from app.delivery import Report, arguments, read_report, receipt
 from app.inputs import as_key, as_question, as_text, as_texts, as_token, as_yes_or_no
 from app.language import consent_language, ntr, said, tr
+from app.limits import Later
 from app.rounds import Job
 from app.runtime import Runtime
 from app.scenes import Phase, Scene, find_scene
@@ -203,13 +204,20 @@ class TestersPage(TestersLayout):
     def _catch_up(
         self, token: str, waiting: Iterable[dict[str, Any]], request: gr.Request
     ) -> tuple[Updates, list[str], list[str]]:
-        """Do in their order what a browser has kept: what changes, and the keys of what was done, and was refused."""
+        """Do in their order what a browser has kept: what changes, and the keys of what was done, and was refused.
+
+        Each counts as an event of its address, as it would have by itself; what is left comes with the next request.
+        """
         updates: Updates = {}
-        done, refused = [], []
+        done, refused = list[str](), list[str]()
         known = self.runtime.rounds is None or self._knows(token)
         for item in waiting:
             key = str(item.get("key"))
             if known or item.get("do") == "start":
+                try:
+                    self.runtime.limits.event(address(request), "", 0)
+                except Later as error:
+                    return {**updates, **self._say(said(error))}, done, refused
                 outcome = self._do_again(item, token, request)
                 known = known or self._knows(token)
             else:  # a stranger's, who may send any number, for which nothing is looked up

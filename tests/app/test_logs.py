@@ -99,6 +99,7 @@ try:
 except ValueError:
     traceback.print_exc()
 thread = threading.Thread(target=fail); thread.start(); thread.join()
+logging.getLogger("python_multipart.multipart").warning("Expected boundary character 45, got %r", secret)
 logging.getLogger("uvicorn.error").error("Exception in ASGI application\\n", exc_info=ValueError(secret))
 class Broken:
     def __del__(self): fail()

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from app import metrics
+from app.limits import Limits
 from app.rounds import Rounds, longest_answer
 from app.runtime import Runtime
 from app.testers import TestersPage
@@ -224,6 +226,23 @@ def test_a_vote_stays_in_the_browser_when_the_database_cannot_be_read(rounds: Ro
     saved = rounds.blind_test.battle(tester, battle.id).vote
     assert saved is not None
     assert saved.choice == "left"
+
+
+def test_each_click_that_a_browser_has_kept_is_an_event_of_its_address(
+    rounds: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten came with each request and counted as one, so an address could ask for ten times the work."""
+    monkeypatch.setattr("app.limits.ADDRESS_EVENTS", 4)
+    runtime = Runtime(rounds.blind_test.study, rounds.blind_test.database, {}, limits=Limits(clock=lambda: 0.0))
+    runtime.rounds = rounds
+    page, tester = TestersPage(runtime), enrol(rounds)
+    request: Any = SimpleNamespace(client=SimpleNamespace(host="203.0.113.7"))
+    keys = [f"undo-{number:04}" for number in range(10)]
+    kept = [{"do": "undo", "key": key, "values": {"key": "1"}, "facts": {"key": key}} for key in keys]
+    updates, done, _ = page._catch_up(tester, kept, request)
+    assert done == keys[:4]
+    assert "from your network" in updates[page.status]
+    assert page._catch_up("x" * 32, kept, request)[1] == keys, "a stranger's cost nothing"
 
 
 def test_the_metrics_move_once_for_both_answers_after_they_are_stored(rounds: Rounds) -> None:
