@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -98,6 +99,20 @@ def halves(settings: TrainingOptions, world: World | None, folder: Path, which: 
     return steps(trainer, STEPS // 2)
 
 
+def ended(world: World | None, folder: Path, fails: bool) -> list[int]:
+    """The states of a run in shares, trained to its end, of which the first process then writes the model."""
+    trainer = make("model1", options(parallel="fsdp"), world, folder)
+    trainer.run()
+    if world is None or world.is_first:
+        with contextlib.suppress(OSError), trainer.kept_unless_written():
+            if fails:
+                raise OSError("no room")
+    else:
+        trainer.stand_by()
+    assert trainer.states is not None
+    return trainer.states.steps()
+
+
 IN_COMMON = {
     "evaluations": 1,
     "sample_tokens": 0,
@@ -173,6 +188,8 @@ def main() -> None:
         found["first half"] = halves(options(parallel="fsdp"), world, out / "by_two", "first")
         found["second half fsdp"] = halves(options(parallel="fsdp"), world, out / "by_one", "second")
         found["second half ddp"] = halves(options(parallel="ddp"), world, out / "by_one", "second")
+        found["written"] = ended(world, out / "written", fails=False)
+        found["not written"] = ended(world, out / "not_written", fails=True)
         found["exit codes"] = commands(out)
         if world.is_first:
             (out / "found.json").write_text(json.dumps(found))

@@ -13,7 +13,7 @@ import contextlib
 import datetime
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -355,9 +355,31 @@ class DistributedTrainer(Trainer):
             self.outcome.stopped = "steps"
             contained("no state is saved", self.save)
 
-    def ended(self) -> dict[str, Any] | None:
-        """None of a model in shares: its state takes all processes, and the others have gone."""
-        return None if self.parallel == "fsdp" else super().ended()
+    @contextlib.contextmanager
+    def kept_unless_written(self) -> Iterator[None]:
+        """A state of a model in shares takes all processes: the others ``stand_by`` until the first one is done."""
+        if self.parallel != "fsdp":
+            with super().kept_unless_written():
+                yield
+            return
+        try:
+            yield
+        except Exception:
+            self._keep_if(True)
+            raise
+        self._keep_if(False)
+
+    def stand_by(self) -> None:
+        if self.parallel == "fsdp":
+            try:
+                self._keep_if(False)
+            except RuntimeError:  # the first one has gone, and says why
+                raise SystemExit(2) from None
+
+    def _keep_if(self, fails: bool) -> None:
+        """Save the run as it is where the first process says that writing fails."""
+        if self.world.agree(fails) and not self.is_cut_short:
+            self._keep_ended()
 
     def _write_shards(self, states: TrainingStates) -> None:
         """A state whose tensors every process writes its share of."""

@@ -3,10 +3,11 @@ its learning rate and its end."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -464,6 +465,19 @@ class Trainer:
         """Save a state that ``ended`` gave; where there is no room for it either, that is said."""
         if state is not None and self.states is not None:
             contained("no state is saved", self.states.save, self.outcome.steps, state, self.outcome.best_step)
+
+    @contextlib.contextmanager
+    def kept_unless_written(self) -> Iterator[None]:
+        """Save the run as it is if what the block writes of it fails: --resume writes it then."""
+        ended = None if self.is_cut_short else self.ended()
+        try:
+            yield
+        except Exception:
+            self.keep(ended)
+            raise
+
+    def stand_by(self) -> None:
+        """What another process than the first does while that one writes: nothing, but for a model in shares."""
 
     def _stop(self, number: int) -> None:
         self.save()

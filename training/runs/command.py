@@ -298,16 +298,12 @@ def finish(
     """
     told = f"stopped while {out} was written: the trained weights are there, and nothing is half written"
     with stoppable(told):
-        ended = None if run.trainer.is_cut_short else run.trainer.ended()
-        try:
+        with run.trainer.kept_unless_written():
             _finish(out, run, states, report, exports, title, key)
             if FINAL in exports and report["written"][FINAL] is None:
                 raise StateError(
                     f"{out / FINAL} is not written, for the reason above; make room and go on with --resume"
                 )
-        except Exception:
-            run.trainer.keep(ended)
-            raise
         if not run.trainer.is_cut_short:
             states.remove()
         return report

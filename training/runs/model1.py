@@ -138,6 +138,7 @@ def train_model1(
         trainer.metrics.listener = listener
         outcome = trainer.run()
     if not world.is_first:
+        trainer.stand_by()
         return {}
     best_path = out / PT
     model = ModernTransformer(**options.model_config())

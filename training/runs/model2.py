@@ -160,6 +160,7 @@ def train_model2(
         with trainer.energy.measure(options.country):
             outcome = trainer.run()
     if not world.is_first:
+        trainer.stand_by()
         return {}
     progress.stage("export", f"writing {out}")
     flops = contained(

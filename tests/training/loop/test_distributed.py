@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tests.trained import ROOT
-from tests.training.distributed_run import STEPS, halves, losses, model1_arguments, options, write_inputs
+from tests.training.distributed_run import STEPS, halves, losses, make, model1_arguments, options, write_inputs
 
 TOLERANCE = 1e-4
 
@@ -91,6 +91,19 @@ def test_what_two_processes_saved_one_goes_on_with(found: Any, alone: list[float
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_what_one_process_saved_two_go_on_with(found: Any, alone: list[float], parallel: str) -> None:
     np.testing.assert_allclose(found[1][f"second half {parallel}"], alone[STEPS // 2 : STEPS], atol=TOLERANCE)
+
+
+def test_a_model_in_shares_that_cannot_be_written_leaves_the_state_of_its_last_step(found: Any) -> None:
+    """One process goes on from it, which is at its end."""
+    out, values = found
+    assert values["written"] == []
+    assert values["not written"] == [STEPS]
+    trainer = make("model1", options(), None, out / "not_written")
+    assert trainer.states is not None
+    state = trainer.states.newest()
+    assert state is not None
+    trainer.restore(state)
+    assert (trainer.outcome.steps, trainer.run().steps) == (STEPS, STEPS)
 
 
 def test_sigterm_under_torchrun_saves_and_tells_how_to_go_on(stopped: Stopped) -> None:
