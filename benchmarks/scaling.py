@@ -152,7 +152,7 @@ def _short(arguments: argparse.Namespace, size: str, minutes: float) -> subproce
 def _longest(arguments: argparse.Namespace, size: str, minutes: Sequence[float]) -> dict[str, Any]:
     """The longest run, with a copy of the state at which the rate of each shorter one would begin to fall."""
     out = _folder(arguments, size, minutes[-1])
-    waiting = list(minutes[:-1])
+    waiting = [length for length in minutes[:-1] if not _folder(arguments, size, length).exists()]
     process = _start(arguments, size, minutes[-1], LONGEST_EVALUATIONS, "--resume")
     while process.poll() is None:
         time.sleep(2)
@@ -172,14 +172,14 @@ def _seconds_of_newest(out: Path) -> float:
 def _copy(out: Path, to: Path) -> None:
     """The folder of a run that goes on meanwhile, with its newest state."""
     newest = TrainingStates(out, {}).steps()[-1]
-    if to.exists():  # of a run that was begun twice
-        shutil.rmtree(to)
-
     def others(folder: str, names: list[str]) -> set[str]:
         older = {name for name in names if name.startswith("step-") and name != f"step-{newest:08d}"}
         return older | {name for name in names if ".partial" in name}
 
-    shutil.copytree(out, to, ignore=others)
+    partial = to.with_name(f"{to.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(out, partial, ignore=others)
+    partial.rename(to)
 
 
 def _branch(arguments: argparse.Namespace, size: str, minutes: float) -> dict[str, Any]:
