@@ -172,6 +172,7 @@ def _seconds_of_newest(out: Path) -> float:
 def _copy(out: Path, to: Path) -> None:
     """The folder of a run that goes on meanwhile, with its newest state."""
     newest = TrainingStates(out, {}).steps()[-1]
+
     def others(folder: str, names: list[str]) -> set[str]:
         older = {name for name in names if name.startswith("step-") and name != f"step-{newest:08d}"}
         return older | {name for name in names if ".partial" in name}
