@@ -9,7 +9,7 @@ with suppress(ImportError):  # this folder alone, beside a user's own code, has 
     import diptych  # noqa: F401 - first, since it tells what this Python lacks
 
 from training.common.cache import give_a_home
-from training.hardware.threads import spin_briefly
+from training.hardware.threads import spin_briefly, stay_within_limit
 
 if TYPE_CHECKING:
     from training.inference.generation import generate
@@ -22,6 +22,7 @@ give_a_home()  # before any library asks where it is
 _HOME = {"ModernTransformer": "training.models.transformer", "generate": "training.inference.generation"}
 
 spin_briefly()  # here, since PyTorch must not be loaded before
+stay_within_limit()
 
 
 def __getattr__(name: str) -> Any:

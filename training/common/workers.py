@@ -14,6 +14,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import chain, islice
+from pathlib import Path
 from typing import TypeVar
 
 Task = TypeVar("Task")
@@ -26,10 +27,26 @@ class WorkersError(ValueError):
     """Work that could not be finished; the message is one line and says what to do."""
 
 
+def visible_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def usable_cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """The cores that this process can keep busy: a container's limit (``docker run --cpus 2``) is one of time and
+    leaves all cores to be seen."""
+    cores = visible_cores()
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        with contextlib.suppress(OSError, ValueError):  # no limit is "max", or -1
+            quota, period = " ".join((groups / name).read_text(encoding="ascii") for name in names).split()
+            if int(quota) > 0:
+                cores = min(cores, max(1, int(quota) // int(period)))
+    return cores
+
+
 def default_workers() -> int:
-    """A process for each core that this one may use, up to 8: reading the files keeps no more than that busy."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(MOST_WORKERS, cores))
+    """A process for each core that this one can use, up to 8: reading the files keeps no more than that busy."""
+    return max(1, min(MOST_WORKERS, usable_cores()))
 
 
 class Workers:

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from training.common.workers import usable_cores, visible_cores
+
 SPINS = "10000"
 """Turns of GNU OpenMP's waiting loop before a thread sleeps, about 0.1 ms. Its own default is 300,000."""
 WINDOW_SECONDS = 2.0
@@ -32,6 +34,14 @@ def spin_briefly(environment: MutableMapping[str, str] = os.environ) -> None:
     """Let OpenMP's threads sleep after a short wait, unless the user has chosen. PyTorch must not be imported yet."""
     if not environment.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}:
         environment["GOMP_SPINCOUNT"] = SPINS
+
+
+def stay_within_limit(environment: MutableMapping[str, str] = os.environ, usable: int | None = None) -> None:
+    """As many threads as a container's limit keeps busy, unless the user has chosen: OpenMP counts all cores, and
+    threads that the limit stops make the others wait. PyTorch must not be imported yet."""
+    usable = usable_cores() if usable is None else usable
+    if usable < visible_cores():
+        environment.setdefault("OMP_NUM_THREADS", str(usable))
 
 
 @dataclass(frozen=True)

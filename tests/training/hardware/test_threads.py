@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from tests.training.tiny_run import Watched, tiny_trainer
+from training.common.workers import usable_cores, visible_cores
 from training.hardware import threads
-from training.hardware.threads import LONGEST_PAUSE, PAUSE_SECONDS, SPINS, FreeCores, Use
+from training.hardware.threads import LONGEST_PAUSE, PAUSE_SECONDS, SPINS, FreeCores, Use, stay_within_limit
 from training.loop.distributed import DistributedTrainer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -183,3 +184,25 @@ def test_a_busy_program_takes_a_thread_and_its_end_gives_it_back(
         program.wait()
         os.sched_setaffinity(0, before)
     assert "1 of 2 threads are faster" in next(filter(None, told))
+
+
+def test_a_containers_limit_is_as_many_threads_as_it_keeps_busy(tmp_path: Path) -> None:
+    """Threads beyond it are stopped by turns, and the others wait for them."""
+    cores = visible_cores()
+    assert usable_cores(tmp_path) == cores
+    for limit, usable in (("max 100000", cores), ("100000 100000", 1), ("50000 100000", 1), ("99900000 100000", cores)):
+        (tmp_path / "cpu.max").write_text(f"{limit}\n")
+        assert usable_cores(tmp_path) == usable
+    (tmp_path / "cpu.max").unlink()
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    for limit, usable in (("-1", cores), ("150000", 1)):
+        (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(f"{limit}\n")
+        assert usable_cores(tmp_path) == usable
+    environment: dict[str, str] = {}
+    stay_within_limit(environment, cores)
+    assert environment == {}
+    stay_within_limit(environment, cores - 1)
+    assert environment == {"OMP_NUM_THREADS": str(cores - 1)}
+    stay_within_limit(environment, cores - 2)
+    assert environment == {"OMP_NUM_THREADS": str(cores - 1)}, "what the user chose"
