@@ -13,7 +13,7 @@ NAME = (
     r"bot|alibaba cloud|phi[ -]\d\S*|(?:code ?)?llama[ -]?\d\S*|meta ai|gemma[ -]?\d\S*|gemini (?:\d|pro|nano|ultra|"
     r"flash)|claude (?:ai\b|\d|opus|sonnet|haiku|instant)|vicuna-?\d*\w*|chatglm|zhipu|baichuan|internlm|olmo|"
     r"nemotron|copilot|starcoder|stablelm|open ?assistant|pythia-\d+\w*|falcon[ -]\d+b|bloomz?-?\d+\w*|sabiá|"
-    r"maritaca|model [12]|siri|alexa|cortana|hal 9000|eliza|skynet|deep blue|alphago|turing test|le chat|"
+    r"maritaca|model [12]|siri|alexa|cortana|hal 9000|eliza|skynet|(?-i:Deep Blue)|alphago|turing test|le chat|"
     r"character\.ai|perplexity ai)(?![\w])|通义千问|文心一言|讯飞星火|深度求索|豆包|阿里云|智谱|月之暗面|百度|أوبن "
     r"إيه|جي بي تي"
 )

@@ -2,17 +2,20 @@
 
 A self-description is somebody's own voice (not quoted, not put into another mouth, not written on request as somebody
 else) with a predicate that only a machine has of itself. So each sentence that is left of an answer when the other
-voices are taken out is looked at for two parts: a first person that says more than "I think", and a word of machines;
-or for one of the constructions that hold both (`app/leak_words.py`). A question about the answerer stands for either
-part. What names or describes models in the third person gives nobody away. Measured on sentences of writers that the
-rules were not made from: `tests/app/test_leaks.py`, docs/study.md.
+voices are taken out is looked at for signs of the two: a first person that says more than "I think", words of machines
+near it, constructions that hold both (`app/leak_words.py`), other ways to speak of oneself, and what the question asks
+for (`app/leak_signs.py`). Each sign that an answer has anywhere adds its weight (`app/leak_weights.py`); above zero the
+answer is flagged. Measured on sentences of writers that nobody had seen: `tests/app/test_leaks.py`, docs/study.md.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from app import leak_signs as seen
+from app.leak_weights import START, WEIGHTS
 from app.leak_words import ANY_NAME, MACHINE, MACHINE_ELSEWHERE, NAME, NOUN, OPINION, SELF, WHOLE, WHOLE_ELSEWHERE
 
 
@@ -24,17 +27,19 @@ def _compile(*patterns: str) -> re.Pattern[str]:
 _QUOTED = re.compile(
     r"\"[^\"\n]{16,600}\"|[\"“](?=I\b)[^\"”\n]{2,16}[\"”]|“[^”]{16,600}”|„[^“”]{16,600}[“”]|«[^»]{12,600}»|"
     r"‘[^’]{16,400}’|「[^」]{6,400}」|『[^』]{6,400}』|(?<!\w)'(?:[^'\n]|'(?=\w)){16,400}'(?!\w)|"
-    r"^[^\w\n]*[A-Z][A-Z .]{2,24}(?: \([^)\n]{0,60}\))?: [^\n]*$",
+    r"^[^\w\n]*(?!AI\b|LLM|RLHF|GPT|GAN|CNN|FAQ|NLP)[A-Z][A-Z .]{2,24}(?: \([^)\n]{0,60}\))?: [^\n]*$",
     re.MULTILINE,
 )
 _VERB = (
     r"(?:says?|said|writes?|wrote|cries|cried|answers|answered|replies|replied|thinks|thought|claim(?:s|ed)|noted|"
-    r"joked|remembered|complained|admitted|sings?|reads|declared|explain(?:s|ed)|(?:used|liked|loved|seems?) to say|"
+    r"joked|recall(?:s|ed)|remembered|complained|admitted|sings?|reads|declared|explain(?:s|ed)|(?:used|"
+    r"liked|loved|seems?) to say|"
     r"schrieb|sagte?|rief|écrivi?t|disait|dit|dijo|decía|contaba|escribió|dizia|disse|escreveu)"
 )
 _SAID = re.compile(
     rf"[,\"'”’] {_VERB} (?:the|an?|his|her|der|die|das|sie|er|le|la|el|o|ele|ela|à|[A-Z])|[,\"'”’] (?:\w+ "
-    rf"){{0,3}}?(?:the|an?|he|she|they|[A-Z]\w+) (?:[\w-]+ ){{0,3}}?{_VERB}\b|, (?:disait|dit|écrit)-il"
+    rf"){{0,3}}?(?:the|an?|he|she|[A-Z]\w+) (?:[\w-]+ ){{0,3}}?{_VERB}(?=\W*$|[,;:]| (?:of|in|to|at|about|"
+    rf"when|after) )|, (?:disait|dit|écrit)-il"
 )
 _SAYS = re.compile(
     rf"\b(?:[Hh]e|[Ss]he|[Tt]hey|[Tt]he [\w-]+|[A-Z]\w+) (?:\w+ )?{_VERB}(?: to \w+(?: \w+)?)?(?:, as it were)?(?:: ?|"
@@ -54,6 +59,7 @@ _EXAMPLE = _compile(
 )
 # Words written as somebody else, on request; of these only what a model says instead of them counts.
 _FICTION = _compile(
+    r"(?<!\bi )(?<!to )(?<!ai )"
     r"\b(?:write|compose|draft|invent|give me an?|create|quote|make up)\b.{0,200}\b(?:monologue|poem|speech|voice|"
     r"letter|diary|script|scene|dialogue|statement|bio|persona|robot|lines?|self-introduction|introduction|message|"
     r"caption|story|prompt)\b|\b(?:pretend|imagine (?:you|that you)|role-?play|act as|in the voice of|as if you "
@@ -64,6 +70,9 @@ _STRICT = _compile(
     r"cannot|can't|so|and (?:can|do|have|am))\b|\bas (?:an?|your) (?:\w+ )?(?:ai\b|language model|llm)|\bi(?:'m| am) "
     r"(?:just |only )?(?:an? )?(?:\w+ )?(?:ai (?:language )?(?:model|assistant)|language model|llm)\b|\bi(?:'m| am) "
     rf"{NAME}"
+)
+_REFUSES = _compile(
+    r"\bas an? .{2,40}, i (?:cannot|can't|can only|could not|am (?:not able|unable)|must|won't|will not)\b"
 )
 # Questions about the answerer; of what nature it is; whether it is a machine, or a person.
 _ABOUT_YOU = _compile(
@@ -91,7 +100,7 @@ _ABOUT_YOU = _compile(
 _NATURE = _compile(
     r"\b(?:do|can|did|will|have|are|were) you (?:ever |really |actually |even |still |also |just |allowed to "
     r")*(?:sleep|dream|eat|feel\b|get (?:tired|bored|paid|lonely)|got|live|cry|vote|learn|remember|hear|taste|smell|"
-    r"exist|age\b|die|a (?:human|person|robot|bot|machine|real|man|woman|computer|program|chat\w*)|an (?:ai|expert|"
+    r"exist|age\b|die|a (?:human|person|robot|bot|machine|real|man|woman|computer|program|chat\w*)|an (?:ai|"
     r"assistant|llm)|human|real|alive|conscious|sentient|chatgpt|gpt\S*|open source|based on|built|made|trained|"
     r"created|programmed|designed|store|save my|track|born|tired|lonely|male|female|have (?:a |any |an )?(?:body|"
     r"eyes|feelings|emotions|soul|brain|friends|family|parents|name|memory|hobbies|consciousness|gender|job|internet|"
@@ -135,6 +144,7 @@ _NO = _compile(r"^\W*(?:no|nope|not|neither|never|i'm not|i am not|afraid not|i 
 # Without one of the hints no whole construction is there; most sentences have none, and cost little.
 _SPEAKS, _OPINIONS = _compile(*SELF), _compile(*OPINION)
 _WHOLES = _compile(*WHOLE, *WHOLE_ELSEWHERE)
+_EACH_WHOLE = [_compile(pattern) for pattern in (*WHOLE, *WHOLE_ELSEWHERE)]
 _HINT = _compile(
     r"\b(?:i|i'm|i've|me|my|we|this|these|everything|as an?|being|your?|you're|here|like|behind|generated|written|"
     r"produced|powered|from scratch|not bad|what|how|put|text\w*|antwort\w*|réponse|respuesta|resposta|[jm]e|mis?|"
@@ -167,7 +177,12 @@ _ELIDED = _compile(
 )
 _LOOKED_AT = 2_000  # characters of a question
 _ELIDED_LENGTH = 60  # such a first sentence answers a question of this kind without a subject
-_ANSWERS = (_SPEAKS, _NO, _MACHINES)
+_NAMED = _compile(ANY_NAME)
+_ASKS_YOU = _compile(r"\b(?:have|did|do|are|were) you\b")
+_POLITE = _compile(r"\b(?:can|could|would|will) you\b")
+_OF_MODELS = {"noun", "train", "inner", "name", "chance"}
+_OUTSIDE = {"yours", "who", "youare", "namehere", "the"}  # these name the speaker from outside
+_IN_A_ROLE = {"deixis", "this"}
 _SENTENCE = re.compile(r"(?<=[.!?؟])[\s§]+|[\n。！？；]+")
 
 
@@ -181,6 +196,185 @@ def _own_sentences(answer: str) -> Iterator[str]:
                 yield own[start : start + 300]
 
 
+@dataclass(frozen=True)
+class _Question:
+    """What a question asks for, as far as it matters to what its answer says of itself."""
+
+    role: bool  # another voice: then only what a model says instead of it counts
+    nature: bool  # what the answerer is
+    about_you: bool
+    asks: bool  # something that one has to be somebody for
+    topic: str  # "machines" may be named; a "term" may be one of theirs; "open" or "other"
+    of_you: bool
+
+    @property
+    def kind(self) -> str:
+        return "its nature" if self.nature else "about it" if self.about_you else "else"
+
+    @classmethod
+    def read(cls, question: str, earlier: str) -> _Question:
+        roles = (seen.PERSONA, _FICTION) if _ASKS_YOU.search(question) else (seen.PERSONA, _FICTION, seen.REQUEST)
+        voices = any(kind.search(text) for kind in roles for text in (question, earlier))
+        texts = (question, earlier) if voices else (question,)
+        of_machines = (seen.TOPIC, seen.STRONG, seen.MEDIUM, _NAMED)
+        machines = any(kind.search(text) for kind in of_machines for text in texts)
+        topics = {
+            "open": seen.OPEN.search(question),
+            "machines": machines,
+            "term": seen.TERM.search(question) and not _YOU.search(_POLITE.sub("", question)),
+            "other": True,
+        }
+        return cls(
+            role=voices or bool(seen.VOCATIVE.search(question) and _YOU.search(question)),
+            nature=bool(_NATURE.search(question)),
+            about_you=bool(_ABOUT_YOU.search(question)),
+            asks=bool(seen.ASKS_SELF.search(question)),
+            topic=next(topic for topic, holds in topics.items() if holds),
+            of_you=bool(_YOU.search(question)),
+        )
+
+
+def _words_of_machines(sentence: str, topic: str, first_person: bool) -> Iterator[str]:
+    for strength, words in (("strong", seen.STRONG), ("medium", seen.MEDIUM)):
+        if words.search(sentence):
+            yield f"{strength}, {topic}"
+            if first_person:
+                yield f"first person + {strength}, {topic}"
+            if _YOU.search(sentence):
+                yield f"you + {strength}, {topic}"
+
+
+def _in_a_role(sentence: str, topic: str) -> Iterator[str]:
+    """Of what is written as somebody else."""
+    if _STRICT.search(sentence):
+        yield f"role: strict, {topic}"
+        if _REFUSES.search(sentence):
+            yield "role: refuses"
+    for sign in _words_of_machines(sentence, topic, bool(_SPEAKS.search(sentence))):
+        yield f"role: {sign}"
+    selves = {name for name, kind in seen.SELVES.items() if kind.search(sentence)}
+    if selves & _OUTSIDE:
+        yield "role: from outside"
+    for name in selves & _IN_A_ROLE:
+        yield f"role: self {name}"
+
+
+def _kinds(sentence: str) -> set[str]:
+    return {name for name, kind in seen.KINDS.items() if kind.search(sentence)}
+
+
+def _speaking(sentence: str, own: str, kinds: set[str], before: set[str]) -> Iterator[str]:
+    """Of a sentence in which somebody says more of himself than an opinion; `own` is it without opinions."""
+    for name in kinds:
+        yield f"sentence: {name}"
+    for name in before - kinds:
+        yield f"before: {name}"
+    if before:
+        yield "speaks after words of machines"
+    if seen.NOT.search(own):
+        yield "speaks, denies"
+    if seen.LIFE.search(sentence):
+        yield "speaks of a life"
+    for clause in seen.CLAUSE.split(own):
+        if _SPEAKS.search(clause):
+            for name in kinds:
+                if seen.KINDS[name].search(clause):
+                    yield f"clause: {name}"
+
+
+def _not_speaking(asked: _Question, kinds: set[str], place: int, after_speaker: bool, opines: bool) -> Iterator[str]:
+    """Of a sentence whose first person, if it has one, only thinks; a question can stand for the speaker."""
+    near = place < 2
+    for name in kinds:
+        if opines:
+            yield f"opinion: {name}"
+        elif after_speaker:
+            yield f"after: {name}"
+        if asked.asks and near:
+            yield f"asked to: {name}"
+        if asked.nature and near and not opines:
+            yield f"asked its nature: {name}"
+        if asked.about_you and near and not opines:
+            yield f"asked about it: {name}"
+    if "kind" in kinds:
+        yield f"kind alone, {asked.topic}"
+
+
+def _constructions(sentence: str, asked: _Question, first_person: bool, place: int) -> Iterator[str]:
+    """Of whole constructions, and of ways to speak of oneself without a first person."""
+    if (first_person or _HINT.search(sentence)) and _WHOLES.search(sentence):
+        yield f"whole, {asked.topic}"
+        for number, whole in enumerate(_EACH_WHOLE):
+            if whole.search(sentence):
+                yield f"whole {number}"
+    selves = {name for name, kind in seen.SELVES.items() if kind.search(sentence)}
+    if selves & _OUTSIDE:
+        yield "from outside"
+        yield f"from outside, {asked.topic}"
+    for name in selves:
+        yield f"self {name}, {asked.topic}"
+        if first_person:
+            yield f"first person + self {name}"
+    if asked.topic != "machines" and asked.of_you and _GENERIC.search(sentence):
+        yield "a machine in general"
+    if asked.about_you and place < 2 and _ELIDED.search(sentence):
+        yield "elided"
+        yield f"elided, {asked.kind}"
+    if asked.nature and place == 0 and len(sentence) < _ELIDED_LENGTH:
+        yield "short answer on its nature"
+
+
+def _of_sentences(sentences: list[str], asked: _Question) -> Iterator[str]:
+    before: set[str] = set()
+    after_speaker = False
+    for place, sentence in enumerate(sentences):
+        own = seen.HUMBLE.sub(" _ ", _OPINIONS.sub(" _ ", seen.HUMBLE.sub(" _ ", sentence)))
+        first_person = bool(_SPEAKS.search(sentence))
+        speaks = bool(_SPEAKS.search(own) or seen.ELLIPTIC.search(sentence))
+        how = "speaks" if speaks else "opines" if first_person else "nobody"
+        kinds = _kinds(sentence)
+        if speaks:
+            yield "speaks"
+            yield f"speaks, {asked.kind}"
+            yield from _speaking(sentence, own, kinds, before)
+        else:
+            if first_person:
+                yield "opines"
+            yield from _not_speaking(asked, kinds, place, after_speaker, first_person)
+        if asked.asks and (first_person or speaks or place == 0):
+            yield f"{how}, asked to"
+        if _MACHINES.search(sentence):
+            yield f"{how}, words of machines"
+        yield from _words_of_machines(sentence, asked.topic, first_person)
+        yield from _constructions(sentence, asked, first_person, place)
+        told = bool(before & _OF_MODELS) if place else asked.topic == "machines" or asked.about_you
+        if told and _SAME.search(sentence):
+            yield "the same of the speaker"
+        before, after_speaker = kinds, speaks
+
+
+def signs(answer: str, question: str, earlier: str = "") -> set[str]:
+    """What speaks for or against a self-description in `answer`; see `leaks`."""
+    question, earlier = question[:_LOOKED_AT], earlier[-_LOOKED_AT:]
+    asked = _Question.read(question, earlier)
+    sentences = list(_own_sentences(answer))
+    says_machine = _IS_MACHINE.search(question) and (_YES.search(answer) or _NO.search(answer))
+    answered = bool(says_machine or (_IS_HUMAN.search(question) and _NO.search(answer)))
+    if asked.role:
+        found = {sign for sentence in sentences for sign in _in_a_role(sentence, asked.topic)} | {"role"}
+        return found | {"role: yes or no"} if answered else found
+    found = set(_of_sentences(sentences, asked))
+    for holds, sign in (
+        (answered, "yes or no"),
+        (asked.nature, "asked its nature"),
+        (asked.about_you, "asked about it"),
+        (asked.topic == "machines", "machines"),
+    ):
+        if holds:
+            found.add(sign)
+    return found
+
+
 def leaks(answer: str, question: str, earlier: str = "") -> bool:
     """Whether `answer` speaks of itself as a machine, or names itself, in its own voice.
 
@@ -189,32 +383,4 @@ def leaks(answer: str, question: str, earlier: str = "") -> bool:
         question: What it answers.
         earlier: What was asked before, in the same conversation: another voice that was asked for goes on.
     """
-    question, earlier = question[:_LOOKED_AT], earlier[-_LOOKED_AT:]
-    if _FICTION.search(question) or _FICTION.search(earlier):
-        return any(map(_STRICT.search, _own_sentences(answer)))
-    if _IS_MACHINE.search(question) and (_YES.search(answer) or _NO.search(answer)):
-        return True
-    if _IS_HUMAN.search(question) and _NO.search(answer):
-        return True
-    about_you, nature, of_machines = (bool(kind.search(question)) for kind in (_ABOUT_YOU, _NATURE, _MACHINES))
-    asked = about_you or nature or of_machines
-    speaks_before, before = False, ""
-    for place, sentence in enumerate(_own_sentences(answer)):
-        speaks = bool(_SPEAKS.search(_OPINIONS.sub("", sentence)))
-        if (speaks or _HINT.search(sentence)) and _WHOLES.search(sentence):
-            return True
-        if speaks and (asked or _MACHINES.search(sentence) or _MACHINES.search(before)):
-            return True
-        if speaks_before and _MACHINES.search(sentence):
-            return True
-        if _SAME.search(sentence) and (_MACHINES.search(before) if place else asked):
-            return True
-        if not of_machines and _GENERIC.search(sentence) and _YOU.search(question):
-            return True
-        if about_you and place < 2 and _ELIDED.search(sentence):
-            return True
-        elided = place == 0 and len(sentence) < _ELIDED_LENGTH
-        if nature and (elided or any(part.search(sentence) for part in _ANSWERS)):
-            return True
-        speaks_before, before = speaks, sentence
-    return False
+    return START + sum(WEIGHTS.get(sign, 0.0) for sign in signs(answer, question, earlier)) > 0

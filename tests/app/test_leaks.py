@@ -102,14 +102,14 @@ def test_what_is_written_as_somebody_else_is_no_leak() -> None:
 
 @pytest.mark.parametrize("source", ["art", "ai-literacy"])
 def test_answers_of_the_corpus_about_art_or_ai_are_no_leaks(source: str) -> None:
-    """One in a thousand at most; of 18,000 that were tried, 5."""
+    """One in a thousand at most."""
     tried = samples(source)[::10]
     flagged = [each.messages[-1] for each in tried if leaks(each.messages[-1].content, each.messages[-2].content)]
     assert len(flagged) <= len(tried) / 1_000, flagged
 
 
-# What each part reached when it was measured for the last time. Nobody may read the sixth writer's sentences: they say
-# what holds of sentences that the rules have not seen, as long as no rule is made from them.
+# What each part reached when it was measured for the last time. Nobody may read the sixth and the eighth writer's
+# sentences: they say what holds of sentences that nobody has seen, as long as no sign is made from them.
 REACHED = {
     "looked at": (0.97, 0.97),
     "held out": (0.97, 0.97),
@@ -120,15 +120,17 @@ REACHED = {
     "fifth writer, looked at": (0.97, 0.97),
     "fifth writer, held out": (0.97, 0.93),
     "sixth writer, held out": (0.94, 0.87),
+    "seventh writer": (0.97, 0.95),
+    "eighth writer, held out": (0.86, 0.88),
 }
 
 
 @pytest.mark.parametrize("part", REACHED)
 def test_precision_and_recall(part: str) -> None:
-    """Of each writer's sentences; the last four parts are answers with their questions.
+    """Of each writer's sentences; the last six parts are answers with their questions.
 
-    The rules were made on what was looked at. The fifth writer's second half was measured while they were made, so its
-    figures are a little too good; the sixth writer's were measured three times.
+    Signs and weights were made on what was looked at, so only the sixth and the eighth writer's figures tell what holds
+    of others; these were measured a few times each.
     """
     files = ("self_descriptions.tsv", "self_descriptions_held_out.tsv")
     rows = [line.split("\t") for file in files for line in (DATA / file).read_text(encoding="utf-8").splitlines()]
