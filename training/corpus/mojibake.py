@@ -20,7 +20,7 @@ ABOUT = re.compile(
 
 def is_suspect(text: str) -> bool:
     """Whether a text holds any character of such an accident: most do not."""
-    return _SUSPECT.search(text) is not None
+    return not text.isascii() and _SUSPECT.search(text) is not None
 
 
 def as_written(text: str) -> str:
