@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from scipy.stats import binomtest
-
 from training.corpus.card import markdown_table
 from training.corpus.sample import CorpusError, Sample, digest
 
@@ -61,6 +59,8 @@ def score(path: Path) -> str:
             if mark not in ("0", "1"):
                 raise CorpusError(f"{path}: number {row['number']}: {fault} = {mark!r} must be empty, 0 or 1")
             found[version, fault] += int(mark)
+    from scipy.stats import binomtest  # takes a second to load, and every command of the corpus would wait for it
+
     rows = []
     for version, total in sorted(read.items()):
         for fault in FAULTS:

@@ -39,7 +39,6 @@ from training.hardware.energy import Energy, EnergyUse
 from training.loop.outcome import spent
 from training.loop.plan import Plan
 from training.loop.plans import base_problems, plan_base
-from training.loop.preference import build_trainer, likelihoods_of, reference_likelihoods, run_trainer
 from training.loop.resume import Start, TrainingStates
 from training.reporting.curves import draw_curves
 from training.reporting.metrics import Metrics
@@ -164,6 +163,9 @@ def plan_run(request: Request, tokens: int, examples: int) -> str:
 
 def improve(request: Request, start: Start, progress: Progress) -> dict[str, Any]:
     """Train, measure, and write the version, or what was refused; returns the report."""
+    # TRL, peft and datasets take four seconds to load, for which neither --help nor a refusal waits.
+    from training.loop.preference import build_trainer, likelihoods_of, reference_likelihoods, run_trainer
+
     options, out, parent = request.options, request.out, request.parent
     states = check(request, start)
     state = states.newest() if start == "resume" else None
