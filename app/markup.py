@@ -243,7 +243,8 @@ _MARKDOWN = with_formulas(
 )
 
 
-_ADDRESSES, _MAX_ADDRESSES = "characters of addresses", 20_000
+_ADDRESSES = "diptych:addresses"  # where a rendering counts their characters
+_MAX_ADDRESSES = 20_000
 
 
 def _open_link(renderer: Any, tokens: Any, index: int, options: Any, env: Any) -> str:

@@ -37,7 +37,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for n in range(90)
         for painter in (PAINTERS[n % 10], PAINTERS[n % 7])
     ]
-    rows += [rows[0], {"id": "quiz:m", "question": "What?", "answer": '<a href="https://museum.example/a">Art</a>'}]
+    page = '<div class="menu"><a href="https://museum.example/a">Art</a></div>'
+    rows += [rows[0], {"id": "quiz:m", "question": "What?", "answer": page}]
     (folder / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     paragraphs = [
         f"{painter} painted slowly. " + "The light changed, and with it the colours. " * 3 for painter in PAINTERS
