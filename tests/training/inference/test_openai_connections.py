@@ -1,0 +1,170 @@
+"""The client on connections as they are: bytes in pieces, drop by drop, without end, and broken in the middle."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import pytest
+
+from tests.training.inference.chat_bytes import CHUNKED, END, choice, chunk, delta, dribbling, say
+from training.inference.engines.openai_server import OpenAIServer
+from training.inference.openai_client import Client, ServerError
+
+
+def test_bytes_in_pieces_of_one() -> None:
+    body = (delta(content="Ma\u00f1ana \U0001f3a8 \u2028x").replace("\n", "\r\n") + END).encode()
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(CHUNKED)
+        for byte in body:
+            connection.sendall(b"1\r\n" + bytes([byte]) + b"\r\n")
+        connection.sendall(b"0\r\n\r\n")
+
+    with dribbling(send) as port:
+        assert say(Client(f"http://127.0.0.1:{port}/v1", "m")) == "Ma\u00f1ana \U0001f3a8 \u2028x"
+
+
+@pytest.mark.parametrize("head", ["200 OK\r\nContent-Type: application/json", "400 Bad\r\nContent-Type: text/html"])
+@pytest.mark.parametrize("unit", ["[", "<", "<style ", '{"a":'])
+def test_a_body_without_end_is_read_no_further_than_it_is_wanted(head: str, unit: str) -> None:
+    """A refusal of a megabyte of `<` took hours, in which nothing else of the app ran."""
+
+    def flood(connection: socket.socket) -> None:
+        connection.sendall(f"HTTP/1.1 {head}\r\n\r\n".encode())
+        while True:
+            connection.sendall(unit.encode() * 20_000)
+
+    with dribbling(flood) as port:
+        client, begun = Client(f"http://127.0.0.1:{port}/v1", "m"), time.process_time()
+        with pytest.raises(ServerError):
+            say(client) if head.startswith("400") else client.list_models()
+        assert time.process_time() - begun < 5
+
+
+DROPS = {  # what comes before them, and one of them
+    "headers": (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+    "one header after the other": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+    "answers that announce another": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "a body": (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", b" "),
+    "the length of a chunk": (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1;x=", b"x"
+    ),
+    "a refusal": (b"HTTP/1.1 503 Busy\r\n\r\n", b" "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("asked", "drops"),
+    [
+        (asked, drops)
+        for asked in ("models", "chat", "completions")
+        for drops in DROPS
+        if (asked, drops) != ("chat", "a body")  # which may be a long answer: the engine has a time for it
+    ],
+)
+def test_what_comes_drop_by_drop_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, asked: str, drops: str) -> None:
+    for name in ("LIST_SECONDS", "WHOLE_SECONDS", "SILENCE_SECONDS"):
+        monkeypatch.setattr(f"training.inference.openai_client.{name}", 0.3)
+    monkeypatch.setattr("training.inference.openai_client.ATTEMPTS", 1)
+    first, drop = DROPS[drops]
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(first)
+        for _ in range(500):  # ten seconds
+            connection.sendall(drop)
+            time.sleep(0.02)
+
+    with dribbling(drip) as port:
+        client, begun = Client(f"http://127.0.0.1:{port}/v1", "m"), time.monotonic()
+        with pytest.raises(ServerError):
+            client.list_models() if asked == "models" else say(client) if asked == "chat" else client.post("x", {})
+        assert time.monotonic() - begun < 5
+
+
+def test_a_stream_may_take_longer_than_a_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.inference.openai_client.SILENCE_SECONDS", 0.8)
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        for word in ("one", "two", "three", "four", "five", "six"):
+            time.sleep(0.25)
+            connection.sendall(delta(content=word).encode())
+        connection.sendall(f"{END}data: [DONE]\n\n".encode())
+
+    with dribbling(send) as port:
+        assert say(Client(f"http://127.0.0.1:{port}/v1", "m")) == "onetwothreefourfivesix"
+
+
+def test_one_look_at_a_server_that_hangs_is_enough() -> None:
+    """Each request for the app's health would else wait for it, until no thread is left."""
+    looks: list[float] = []
+    go_on = threading.Event()
+
+    def hang(_: socket.socket) -> None:
+        looks.append(time.monotonic())
+        go_on.wait(10)
+
+    with dribbling(hang) as port:
+        engine = OpenAIServer(f"http://127.0.0.1:{port}/v1", "m")
+        engine._checked = (-1e9, True)
+        first = threading.Thread(target=engine.health)
+        first.start()
+        while not looks:
+            time.sleep(0.01)
+        assert engine.health()["ok"] is True, "what was seen last"
+        assert time.monotonic() - looks[0] < 3
+        go_on.set()
+        first.join()
+        assert engine.health()["ok"] is False
+    assert len(looks) == 1
+
+
+def test_a_connection_that_breaks_in_the_middle_is_not_asked_again() -> None:
+    asked = []
+
+    def send(connection: socket.socket) -> None:
+        asked.append(1)
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\n"
+        connection.sendall(head + delta(content="half").encode())
+
+    with dribbling(send) as port, pytest.raises(ServerError, match="broke off"):
+        say(Client(f"http://127.0.0.1:{port}/v1", "m"))
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        (CHUNKED + chunk(delta(content="a") + END), "a"),  # and no chunk that ends the body
+        (CHUNKED + chunk(delta(content="a") + END) + b"zz\r\n", "a"),
+        (
+            CHUNKED.replace(b"Transfer-Encoding: chunked", b"Content-Length: 9999")
+            + (delta(content="a") + END).encode(),
+            "a",
+        ),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + CHUNKED + chunk(delta(content="a") + END) + b"0\r\n\r\n", "a"),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + CHUNKED + chunk(delta(content="a") + END), "a"),
+    ],
+)
+def test_an_answer_whose_end_has_come_is_whole_however_its_connection_ends(sent: bytes, text: str) -> None:
+    with dribbling(lambda connection: connection.sendall(sent)) as port:
+        assert say(Client(f"http://127.0.0.1:{port}/v1", "m")) == text
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        chunk(delta(content="half")),
+        chunk(choice(delta={"content": "ha"}, finish_reason="stop"))
+        + chunk(choice(delta={"content": "lf"}, finish_reason="stop")),
+    ],
+)
+def test_an_answer_that_went_on_behind_its_end_is_not_whole_where_its_connection_breaks(pieces: bytes) -> None:
+    """Some servers say `stop` with each piece."""
+    with (
+        dribbling(lambda connection: connection.sendall(CHUNKED + pieces)) as port,
+        pytest.raises(ServerError, match="broke off"),
+    ):
+        say(Client(f"http://127.0.0.1:{port}/v1", "m"))
