@@ -32,6 +32,7 @@ from scipy.optimize import nnls
 from benchmarks.outputs import Results, lines, own_file, write
 from training.common.checkpoint_folder import METRICS, RESUME, report_in
 from training.common.files import replace_text
+from training.common.workers import usable_cores
 from training.loop.resume import TrainingStates
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -145,7 +146,7 @@ def _ended(process: subprocess.Popen[bytes], out: Path) -> dict[str, Any]:
 
 
 def _short(arguments: argparse.Namespace, size: str, minutes: float) -> subprocess.Popen[bytes]:
-    threads = max(1, (os.cpu_count() or 1) // (len(SHAPES) - 1))
+    threads = max(1, usable_cores() // (len(SHAPES) - 1))
     return _start(arguments, size, minutes, 1, "--resume", environment={"OMP_NUM_THREADS": str(threads)})
 
 

@@ -29,6 +29,7 @@ from training.common.cli import OneLineParser, run_command
 from training.common.config import add_config
 from training.common.files import check_file, replace_text
 from training.common.options import MOST, OptionsError
+from training.common.workers import usable_cores
 from training.evaluation.intervals import DRAWS
 from training.evaluation.measurements import PARTS, Measurements, Settings
 from training.evaluation.summary_table import table
@@ -161,11 +162,10 @@ def machine() -> dict[str, Any]:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file() and (match := re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text(encoding="utf-8"))):
         processor = match[1].strip()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = psutil.virtual_memory().total
     return {
         "processor": processor,
-        "cores": cores,
+        "cores": usable_cores(),
         "memory_bytes": memory,
         "python": platform.python_version(),
         "torch": version("torch"),

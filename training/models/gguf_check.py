@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from training.common.workers import usable_cores
 
 QUESTIONS = ("Who painted Guernica, and in 1937?", "What is a neural network? It's asked in two sentences.")
 LENGTH = 24
@@ -82,7 +83,7 @@ def _parameters(xllamacpp: Any, path: Path, key: str) -> Any:
     parameters.model.path = str(path)
     parameters.n_parallel, parameters.n_ctx = 1, 256
     for cpu in (parameters.cpuparams, parameters.cpuparams_batch):
-        cpu.n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cpu.n_threads = usable_cores()
         cpu.poll = 0
     parameters.fit_params = parameters.warmup = parameters.ui = parameters.endpoint_slots = False
     parameters.cache_ram_mib = 0

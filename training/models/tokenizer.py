@@ -7,7 +7,6 @@ are control pieces: no text that a user types can produce them. Padding has a pi
 from __future__ import annotations
 
 import io
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 import sentencepiece
 
 from training.common.files import new_file, remove_file
+from training.common.workers import usable_cores
 from training.corpus.sample import Message
 from training.data.documents import ChatForm, LossOn
 from training.data.prepare import Prepared, Recipe, prepare
@@ -84,7 +84,7 @@ class Tokenizer:
         return self.processor.encode(encodable(text))
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        return self.processor.encode(list(map(encodable, texts)), num_threads=os.cpu_count() or 1)
+        return self.processor.encode(list(map(encodable, texts)), num_threads=usable_cores())
 
     def decode(self, ids: Sequence[int]) -> str:
         return self.processor.decode([i for i in ids if i != PAD])
@@ -159,7 +159,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, path: str | Path) -> 
             eos_piece=PIECES[END],
             pad_piece=PIECES[PAD],
             control_symbols=list(PIECES[USER:]),
-            num_threads=os.cpu_count() or 1,
+            num_threads=usable_cores(),
             max_sentence_length=4 * LONGEST,
             minloglevel=2,
         )

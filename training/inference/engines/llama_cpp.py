@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from training.common.checkpoint_folder import served_sha256
+from training.common.workers import usable_cores
 from training.data.prompts import llama_cpp_prompt
 from training.inference.engines import CONTEXT, EngineError, Message, Piece, Sampling
 from training.inference.engines.relay import Emit, relay
@@ -124,10 +125,9 @@ class LlamaCpp:
         prompts, take all of them, but for a small model, which is done early, and but for two cores, where threads
         that share one with a second program, or with the other model, would make each other wait at every operation.
         """
-        cores = os.cpu_count() or 2
+        cores = usable_cores()
         if self._alone:
-            free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
-            return free, free
+            return cores, cores
         half = max(1, cores // 2)
         return half, half if cores <= FEW_CORES or self.path.stat().st_size < SMALL_BYTES else cores
 

@@ -119,7 +119,7 @@ def test_threads_for_one_conversation_and_for_several(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, size: int, threads: tuple[int, int]
 ) -> None:
     """On two cores one each, so that no thread waits for another at every operation."""
-    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr("training.inference.engines.llama_cpp.usable_cores", lambda: cores)
     path = tmp_path / "model.gguf"
     with path.open("wb") as file:
         file.truncate(size)
