@@ -52,6 +52,7 @@ LATE = {
     "training.evaluation.local": "PyTorch: a second evaluation has all results in the cache",
     "training.inference.engines.pytorch": "PyTorch: a model that llama.cpp serves is served without",
     "training.export": "PyTorch: --help and a mistake are told at once",
+    "training.runs.improve": "TRL and peft, four seconds: --help and a refusal are told without",
     "training.models.gguf_check": "PyTorch: llama.cpp's answers are compared with it after a GGUF is written",
 }
 """Modules that import others of ours in a function, each with its reason."""
