@@ -85,6 +85,8 @@ def test_a_vote_reaches_the_page_and_the_csv(
         assert [message["content"] for message in asked["messages"]] == ["Be brief.", "Hello!"]
         assert asked["max_tokens"] == 5
         assert app.rows("SELECT COUNT(*) FROM battles") == battles, "nothing of the lab is stored"
+        # The real Model 1 would say anything to what comes now, and may name an artist.
+        page.locator("#lab-who label", has_text="Model 2").click()
         page.fill("#lab-prompt textarea", "[markup]")  # while the first answers may still come
         for _ in range(20):  # a click is for nothing until they are there
             page.click("#lab-send")
