@@ -20,8 +20,9 @@ class Deadline:
         self._before: Deadline | None = None
         self.renew()
 
-    def renew(self) -> None:
-        """As many seconds again: something has come."""
+    def renew(self, seconds: float | None = None) -> None:
+        """As many seconds again, or so many: something has come."""
+        self._seconds = self._seconds if seconds is None else seconds
         self._until = time.monotonic() + self._seconds
 
     def left(self) -> float:

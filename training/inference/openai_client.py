@@ -31,7 +31,7 @@ from training.inference.openai_errors import (
     retry_after,
     wait_in,
 )
-from training.inference.openai_events import Text, beginning, events, json_of
+from training.inference.openai_events import Text, beginning, events, is_counted, json_of
 
 __all__ = [
     "Address", "Busy", "Client", "ForGood", "ServerError", "Text", "TooLong", "Unfinished", "read_spec",
@@ -40,6 +40,7 @@ __all__ = [
 
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 60.0  # the longest wait for the next event, a long prompt included
+REST_SECONDS = 5.0  # for what comes behind the end of an answer: how many tokens it has, `[DONE]`
 LIST_SECONDS = 30.0  # for the list of models, from the first byte to the last
 WHOLE_SECONDS = 90.0  # for an answer that comes as a whole
 ATTEMPTS = 3
@@ -187,6 +188,7 @@ class Client:
         self.role = role if role in ("model1", "model2") else ""
         self.left_out: set[str] = set()
         self._limit_fields = ["max_tokens", "max_completion_tokens"]
+        self._says_ends = False  # some servers never say how an answer ended, and send no `[DONE]`
         self._http: httpx.Client | None = None
 
     @property
@@ -281,16 +283,17 @@ class Client:
         while True:
             text, came = Text(), False
             try:
-                for event in self._events("chat/completions", fields):
+                for event in self._events("chat/completions", fields, text):
                     more = text.read(event)
                     came = came or bool(more)
                     yield more, text
-                text.must_be_whole()
+                text.must_be_whole(self._says_ends)
+                self._says_ends = self._says_ends or text.says_end
                 return
             except _Adapted:
                 continue
             except Busy as error:
-                if text.ended:  # the connection broke behind the end of the answer
+                if text.ended or text.rests:  # the connection broke, or stayed open, behind the end of the answer
                     text.must_be_whole()
                     return
                 failed += 1
@@ -323,15 +326,20 @@ class Client:
             raise ServerError(f"openai:{self.base_url}: what it answers to {endpoint} is not an object")
         return content
 
-    def _events(self, endpoint: str, fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _events(self, endpoint: str, fields: dict[str, Any], text: Text) -> Iterator[dict[str, Any]]:
+        """What the server sends while `text` is read from it, which says when there is little left to wait for."""
         body = self._in_form(fields)
         try:
             url = self.address.url(endpoint)
             with Deadline(SILENCE_SECONDS) as deadline, self.http.stream("POST", url, json=body) as response:
                 self._check(response, body)
+                rests = False
                 for event in events(response):
                     yield event
-                    deadline.renew()
+                    if not (rests and text.rests):  # else a server that sends signs of life would be waited for
+                        deadline.renew(REST_SECONDS if text.rests else SILENCE_SECONDS)
+                    rests = text.rests
+                text.closed = is_counted(response)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Busy(plain(error), gone=True) from None
 

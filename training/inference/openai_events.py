@@ -162,6 +162,11 @@ def beginning(response: httpx.Response, most: int) -> bytes:
     return b"".join(parts)[:most]
 
 
+def is_counted(response: httpx.Response) -> bool:
+    """Whether HTTP tells the end of a body from a connection that broke: by its length, or by chunks and a last one."""
+    return "content-length" in response.headers or "chunked" in response.headers.get("transfer-encoding", "").lower()
+
+
 def json_of(response: httpx.Response) -> Any:
     """The JSON of a body. Raises ValueError where it is none."""
     try:
@@ -186,6 +191,8 @@ class Text:
         self.total: int | None = None  # tokens, once the server tells
         self.asked: int | None = None  # tokens of the question, likewise
         self.done = False
+        self.closed = False  # the server has ended the body of its answer as HTTP wants it
+        self.rests = False  # an end has come, and nothing was said with it or since
         self.empty = True
         self.thinks = False  # the model has thought, in a field of its own
         self._chose = self._said = False  # something had the form of an answer; something came at all
@@ -219,6 +226,7 @@ class Text:
             said = ""
         self._went_on = self._went_on or bool(said and self.finish)
         self.finish = finish or self.finish
+        self.rests = bool(self.finish) and not said if event else self.rests
         self._came += [said] if said else []
         text = self._half + said
         self._half = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" and not self.done else ""
@@ -242,12 +250,20 @@ class Text:
         return bool(self.finish) and not self.empty and not self._went_on
 
     @property
+    def says_end(self) -> bool:
+        """Whether the server has said in any way that the answer has ended."""
+        return bool(self.finish) or self.done
+
+    @property
     def cut(self) -> bool:
         """Whether the answer was ended by its greatest length."""
         return bool(_CUT.search(self.finish))
 
-    def must_be_whole(self) -> None:
-        """Raise what an end means that is none: a connection that broke, a filter, a tool in place of an answer."""
+    def must_be_whole(self, says_ends: bool = True) -> None:
+        """Raise what an end means that is none: a connection that broke, a filter, a tool in place of an answer.
+
+        A text of a server of which nobody has heard an end yet (`says_ends`) is whole where its body is.
+        """
         named = "" if self.finish in ("content_filter", "error") else f" (finish_reason = {self.finish[:40]!r})"
         if _FILTERED.search(self.finish):
             raise ForGood(
@@ -262,7 +278,7 @@ class Text:
                 "the server's answer has no choices, as one of OpenAI's interface; check the address (it usually ends"
                 f" in /v1) and the server; it says: {self._odd}"
             )
-        if not self.finish and not self.done:
+        if not self.says_end and (says_ends or self.empty or not self.closed):
             raise ServerError("the answer broke off; check the server")
         if self.empty and not (self.cut or _WHOLE.fullmatch(self.finish)):
             raise ForGood(f"the server ended an answer without a word{named}; look that up in the server's manual")

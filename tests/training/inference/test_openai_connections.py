@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.training.inference.chat_bytes import CHUNKED, END, choice, chunk, delta, dribbling, say
+from tests.training.inference.chat_bytes import CHUNKED, END, FIELDS, choice, chunk, delta, dribbling, say
 from training.inference.engines.openai_server import OpenAIServer
 from training.inference.openai_client import Client, ServerError
 
@@ -168,3 +168,65 @@ def test_an_answer_that_went_on_behind_its_end_is_not_whole_where_its_connection
         pytest.raises(ServerError, match="broke off"),
     ):
         say(Client(f"http://127.0.0.1:{port}/v1", "m"))
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+COUNTED = CHUNKED.replace(b"Transfer-Encoding: chunked", b"Content-Length: %d" % len(delta(content="a")))
+
+
+@pytest.mark.parametrize(
+    "sent", [CHUNKED + chunk(delta(content="a")) + LAST_CHUNK, COUNTED + delta(content="a").encode()]
+)
+def test_a_server_that_never_says_an_end_is_taken_at_its_word_where_its_body_is_whole(sent: bytes) -> None:
+    with dribbling(lambda connection: connection.sendall(sent)) as port:
+        client = Client(f"http://127.0.0.1:{port}/v1", "m")
+        assert [say(client), say(client)] == ["a", "a"]
+
+
+@pytest.mark.parametrize("end", [END, "data: [DONE]\n\n"])
+def test_a_server_that_has_said_an_end_broke_off_where_it_says_none(end: str) -> None:
+    """As a gateway that ends its own body well whatever became of the model behind it."""
+    replies = [CHUNKED + chunk(delta(content="a") + more) + LAST_CHUNK for more in (end, "")]
+    with dribbling(lambda connection: connection.sendall(replies.pop(0))) as port:
+        client = Client(f"http://127.0.0.1:{port}/v1", "m")
+        assert say(client) == "a"
+        with pytest.raises(ServerError, match="broke off"):
+            say(client)
+
+
+@pytest.mark.parametrize("sign", [b"", chunk(": still here\n\n"), chunk(choice(delta={}))])
+def test_what_is_kept_open_behind_the_end_of_an_answer_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, sign: bytes
+) -> None:
+    """Each turn took a minute; with signs of life it failed after three."""
+    monkeypatch.setattr("training.inference.openai_client.REST_SECONDS", 0.5)
+    over = threading.Event()
+
+    def send(connection: socket.socket) -> None:
+        usage = 'data: {"choices":[],"usage":{"completion_tokens":7}}\n\n'
+        connection.sendall(CHUNKED + chunk(delta(content="a") + END) + chunk(usage))
+        while not over.wait(0.1):
+            connection.sendall(sign)
+
+    with dribbling(send) as port:
+        begun = time.monotonic()
+        answer = list(Client(f"http://127.0.0.1:{port}/v1", "m").chat(FIELDS))
+        over.set()
+        assert "".join(more for more, _ in answer) == "a"
+        assert answer[-1][1].total == 7
+        assert time.monotonic() - begun < 20
+
+
+def test_a_text_behind_an_end_may_take_as_long_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some servers say `stop` with each piece."""
+    monkeypatch.setattr("training.inference.openai_client.REST_SECONDS", 0.2)
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(CHUNKED)
+        for word in ("ha", "lf"):
+            connection.sendall(chunk(choice(delta={"content": word}, finish_reason="stop")))
+            time.sleep(0.6)
+        connection.sendall(chunk("data: [DONE]\n\n") + LAST_CHUNK)
+
+    with dribbling(send) as port:
+        assert say(Client(f"http://127.0.0.1:{port}/v1", "m")) == "half"
