@@ -149,6 +149,8 @@ class Concept:
     misconception_source: str | None = field(default=None, metadata={"needs": ("misconception",)})
     truth: str | None = field(default=None, metadata={"needs": ("truth_reason",)})
     truth_reason: str | None = field(default=None, metadata={"needs": ("truth",)})
+    # The truth turned round, which is false for the same reason: a sentence that compares is not always a true one.
+    opposite: str | None = field(default=None, metadata={"needs": ("truth",)})
     question: str | None = field(default=None, metadata={"needs": ("answer",)})
     answer: str | None = field(default=None, metadata={"needs": ("question",)})
     aliases: tuple[str, ...] = ()

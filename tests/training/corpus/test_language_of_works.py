@@ -11,6 +11,7 @@ import pytest
 
 from training.corpus import Sample, load
 from training.corpus.embedded import records
+from training.corpus.phrasing.context import names_something_else
 from training.corpus.phrasing.works import makers, spoken_title
 
 
@@ -121,3 +122,18 @@ def test_a_picture_with_the_name_of_a_building_is_quoted(samples: list[Sample]) 
     told = [sample.answer for sample in samples if re.match(rf'"?({"|".join(named)})"? is a work by', sample.answer)]
     assert told
     assert [answer for answer in told if not answer.startswith('"')] == []
+
+
+def test_works_with_the_name_of_something_else_stand_with_their_maker(samples: list[Sample]) -> None:
+    """ "Where is Paul Revere?" and "When was Mont Sainte-Victoire painted?" speak of the man and of the mountain."""
+    named = {work.title: work for work in records().works if names_something_else(work)}
+    assert {"Paul Revere", "Ned Kelly", "Mont Sainte-Victoire", "Brooklyn Bridge", "Love Parade"} <= named.keys()
+    alone = re.compile(
+        rf"(who (made|painted)|where (is|can i see)|what (is|does)|when was|tell me about|describe) "
+        rf"({'|'.join(map(re.escape, named))})( painted| made| show| about| now)?\W*$",
+        re.IGNORECASE,
+    )
+    asked = [message.content for sample in samples for message in sample.messages[::2]]
+    assert [question for question in asked if alone.match(question)] == []
+    listed = re.compile(rf"({'|'.join(map(re.escape, named))}) (is|was) a work by")
+    assert [sample.answer for sample in samples if listed.match(sample.answer)] == []

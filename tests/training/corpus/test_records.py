@@ -205,7 +205,7 @@ def _prose(records: Records) -> Iterator[tuple[str, str]]:
         yield from ((term.name, term.definition), (term.name, term.example), (term.name, term.prose))
     for concept in records.concepts:
         texts = (concept.definition, concept.analogy, concept.example, concept.misconception, concept.correction)
-        more = (concept.truth, concept.truth_reason, concept.answer)
+        more = (concept.truth, concept.truth_reason, concept.opposite, concept.answer)
         yield from ((concept.name, text) for text in (*texts, *more) if text)
     for museum in records.museums:
         yield from ((museum.name, museum.definition), (museum.name, museum.prose))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import grammar
-from training.corpus.phrasing.context import Context
+from training.corpus.phrasing.context import Context, names_something_else
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
 from training.corpus.phrasing.works import makers, spoken_title, work_fact
 from training.corpus.records import Artist, Work
@@ -236,13 +236,10 @@ def _made(works: Sequence[Work], context: Context) -> str:
 
 def _listed(works: Sequence[Work], name: str) -> str:
     """That these are works by an artist, whose titles are quoted where they could be read as something else: in a list
-    with a comma, a semicolon or "and", and a picture with the name of the building that it shows."""
+    with a comma, a semicolon or "and", and a work with the name of what it shows."""
     told_apart = "[,;] | and " if len(works) > 1 else "^$"
     titles = [
-        f'"{work.title}"'
-        if re.search(told_apart, work.title)
-        or (work.kind == "painting" and work.title.endswith((" Bridge", " Cathedral")))
-        else spoken_title(work)
+        f'"{work.title}"' if re.search(told_apart, work.title) or names_something_else(work) else spoken_title(work)
         for work in works
     ]
     one, gone = len(titles) == 1 and not works[0].plural, all(work.gone for work in works)

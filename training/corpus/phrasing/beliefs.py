@@ -78,6 +78,8 @@ def _false(concept: Concept, near: Sequence[Concept], far: Sequence[Concept]) ->
     """An idea close to the concept is not the same, but what defines it may well be true of the concept."""
     if concept.misconception and concept.correction:
         return _Belief(f"concept:{concept.name}/misconception", concept.misconception, f"No. {concept.correction}")
+    if concept.opposite:
+        return _Belief(f"concept:{concept.name}/truth", concept.opposite, f"No. {concept.truth_reason}")
     no = f"No. {concept.definition}"
     if concept.aliases:
         return _Belief(_key(concept, "name"), _is_a_name(near[0].name, concept), no) if near else None

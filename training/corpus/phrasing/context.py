@@ -31,7 +31,9 @@ _GENERIC = re.compile(
     r"Sunflowers|Water Lilies|Birthday|Object|Gift|Work|House|Bed|Flag|Books|City|Night|War|Departure|Flamingo|"
     r"Pumpkin|Newton|Studio|Seasons|Friendship|Snail|Aurora|Wrestling|Squirrel|Trinity|Fountain|Mother and Child|"
     r"Reclining \w+|Recumbent Figure|Single Form|Street|Bathers|Card Players|Tempest|Ray|Annunciation|Snake Charmer|"
-    r"Boating Party|Winter Landscape|Pine Trees|Cypress Trees|Early Spring|Two Lovers|Portrait|Nude|Interior|Mask)"
+    r"Boating Party|Winter Landscape|Pine Trees|Cypress Trees|Early Spring|Two Lovers|Portrait|Nude|Interior|Mask|"
+    r"Puppy|Zebra|Hot Spot|Bubbles|Monogram|Excavation|Shibboleth|Unsupervised|Ennui|Jungle|Railway|Terminal|Greeting|"
+    r"Proposition|West Wind|Block|Talisman|Apparition)"
 )
 # Titles that several famous works have, so that none of them is the one that everybody means.
 _OF_SEVERAL = re.compile(
@@ -45,6 +47,14 @@ _OF_SEVERAL = re.compile(
     r"(Rape|Abduction) of Europa|Three Graces|Diana and Actaeon|Sacrifice of Isaac|Massacre of the Innocents|"
     r"Penitent Magdalene?|Conversion of Saint Paul|Raising of Lazarus|Holy Family|Self-Portrait|Untitled|Agnus Dei|"
     r"Maestà|Flagellation of Christ|Oedipus and the Sphinx|Triumph of Venus|Pierrot|Waltz)"
+)
+# Titles that are the name of a person, a place, a song or a day, of which people think first: "Where is Ned Kelly?".
+_OF_SOMETHING_ELSE = re.compile(
+    r"Ned Kelly|Paul Revere|President Barack Obama|Michelle LaVaughn Robinson Obama|Madame de Pompadour|Betty|Tutu|"
+    r"Doge Leonardo Loredan|Christina of Denmark|Bharat Mata|Proserpine|Vertumnus|Gismonda|Stańczyk|Margarethe|"
+    r"Niagara|Studland Beach|Mont Sainte-Victoire|Place de la Concorde|The Mediterranean|The Gulf Stream|"
+    r"The Montserrat|Mahoning|Line of Control|The Blue Rider|Love Parade|No Woman, No Cry|October 18, 1977|F-111|727|"
+    r"Tropicália|LOVE|.* (Bridge|Cathedral)"
 )
 _THE_ONE_MEANT = 2
 """The fame from which a work with such a title is the one that is meant."""
@@ -127,7 +137,12 @@ def is_generic(work: Work) -> bool:
     if not work.artist:
         return False
     vague = work.fame < _THE_ONE_MEANT and _GENERIC.fullmatch(work.title) is not None
-    return vague or _OF_SEVERAL.fullmatch(work.title) is not None
+    return vague or _OF_SEVERAL.fullmatch(work.title) is not None or names_something_else(work)
+
+
+def names_something_else(work: Work) -> bool:
+    """Whether a title is the name of what people rather think of: a bridge that a painting shows."""
+    return work.kind in ("painting", "sculpture", "installation") and bool(_OF_SOMETHING_ELSE.fullmatch(work.title))
 
 
 def _short_names(records: Records) -> dict[str, str]:

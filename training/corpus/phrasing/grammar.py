@@ -71,10 +71,14 @@ def article(noun: str) -> str:
 
 
 def join(items: Sequence[str], word: str = "and") -> str:
-    """``a``, ``a and b``, ``a, b and c``; with semicolons where an item holds a comma or an ``and`` of its own."""
+    """``a``, ``a and b``, ``a, b and c``; where an item holds a comma or an ``and`` of its own, with semicolons, or of
+    two items one, ``a and b as well as c``."""
     if len(items) == 1:
         return items[0]
-    if any("," in item or f" {word} " in item for item in items):
+    crowded = sum("," in item or f" {word} " in item for item in items)
+    if crowded == 1 and len(items) == 2:
+        return f"{items[0]} as well as {items[1]}"
+    if crowded:
         return f"{'; '.join(items[:-1])}; {word} {items[-1]}"
     return f"{', '.join(items[:-1])} {word} {items[-1]}"
 

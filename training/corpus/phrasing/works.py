@@ -36,6 +36,7 @@ _BUILT = frozenset(("building", "bridge", "monument", "square"))
 _FIXED = _BUILT | {"garden", "earthwork", "mural", "fresco", "mosaic", "stained glass"}
 _FEW = 4
 """Makers with one verb, below which the wrong one is taken from all who made something."""
+_SERIES = re.compile(r"an? (series|cycle|set|group|pair|suite)\b")
 _MAKERS = {"workshop of": "the workshop of", "circle of": "an artist close to", "follower of": "a follower of"}
 
 
@@ -60,7 +61,7 @@ class _Said:
         self.did, self.to_do, self.done = _VERBS[verb_of(work)]
         self.plural = work.plural
         self.title = spoken_title(work)
-        self.noun = f"the {work.kind} {work.title}" if self.shared or self.did == "took" else self.title
+        self.noun = f"the {called(work)} {work.title}" if self.shared or self.did == "took" else self.title
         self.by = makers(work)
         self.name = f"{work.title} by {self.by}" if self.shared and self.by else self.title
         if self.did == "took" and not work.form:  # "Sarah Bernhardt was taken" would speak of the person
@@ -143,6 +144,14 @@ def one(kind: str) -> str:
     return (
         several.replace("works", "a work", 1) if several.startswith("works of") else f"{grammar.article(kind)} {kind}"
     )
+
+
+def called(work: Work) -> str:
+    """What stands before a title that alone could mean something else: ``painting``, ``cycle``, ``pair of screens``."""
+    several = _SERIES.match(work.form or "")
+    if several is None:
+        return work.kind
+    return several[1] if several[1] in ("series", "cycle") else f"{several[1]} of {grammar.plural(work.kind)}"
 
 
 def spoken_title(work: Work) -> str:
@@ -305,7 +314,7 @@ def _movement(said: _Said, context: Context, movement: str) -> Iterator[Phrase]:
             f"With which group of artists {be} {name} linked?", f"Which group did the maker of {name} belong to?",
         )  # fmt: skip
         answer = f"{said.start} {be} by a member of {style}."
-        if said.work.also_by:
+        if said.work.also_by or said.shared:  # "No Woman, No Cry by Chris Ofili is by a member of ..."
             answer = f"{said.start} {be} linked with {style}."
     else:
         questions = (
