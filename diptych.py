@@ -9,7 +9,7 @@ import functools
 import os
 import select
 import sys
-from typing import Any, Callable  # noqa: UP035 - as Python 3.8 has it
+from typing import Any, Callable, Iterable, Sequence  # noqa: UP035 - as Python 3.8 has it
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 OURS = ("app", "diptych", "feedback", "training")
@@ -58,6 +58,21 @@ def lacking(name: str, error: ImportError) -> str:
     if not isinstance(error, ModuleNotFoundError):
         what = f"{sys.executable} has not the {package} that is needed ({' '.join(str(error).split())})"
     return f"{name}: {what}; {_remedy(name)}"
+
+
+def nearest(name: str, names: Iterable[str], otherwise: str = "") -> str:
+    """The names that somebody may have meant, as a question."""
+    import difflib  # late: few commands are mistyped
+
+    near = difflib.get_close_matches(name, dict.fromkeys(names), n=3)
+    return f"did you mean {', '.join(near)}?" if near else otherwise
+
+
+def unrecognized(words: Sequence[str], options: Iterable[str]) -> str:
+    """What a command tells of arguments that it does not take, with the options that may have been meant."""
+    names = list(options)
+    near = (nearest(word.partition("=")[0], names) for word in words if word.startswith("-"))
+    return "; ".join(filter(None, [f"unrecognized arguments: {' '.join(words)}", *near]))
 
 
 def _remedy(name: str, python: str = "python3") -> str:

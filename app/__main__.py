@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from diptych import command, lacking
+from diptych import command, lacking, nearest
 from feedback import __version__
 from training.common import checkpoint_folder, cli
 
@@ -39,6 +39,12 @@ COMMANDS = {
     "check": (VOTES, "integrity of the database"),
 }
 """What a user types: the module that does it, and what it does."""
+OF_VOTES = {
+    "export": "the votes: diptych export --format csv --out PATH; see diptych export --format csv --help",
+    "push": "the votes: diptych push --study [LABEL] --to OWNER/NAME; see diptych push --study --help",
+}
+"""What two commands tell of their other half."""
+HELP = {"-h", "--help"}
 
 
 @command
@@ -51,10 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[:1] in ([], ["-h"], ["--help"]):
         print(usage())
         return 0 if words else 2
+    if words[0] == "train" and HELP & set(words[1:2]):
+        print(usage("train"))
+        return 0
     name = " ".join(words[:2]) if words[0] == "train" else words[0]
     if name not in COMMANDS:
-        known = " or ".join(known for known in COMMANDS if known.startswith("train")) if words[0] == "train" else ""
-        print(f"diptych: {name}: no such command; {known or 'see diptych --help'}", file=sys.stderr)
+        print(f"diptych: {' '.join(name.split())}: no such command; {_meant(name)}", file=sys.stderr)
         return 2
     try:
         return run(name, words[len(name.split()) :])
@@ -66,16 +74,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+def _meant(name: str) -> str:
+    if name.partition(" ")[0] == "train":
+        return " or ".join(known for known in COMMANDS if known.startswith("train"))
+    return nearest(name, (known.partition(" ")[0] for known in COMMANDS), "see diptych --help")
+
+
 def run(name: str, rest: list[str]) -> int:
     """Run a command that there is with the arguments that follow its name."""
-    module = COMMANDS[name][0]
-    if name == "export" and any(word.partition("=")[0] == "--format" for word in rest):
+    module, options = COMMANDS[name][0], {word.partition("=")[0] for word in rest}
+    if _is_of_votes(name, options):
         module = VOTES
-    if name == "push" and not any(word.partition("=")[0] in ("--model", "--dataset", "-h", "--help") for word in rest):
-        module = VOTES
-        rest = [
-            word for word, after in zip(rest, [*rest[1:], "-"], strict=True) if (word, after[:1]) != ("--study", "-")
-        ]
+        if name == "push":
+            followed = zip(rest, [*rest, "-"][1:], strict=True)
+            rest = [word for word, after in followed if (word, after[:1]) != ("--study", "-")]
+    elif options & HELP and name in OF_VOTES:
+        print(f"For {OF_VOTES[name]}\n", flush=True)
+    elif name == "export" and "--to" not in options:
+        print(f"diptych export: name --to hf or gguf for a checkpoint; for {OF_VOTES[name]}", file=sys.stderr)
+        return 2
     function = importlib.import_module(module).main
     if module == VOTES:
         return int(function([name, *rest], prog="diptych"))
@@ -88,10 +105,17 @@ def run(name: str, rest: list[str]) -> int:
         cli.called_as = ""
 
 
-def usage() -> str:
-    """What `diptych --help` says."""
+def _is_of_votes(name: str, options: set[str]) -> bool:
+    """Whether one of the commands that do two things is to do that of the votes."""
+    if name == "push":
+        return not options & {"--model", "--dataset"} and ("--study" in options or not options & HELP)
+    return name == "export" and "--format" in options
+
+
+def usage(group: str = "") -> str:
+    """What `diptych --help` says, or `diptych train --help` of its group."""
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+    lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items() if name.startswith(group)]
     return "\n".join(
         ["usage: diptych COMMAND ...; each has --help. diptych --version tells version and models.", *lines]
     )

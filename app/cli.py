@@ -117,7 +117,7 @@ def main(argv: list[str] | None = None, prog: str = "app.py") -> int:
     except (UsageError, StudyError, DatabaseError, EngineError) as error:
         if arguments.debug:
             raise
-        print(f"{prog}: {error}", file=sys.stderr)
+        print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:  # how a user ends it
         return 0

@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
 
-from diptych import command, is_unread
+from diptych import command, is_unread, unrecognized
 
 from .assignment import MODELS
 from .battles import timestamp
@@ -33,7 +33,14 @@ class _Parser(argparse.ArgumentParser):
     """A parser that tells a mistake in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Tells what is not known here, where a subcommand's parser knows its options."""
+        arguments, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(unrecognized(unknown, self._option_string_actions))
+        return arguments, unknown
 
 
 def _place(text: str) -> Path:

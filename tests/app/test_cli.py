@@ -90,6 +90,10 @@ def test_a_model_that_has_not_learned(tmp_path: Path, capsys: pytest.CaptureFixt
         assert "(ended by time at 4% of its plan); go on with its training by --resume" in line
 
 
+def test_a_value_of_two_lines_is_told_in_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--root-path /a b: a sub-path begins with /" in fails(capsys, "--root-path", "/a\nb")
+
+
 def test_a_wrong_option_and_the_help() -> None:
     command = [sys.executable, "app.py"]
     wrong = subprocess.run([*command, "--prot", "1"], cwd=ROOT, capture_output=True, text=True, check=False)

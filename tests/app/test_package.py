@@ -221,15 +221,55 @@ def test_push_is_of_a_model_or_of_votes(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("words", "remedy"),
     [
-        (["tarin"], "see diptych --help"),
+        (["tarin"], "did you mean train?"),
         (["train"], "train model1 or train model2"),
         (["train", "model3"], "train model1 or train model2"),
+        (["trian", "model1"], "did you mean train?"),
+        (["stat", "--json", "-"], "did you mean stats?"),
+        (["serve"], "see diptych --help"),
     ],
 )
 def test_a_command_that_there_is_not(words: list[str], remedy: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     told = capsys.readouterr().err
-    assert told == f"diptych: {' '.join(words)}: no such command; {remedy}\n"
+    name = " ".join(words[: 2 if words[0] == "train" else 1])
+    assert told == f"diptych: {name}: no such command; {remedy}\n"
+
+
+WRONG = {"stats": ["--json=-"], "report": ["--out=r"], "sample-size": ["--difference=.1"], "backup": ["--out=b"]}
+WRONG |= {"restore": ["--from=b"], "export": ["--format=csv", "--out=v"], "data": ["list"], "app": []}
+
+
+@pytest.mark.parametrize("name", [*WRONG, "check", "patterns", "preferences", "push"])
+def test_a_wrong_option_is_told_in_one_line_by_the_command_that_was_typed(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([name, *WRONG.get(name, []), "--debgu=a\nb"])
+    told = capsys.readouterr().err
+    whole = f"diptych {name} list" if name == "data" else f"diptych {name}"
+    assert (end.value.code, told.count("\n")) == (2, 1)
+    assert told.startswith(f"{whole}: unrecognized arguments: --debgu=a b; did you mean --debug")
+    assert told.endswith(f"?; see {whole} --help\n")
+
+
+def test_a_command_of_two_halves_tells_of_both(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, half in (("export", "--format csv"), ("push", "--study")):
+        with pytest.raises(SystemExit) as end:
+            main([name, "--help"])
+        shown = capsys.readouterr().out
+        assert end.value.code == 0
+        assert f"see diptych {name} {half} --help" in shown
+        with pytest.raises(SystemExit) as end:
+            main([name, *half.split(), "--help"])
+        assert (end.value.code, capsys.readouterr().out.partition("[")[0]) == (0, f"usage: diptych {name} ")
+    assert main(["export", "--out", "x"]) == 2
+    assert capsys.readouterr().err.startswith("diptych export: name --to hf or gguf for a checkpoint; for the votes: ")
+    assert main(["push"]) == 2
+    assert "push needs --to OWNER/NAME" in capsys.readouterr().err
+    assert main(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert ["train model1" in shown, "train model2" in shown, "evaluate" in shown] == [True, True, False]
 
 
 def test_a_package_that_is_not_installed_is_told_in_one_line(

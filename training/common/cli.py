@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from diptych import command, is_unread
+from diptych import command, is_unread, unrecognized
 from training.common import config
 from training.common.options import OptionsError
 
@@ -143,7 +143,8 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:
         """Ends with this and with what has been found wrong before it."""
-        self.exit(2, f"{self.prog}: {'; '.join([*self.problems, message])}; see {self.prog} --help\n")
+        told = " ".join("; ".join([*self.problems, message]).split())
+        self.exit(2, f"{self.prog}: {told}; see {self.prog} --help\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Raises OSError where nobody reads a help text, which argparse would keep to itself."""
@@ -152,7 +153,7 @@ class OneLineParser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         words = sys.argv[1:] if args is None else list(args)
         file = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-        file.add_argument("--config")
+        file.add_argument("--config", nargs="?")  # one without a file is told below, in our one line
         takes_file = "--config" in self._option_string_actions
         path = file.parse_known_args(words)[0].config if takes_file else None
         self.problems = problems = [] if path is None else config.take(path, self, words)
@@ -166,27 +167,12 @@ class OneLineParser(argparse.ArgumentParser):
             if not problems and not unknown:
                 print(config.written(self._actions, arguments, settings))
                 self.exit(0)
+        if unknown:  # told here, so that a subcommand's parser does it, which knows its options
+            problems.append(unrecognized(unknown, self._option_string_actions))
         if problems:
-            *self.problems, last = [*problems, *self._unknown(unknown)]
+            *self.problems, last = problems
             self.error(last)
         return arguments, unknown
-
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        arguments, unknown = self.parse_known_args(args, namespace)
-        if unknown:
-            self.error("; ".join(self._unknown(unknown)))
-        return arguments
-
-    def _unknown(self, words: Sequence[str]) -> list[str]:
-        """A sentence that names what is no option of ours, with the nearest that are."""
-        known = [name for parser in (self, *self._commands()) for name in parser._option_string_actions]
-        options = [word.partition("=")[0] for word in words if word.startswith("-")]
-        near = filter(None, (config.nearest(option, known, "") for option in options))
-        return ["; ".join([f"unrecognized arguments: {' '.join(words)}", *near])] if words else []
-
-    def _commands(self) -> list[argparse.ArgumentParser]:
-        nested = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
-        return [parser for action in nested for parser in action.choices.values()]
 
 
 def contained(what: str, do: Callable[..., T], *arguments: Any) -> T | None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 import os
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from diptych import nearest
 from training.common.options import field_docs, ranges_of
 
 NO_KEYS = ("help", "config", "print_config", "debug", "set", "version")
@@ -89,12 +89,6 @@ def keys_of(actions: Iterable[argparse.Action]) -> dict[str, argparse.Action]:
     return found
 
 
-def nearest(name: str, names: Iterable[str], otherwise: str = "see --help") -> str:
-    """The names that somebody may have meant."""
-    near = difflib.get_close_matches(name, list(names), n=3)
-    return f"did you mean {', '.join(near)}?" if near else otherwise
-
-
 def take(path: str, parser: argparse.ArgumentParser, typed: Collection[str] = ()) -> list[str]:
     """Put what a file says in the place of a parser's defaults; returns every problem, each with its line.
 
@@ -109,7 +103,7 @@ def take(path: str, parser: argparse.ArgumentParser, typed: Collection[str] = ()
         name, place = key.replace("-", "_"), f"{path}:{line}"
         action = actions.get(name)
         if action is None:
-            problems.append(f"{place}: unknown key {key!r}; {nearest(name, actions)}")
+            problems.append(f"{place}: unknown key {key!r}{_meant(name, actions)}")
         elif isinstance(action, Setting):
             text = ",".join(value) if isinstance(value, list) else "none" if value is None else value
             settings.append(f"{name}={text}")
@@ -133,6 +127,12 @@ def take(path: str, parser: argparse.ArgumentParser, typed: Collection[str] = ()
     if settings:
         parser.set_defaults(set=settings)
     return problems
+
+
+def _meant(name: str, actions: Iterable[str]) -> str:
+    if name in NO_KEYS:
+        return "; it belongs on the command line"
+    return (near := nearest(name, actions)) and f"; {near}"
 
 
 def _set_default(parser: argparse.ArgumentParser, action: argparse.Action, value: Any) -> None:
@@ -177,6 +177,8 @@ def read(path: str) -> tuple[list[tuple[int, str, Value]], list[str]]:
     """The keys of a YAML file with their lines and values as they are typed, and what is wrong with it."""
     import yaml  # late: few commands are given a file
 
+    if not path or "\0" in path:
+        return [], [f"--config {path!r} is no path; name a file"]
     try:
         with Path(path).expanduser().open("rb") as file:
             held = file.read(MAX_BYTES + 1)
@@ -193,7 +195,7 @@ def read(path: str) -> tuple[list[tuple[int, str, Value]], list[str]]:
         mark = getattr(error, "problem_mark", None)
         why = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
         return [], [f"{path}{f':{mark.line + 1}' if mark else ''}: is no YAML: {why}; write KEY: VALUE"]
-    if root is None:
+    if root is None or (isinstance(root, yaml.ScalarNode) and _scalar(root) is None):  # nothing, or `---` alone
         return [], []
     if not isinstance(root, yaml.MappingNode):
         return [], [f"{path}: holds no keys; write one option a line, as KEY: VALUE"]
@@ -204,7 +206,9 @@ def read(path: str) -> tuple[list[tuple[int, str, Value]], list[str]]:
         place = f"{path}:{key.start_mark.line + 1}"
         name = key.value if isinstance(key, yaml.ScalarNode) else ""
         parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        if not name or not all(isinstance(part, yaml.ScalarNode) for part in parts):
+        if any("\0" in str(part.value) for part in (key, *parts)):
+            problems.append(f"{place}: {name!r} holds a character NUL, which no value has; take it out")
+        elif not name or not all(isinstance(part, yaml.ScalarNode) for part in parts):
             problems.append(f"{place}: {name or 'a key'} is neither a value nor a list of values; write KEY: VALUE")
         elif (plain := name.replace("-", "_")) in seen:
             problems.append(f"{place}: {name} is there twice; leave one out")

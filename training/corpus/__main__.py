@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from diptych import command, is_unread
-from training.common.cli import OneLineParser, in_one_line
+from training.common import cli
 from training.common.config import add_config
 from training.common.files import ForeignFileError, check_file, foreign, new_file, place, refusal
 from training.common.options import MOST
@@ -37,23 +36,19 @@ from training.corpus.files import FORMATS
 from training.models.tokenizer import prepare_for_model1
 
 
-@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 on success, 2 on a user's mistake."""
-    options = _parser().parse_args(arguments)
-    try:
-        _check(options)
-        options.run(options)
-    except (ValueError, OSError) as error:
-        if is_unread(error) or options.debug:
-            raise
-        print(f"error: {in_one_line(error)}", file=sys.stderr)
-        return 2
-    return 0
+    return cli.run_command(_run, _parser(), arguments)
+
+
+def _run(options: argparse.Namespace) -> None:
+    _check(options)
+    options.run(options)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = OneLineParser(prog="python -m training.corpus", description=__doc__)
+    name = cli.called_as or "python -m training.corpus"  # as its subcommands have it too
+    parser = cli.OneLineParser(prog=name, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="the data sources, their licences and sizes")
     _add_shared(listing, data=[], default="everything there is")
@@ -83,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     against = commands.add_parser("check", help="the embedded corpus's records against museums' open data")
     against.add_argument("--museums", type=Path, required=True, metavar="FOLDER", help="where the museums' tables lie")
     against.add_argument("--out", type=Path, metavar="FILE.md", help="the report to write (default: the screen)")
-    against.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    _add_debug(against)
     against.set_defaults(run=_check_records)
     sheet = commands.add_parser("reading", help="draw samples for a blind reading, or count what readers found")
     _add_shared(sheet)
@@ -115,7 +110,14 @@ def _add_shared(
     )
     parser.add_argument("--max-rows", type=int, metavar="N", help="at most N samples of each source, chosen by hash")
     add_config(parser)
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    _add_debug(parser)
+
+
+def _add_debug(parser: argparse.ArgumentParser) -> None:
+    """Behind a subcommand, too, where it is typed most; without a word it leaves what stands before one."""
+    parser.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+    )
 
 
 def _list(options: argparse.Namespace) -> None:

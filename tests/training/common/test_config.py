@@ -196,6 +196,14 @@ def test_all_mistakes_of_file_and_command_line_are_one_line(tmp_path: Path, caps
         ("a: &x 1\na2: *y\n", "found undefined alias"),
         ("port: [1, 2]\n", "port: is one value, not a list"),
         ("data: []\n", "data: needs one value at least"),
+        ('label: "a\\0b"\n', "/a.yaml:1: 'label' holds a character NUL"),
+        ('data: [a, "\\0"]\n', "/a.yaml:1: 'data' holds a character NUL"),
+        ('"a\\nb": 1\n"a\\nb": 2\n', "/a.yaml:2: a b is there twice"),
+        ("label: a\n---\nlabel: b\n", "is no YAML: but found another document"),
+        ("label:\tb\n\tkind: a\n", "is no YAML: found character '\\t'"),
+        ("<<: {label: a}\n", "<< is neither a value nor a list of values"),
+        ("config: b.yaml\n", "unknown key 'config'; it belongs on the command line"),
+        ("debug: true\n", "unknown key 'debug'; it belongs on the command line"),
     ],
 )
 def test_a_file_that_is_no_configuration(
@@ -209,7 +217,33 @@ def test_a_file_that_is_not_there_and_an_empty_one(tmp_path: Path, capsys: pytes
         with pytest.raises(SystemExit):
             build().parse_args(["--out", "o", "--config", str(path)])
         assert f"--config {path}: {why}" in capsys.readouterr().err
-    assert parsed(tmp_path, "# nothing\n", "--out", "o")[1] == Settings()
+    for held in ("# nothing\n", "", "---\n...\n", "\ufeff"):
+        assert parsed(tmp_path, held, "--out", "o")[1] == Settings()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--config"], "argument --config: expected one argument"),
+        (["--config", "--port", "2"], "argument --config: expected one argument"),
+        (["--config="], "--config '' is no path; name a file"),
+        (["--config", "a\0b"], "--config 'a\\x00b' is no path; name a file"),
+        (["a", "--verbose", "b\nc"], "unrecognized arguments: --verbose b c"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A word without its file was told by a parser within the parser: two lines, and another program's name."""
+    line = told_of(capsys, "--out", "o", *words)
+    assert line == f"example: {told}; see example --help\n"
+
+
+def test_a_date_and_a_no_are_texts_and_an_anchor_stands_for_what_it_names(tmp_path: Path) -> None:
+    text = "out: 2024-01-01\nlabel: off\ndata: &all [no, 1e3, 08]\nmodels: *all\n"
+    arguments, settings = parsed(tmp_path, text)
+    assert (str(arguments.out), settings.label) == ("2024-01-01", "off")
+    assert arguments.data == arguments.models == ["no", "1e3", "08"]
 
 
 def test_the_help_shows_every_setting(capsys: pytest.CaptureFixture[str]) -> None:

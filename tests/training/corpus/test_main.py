@@ -86,10 +86,19 @@ def test_mistakes_end_with_2_and_one_line(
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: ")
+    assert error.startswith("python -m training.corpus: ")
     assert said in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.corpus.__main__._list", interrupted)
+    assert main(["list"]) == 130
+    assert capsys.readouterr().err == "stopped\n"
 
 
 def test_debug_shows_the_traceback() -> None:
