@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -177,6 +177,31 @@ def test_a_screen_of_320_by_256_pixels(browser: Browser, app: App) -> None:
         assert fits()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_ticked_is_seen_in_the_systems_own_colours(
+    browser: Browser, app: App, scheme: Literal["light", "dark"]
+) -> None:
+    """Gradio draws it in white on a colour that is not there then: an agreement looked as if it had not been given."""
+    with Visitor(browser, app.url, forced_colors="active", color_scheme=scheme) as visitor:
+        page = visitor.page
+
+        def is_seen(box: str) -> bool:
+            box = f"{box} input >> nth=0"
+            before = as_grey(page.locator(box).screenshot())
+            page.check(box)
+            page.mouse.move(2, 2)
+            page.evaluate("document.activeElement.blur()")
+            return int((np.abs(before - as_grey(page.locator(box).screenshot())) > 64).sum()) > 20
+
+        assert is_seen("#consent")
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        assert is_seen("#reasons")
+        visitor.vote("left")
+        assert is_seen("#good-enough")
+        assert np.ptp(as_grey(page.locator(".ticks").screenshot())) > 64, "how many rounds there are"
+
+
 def test_phones_of_before_2024(browser: Browser, app: App) -> None:
     """Safari 16 has no `checkVisibility`, Safari 15 no `AbortSignal.timeout`, without which nothing was sent."""
     with Visitor(browser, f"{app.url}/healthz", viewport={"width": 375, "height": 700}) as visitor:
@@ -244,9 +269,13 @@ def test_an_enter_that_ends_a_composition_sends_nothing(browser: Browser, app: A
         assert app.rows("SELECT prompt FROM turns ORDER BY id DESC LIMIT 1") == [("難しい質問ですか",)]
 
 
+def as_grey(picture: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("L"), float)
+
+
 def side_of_ink(picture: bytes) -> str:
     """On which half of a picture more is written."""
-    grey = np.asarray(Image.open(io.BytesIO(picture)).convert("L"), float)[8:-8, 8:-8]
+    grey = as_grey(picture)[8:-8, 8:-8]
     left, right = np.array_split(np.abs(grey - np.median(grey)) > 64, 2, axis=1)
     return "left" if left.sum() > right.sum() else "right"
 
