@@ -14,6 +14,7 @@ from pathlib import Path
 from app import logs
 from app.begun import read_begun
 from app.child import LOGS, short_path
+from app.client import Forwarded, Proxies
 from app.demo_training import CHECKPOINTS, DemoTraining
 from app.gate import refusal, shortfall_of
 from app.language import must_have_texts
@@ -74,8 +75,9 @@ def parser(prog: str = "app.py") -> argparse.ArgumentParser:
             f"--{who}-limit", type=int, default=limit, metavar="N", help=f"{what} (%(default)s; 0: no limit)"
         )
     parser.add_argument(
-        "--trust-proxy", metavar="IPS", help="proxies, such as 127.0.0.1, whose X-Forwarded-For is to be believed"
-    )
+        "--trust-proxy", metavar="IPS", help="proxies whose X-Forwarded-For is to be believed: addresses or networks,"
+        " such as 127.0.0.1 or 10.1.0.0/16, separated by commas (none)",
+    )  # fmt: skip
     parser.add_argument(
         "--root-path", default="", metavar="PATH", help="sub-path below which a proxy serves the app, such as /diptych"
     )
@@ -130,7 +132,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     root_path = arguments.root_path.rstrip("/")
     if root_path and not re.fullmatch(r"(/[\w.~-]+)+", root_path):
         raise UsageError(f"--root-path {arguments.root_path}: a sub-path begins with / and has no spaces, as /diptych")
-    origins = _origins(arguments)
+    origins, proxies = _origins(arguments), _proxies(arguments)
     _take_up(arguments)
     study = Study.load(arguments.study)
     must_have_texts(study)
@@ -172,15 +174,15 @@ def _serve(arguments: argparse.Namespace) -> int:
     before, files = raise_file_limit()
     _announce(arguments.host, listening.getsockname()[1], password, missing)
     print(f"At most {files:,} open files" + (f" (raised from {before:,})" if files > before else ""), flush=True)
-    proxies = frozenset(filter(None, (proxy.strip() for proxy in (arguments.trust_proxy or "").split(","))))
     door = Door(max(64, files - RESERVED_FILES), proxies)
     level = "debug" if arguments.debug else "warning"
     # Open pages hold a stream each; without a limit the server would wait for them to be closed.
     config = uvicorn.Config(
-        server, http=protocol_for(door), log_config=None, log_level=level, access_log=arguments.debug, ws="none",
+        Forwarded(server, proxies) if proxies.networks else server,
+        http=protocol_for(door), log_config=None, log_level=level, access_log=arguments.debug, ws="none",
         server_header=False,
         timeout_graceful_shutdown=2,
-        proxy_headers=bool(arguments.trust_proxy), forwarded_allow_ips=arguments.trust_proxy, root_path=root_path,
+        proxy_headers=False, root_path=root_path,
     )  # fmt: skip
     try:
         uvicorn.Server(config).run(sockets=[listening])
@@ -242,6 +244,24 @@ def _origins(arguments: argparse.Namespace) -> Origins:
                     f"{option} {value}: an origin is a scheme, a host and perhaps a port, as https://a.org"
                 )
     return Origins(origins["--allow-frame"], origins["--allow-origin"])
+
+
+def _proxies(arguments: argparse.Namespace) -> Proxies:
+    """The proxies that are trusted; those that are not only proxies are told."""
+    try:
+        proxies = Proxies.read(arguments.trust_proxy or "")
+    except ValueError as error:
+        raise UsageError(
+            f"--trust-proxy {error}: a proxy is an address, as 127.0.0.1, or a network without bits of a host, as"
+            " 10.1.0.0/16; several are separated by commas"
+        ) from error
+    if widest := proxies.widest:
+        print(
+            f"app.py: --trust-proxy {widest}: whoever reaches this port, or a proxy that keeps the headers it is sent,"
+            " is believed any address, so that no limit by address holds; name the proxies themselves",
+            file=sys.stderr,
+        )
+    return proxies
 
 
 def _is_trained(model: str) -> bool:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
     import gradio as gr
 
+_DOUBTED = "diptych.doubted"  # in a scope: a forwarded address that names this machine may be anybody's word
+_WIDEST = {4: 8, 6: 16}  # bits: a network with fewer is no provider's, but half of the internet
 _FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via")
 
 
@@ -44,12 +48,74 @@ def is_local(request: HTTPConnection) -> bool:
     """
     if request.client is None or _names_a_site(request.headers.get("host", "")):
         return False
-    try:
-        loopback = ipaddress.ip_address(network(request.client.host)).is_loopback
-    except ValueError:  # an IPv6 network, of which ::1 is the only loopback address, or a name
-        loopback = request.client.host == "::1"
-    trusted = request.client.port == 0
+    loopback = _is_loopback(request.client.host)
+    trusted = request.client.port == 0 and not request.scope.get(_DOUBTED)
     return loopback and (trusted or not any(name in request.headers for name in _FORWARDED))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(network(host)).is_loopback
+    except ValueError:  # an IPv6 network, of which ::1 is the only loopback address, or a name
+        return host == "::1"
+
+
+@dataclass(frozen=True)
+class Proxies:
+    """The proxies that are trusted, by address or network."""
+
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+
+    @classmethod
+    def read(cls, text: str) -> Proxies:
+        """Those of a list with commas; `*` is everybody. Raises ValueError with the part that is none."""
+        found: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+        for part in filter(None, map(str.strip, text.split(","))):
+            for one in ("0.0.0.0/0", "::/0") if part == "*" else (part,):
+                try:
+                    found.append(ipaddress.ip_network(one))
+                except ValueError as error:
+                    raise ValueError(part) from error
+        return cls(tuple(found))
+
+    @property
+    def widest(self) -> str:
+        """A network among them that is too wide to be of proxies alone; empty where there is none."""
+        return next((str(one) for one in self.networks if one.prefixlen < _WIDEST[one.version]), "")
+
+    @property
+    def written(self) -> list[str]:
+        """As uvicorn reads them; those of IPv4 also as a socket for both kinds of addresses tells them."""
+        mapped = [f"::ffff:{n.network_address}/{96 + n.prefixlen}" for n in self.networks if n.version == 4]
+        return [*map(str, self.networks), *mapped]
+
+    def __contains__(self, host: object) -> bool:
+        try:
+            address = ipaddress.ip_address(str(host).partition("%")[0])
+        except ValueError:
+            return False
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        return any((mapped or address) in one or address in one for one in self.networks)
+
+
+class Forwarded:
+    """ASGI middleware that puts the address which a trusted proxy tells in the place of the proxy's own.
+
+    Only a proxy that runs on this machine has clients here, and only where it does not pass on the word of everybody.
+    """
+
+    def __init__(self, app: ASGIApp, proxies: Proxies) -> None:
+        from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # late: commands load without it
+
+        middleware: Any = ProxyHeadersMiddleware
+        self.app: ASGIApp = middleware(app, proxies.written)
+        self._proxies = proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Note first whether the address may be this machine's."""
+        peer = scope.get("client")
+        doubted = bool(self._proxies.widest) or not (peer and _is_loopback(peer[0]))
+        await self.app({**scope, _DOUBTED: doubted}, receive, send)
 
 
 def _names_a_site(host: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict, defaultdict, deque
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ class Door:
     """
 
     most: int
-    exempt: frozenset[str] = frozenset()
+    exempt: Container[str] = frozenset()
     all: set[Any] = field(default_factory=set)
     by_address: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     half_open: dict[str, OrderedDict[Any, None]] = field(default_factory=lambda: defaultdict(OrderedDict))
@@ -93,7 +94,8 @@ class TimedProtocol(Protocol):
     def connection_made(self, transport: Any) -> None:
         """Admit the client, or close at once."""
         super().connection_made(transport)
-        self._address = network(self.client[0]) if self.client else ""
+        host = self.client[0] if self.client else ""
+        self._address = host if host in self.door.exempt else network(host)
         if self.door.admit(self, self._address):
             self._reading = self.loop.call_later(HEADER_SECONDS, self.close)
         else:

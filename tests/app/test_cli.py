@@ -35,6 +35,26 @@ def test_an_address_that_cannot_be(capsys: pytest.CaptureFixture[str], arguments
     assert told in fails(capsys, *arguments)
 
 
+@pytest.mark.parametrize("value", ["localhost", "127.0.0.1;10.0.0.1", "10.0.0.1/8", "10.0.0.0/40", "192.168.*"])
+def test_a_proxy_that_cannot_be(capsys: pytest.CaptureFixture[str], value: str) -> None:
+    """It was taken, and trusted nobody: all testers then had one address."""
+    line = fails(capsys, "--port", "70000", "--trust-proxy", f"127.0.0.1, {value}")
+    assert line.startswith(f"app.py: --trust-proxy {value}: ")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("*", "0.0.0.0/0"), ("10.0.0.0/8,*", "0.0.0.0/0"), ("::/0", "::/0"), ("0.0.0.0/1,128.0.0.0/1", "0.0.0.0/1"),
+        ("127.0.0.1", ""), ("10.0.0.0/8, 2606:4700::/32,::1", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_proxies_that_are_everybody_are_told(capsys: pytest.CaptureFixture[str], value: str, told: str) -> None:
+    assert main(["--port", "70000", "--trust-proxy", value]) == 2
+    warned = [line for line in capsys.readouterr().err.splitlines() if "--trust-proxy" in line]
+    assert [line.split(": ")[1] for line in warned] == ([f"--trust-proxy {told}"] if told else [])
+
+
 def test_a_version_that_a_guard_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = {"accepted": False, "refused_because": ["held-out text takes 1.9 bits per byte, at most 1.2 may be"]}
     (tmp_path / "training_report.json").write_text(json.dumps({"model": "model2", "improvement": told}))

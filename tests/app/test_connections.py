@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from app import connections
+from app.client import Proxies
 from app.connections import MAX_AHEAD, MAX_HEADERS, Door, protocol_for, raise_file_limit
 from benchmarks.page import run
 from tests.app.serving import App, wait_until
@@ -168,18 +169,20 @@ def test_an_address_has_a_number_of_connections_and_a_trusted_proxy_has_all(monk
     monkeypatch.setattr(connections, "MAX_HALF_OPEN", 2)
 
     async def play() -> None:
-        loop, door = asyncio.get_running_loop(), Door(20, frozenset({"192.0.2.1"}))
+        loop, door = asyncio.get_running_loop(), Door(30)
         crowd = [connect(door, loop) for _ in range(3)]
         assert [transport.aborted for _, transport in crowd] == [True, False, False], "the oldest without a request"
         for protocol, _ in crowd[1:]:
             protocol.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connect(door, loop)[1].aborted, "the address has its three"
         assert not connect(door, loop, "2001:db8::1")[1].aborted
-        proxied = [connect(door, loop, "192.0.2.1") for _ in range(10)]
-        for protocol, transport in proxied:
-            if not transport.aborted:
-                protocol.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert door.by_address["192.0.2.1"] > connections.MAX_CONNECTIONS
+        for host in ("192.0.2.1", "::1", "::ffff:10.1.2.3"):  # as addresses, and as one of a network
+            door.exempt = Proxies.read("192.0.2.1, ::1,10.1.0.0/16")
+            for _ in range(5):
+                protocol, transport = connect(door, loop, host)
+                if not transport.aborted:
+                    protocol.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert door.by_address[host] > connections.MAX_CONNECTIONS
 
     run(play())
 

@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from starlette.requests import Request
 from starlette.routing import Mount
 
-from app.client import is_local
+from app.client import Forwarded, Proxies, is_local
 from app.protection import MAX_FORM_BYTES, ROUTES, Origins, Protection, is_open
 from benchmarks.page import run
 from tests.app.serving import PASSWORD, App
@@ -114,6 +114,45 @@ def test_who_asks_under_the_name_of_a_site_is_not_this_machine(host: str, local:
     headers = [(b"host", host.encode())] if host else []
     assert is_local(Request({"type": "http", "client": ("127.0.0.1", 50000), "headers": headers})) is local
     assert not is_local(Request({"type": "http", "client": ("203.0.113.9", 50000), "headers": headers}))
+
+
+@pytest.mark.parametrize(
+    ("trusted", "peer", "told", "known", "local"),
+    [
+        ("127.0.0.1", "127.0.0.1", "203.0.113.9", "203.0.113.9", False),
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1", "127.0.0.1", True),  # who asks the proxy of this machine on it
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1, 203.0.113.9", "203.0.113.9", False),
+        ("127.0.0.1", "::ffff:127.0.0.1", "203.0.113.9", "203.0.113.9", False),  # of a socket for both
+        ("*", "203.0.113.9", "127.0.0.1", "127.0.0.1", False),  # whoever says so
+        ("*", "127.0.0.1", "127.0.0.1, 203.0.113.9", "127.0.0.1", False),  # and a proxy that keeps what it is sent
+        ("::/0", "2001:db8::1", "::1", "::1", False),
+        ("10.0.0.0/8", "10.0.0.1", "127.0.0.1, 10.9.9.9", "127.0.0.1", False),  # a client among the proxies
+        ("10.0.0.0/8", "10.0.0.1", "127.0.0.1", "127.0.0.1", False),  # another machine has no clients here
+        ("10.0.0.0/8", "203.0.113.9", "127.0.0.1", "203.0.113.9", False),
+    ],
+)
+def test_nobody_is_this_machine_because_a_header_says_so(
+    trusted: str, peer: str, told: str, known: str, local: bool
+) -> None:
+    """With `--trust-proxy '*'` one header opened the metrics, and let passwords be guessed without a delay."""
+    found: list[tuple[str, bool]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        request = Request(scope)
+        found.append((request.client.host if request.client else "", is_local(request)))
+
+    async def unused(*_: Any) -> Any:
+        raise AssertionError("nobody reads or answers")
+
+    proxies = Proxies.read(trusted)
+    scope = {
+        "type": "http",
+        "client": (peer, 50000),
+        "headers": [(b"x-forwarded-for", told.encode())],
+        "scheme": "http",
+    }
+    run(Forwarded(app, proxies)(scope, unused, unused))
+    assert found == [(known, local)]
 
 
 ORIGIN = "http://study.example:8080"
