@@ -129,10 +129,10 @@
 
   // What a study may ask for before somebody begins: found while the page goes on, then sent with the Start.
   let work = null;
-  const withWork = async (then) => {
+  const withWork = async (code, then) => {
     const { challenge } = find("work").dataset;
     note("working", tr("Your browser is doing a little work that keeps robots out; this takes some seconds."));
-    const solution = await window.diptych.solve(challenge, token());
+    const solution = await window.diptych.solve(challenge, token(), code);
     note("working", "");
     work = { challenge, solution };
     return then();
@@ -152,7 +152,8 @@
       delete given.token;
       delete given.client;
       if (typeof given.comment === "string") given.comment = stored(given.comment); // the rest would stop the vote beside it
-      if (what === "start" && find("work") && !work) return withWork(() => window.diptych.pack(what, fields, values));
+      if (what === "start" && find("work") && !work)
+        return withWork(given.invite?.slice(0, 100), () => window.diptych.pack(what, fields, values));
       const told = { ...facts(), ...(what === "start" ? work : null) };
       work = null;
       if (what === "next") write("moved", given.key);

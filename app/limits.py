@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 from feedback.blind_test import Refused
@@ -22,9 +24,15 @@ ADDRESS_BYTES = 64 << 20
 FREE_CODES = 3  # wrong ones within an hour before answers to an address are delayed
 LONGEST_DELAY = 8.0  # seconds; the right code is in after them, whatever others try from the same address
 COUNTED_CODES = 20  # remembered of an address: more change no delay
+ALL_CODES = 100  # wrong ones within an hour, from everywhere, before codes are looked at one after another
+CODE_SECONDS = 2.0  # for each then: ten thousand take six hours, a class of thirty a minute
+LONGEST_LINE = 20.0  # seconds that a request is held there; an address has one place in it whatever others have
 ADDRESS_EVENTS = 2000  # within a minute and a half, then 1,300 a minute; thirty testers send some thirty a minute each
 EVENT_SECONDS = 90.0
 MAX_KEYS = 10_000  # before those whose window has passed are looked for, to be forgotten
+
+
+log = logging.getLogger(__name__)
 
 
 class Later(Refused):
@@ -112,6 +120,38 @@ class Bucket:
             return max(0.0, over / drain)
 
 
+class Line:
+    """Lets one after another pass, so many seconds apart, by turns over keys: who is many waits for himself."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._task: asyncio.Task[None] | None = None
+
+    async def turn(self, key: str) -> None:
+        """Wait for one's turn. Raises Later where those of the same key fill the time that there is."""
+        own = self._waiting.get(key, deque())
+        wait = len(own) * len(self._waiting) * self.seconds
+        if own and wait > LONGEST_LINE:
+            raise Later("Too much came from your network; it goes on {when}.", wait)
+        place = asyncio.get_running_loop().create_future()
+        own.append(place)
+        self._waiting[key] = own
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._call())
+        await place
+
+    async def _call(self) -> None:
+        while self._waiting:
+            key, own = self._waiting.popitem(last=False)
+            place = own.popleft()
+            if own:
+                self._waiting[key] = own
+            if not place.done():
+                place.set_result(None)
+                await asyncio.sleep(self.seconds)
+
+
 class Limits:
     """What one tester and one address may do within an hour; 0 is no limit.
 
@@ -132,6 +172,9 @@ class Limits:
         self._addresses = Window(address, HOUR, clock)
         self._sessions = Window(sessions if address else 0, HOUR, clock)
         self._codes = Window(COUNTED_CODES if address else 0, HOUR, clock)
+        self._all_codes = Window(ALL_CODES if address else 0, HOUR, clock)
+        self._trying = 0  # codes that are being looked at
+        self._line = Line(CODE_SECONDS)
         self._tester_bytes = Bucket(TESTER_BYTES if tester else 0, HOUR, clock)
         self._address_bytes = Bucket(ADDRESS_BYTES if address else 0, HOUR, clock)
         self._events = Bucket(ADDRESS_EVENTS if address else 0, EVENT_SECONDS, clock)
@@ -179,6 +222,7 @@ class Limits:
         except BaseException as error:
             if isinstance(error, WrongCode):
                 self._codes.count(address)
+                self._all_codes.count("")
             self._addresses.refund(address)
             if tester_id:
                 self._testers.refund(tester_id)
@@ -190,6 +234,23 @@ class Limits:
         """For how many seconds the next code from an address is left waiting, right or wrong."""
         wrong = self._codes.number(address)
         return min(LONGEST_DELAY, 0.5 * 2.0 ** (wrong - FREE_CODES)) if wrong >= FREE_CODES else 0.0
+
+    @asynccontextmanager
+    async def code(self, address: str) -> AsyncIterator[None]:
+        """Wait until a code may be looked at, within. Raises Later.
+
+        A delay by address alone would let who has many addresses, or many connections, try as many at once.
+        """
+        if delay := self.delay(address):
+            await asyncio.sleep(delay)
+        if self._all_codes.limit and self._all_codes.number("") + self._trying >= self._all_codes.limit:
+            log.warning("codes of this study are being guessed; each is looked at %g s after the last", CODE_SECONDS)
+            await self._line.turn(address)
+        self._trying += 1
+        try:
+            yield
+        finally:
+            self._trying -= 1
 
     def event(self, address: str, token: str, size: int) -> None:
         """Count an event of the page with so many bytes, before anything is done with it. Raises Refused."""

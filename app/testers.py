@@ -19,6 +19,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -168,16 +169,26 @@ class TestersPage(TestersLayout):
         return handle
 
     def _unhurried(self, do: str, handler: Callable[..., Updates]) -> Callable[..., Any]:
-        """A handler that may begin a session; later after wrong codes from its address, while no thread waits."""
+        """A handler that may begin a session; where that takes a code, in its time, while no thread waits."""
 
         @functools.wraps(handler)
         async def handle(*given: Any) -> Updates:
             *values, client, request = given
             report = await anyio.to_thread.run_sync(self._report, values[0], client)
+
+            async def run(report: Report) -> Updates:
+                return await anyio.to_thread.run_sync(functools.partial(handler, *values, report, request))
+
             starts = do == "start" or any(item.get("do") == "start" for item in report.waiting)
-            if starts and (delay := self.runtime.limits.delay(address(request))):
-                await asyncio.sleep(delay)
-            return await anyio.to_thread.run_sync(functools.partial(handler, *values, report, request))
+            if not starts or not self.runtime.study.entry_code:
+                return await run(report)
+            try:
+                async with self.runtime.limits.code(address(request)):
+                    return await run(report)
+            except Later as error:  # the browser keeps the Start, and sends it again
+                waiting = tuple(item for item in report.waiting if item.get("do") != "start")
+                shown = {} if do == "start" else await run(replace(report, waiting=waiting))
+                return {**shown, self.status: markup.status(said(error), again=True)}
 
         return handle
 

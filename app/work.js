@@ -1,5 +1,6 @@
 // The work that a study may ask of a browser before its tester begins: a number for which the SHA-256 of
-// `challenge:token:number` begins with so many zero bits (feedback/entry.py checks it with one hash). Of our own making,
+// `challenge:token:number` (`challenge:token:code:number` where a code was typed) begins with so many zero bits
+// (feedback/entry.py checks it with one hash). Of our own making,
 // since `crypto.subtle` is there on https alone, and waits for each hash. In slices, so that a phone's page goes on.
 (() => {
   const SLICE_MS = 12;
@@ -40,11 +41,12 @@
   };
 
   window.diptych.sha256 = (text) => hash(text).map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
-  window.diptych.solve = async (challenge, token) => {
+  window.diptych.solve = async (challenge, token, code = "") => {
     const bits = Number(challenge.split(".")[0]);
+    const asked = String.fromCharCode(...new TextEncoder().encode([challenge, token, code].filter(Boolean).join(":")));
     for (let number = 0; ; ) {
       for (const until = performance.now() + SLICE_MS; performance.now() < until; number++)
-        if (hash(`${challenge}:${token}:${number}`)[0] >>> (32 - bits) === 0) return String(number);
+        if (hash(`${asked}:${number}`)[0] >>> (32 - bits) === 0) return String(number);
       await new Promise((resolve) => setTimeout(resolve));
     }
   };

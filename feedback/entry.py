@@ -2,7 +2,8 @@
 
 Both make many testers from one hand dearer, and neither asks a third party. The work: find a text ``solution`` for
 which the SHA-256 of ``challenge:token:solution`` begins with so many zero bits, each bit doubling what it takes
-(2**bits hashes on average). A challenge is the server's own word until when it holds, signed with the study's secret,
+(2**bits hashes on average); ``challenge:token:code:solution`` where a code was typed, so that each guess of one takes
+work of its own. A challenge is the server's own word until when it holds, signed with the study's secret,
 so that nothing of it is kept and a restart loses none. It is bound to the tester's token: a token enrols once, so a
 solution is used once.
 """
@@ -37,15 +38,18 @@ def challenge(secret: str, bits: int, now: datetime) -> str:
     return f"{told}.{_signature(secret, told)}"
 
 
-def check_work(secret: str, bits: int, now: datetime, token: str, challenge: str, solution: str) -> None:
-    """Refuse who has not done the work for this token.  Takes two hashes.  Raises Refused."""
+def check_work(secret: str, bits: int, now: datetime, token: str, code: str, challenge: str, solution: str) -> None:
+    """Refuse who has not done the work for this token and this code.  Takes two hashes.  Raises Refused."""
     told, _, signature = challenge.rpartition(".")
     given, _, until = told.partition(".")
     if not hmac.compare_digest(signature.encode("utf-8", "replace"), _signature(secret, told).encode()):
         raise Refused("Your browser has not done the work that this study asks for; reload the page and press Start.")
     if int(given) != bits or int(until) < now.timestamp():  # ours, so these are numbers
         raise Refused("This page was open for long; please press Start again.")
-    if len(solution) > MAX_SOLUTION_CHARS or zero_bits(f"{challenge}:{token}:{solution}") < bits:
+    if (
+        len(solution) > MAX_SOLUTION_CHARS
+        or zero_bits(":".join(filter(None, (challenge, token, code, solution)))) < bits
+    ):
         raise Refused("Your browser has not done the work that this study asks for; reload the page and press Start.")
 
 

@@ -156,7 +156,7 @@ class Sessions:
             if known := self.tester(token):
                 return known
         if bits := self.study.proof_of_work_bits:
-            check_work(self._study["secret"], bits, self._clock(), token or "", *work)
+            check_work(self._study["secret"], bits, self._clock(), token or "", invite or "", *work)
         if self.study.entry_code and self.study.access == "open":
             check_code(invite or "", self.study.entry_code)
         if consent_version != self.study.consent_version:

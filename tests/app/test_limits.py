@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from app.client import address
 from app.limits import (
     ADDRESS_EVENTS,
+    ALL_CODES,
     COUNTED_CODES,
     FREE_CODES,
     HOUR,
@@ -21,9 +24,12 @@ from app.limits import (
     SESSION_LIMIT,
     TESTER_BYTES,
     Bucket,
+    Later,
     Limits,
+    Line,
     Window,
 )  # fmt: skip
+from benchmarks.page import run
 from feedback.blind_test import Refused
 from feedback.entry import WrongCode
 from tests.feedback.protocol import open_test
@@ -211,6 +217,65 @@ def test_wrong_codes_are_answered_later_and_later_and_count_as_no_session() -> N
     assert limits.delay("here") == 0
     with limits.counted("here"):
         pass
+
+
+def guesses(limits: Limits, address: str, number: int, looked_at: list[str]) -> list[Any]:
+    async def guess() -> None:
+        async with limits.code(address):
+            looked_at.append(address)
+            await asyncio.sleep(0)
+            with pytest.raises(WrongCode), limits.counted(address):
+                raise WrongCode("This code is not the study's.")
+
+    return [guess() for _ in range(number)]
+
+
+def test_of_guesses_from_many_addresses_few_are_looked_at_and_a_class_gets_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each address has three at once, and who has a network of IPv6 has sixty-five thousand addresses."""
+    monkeypatch.setattr("app.limits.FREE_CODES", 1 << 20)  # as from ever new addresses
+    monkeypatch.setattr("app.limits.LONGEST_LINE", 1.0)
+    limits = Limits()
+    limits._line = Line(HOUR)
+
+    async def play() -> None:
+        looked_at: list[str] = []
+        crowd = asyncio.gather(
+            *(one for n in range(600) for one in guesses(limits, f"2001:db8:{n}::/64", 1, looked_at)),
+            *guesses(limits, "203.0.113.7", 500, looked_at), return_exceptions=True,
+        )  # fmt: skip
+        while len(looked_at) <= ALL_CODES:
+            await asyncio.sleep(0.01)
+        assert len(looked_at) == ALL_CODES + 1, "and the first in line, however many come at the same moment"
+        crowd.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await crowd
+        assert limits._trying == 0
+
+        looked_at.clear()
+        limits._line = Line(0.05)
+        attack = asyncio.gather(*guesses(limits, "203.0.113.7", 500, looked_at), return_exceptions=True)
+        await asyncio.sleep(0)
+        for student in range(30):
+            async with limits.code("school"):
+                looked_at.append(f"student {student}")
+        strangers = [who for who in looked_at if not who.startswith("student")]
+        assert len(strangers) <= 32, "an attacker has one turn for each of the class, however many connections he has"
+        told = [error for error in await attack if isinstance(error, Later)]
+        assert len(told) >= 400, "nor may he hold a place for each of them"
+
+    run(play())
+
+
+def test_without_wrong_codes_and_without_limits_nobody_stands_in_line() -> None:
+    async def play(limits: Limits, wrong: int) -> None:
+        for _ in range(wrong):
+            limits._all_codes.count("")
+        for _ in range(200):
+            async with limits.code("school"):
+                pass
+
+    run(play(Limits(), ALL_CODES - 1))
+    run(play(Limits(address=0), 10 * ALL_CODES))
 
 
 def test_wrong_invites_which_nobody_guesses_lock_nobody_out(tmp_path: Path) -> None:

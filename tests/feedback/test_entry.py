@@ -99,6 +99,20 @@ def test_work_is_done_for_one_tester_for_a_while(laborious: BlindTest, clock: Cl
     laborious.enrol("1", token=other, work=(again, solve(again, other)))
 
 
+def test_each_guess_of_a_code_takes_work_of_its_own(tmp_path: Path) -> None:
+    """One piece of work did for ten thousand guesses: a challenge is for a token, and a token begins once."""
+    test = open_test(tmp_path / "both.db", entry_code="Müller-7", proof_of_work_bits=BITS)
+    token, challenge = secrets.token_urlsafe(24), test.challenge()
+    solution = solve(challenge, f"{token}:0001")
+    with pytest.raises(WrongCode):
+        test.enrol("1", invite="0001", token=token, work=(challenge, solution))
+    for guess in ("0002", "", "Müller-7"):
+        if zero_bits(":".join(filter(None, (challenge, token, guess, solution)))) < BITS:  # for one in 256 it does
+            with pytest.raises(Refused, match="has not done the work"):
+                test.enrol("1", invite=guess, token=token, work=(challenge, solution))
+    test.enrol("1", invite="müller-7", token=token, work=(challenge, solve(challenge, f"{token}:müller-7")))
+
+
 def test_work_that_was_done_once_begins_nothing_after_a_withdrawal(laborious: BlindTest) -> None:
     token, challenge = secrets.token_urlsafe(24), laborious.challenge()
     work = (challenge, solve(challenge, token))
