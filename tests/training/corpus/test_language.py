@@ -6,7 +6,7 @@ Each test stands for a kind of fault that was found in it once, not for the samp
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 
 import pytest
 
@@ -34,91 +34,6 @@ def samples() -> list[Sample]:
 @pytest.fixture(scope="module")
 def context() -> Context:
     return context_of(records())
-
-
-def polarity(sample: Sample) -> str | None:
-    """``Yes`` or ``No`` where the answer begins with it."""
-    match = re.match(r"(Yes|No)[.,]", sample.answer)
-    return match[1] if match else None
-
-
-# -- yes and no -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("sources", [("art",), ("ai-literacy",), ("art", "ai-literacy", "conversation")])
-def test_yes_is_as_frequent_as_no(samples: list[Sample], sources: tuple[str, ...]) -> None:
-    counts = Counter(polarity(sample) for sample in samples if sample.source in sources)
-    assert min(counts["Yes"], counts["No"]) > 200
-    assert 0.45 <= counts["Yes"] / (counts["Yes"] + counts["No"]) <= 0.55, counts
-
-
-def test_beliefs_are_answered_with_a_reason(samples: list[Sample]) -> None:
-    asked = re.compile(r"(Is it true that|I heard that|Some people say that|.*, right\b)", re.IGNORECASE)
-    beliefs = [sample for sample in samples if sample.source == "ai-literacy" and asked.match(sample.question)]
-    assert len(beliefs) >= 1_500
-    assert [sample.question for sample in beliefs if polarity(sample) is None] == []
-    assert [sample.answer for sample in beliefs if len(sample.answer.split()) < 5] == []
-
-
-def test_every_wording_of_beliefs_has_both_answers(samples: list[Sample]) -> None:
-    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for sample in samples:
-        opening = re.match(r"(is it true that|i heard that|some people say that)", sample.question.lower())
-        answer = polarity(sample)
-        if sample.source == "ai-literacy" and opening and answer:
-            found[opening[1]][answer] += 1
-    assert len(found) == 3
-    for opening, counts in found.items():
-        assert 0.4 <= counts["Yes"] / counts.total() <= 0.6, (opening, counts)
-
-
-@pytest.mark.parametrize("word", ["than", "same"])
-def test_comparisons_are_as_often_true_as_false(samples: list[Sample], word: str) -> None:
-    """Of what compares two things with "than" or "the same" three quarters were so, and "than" told the answer."""
-    belief = re.compile(r"concept:[^|]+/(truth|misconception|name|other|example)")
-    counts = Counter(
-        polarity(sample)
-        for sample in samples
-        if any(map(belief.fullmatch, sample.facts)) and re.search(rf"\b{word}\b", sample.question)
-    )
-    assert min(counts["Yes"], counts["No"]) > 50
-    assert 0.45 <= counts["Yes"] / (counts["Yes"] + counts["No"]) <= 0.55, counts
-
-
-def test_yes_and_no_answer_questions_that_can_be_answered_so(samples: list[Sample]) -> None:
-    open_question = re.compile(r"(what|who|whom|whose|where|when|which|how|why)\b", re.IGNORECASE)
-    wrong = [
-        (sample.question, sample.answer)
-        for sample in samples
-        if polarity(sample) and open_question.match(sample.question) and "right" not in sample.question
-    ]
-    # A question of use may be answered with yes for its reason: "Why ...?" never is.
-    assert [pair for pair in wrong if not pair[0].lower().startswith(("who may", "when may"))] == []
-
-
-def test_yes_and_no_agree_with_their_own_sentence(samples: list[Sample]) -> None:
-    """``Did X paint Y?`` is answered with yes exactly if the answer says that X painted it."""
-    asked = (
-        re.compile(r"(Did|Is|Are) (?P<name>.+?) (make|paint|carve|cast|draw|take|design|build|write|perform) "),
-        re.compile(r"(Is|Are|Was|Were) .+ by (?P<name>[^?]+)\?"),
-    )
-    checked: Counter[int] = Counter()
-    for sample in samples:
-        answer = polarity(sample)
-        if sample.source != "art" or not answer:
-            continue
-        for form, pattern in enumerate(asked):
-            if match := pattern.match(sample.question):
-                checked[form] += 1
-                assert (match["name"] in sample.answer) == (answer == "Yes"), (sample.question, sample.answer)
-                break
-    assert min(checked[0], checked[1]) > 150, checked
-
-
-def test_works_are_not_said_to_be_by_their_maker_and_by_a_member(samples: list[Sample]) -> None:
-    """ "No Woman, No Cry by Chris Ofili is by a member of the Young British Artists." says "by" twice."""
-    twice = re.compile(r" by [A-Z].* (is|are|was|were) by a ")
-    assert [sample.answer for sample in samples if twice.search(sample.answer)] == []
 
 
 # -- articles and names ---------------------------------------------------------------------------------------------
@@ -482,6 +397,23 @@ def test_whatever_is_answered_with_not_knowing_has_no_record(samples: list[Sampl
     asked = [sample.question for sample in samples if sample.fact.startswith("unknown:")]
     pattern = re.compile(rf"(Who was|Tell me about|Who painted) ({'|'.join(map(re.escape, known))})[?.]")
     assert [question for question in asked if pattern.fullmatch(question)] == []
+
+
+def test_nothing_that_the_records_tell_of_is_answered_with_not_knowing() -> None:
+    """Wols was not known, and stood among the painters of Art Informel; seven terms had a record by now."""
+    fields = {"known_for", "prose", "depicts", "definition", "example", "analogy", "truth", "truth_reason", "opposite"}
+    fields |= {"correction", "misconception", "question", "answer", "reply", "name", "title", "aliases"}
+    found = records()
+    everything = (*found.artists, *found.works, *found.movements, *found.museums, *found.terms, *found.concepts)
+    told = [
+        str(getattr(record, field))
+        for record in (*everything, *found.exchanges)
+        for field in fields & set(record.__slots__)
+    ]
+    text = "\n".join(told)
+    names = (*absent.ARTISTS, *absent.WORKS)
+    assert [name for name in names if re.search(rf"\b{re.escape(name)}\b", text)] == []
+    assert [term for term in absent.TERMS if re.search(rf"\b{re.escape(term)}s?\b", text, re.IGNORECASE)] == []
 
 
 def test_what_changes_is_told_with_the_year_of_its_checking(samples: list[Sample]) -> None:

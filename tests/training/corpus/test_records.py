@@ -38,6 +38,12 @@ def test_every_record_has_a_source(records: Records, kind: str) -> None:
     assert [record for record in getattr(records, kind) if not record.source] == []
 
 
+def test_every_misconception_names_who_found_that_people_hold_it(records: Records) -> None:
+    held = [concept for concept in records.concepts if concept.misconception]
+    assert len(held) > 80
+    assert [concept.name for concept in held if not concept.misconception_source] == []
+
+
 @pytest.mark.parametrize("kind", ["artists", "movements", "museums", "terms", "concepts", "exchanges"])
 def test_names_are_unique(records: Records, kind: str) -> None:
     names = Counter((record.id if kind == "exchanges" else record.name).lower() for record in getattr(records, kind))
@@ -293,3 +299,27 @@ def test_at_least_thirty_in_a_hundred_artists_are_from_outside_europe_and_north_
 
 def test_at_least_sixty_works_were_made_since_2000(records: Records) -> None:
     assert sum((work.year or 0) >= 2000 for work in records.works) >= 60
+
+
+REGIONS = {
+    "Africa": r"Nigeria|Benin City|Ethiopia|South Africa|Congo|Senegal|Sudan|Morocco|Tanzania|Zimbabwe|Egypt",
+    "Islamic lands": r"Syria|Turkey|Istanbul|Cairo|Iraq|Iran|Arab|Pakistan",
+    "South and East Asia": r"India|Pakistan|Cambodia|Singapore|Japan|Korea|China|Kyoto|Edo\b",
+    "Oceania": r"Bismarck|New Zealand|Easter Island|Australia",
+    "the Americas": r"Mexico|Central America|Peru|British Columbia|Canada|Arizona|Montevideo|Cuba|Haiti|Rio de Janeiro",
+}
+
+
+@pytest.mark.parametrize(("region", "at_least"), zip(REGIONS, (12, 8, 20, 4, 10), strict=True))
+def test_every_part_of_the_world_has_movements_of_its_own(records: Records, region: str, at_least: int) -> None:
+    assert sum(bool(re.search(REGIONS[region], movement.region)) for movement in records.movements) >= at_least
+
+
+def test_architecture_photography_and_video_are_there(records: Records) -> None:
+    kinds = Counter(work.kind for work in records.works)
+    assert kinds["building"] >= 50
+    assert kinds["photograph"] >= 30
+    moving = [
+        work for work in records.works if work.kind == "film" or "video" in f"{work.kind} {work.form} {work.medium}"
+    ]
+    assert len(moving) >= 12

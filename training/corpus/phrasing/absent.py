@@ -1,7 +1,7 @@
 """Questions about what no record tells, answered with "I do not know": what is real but not here, and the invented.
 
 A model that hears "I do not know" only after invented names learns to tell names that sound invented. So real artists,
-works and terms are asked about too, as long as they have no record.
+works and terms are asked about too; a test checks that they have no record and that no record names them.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ ARTISTS = (
     "George Romney", "Jean-Étienne Liotard", "Anton Raphael Mengs", "Carl Spitzweg", "Anselm Feuerbach",
     "Hans von Marées", "Wilhelm Leibl", "Isaac Levitan", "Ivan Shishkin", "Vasily Surikov", "Jozef Israëls",
     "Anton Mauve", "Johan Jongkind", "Jules Bastien-Lepage", "Constantin Guys", "Charles Burchfield", "Milton Avery",
-    "Reginald Marsh", "Ad Reinhardt", "Nicolas de Staël", "Wols", "Wyndham Lewis", "Spencer Gore", "Mark Gertler",
-    "Duncan Grant", "Albert Gleizes", "Jean Metzinger", "Auguste Herbin", "Christian Schad", "Karl Hofer",
-    "Maurice Utrillo", "Jules Pascin", "Moïse Kisling", "Henri Le Sidaner", "Theodor Kittelsen", "Christen Købke",
+    "Reginald Marsh", "Ad Reinhardt", "Nicolas de Staël", "Henri Laurens", "Frits Thaulow", "Spencer Gore",
+    "Mark Gertler", "Duncan Grant", "Albert Gleizes", "Jean Metzinger", "Auguste Herbin", "Christian Schad",
+    "Karl Hofer", "Maurice Utrillo", "Jules Pascin", "Christopher Wood", "Henri Le Sidaner", "Theodor Kittelsen",
+    "Christen Købke",
 )  # fmt: skip
 WORKS = (
     "The Lacemaker", "The Astronomer", "The Geographer", "Officer and Laughing Girl", "Venus and Mars",
@@ -39,18 +40,19 @@ WORKS = (
     "The Conversion of Saint Paul", "Diana and Actaeon", "Pastoral Concert", "The Triumph of Death",
     "The Land of Cockaigne", "The Ship of Fools", "The Garden of Love", "The Straw Hat", "The Forge of Vulcan",
     "The Spinners", "The Water Seller", "The Avenue at Middelharnis", "The Laundress", "The Bolt", "Ville-d'Avray",
-    "The Man with the Hoe", "The Orchestra at the Opera", "Nana", "The Blue Dancers", "The House of the Hanged Man",
+    "The Man with the Hoe", "The Orchestra at the Opera", "The Plum", "The Blue Dancers", "The House of the Hanged Man",
     "The Postman Joseph Roulin", "The White Horse", "The Black Clock", "The Poppies at Argenteuil", "The Tiger Hunt",
     "The Beach at Trouville", "The Yellow Cow", "The Angel Standing in the Sun", "Norham Castle, Sunrise",
     "The Leaping Horse", "The Cornfield", "The Bathers at La Grenouillère",
 )  # fmt: skip
 TERMS = (
-    "Boltzmann machine", "Kalman filter", "Hopfield network", "support vector machine", "naive Bayes",
-    "hidden Markov model", "Q-learning", "genetic algorithm", "t-SNE", "AdaBoost", "capsule network",
-    "neural Turing machine", "echo state network", "spiking neural network", "Gaussian process", "simulated annealing",
-    "particle filter", "conditional random field", "self-organising map", "radial basis function",
-    "hierarchical clustering", "isolation forest", "Bayesian network", "inverse reinforcement learning",
-    "curriculum learning", "contrastive divergence", "neuroevolution", "swarm intelligence", "fuzzy logic",
+    "Boltzmann machine", "Kalman filter", "Hopfield network", "tabu search", "matrix factorisation",
+    "independent component analysis", "ant colony optimisation", "learning vector quantisation", "t-SNE", "AdaBoost",
+    "capsule network", "neural Turing machine", "echo state network", "spiking neural network", "Gaussian process",
+    "simulated annealing", "particle filter", "conditional random field", "self-organising map",
+    "radial basis function", "hierarchical clustering", "isolation forest", "expectation maximisation",
+    "inverse reinforcement learning", "linear discriminant analysis", "contrastive divergence", "neuroevolution",
+    "swarm intelligence", "fuzzy logic",
 )  # fmt: skip
 
 
