@@ -236,7 +236,7 @@ class Study:
             reader.problems.append(problem)
         if values["show_models"] and values["reveal"] == "never":
             reader.problems.append('show_models = true needs a reveal; set reveal = "end" or "vote", or leave it out')
-        reader.reject_unknown()
+        reader.reject_unknown("consent", "exclusion")
         if reader.problems:
             raise StudyError(f"{source}: {joined(reader.problems)}")
         return cls(**values)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from diptych import nearest
+
 MAX_PROBLEMS = 10  # told at once
 # As NUL, at which SQLite and a command line end a text, and what forges lines on a terminal.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x80-\x9f]")
@@ -72,8 +74,10 @@ class Reader:
     def __init__(self, document: dict[str, Any]) -> None:
         self.left = dict(document)
         self.problems: list[str] = []
+        self._known: set[str] = set()
 
     def take(self, name: str, rule: Rule) -> Any:
+        self._known.add(name)
         if name not in self.left:
             if rule.required:
                 self.problems.append(f"{name} is missing; it must be {rule.wording}")
@@ -91,6 +95,7 @@ class Reader:
         self, name: str, rules: dict[str, Rule], kind: Callable[..., _Entry], most: int | None = None
     ) -> tuple[_Entry, ...]:
         """The tables ``[[name]]``: as many as one likes but one at least, or none to ``most``."""
+        self._known.add(name)
         tables = self.left.pop(name, [] if most else None)
         wanted = f"[[{name}]] table with {', '.join([*rules][:-1])} and {[*rules][-1]}"
         if not isinstance(tables, list) or not (tables or most):
@@ -125,10 +130,12 @@ class Reader:
         self.problems += [f"{place}: {problem}" for problem in problems]
         return None if problems else kind(**{key: _stripped(table[key]) for key in rules})
 
-    def reject_unknown(self) -> None:
-        self.problems += [
-            f"{named(name)} is not a setting; remove it or correct its spelling" for name in sorted(self.left)
-        ]
+    def reject_unknown(self, *tables: str) -> None:
+        """Tell what is left; ``tables`` are settings that were taken by others."""
+        otherwise, known = "remove it or correct its spelling", [*self._known, *tables]
+        for number, name in enumerate(sorted(self.left)):
+            remedy = nearest(name, known, otherwise) if number < MAX_PROBLEMS and len(name) <= 60 else otherwise
+            self.problems.append(f"{named(name)} is not a setting; {remedy}")
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # What Windows has not: tests that use it are left out there, and docs/platforms.md says so.
-POSIX_ONLY = r"\b(full_disk|killpg|nginx-light|prctl|RLIMIT_\w+|SIGKILL|SIGHUP|chmod|/proc/|/dev/|train_nohup)\b"
+POSIX_ONLY = (
+    r"\b(full_disk|killed_run|killpg|nginx-light|prctl|RLIMIT_\w+|SIGKILL|SIGHUP|chmod|train_nohup|mkfifo"
+    r"|sched_\w+affinity|start_new_session)\b|\"/(proc|dev)\b"
+)
 if os.name == "nt":
     files = Path(__file__).parent.rglob("test_*.py")
     collect_ignore = [str(file) for file in files if re.search(POSIX_ONLY, file.read_text(encoding="utf-8"))]

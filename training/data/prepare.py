@@ -201,10 +201,11 @@ def _found(folder: Path, say: Callable[[str], None]) -> Prepared | None:
 def _forget_old(cache: Path) -> None:
     """Remove what no run has used for ``KEPT_DAYS``."""
     for index in cache.glob(f"*/{_INDEX}"):
-        if time.time() - index.stat().st_mtime > KEPT_DAYS * 86_400:
-            remove_folder(index.parent, KIND)
-            if not index.exists():
-                index.parent.with_suffix(".lock").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another run removes it too, or, on Windows, has it open
+            if time.time() - index.stat().st_mtime > KEPT_DAYS * 86_400:
+                remove_folder(index.parent, KIND)
+                if not index.exists():
+                    index.parent.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def _open(folder: Path, *, reused: bool) -> Prepared | None:

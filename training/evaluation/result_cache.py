@@ -67,8 +67,9 @@ class ResultCache:
     def _remove_old(self) -> None:
         limit = time.time() - KEPT_DAYS * 86_400
         for path in self.folder.glob("*.json"):
-            if re.fullmatch(r".+-[0-9a-f]{32}\.json", path.name) and path.stat().st_mtime < limit:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another evaluation removes it too, or, on Windows, reads it
+                if re.fullmatch(r".+-[0-9a-f]{32}\.json", path.name) and path.stat().st_mtime < limit:
+                    path.unlink()
 
 
 @cache

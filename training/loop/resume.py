@@ -33,6 +33,8 @@ from training.settings.common import in_new_names
 
 STATE_PARTS = ("state.pt", SHARDS)
 """What a state consists of."""
+MAPPED = os.name != "nt"
+"""Whether a state may be removed while its tensors are read from it; Windows removes no file that is mapped."""
 
 Start = Literal["new", "resume", "restart"]
 """How a command treats an unfinished run in its folder: refuses it, goes on with it, or leaves it behind."""
@@ -160,7 +162,7 @@ class TrainingStates:
         """
         for step in reversed(self.steps()):
             try:
-                return torch.load(self.path(step) / "state.pt", map_location="cpu", weights_only=True, mmap=True)
+                return torch.load(self.path(step) / "state.pt", map_location="cpu", weights_only=True, mmap=MAPPED)
             except Exception as error:  # torch.load raises a dozen kinds for a file that is damaged
                 print(
                     f"{self.path(step)} cannot be read ({type(error).__name__}), trying the one before", file=sys.stderr

@@ -231,3 +231,21 @@ def test_of_old_prepared_data_only_what_was_written_here_is_removed(tmp_path: Pa
     _forget_old(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "with notes"]
     assert (tmp_path / "with notes" / "index.json").exists()
+
+
+def test_what_another_run_has_open_or_removes_first_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.json").write_text("{}")
+        os.utime(tmp_path / name / "index.json", (0, 0))
+    asked = []
+
+    def refuse(folder: Path, _: str) -> None:
+        asked.append(folder.name)
+        raise (PermissionError if len(asked) == 1 else FileNotFoundError)(13, "in use", str(folder))
+
+    monkeypatch.setattr("training.data.prepare.remove_folder", refuse)
+    _forget_old(tmp_path)
+    assert sorted(asked) == ["a", "b"]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
@@ -229,6 +230,23 @@ def test_a_damaged_state_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFi
     (states.path(3) / "state.pt").write_bytes(b"")
     with pytest.raises(StateError, match="--restart"):
         states.newest()
+
+
+def test_a_state_is_read_into_memory_where_no_mapped_file_can_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows a run that went on would end where it removes the state that it went on from."""
+    monkeypatch.setattr("training.loop.resume.MAPPED", False)
+    states = TrainingStates(tmp_path, {})
+    states.save(3, {"weights": torch.arange(100_000)})
+    state = states.newest()
+    assert state is not None
+    mapped = [file.path for file in psutil.Process().memory_maps()]
+    assert str(states.path(3) / "state.pt") not in mapped
+    monkeypatch.undo()
+    state = states.newest()
+    mapped = [file.path for file in psutil.Process().memory_maps()]
+    assert str(states.path(3) / "state.pt") in mapped, "this is how it would be seen"
 
 
 def test_nothing_is_unpickled(tmp_path: Path) -> None:
