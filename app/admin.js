@@ -1,20 +1,46 @@
-// On /admin: an open page whose login has ended says so, instead of going on with what it showed last.
+// On /admin: an open page says when its login has ended or its connection is lost, instead of going on with what it showed
+// last, and asks again for what got no answer. Gradio takes one lost request for the end: no button would do anything
+// any more, until a reload, which takes along what was typed.
 (() => {
   const CHECK_MS = 60_000;
+  const PAUSES_MS = [300, 700, 1500, 3000];
+  const OF_A_PROXY = [502, 503, 504];
   const fetched = window.fetch;
 
-  const say = () => {
-    if (document.getElementById("ended")) return;
-    const note = document.createElement("div");
-    note.id = "ended";
-    note.setAttribute("role", "alert");
-    note.innerHTML = 'Your login has ended; what this page shows is out of date. <a href="login">Log in again</a>';
-    document.body.prepend(note);
+  const SAID = {
+    ended: 'Your login has ended; what this page shows is out of date. <a href="login" target="_blank">Log in again</a> in a tab of its own, so that what you typed stays here.',
+    away: "No connection to the server. What you clicked is asked for again until it answers; what you typed stays here.",
+    lost: 'The connection to the server was lost in the midst of an answer, or the app was upgraded: nothing that you click here arrives any more. Copy what you typed, then <a href="">load this page again</a>.',
+  };
+  const say = (id, now = true) => {
+    const note = document.getElementById(id);
+    if (!now) note?.remove();
+    if (!now || note) return;
+    document.body.prepend(Object.assign(document.createElement("div"), { id, className: "alert", role: "alert", innerHTML: SAID[id] }));
   };
 
-  window.fetch = async (...asked) => {
-    const answer = await fetched(...asked);
-    if (answer.status === 401) say();
+  // An event, sent until it is answered, under one key, by which the server does it once.
+  const deliver = async (resource, options) => {
+    const key = crypto.getRandomValues(new Uint32Array(4)).join("-");
+    const headers = { ...options.headers, "x-diptych-page": "{VERSION}", "x-diptych-once": key };
+    for (let attempt = 0; ; attempt++) {
+      const answer = await fetched(resource, { ...options, headers }).catch(() => null);
+      const isOurs = answer && (!OF_A_PROXY.includes(answer.status) || answer.headers.get("content-type")?.includes("json"));
+      say("away", !isOurs);
+      if (isOurs) return answer;
+      await new Promise((resolve) => setTimeout(resolve, PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)]));
+    }
+  };
+
+  window.fetch = async (resource, options = {}) => {
+    const url = String(resource?.url ?? resource);
+    if (/\/app_id$/.test(url)) { // Gradio has given up, and asks when it can reload the page
+      say("lost");
+      return new Response("", { status: 404 });
+    }
+    const answer = await (/\/queue\/join\??/.test(url) ? deliver : fetched)(resource, options);
+    if (answer.status === 401) say("ended");
+    if (answer.status === 409) say("lost");
     return answer;
   };
 
@@ -24,10 +50,20 @@
     let left = CHECK_MS;
     try {
       const answer = await window.fetch("session", { cache: "no-store" });
-      if (answer.ok) left = Math.min(left, 1000 * (await answer.json()).seconds + 1000);
+      if (answer.ok) {
+        say("ended", false);
+        left = Math.min(left, 1000 * (await answer.json()).seconds + 1000);
+      }
     } catch {} // the network is away; the next look tells
     timer = setTimeout(look, left);
   };
   addEventListener("visibilitychange", () => document.hidden || look());
+  addEventListener("focus", look);
   addEventListener("pageshow", look);
+
+  // A study that is typed, and not begun yet, is not left without a question.
+  let typed = false;
+  addEventListener("input", ({ target }) => (typed ||= Boolean(target.closest("#study-toml"))));
+  addEventListener("click", ({ target }) => (typed &&= !target.closest("#study-begin")));
+  addEventListener("beforeunload", (event) => typed && event.preventDefault());
 })();

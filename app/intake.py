@@ -12,6 +12,7 @@ import functools
 import inspect
 import json
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -40,6 +41,8 @@ MAX_TEXT = 20_000  # characters of any one value of a tester
 MAX_REPORT = 200_000  # characters of the last value, with which the page sends again what it has kept
 MAX_DEPTH = 12  # lists within lists; a page sends two
 MAX_MARKS = 10_000  # commas and brackets of a tester's event, those of its texts included
+ONCE_HEADER = "x-diptych-once"  # a key of a researcher's event, which may be sent again
+MAX_ANSWERED = 1000  # of these events, whose answers are kept
 MAX_VALUES = 200  # of a tester, counted within lists too: the reasons of a study are fifty at most
 TOO_LONG = mark("That is more text than can be sent at once; please shorten it.")
 _ENVELOPE: dict[str, Any] = {
@@ -105,6 +108,7 @@ class Intake:
         self._pages = {EVENTS: testers, ADMIN_EVENTS: researchers}
         self._login = login
         self._limits = limits
+        self._answered: OrderedDict[str, bytes] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or hand on an event that a page may have sent, and refuse anything else."""
@@ -138,7 +142,26 @@ class Intake:
             await event(scope, receive, send)
             return
         text = json.dumps(event, ensure_ascii=False)
-        await self.app(*_handed_on(scope, receive, text.encode("utf-8", "replace")), send)  # half a character: `?`
+        await self._once(*_handed_on(scope, receive, text.encode("utf-8", "replace")), send)  # half a character: `?`
+
+    async def _once(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand an event on, once under its key: who lost the answer on its way and asks again gets the same."""
+        key, status, parts = Headers(scope=scope).get(ONCE_HEADER, ""), 0, list[bytes]()
+        if key in self._answered:
+            await Response(self._answered[key], media_type="application/json")(scope, receive, send)
+            return
+
+        async def keep(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            parts.append(message.get("body", b""))
+            await send(message)
+
+        await self.app(scope, receive, keep)
+        if key and status == 200:
+            self._answered[key] = b"".join(parts)
+            if len(self._answered) > MAX_ANSWERED:
+                self._answered.popitem(last=False)
 
 
 async def read_body(receive: Receive, limit: int, declared: int) -> bytes | None:

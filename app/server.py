@@ -99,7 +99,10 @@ def build(
     # The style goes into the head as it is: Gradio would rewrite what it is given as `css`, and loses gradients.
     gr.mount_gradio_app(
         server, researchers, "/admin", auth_dependency=login.user,
-        head=_style("style.css", "admin.css") + _script("admin.js") + f"<script>{TAKE}</script>", **common,
+        head=_style("style.css", "admin.css")
+        + _script("admin.js").replace("{VERSION}", VERSION)
+        + f"<script>{TAKE}</script>",
+        **common,
     )  # fmt: skip
     gr.mount_gradio_app(
         server, testers, "/",

@@ -31,14 +31,16 @@ def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
     with gr.Accordion("Begin another study", open=False, elem_id="study-edit"):
         _html("study-hint", _EDIT)
         text = gr.Textbox(label="Study file (TOML)", elem_id="study-toml", lines=18, max_lines=18)
+        filled = gr.Textbox("", visible=False)  # what it was filled with: what somebody has typed since stays
         begin = gr.Button("Check, save and begin", variant="primary", elem_id="study-begin")
     with gr.Accordion("Close this study", open=False, elem_id="study-end"):
         _html("study-close-hint", _CLOSE)
         sure = gr.Checkbox(label="Nobody shall enrol in this study any more.", elem_id="study-sure")
         close = gr.Button("Close the study", elem_id="study-close")
 
-    def show() -> tuple[str, str]:
-        return study_html(runtime), runtime.study.toml
+    def show(typed: Any, before: Any) -> tuple[str, Any, str]:
+        toml = runtime.study.toml
+        return study_html(runtime), toml if not typed or typed == before else gr.skip(), toml
 
     def start(toml: Any) -> tuple[str, str]:
         try:
@@ -68,7 +70,7 @@ def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
         )
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    tab.select(show, None, [facts, text], **quiet)
+    tab.select(show, [text, filled], [facts, text, filled], **quiet)
     begin.click(start, text, [facts, said], **quiet)
     close.click(end, sure, [facts, said, sure], **quiet)
 

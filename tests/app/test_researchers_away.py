@@ -1,0 +1,119 @@
+"""The researchers' page where the network breaks, a login ends, or somebody looks elsewhere: what was typed stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.app.chat_server import ChatServer
+from tests.app.serving import App
+from tests.app.visitor import Visitor
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Route
+
+JOIN, NEWS = "**/queue/join*", "**/queue/data*"
+TYPED = 'name = "half typed"'
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, one_chat_server: ChatServer) -> Iterator[App]:
+    running = App(tmp_path_factory.mktemp("researchers"), one_chat_server.spec, one_chat_server.spec).start()
+    yield running
+    running.stop()
+
+
+def _lose_the_response(route: Route) -> None:
+    route.fetch()
+    route.abort("connectionreset")
+
+
+def _twice(spoil: Callable[[Route], None]) -> Callable[[Route], None]:
+    left = [spoil, spoil]
+    return lambda route: left.pop()(route) if left else route.continue_()
+
+
+FAULTS: dict[str, Callable[[Route], None]] = {
+    "request lost": lambda route: route.abort("connectionfailed"),
+    "response lost": _lose_the_response,
+    "502": lambda route: route.fulfill(status=502, content_type="text/html", body="<h1>Bad Gateway</h1>"),
+}
+
+
+def test_a_click_is_done_once_whatever_the_network_does(browser: Browser, app: App) -> None:
+    with Visitor(browser, f"{app.url}/admin") as visitor:
+        page = visitor.page
+        visitor.log_in("Invites")
+        for number, (name, spoil) in enumerate(FAULTS.items(), 1):
+            page.fill("#invite-label textarea, #invite-label input", name)
+            page.route(JOIN, _twice(spoil))
+            page.click("#invite-make")
+            page.wait_for_selector("#away")
+            page.wait_for_selector(f"#invite-list td:text-is('{name}')")
+            page.unroute(JOIN)
+            assert page.locator("#away").count() == 0
+            assert app.rows("SELECT label FROM invites ORDER BY id DESC LIMIT 1") == [(name,)]
+            assert app.rows("SELECT COUNT(*) FROM invites") == [(number,)]
+
+
+def _edit(visitor: Visitor) -> None:
+    visitor.log_in("Study")
+    visitor.page.click("#study-edit > button")
+    visitor.page.wait_for_function("document.querySelector('#study-toml textarea')?.value.includes('Test study')")
+    visitor.page.fill("#study-toml textarea", TYPED)
+
+
+def _tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def test_a_study_that_is_typed_stays_while_another_tab_is_looked_at(browser: Browser, app: App) -> None:
+    with Visitor(browser, f"{app.url}/admin") as visitor:
+        page = visitor.page
+        _edit(visitor)
+        _tab(page, "Votes")
+        page.wait_for_selector("#vote-filters")
+        with page.expect_response(NEWS):
+            _tab(page, "Study")
+        page.wait_for_timeout(1000)
+        assert page.input_value("#study-toml textarea") == TYPED
+        asked: list[str] = []
+        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+        page.reload()
+        assert asked == ["beforeunload"]
+
+
+def test_a_login_that_ends_costs_nothing_that_was_typed(browser: Browser, app: App) -> None:
+    with Visitor(browser, f"{app.url}/admin") as visitor:
+        page = visitor.page
+        _edit(visitor)
+        visitor.context.clear_cookies()
+        page.click("#study-begin")
+        page.wait_for_selector("#ended")
+        with visitor.context.expect_page() as opened:
+            page.click("#ended a")
+        visitor.page = opened.value
+        visitor.log_in()
+        visitor.page.wait_for_url("**/admin/")
+        visitor.page.close()
+        page.evaluate("dispatchEvent(new Event('focus'))")
+        page.wait_for_selector("#ended", state="detached")
+        assert page.input_value("#study-toml textarea") == TYPED
+        page.click("#study-begin")
+        page.wait_for_selector("#study-said .problem")
+
+
+def test_a_page_whose_answer_was_lost_in_the_midst_says_so(browser: Browser, app: App) -> None:
+    """Gradio's own word is a box that is not shown here, and its reload would take along what was typed."""
+    with Visitor(browser, f"{app.url}/admin") as visitor:
+        page = visitor.page
+        _edit(visitor)
+        page.wait_for_timeout(1000)
+        page.route(NEWS, lambda route: route.abort("connectionreset"))
+        page.click("#study-begin")
+        page.wait_for_selector("#lost")
+        page.unroute(NEWS)
+        page.wait_for_timeout(3000)
+        assert page.input_value("#study-toml textarea") == TYPED
