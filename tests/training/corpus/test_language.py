@@ -85,6 +85,18 @@ def test_surnames_that_can_mean_somebody_else_stand_with_the_full_name(samples: 
             assert "known for" in sample.question or "known for" in sample.answer, sample.question
 
 
+def test_names_that_somebody_else_bears_stand_with_the_occupation(samples: list[Sample]) -> None:
+    """ "When was Steve McQueen born?" means the actor to most, and Francis Bacon was a philosopher too."""
+    shared = "Steve McQueen|Francis Bacon|George Segal|Thomas Hart Benton|Richard Long|David Smith|John Martin"
+    asked = [sample.messages[0].content for sample in samples if re.match(rf"artist:({shared})/", sample.fact)]
+    assert len(asked) > 40
+    named = re.compile(
+        rf"the (artist|painter|sculptor|land artist and sculptor|video artist and film director) ({shared})"
+    )
+    assert [text for text in asked if re.search(shared, text, re.I) and not re.search(named.pattern, text, re.I)] == []
+    assert [text for text in asked if re.search(r"(?<!steve )\bmcqueen", text, re.I)] == []
+
+
 def test_leonardo_is_not_called_da_vinci(samples: list[Sample]) -> None:
     assert [
         sample.question for sample in samples if re.search(r"(?<!onardo )\bda vinci\b", sample.question.lower())

@@ -106,6 +106,17 @@ def test_examples_fit_their_question_and_stand_alone(samples: list[Sample]) -> N
     ] == []
 
 
+def test_who_had_an_idea_is_no_example_of_it(samples: list[Sample]) -> None:
+    """ "Give an example of the technological singularity." was answered by who wrote an essay on it."""
+    told = re.compile(r"coined the term|(presented|described|proposed) (it|the)\b|(essay on|mention) it\b")
+    asked = [
+        sample for sample in samples if sample.fact.startswith(("concept:", "term:")) and "example" in sample.question
+    ]
+    assert len(asked) > 1_000
+    assert [sample.answer for sample in asked if told.search(sample.answer)] == []
+    assert "Tell me more about a transformer." in {sample.question for sample in samples}
+
+
 def test_definitions_are_swapped_whole(samples: list[Sample]) -> None:
     """ "Calibration means that ... how often it is a measure of ..." was cut at a verb of a clause."""
     swapped = [sample.question for sample in samples if sample.fact.endswith("/other")]

@@ -16,13 +16,22 @@ from training.corpus.sample import digest
 _LIVING_SINCE = 1925
 # Nobody asks whether somebody who was born before this is alive.
 _PERHAPS_ALIVE_SINCE = 1890
+# Their full name means somebody else as well: an actor, a philosopher, a senator, or many people.
+_NAMESAKES = frozenset((
+    "David Smith", "Francis Bacon", "Fred Williams", "George Segal", "John Martin", "Richard Long", "Steve McQueen",
+    "Thomas Hart Benton",
+))  # fmt: skip
 _FAMOUS_WORK = 2
 """The least fame of a work that is named among the most famous ones of its maker."""
 
 
 def phrases(artist: Artist, works: Sequence[Work], context: Context) -> Iterator[Phrase]:
     """Everything that is asked about one artist, with the works by him or her, the best known first."""
-    alias = context.short[artist.name]
+    for phrase in _phrases(artist, works, context, context.short[artist.name]):
+        yield _told_apart(phrase, artist) if artist.name in _NAMESAKES else phrase
+
+
+def _phrases(artist: Artist, works: Sequence[Work], context: Context, alias: str) -> Iterator[Phrase]:
     yield from _who(artist, alias)
     yield from _life(artist, alias)
     yield from _death(artist, alias)
@@ -30,6 +39,14 @@ def phrases(artist: Artist, works: Sequence[Work], context: Context) -> Iterator
     yield from _works(artist, works, context, alias)
     yield from _about(artist, alias)
     yield from _follow_ups(artist, context)
+
+
+def _told_apart(phrase: Phrase, artist: Artist) -> Phrase:
+    """The question with the occupation before the name: "When was the sculptor George Segal born?"."""
+    first, *others = phrase.messages
+    bare = re.compile(rf"(?<!the artist )(?<!the {artist.occupation} )({re.escape(artist.name)})", re.IGNORECASE)
+    asked = bare.sub(rf"the {artist.occupation} \1", first.content)
+    return Phrase(phrase.fact, (first._replace(content=asked), *others))
 
 
 def fact(artist: Artist, attribute: str) -> str:

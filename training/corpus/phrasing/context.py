@@ -13,11 +13,11 @@ from training.corpus.records import Artist, Movement, Museum, Records, Work
 # Surnames that mean other people, things, or another artist of the family: these artists keep their full name.
 _AMBIGUOUS = frozenset((
     "Adams", "Bacon", "Bell", "Bellini", "Blake", "Bruegel", "Calder", "Church", "Close", "Cole", "Constable", "David",
-    "Delaunay", "Ernst", "Evans", "Freud", "Friedrich", "Gentileschi", "Hamilton", "Hesse", "Hirst", "Holbein", "Homer",
-    "Hopper", "Hunt", "John", "Johns", "Kelly", "Klein", "Lange", "Lawrence", "Lewis", "Long", "Marc", "Martin",
-    "Miller", "Mitchell", "Moore", "Morris", "Newman", "Ono", "Parks", "Ray", "Richter", "Riley", "Rivera", "Rossetti",
-    "Rousseau", "Sargent", "Sherman", "Smith", "Spencer", "Stella", "Still", "Stuart", "Turner", "Walker", "West",
-    "Weston", "Wood", "Wright",
+    "Delaunay", "Ernst", "Evans", "Freud", "Friedrich", "Gentileschi", "Hamilton", "Hesse", "Hirst", "Holbein",
+    "Homer", "Hopper", "Hunt", "John", "Johns", "Kelly", "Klein", "Lange", "Lawrence", "Lewis", "Long", "Marc",
+    "Martin", "McQueen", "Miller", "Mitchell", "Moore", "Morris", "Newman", "Ono", "Parks", "Ray", "Richter", "Riley",
+    "Rivera", "Rossetti", "Rousseau", "Sargent", "Sherman", "Smith", "Spencer", "Stella", "Still", "Stuart", "Turner",
+    "Walker", "West", "Weston", "Wood", "Wright",
 ))  # fmt: skip
 # Whoever is less known than this is not asked for by surname.
 _KNOWN_BY_SURNAME = 2

@@ -51,6 +51,12 @@ _PLACES_WITHOUT_THE = re.compile(
 _INSIDE = re.compile(r"(Collection|County|Desert|Park|Lake|Forest|Garden|Cave|cemetery)$")
 _UPON = re.compile(r"(Island|Plain|Mount|Acropolis|Mall|Beach|Avenue|Gràcia|Common)$")
 
+# Who had an idea, named it or counted it is no example of it.
+_TOLD_OF = re.compile(
+    r"\bcoined the term|\b(presented|described|proposed|introduced|invented) (it|the)\b|"
+    r"\b(essay on|mention) it\b|\bput it at\b"
+)
+
 # Abbreviations that are read as words, and mixed ones that are spelled out.
 _READ_AS_WORDS = frozenset(("FLOP", "GAN", "LAION", "LIME", "NASA", "RAG", "RAM", "SHAP", "SIFT", "SOTA"))
 _SPELLED_OUT = re.compile(r"[A-Z]{2,}s?\b|[A-Z]\d|[A-Za-z]-|MoE\b|kNN\b|VAE\b")
@@ -155,7 +161,7 @@ def surname(name: str) -> str:
 def is_one_thing(subject: str, example: str) -> bool:
     """Whether what is called an example tells more about the subject: of a law or a program there are no examples."""
     named = subject.removeprefix("the ")[:1].isupper() and not subject.removeprefix("the ").startswith("AI ")
-    return named or example.startswith(("It ", "Its ", "They "))
+    return named or example.startswith(("It ", "Its ", "They ")) or _TOLD_OF.search(example) is not None
 
 
 def without_pronoun(text: str, subject: str) -> str:
