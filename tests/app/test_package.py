@@ -236,6 +236,36 @@ def test_a_command_that_there_is_not(words: list[str], remedy: str, capsys: pyte
     assert told == f"diptych: {name}: no such command; {remedy}\n"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["app", "--allow-frame", "https://a.org", "--model1", "~/x: #"],
+        ["evaluate"],
+        ["evaluate", "a=x", "--parts", "knowledge", "--data", "core"],
+        ["compare"],
+        ["improve", "--model", "model1"],
+        ["data", "list"],
+        ["data", "build", "--out", "2024-01-01.jsonl"],
+        ["train", "model1", "--data", "a=2", "null"],
+        ["train", "model2", "--method", "lora", "--resume"],
+    ],
+    ids=" ".join,
+)
+def test_what_a_command_prints_as_its_configuration_is_one(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    printed = []
+    for given in (words, [*words[: 2 if words[0] in ("data", "train") else 1], "--config", "a.yaml"]):
+        with pytest.raises(SystemExit) as end:
+            main([*given, "--print-config"])
+        told = capsys.readouterr()
+        assert end.value.code == 0, told.err
+        printed.append(told.out)
+        (tmp_path / "a.yaml").write_text(told.out, encoding="utf-8")
+    assert printed[0] == printed[1]
+
+
 WRONG = {"stats": ["--json=-"], "report": ["--out=r"], "sample-size": ["--difference=.1"], "backup": ["--out=b"]}
 WRONG |= {"restore": ["--from=b"], "export": ["--format=csv", "--out=v"], "data": ["list"], "app": []}
 

@@ -165,7 +165,7 @@ def _converted(action: argparse.Action, value: str | list[str]) -> Any:
     texts = value if isinstance(value, list) else [value]
     convert: Callable[[str], Any] = action.type if callable(action.type) else str
     values = [convert(text) for text in texts]
-    if action.nargs == "+" and not values:
+    if action.nargs == "+" and not values and action.default != []:  # which --print-config shows where nothing is named
         raise argparse.ArgumentTypeError("needs one value at least")
     for one in values:
         if action.choices is not None and one not in action.choices:
