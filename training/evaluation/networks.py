@@ -22,6 +22,7 @@ from training.hardware.products import use_fast_products
 from training.inference.decoding import Decoder
 from training.models.checkpoint import load
 from training.models.transformer import KeyValueCache, ModernTransformer
+from training.models.whole import in_one_line, load_whole
 
 ANSWERS_AT_A_TIME = 32
 
@@ -110,25 +111,14 @@ class TransformersNetwork:
     """
 
     def __init__(self, folder: Path, gguf_file: str | None = None) -> None:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoTokenizer
 
         quiet_transformers()
         how = {} if gguf_file is None else {"gguf_file": gguf_file}
-        try:
+        place = folder / (gguf_file or "")
+        with in_one_line(place):
             tokenizer = AutoTokenizer.from_pretrained(folder, **how)
-            from_pretrained: Any = AutoModelForCausalLM.from_pretrained
-            loaded, info = from_pretrained(folder, dtype=EXACT, output_loading_info=True, **how)
-        except Exception as error:  # transformers raises many kinds: OSError, ValueError, SafetensorError, KeyError ...
-            reason = " ".join(str(error).split())[:200]
-            raise CheckpointError(
-                f"{folder / (gguf_file or '')}: transformers cannot load it as a causal language model ({reason}); "
-                "check its files, or train and export it again"
-            ) from error
-        if missing := sorted(info["missing_keys"]):  # transformers would go on with random weights
-            raise CheckpointError(
-                f"{folder / (gguf_file or '')}: {len(missing)} of the weights that its config.json names are not there "
-                f"({missing[0]}); put its own files together, or train and export it again"
-            )
+            loaded = load_whole(folder, place, dtype=EXACT, **how)
         rows = loaded.get_input_embeddings().weight.shape[0]
         if len(tokenizer) > rows:
             raise CheckpointError(

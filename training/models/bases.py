@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.common.cache import cache_folder, locked
-from training.common.checkpoint_folder import CONFIG, weights_in
+from training.common.checkpoint_folder import CONFIG, CheckpointError, weights_in
 from training.common.files import file_sha256, new_folder, replace
 from training.common.progress import Progress, quiet_transformers
 from training.data.documents import ChatForm
@@ -30,6 +30,7 @@ from training.data.prompts import ChatTokenizer, encodable, guarded_template, lo
 from training.hardware.compute import EXACT, STORED
 from training.models.gguf_format import llama_from_gguf
 from training.models.known_bases import BASES, KNOWN
+from training.models.whole import load_whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -148,9 +149,10 @@ def load_base(
         trust_remote_code: run the code that a base brings.
 
     Raises:
-        BaseError: unknown name, unreachable files, a folder without a model, or a model that brings its own code.
+        BaseError: unknown name, unreachable files, a folder without a model or with a part of one, or a model that
+            brings its own code.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     quiet_transformers()
     source = source_of(name, progress or Progress())
@@ -159,7 +161,9 @@ def load_base(
         how = {"dtype": STORED, "quantization_config": four_bit_config(), "device_map": {"": 0}}
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
-        model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=trust_remote_code, **how)
+        model = load_whole(source, name, trust_remote_code=trust_remote_code, **how)
+    except CheckpointError as error:
+        raise BaseError(str(error)) from error
     except Exception as error:  # transformers raises many kinds: OSError, ValueError, SafetensorError, KeyError ...
         raise BaseError(why_not(name, source, error)) from error
     return Base(name, model, tokenizer, prepare_for_chat(model, tokenizer), trust_remote_code)
@@ -232,7 +236,7 @@ def source_of(name: str, progress: Progress) -> str:
     if name in BASES:
         return BASES[name] or str(smollm2_folder(progress))
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if name and folder.is_dir():
         if not (folder / CONFIG).is_file():
             raise BaseError(
                 f"{name} is no model: it has no config.json; name the folder that holds config.json, the weights "

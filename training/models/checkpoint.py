@@ -13,6 +13,7 @@ from training.common.checkpoint_folder import TOKENIZER, CheckpointError
 from training.common.files import new_file
 from training.models.tokenizer import Tokenizer
 from training.models.transformer import ModernTransformer
+from training.models.whole import check_numbers
 
 
 def save_checkpoint(
@@ -39,8 +40,8 @@ def load(path: str | Path) -> tuple[ModernTransformer, Tokenizer]:
     """Model 1 and its tokenizer from a ``.pt`` file with ``tokenizer.model`` beside it.
 
     Raises:
-        CheckpointError: when the file is missing, damaged or of another program, or the tokenizer is not the one that
-            the model was trained with.
+        CheckpointError: when the file is missing, damaged or of another program, a weight is no number, or the
+            tokenizer is not the one that the model was trained with.
     """
     path = Path(path)
     remedy = "train Model 1 again (python training/train_art_ai_model.py) or name another file"
@@ -54,6 +55,7 @@ def load(path: str | Path) -> tuple[ModernTransformer, Tokenizer]:
         raise CheckpointError(
             f"{path} is not a readable checkpoint of Model 1 ({type(error).__name__}); {remedy}"
         ) from error
+    check_numbers(model, path)
     tokenizer = Tokenizer(path.parent / TOKENIZER)
     expected = checkpoint.get("tokenizer_sha256", tokenizer.sha256)
     if tokenizer.sha256 != expected or len(tokenizer) != model.config["vocab_size"]:

@@ -74,8 +74,8 @@ def _first_other(model: Any, prompt: Sequence[int], answer: Sequence[int]) -> in
         ids = torch.tensor([[*prompt, *answer]], device=model.device)
         logits = model(ids).logits[0, len(prompt) - 1 : -1]
     chosen = logits[torch.arange(len(answer)), torch.tensor(answer)]
-    behind = ((logits.max(dim=-1).values - chosen) / logits.std(dim=-1) > TOLERANCE).nonzero()
-    return int(behind[0]) if len(behind) else None
+    close = (logits.max(dim=-1).values - chosen) / logits.std(dim=-1) <= TOLERANCE  # which NaN is to nothing
+    return None if close.all() else int((~close).nonzero()[0])
 
 
 def _parameters(xllamacpp: Any, path: Path, key: str) -> Any:

@@ -20,6 +20,7 @@ from training.common.files import new_file
 from training.common.progress import quiet_transformers
 from training.models.gguf_check import gguf_fault
 from training.models.gguf_tokenizer import add_tokenizer, tokenizer_problem
+from training.models.whole import in_one_line, load_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +34,8 @@ FILE_TYPES: dict[FileType, tuple[GGMLQuantizationType, LlamaFileType]] = {
     "q8_0": (GGMLQuantizationType.Q8_0, LlamaFileType.MOSTLY_Q8_0),
 }
 Q8_0_BLOCK = 32
+LARGEST = {GGMLQuantizationType.F16: 65_504.0, GGMLQuantizationType.Q8_0: 127 * 65_504.0}
+"""The greatest number that has a place: fp16's, which the scale of a block in 8 bits has too."""
 
 NEUTRAL_NAME = "chat model"
 """``general.name`` of every file: the app is blind, so nothing in it names a base or its maker."""
@@ -196,15 +199,18 @@ def export_gguf(folder: str | Path, out: str | Path, file_type: FileType = "f16"
 
     Raises:
         ExportError: when the architecture or the tokenizer has no place in the file, or llama.cpp answers otherwise.
+        CheckpointError: when the folder cannot be loaded, lacks weights, or holds some that are no numbers.
     """
     from transformers import AutoConfig, AutoTokenizer
 
     quiet_transformers()
     folder, out = Path(folder), Path(out)
-    config = AutoConfig.from_pretrained(folder)
+    with in_one_line(folder):
+        config = AutoConfig.from_pretrained(folder)
     if config.model_type not in FAMILIES:
         raise ExportError(f"{folder} {gguf_problem(config, None)}")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    with in_one_line(folder):
+        tokenizer = AutoTokenizer.from_pretrained(folder)
     own = (folder / TOKENIZER).is_file()  # Model 1's, of whose tokenizer.json nothing is asked
     if (problem := gguf_problem(config, tokenizer)) and not own:
         raise ExportError(f"{folder} cannot be written as GGUF: {problem}")
@@ -217,9 +223,8 @@ def export_gguf(folder: str | Path, out: str | Path, file_type: FileType = "f16"
 
 def _write(path: Path, folder: Path, tokenizer: Any, family: Family, file_type: FileType) -> Any:
     """Write the file; returns the model in transformers that it was made of."""
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+    with in_one_line(folder):
+        model = load_whole(folder, dtype="auto")
     config = model.config
     writer = GGUFWriter(path, gguf.MODEL_ARCH_NAMES[family.arch])
     writer.add_type(gguf.GGUFType.MODEL)
@@ -253,15 +258,20 @@ def _tensors(
                 f"the weight {name} has no name in GGUF; this variant of {config.model_type} is not known"
             )
         array = family.convert(name, tensor, config).float().contiguous().numpy()
-        if array.ndim == 1 or gguf_name.startswith("position_embd"):
-            chosen = GGMLQuantizationType.F32
-        elif kind == GGMLQuantizationType.Q8_0 and array.shape[-1] % Q8_0_BLOCK:
-            chosen = GGMLQuantizationType.F16
-        else:
-            chosen = kind
+        chosen = _type_of(gguf_name, array, kind)
         yield gguf_name, gguf.quants.quantize(array, chosen), chosen
     if family.arch == gguf.MODEL_ARCH.LLAMA and config.rope_parameters["rope_type"] == "llama3":
         yield "rope_freqs.weight", _slower_rotations(model), GGMLQuantizationType.F32
+
+
+def _type_of(name: str, array: np.ndarray, kind: GGMLQuantizationType) -> GGMLQuantizationType:
+    """``kind`` where it has a place for a weight's shape and for its greatest number, else more bits."""
+    if array.ndim == 1 or name.startswith("position_embd"):
+        return GGMLQuantizationType.F32
+    if kind == GGMLQuantizationType.Q8_0 and array.shape[-1] % Q8_0_BLOCK:
+        kind = GGMLQuantizationType.F16
+    fits = max(array.max(), -array.min()) <= LARGEST.get(kind, math.inf)
+    return kind if fits else GGMLQuantizationType.F32
 
 
 def _slower_rotations(model: Any) -> np.ndarray:

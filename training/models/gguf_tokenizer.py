@@ -57,7 +57,7 @@ def add_tokenizer(writer: GGUFWriter, folder: Path, tokenizer: Any, vocab_size: 
             writer.add_token_merges([" ".join(pair) for pair in _merges(state)])
         writer.add_token_types(types)
         writer.add_add_space_prefix(kind == "pieces" and _adds_space(state))
-    writer.add_add_bos_token(False)  # the chat template begins with it where a model has one
+    writer.add_add_bos_token(_begins_by_itself(tokenizer))
     for add, token_id in (
         (writer.add_bos_token_id, tokenizer.bos_token_id),
         (writer.add_eos_token_id, tokenizer.eos_token_id),
@@ -68,6 +68,11 @@ def add_tokenizer(writer: GGUFWriter, folder: Path, tokenizer: Any, vocab_size: 
             add(token_id)
     if tokenizer.chat_template:
         writer.add_chat_template(tokenizer.chat_template)
+
+
+def _begins_by_itself(tokenizer: Any) -> bool:
+    """Whether a text of its own gets a token of beginning; a chat template begins with it where a model has one."""
+    return not tokenizer.chat_template and tokenizer.bos_token_id in tokenizer("a")["input_ids"][:1]
 
 
 def tokenizer_problem(tokenizer: Any) -> str | None:

@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from training.common.checkpoint_folder import served_sha256
+from training.common.checkpoint_folder import CheckpointError, served_sha256
 from training.data.prompts import ChatTokenizer
 from training.inference.engines import CONTEXT, EngineError, Message, Piece, Sampling
 from training.inference.engines.relay import POLL_SECONDS, Emit, relay
+from training.models.whole import load_whole
 
 SLOTS_CPU, SLOTS_GPU = 8, 32  # conversations decoded together
 PAGE_TOKENS = 128  # of the paged key-value cache
@@ -196,14 +197,16 @@ class HuggingFace(_Batched):
 
     def _load(self) -> Any:
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoTokenizer
 
         from training.hardware.compute import serving_dtype
 
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(self.path)
             self._chat = ChatTokenizer(self._tokenizer)
-            model: Any = AutoModelForCausalLM.from_pretrained(self.path, dtype=serving_dtype(_device(torch)))
+            model = load_whole(self.path, dtype=serving_dtype(_device(torch)))
+        except CheckpointError as error:
+            raise EngineError(str(error)) from error
         except Exception as error:  # transformers raises many kinds for a broken folder
             raise EngineError(f"{self.path}: transformers cannot load it ({_one_line(error)})") from error
         if self._needs_template and not self._tokenizer.chat_template:
