@@ -6,20 +6,22 @@ unreadable: nothing in it says what was meant.
 
 from __future__ import annotations
 
+import ast
 import re
 
 from training.corpus import hypertext, mojibake
 from training.corpus.sample import Message
-from training.corpus.turns import GARBLED, MEDIA, NO_TEXT, PLACEHOLDER, Unreadable
+from training.corpus.turns import GARBLED, MEDIA, NO_TEXT, NOT_TEXT, PLACEHOLDER, Unreadable
 
 
 def as_meant(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """The messages of a row without what is in them by accident.
 
     Raises:
-        Unreadable: a placeholder, garbled letters or a picture is in them.
+        Unreadable: a placeholder, garbled letters, a picture or a value in a program's form is in them.
     """
     before = texts = [message.content for message in messages]
+    _check_values(texts)
     for mend in (_without_html, _without_escapes, _in_letters, _without_places):
         texts = mend(texts)
     if texts is before:
@@ -28,6 +30,48 @@ def as_meant(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     if not all(texts):
         raise Unreadable(NO_TEXT)
     return tuple(Message(message.role, text) for message, text in zip(messages, texts, strict=True))
+
+
+# -- values ----------------------------------------------------------------------------------------------------------
+
+DATA = re.compile(r"data:[\w.+/-]{0,60};base64,[A-Za-z0-9+/=]{40}")
+"""A picture, a sound or a file that is written out."""
+_VALUE = re.compile(  # as Python, NumPy and JavaScript write what is no text
+    r"b(['\"]).*\1|[\[(]\s*(['\"]).*\2,?\s*[\])]|\[?\s*\{\s*'.*\}\s*\]?|[\[({]\s*[\])}]"
+    r"|array\(.*\)|\[object \w+\]|<[\w. ]+ (?:object )?at 0x[0-9a-f]+>",
+    re.DOTALL,
+)
+_ABOUT_VALUES = re.compile(
+    r"\b(?:python|numpy|pandas|java\w*|json|code|coding|program\w*|functions?|methods?|lists?|arrays?|tuples?|sets?|"
+    r"dict\w*|strings?|bytes?|objects?|classes|variables?|print\w*|returns?|outputs?|eval\w*|regex|sql|tokens?|tags?|"
+    r"labels?|entit\w+|keywords?|extract|format\w*|parse\w*)\b|[`\[{]",
+    re.IGNORECASE,
+)
+"""Words of a question whose answer may be such a value."""
+
+
+def _check_values(texts: list[str]) -> None:
+    """Raises Unreadable where a message is a value in a program's form, or holds a file: nobody says either."""
+    if any("base64," in text and DATA.search(text) for text in texts):
+        raise Unreadable(MEDIA)
+    values = [text for text in texts if text[:1] in _BEGINS and _VALUE.fullmatch(text) and _is_value(text)]
+    if values and not any(_ABOUT_VALUES.search(text) for text in texts if text not in values):
+        raise Unreadable(NOT_TEXT)
+
+
+_BEGINS = ("b", "[", "(", "{", "a", "<")
+_PARSED = 20_000
+"""Characters that are read as Python: of more than that no words in brackets consist."""
+
+
+def _is_value(text: str) -> bool:
+    """Whether Python reads it as a value, where it is written as one; words in brackets are none."""
+    if text.startswith(("a", "<", "[object ")) or len(text) > _PARSED:
+        return True
+    try:
+        return not isinstance(ast.literal_eval(text), str)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
 
 
 def text_as_meant(text: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from training.corpus import answers
-from training.corpus.accidents import as_meant
+from training.corpus.accidents import DATA, as_meant
 from training.corpus.exports import exported, on_one_branch, with_role
 from training.corpus.marks import is_no_value, without_calls, without_end, without_marks
 from training.corpus.sample import Message, Role
@@ -54,7 +54,7 @@ _TURNS_IN_A_CELL = re.compile(r"\s*\[?\s*\{\s*([\"'])(?:role|from|speaker|conten
 _ROLE_IN_A_CELL = re.compile(r"[\"'](?:role|from|speaker)[\"']\s*:")
 _TEXTS_IN_A_CELL = re.compile(r"\s*\[\s*\"")
 _MEDIA_COLUMNS = ("image", "images", "audio", "audios", "video", "videos")
-_PLACES = re.compile(r"<(?:image|audio|video)>")
+_PLACES = re.compile(r"<(?:image|audio|video)>|" + DATA.pattern)
 
 
 def with_plain_names(row: Mapping[Any, Any]) -> dict[str, Any]:

@@ -80,10 +80,26 @@ def leaks(texts: Sequence[str]) -> bool:
     parts = [_CODE.split(text) for text in texts]
     outside = _PREFORMATTED.sub("", "\n".join(part for split in parts for part in split[::2]))
     outside = _TAG.sub(r"<\1\2>", outside)  # what its attributes say is no text
-    within = "\n".join(part for split in parts for part in split[1::2])
-    if _ENTITY.search(within) or _TAG.search(within):
+    code = [part for split in parts for part in split[1::2]]
+    if any(map(_TAG.search, code)) or not _is_escaped([part for part in code if _ENTITY.search(part)]):
         return False
     return not (ABOUT.search(outside) or _MENTIONED.search(outside))
+
+
+_OF_CODE = re.compile(r"&(?:lt|gt|amp|quot|apos|#39|#x27|#34|#60|#62);")
+_IS_OF_CODE = re.compile(r"&(?:lt|#60|gt|#62);|&amp;&amp;")
+_MARKUP = re.compile(r"```[ \t]*(?:x?html?|xml|svg|vue|jsx|tsx|php|markdown|md|text|plaintext)\b", re.IGNORECASE)
+_HEADER = re.compile(r"#include\s*<[^<>]*>")
+
+
+def _is_escaped(blocks: Sequence[str]) -> bool:
+    """Whether code with entities was escaped as a whole: each sign that can be is, and what it says is no markup."""
+    if any(not block.startswith("```") or _MARKUP.match(block) for block in blocks):
+        return False
+    code = "".join(blocks)
+    if re.search(r"[<>&]", _OF_CODE.sub("", code)) or _ANY_TAG.search(_HEADER.sub("", _decoded(code))):
+        return False
+    return not blocks or _IS_OF_CODE.search(code) is not None
 
 
 def shows_picture(text: str) -> bool:
@@ -92,9 +108,10 @@ def shows_picture(text: str) -> bool:
 
 
 def as_shown(text: str) -> str:
-    """A text as a browser shows it, its code as it is, for one that ``leaks``."""
+    """A text as a browser shows it, for one that ``leaks``; entities in its code are there only if all of it was
+    escaped."""
     parts = _CODE.split(text)
-    parts[::2] = map(_shown, parts[::2])
+    parts[::2], parts[1::2] = map(_shown, parts[::2]), map(_decoded, parts[1::2])
     return "".join(parts)
 
 

@@ -34,6 +34,21 @@ Numbered = tuple[int, Row | Unreadable]
 
 
 def _read_jsonl(path: Path) -> Iterator[Numbered]:
+    session: tuple[int, Row] | None = None
+    for number, row in _rows_by_line(path):
+        begins = isinstance(row, dict) and row.get("type") == "session" and "harness" in row
+        if session and (begins or not _goes_on(session[1], row)):
+            yield session
+            session = None
+        if begins and isinstance(row, dict):
+            session = number, {"conv": row, "messages": []}
+        elif session is None:
+            yield number, row
+    if session:
+        yield session
+
+
+def _rows_by_line(path: Path) -> Iterator[Numbered]:
     with open_text(path) as file:
         for number, line in enumerate(_lines(file), start=1):
             line = line.removeprefix("\ufeff")  # of a file that was joined to another one
@@ -41,6 +56,19 @@ def _read_jsonl(path: Path) -> Iterator[Numbered]:
                 yield number, Unreadable(TOO_LONG)
             elif line.strip():
                 yield number, _parsed(line, f"{path}: line {number}")
+
+
+def _goes_on(session: Row, row: Row | Unreadable) -> bool:
+    """Whether a line belongs to the session before it, as llama.cpp's page and the Hub's traces write one: a line for
+    itself and one for each message."""
+    if isinstance(row, Unreadable):  # a message of it that nobody can read
+        session["messages"].append(None)
+        return True
+    if not isinstance(row.get("type"), str):
+        return False
+    if row["type"] == "message":
+        session["messages"].append(row.get("message"))
+    return True
 
 
 def _lines(file: IO[str]) -> Iterator[str]:
@@ -130,6 +158,8 @@ _BETWEEN = re.compile(r"[\s,]+")
 def _inside(row: Row) -> list[Row]:
     """The rows of an object that holds a list of them under one of the usual names, or that is a table as pandas writes
     it, by columns, by numbers or as lists of cells; else the object."""
+    if isinstance(row.get("paragraphs"), list):
+        return _of_article(row)
     values = list(row.values())
     columns = all(isinstance(one, dict) and one.keys() == values[0].keys() for one in values) and values
     if is_known(with_plain_names(row)):
@@ -138,13 +168,26 @@ def _inside(row: Row) -> list[Row]:
         return [row]
     for name in ("data", "rows", "train", "examples"):
         if isinstance(row.get(name), list) and all(isinstance(item, dict) for item in row[name]):
-            return list(row[name])
+            return [inner for item in row[name] for inner in (_of_article(item) if "paragraphs" in item else [item])]
     names, cells = row.get("columns"), row.get("data")
     if isinstance(names, list) and isinstance(cells, list) and all(isinstance(one, list) for one in cells):
         return [dict(zip(map(str, names), line, strict=False)) for line in cells]
     if values and all(isinstance(one, dict) and is_known(with_plain_names(one)) for one in values):
         return values
     return [row]
+
+
+def _of_article(article: Row) -> list[Row]:
+    """The questions of an article of SQuAD's own file, each with its paragraph; an article of another form as it is."""
+    paragraphs = article["paragraphs"] if isinstance(article["paragraphs"], list) else []
+    asked = [
+        {"context": paragraph.get("context"), **question}
+        for paragraph in paragraphs
+        if isinstance(paragraph, dict) and isinstance(paragraph.get("qas"), list)
+        for question in paragraph["qas"]
+        if isinstance(question, dict)
+    ]
+    return asked or [article]
 
 
 def _read_csv(path: Path) -> Iterator[Numbered]:

@@ -216,7 +216,12 @@ def _turn(turn: Any) -> tuple[str, str]:
         return "call", ""
     if role == "assistant":
         said = without_calls(THOUGHT.sub("", _DETAILS.sub("", content)).strip())
-        calls = turn.get("tool_calls") or turn.get("function_call") or any(map(_is_call, parts or ()))
+        calls = (
+            turn.get("tool_calls")
+            or turn.get("toolCalls")
+            or turn.get("function_call")
+            or any(map(_is_call, parts or ()))
+        )
         if said is None or (not said and calls):
             return "call", ""
         content = said

@@ -47,6 +47,10 @@ MENDED = {
     "It is by Goya (_URL_0_).\n\nSource: _URL_1_": "It is by Goya.",
     "Goya -LRB- born in 1746 -RRB- did.": "Goya (born in 1746) did.",
     "So:\n```python\nCopy code\nprint(1)\n```": "So:\n```python\nprint(1)\n```",
+    "It&#39;s `x`:\n```c\n#include &lt;stdio.h&gt;\nif (a &lt; b &amp;&amp; c &gt; d) return;\n```": (
+        "It's `x`:\n```c\n#include <stdio.h>\nif (a < b && c > d) return;\n```"
+    ),
+    "So:\n```js\nf = x =&gt; &quot;y&quot;\n```": 'So:\n```js\nf = x => "y"\n```',
 }
 SAID = (
     "Write &amp; for an ampersand in HTML.",
@@ -67,6 +71,16 @@ SAID = (
     "Hello {{ name }} is a template in Jinja.",
     "what_URL_is and MY_NAME_1",
     "I [deleted] it.",
+    "So:\n```html\nx &lt; y\n```",
+    "So:\n```\n&lt;b&gt;x&lt;/b&gt;\n```",
+    "So:\n```py\ns.replace('&lt;', '<')\n```",
+    "Use `&lt;` in it, and:\n```\na &lt; b\n```",
+    "So:\n```\n&copy; 2020\n```",
+    '(laughs) "No"',
+    "[Goya] (Goya) {Goya}",
+    "('Goya')",
+    "b'Goya",
+    '["Goya" is how he signs, "Francisco" is his name]',
     "Ōide Tōkō, Kraków, Łódź, Ångström, 日本語, Привет",
 )
 LEFT = {
@@ -81,6 +95,16 @@ LEFT = {
     "voilÃ  Goya": turns.GARBLED,
     "Goya\x81": turns.GARBLED,
     '<p>See:</p><p><img src="a.png" alt="x"></p>': turns.MEDIA,
+    "![It](data:image/png;base64," + "iVBORw0KGgo" * 9 + ")": turns.MEDIA,
+    "b'Goya'": turns.NOT_TEXT,
+    "['Goya']": turns.NOT_TEXT,
+    "('Goya', 'Monet')": turns.NOT_TEXT,
+    "{'name': 'Goya'}": turns.NOT_TEXT,
+    "[{'name': 'Goya'}]": turns.NOT_TEXT,
+    "array(['Goya'], dtype=object)": turns.NOT_TEXT,
+    "[object Object]": turns.NOT_TEXT,
+    "<__main__.Painter object at 0x7f1c2b3a4d50>": turns.NOT_TEXT,
+    "[]": turns.NOT_TEXT,
 }
 
 
@@ -114,7 +138,18 @@ def test_what_nothing_says_is_counted_with_its_place(answer: str, tmp_path: Path
     assert report.first == {LEFT[answer]: f"{path}, line 2"}
 
 
+@pytest.mark.parametrize(
+    "question", ["What does print(['a']) show?", "Extract the names: Ann met Ben.", "A JSON, please"]
+)
+def test_a_value_that_was_asked_for_stays(question: str) -> None:
+    chat = (Message("user", question), Message("assistant", "['a', 'b']"))
+    assert as_meant(chat) == chat
+
+
 PARTS = (
+    '["',
+    "['a',",
+    "{'",
     "&amp;",
     "<p>",
     "<pre>",

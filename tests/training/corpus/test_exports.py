@@ -229,6 +229,64 @@ def test_what_the_model_would_not_see_is_counted(name: str, tmp_path: Path) -> N
     assert report.first == {reason: f"{path}, line 2"}
 
 
+SESSION = {"type": "session", "harness": "llama.app", "id": "k", "name": "t", "currNode": "b"}
+
+
+def said(**message: Any) -> dict[str, Any]:
+    return {"type": "message", "message": {"convId": "k", "type": "text", **message}}
+
+
+LINES = [
+    SESSION,
+    said(id="r", type="root", parent=None, role="system", content=""),
+    said(id="a", parent="r", role="user", content="Who?"),
+    said(id="c", parent="a", role="assistant", content="Monet."),
+    said(id="t", parent="a", role="assistant", content="", toolCalls=[{"function": {"name": "find"}}]),
+    said(id="u", parent="t", role="tool", content="a record"),
+    said(id="b", parent="u", role="assistant", content="Goya.", reasoningContent="hm"),
+]
+
+
+def test_sessions_of_a_message_a_line_are_chats(tmp_path: Path) -> None:
+    """As llama.cpp's page exports them; the Hub's traces name no message before another."""
+    trace = [
+        {"type": "session", "harness": "mine", "id": "z"},
+        {"type": "message", "message": {"role": "user", "content": "Who?"}},
+        {"type": "note", "text": 1},
+        {"type": "message", "message": {"role": "assistant", "content": [{"type": "text", "text": "Goya."}]}},
+    ]
+    hidden = [SESSION, said(id="a", parent=None, role="user", content=None)]
+    report = CleaningReport()
+    path = write(tmp_path / "a.jsonl", [*LINES, *trace, {"question": "Who?", "answer": "Goya."}, *hidden])
+    found = [messages(sample) for sample in stream([path], report=report)]
+    assert found == [[("user", "Who?\n\na record"), ("assistant", "Goya.")], PLAIN, PLAIN]
+    assert report.first == {turns.NO_TEXT: f"{path}, line 13"}
+    assert report.by_reason() == {turns.NO_TEXT: 1}
+
+
+def test_a_session_of_which_a_line_cannot_be_read_is_counted(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [{"question": "Who?", "answer": "Goya."}, *LINES])
+    Path(path).write_text(Path(path).read_text().replace('"Monet."', "[" * 20_000 + "]" * 20_000))
+    report = CleaningReport()
+    assert [messages(sample) for sample in stream([path], report=report)] == [PLAIN]
+    assert report.by_reason() == {turns.NOT_TEXT: 1}
+
+
+@pytest.mark.parametrize("form", ["whole", "articles"])
+def test_squad_s_own_file_is_read(form: str, tmp_path: Path) -> None:
+    asked: list[dict[str, Any]] = [
+        {"id": "1", "question": "Who painted it?", "answers": [{"text": "Goya", "answer_start": 0}]},
+        {"id": "2", "question": "Who sold it?", "is_impossible": True, "answers": []},
+    ]
+    articles = [{"title": "The Maja", "paragraphs": [{"context": "Goya painted the Maja.", "qas": asked}]}] * 2
+    path = tmp_path / "train-v2.0.json"
+    path.write_text(json.dumps({"version": "v2.0", "data": articles} if form == "whole" else articles))
+    report = CleaningReport()
+    found = [messages(sample) for sample in stream([str(path)], report=report)]
+    assert found[0] == [("user", "Goya painted the Maja.\n\nWho painted it?"), ("assistant", "Goya")]
+    assert report.by_reason()[turns.NO_ANSWER] == 2
+
+
 def test_a_tree_that_is_a_ring_ends(tmp_path: Path) -> None:
     row = chatgpt(ASKED, GOYA)
     row["mapping"]["0"]["parent"] = "1"

@@ -465,6 +465,9 @@ def test_what_was_dropped_is_told_on_the_screen_and_in_the_card(
 
 def test_the_examples_of_the_documentation_are_read(tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "data.md").read_text()
+    (session,) = re.findall(r"```jsonl\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "session.jsonl").write_text(session)
+    assert [sample.answer for sample in load([str(tmp_path / "session.jsonl")])] == ["Picasso did."]
     for ending in ("jsonl", "csv", "txt"):
         language = {"jsonl": "json", "txt": "text"}.get(ending, ending)
         (block,) = re.findall(rf"```{language}\n(.*?)```", page.partition("Two rows of each form:")[2], re.DOTALL)
