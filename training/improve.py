@@ -24,7 +24,7 @@ if __name__ == "__main__":  # run as a file: make the repository's packages impo
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     import training  # noqa: F401 - before PyTorch, whose threads it tells how to wait
 
-from training.common.checkpoint_folder import MODEL1_FOLDER, MODEL2_FOLDER, RESUME, ROOT, report_in
+from training.common.checkpoint_folder import MODEL1_FOLDER, MODEL2_FOLDER, RESUME, ROOT, check_apart, report_in
 from training.common.cli import OneLineParser, run_command
 from training.common.config import add_config, add_settings
 from training.common.files import held, place
@@ -135,6 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.out is None:
             request = _begun(request, arguments.start)
         out = request.out
+        check_apart(arguments.progress, out)
         if arguments.plan:
             print(_plan(request, progress))
             return 0

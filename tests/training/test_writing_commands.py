@@ -205,6 +205,50 @@ def test_a_progress_file_takes_no_other_files_place(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "progress.json").read_text())["stage"] == "train"
 
 
+@pytest.mark.parametrize("name", ["art_ai_best.pt", "training_report.json", "hf/a.json", "resume/run.json", MANIFEST])
+@pytest.mark.parametrize("main", [train_art_ai_model.main, train_model2_pretrained.main])
+def test_a_progress_file_takes_no_place_of_the_run_itself(
+    main: Main, name: str, tmp_path: Path, one_line: Callable[..., str]
+) -> None:
+    """It was there when the weights were to be written, after the whole training."""
+    out = tmp_path / "out"
+    line = one_line(main, "--check", "--data", "core", "--out", out, "--progress", out / "sub" / ".." / name)
+    assert "is where the training in" in line
+    assert not out.exists()
+    assert main(["--check", "--data", "core", "--out", str(out), "--progress", str(out / "progress.json")]) == 0
+
+
+def as_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "a").write_text("mine")
+
+
+def as_link(path: Path) -> None:
+    (path.parent / "mine").write_text("{}")
+    path.symlink_to("mine")
+
+
+@pytest.mark.parametrize("make", [lambda path: path.write_text('{"mine": 1}'), as_folder, as_link])
+def test_a_place_whose_list_of_files_is_another_s_is_refused_before_any_work(
+    make: Callable[[Path], None], checkpoint: Path, tmp_path: Path, one_line: Callable[..., str]
+) -> None:
+    (tmp_path / "resume").mkdir()
+    for folder in (tmp_path, tmp_path / "resume"):
+        make(folder / MANIFEST)
+    before = tree(tmp_path)
+    tmp = f"{tmp_path} holds {MANIFEST}, "
+    said = one_line(train_art_ai_model.main, "--check", "--data", "core", "--out", tmp_path, *SMALL)
+    assert tmp in said
+    assert f"{tmp_path / 'resume'} holds {MANIFEST}" in said
+    assert tmp in one_line(export.main, checkpoint, "--to", "hf", "--out", tmp_path)
+    assert tmp in one_line(export.main, checkpoint, "--to", "gguf", "--out", tmp_path / "a.gguf")
+    assert tmp in one_line(corpus.main, "build", "--data", "core", "--out", tmp_path / "c.jsonl")
+    assert tmp in one_line(compare.main, "--out", tmp_path)
+    assert tmp in one_line(evaluate.main, "--json", tmp_path / "e.json")
+    assert tree(tmp_path) == before
+    assert os.path.lexists(tmp_path / MANIFEST)
+
+
 def test_other_commands_refuse_a_place_that_is_taken(
     tmp_path: Path, one_line: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from training.common import json_text
-from training.common.files import file_sha256
+from training.common.files import MANIFEST, ForeignFileError, file_sha256
 
 Form = Literal["model1", "transformers", "gguf"]
 
@@ -77,6 +77,16 @@ def form_of(path: Path) -> Form | None:
 def in_words(names: Sequence[str]) -> str:
     """Names of weights as a message lists them."""
     return ", ".join(name if name in (PT, GGUF) else str(Path(name) / CONFIG) for name in names)
+
+
+def check_apart(progress: Path | None, out: Path) -> None:
+    """Raises ForeignFileError where a progress file would take a place that the training in ``out`` writes to."""
+    home = out.resolve()
+    if progress is None or not progress.resolve().is_relative_to(home):
+        return
+    inside = progress.resolve().relative_to(home).parts[:1]
+    if {*inside} & {*FILES, *FOLDERS, RESUME, MANIFEST}:
+        raise ForeignFileError(f"--progress {progress} is where the training in {out} writes itself; name another file")
 
 
 def home_of(path: Path) -> Path | None:

@@ -77,7 +77,8 @@ def foreign(out: Path, files: Iterable[str], folders: Mapping[str, str] = {}) ->
         files: names of files that it will write.
         folders: names of folders that it will write, each with its kind.
     """
-    found = [name for name in files if os.path.lexists(out / name) and not is_ours(out / name)]
+    found = [MANIFEST] if manifest_is_anothers(out) else []
+    found += [name for name in files if os.path.lexists(out / name) and not is_ours(out / name)]
     for name, kind in folders.items():
         folder = out / name
         if folder.is_dir():
@@ -99,6 +100,8 @@ def refusal(folder: Path, names: list[str]) -> str:
 
 def check_file(path: Path, kind: str = "") -> None:
     """Raises ForeignFileError where another's file, a folder, or a file of ours of another kind stands at ``path``."""
+    if manifest_is_anothers(path.parent):
+        raise ForeignFileError(refusal(path.parent, [MANIFEST]))
     if not os.path.lexists(path) or is_ours(path, kind):
         return
     there = _kind_of(path)
@@ -261,7 +264,8 @@ def _strangers(folder: Path, kind: str) -> list[str]:
         return []
     manifest = _read(folder)
     known = manifest["files"] if manifest["kind"] == kind else {}
-    return [name for name in _names(folder) if not _is_as_written(folder / name, known.get(name, []))]
+    taken = [MANIFEST] if manifest_is_anothers(folder) else []
+    return taken + [name for name in _names(folder) if not _is_as_written(folder / name, known.get(name, []))]
 
 
 def _is_as_written(path: Path, prints: list[str]) -> bool:
@@ -302,6 +306,14 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
     return None
 
 
+def manifest_is_anothers(folder: Path) -> bool:
+    """Whether something of somebody else's stands where we note what is ours, so that nothing can be written here."""
+    path = folder / MANIFEST
+    if path.is_symlink() or not path.is_file():
+        return os.path.lexists(path)
+    return path.stat().st_size > 0 and _manifest(folder) is None
+
+
 def _read(folder: Path) -> dict[str, Any]:
     return _manifest(folder) or OURS | {"files": {}, "kinds": {}}
 
@@ -310,7 +322,7 @@ def _read(folder: Path) -> dict[str, Any]:
 def _locked_manifest(folder: Path) -> Iterator[dict[str, Any]]:
     """The manifest to change, which no other process changes meanwhile: replaced whole when the block ends well."""
     path = folder / MANIFEST
-    if path.is_symlink():
+    if manifest_is_anothers(folder):
         raise ForeignFileError(refusal(folder, [MANIFEST]))
     handle: Handle = _lock_of_name(path) if fcntl is None else None
     lock(handle)
@@ -321,9 +333,9 @@ def _locked_manifest(folder: Path) -> Iterator[dict[str, Any]]:
             break
         os.close(handle)  # another process has replaced it
     try:
-        content = _read(folder)
-        if path.exists() and path.stat().st_size and _manifest(folder) is None:
+        if manifest_is_anothers(folder):
             raise ForeignFileError(refusal(folder, [MANIFEST]))
+        content = _read(folder)
         yield content
         with replacing(path) as file:
             file.write(json.dumps(content, indent=1) + "\n")

@@ -26,7 +26,16 @@ import numpy as np
 import torch
 
 from training.common.checkpoint_folder import FINAL, RESUME, report_in
-from training.common.files import MANIFEST, print_of, refusal, remove_file, replace, replace_text, sign
+from training.common.files import (
+    MANIFEST,
+    manifest_is_anothers,
+    print_of,
+    refusal,
+    remove_file,
+    replace,
+    replace_text,
+    sign,
+)
 from training.hardware.shards import SHARDS
 from training.reporting.verdict import is_cut_short, shortfall
 from training.settings.common import in_new_names
@@ -92,7 +101,8 @@ class TrainingStates:
 
     def problems(self, start: Start) -> list[str]:
         """What stands against starting in this way (empty when nothing does)."""
-        if strangers := [name for name in self._strangers() if name.startswith(("run.json", "step-", "new.partial"))]:
+        strangers = [name for name in self._strangers() if name.startswith(("run.json", "step-", "new.partial"))]
+        if strangers := [*([MANIFEST] if manifest_is_anothers(self.folder) else []), *strangers]:
             return [refusal(self.folder, strangers)]
         if not self.steps() or start == "restart":
             return []

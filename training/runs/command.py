@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from training.common.checkpoint_folder import CURVES, FILES, FINAL, FOLDERS, RESUME, TRAINED_ON, report_in
+from training.common.checkpoint_folder import CURVES, FILES, FINAL, FOLDERS, RESUME, TRAINED_ON, check_apart, report_in
 from training.common.cli import OneLineParser, contained, stoppable
 from training.common.config import add_config, add_settings
 from training.common.files import (
@@ -209,6 +209,7 @@ def carry_out(
         settle: chooses what a setting left open, such as a base that can be had.
     """
     out: Path = arguments.out
+    check_apart(arguments.progress, out)
     with World.join() as world, world.progress(arguments.progress) as progress:
         options = world.agree(settle(options) if world.is_first else options)
         if arguments.find_learning_rate:
