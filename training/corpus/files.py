@@ -52,11 +52,23 @@ def find_files(path: Path) -> list[Path]:
             f"{path}: is a pipe or a device, which can be read once only; write it to a file and name that"
         )
     found = sorted(
-        file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path)) and _is_data(file)
+        file for file in _below(path) if file.is_file() and not _is_hidden(file.relative_to(path)) and _is_data(file)
     )
     if not found:
         raise CorpusError(f"{path}: no data files in this folder; it needs one of {', '.join(READERS)}")
     return found
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """What lies in a folder, its subfolders and those that links lead to, each once: links may go round in a ring."""
+    seen = set[str]()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders.sort(key=lambda name: (os.path.islink(os.path.join(place, name)), name))
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(place, name) for name in names)
 
 
 def _is_hidden(file: Path) -> bool:

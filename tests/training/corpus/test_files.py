@@ -20,6 +20,7 @@ import pytest
 from training.corpus import CorpusError, Message, Sample, load, notes, sources, split_of, stream
 from training.corpus.__main__ import main
 from training.corpus.cleaning import CleaningReport
+from training.corpus.files import find_files
 
 Row = dict[str, Any]
 
@@ -235,6 +236,19 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(tmp_path: Path, name: s
     assert str(raised.value).startswith(path)
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_folder_that_a_link_leads_to_is_searched_once(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (data / "real").mkdir(parents=True)
+    for name in ("elsewhere/a.jsonl", "elsewhere/deep/b.jsonl", "data/real/c.jsonl"):
+        (tmp_path / name).write_text("{}\n")
+    for link, target in (("link", "elsewhere"), ("again", "elsewhere/deep"), ("ring", "data"), ("same", "data/real")):
+        (data / link).symlink_to(tmp_path / target)
+    found = {path.name: path.relative_to(data).as_posix() for path in find_files(data)}
+    assert len(find_files(data)) == 3
+    assert found == {"a.jsonl": "link/a.jsonl", "b.jsonl": "again/b.jsonl", "c.jsonl": "real/c.jsonl"}
 
 
 def test_names_that_mean_nothing_are_refused(tmp_path: Path) -> None:
