@@ -198,7 +198,8 @@ class TestersPage(TestersLayout):
         """Do what the browser has kept since it could not send it, or got no answer; then show where the tester is."""
         updates, done, refused = self._catch_up(as_token(token), _with_one_start(client.waiting), request)
         said = updates.get(self.status)
-        shown = merged(self._translate(), self._show(self._scene(as_token(token), client.moved)))
+        scene = self._scene(as_token(token), client.moved)
+        shown = merged(self._translate(), self._show(scene))
         if not client.fresh:  # somebody may be writing there, or have been asked whether to finish
             shown.pop(self.confirm)
             shown.pop(self.comment, None)
@@ -208,6 +209,8 @@ class TestersPage(TestersLayout):
             updates |= self._show_withdrawn()
         if said:
             updates[self.status] = said
+        elif not client.fresh and (scene.phase is Phase.GUESS or not markup.status_line(scene)):
+            updates.pop(self.status)  # what was refused a moment ago is to be read
         if client.invite:  # from the link
             updates[self.invite] = {**updates.get(self.invite, gr.update()), "value": client.invite}
         return {**updates, self.receipt: receipt(done, refused)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,6 +91,30 @@ def test_words_are_not_lost(browser: Browser, app: App, leaves: str) -> None:
             else:
                 page.close(run_before_unload=True)
             wait_until(lambda: app.rows(votes, battle) == [("Too short",)])
+
+
+def test_a_vote_that_comes_after_the_session_has_ended_is_told_and_its_words_are_kept(
+    browser: Browser, app: App
+) -> None:
+    """As of a phone that was without a network for longer than a session lasts."""
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        battle, tester = app.rows("SELECT id, tester_id FROM battles ORDER BY id DESC LIMIT 1")[0]
+        visitor.context.set_offline(True)
+        page.fill("#comment textarea", "Typed on the way")
+        page.click("#vote-left")
+        page.wait_for_selector("#unreachable")
+        with sqlite3.connect(app.database) as connection:
+            connection.execute("UPDATE testers SET last_seen_at = '2020-01-01T00:00:00.000Z' WHERE id = ?", [tester])
+        connection.close()
+        visitor.context.set_offline(False)
+        visitor.wait_for(lambda: page.evaluate(WAITING) == 0)
+        page.wait_for_timeout(4000)  # other requests that waited follow, and the page looks for more every 3 s
+        assert "This session ended after 60 minutes without activity" in visitor.status
+        assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", battle) == [(0,)]
+        assert app.rows("SELECT comment FROM remarks WHERE battle_id = ?", battle) == [("Typed on the way",)]
 
 
 def test_a_question_that_is_refused_stays_in_its_box_also_after_a_reload(browser: Browser, app: App) -> None:
