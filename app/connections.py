@@ -21,6 +21,7 @@ HEADER_SECONDS = 10.0  # until a request's headers are there, from the first con
 WRITE_SECONDS = 30.0  # a client that takes nothing of an answer for so long is gone
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 100  # lines; each is looked at again and again, and browsers behind proxies send some forty
+MAX_PIECES = 4096  # of a body: as they come in packets, or as its sender parts it, of a byte each if he likes
 MAX_AHEAD = 16  # requests sent before the answers to those before them; browsers send none
 MAX_LEFT_BYTES = 16 << 20  # of a body that was refused before it was read, and is dropped as it comes
 MAX_HALF_OPEN = 128  # of one address, without a request yet
@@ -46,10 +47,11 @@ class Door:
 
     def admit(self, connection: Any, address: str) -> bool:
         """Whether there is room for one more; an address's oldest connection without a request may make some."""
-        if address not in self.exempt and self.by_address[address] >= MAX_CONNECTIONS:
+        most, half_open = (self.most, self.most) if address in self.exempt else (MAX_CONNECTIONS, MAX_HALF_OPEN)
+        if self.by_address[address] >= most:
             return False
         waiting = self.half_open[address]
-        if len(waiting) >= MAX_HALF_OPEN or (len(self.all) >= self.most and waiting):
+        if len(waiting) >= half_open or (len(self.all) >= self.most and waiting):
             waiting.popitem(last=False)[0].close()
         if len(self.all) >= self.most:
             return False
@@ -88,6 +90,7 @@ class TimedProtocol(Protocol):
     _address = ""
     _header_bytes = 0
     _in_body = False
+    _pieces = 0
     _reading: asyncio.TimerHandle | None = None
     _writing: asyncio.TimerHandle | None = None
 
@@ -140,7 +143,14 @@ class TimedProtocol(Protocol):
         if len(self.pipeline) >= MAX_AHEAD:
             raise ValueError("too many requests ahead")
         super().on_headers_complete()  # type: ignore[misc]
-        self._in_body = True
+        self._in_body, self._pieces = True, 0
+
+    def on_body(self, body: bytes) -> None:
+        """One more piece of a body (of httptools as well): each has its cost, however little is in it."""
+        self._pieces += 1
+        if self._pieces > MAX_PIECES:
+            raise ValueError("too many pieces")
+        super().on_body(body)  # type: ignore[misc]
 
     def on_message_complete(self) -> None:
         """What follows is the next request."""

@@ -254,6 +254,8 @@ def _whole(value: Any) -> Any:
     """A value with a `?` for each half of a character, which neither the database nor an answer can hold."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):  # no page sends one, but a report in this form is read, too
+        return {_whole(name): _whole(member) for name, member in value.items()}
     return [_whole(member) for member in value] if isinstance(value, list) else value
 
 

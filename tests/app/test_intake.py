@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import subprocess
 import sys
@@ -274,7 +275,7 @@ def test_a_text_that_is_too_long_is_answered_with_a_sentence(besieged: App) -> N
 
 
 def test_half_a_character_within_a_report_breaks_nothing(besieged: App) -> None:
-    """A report is JSON in a text, in which an escape of it is unseen until it is read."""
+    """A report is JSON in a text, in which an escape of it is unseen until it is read; as an object it is read, too."""
     log = besieged.log.stat().st_size
     config = httpx.get(f"{besieged.url}/config").json()
     half = "\ud800"
@@ -283,8 +284,9 @@ def test_half_a_character_within_a_report_breaks_nothing(besieged: App) -> None:
         {"do": do, "key": f"half-{do[:4]}-{half}", "values": values} for do in ("start", "vote left", "send", half)
     ]
     facts = dict.fromkeys(("key", "consent", "moved", "time", "invite", "first", "challenge", "solution"), half)
-    for entry in config["dependencies"]:
-        data = ["x" * 32, *[half] * (len(entry["inputs"]) - 2), json.dumps({**facts, "waiting": clicks})]
+    report = {**facts, "waiting": clicks}
+    for entry, told in itertools.product(config["dependencies"], (json.dumps(report), report)):
+        data = ["x" * 32, *[half] * (len(entry["inputs"]) - 2), told]
         body = json.dumps({"data": data, "fn_index": entry["id"], "session_hash": "half"})
         own = {"Origin": besieged.url}
         answer = httpx.post(f"{besieged.url}/gradio_api/run/predict", content=body, headers=own, timeout=30)
