@@ -19,11 +19,12 @@ from training.corpus.__main__ import main as corpus
 from training.evaluate import main as evaluate
 from training.hardware.energy import country_problem, known_countries
 from training.settings.common import RENAMED, TrainingOptions
+from training.settings.improve import ImproveOptions
 from training.settings.model1 import Model1Options
 from training.settings.model2 import Model2Options
 from training.train_art_ai_model import main as train_model1
 
-KINDS: tuple[type[TrainingOptions], ...] = (TrainingOptions, Model1Options, Model2Options)
+KINDS: tuple[type[Any], ...] = (TrainingOptions, Model1Options, Model2Options, ImproveOptions)
 
 
 def numbers(cls: type) -> Iterator[tuple[str, type]]:
@@ -50,7 +51,7 @@ def edges(allowed: Range, kind: type) -> tuple[list[Any], list[Any]]:
 
 
 @pytest.mark.parametrize("cls", KINDS)
-def test_every_number_has_a_range_and_holds_at_its_edges(cls: type[TrainingOptions]) -> None:
+def test_every_number_has_a_range_and_holds_at_its_edges(cls: type[Any]) -> None:
     ranges = ranges_of(cls)
     assert {name for name, _ in numbers(cls)} == set(ranges)
     for name, kind in numbers(cls):
@@ -66,9 +67,7 @@ def test_every_number_has_a_range_and_holds_at_its_edges(cls: type[TrainingOptio
 @pytest.mark.parametrize("cls", KINDS)
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
-def test_whatever_is_set_is_in_its_range_or_refused_with_all_the_others(
-    cls: type[TrainingOptions], data: st.DataObject
-) -> None:
+def test_whatever_is_set_is_in_its_range_or_refused_with_all_the_others(cls: type[Any], data: st.DataObject) -> None:
     ranges = ranges_of(cls)
     values = {
         name: data.draw(st.integers(-(2**70), 2**70) if kind is int else st.floats(), label=name)
