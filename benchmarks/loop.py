@@ -410,7 +410,10 @@ def main() -> int:
     work = Path(arguments.work or tempfile.mkdtemp(prefix="loop-"))
     work.mkdir(parents=True, exist_ok=True)
     results = statistics_alone(work, size, arguments.seed)
-    results["circles"] = [circle for file in arguments.also for circle in json.loads(file.read_text())["circles"]]
+    results["circles"] = []
+    for circle in (circle for file in arguments.also for circle in json.loads(file.read_text())["circles"]):
+        if circle not in results["circles"]:  # a file has what was shown beside its own, too
+            results["circles"].append(circle)
     checkpoints = {"model1": arguments.model1, "model2": arguments.model2}
     more = ("--method", arguments.method, *(part for setting in arguments.set for part in ("--set", setting)))
     for role in arguments.model:
