@@ -6,9 +6,8 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar
-
-from diptych import nearest
 
 MAX_PROBLEMS = 10  # told at once
 # As NUL, at which SQLite and a command line end a text, and what forges lines on a terminal.
@@ -134,7 +133,8 @@ class Reader:
         """Tell what is left; ``tables`` are settings that were taken by others."""
         otherwise, known = "remove it or correct its spelling", [*self._known, *tables]
         for number, name in enumerate(sorted(self.left)):
-            remedy = nearest(name, known, otherwise) if number < MAX_PROBLEMS and len(name) <= 60 else otherwise
+            near = get_close_matches(name, known) if number < MAX_PROBLEMS and len(name) <= 60 else []
+            remedy = f"did you mean {', '.join(near)}?" if near else otherwise
             self.problems.append(f"{named(name)} is not a setting; {remedy}")
 
 

@@ -159,8 +159,17 @@ def test_every_family_is_the_same_in_llama_cpp(family: str, texts: list[str], tm
         assert llama.tokenise(text) == base.encode_batch([text])[0], text
     for question in QUESTIONS:
         prompt = chat_ids(base.tokenizer, llama, question)
-        assert llama.greedy(prompt, 50) == greedy(base.model, base.tokenizer, question)
+        answer = llama.greedy(prompt, 50)
+        assert is_greedy(base.model, prompt, answer + [base.tokenizer.eos_token_id] * (len(answer) < 50))
     llama.close()
+
+
+def is_greedy(model: Any, prompt: list[int], answer: list[int]) -> bool:
+    """Whether each token is the likeliest, or as good as: ggml reads GELU from a table of 16 bits (seen: 0.0012)."""
+    with torch.inference_mode():
+        logits = model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
+    chosen = logits.gather(1, torch.tensor(answer)[:, None])[:, 0]
+    return bool((logits.max(1).values - chosen).max() < 0.003 * logits.std())
 
 
 def chat_ids(tokenizer: Any, llama: LlamaCpp, question: str) -> list[int]:
@@ -168,14 +177,6 @@ def chat_ids(tokenizer: Any, llama: LlamaCpp, question: str) -> list[int]:
     ids = tokenizer.apply_chat_template(as_chat(question), add_generation_prompt=True, return_dict=False)
     assert llama.tokenise(llama.chat_prompt(as_chat(question)), special=True) == ids
     return list(ids)
-
-
-def greedy(model: Any, tokenizer: Any, question: str) -> list[int]:
-    ids = tokenizer.apply_chat_template(as_chat(question), add_generation_prompt=True, return_tensors="pt")
-    with torch.inference_mode():
-        output = model.generate(**ids, max_new_tokens=50, do_sample=False)
-    answer = output[0, ids["input_ids"].shape[1] :].tolist()
-    return answer[:-1] if answer[-1] == tokenizer.eos_token_id else answer
 
 
 def test_smaller_numbers_are_stored_where_they_fit(tokenizer: Tokenizer, tmp_path: Path) -> None:
