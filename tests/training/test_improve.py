@@ -245,9 +245,13 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
 
 def test_what_lost_too_much_is_refused_and_kept_apart(model2: Path, tmp_path: Path, capsys: Any) -> None:
     votes = write_preferences(tmp_path / "p.jsonl", "model2", file_sha256(model2 / GGUF))
+    header, *rows = map(json.loads, votes.read_text().splitlines())
+    for n, row in enumerate(rows):  # what the held-out text is like is what nobody wants
+        row |= {"chosen": "zzzz zzzz", "rejected": f"Artist {n} painted work {n * 7}."}
+    votes.write_text("".join(json.dumps(row) + "\n" for row in (header, *rows)))
     out = tmp_path / "worse"
     arguments = ["--model", "model2", "--preferences", str(votes), "--checkpoint", str(model2), "--out", str(out)]
-    assert main([*arguments, *quick("learning_rate=1", "max_bits_rise=0", "max_steps=8")]) == 3
+    assert main([*arguments, *quick("learning_rate=0.05", "max_bits_rise=0", "max_steps=8")]) == 3
     said = capsys.readouterr().out
     assert "refused: held-out text takes" in said
     report = json.loads((out / "refused" / "training_report.json").read_text())
