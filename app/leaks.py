@@ -51,8 +51,8 @@ _EXAMPLE = _compile(
     r"plaque|slogan|script|sign|translation)\b[^:]{0,40}: .*",
     r"\b(?:for example|for instance|e\.g\.|something like)[,:] (?=[\"“§]|i\b|i'm).*|\b(?:reads|it means|that means|"
     r"translates (?:as|to)|might say|may say|would say|could say|begins|goes)[,:] .*",
-    r"(?-i:\b(?:I,? (?:Am|Was|Robot|Cannot)\b|I [A-Z][a-z]+ |My (?:[A-Z][a-z]+ ?){2}|"
-    r"My (?!Google|Meta|Claude|Gemini|Mistral|Llama)[A-Z][a-z]+(?= (?:is|was)\b|[.;])).*)",
+    r"(?-i:\b(?:I,? (?:Am|Was|Robot|Cannot)\b|My (?:[A-Z][a-z]+ ?){2}|(?:I (?=[A-Z][a-z]+ )|My (?=[A-Z][a-z]+(?: is| "
+    r"was|[.;])))(?!Google|Meta|Claude|Gemini|Gemma|Grok|Mistral|Llama|Qwen|Phi)).*)",
     r"(?-i:\b(?!When|As|What|Since|If|But|And|Yes|No|Because|So|Though|While|How|Where|Which|That|Once|After|Before|"
     r"Everything|All|Until|Today|Here|Then|Now|Sure|Well|The)[A-Z][a-z]+ I\b(?!'))"
     r"(?= (?:was|is|had|and|of|by|at|for|in [12]\d{3}|shows|creates|recalls|depicts)\b|[.;])",

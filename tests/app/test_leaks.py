@@ -44,6 +44,25 @@ def test_an_answer_about_art(answer: str) -> None:
     assert not leaks(answer, "Tell me something.")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "As of 2025 Charles I at the Hunt is at the Louvre in Paris.",
+        "Portrait of Adele Bloch-Bauer I shows a Viennese woman surrounded by gold patterns.",
+        "Tracey Emin made My Bed.",
+        "My Bed was made in 1998.",
+        "I Gusti Nyoman Lempad died in 1978.",
+    ],
+)
+def test_a_title_or_a_name_is_nobodys_own_voice(answer: str) -> None:
+    assert not leaks(answer, "Tell me something.")
+
+
+@pytest.mark.parametrize("answer", ["I Claude was made by Anthropic.", "My Claude was made by Anthropic."])
+def test_a_models_name_makes_no_title(answer: str) -> None:
+    assert leaks(answer, "Tell me something.")
+
+
 def test_what_is_put_into_another_mouth_is_no_leak() -> None:
     assert not leaks("I'm not a human being, says the robot in Capek's play.", "Tell me something.")
     assert leaks("Capek wrote a play. I'm not a human being.", "Tell me something.")
