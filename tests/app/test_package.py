@@ -106,16 +106,30 @@ def test_a_wheel_holds_every_file_of_the_packages_and_no_votes(wheel: Path) -> N
 
 def with_what_they_need(requirements: list[str]) -> set[str]:
     """Names of the packages that pip installs for these: what Gradio needs, say, is there too."""
-    found: set[str] = set()
-    waiting = [Requirement(line) for line in requirements]
+    seen: set[tuple[str, str]] = set()
+    waiting = [(Requirement(line), "") for line in requirements]
     while waiting:
-        requirement = waiting.pop()
-        name = canonicalize_name(requirement.name)
-        if name in found or not (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+        requirement, extra = waiting.pop()
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
             continue
-        found.add(name)
-        waiting += map(Requirement, metadata.requires(name) or ())
-    return found
+        name = canonicalize_name(requirement.name)
+        for wanted in {"", *requirement.extras}:
+            if (name, wanted) not in seen:
+                seen.add((name, wanted))
+                waiting += [(Requirement(line), wanted) for line in metadata.requires(name) or ()]
+    return {name for name, _ in seen}
+
+
+def megabytes(packages: set[str]) -> float:
+    """What these fill on the disk, compiled modules included, as they lie in this Python."""
+    files = {Path(str(file.locate())) for name in packages for file in metadata.distribution(name).files or ()}
+    return sum(path.stat().st_size for path in files if path.is_file()) / 1e6
+
+
+def test_the_app_alone_takes_no_more_than_800_mb() -> None:
+    packages = with_what_they_need([*PROJECT["dependencies"], *EXTRAS["app"]])
+    assert 400 < megabytes(packages) <= 800
+    assert megabytes({*packages, "torch"}) > 800, "what is to be kept out would be seen"
 
 
 def lacking_with(*extras: str) -> set[str]:
