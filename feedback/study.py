@@ -20,6 +20,7 @@ from .study_rules import (
     Reader,
     Rule,
     flag,
+    in_own_words,
     is_id,
     is_text,
     is_texts,
@@ -210,7 +211,7 @@ class Study:
         except RecursionError:
             raise StudyError(f"{source}: has lists or tables within each other too deeply; remove them") from None
         except ValueError as error:  # TOMLDecodeError, and a number of thousands of digits
-            raise StudyError(f"{source}: is not valid TOML: {error}; correct that line") from None
+            raise StudyError(f"{source}: is not valid TOML: {in_own_words(error, text)}; correct that line") from None
         return cls.from_document(document, source)
 
     @classmethod

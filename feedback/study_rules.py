@@ -15,6 +15,14 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x80-\x9f]")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
 
+def in_own_words(error: ValueError, text: str) -> str:
+    """What is wrong with a TOML file; of a key that is there twice its name too, where the line begins with it."""
+    found = re.search(r"(?:overwrite|declare|mutate|redefine).*at line (\d+)", str(error))
+    line = text.split("\n")[int(found[1]) - 1] if found else ""
+    key = line.partition("=")[0].strip()
+    return f"{key[:60]} is there twice: {error}" if key else str(error)
+
+
 class _WithId(Protocol):
     @property
     def id(self) -> str: ...

@@ -109,6 +109,8 @@ def test_all_problems_come_at_once() -> None:
     [
         (None, "cannot be read"),
         (b"name = ", "not valid TOML"),
+        (b"name = 'a'\nrounds = 5\nrounds = 6\n", "rounds is there twice.*line 3"),
+        (b"[consent]\n[consent]\n", "consent. is there twice.*line 2"),
         (b"name = " + b"[" * 100_000, "too deeply"),
         (b"name = " + b"{a = " * 100_000, "too deeply"),
         (b"name = '\xff'", "not UTF-8"),

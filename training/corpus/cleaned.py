@@ -18,9 +18,9 @@ from numpy.typing import DTypeLike
 from training.common.workers import Workers
 from training.corpus.cleaning import REASONS, CleaningReport, clean, from_files
 from training.corpus.duplicates import DuplicateSearch, Fingerprints, fingerprint
-from training.corpus.forms import normalised_question
 from training.corpus.sample import CorpusError, Sample, digest
 from training.corpus.split import SPLITS, Split, split_of
+from training.corpus.turns import normalised_question
 
 BATCH, BATCH_CHARACTERS = 4096, 1_500_000
 """Samples that one process cleans at a time: so many, or as many as first reach so many characters. Samples of some

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from training.corpus.cleaning import CleaningReport
-from training.corpus.forms import COLUMNS, is_known, messages_of, normalised_question, with_plain_names
+from training.corpus.forms import COLUMNS, is_header, is_known, messages_of, there_twice, with_plain_names
 from training.corpus.readers import (
     FORMATS,
     READERS,
@@ -30,7 +30,7 @@ from training.corpus.readers import (
     uncompressed_name,
 )
 from training.corpus.sample import CorpusError, Message, Sample, digest, sample_id
-from training.corpus.turns import NO_ANSWER, UNKNOWN_ROLE, Unreadable, text_of
+from training.corpus.turns import HEADER, KEY_TWICE, NO_ANSWER, UNKNOWN_ROLE, Unreadable, normalised_question, text_of
 
 __all__ = ["FORMATS", "find_files", "iter_samples", "pick_samples", "source_name"]
 
@@ -180,8 +180,12 @@ def _sample_of(row: Row | Unreadable, source: str, columns: set[str]) -> Sample:
     """The sample of a row, whose names ``columns`` collects. Raises Unreadable."""
     if isinstance(row, Unreadable):
         raise row
+    if there_twice(row):
+        raise Unreadable(KEY_TWICE)
     row = with_plain_names(row)
     columns.update(row)
+    if is_header(row):
+        raise Unreadable(HEADER)
     own_id = _label(row, "id")
     if row.get("fact") and row.get("messages"):  # a line that build wrote stays what it was
         messages = _built(row["messages"])

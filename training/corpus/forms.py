@@ -7,7 +7,7 @@ Read are the forms of this project, of TRL, Axolotl and Open WebUI, and of the d
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +18,7 @@ from training.corpus.marks import is_no_value, without_calls, without_end, witho
 from training.corpus.sample import Message, Role
 from training.corpus.turns import (
     ALONE,
+    ECHO,
     MEDIA,
     NO_ANSWER,
     NO_COLUMNS,
@@ -35,6 +36,7 @@ from training.corpus.turns import (
     is_given,
     number_of,
     parsed,
+    repeats,
     role_of,
     text_of,
     turns_of,
@@ -61,8 +63,24 @@ def with_plain_names(row: Mapping[Any, Any]) -> dict[str, Any]:
     """The row under lower-case names without blanks around them: ``Question`` is ``question``."""
     plain: dict[str, Any] = {}
     for name, value in row.items():
-        plain.setdefault(str(name).strip(" \t\r\n\ufeff").lower(), value)
+        plain.setdefault(_plain(name), value)
     return plain
+
+
+def _plain(name: Any) -> str:
+    return str(name).strip(" \t\r\n\ufeff").lower()
+
+
+def there_twice(names: Iterable[Any]) -> dict[str, int]:
+    """How often columns that may be read are there, whatever their case, which are there twice: one would be lost."""
+    counts = Counter(map(_plain, names))
+    return {name: count for name, count in counts.items() if count > 1 and is_known([name])}
+
+
+def is_header(row: Mapping[str, Any]) -> bool:
+    """Whether the values of a row are the names of their columns, as where tables were joined."""
+    given = {name: value for name, value in row.items() if is_given(value)}
+    return is_known(given) and all(isinstance(value, str) and _plain(value) == name for name, value in given.items())
 
 
 def messages_of(row: Row, system: bool = True) -> tuple[Message, ...]:
@@ -282,22 +300,25 @@ def _pair(row: Row, system: bool) -> tuple[Message, ...] | None:
         before_it = [{"role": "system", "content": given}, *_as_turns(turns[0] or row[asked])]
         return _asked_and_answered(before_it, said, system)
     answer, question = without_calls(THOUGHT.sub("", text_of(said)).strip()), text_of(row[asked])
-    if not answer or not question or is_no_value(answer):
-        raise Unreadable(NO_ANSWER if question else NO_QUESTION)
+    if not question or is_no_value(question):
+        raise Unreadable(NO_QUESTION)
+    if not answer or is_no_value(answer, f"{question} {row.get('choices') or row.get('options') or ''}"):
+        raise Unreadable(NO_ANSWER)
     question, answer = _without_labels(question, answer)
+    if repeats(question, answer):
+        raise Unreadable(ECHO)
     before: list[Message] = []
     if asked == "instruction":  # Alpaca's input and Dolly's context belong to what is asked
         more = [text_of(row.get(name)) for name in ("input", "context")]
-        more = ["" if is_no_value(text) else text for text in more]
-        question = "\n\n".join([question, *filter(None, more)])
+        question = "\n\n".join([question, *(text for text in more if text and not is_no_value(text, question))])
     elif text_of(row.get("topic")).partition("/")[0] == "conversation":
         before += _context_messages(text_of(row.get("context")))
     else:  # what is asked about, as in SQuAD
-        about = next((row[name] for name in answers.PASSAGES if is_given(row.get(name))), None)
-        question = "\n\n".join(filter(None, (text_of(about), question)))
+        about = text_of(next((row[name] for name in answers.PASSAGES if is_given(row.get(name))), None))
+        question = "\n\n".join(filter(None, ("" if is_no_value(about) else about, question)))
     before = [*_history(row.get("history")), *before]
     chat = [*before, Message("user", question), Message("assistant", answer)]
-    if system and (above := text_of(given)):
+    if system and (above := text_of(given)) and not is_no_value(above):
         chat[0] = Message("user", f"{above}\n\n{chat[0].content}")
     return tuple(chat)
 
@@ -347,9 +368,3 @@ def _prose(row: Row, system: bool) -> tuple[Message, ...] | None:
         raise Unreadable(ALONE)
     turns = _chat_in(text) or written(text, named=True)
     return turns_of(turns, system) if turns else (Message("text", text),)
-
-
-def normalised_question(question: str) -> str:
-    """A question without case, marks and forms of letters: "WHO painted  it" is "Who painted it?"."""
-    words = re.findall(r"\w+", unicodedata.normalize("NFKC", question).casefold())
-    return " ".join(words) or " ".join(question.split())

@@ -22,7 +22,31 @@ _CITED = re.compile(
     r"| ?\[citation needed\]"
 )
 _WIKITEXT = re.compile(r" @([-,.])@ ")
-_NO_INPUT = re.compile(r"<?\s*(?:no[ _-]?(?:in|out)put|n/a)\s*>?\.?", re.IGNORECASE)
+_NO_INPUT = re.compile(
+    r"<?\s*(?:no[ _-]?(?:in|out)put|n/a)\s*>?\.?|[<(\[]\s*(?:blank|empty|null|no (?:answer|response|text))\s*[>)\]]",
+    re.IGNORECASE,
+)
+MISSING = frozenset(("nan", "NaN", "-nan", "-NaN", "null", "NULL", "<NA>", "#N/A", "#NA", "\\N"))
+"""What pandas and databases write where there is no value; in a table never a word of anybody's."""
+_MAYBE_MISSING = MISSING | {
+    *("None", "NA", "NaT", "undefined", "inf", "-inf", "TBD", "TODO"),
+    *("#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"),
+}
+_ABOUT_MISSING = re.compile(
+    r"\b(?:which of|how (?:many|much)|any\w*|none|nothing|options?|choose|choices|null|nan|missing|python|pandas|numpy|"
+    r"java\w*|json|sql|code|program\w*|functions?|variables?|returns?|outputs?|prints?|evaluates?|excel|spreadsheets?|"
+    r"formulas?|cells?|abbreviat\w*|acronyms?|initials|symbols?|stands? for|short for|infinit\w*|limits?|"
+    r"undefined|zero|divid\w+|slope|tan|log\w*)\b|/ ?0\b"
+    r"|\bor (?:none|not)\b|\bNone\b",
+    re.IGNORECASE,
+)
+"""Words of a question to which one of these may be the answer."""
+_SPEAKER = "system|user|human|assistant|bot|chatbot|ai|gpt|model|question|answer|response|instruction|output"
+_LABEL_ALONE = re.compile(
+    rf"(?:#{{1,6}} ?|\*\*|<)?(?:{_SPEAKER})(?:\*\*|>)?:(?:\*\*)?|#{{1,6}} ?(?:{_SPEAKER})"
+    rf"|<\|(?:im_start\|>|start_header_id\|>)?(?:{_SPEAKER})(?:\|>|<\|end_header_id\|>)?",
+    re.IGNORECASE,
+)
 
 _CALL_BLOCK = re.compile(r"<tool_call>.*?(?:</tool_call>|\Z)", re.DOTALL)
 _CALL = re.compile(r"(?:<functioncall>|<\|python_tag\|>|<function=)")
@@ -61,9 +85,14 @@ def without_end(text: str) -> str:
     return text[:end]
 
 
-def is_no_value(text: str) -> bool:
-    """Whether a cell says that there is nothing in it: Alpaca's ``<noinput>``, ``Noinput``, ``<nooutput>``."""
-    return _NO_INPUT.fullmatch(text) is not None
+def is_no_value(text: str, asked: str = "") -> bool:
+    """Whether a text says that there is nothing: Alpaca's ``<noinput>``, ``nan``, ``None`` or ``#REF!`` of an export, a
+    speaker's name and no words. ``asked`` is what the text answers: ``None`` of which of these is an answer."""
+    if len(text) > 40:
+        return False
+    if text in _MAYBE_MISSING:
+        return _ABOUT_MISSING.search(asked) is None
+    return _NO_INPUT.fullmatch(text) is not None or _LABEL_ALONE.fullmatch(text) is not None
 
 
 def without_calls(answer: str) -> str | None:

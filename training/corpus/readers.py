@@ -10,7 +10,6 @@ import io
 import json
 import lzma
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from itertools import chain
@@ -19,10 +18,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from training.corpus.forms import is_known, with_plain_names
+from training.corpus.forms import is_known, there_twice, with_plain_names
+from training.corpus.marks import MISSING
 from training.corpus.prose import paragraphs, pieces
 from training.corpus.sample import CorpusError
-from training.corpus.turns import CELLS, NESTED, TOO_LONG, Unreadable
+from training.corpus.turns import CELLS, KEY_TWICE, NESTED, TOO_LONG, Unreadable
 from training.corpus.written import rounds
 
 Row = dict[str, Any]
@@ -80,14 +80,35 @@ def _lines(file: IO[str]) -> Iterator[str]:
 
 
 class _Decoder(json.JSONDecoder):
-    """Reads numbers as they are written: Python's own have at most 4,300 digits, and 3.10 would become 3.1."""
+    """Reads numbers as they are written, Python's own have at most 4,300 digits, and 3.10 would become 3.1; and
+    remembers where a key is there twice."""
 
     def __init__(self) -> None:
-        super().__init__(parse_int=_whole_number, parse_float=Decimal)
+        super().__init__(parse_int=_whole_number, parse_float=Decimal, object_pairs_hook=_object)
 
 
 def _whole_number(digits: str) -> int | Decimal:
     return int(digits) if len(digits) < 4000 else Decimal(digits)
+
+
+class _Twice(dict[str, Any]):
+    """An object in which a key is there twice: one of its values is lost."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Row:
+    row = dict(pairs)
+    return row if len(row) == len(pairs) else _Twice(row)
+
+
+def _unless_twice(row: Row) -> Row | Unreadable:
+    """A row, unless it or an object in it has a key twice."""
+    within: list[Any] = [row]
+    while within:
+        one = within.pop()
+        if isinstance(one, _Twice):
+            return Unreadable(KEY_TWICE)
+        within += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+    return row
 
 
 _DECODER = _Decoder()
@@ -105,7 +126,7 @@ def _parsed(text: str, place: str) -> Row | Unreadable:
         return Unreadable(NESTED)
     if not isinstance(row, dict):
         raise CorpusError(f"{place} is not an object; write one object a line")
-    return row
+    return _unless_twice(row)
 
 
 def _read_json(path: Path) -> Iterator[Numbered]:
@@ -114,7 +135,8 @@ def _read_json(path: Path) -> Iterator[Numbered]:
         for number, row in _values(file, path):
             if not isinstance(row, dict):
                 raise CorpusError(f"{path}: line {number} is not an object; write a list of objects")
-            yield from ((number, inner) for inner in _inside(row))
+            rows = [row] if isinstance(row, _Twice) else _inside(row)
+            yield from ((number, _unless_twice(inner)) for inner in rows)
 
 
 def _values(file: IO[str], path: Path) -> Iterator[tuple[int, Any]]:
@@ -222,8 +244,6 @@ def _header(lines: IO[str]) -> tuple[int, str, str]:
 
 _SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"')
-# What pandas and databases write where there is no value; words that may be an answer, as None and NA, are none of it.
-MISSING = frozenset(("nan", "NaN", "-nan", "-NaN", "null", "NULL", "<NA>", "#N/A", "#NA", "\\N"))
 
 
 def _cell(value: Any) -> Any:
@@ -232,9 +252,9 @@ def _cell(value: Any) -> Any:
 
 def _check_names(names: Iterable[str], path: Path) -> None:
     """Raises CorpusError where a column that may be read is there twice: one of them would be lost."""
-    counts = Counter(name.strip().lower() for name in names)
-    if twice := sorted(name for name, count in counts.items() if count > 1 and is_known([name])):
-        raise CorpusError(f"{path}: has the column {twice[0]} {counts[twice[0]]} times; rename all but one")
+    if twice := there_twice(names):
+        name = min(twice)
+        raise CorpusError(f"{path}: has the column {name} {twice[name]} times; rename all but one")
 
 
 def _read_parquet(path: Path) -> Iterator[Numbered]:

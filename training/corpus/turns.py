@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
-from training.corpus.marks import without_calls
+from training.common import json_text
+from training.corpus.marks import is_no_value, without_calls
 from training.corpus.sample import Message, Role
 
 
@@ -39,10 +41,14 @@ NO_NUMBER = "a year or a rank that is no number"
 NO_JSON = "not JSON"
 GARBLED = "garbled letters"
 PLACEHOLDER = "a placeholder for words that were taken out"
+KEY_TWICE = "key twice"
+HEADER = "names of columns in place of values"
+ECHO = "an answer that repeats its question"
 
 REASONS = (
     NO_COLUMNS, NO_ANSWER, NO_QUESTION, NO_TEXT, NOT_TEXT, MEDIA, UNKNOWN_ROLE, RATED_BAD, NO_WINNER, SURROGATE, BYTES,
     NESTED, CELLS, NOT_LEARNED, TOO_LONG, TEMPLATE, ALONE, NO_NUMBER, NO_JSON, GARBLED, PLACEHOLDER,
+    KEY_TWICE, HEADER, ECHO,
 )  # fmt: skip
 """Why rows are not read."""
 
@@ -111,10 +117,12 @@ def parsed(cell: str, otherwise: str = NOT_TEXT) -> Any:
     """The JSON of a cell, or of a file.
 
     Raises:
-        Unreadable: it is none, for the reason ``otherwise``, or nested too deep.
+        Unreadable: it is none, for the reason ``otherwise``, is nested too deep or has a key twice.
     """
     try:
-        return json.loads(cell)
+        return json.loads(cell, object_pairs_hook=json_text.once)
+    except json_text.KeyTwiceError as error:
+        raise Unreadable(KEY_TWICE) from error
     except ValueError as error:
         raise Unreadable(otherwise) from error
     except RecursionError as error:
@@ -155,23 +163,28 @@ def turns_of(turns: Iterable[Any], system: bool = True) -> tuple[Message, ...]:
     ends with the assistant.
 
     Raises:
-        Unreadable: a turn that cannot be read, or no answer to any question.
+        Unreadable: a turn that cannot be read, no answer to any question, or one that repeats it.
     """
     chat: list[Message] = []
     learned: list[bool] = []
-    waiting = ""  # of the system, for the user's next turn
+    waiting = asked = ""  # of the system, for the user's next turn; and what the user said in the last one
     for turn in turns:
         role, content = _turn(turn)
         if role == "text":
             return (Message("text", content),)
         if role == "system":
-            waiting = "" if not system else "\n\n".join(filter(None, (waiting, content)))
+            waiting = "" if not system or is_no_value(content) else "\n\n".join(filter(None, (waiting, content)))
+        elif role in ("user", "assistant") and is_no_value(content, chat[-1].content if chat else ""):
+            raise Unreadable(NO_TEXT)
         elif role == "user":
+            asked = content
             _say(chat, "user", "\n\n".join(filter(None, (waiting, content))))
             waiting = ""
-        elif role == "tool" and chat:
+        elif role == "tool" and chat and content:  # a tool may be there for what it does
             _say(chat, "user", content)
         elif role == "assistant" and chat:  # a greeting before any question answers nothing
+            if repeats(asked, content):
+                raise Unreadable(ECHO)
             _say(chat, "assistant", content)
             learned.append(is_learned(turn))
     while chat and chat[-1].role == "user":
@@ -183,10 +196,32 @@ def turns_of(turns: Iterable[Any], system: bool = True) -> tuple[Message, ...]:
     return tuple(chat)
 
 
+def normalised_question(question: str) -> str:
+    """A question without case, marks and forms of letters: "WHO painted  it" is "Who painted it?"."""
+    words = re.findall(r"\w+", unicodedata.normalize("NFKC", question).casefold())
+    return " ".join(words) or " ".join(question.split())
+
+
+def repeats(question: str, answer: str) -> bool:
+    """Whether an answer says its question again and nothing else; one greeting answers another."""
+    if len(answer) > 2 * len(question) + 20:
+        return False
+    words = normalised_question(question)
+    return words == normalised_question(answer) and not _GREETING.match(words)
+
+
+_GREETING = re.compile(
+    r"(?:hello|hi|hey|good|bye|goodbye|see you|thanks?|cheers|happy|merry|nice|have|take care|welcome|congrat\w+|"
+    r"ok|okay|yes|yeah|no|haha|same|me too|you too)\b"
+)
+
+
 def is_learned(turn: Mapping[str, Any]) -> bool:
-    """Whether a turn is to be learned: OpenAI's ``weight`` and Axolotl's ``train`` and ``training`` say when not."""
-    marks = (turn.get("weight"), turn.get("train"), turn.get("training"))
-    return not any(mark is not None and str(mark).lower() in ("0", "0.0", "false") for mark in marks)
+    """Whether a turn is to be learned: OpenAI's ``weight``, Axolotl's ``train`` and ``training``, ms-swift's ``loss``
+    and torchtune's ``masked`` say when not."""
+    marks = [turn.get(name) for name in ("weight", "train", "training", "loss")]
+    unlearned = any(mark is not None and str(mark).lower() in ("0", "0.0", "false") for mark in marks)
+    return not unlearned and turn.get("masked") is not True
 
 
 def _say(chat: list[Message], role: Role, content: str) -> None:
@@ -225,7 +260,7 @@ def _turn(turn: Any) -> tuple[str, str]:
         if said is None or (not said and calls):
             return "call", ""
         content = said
-    if not content and role not in ("call", "system"):
+    if not content and role not in ("call", "system", "tool"):
         raise Unreadable(NO_TEXT)
     return role, content
 

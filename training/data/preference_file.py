@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from training.common import json_text
+
 KIND, VERSION = "diptych-preferences", 1
 MODELS = ("model1", "model2")
 SPLITS = ("train", "held_out")
@@ -132,9 +134,11 @@ def read_preferences(path: Path) -> Preferences:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=json_text.once)
             if not isinstance(row, dict):
                 raise ValueError
+        except json_text.KeyTwiceError as error:
+            raise PreferencesError(f"{path}, line {number}: {error}") from None
         except (ValueError, RecursionError):
             raise PreferencesError(f"{path}, line {number}: is no JSON object; {REMEDY}") from None
         if not rows and (row.get("kind"), row.get("version")) != (KIND, VERSION):

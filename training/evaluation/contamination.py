@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from training.corpus import stream
-from training.corpus.forms import normalised_question as normalised
 from training.corpus.sample import Sample, digest
+from training.corpus.turns import normalised_question as normalised
 from training.data.dataset import split_samples, spread_over_facts
 from training.evaluation.items import SEEN, UNSEEN, Benchmark, Item
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from training.common import json_text
 from training.corpus import core, embedded, split_of
 from training.corpus.sample import Sample, digest
 from training.data.prompts import encodable
@@ -181,10 +182,10 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=json_text.once)
         except json.JSONDecodeError as error:
             raise BenchmarkError(f"{path}, line {number}: not JSON ({error.msg}); write {FORM}") from error
-        except (ValueError, RecursionError) as error:  # a number of too many digits, or brackets too deep
+        except (ValueError, RecursionError) as error:  # a key twice, a number of too many digits, brackets too deep
             raise BenchmarkError(f"{path}, line {number}: cannot be read ({error}); write {FORM}") from error
         if not isinstance(row, dict):
             raise BenchmarkError(f"{path}, line {number}: not an object; write {FORM}")

@@ -227,6 +227,35 @@ READ: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     ),
     "guanaco in a text": ({"text": "### Human: Who was it?### Assistant: Goya.### Human: And"}, PLAIN),
     "an address beside a question": ({"question": "Who was it?", "answer": "Goya.", "image": "http://a/b.jpg"}, PLAIN),
+    "None as an answer": (
+        {"question": "Which of these did Goya paint?", "answer": "None"},
+        [("user", "Which of these did Goya paint?"), ("assistant", "None")],
+    ),
+    "None among choices": (
+        {"question": "Who?", "choices": ["Monet", "None"], "answer": 1},
+        [("user", "Who?"), ("assistant", "None")],
+    ),
+    "nan in place of an input": ({"instruction": "Who was it?", "input": "nan", "output": "Goya."}, PLAIN),
+    "nan in place of a passage": ({"question": "Who was it?", "context": "None", "answer": "Goya."}, PLAIN),
+    "nan in place of a system's words": (
+        {"messages": [{"role": "system", "content": "null"}, USER | {"content": "Who was it?"}, GOYA]},
+        PLAIN,
+    ),
+    "a greeting for a greeting": (
+        {"messages": [{"role": "user", "content": "Good morning!"}, {"role": "assistant", "content": "Good morning."}]},
+        [("user", "Good morning!"), ("assistant", "Good morning.")],
+    ),
+    "a tool that says nothing": (
+        {
+            "messages": [
+                USER | {"content": "Who was it?"},
+                {"role": "assistant", "content": None, "tool_calls": [{}]},
+                {"role": "tool", "content": None},
+                GOYA,
+            ]
+        },
+        PLAIN,
+    ),
     "text": ({"text": "A page about Goya and his time."}, [("text", "A page about Goya and his time.")]),
 }
 
@@ -311,6 +340,28 @@ UNREAD: dict[str, tuple[str, Any]] = {
     "tie": (turns.NO_WINNER, {"conversation_a": [USER, MONET], "conversation_b": [USER, GOYA], "winner": "tie"}),
     "surrogate": (turns.SURROGATE, {"question": "Who?", "answer": "Goya \ud83d"}),
     "surrogate in a turn": (turns.SURROGATE, {"messages": [USER, {"role": "assistant", "content": "\udc00"}]}),
+    "echo": (turns.ECHO, {"question": "Who painted it?", "answer": "WHO painted it"}),
+    "echo below a passage": (turns.ECHO, {"question": "Who?", "context": "Goya painted it.", "answer": "Who?"}),
+    "echo below an instruction": (turns.ECHO, {"instruction": "Name him.", "input": "Saturn", "output": "Name him"}),
+    "echo of a turn": (
+        turns.ECHO,
+        {"messages": [{"role": "system", "content": "Be brief."}, USER, GOYA, USER, USER | {"role": "assistant"}]},
+    ),
+    "echo that was chosen": (
+        turns.ECHO,
+        {"prompt": "Who?", "chosen": [USER, USER | {"role": "assistant"}], "rejected": "Goya."},
+    ),
+    "nan": (turns.NO_ANSWER, {"question": "Who?", "answer": "nan"}),
+    "None": (turns.NO_ANSWER, {"instruction": "Name him.", "output": "None"}),
+    "null question as text": (turns.NO_QUESTION, {"question": "null", "answer": "Goya."}),
+    "None in a turn": (turns.NO_TEXT, {"messages": [USER, GOYA | {"content": "None"}]}),
+    "nan for a question": (
+        turns.NO_TEXT,
+        {"conversations": [{"from": "human", "value": "nan"}, {"from": "gpt", "value": "Goya."}]},
+    ),
+    "a speaker alone": (turns.NO_ANSWER, {"question": "Who?", "answer": "Assistant:"}),
+    "loss false": (turns.NOT_LEARNED, {"messages": [USER, MONET | {"loss": False}]}),
+    "masked": (turns.NOT_LEARNED, {"messages": [USER, MONET | {"masked": True}]}),
     "columns": (turns.NO_COLUMNS, {"title": "Saturn", "year": 1823}),
 }
 

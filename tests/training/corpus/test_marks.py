@@ -11,7 +11,7 @@ from tests.timing import cpu_seconds, stays_within
 from tests.training.corpus.rows import messages, write
 from training.corpus import load, stream
 from training.corpus.cleaning import CleaningReport
-from training.corpus.marks import without_calls, without_marks
+from training.corpus.marks import is_no_value, without_calls, without_marks
 
 ASKED = ("user", "Who?")
 
@@ -153,3 +153,54 @@ def test_marks_cost_no_more_than_their_length(part: str) -> None:
     text = "Thought: " + part * (200_000 // len(part)) + "x"
     assert stays_within(0.5, lambda: cpu_seconds(lambda: (without_marks(text, True), without_marks(text[:-1], True))))
     assert stays_within(0.5, lambda: cpu_seconds(lambda: without_calls(text)))
+
+
+NOTHING = (
+    *(
+        "nan",
+        "NaN",
+        "None",
+        "null",
+        "NULL",
+        "<NA>",
+        "NA",
+        "N/A",
+        "n/a.",
+        "NaT",
+        "undefined",
+        "-inf",
+        "#REF!",
+        "#DIV/0!",
+    ),
+    *("(blank)", "[empty]", "<noinput>", "TODO", "Assistant:", "**Answer:**", "### Response:", "<|assistant|>"),
+)
+SOMETHING = (
+    "None.",
+    "None of them.",
+    "nil",
+    "Nan",
+    "Na",
+    "unknown",
+    "True",
+    "Assistant",
+    "An answer:",
+    "0",
+    "#1",
+    "A:B",
+)
+
+
+def test_what_stands_for_no_value_is_none_unless_somebody_asks_for_it() -> None:
+    assert [text for text in NOTHING if not is_no_value(text, "What is a monotype?")] == []
+    assert [text for text in SOMETHING if is_no_value(text, "What is a monotype?")] == []
+    for asked, answer in {
+        "Which of these did Goya paint?": "None",
+        "How many wives had he?": "None",
+        "Did Goya have any pupils, or none?": "None",
+        "What does Python's re.match return here?": "None",
+        "What is the value of 0/0 in JavaScript?": "NaN",
+        "What is tan 90 degrees?": "undefined",
+        "What does Excel show when I divide by zero?": "#DIV/0!",
+        "What is the abbreviation of North America?": "NA",
+    }.items():
+        assert not is_no_value(answer, asked), asked

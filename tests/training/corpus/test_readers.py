@@ -55,6 +55,45 @@ def test_a_column_that_is_there_twice_is_refused(header: str, tmp_path: Path) ->
         load([str(tmp_path / "a.parquet")])
 
 
+TWICE = {
+    "the answer": '{"question": "Who?", "answer": "Monet.", "answer": "Goya."}',
+    "in another case": '{"question": "Who?", "answer": "Monet.", "Answer ": "Goya."}',
+    "in a turn": '{"messages": [{"role": "user", "role": "user", "content": "Who?"}]}',
+    "in a cell": '{"messages": "[{\\"role\\": \\"user\\", \\"role\\": \\"tool\\", \\"content\\": \\"Who?\\"}]"}',
+}
+
+
+@pytest.mark.parametrize("what", TWICE)
+def test_a_row_with_a_key_twice_is_counted(what: str, tmp_path: Path) -> None:
+    """Of its two values one would win without a word."""
+    for name, text in (
+        ("a.jsonl", LINE + TWICE[what] + "\n"),
+        ("b.json", f"[{LINE},\n {TWICE[what]}]"),
+        ("c.json", '{"rows": [' + LINE.strip() + ", " + TWICE[what] + "]}"),
+    ):
+        report = CleaningReport()
+        (tmp_path / name).write_text(text)
+        assert [sample.answer for sample in stream([str(tmp_path / name)], report=report)] == ["Goya."]
+        assert report.by_reason() == {turns.KEY_TWICE: 1}
+        assert "b.json, line 3" in report.first[turns.KEY_TWICE] or name != "b.json"
+
+
+def test_a_list_of_rows_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"data": [' + LINE + '],\n"data": []}')
+    with pytest.raises(CorpusError, match=r"no usable rows; 1 key twice \(first: .*a\.json, line 1\)"):
+        load([str(tmp_path / "a.json")])
+
+
+@pytest.mark.parametrize("again", ["question,answer", "\ufeffQuestion, Answer "])
+def test_a_header_within_a_table_is_no_row(again: str, tmp_path: Path) -> None:
+    """`cat a.csv b.csv` keeps it."""
+    report = CleaningReport()
+    (tmp_path / "a.csv").write_text(f"question,answer\nWho?,Goya.\n{again}\nWhen?,1808.\n", encoding="utf-8")
+    assert [sample.answer for sample in stream([str(tmp_path / "a.csv")], report=report)] == ["Goya.", "1808."]
+    assert report.by_reason() == {turns.HEADER: 1}
+    assert report.first[turns.HEADER].endswith("a.csv, line 3")
+
+
 def test_what_programs_write_for_no_value_is_none(tmp_path: Path) -> None:
     missing = ["NaN", "nan", "NULL", "null", "<NA>", "#N/A", "\\N", ""]
     rows = "".join(f"Question {n}?,{value}\n" for n, value in enumerate(missing))

@@ -25,6 +25,13 @@ def written(path: Path, place: int, changes: dict[str, Any]) -> Path:
     return path
 
 
+def test_a_key_that_is_there_twice_is_named_with_its_line(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.jsonl", 0, {})
+    path.write_text(path.read_text().replace('"weight":', '"weight": 5, "weight":', 1))
+    with pytest.raises(PreferencesError, match=r"a\.jsonl, line \d+: the key 'weight' is there twice; leave one out"):
+        read_preferences(path)
+
+
 @pytest.mark.parametrize(
     ("place", "changes", "said"),
     [
