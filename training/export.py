@@ -53,6 +53,10 @@ def _export(arguments: argparse.Namespace) -> None:
         default = source.parent / GGUF
     else:
         hf = source
+        if arguments.to == "hf":
+            from training.models.whole import check_folder
+
+            check_folder(source)
         default = (source.parent if source.name == FINAL else source) / GGUF
         if arguments.to == "hf" and arguments.out:
             with new_folder(arguments.out, FOLDERS[HF]) as partial:

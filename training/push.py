@@ -15,11 +15,23 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from training.common.checkpoint_folder import FOLDERS, GGUF, IN_HF_FORM, MODEL1_FOLDER, MODEL2_FOLDER, find, weights_in
+from training.common.checkpoint_folder import (
+    CONFIG,
+    FOLDERS,
+    GGUF,
+    IN_HF_FORM,
+    MODEL1_FOLDER,
+    MODEL2_FOLDER,
+    find,
+    weights_in,
+)
 from training.common.cli import OneLineParser, run_command
 from training.common.files import place
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 DEFAULTS = {"model1": MODEL1_FOLDER, "model2": MODEL2_FOLDER}
 CARD = "README.md"
@@ -74,7 +86,27 @@ def files_in(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in sorted(folder.iterdir()) if path.is_file() and path.name[0] != "."}
 
 
-def push(files: Mapping[str, Path], to: str, kind: Kind, public: bool, update: bool, message: str) -> str:
+def hub_for(to: str) -> HfApi:
+    """The Hub with a token. Raises PushError: ``to`` is no ``owner/name``, or there is no token."""
+    if not NAME.fullmatch(to) or ".." in to or "--" in to or len(to) > 96:
+        raise PushError(
+            f"--to {to!r} must be OWNER/NAME of letters, digits, - _ and ., such as my-name/diptych-model1; OWNER is"
+            " your name on the Hub or an organization's"
+        )
+    try:
+        from huggingface_hub import HfApi, get_token
+    except ModuleNotFoundError as error:
+        raise PushError(f'needs {error.name}, which is not installed; pip install "diptych[train]"') from None
+    api = HfApi()
+    if not get_token():
+        raise PushError(
+            f"there is no token for {api.endpoint}; make one with the role write at {api.endpoint}/{TOKENS}, then"
+            " `hf auth login`, or set HF_TOKEN"
+        )
+    return api
+
+
+def push(api: HfApi, files: Mapping[str, Path], to: str, kind: Kind, public: bool, update: bool, message: str) -> str:
     """One commit with these files; returns the address of the repository.
 
     Args:
@@ -84,21 +116,8 @@ def push(files: Mapping[str, Path], to: str, kind: Kind, public: bool, update: b
     Raises:
         PushError: whatever the Hub, the network or the token have against it.
     """
-    if not NAME.fullmatch(to) or ".." in to or "--" in to or len(to) > 96:
-        raise PushError(
-            f"--to {to!r} must be OWNER/NAME of letters, digits, - _ and ., such as my-name/diptych-model1; OWNER is"
-            " your name on the Hub or an organization's"
-        )
-    try:
-        from huggingface_hub import CommitOperationAdd, HfApi, get_token
-    except ModuleNotFoundError as error:
-        raise PushError(f'needs {error.name}, which is not installed; pip install "diptych[train]"') from None
-    api = HfApi()
-    if not get_token():
-        raise PushError(
-            f"there is no token for {api.endpoint}; make one with the role write at {api.endpoint}/{TOKENS}, then"
-            " `hf auth login`, or set HF_TOKEN"
-        )
+    from huggingface_hub import CommitOperationAdd
+
     created = False
     try:
         address = api.create_repo(to, repo_type=kind, private=not public, exist_ok=update)
@@ -137,6 +156,15 @@ def _reason(error: Exception, to: str, endpoint: str) -> str:
     return said
 
 
+def _check(files: Mapping[str, Path]) -> None:
+    """Raises CheckpointError where weights are missing or no numbers: nobody else is to be given them."""
+    from training.models.whole import check_folder, check_gguf  # late: PyTorch takes seconds to load
+
+    check_folder(files[CONFIG].parent)
+    if GGUF in files:
+        check_gguf(files[GGUF])
+
+
 def run(arguments: argparse.Namespace) -> None:
     if arguments.dataset:
         if arguments.checkpoint:
@@ -146,8 +174,11 @@ def run(arguments: argparse.Namespace) -> None:
         files, kind = files_in(arguments.dataset), "dataset"
     else:
         files, kind = files_of_model(arguments.checkpoint or DEFAULTS[arguments.model]), "model"
+    api = hub_for(arguments.to)
+    if kind == "model":
+        _check(files)
     message = "Votes of a Diptych study" if arguments.dataset else f"Diptych's {arguments.model}"
-    address = push(files, arguments.to, kind, arguments.public, arguments.update, message)  # type: ignore[arg-type]
+    address = push(api, files, arguments.to, kind, arguments.public, arguments.update, message)  # type: ignore[arg-type]
     size = sum(path.stat().st_size for path in files.values())
     print(
         f"{address}: {len(files)} files, {size / 1e6:.1f} MB"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from gguf import GGUFReader
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from tests.hub_server import OWNER, READ, WRITE, Hub
 from tests.trained import ROOT
 from training.corpus import load
+from training.models.gguf_format import export_gguf
 from training.models.hf_format import export_hf
 from training.models.tokenizer import train_tokenizer
 from training.models.transformer import ModernTransformer
@@ -37,7 +41,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     export_hf(ModernTransformer(len(tokenizer), 32, 2, 4, 2, 48, 64), tokenizer, folder / "hf")
     (folder / "hf" / "README.md").write_text("---\nlicense: mit\n---\n# Model 1\n")
-    (folder / "model.gguf").write_bytes(b"GGUF" + bytes(100))
+    export_gguf(folder / "hf", folder / "model.gguf")
     (folder / "training_report.json").write_text('{"config": {"data": ["/home/me/private/"]}}')
     return folder
 
@@ -109,6 +113,34 @@ def test_a_token_that_will_not_do(
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     assert expected in done.stderr
     assert f"models/{to}" not in hub.repositories
+
+
+@pytest.mark.parametrize("damaged", ["hf/model.safetensors", "model.gguf"])
+def test_weights_that_are_no_numbers_are_not_pushed(
+    damaged: str,
+    hub: Hub,
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = shutil.copytree(checkpoint, tmp_path / "model1") / damaged
+    if path.suffix == ".gguf":
+        at = max(GGUFReader(path).tensors, key=lambda tensor: tensor.data_offset).data_offset
+        with path.open("r+b") as file:
+            file.seek(int(at))
+            file.write(b"\xff" * 4)  # NaN in any format of floats
+    else:
+        weights = load_file(path)
+        weights["model.norm.weight"][3] = float("inf")
+        save_file(weights, path, metadata={"format": "pt"})
+    for name, value in environment(hub, WRITE, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    assert main(["--model", "model1", "--checkpoint", str(tmp_path / "model1"), "--to", f"{OWNER}/four"]) == 2
+    told = capsys.readouterr().err
+    assert "holds what is no number" in told
+    assert told.count("\n") == 1
+    assert f"models/{OWNER}/four" not in hub.repositories
 
 
 @pytest.mark.parametrize("to", ["two", "a/b/c", "somebody/t wo", "/two", "somebody/", "some--body/two", "../two", ""])

@@ -17,15 +17,16 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from training.common.checkpoint_folder import FINAL, RESUME, report_in
+from training.common.checkpoint_folder import FINAL, RESUME, CheckpointError, report_in
 from training.common.files import (
     MANIFEST,
     manifest_is_anothers,
@@ -37,6 +38,7 @@ from training.common.files import (
     sign,
 )
 from training.hardware.shards import SHARDS
+from training.models.whole import check_weights
 from training.reporting.verdict import is_cut_short, shortfall
 from training.settings.common import in_new_names
 
@@ -172,7 +174,11 @@ class TrainingStates:
         """
         for step in reversed(self.steps()):
             try:
-                return torch.load(self.path(step) / "state.pt", map_location="cpu", weights_only=True, mmap=MAPPED)
+                state = torch.load(self.path(step) / "state.pt", map_location="cpu", weights_only=True, mmap=MAPPED)
+                check_weights(_named(state.get("weights")), self.path(step), "it is left behind")
+                return state
+            except CheckpointError as error:
+                print(f"{error}; trying the one before", file=sys.stderr)
             except Exception as error:  # torch.load raises a dozen kinds for a file that is damaged
                 print(
                     f"{self.path(step)} cannot be read ({type(error).__name__}), trying the one before", file=sys.stderr
@@ -244,6 +250,11 @@ class TrainingStates:
     def _remove_leftovers(self) -> None:
         for leftover in (self.folder / "new.partial", *self.folder.glob("step-" + "[0-9]" * 8 + ".partial")):
             _remove_parts(leftover)
+
+
+def _named(weights: Any) -> Iterable[tuple[str, Tensor]]:
+    """The weights of a state by their names; those of a model in shares are not in it."""
+    return weights.items() if isinstance(weights, Mapping) else ()
 
 
 def _remove_parts(state: Path) -> None:

@@ -128,6 +128,11 @@ class Trainer:
         self.energy_used = self._energy_so_far()
         if not self.held_out:
             self._keep_weights()
+        elif outcome.best_step is None:  # whatever lies in the folder is of another run
+            raise TrainingError(
+                f"the held-out loss was no number after {outcome.steps} steps with learning_rate="
+                f"{options.learning_rate}, so no weights are kept; lower it and train again"
+            )
         return outcome
 
     def _advance(self, started: float) -> None:

@@ -13,7 +13,7 @@ from training.common.checkpoint_folder import TOKENIZER, CheckpointError
 from training.common.files import new_file
 from training.models.tokenizer import Tokenizer
 from training.models.transformer import ModernTransformer
-from training.models.whole import check_numbers
+from training.models.whole import LOWER, check_numbers, check_weights
 
 
 def save_checkpoint(
@@ -24,7 +24,12 @@ def save_checkpoint(
     step: int,
     path: Path,
 ) -> None:
-    """Write the checkpoint atomically: plain types and tensors only, so that ``torch.load`` reads it by default."""
+    """Write the checkpoint atomically: plain types and tensors only, so that ``torch.load`` reads it by default.
+
+    Raises:
+        CheckpointError: a weight is no number; what was there before stays.
+    """
+    check_weights(weights.items(), path, LOWER)
     content = {
         "config": config,
         "model_state_dict": {name: tensor.detach().cpu().clone() for name, tensor in weights.items()},

@@ -23,6 +23,7 @@ from training.models.attention import PLAIN_ATTENTION_UP_TO, plain_attention
 from training.models.bases import Base, BaseError, load_base
 from training.models.loss import cross_entropy_sum
 from training.models.transformer import RMSNorm, attention_mask
+from training.models.whole import LOWER, check_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -291,11 +292,15 @@ def save_final(base: Base, folder: Path) -> None:
     """Write model and tokenizer in bf16, in place of what was there; the weights in memory stay as they are.
 
     Training computes in bf16 where the CPU can, so the rounding changes held-out loss in the fourth digit only.
+
+    Raises:
+        CheckpointError: a weight is no number; what was there before stays.
     """
     whole = whole_weights(base.model)
     if not is_first():
         return
     weights = {name: tensor.detach().to("cpu", STORED) for name, tensor in whole.items()}
+    check_weights(weights.items(), folder, LOWER)
     with new_folder(folder, FOLDERS[FINAL]) as partial:
         base.model.save_pretrained(partial, state_dict=weights)
         base.model.config.dtype = STORED  # save_pretrained writes that of the weights in memory

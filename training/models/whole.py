@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.common.checkpoint_folder import CheckpointError
+from training.common.checkpoint_folder import CONFIG, CheckpointError, weights_in
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 REMEDY = "put its own files together, or train and export it again"
+LOWER = "lower learning_rate and train again"
 
 
 def load_whole(folder: str | Path, place: str | Path = "", **how: Any) -> Any:
@@ -41,13 +43,57 @@ def load_whole(folder: str | Path, place: str | Path = "", **how: Any) -> Any:
 
 def check_numbers(model: nn.Module, place: str | Path) -> None:
     """Raises CheckpointError where a weight is not a number or infinite, as training at too high a rate leaves it."""
+    check_weights(model.named_parameters(), place)
+
+
+def check_weights(weights: Iterable[tuple[str, Tensor]], place: str | Path, remedy: str = REMEDY) -> None:
+    """The same for weights by their names."""
     import torch
 
-    for name, weight in model.named_parameters():
+    for name, weight in weights:
         if weight.is_floating_point() and weight.numel():
             ends = torch.stack(weight.detach().float().aminmax())
             if not ends.isfinite().all():
-                raise CheckpointError(f"{place}: its weight {name} holds what is no number (NaN or infinite); {REMEDY}")
+                raise CheckpointError(f"{place}: its weight {name} holds what is no number (NaN or infinite); {remedy}")
+
+
+def check_folder(folder: Path) -> None:
+    """Raises CheckpointError where a folder in Hugging Face's form, before its files are handed on, lacks weights or
+    holds what is no number. What only code of its own or a GPU can load is read weight by weight."""
+    with in_one_line(folder):
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if not config.get("auto_map") and not config.get("quantization_config"):
+            load_whole(folder, dtype="auto")
+            return
+        for path in weights_in(folder):
+            check_weights(_in_file(path), path)
+
+
+def _in_file(path: Path) -> Iterator[tuple[str, Tensor]]:
+    if path.suffix == ".safetensors":
+        from safetensors import safe_open
+
+        with safe_open(path, "pt") as file:
+            yield from ((name, file.get_tensor(name)) for name in file.keys())  # noqa: SIM118 - it is no dictionary
+    else:
+        import torch
+
+        yield from torch.load(path, map_location="cpu", weights_only=True).items()
+
+
+def check_gguf(path: Path) -> None:
+    """Raises CheckpointError where a GGUF is none or holds what is no number."""
+    import gguf
+    import numpy as np
+
+    try:
+        for tensor in gguf.GGUFReader(path).tensors:
+            if not np.isfinite(gguf.dequantize(tensor.data, tensor.tensor_type)).all():
+                raise CheckpointError(f"{path}: its weight {tensor.name} holds what is no number; {REMEDY}")
+    except (ValueError, IndexError, NotImplementedError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path}: cannot be read as a GGUF ({error}); {REMEDY}") from error
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import resource
 import signal
 import subprocess
@@ -230,6 +231,17 @@ def test_a_damaged_state_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFi
     (states.path(3) / "state.pt").write_bytes(b"")
     with pytest.raises(StateError, match="--restart"):
         states.newest()
+
+
+def test_a_state_of_weights_that_are_no_numbers_is_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The remedy after a loss that is no number is to go on with a lower rate: from there it would be none again."""
+    states = TrainingStates(tmp_path, {})
+    for step, number in ((1, 0.5), (2, math.inf)):
+        states.save(step, {"step": step, "weights": {"w": torch.full((2, 2), number)}})
+    assert (states.newest() or {})["step"] == 1
+    assert "step-00000002: its weight w holds what is no number" in capsys.readouterr().err
 
 
 def test_a_state_is_read_into_memory_where_no_mapped_file_can_be_removed(

@@ -187,6 +187,15 @@ def test_a_loss_that_is_no_number_stops_with_a_remedy_and_leaves_the_last_state(
     assert [group["peak_lr"] for optimizer in again.optimizers for group in optimizer.param_groups][-1] == 0.001
 
 
+def test_a_run_whose_held_out_loss_never_is_a_number_keeps_nothing_and_says_so(tmp_path: Path) -> None:
+    """The weights that lay in the folder from another run were exported with this one's report."""
+    options = replace(OPTIONS, max_steps=1, warmup=0, optimizer="adamw", learning_rate=1e38, adamw_learning_rate=1e38)
+    loop, saved = trainer(tmp_path, options)
+    with pytest.raises(TrainingError, match=r"no number after 1 steps .* no weights are kept; lower it"):
+        loop.run()
+    assert saved == []
+
+
 def test_an_overflow_in_fp16_leaves_steps_out_until_the_scale_fits(tmp_path: Path) -> None:
     fp16 = Compute(torch.device("cpu"), torch.float16, "for the test")
     run = tiny_trainer(tmp_path, replace(OPTIONS, max_steps=12), compute=fp16)

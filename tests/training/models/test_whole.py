@@ -17,10 +17,14 @@ from safetensors.torch import load_file, save_file
 from tests.training.evaluation.tiny_checkpoint import save_tiny_checkpoint
 from tests.training.tiny_bases import save_tiny_base
 from training import export
+from training.common.checkpoint_folder import CheckpointError
 from training.inference.engines import EngineError
 from training.inference.engines.pytorch import HuggingFace
 from training.models.bases import BaseError, load_base
+from training.models.checkpoint import load, save_checkpoint
+from training.models.fine_tuning import save_final
 from training.models.gguf_format import _type_of, export_gguf
+from training.settings.improve import ImproveOptions
 
 Weights = dict[str, torch.Tensor]
 UP = "model.layers.1.mlp.up_proj.weight"
@@ -61,10 +65,41 @@ def test_a_damaged_model_is_told_in_one_line_everywhere(
     with pytest.raises(EngineError, match=said):
         HuggingFace(base, needs_template=False)._load()
     capsys.readouterr()
-    assert export.main([str(base), "--to", "gguf", "--out", str(tmp_path / "a.gguf")]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert re.search(said, line)
-    assert not (tmp_path / "a.gguf").exists()
+    for words in (["gguf", "--out", str(tmp_path / "out")], ["hf", "--out", str(tmp_path / "out")], ["hf"]):
+        assert export.main([str(base), "--to", *words]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert re.search(said, line)
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("bits", [None, {"quant_method": "bitsandbytes"}])
+def test_a_model_that_brings_its_own_code_is_copied_only_where_its_numbers_are(
+    bits: dict[str, Any] | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_its_own = {"auto_map": {"AutoModelForCausalLM": "own.Own"}, "quantization_config": bits}
+    base = changed(tmp_path / "base", lambda weights: None, **of_its_own)
+    assert export.main([str(base), "--to", "hf", "--out", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == (base / "model.safetensors").read_bytes()
+    base = changed(tmp_path / "damaged", filled(float("nan")), **of_its_own)
+    assert export.main([str(base), "--to", "hf", "--out", str(tmp_path / "other")]) == 2
+    assert f"{base / 'model.safetensors'}: its weight {UP} holds what is no number" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+def test_weights_that_are_no_numbers_take_no_older_ones_place(tmp_path: Path) -> None:
+    path = save_tiny_checkpoint(tmp_path / "model") / "art_ai_best.pt"
+    before, (model, tokenizer) = path.read_bytes(), load(path)
+    weights = model.state_dict() | {"norm.weight": torch.full_like(model.norm.weight, float("nan"))}
+    with pytest.raises(CheckpointError, match=r"norm.weight holds what is no number .*; lower learning_rate"):
+        save_checkpoint(model.config, weights, tokenizer, ImproveOptions(), 1, path)
+    assert path.read_bytes() == before
+    base = load_base(str(save_tiny_base("llama", tmp_path / "base")))
+    save_final(base, tmp_path / "final")
+    before = (tmp_path / "final" / "model.safetensors").read_bytes()
+    next(base.model.parameters()).data[0, 0] = float("-inf")
+    with pytest.raises(CheckpointError, match="holds what is no number"):
+        save_final(base, tmp_path / "final")
+    assert (tmp_path / "final" / "model.safetensors").read_bytes() == before
 
 
 @pytest.mark.parametrize(
