@@ -120,10 +120,14 @@ def _sign(path: Path, print_: str, kind: str) -> None:
     content["kinds"][path.name] = kind
     content["files"][path.name] = [*content["files"].get(path.name, [])[-1:], print_]
     number, partial = tempfile.mkstemp(prefix=MANIFEST, dir=path.parent)
-    with os.fdopen(number, "w", encoding="utf-8") as file:
-        file.write(json.dumps(content, indent=1) + "\n")
-    os.chmod(partial, 0o644)
-    _replace(Path(partial), manifest)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(json.dumps(content, indent=1) + "\n")
+        os.chmod(partial, 0o644)
+        _replace(Path(partial), manifest)
+    except BaseException:  # such as a full disk
+        os.unlink(partial)
+        raise
 
 
 def _read(folder: Path) -> dict[str, Any] | None:

@@ -88,6 +88,19 @@ def foreign(out: Path, files: Iterable[str], folders: Mapping[str, str] = {}) ->
     return found
 
 
+def unwritable(out: Path, folders: Iterable[str] = ()) -> list[str]:
+    """What stands against this user's writing to ``out``, such as what another user's run has left there.
+
+    Args:
+        folders: names of folders in it that would be replaced.
+    """
+    there = next(path for path in (out.absolute(), *out.absolute().parents) if path.is_dir())
+    places = [there] if there != out.absolute() else [out, out / MANIFEST, *(out / name for name in folders)]
+    shut = next((path for path in places if path.exists() and not os.access(path, os.W_OK)), None)
+    remedy = "change its owner or its rights, or name another place"
+    return [f"{shut} cannot be written by this user; {remedy}"] if shut else []
+
+
 def refusal(folder: Path, names: list[str]) -> str:
     """One line about files that are in the way."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
@@ -363,7 +376,10 @@ def workspace(parent: Path, target: str) -> Iterator[Path]:
     """A folder of this process's own in ``parent``, removed with all that is left in it."""
     parent.mkdir(parents=True, exist_ok=True)
     _clear_dead_workspaces(parent)
-    place = Path(tempfile.mkdtemp(prefix=WORKSPACE, dir=parent))
+    try:
+        place = Path(tempfile.mkdtemp(prefix=WORKSPACE, dir=parent))
+    except OSError as error:  # whose name nobody has heard of
+        raise OSError(error.errno, error.strerror, str(parent / target)) from error
     handle = _opened(place)
     try:
         lock(handle)

@@ -149,6 +149,9 @@ def _preference(row: Row, system: bool) -> tuple[Message, ...] | None:
     rating = row.get("data")
     if isinstance(rating, Mapping) and is_bad(rating.get("rating")):
         raise Unreadable(RATED_BAD)
+    if is_chat(preferred := row.get("preferred_output")):  # OpenAI's
+        asked = row.get("input")
+        return _asked_and_answered(asked.get("messages") if isinstance(asked, Mapping) else asked, preferred, system)
     chosen = decoded(row.get("chosen"))
     if is_chat(chosen):
         return _asked_and_answered(row.get("prompt"), chosen, system)
@@ -305,6 +308,8 @@ def _pair(row: Row, system: bool) -> tuple[Message, ...] | None:
     if not answer or is_no_value(answer, f"{question} {row.get('choices') or row.get('options') or ''}"):
         raise Unreadable(NO_ANSWER)
     question, answer = _without_labels(question, answer)
+    if found == ("prompt", "completion") and (bare := _ASKED_TO_GO_ON.sub("", question)) != question and bare:
+        question, answer = bare, _STOPPED.sub("", answer) or answer  # as OpenAI's first guide had them written
     if repeats(question, answer):
         raise Unreadable(ECHO)
     before: list[Message] = []
@@ -321,6 +326,10 @@ def _pair(row: Row, system: bool) -> tuple[Message, ...] | None:
     if system and (above := text_of(given)) and not is_no_value(above):
         chat[0] = Message("user", f"{above}\n\n{chat[0].content}")
     return tuple(chat)
+
+
+_ASKED_TO_GO_ON = re.compile(r"\s*(?:\n\s*#{3}(?:\s*#{3})?|->|=>)\s*\Z")
+_STOPPED = re.compile(r"\s*(?:#{3}|\bEND)\s*\Z")
 
 
 def _without_labels(question: str, answer: str) -> tuple[str, str]:

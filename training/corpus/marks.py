@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 
+_LINE_END = re.compile("\r\n?|[\x0b\x0c\u2028\u2029]")  # of Windows, of Word within a paragraph, of JavaScript
 _BEGIN = re.compile(r"\A\s*(?:<bos>|<BOS_TOKEN>|<\|begin_of_text\|>|<\|startoftext\|>|<\|endoftext\|>)\s*")
 _ENDS = ("<eos>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|EOT|>", "<|im_end|>", "<|end|>")
 _BETWEEN = re.compile(r"(?<![`'\"])<\|endoftext\|>(?![`'\"])")
@@ -55,8 +56,8 @@ _FINAL = re.compile(r"Thought:.*?\n[ \t]*Final Answer:(.*)\Z", re.DOTALL)
 
 
 def without_marks(text: str, prose: bool = False) -> str:
-    """A text without marks of where it begins and ends, of calculations and of sources."""
-    text = without_end(_BEGIN.sub("", text))
+    """A text without marks of where it begins and ends, of calculations and of sources; lines end in one way."""
+    text = without_end(_BEGIN.sub("", _LINE_END.sub("\n", text)))
     if text.startswith("<s>") and "</s>" not in text:
         text = text.removeprefix("<s>").lstrip()
     if prose and "<|endoftext|>" in text:  # texts of a file for GPT-2, one after the other

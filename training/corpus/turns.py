@@ -55,7 +55,7 @@ REASONS = (
 _ROLES: dict[str, str] = {
     **dict.fromkeys(("user", "human", "prompter", "question", "input"), "user"),
     **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt", "bing", "bard", "answer", "output"), "assistant"),
-    **dict.fromkeys(("chatbot", "ai"), "assistant"),
+    **dict.fromkeys(("chatbot", "ai", "llm", "claude", "gemini", "copilot", "deepseek"), "assistant"),
     **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("tool", "function", "observation", "ipython", "function_response", "tool_response"), "tool"),
     **dict.fromkeys(("function_call", "tool_call", "function-call"), "call"),
@@ -240,7 +240,7 @@ def _turn(turn: Any) -> tuple[str, str]:
     annotation = turn.get("annotation")
     if isinstance(annotation, Mapping) and is_bad(annotation.get("rating")):
         raise Unreadable(RATED_BAD)
-    value = next((turn[key] for key in ("content", "value", "text") if turn.get(key) is not None), None)
+    value = next((turn[key] for key in ("content", "value", "text", "refusal") if turn.get(key) is not None), None)
     if isinstance(value, str) and _PARTS_IN_A_CELL.match(value):
         value = decoded(value)
     if isinstance(value, Mapping) and "text" in value:
@@ -284,6 +284,8 @@ def _part(part: Any, role: str) -> str:
         return ""
     if isinstance(kind, str) and kind.endswith("tool_result"):  # Anthropic's: what a tool said, by the user
         return _told_by_tool(part.get("content")) if role == "user" else ""
+    if kind == "refusal":
+        return text_of(part.get("refusal"))
     if kind not in (None, "text", "input_text", "output_text"):
         raise Unreadable(MEDIA)
     media = [name for name in ("image", "image_url", "audio", "video", "file") if part.get(name) is not None]

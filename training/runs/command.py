@@ -27,6 +27,7 @@ from training.common.files import (
     remove_folder,
     sign,
     sign_folder,
+    unwritable,
 )
 from training.common.options import OptionsError, with_settings
 from training.common.progress import Progress
@@ -157,7 +158,10 @@ def check(
     states = TrainingStates(out, compared(options, data), options.keep_checkpoints)
     own, of_data = options.problems(), data_problems(data)
     problems = [*own, *of_data, *tracking_problems(options.report_to, out), *states.problems(start)]
-    adopt_old_run(out)
+    cannot = unwritable(out, (*FOLDERS, RESUME))
+    problems += cannot
+    if not cannot:
+        adopt_old_run(out)
     if names := foreign(out, FILES, FOLDERS):
         problems.append(refusal(out, names))
     if not of_data and (folder := data_around(out, data)):

@@ -63,12 +63,32 @@ def test_a_place_that_cannot_be_written_is_one_line_with_a_remedy(texts: str, tm
         (prepare, "diptych/prepared: cannot be written (Permission denied); set XDG_CACHE_HOME to a folder that can"),
         (("-m", "training.corpus", "build", "--data", texts, "--out", f"{shut}/c.jsonl"), "choose another place with"),
         (("training/train_art_ai_model.py", "--data", texts, "--out", f"{shut}/out"), "check its permissions, or name"),
+        (("training/train_art_ai_model.py", "--check", "--out", shut), f"{shut} cannot be written by this user"),
     ):
         done = as_nobody(*command, HOME=shut, XDG_CACHE_HOME=shut, TMPDIR=str(tmp_path / "tmp"))
         assert done.returncode == 2, done.stderr
         (line,) = done.stderr.splitlines()
         assert said in line
     assert not os.listdir(shut)
+
+
+def test_what_another_user_s_run_has_left_is_told_before_a_training(texts: str, tmp_path: Path) -> None:
+    """As where a container trained as root into a folder of everybody's: it was told when the weights were written."""
+    for name, mode in (("list", 0o444), ("folder", 0o555), ("well", 0o755)):
+        (tmp_path / name / "hf").mkdir(parents=True)
+        (tmp_path / name / ".diptych.json").write_text("{}")
+        (tmp_path / name / (".diptych.json" if name == "list" else "hf")).chmod(mode)
+    code = "import sys; from pathlib import Path; from training.common.files import unwritable\n"
+    code += "for name in sys.argv[1:]: print(*unwritable(Path(name), ['hf', 'final']))"
+    done = as_nobody("-c", code, *(str(tmp_path / name) for name in ("list", "folder", "well", "shut", "shut/new")))
+    told = [line.partition(" cannot be written by this user; ")[0] for line in done.stdout.splitlines()]
+    assert told == [
+        str(tmp_path / "list" / ".diptych.json"),
+        str(tmp_path / "folder" / "hf"),
+        "",
+        str(tmp_path / "shut"),
+        str(tmp_path / "shut"),
+    ], done.stderr
 
 
 def test_what_lies_in_a_cache_that_can_only_be_read_is_used(

@@ -227,6 +227,41 @@ READ: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     ),
     "guanaco in a text": ({"text": "### Human: Who was it?### Assistant: Goya.### Human: And"}, PLAIN),
     "an address beside a question": ({"question": "Who was it?", "answer": "Goya.", "image": "http://a/b.jpg"}, PLAIN),
+    "openai's preference": (
+        {
+            "input": {"messages": [USER | {"content": "Who was it?"}], "tools": []},
+            "preferred_output": [GOYA],
+            "non_preferred_output": [MONET],
+        },
+        PLAIN,
+    ),
+    "openai's refusal": (
+        {"messages": [USER | {"content": "Who was it?"}, {"role": "assistant", "content": None, "refusal": "Goya."}]},
+        PLAIN,
+    ),
+    "a refusal among the parts": (
+        {
+            "messages": [
+                USER | {"content": "Who was it?"},
+                {"role": "assistant", "content": [{"type": "refusal", "refusal": "Goya."}]},
+            ]
+        },
+        PLAIN,
+    ),
+    "openai's first form": ({"prompt": "Who was it?\n\n###\n\n", "completion": " Goya. END"}, PLAIN),
+    "openai's arrow": ({"prompt": "Who was it? ->", "completion": " Goya.\n"}, PLAIN),
+    "an END of its own": (
+        {"prompt": "What did it say?", "completion": "THE END"},
+        [("user", "What did it say?"), ("assistant", "THE END")],
+    ),
+    "a model by its name": (
+        {"conversations": [{"from": "human", "value": "Who was it?"}, {"from": "claude", "value": "Goya."}]},
+        PLAIN,
+    ),
+    "ends of lines of every system": (
+        {"question": "Who\r\nwas\u2028it?", "answer": "Goya\rand\x0bMonet."},
+        [("user", "Who\nwas\nit?"), ("assistant", "Goya\nand\nMonet.")],
+    ),
     "None as an answer": (
         {"question": "Which of these did Goya paint?", "answer": "None"},
         [("user", "Which of these did Goya paint?"), ("assistant", "None")],
