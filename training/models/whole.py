@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.common.checkpoint_folder import CONFIG, CheckpointError, weights_in
+from training.common.progress import quiet_transformers
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -60,6 +61,7 @@ def check_weights(weights: Iterable[tuple[str, Tensor]], place: str | Path, reme
 def check_folder(folder: Path) -> None:
     """Raises CheckpointError where a folder in Hugging Face's form, before its files are handed on, lacks weights or
     holds what is no number. What only code of its own or a GPU can load is read weight by weight."""
+    quiet_transformers()
     with in_one_line(folder):
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         if not config.get("auto_map") and not config.get("quantization_config"):
