@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
 import inspect
 import sys
 import textwrap
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -115,6 +115,12 @@ def field_docs(cls: type) -> dict[str, str]:
     return docs
 
 
+def nearest(name: str, names: Iterable[str], otherwise: str = "", cutoff: float = 0.6) -> str:
+    """The names that somebody may have meant, as a question."""
+    near = get_close_matches(name, dict.fromkeys(names), n=3, cutoff=cutoff)
+    return f"did you mean {', '.join(near)}?" if near else otherwise
+
+
 def with_settings(options: T, settings: Sequence[str], renamed: Mapping[str, str] = MappingProxyType({})) -> T:
     """A copy of ``options`` with each ``KEY=VALUE`` applied.
 
@@ -136,10 +142,7 @@ def with_settings(options: T, settings: Sequence[str], renamed: Mapping[str, str
         if not equals:
             problems.append(f"--set {setting!r} must have the form KEY=VALUE")
         elif key not in hints:
-            near = difflib.get_close_matches(key, hints, n=3)
-            problems.append(
-                f"unknown setting {key!r}; " + (f"did you mean {', '.join(near)}?" if near else "see --help")
-            )
+            problems.append(f"unknown setting {key!r}; {nearest(key, hints, 'see --help')}")
         else:
             try:
                 changes[key] = _parse(text, hints[key])

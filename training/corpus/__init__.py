@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from training.common.options import nearest
 from training.corpus import core, embedded, files, hub, mixing, repositories
 from training.corpus.cleaning import CleaningReport
 from training.corpus.sample import CorpusError, Message, Sample, Size
@@ -115,9 +115,8 @@ def weighted_sources(data: Sequence[str] = ("embedded",)) -> dict[Source, float]
 def _files(name: str) -> list[Path]:
     path = Path(name).expanduser()
     names = ["embedded", "core", "open", *embedded.SOURCES, *repositories.SOURCES, *hub.SOURCES]
-    meant = [] if path.exists() else difflib.get_close_matches(name.lower().replace("_", "-"), names, 1)
-    if meant:
-        raise CorpusError(f"{name}: no such file or folder; did you mean {meant[0]}?")
+    if not path.exists() and (meant := nearest(name.lower().replace("_", "-"), names)):
+        raise CorpusError(f"{name}: no such file or folder; {meant}")
     return files.find_files(path)
 
 

@@ -8,7 +8,6 @@ text, so that its numbers are those that others publish; what a task lets a mode
 from __future__ import annotations
 
 import contextlib
-import difflib
 import io
 import json
 import logging
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training.common.options import nearest
 from training.corpus.hub import FOLDER_VARIABLE
 from training.corpus.sample import Message
 from training.evaluation.items import BenchmarkError
@@ -88,8 +88,7 @@ def _manager(include_defaults: bool, metadata: dict[str, Any]) -> TaskManager:
 def _check_name(name: str, manager: TaskManager) -> None:
     if name in manager.task_index:
         return
-    near = difflib.get_close_matches(name, [*manager.all_tasks, *OURS], n=3)
-    meant = f"did you mean {', '.join(near)}?" if near else "lm_eval ls tasks shows all names"
+    meant = nearest(name, (*manager.all_tasks, *OURS), "lm_eval ls tasks shows all names")
     raise HarnessError(f"{name}: lm-evaluation-harness has no such task; {meant}")
 
 

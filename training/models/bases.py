@@ -7,7 +7,6 @@ local folder.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from training.common.cache import cache_folder, locked
 from training.common.checkpoint_folder import CONFIG, CheckpointError, weights_in
 from training.common.files import file_sha256, new_folder, replace
+from training.common.options import nearest
 from training.common.progress import Progress, quiet_transformers
 from training.data.documents import ChatForm
 from training.data.prompts import ChatTokenizer, encodable, guarded_template, looks_special, special_ids
@@ -245,10 +245,8 @@ def source_of(name: str, progress: Progress) -> str:
         return str(folder)
     if HUB_ID.fullmatch(name) and not folder.exists():
         return name
-    near = difflib.get_close_matches(name.lower(), BASES, n=3, cutoff=0.4) or list(BASES)
-    raise BaseError(
-        f"unknown base {name!r}; did you mean {', '.join(near)}? A folder or an id of the Hub (owner/name) does too"
-    )
+    meant = nearest(name.lower(), BASES, f"did you mean {', '.join(BASES)}?", cutoff=0.4)
+    raise BaseError(f"unknown base {name!r}; {meant} A folder or an id of the Hub (owner/name) does too")
 
 
 def files_of(name: str) -> dict[str, str]:
