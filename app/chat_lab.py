@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from app.cleaning import clean_answer, clean_prompt
+from app.parts import QUIET, html
 from app.rounds import longest_answer
 from app.runtime import Runtime
 from training.corpus.lookup import references_in
@@ -64,7 +65,7 @@ class Reply:
 
 def lay_out_chat_lab(runtime: Runtime) -> None:
     """Add the lab's components and events to the Blocks at hand."""
-    gr.HTML("<h1>Chat lab</h1>", apply_default_css=False, padding=False)
+    html("<h1>Chat lab</h1>")
     with gr.Row(elem_id="lab-settings"):
         who = gr.Radio(list(WHO), value="Both", label="Chat with", elem_id="lab-who", scale=2)
         temperature = gr.Slider(
@@ -99,9 +100,8 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
         send = gr.Button("Send", variant="primary", elem_id="lab-send", scale=0)
         stop = gr.Button("Stop", elem_id="lab-stop", scale=0)
         clear = gr.Button("Clear", elem_id="lab-clear", scale=0)
-    sources = gr.HTML(elem_id="lab-sources", apply_default_css=False, padding=False)
+    sources = html(elem_id="lab-sources")
     running = gr.State(value=None)  # this page's replies, for the stop button
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
     async def ask(
         text: str, names: str, before: str, heat: float, mass: float, tokens: float, *histories: Any
@@ -156,10 +156,10 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
     answers_go_to = [prompt, *chats.values(), sources, running]
     inputs = [prompt, who, system, temperature, top_p, limit, *chats.values()]
     for event in (send.click, prompt.submit):
-        event(ask, inputs, answers_go_to, concurrency_limit=4, **quiet)
-    stop.click(halt, running, None, **quiet)
-    clear.click(lambda: [*([] for _ in MODELS), ""], None, [*chats.values(), sources], **quiet)
-    who.change(show, who, list(chats.values()), **quiet)
+        event(ask, inputs, answers_go_to, concurrency_limit=4, **QUIET)
+    stop.click(halt, running, None, **QUIET)
+    clear.click(lambda: [*([] for _ in MODELS), ""], None, [*chats.values(), sources], **QUIET)
+    who.change(show, who, list(chats.values()), **QUIET)
 
 
 def where_to_look(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.gate import reasons
 from app.improvements import Improvement
+from app.parts import numbers, table
 from feedback.preferences import Preferences
 from feedback.report.wording import percent
 from feedback.statistics.preference import MIN_TESTERS, smallest_share
@@ -28,15 +29,14 @@ def counts_html(found: Preferences, method: str, design: Mapping[str, float]) ->
     usable = {_vote(record) for record in found.records if _is_learned(record, method)}
     held = {_vote(record) for record in found.records if record["split"] == "held_out"}
     pairs_held = [record for record in found.records if record["split"] == "held_out" and record["outcome"] == "win"]
-    numbers = {
+    counts = {
         "Votes to learn from": len(usable),
         "Held back, to see what was learned": len(held),
         "Votes that count": header["n_votes"],
         "Testers": header["n_testers"],
     }
-    cards = "".join(f"<div><dt>{name}</dt><dd>{value:,}</dd></div>" for name, value in numbers.items())
     return (
-        f'<dl class="numbers">{cards}</dl>{_left_out(header, method)}'
+        f"{numbers(counts)}{_left_out(header, method)}"
         f"<h2>What so many can show</h2>{_power(header, pairs_held, design)}"
     )
 
@@ -53,11 +53,10 @@ def _vote(record: Mapping[str, Any]) -> str:
 def _left_out(header: Mapping[str, Any], method: str) -> str:
     reasons = dict(header["left_out"])
     reasons |= {why: header["outcomes"].get(name, 0) for name, why in UNUSED.items() if name not in USABLE[method]}
-    rows = "".join(f"<tr><td>{escape(why)}</td><td>{n:,}</td></tr>" for why, n in reasons.items() if n)
+    rows = [f"<tr><td>{escape(why)}</td><td>{n:,}</td></tr>" for why, n in reasons.items() if n]
     if not rows:
         return '<p class="hint">Every vote can be learned from.</p>' if header["n_votes"] else ""
-    table = f"<table><thead><tr><th>Not learned from</th><th>votes</th></tr></thead><tbody>{rows}</tbody></table>"
-    return f"<div class='wide' tabindex='0' role='region' aria-label='Not learned from'>{table}</div>"
+    return table(("Not learned from", "votes"), rows, "Not learned from", "wide")
 
 
 def _power(header: Mapping[str, Any], held: list[Any], design: Mapping[str, float]) -> str:
@@ -106,16 +105,14 @@ def outcome_html(improvement: Improvement) -> str:
     )
     kind = "" if improvement.accepted else ' class="problem"'
     facts = [f"by {str(told.get('method', '')).upper()}", f"from the votes of {told.get('study', 'a study')}"]
-    rows = "".join(
+    rows = (
         f"<tr><th scope='row'>{escape(label)}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
         for label, *cells in _rows(told)
     )
-    head = "".join(f"<th scope='col'>{title}</th>" for title in ("", "Before", "After", "Limit"))
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     return (
         f"<h2>Version {escape(improvement.name)}</h2><p class='hint'>{escape(', '.join(facts))}</p>"
         f"<p{kind}>{escape(verdict)}</p>{_notes(told)}"
-        f"<div class='wide' tabindex='0' role='region' aria-label='Before and after'>{table}</div>"
+        + table(("", "Before", "After", "Limit"), rows, "Before and after", "wide")
     )
 
 

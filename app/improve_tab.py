@@ -19,6 +19,7 @@ from app.improvement_run import METHODS, Told
 from app.improvements import Improvement, improvements_of, is_made_of
 from app.model_files import MALFORMED, NAMES
 from app.models_tab import strange
+from app.parts import QUIET, html, problem
 from app.runtime import Runtime
 from app.study_tab import running_note
 from app.waiting import training_step
@@ -47,28 +48,27 @@ RUNNING = (
 def lay_out_improve(tab: gr.Tab, runtime: Runtime, looked: Callable[[str], None]) -> gr.Timer:
     """Add the counts, the training and the test of what it made; returns what follows a training."""
     page = _Improve(runtime, looked)
-    _html("improve-head", HEAD)
+    html(HEAD, elem_id="improve-head")
     with gr.Row(elem_id="improve-choice"):
         model = gr.Radio([(name, model) for model, name in NAMES.items()], value="model2", label="Which model learns",
                          elem_id="improve-model")  # fmt: skip
         method = gr.Radio([(text, name) for name, text in METHODS.items()], value="dpo", label="How",
                           elem_id="improve-method")  # fmt: skip
-    counts = _html("improve-counts")
+    counts = html(elem_id="improve-counts")
     with gr.Row(elem_id="improve-run"):
         train = gr.Button("Train on these votes", variant="primary", elem_id="improve-train")
         stop = gr.Button("Stop", elem_id="improve-stop", visible=False)
-    told = _html("improve-told")
+    told = html(elem_id="improve-told")
     with gr.Column(elem_id="improve-result", visible=False) as result:
         version = gr.Dropdown([], label="Version", elem_id="improve-version")
-        outcome = _html("improve-outcome")
-        hint = _html("improve-hint")
+        outcome = html(elem_id="improve-outcome")
+        hint = html(elem_id="improve-hint")
         sure = gr.Checkbox(label="Who is in the middle of the running study may be asked anew.", elem_id="improve-sure")
         begin = gr.Button("Begin a blind test: before against after", variant="primary", elem_id="improve-begin")
-    said = _html("improve-said")
+    said = html(elem_id="improve-said")
     timer = gr.Timer(SECONDS, active=False)
     running = [train, stop, told, timer]
     made = [result, version, outcome, hint, sure, begin]
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
     def show(model: Any, method: Any) -> tuple[Any, ...]:
         return page.counts(model, method), *page.running(model), *page.made(model, None)
@@ -88,13 +88,13 @@ def lay_out_improve(tab: gr.Tab, runtime: Runtime, looked: Callable[[str], None]
         told, *outcome = page.begin(model, version, sure)
         return told, page.counts(model, method), *outcome  # those of the study that runs from now on
 
-    tab.select(show, [model, method], [counts, *running, *made], **quiet)
-    gr.on([model.input, method.input], show, [model, method], [counts, *running, *made], **quiet)
-    train.click(start, [model, method], [said, *running], **quiet)
-    stop.click(end, model, running, **quiet)
-    timer.tick(follow, model, [*running, *made], **quiet)
-    version.input(page.made, [model, version], made, **quiet)
-    begin.click(start_test, [model, method, version, sure], [said, counts, *made], **quiet)
+    tab.select(show, [model, method], [counts, *running, *made], **QUIET)
+    gr.on([model.input, method.input], show, [model, method], [counts, *running, *made], **QUIET)
+    train.click(start, [model, method], [said, *running], **QUIET)
+    stop.click(end, model, running, **QUIET)
+    timer.tick(follow, model, [*running, *made], **QUIET)
+    version.input(page.made, [model, version], made, **QUIET)
+    begin.click(start_test, [model, method, version, sure], [said, counts, *made], **QUIET)
     return timer
 
 
@@ -121,7 +121,7 @@ class _Improve:
             hints = "".join(f'<p class="hint">{escape(text)}</p>' for text in warned)
             return counts_html(found, _method(method), self._design()) + hints
         except (VotesError, DatabaseError) as error:
-            return _problem(error)
+            return problem(error)
 
     def running(self, model: Any) -> tuple[Any, Any, str, Any]:
         """The button, the stop, the line of progress and the timer."""
@@ -153,7 +153,7 @@ class _Improve:
         """Begin a training, where nothing stands against it."""
         name, blind_test = _model(model), self.runtime.blind_test
         if blind_test is None or (why := self._hindrance(name)):
-            return _problem(why if blind_test else "The models are being prepared")
+            return problem(why if blind_test else "The models are being prepared")
         self.run.start(name, self.runtime.specs[name], _method(method), blind_test.label)
         return ""
 
@@ -162,19 +162,19 @@ class _Improve:
         name = _model(model)
         chosen = next((one for one in self._improvements(name) if one.name == version and one.accepted), None)
         if chosen is None:
-            return _problem("Choose a version that was not refused"), *self.made(name, None)
+            return problem("Choose a version that was not refused"), *self.made(name, None)
         if (testers := self._open_sessions()) and sure is not True:
             told = f"{_people(testers)} in the middle of the running study; tick the box to begin all the same"
-            return _problem(told), *self.made(name, version)
+            return problem(told), *self.made(name, version)
         if not is_made_of(str(chosen.folder), self.runtime.engines[name].describe()):
             told = "This version was made of other weights than answer now; train a new one"
-            return _problem(told), *self.made(name, version)
+            return problem(told), *self.made(name, version)
         try:
             file = begin_before_after(
                 self.runtime, self.runtime.specs[name], chosen, learned_from(self.runtime, name, chosen)
             )
         except (StudyError, ExportError, DatabaseError, EngineError, VotesError) as error:
-            return _problem(error), *self.made(name, version)
+            return problem(error), *self.made(name, version)
         note = running_note(self.runtime, self.runtime.study, file)
         told = (
             "Before answers as Model 1, after as Model 2; sides are drawn for every question. Send testers the same"
@@ -222,7 +222,7 @@ class _Improve:
         try:
             study, all_of_it = next_study(runtime, learned_from(runtime, model, chosen))
         except (VotesError, DatabaseError) as error:
-            return _problem(error)
+            return problem(error)
         asked = len(study.prompts)
         if asked < all_of_it:
             said = [f"It asks the {asked:,} of {all_of_it:,} questions that no vote of this training was on."]
@@ -271,11 +271,3 @@ def _told(told: Told, why_not: str) -> str:
         return f'<p class="hint">{escape(text)}</p>'
     kind = ' class="problem"' if told.state == "failed" else ""
     return f"<p{kind}>{escape(told.text)}</p>"
-
-
-def _problem(error: object) -> str:
-    return f"<p class='problem'>{escape(str(error).rstrip('.'))}.</p>"
-
-
-def _html(element: str, value: str = "") -> gr.HTML:
-    return gr.HTML(value, elem_id=element, js_on_load=None, apply_default_css=False, padding=False)

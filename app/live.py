@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from html import escape
 
 from app import metrics
+from app.parts import bare_table, numbers
 from app.results import WINNERS
 from app.runtime import Runtime
 from feedback.battles import timestamp
@@ -58,14 +59,13 @@ def live_html(runtime: Runtime) -> str:
     asked, complete, stopped, failed = connection.execute(_TURNS, {"study": study}).fetchone()
     flagged = connection.execute(_FLAGGED, {"study": study}).fetchone()[0]
     running, waiting = (metrics.REGISTRY.get_sample_value(f"diptych_turns_{state}") for state in ("running", "waiting"))
-    numbers = {
+    now = {
         f"Active in {ACTIVE_MINUTES} min": active,
         "Being answered": int(running or 0),
         "Waiting": int(waiting or 0),
         "Failed turns": failed,
         "Flagged answers": flagged,
     }
-    cards = "".join(f"<div><dt>{name}</dt><dd>{value:,}</dd></div>" for name, value in numbers.items())
     sessions = {
         "Consented": enrolled, "Open": opened, "Finished": quota, "Left early": early, "Timed out": timeout,
         "Withdrew": withdrawn,
@@ -75,7 +75,7 @@ def live_html(runtime: Runtime) -> str:
     tables = _models(runtime, study) + _counts("Testers", sessions) + _counts("Questions", turns)
     tables += _counts("Patterns of scripts", patterns)
     return (
-        f'<p class="over">{escape(blind_test.label)}</p><h1>Live</h1><dl class="numbers">{cards}</dl>'
+        f'<p class="over">{escape(blind_test.label)}</p><h1>Live</h1>{numbers(now)}'
         f'<div class="tables" tabindex="0" role="region" aria-label="Live">{tables}</div>{_failures(runtime, study)}'
     )
 
@@ -96,9 +96,7 @@ def _models(runtime: Runtime, study: int) -> str:
         cells = "".join(f"<td>{_number(value)}</td>" for value in speed)
         rows.append(f"<tr><th scope='row'>{WINNERS[model]}</th><td>{escape(health[model])}</td>{cells}</tr>")
     titles = ("Model", "State", "Tokens/s", "First token, s", "Whole answer, s", "Tokens")
-    head = "".join(f"<th scope='col'>{title}</th>" for title in titles)
-    caption = f"Models, last {RECENT_ANSWERS} answers of each"
-    return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return bare_table(titles, rows, f"Models, last {RECENT_ANSWERS} answers of each")
 
 
 def _counts(caption: str, counts: dict[str, int]) -> str:

@@ -17,6 +17,7 @@ from app.evaluation_run import Progress
 from app.model_cards import cards, compact_cards
 from app.model_files import COMPARISON, MALFORMED, Known, read_models
 from app.model_plots import STYLE, held_out_curves, loss_curve
+from app.parts import QUIET, html
 from app.runtime import Runtime
 from feedback.report import figures
 from feedback.report.sections import figure, grid
@@ -36,13 +37,13 @@ log = logging.getLogger(__name__)
 def lay_out_models(tab: gr.Tab, runtime: Runtime) -> gr.Timer:
     """Add the cards, the curves, the comparison and the button that makes it; returns what follows a run."""
     run = runtime.evaluation
-    overview = _html("models")
+    overview = html(elem_id="models")
     with gr.Row(elem_id="models-run"):
         begin = gr.Button("Evaluate and compare", variant="primary", elem_id="models-evaluate")
         stop = gr.Button("Stop", elem_id="models-stop", visible=False)
         go_on = gr.Button("Go on training", variant="primary", elem_id="models-go-on", visible=False)
-    told = _html("models-progress")
-    comparison = _html("models-comparison")
+    told = html(elem_id="models-progress")
+    comparison = html(elem_id="models-comparison")
     timer = gr.Timer(SECONDS, active=False)
     outputs = [overview, begin, stop, go_on, told, comparison, timer]
 
@@ -71,12 +72,11 @@ def lay_out_models(tab: gr.Tab, runtime: Runtime) -> gr.Timer:
         run.stop()
         return follow()
 
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    tab.select(show, None, outputs, **quiet)
-    timer.tick(follow, None, outputs, **quiet)
-    begin.click(start, None, outputs, **quiet)
-    stop.click(end, None, outputs, **quiet)
-    go_on.click(take_up, None, outputs, **quiet)
+    tab.select(show, None, outputs, **QUIET)
+    timer.tick(follow, None, outputs, **QUIET)
+    begin.click(start, None, outputs, **QUIET)
+    stop.click(end, None, outputs, **QUIET)
+    go_on.click(take_up, None, outputs, **QUIET)
     return timer
 
 
@@ -200,7 +200,3 @@ def _told(progress: Progress, hindrance: str) -> str:
         return f"<p>{escape(progress.text)}</p>"
     text = hindrance or "Measures both models on this machine, in a few minutes, and writes the comparison."
     return f'<p class="hint">{escape(text)}</p>'
-
-
-def _html(element: str) -> gr.HTML:
-    return gr.HTML("", elem_id=element, js_on_load=None, apply_default_css=False, padding=False)

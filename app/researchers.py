@@ -21,6 +21,7 @@ from app.live import live_html
 from app.markup import brand
 from app.model_files import COMPARISON
 from app.models_tab import REPORTS, lay_out_models
+from app.parts import QUIET, html
 from app.results import ResultsTab
 from app.runtime import Runtime
 from app.study_tab import lay_out_invites, lay_out_study
@@ -66,13 +67,13 @@ class ResearchersPage:
 
     def _lay_out(self) -> None:
         with gr.Row(elem_id="masthead"):
-            gr.HTML(brand().replace('href=""', 'href="../"'), js_on_load=None, apply_default_css=False, padding=False)
-            gr.HTML(_LOG_OUT, apply_default_css=False, padding=False)
+            html(brand().replace('href=""', 'href="../"'))
+            html(_LOG_OUT)
         with gr.Tabs():
             with gr.Tab("Results", id="results") as results_tab:
                 results_timer = ResultsTab(self.runtime).lay_out(self.blocks)
             with gr.Tab("Live", id="live") as live_tab:
-                live = gr.HTML(elem_id="live", js_on_load=None, apply_default_css=False, padding=False)
+                live = html(elem_id="live")
                 timer = gr.Timer(LIVE_SECONDS, active=False)
             with gr.Tab("Votes", id="votes") as votes_tab:
                 lay_out_votes(votes_tab, self.runtime, functools.partial(_log, self.runtime))
@@ -87,10 +88,9 @@ class ResearchersPage:
             with gr.Tab("Chat lab", id="lab") as lab_tab:
                 lay_out_chat_lab(self.runtime)
             with gr.Tab("Downloads", id="downloads") as downloads_tab:
-                gr.HTML(_downloads(), js_on_load=None, apply_default_css=False, padding=False)
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        live_tab.select(self._live, None, [live, timer], **quiet)
-        timer.tick(lambda: live_html(self.runtime), None, live, **quiet)
+                html(_downloads())
+        live_tab.select(self._live, None, [live, timer], **QUIET)
+        timer.tick(lambda: live_html(self.runtime), None, live, **QUIET)
         tabs = (
             *(results_tab, live_tab, votes_tab, models_tab, improve_tab, study_tab, invites_tab, lab_tab),
             downloads_tab,
@@ -99,8 +99,8 @@ class ResearchersPage:
         for own, follower in followers.items():
             for tab in tabs:  # what follows one tab rests while another is open
                 if tab is not own:
-                    tab.select(lambda: gr.update(active=False), None, follower, **quiet)
-        results_tab.select(lambda: gr.update(active=True), None, results_timer, **quiet)
+                    tab.select(lambda: gr.update(active=False), None, follower, **QUIET)
+        results_tab.select(lambda: gr.update(active=True), None, results_timer, **QUIET)
 
     def _live(self) -> tuple[str, Any]:
         return live_html(self.runtime), gr.update(active=True)

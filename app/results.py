@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from app.parts import QUIET, html
 from feedback.looks import log_look
 from feedback.report import figures, sections
 from feedback.report.facts import gather
@@ -50,23 +51,21 @@ class ResultsTab:
 
     def lay_out(self, blocks: gr.Blocks) -> gr.Timer:
         """Make the components, load them with the page and keep them up to date; returns what does that."""
-        html: dict[str, Any] = {"js_on_load": None, "apply_default_css": False, "padding": False}
-        top = gr.HTML(elem_id="results", **html)
-        details = gr.HTML(elem_id="results-details", **html)
+        top = html(elem_id="results")
+        details = html(elem_id="results-details")
         with gr.Accordion("How many testers do I need?", open=False, elem_id="sample-size"):
             with gr.Row():
                 theta = gr.Number(55, label="Share preferring one model, %", minimum=50.1, maximum=99)
                 ties = gr.Number(25, label="Ties and both bad, %", minimum=0, maximum=99)
                 votes = gr.Number(10, label="Votes of each tester", minimum=1, maximum=1000, precision=0)
                 icc = gr.Number(0.1, label="Likeness of one tester's votes (ICC)", minimum=0, maximum=1, step=0.05)
-            needed = gr.HTML(_needed(55, 25, 10, 0.1), elem_id="testers-needed", **html)
+            needed = html(_needed(55, 25, 10, 0.1), elem_id="testers-needed")
         shown = gr.State(None)
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        blocks.load(self.refresh, shown, [shown, top, details], **quiet)
+        blocks.load(self.refresh, shown, [shown, top, details], **QUIET)
         timer = gr.Timer(SECONDS)
-        timer.tick(self.refresh, shown, [shown, top, details], **quiet)
+        timer.tick(self.refresh, shown, [shown, top, details], **QUIET)
         for field in (theta, ties, votes, icc):
-            field.change(_needed, [theta, ties, votes, icc], needed, **quiet)
+            field.change(_needed, [theta, ties, votes, icc], needed, **QUIET)
         return timer
 
     def refresh(self, shown: Any) -> tuple[Any, Any, Any]:

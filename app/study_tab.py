@@ -13,6 +13,7 @@ import gradio as gr
 from app.begun import FOLDER
 from app.inputs import as_text
 from app.model_files import NAMES, without_password
+from app.parts import QUIET, html, problem, table
 from app.runtime import Runtime
 from feedback.blind_test import Refused
 from feedback.database import DatabaseError
@@ -26,15 +27,15 @@ from training.inference.engines import EngineError
 
 def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
     """Add the study's state, its file to edit, and the buttons to begin another study and to close this one."""
-    facts = _html("study-facts")
-    said = _html("study-said")
+    facts = html(elem_id="study-facts")
+    said = html(elem_id="study-said")
     with gr.Accordion("Begin another study", open=False, elem_id="study-edit"):
-        _html("study-hint", _EDIT)
+        html(_EDIT, elem_id="study-hint")
         text = gr.Textbox(label="Study file (TOML)", elem_id="study-toml", lines=18, max_lines=18)
         filled = gr.Textbox("", visible=False)  # what it was filled with: what somebody has typed since stays
         begin = gr.Button("Check, save and begin", variant="primary", elem_id="study-begin")
     with gr.Accordion("Close this study", open=False, elem_id="study-end"):
-        _html("study-close-hint", _CLOSE)
+        html(_CLOSE, elem_id="study-close-hint")
         sure = gr.Checkbox(label="Nobody shall enrol in this study any more.", elem_id="study-sure")
         close = gr.Button("Close the study", elem_id="study-close")
 
@@ -50,29 +51,28 @@ def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
             path = save_study(study, runtime.database.path.parent / FOLDER)
             runtime.begin(study, path)
         except (StudyError, ExportError, DatabaseError, EngineError) as error:
-            return study_html(runtime), _problem(error)
+            return study_html(runtime), problem(error)
         note = running_note(runtime, study, path)
         return study_html(runtime), f"<p>{escape(note)}</p>"
 
     def end(agreed: Any) -> tuple[str, str, bool]:
         if agreed is not True:
-            return study_html(runtime), "<p class='problem'>Tick the box first: a closed study stays closed.</p>", False
+            return study_html(runtime), problem("Tick the box first: a closed study stays closed"), False
         if runtime.blind_test is None:
-            return study_html(runtime), "<p class='problem'>The models are not ready, so no study is open.</p>", False
+            return study_html(runtime), problem("The models are not ready, so no study is open"), False
         try:
             runtime.blind_test.close_study()
         except DatabaseError as error:
-            return study_html(runtime), _problem(error), False
+            return study_html(runtime), problem(error), False
         return (
             study_html(runtime),
             "<p>Closed. The secret of its draws is told above once every session is over.</p>",
             False,
         )
 
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    tab.select(show, [text, filled], [facts, text, filled], **quiet)
-    begin.click(start, text, [facts, said], **quiet)
-    close.click(end, sure, [facts, said, sure], **quiet)
+    tab.select(show, [text, filled], [facts, text, filled], **QUIET)
+    begin.click(start, text, [facts, said], **QUIET)
+    close.click(end, sure, [facts, said, sure], **QUIET)
 
 
 MAX_TYPED = 24_576
@@ -180,31 +180,29 @@ def _others(runtime: Runtime) -> str:
     if not studies:
         return ""
     titles = ("Study", "Testers", "Votes", *NAMES.values())
-    head = "".join(f"<th scope='col'>{title}</th>" for title in titles)
-    rows = "".join(
+    rows = (
         f"<tr><td>{escape(row['label'])}{' (closed)' if row['closed'] else ''}</td><td>{row['testers']:,}</td>"
         f"<td>{row['votes']:,}</td>"
         + "".join(f"<td>{escape(in_words(told))}</td>" for _, told in sorted(json.loads(row["models"]).items()))
         + "</tr>"
         for row in studies
     )
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     note = "Votes on other settings or other models are never added to these; each study is read by its label:"
     return (
         f"<h2>Other studies in this database</h2><p class='hint'>{note} <code>python -m feedback stats --study LABEL"
-        f"</code>.</p><div class='votes' tabindex='0' role='region' aria-label='Other studies'>{table}</div>"
+        f"</code>.</p>{table(titles, rows, 'Other studies')}"
     )
 
 
 def lay_out_invites(tab: gr.Tab, runtime: Runtime) -> None:
     """Add the list of invites, and how to make and revoke them."""
-    _html("invites-head", "<h1>Invites</h1>")
+    html("<h1>Invites</h1>", elem_id="invites-head")
     with gr.Row(elem_id="invite-form"):
         label = gr.Textbox(label="For whom (a note)", elem_id="invite-label", max_lines=1)
         uses = gr.Number(1, label="Testers (0: any number)", precision=0, minimum=0, elem_id="invite-uses")
         make = gr.Button("Make an invite", variant="primary", elem_id="invite-make")
-    said = _html("invite-said")
-    listing = _html("invite-list")
+    said = html(elem_id="invite-said")
+    listing = html(elem_id="invite-list")
     with gr.Row(elem_id="revoke-form"):
         which = gr.Dropdown([], label="Revoke", elem_id="invite-which")
         revoke = gr.Button("Revoke", elem_id="invite-revoke")
@@ -220,7 +218,7 @@ def lay_out_invites(tab: gr.Tab, runtime: Runtime) -> None:
                 raise Refused("The models are not ready yet; please wait a moment.")
             code = runtime.blind_test.make_invite(as_text(note), int(number) if number else None)
         except (Refused, DatabaseError) as error:
-            return _problem(error), *show()
+            return problem(error), *show()
         told = f"<p>This link is shown once: <code>{escape(_page(request))}?invite={escape(code)}</code></p>"
         return told, *show()
 
@@ -229,13 +227,12 @@ def lay_out_invites(tab: gr.Tab, runtime: Runtime) -> None:
             if runtime.blind_test is not None:
                 runtime.blind_test.revoke_invite(invite)
         except (Refused, DatabaseError) as error:
-            return _problem(error), *show()
+            return problem(error), *show()
         return "<p>Revoked.</p>", *show()
 
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    tab.select(show, None, [listing, which], **quiet)
-    make.click(add, [label, uses], [said, listing, which], **quiet)
-    revoke.click(remove, which, [said, listing, which], **quiet)
+    tab.select(show, None, [listing, which], **QUIET)
+    make.click(add, [label, uses], [said, listing, which], **QUIET)
+    revoke.click(remove, which, [said, listing, which], **QUIET)
 
 
 def invites_html(runtime: Runtime, invites: list[Invite]) -> str:
@@ -244,15 +241,13 @@ def invites_html(runtime: Runtime, invites: list[Invite]) -> str:
     if not invites:
         return f"{note}<p>There are no invites yet.</p>"
     titles = ("Number", "For whom", "Enrolled", "Made (UTC)", "State")
-    head = "".join(f"<th scope='col'>{title}</th>" for title in titles)
-    rows = "".join(
+    rows = (
         f"<tr><td>{invite.id}</td><td>{escape(invite.label)}</td>"
         f"<td>{invite.used} of {invite.uses or 'any number'}</td>"
         f"<td>{escape(invite.made_at[:16].replace('T', ' '))}</td><td>{_state(invite)}</td></tr>"
         for invite in invites
     )
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return f"{note}<div class='votes' tabindex='0' role='region' aria-label='Invites'>{table}</div>"
+    return note + table(titles, rows, "Invites")
 
 
 def _state(invite: Invite) -> str:
@@ -265,11 +260,3 @@ def _page(request: gr.Request) -> str:
     """The address of the testers' page as this browser reaches it, a sub-path behind a proxy included."""
     path = str(request.request.scope.get("root_path", "")).removesuffix("/admin") if request.request else ""
     return f"{request.headers.get('origin', '')}{path}/"
-
-
-def _problem(error: Exception) -> str:
-    return f"<p class='problem'>{escape(str(error))}</p>"
-
-
-def _html(element: str, value: str = "") -> gr.HTML:
-    return gr.HTML(value, elem_id=element, js_on_load=None, apply_default_css=False, padding=False)

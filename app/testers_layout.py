@@ -11,6 +11,7 @@ import gradio as gr
 from app import markup
 from app.language import ENGLISH, RIGHT_TO_LEFT, attributes, current, tr
 from app.models_tab import compact_html
+from app.parts import html
 from app.rounds import Rounds
 from app.runtime import Runtime
 from app.scenes import Phase, Scene
@@ -303,8 +304,3 @@ def merged(first: Updates, second: Updates) -> Updates:
 
 def _is_update(*changes: Any) -> bool:
     return all(isinstance(change, dict) for change in changes)
-
-
-def html(value: str, **options: Any) -> gr.HTML:
-    """HTML as it is, without Gradio's own style and script."""
-    return gr.HTML(value, js_on_load=None, apply_default_css=False, padding=False, **options)

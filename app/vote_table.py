@@ -10,6 +10,7 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
+from app.parts import table
 from app.results import WINNERS
 from feedback.statistics.load import excluded_testers
 from feedback.statistics.patterns import excluded_by_patterns
@@ -119,16 +120,14 @@ def vote_table(connection: sqlite3.Connection, study_id: int, filters: Filters, 
         parameters,
     ).fetchall()
     turns = _conversations(connection, [row["battle_id"] for row in rows])
-    head = "".join(f"<th scope='col'>{title}</th>" for title in TITLES)
     testers, votes = excluded_testers(connection, study_id, rules), excluded_by_patterns(connection, study_id, rules)
-    body = "".join(
+    body = (
         _row(vote, turns.get(vote["battle_id"], []), rules, (*votes.get(vote["id"], ()), testers.get(vote["code"], "")))
         for vote in rows
     )
     rest = f" The newest {SHOWN} are shown; the downloads have all." if found > SHOWN else ""
     note = f"<p class='hint'>{found:,} vote{'s' * (found != 1)}; a question opens to its conversation.{rest}</p>"
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f"{note}<div class='votes' tabindex='0' role='region' aria-label='Votes'>{table}</div>"
+    return note + table(TITLES, body, "Votes")
 
 
 def _conversations(connection: sqlite3.Connection, battles: Sequence[int]) -> dict[int, list[sqlite3.Row]]:

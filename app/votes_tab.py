@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.inputs import as_text
+from app.parts import QUIET, html
 from app.results import WINNERS
 from app.runtime import Runtime
 from app.vote_table import CHOICES, FLAGS, Filters, categories, vote_table
@@ -16,7 +17,7 @@ ANY = ""
 
 def lay_out_votes(tab: gr.Tab, runtime: Runtime, looked: Any) -> None:
     """Add the filters and the table to the Blocks at hand; `looked` writes a look at results down."""
-    gr.HTML("<h1>Votes</h1>", apply_default_css=False, padding=False)
+    html("<h1>Votes</h1>")
     with gr.Row(elem_id="vote-filters"):
         choice = gr.Dropdown(_options(CHOICES), value=ANY, label="Choice", elem_id="filter-choice")
         winner = gr.Dropdown(_options(WINNERS), value=ANY, label="Winner", elem_id="filter-winner")
@@ -28,7 +29,7 @@ def lay_out_votes(tab: gr.Tab, runtime: Runtime, looked: Any) -> None:
         text = gr.Textbox(
             label="Text", placeholder="In questions, answers, comments", elem_id="filter-text", max_lines=1
         )
-    table = gr.HTML(elem_id="votes-table", js_on_load=None, apply_default_css=False, padding=False)
+    table = html(elem_id="votes-table")
     filters = [choice, winner, category, flag, tester, text]
 
     def show(*values: Any) -> str:
@@ -45,12 +46,11 @@ def lay_out_votes(tab: gr.Tab, runtime: Runtime, looked: Any) -> None:
         known = categories(runtime.database.connection, blind_test.study_id) if blind_test else []
         return gr.update(choices=[("Any", ANY), *((name, name) for name in known)]), show(*values)
 
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    tab.select(open_tab, filters, [category, table], **quiet)
+    tab.select(open_tab, filters, [category, table], **QUIET)
     for menu in (choice, winner, category, flag):
-        menu.input(show, filters, table, **quiet)
+        menu.input(show, filters, table, **QUIET)
     for box in (tester, text):
-        gr.on([box.submit, box.blur], show, filters, table, **quiet)
+        gr.on([box.submit, box.blur], show, filters, table, **QUIET)
 
 
 def _options(names: dict[str, str]) -> list[tuple[str, str]]:
