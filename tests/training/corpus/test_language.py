@@ -387,6 +387,26 @@ def test_truths_say_what_is_so_without_an_only_that_can_be_read_two_ways() -> No
     assert [truth for truth in truths if wrong.search(truth)] == []
 
 
+def test_terms_that_are_counted_are_spoken_of_with_their_article(samples: list[Sample]) -> None:
+    """ "Tell me more about muse in art." """
+    counted = {
+        term.name: term.definition.split()[0].lower()
+        for term in records().terms
+        if re.match(rf"(A|An|The) {re.escape(term.name)}\b", term.definition)
+    }
+    asked = re.compile(rf"(?:tell me (?:more )?about|what should i know about) ({'|'.join(map(re.escape, counted))})\b")
+    assert len(counted) > 40
+    told = [sample.question for sample in samples if sample.fact.startswith("term:")]
+    assert [question for question in told if asked.match(question.lower())] == []
+
+
+def test_no_concept_is_explained_by_its_own_other_name(samples: list[Sample]) -> None:
+    """ "Loss of skills is the loss of skills that happens when ..." """
+    circle = re.compile(r"(?:An? |The )?(\w[\w -]{5,}?) (?:is|are) .*\b(\1)\b", re.IGNORECASE)
+    explained = [sample for sample in samples if re.fullmatch(r"concept:[^|]+/definition", sample.fact)]
+    assert [sample.answer for sample in explained if circle.match(sample.answer)] == []
+
+
 def test_lists_are_joined_as_people_read_them() -> None:
     assert grammar.join(["a", "b", "c"]) == "a, b and c"
     assert grammar.join(["chance and play", "raw materials"]) == "chance and play as well as raw materials"

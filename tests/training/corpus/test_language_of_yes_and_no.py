@@ -79,6 +79,15 @@ def test_no_common_word_of_a_statement_tells_whether_it_is_so() -> None:
     assert {word: share for word, share in common.items() if not 0.28 <= share <= 0.72} == {}
 
 
+def test_topics_are_not_said_to_be_what_they_are_not() -> None:
+    """ "Copyright and AI is a law of the European Union" is held by nobody, and no term is another name for a topic."""
+    asked = [phrase.messages[0].content for phrase in beliefs.phrases(records().concepts)]
+    topics = [concept.name for concept in records().concepts if " is the topic of " in concept.definition]
+    assert len(topics) >= 4
+    named = re.compile(rf"(true that|term|name for) (the )?({'|'.join(map(re.escape, topics))})\b", re.IGNORECASE)
+    assert [question for question in asked if named.search(question)] == []
+
+
 def test_yes_and_no_answer_questions_that_can_be_answered_so(samples: list[Sample]) -> None:
     open_question = re.compile(r"(what|who|whom|whose|where|when|which|how|why)\b", re.IGNORECASE)
     wrong = [

@@ -91,7 +91,9 @@ def _definition(concept: Concept, subject: str, be: str, suffix: str) -> Iterato
         6,
     )  # fmt: skip
     for alias in concept.aliases[:1]:
-        if alias.lower() == concept.name.lower():
+        # "Loss of skills is the loss of skills that happens when ..." explains nothing.
+        explained_by_itself = re.search(rf"\b(is|are) .*\b{re.escape(alias)}\b", concept.definition, re.IGNORECASE)
+        if alias.lower() == concept.name.lower() or explained_by_itself:
             continue
         # An alias is a synonym, so it is counted where the name is: "a neural net", "an LLM", but "RLHF".
         counted = subject.startswith(("a ", "an ")) and not alias.startswith("the ")

@@ -246,8 +246,8 @@ def term_phrases(term: Term, suffix: str) -> Iterator[Phrase]:
     yield from ask(
         facts_in(term.prose, f"{fact}/about", {}),
         (
-            f"Tell me about {subject}{suffix or ''}.", f"Tell me more about {term.name}{art}.",
-            f"What should I know about {term.name}{art}?",
+            f"Tell me about {subject}{suffix or ''}.", f"Tell me more about {subject}{art}.",
+            f"What should I know about {subject}{art}?",
         ),
         term.prose,
         2,
