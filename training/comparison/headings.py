@@ -89,10 +89,8 @@ def model_size(comparison: Comparison) -> Section:
     lines += [("All files that the training wrote", _of("report", "size_bytes", show=size))]
     table = side_by_side(comparison, "What each model is", lines)
     blocks: list[Block] = [table]
-    sizes = [(label, marks(comparison, get)) for label, get in (lines[0], *lines[6:9])]
-    shown = [line for line in sizes[:1] if line[1]]
-    if shown:
-        blocks.append(Plot("parameters", "Parameters", bars("Parameters of both models", shown)))
+    if shown := marks(comparison, parameters):
+        blocks.append(Plot("parameters", "Parameters", bars("Parameters of both models", [("Parameters", shown)])))
     lead = "How much each model has to hold what it learns: its parameters, their arrangement, and the files they fill."
     return Section("model-size", "Model size", lead, tuple(blocks), not_measured(table) + reasons(comparison))
 
@@ -224,8 +222,7 @@ def cost(comparison: Comparison) -> Section:
     )
     blocks: list[Block] = [table]
     speeds = [(label.split(", ")[1], marks(comparison, get)) for label, get in lines[2:4]]
-    if any(found for _, found in speeds):
-        shown = [line for line in speeds if line[1]]
+    if shown := [line for line in speeds if line[1]]:
         blocks.append(Plot("speed", "Tokens a second", bars("Tokens a second of both models", shown)))
     if text is not None and table.rows:
         blocks.append(Paragraph(text))
@@ -235,24 +232,22 @@ def cost(comparison: Comparison) -> Section:
 
 def trained_energy(model: ModelEvidence) -> Value | None:
     """Energy of the training, marked when it was estimated."""
-    return _energy(model, ("energy_kwh",), energy)
+    return _metered(model.report, "energy_kwh", energy)
 
 
 def trained_co2(model: ModelEvidence) -> Value | None:
     """CO2 of the training, marked when it was estimated."""
-    return _energy(model, ("co2_kg",), mass)
-
-
-def _energy(model: ModelEvidence, keys: tuple[str, ...], show: Show) -> Value | None:
-    measured = model.report.at("energy_source").content == "measured"
-    return model.report.value(*keys, show=show, status="" if measured else "estimated")
+    return _metered(model.report, "co2_kg", mass)
 
 
 def answering_energy(model: ModelEvidence) -> Value | None:
     """Energy of 1,000 generated tokens, marked when it was estimated."""
-    costs = model.measured.at("cost")
-    measured = costs.at("energy_source").content == "measured"
-    return costs.value("kwh_per_1000_tokens", show=energy, status="" if measured else "estimated")
+    return _metered(model.measured.at("cost"), "kwh_per_1000_tokens", energy)
+
+
+def _metered(document: Document, key: str, show: Show) -> Value | None:
+    measured = document.at("energy_source").content == "measured"
+    return document.value(key, show=show, status="" if measured else "estimated")
 
 
 EVERYDAY: tuple[tuple[str, Getter, Callable[[float], list[Equivalent]]], ...] = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from training.comparison.charts import forest
@@ -38,9 +39,9 @@ def bits_difference(comparison: Comparison, part: str = "answers") -> Value | No
     return comparison.differences.value(f"held_out_{part}_bits_per_byte", show=signed)
 
 
-def split_bits(model: ModelEvidence, split: str) -> Value | None:
-    """Held-out bits a byte over the answers of one kind of held-out sample."""
-    part = model.measured.at("held_out", "answers", "by_split").find(split=split)
+def part_bits(model: ModelEvidence, kind: str, name: str) -> Value | None:
+    """Held-out bits a byte over the answers of one ``split``, ``area`` or ``source``."""
+    part = model.measured.at("held_out", "answers", f"by_{kind}").find(**{kind: name})
     return with_interval(part, "bits_per_byte", n="samples", show=decimal)
 
 
@@ -89,27 +90,22 @@ def _held_out(comparison: Comparison) -> Iterator[Any]:
         yield label, _measured("held_out", part, "bits_per_byte", show=decimal), bits_difference(comparison, part)
     yield "Samples scored", _measured("held_out", "answers", "samples", show=whole)
     for kind in ("split", "area", "source"):
-        names = [
-            str(entry.at(kind).content)
-            for model in comparison.models
-            for entry in model.measured.at("held_out", "answers", f"by_{kind}").items()
-        ]
-        for name in dict.fromkeys(names):
+        parts = (model.measured.at("held_out", "answers", f"by_{kind}") for model in comparison.models)
+        for name in _named(parts, kind):
             label = SPLITS.get(name, name) if kind == "split" else f"{kind.capitalize()}: {name}"
-            yield label, _in_part(f"by_{kind}", kind, name)
+            yield label, partial(part_bits, kind=kind, name=name)
 
 
-def _in_part(part: str, kind: str, name: str) -> Getter:
-    def get(model: ModelEvidence) -> Value | None:
-        found = model.measured.at("held_out", "answers", part).find(**{kind: name})
-        return with_interval(found, "bits_per_byte", n="samples", show=decimal)
-
-    return get
+def _named(parts: Iterable[Document], key: str) -> list[str]:
+    """What stands under a key in the entries of these lists, each once."""
+    return list(dict.fromkeys(str(entry.at(key).content) for part in parts for entry in part.items()))
 
 
 def _bits_plot(comparison: Comparison) -> Iterator[Plot]:
     lines = []
-    for label, get in [("All answers", bits), *((SPLITS[split], _split_getter(split)) for split in SPLITS)]:
+    gets: dict[str, Callable[[ModelEvidence], Value | None]] = {"All answers": bits}
+    gets |= {label: partial(part_bits, kind="split", name=split) for split, label in SPLITS.items()}
+    for label, get in gets.items():
         found = [(model.name, value) for model in comparison.models if (value := get(model)) is not None]
         if found:
             lines.append((label, found, None))
@@ -117,10 +113,6 @@ def _bits_plot(comparison: Comparison) -> Iterator[Plot]:
         title = "Held-out bits a byte of answers"
         svg = forest(title, lines, "{:g}".format, "← fewer bits: better", low=0)
         yield Plot("bits-per-byte", title, svg, "Lines are 95% intervals over held-out samples.")
-
-
-def _split_getter(split: str) -> Any:
-    return lambda model: split_bits(model, split)
 
 
 def _answers(comparison: Comparison) -> list[Any]:
@@ -162,12 +154,7 @@ def with_interval(part: Document, *keys: str, n: str, show: Show) -> Value | Non
 
 def benchmarks(comparison: Comparison) -> list[str]:
     """The names of the benchmarks that either model was asked, in order."""
-    names = [
-        str(entry.at("benchmark").content)
-        for model in comparison.models
-        for entry in model.measured.at("knowledge").items()
-    ]
-    return list(dict.fromkeys(names))
+    return _named((model.measured.at("knowledge") for model in comparison.models), "benchmark")
 
 
 def knowledge(model: ModelEvidence, benchmark: str) -> Document:
@@ -207,12 +194,7 @@ def _benchmark(comparison: Comparison, name: str) -> Table:
     """Accuracy over all questions, by group and by kind; each line with its number of questions and its chance."""
     rows = [_accuracy_row(comparison, name, "All questions", ())]
     for part, field in (("groups", "group"), ("kinds", "kind")):
-        entries = [
-            str(entry.at(field).content)
-            for model in comparison.models
-            for entry in knowledge(model, name).at(part).items()
-        ]
-        for entry in dict.fromkeys(entries):
+        for entry in _named((knowledge(model, name).at(part) for model in comparison.models), field):
             sizes = [
                 knowledge(model, name).at(part).find(**{field: entry}).at("n").content for model in comparison.models
             ]

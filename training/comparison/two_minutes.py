@@ -21,7 +21,7 @@ from training.comparison.quality import (
     bits_difference,
     cut_differently,
     knowledge,
-    split_bits,
+    part_bits,
     with_interval,
 )
 from training.comparison.user_testing import blinding, headline
@@ -128,7 +128,7 @@ def _held_out(comparison: Comparison) -> Said:
 
 def _generalisation(comparison: Comparison) -> Said:
     for model in comparison.models:
-        known, new = (split_bits(model, split) for split in SPLITS)
+        known, new = (part_bits(model, "split", split) for split in SPLITS)
         topic = f"New facts, {model.title}"
         if known is None or new is None or None in (known.ends, new.ends):
             yield Unsaid(topic, f"known facts in new words and new facts were not both measured on {FEW} samples")
