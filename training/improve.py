@@ -33,6 +33,7 @@ from training.common.progress import Progress
 from training.data.preference_file import Preferences, PreferencesError, read_preferences
 from training.data.preferences import prepare_preferences
 from training.loop.resume import Start
+from training.runs.command import add_start
 from training.runs.improve import Request, check, improve, plan_run
 from training.runs.versions import family_of, find_parent, next_version, open_parent
 from training.settings.improve import ImproveOptions
@@ -56,13 +57,7 @@ def parser() -> OneLineParser:
     parser.add_argument("--study", metavar="NAME", help="the study, when the database has votes of several")
     parser.add_argument("--checkpoint", metavar="DIR", help="what learns (default: the model's own checkpoint)")
     parser.add_argument("--out", type=place, metavar="DIR", help="where the version goes (default: improved/N there)")
-    start = parser.add_mutually_exclusive_group()
-    start.set_defaults(start="new")
-    for name, text in (
-        ("resume", "go on with the unfinished run in --out, if there is one"),
-        ("restart", "leave an unfinished run in --out behind and begin anew"),
-    ):
-        start.add_argument(f"--{name}", dest="start", action="store_const", const=name, help=text)
+    add_start(parser)
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--check", action="store_true", help="tell what stands against the run, and do nothing else")
     instead.add_argument("--plan", action="store_true", help="print what the run would need, and do nothing else")

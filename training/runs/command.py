@@ -78,13 +78,7 @@ def build_parser(prog: str, description: str | None, profiles: Mapping[str, Trai
         help=f"data sources, and how often an epoch sees each (default: {DEFAULT_DATA})",
     )
     parser.add_argument("--out", type=place, default=out, metavar="DIR", help="where everything is written")
-    start = parser.add_mutually_exclusive_group()
-    start.set_defaults(start="new")
-    for name, text in (
-        ("resume", "go on with the unfinished run in --out, if there is one"),
-        ("restart", "leave an unfinished run in --out behind and begin anew"),
-    ):
-        start.add_argument(f"--{name}", dest="start", action="store_const", const=name, help=text)
+    add_start(parser)
     parser.add_argument("--check", action="store_true", help="tell what stands against the run, and do nothing else")
     parser.add_argument("--plan", action="store_true", help="print what the run would need, and do nothing else")
     parser.add_argument("--plan-for", metavar="DEVICE", help=f"the same for another device: {', '.join(DEVICES)}")
@@ -102,6 +96,17 @@ def build_parser(prog: str, description: str | None, profiles: Mapping[str, Trai
 
     parser.effective = effective
     return parser
+
+
+def add_start(parser: argparse.ArgumentParser) -> None:
+    """``--resume`` and ``--restart``: what becomes of an unfinished run."""
+    start = parser.add_mutually_exclusive_group()
+    start.set_defaults(start="new")
+    for name, text in (
+        ("resume", "go on with the unfinished run in --out, if there is one"),
+        ("restart", "leave an unfinished run in --out behind and begin anew"),
+    ):
+        start.add_argument(f"--{name}", dest="start", action="store_const", const=name, help=text)
 
 
 def chosen(arguments: argparse.Namespace, profiles: Mapping[str, Options]) -> tuple[Options, tuple[str, ...]]:
@@ -302,42 +307,31 @@ def finish(
         StateError: ``final/`` could not be written.
     """
     told = f"stopped while {out} was written: the trained weights are there, and nothing is half written"
+    trainer = run.trainer
     with stoppable(told):
-        with run.trainer.kept_unless_written():
-            _finish(out, run, states, report, exports, title, key)
-            if FINAL in exports and report["written"][FINAL] is None:
+        with trainer.kept_unless_written():
+            report |= run_report(
+                trainer.outcome, trainer.outcome.best, run.dataset, trainer.compute, trainer.energy_used
+            )
+            report |= {"seed": states.config["seed"], "config": states.config}
+            written: dict[str, str | None] = {}
+            lacking = ""
+            for name, write in exports.items():
+                written[name] = _part(out, name, write, lacking)
+                lacking = lacking or ("" if written[name] else name)
+            written[CURVES] = _part(out, CURVES, lambda: draw_curves(out, title))
+            report |= {"written": written, "data_key": key}
+            write_report(out, report)
+            contained("data_card.json is not written", run.dataset.write_card, out)
+            contained(f"{TRAINED_ON} is not written", run.dataset.write_trained_on, out)
+            contained("README.md is not written", write_cards, out)
+            if FINAL in exports and written[FINAL] is None:
                 raise StateError(
                     f"{out / FINAL} is not written, for the reason above; make room and go on with --resume"
                 )
-        if not run.trainer.is_cut_short:
+        if not trainer.is_cut_short:
             states.remove()
         return report
-
-
-def _finish(
-    out: Path,
-    run: Trained,
-    states: TrainingStates,
-    report: dict[str, Any],
-    exports: Mapping[str, Callable[[], Any]],
-    title: str,
-    key: str,
-) -> None:
-    trainer = run.trainer
-    report |= run_report(trainer.outcome, trainer.outcome.best, run.dataset, trainer.compute, trainer.energy_used)
-    report |= {"seed": states.config["seed"], "config": states.config}
-    written: dict[str, str | None] = {}
-    lacking = ""
-    for name, write in exports.items():
-        written[name] = _part(out, name, write, lacking)
-        lacking = lacking or ("" if written[name] else name)
-    written[CURVES] = _part(out, CURVES, lambda: draw_curves(out, title))
-    report["written"] = written
-    report["data_key"] = key
-    write_report(out, report)
-    contained("data_card.json is not written", run.dataset.write_card, out)
-    contained(f"{TRAINED_ON} is not written", run.dataset.write_trained_on, out)
-    contained("README.md is not written", write_cards, out)
 
 
 def _part(out: Path, name: str, write: Callable[[], Any], lacking: str = "") -> str | None:

@@ -27,8 +27,23 @@ def in_new_names(config: Mapping[str, Any]) -> dict[str, Any]:
     return {RENAMED.get(key, key): value for key, value in config.items()}
 
 
+class Checked:
+    """Settings of a run that are checked before any work."""
+
+    country: str
+
+    def problems(self) -> list[str]:
+        """Everything that cannot be, one sentence each (empty when all is well)."""
+        return [*range_problems(self), *filter(None, [country_problem(self.country)])]
+
+    def check(self) -> None:
+        """Raises OptionsError with every problem at once."""
+        if problems := self.problems():
+            raise OptionsError(problems)
+
+
 @dataclass(frozen=True)
-class TrainingOptions:
+class TrainingOptions(Checked):
     """What both trainings have in common: the data's limits, the optimizer and its course, and what is kept."""
 
     max_rows_per_source: Annotated[int | None, Range(1, MOST)] = None
@@ -107,10 +122,7 @@ class TrainingOptions:
     """Where the numbers of metrics.jsonl go as well; the package must be installed"""
 
     def problems(self) -> list[str]:
-        """Everything that cannot be, one sentence each (empty when all is well)."""
-        problems = range_problems(self)
-        if country := country_problem(self.country):
-            problems.append(country)
+        problems = super().problems()
         if self.schedule == "wsd" and not 0 < self.decay <= 1 - self.warmup:
             problems.append(f"decay={self.decay} must be above 0 and leave room for warmup={self.warmup}")
         elif self.schedule == "wsd" and self.target_bits_per_byte is not None and self.decay == 1:
@@ -138,11 +150,6 @@ class TrainingOptions:
                 "app opens its model"
             )
         return notes
-
-    def check(self) -> None:
-        """Raises OptionsError with every problem at once."""
-        if problems := self.problems():
-            raise OptionsError(problems)
 
     def bytes_to_write(self, parameters: int, trainable: int) -> int:
         """What a run writes at most: its states, of three fp32 numbers a weight, and the model in all its forms."""

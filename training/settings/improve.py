@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from training.common.options import MOST, OptionsError, Range, range_problems
-from training.hardware.energy import country_problem
+from training.common.options import MOST, Range
+from training.settings.common import Checked
 
 Method = Literal["dpo", "kto", "sft"]
 
 
 @dataclass(frozen=True)
-class ImproveOptions:
+class ImproveOptions(Checked):
     """Everything that decides what a model learns from votes, and what it may lose by that."""
 
     model: Literal["model1", "model2"] = "model2"
@@ -65,10 +65,7 @@ class ImproveOptions:
     """ISO 3166 code, of three letters, of the country whose electricity mix turns energy into CO2"""
 
     def problems(self) -> list[str]:
-        """Everything that cannot be, one sentence each (empty when all is well)."""
-        problems = range_problems(self)
-        if country := country_problem(self.country):
-            problems.append(country)
+        problems = super().problems()
         if not problems and self.batch_size % self.micro_batch_size:
             problems.append(
                 f"micro_batch_size={self.micro_batch_size} must divide batch_size={self.batch_size}; make it equal"
@@ -78,11 +75,6 @@ class ImproveOptions:
         if self.ties == "wanted" and self.method != "kto":
             problems.append(f"ties=wanted is for method=kto; method={self.method} has no use for a tie")
         return problems
-
-    def check(self) -> None:
-        """Raises OptionsError with every problem at once."""
-        if problems := self.problems():
-            raise OptionsError(problems)
 
     def steps(self, examples: int) -> int:
         """Optimizer steps of the whole run."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import signature
 from typing import Annotated, Any, Literal
 
 from training.common.options import Range, ranges_of
-from training.models.transformer import config_problems
+from training.models.transformer import ModernTransformer, config_problems
 from training.reporting.verdict import USABLE_BITS_PER_BYTE
 from training.settings.common import TrainingOptions
 
@@ -55,20 +56,7 @@ class Model1Options(TrainingOptions):
 
     def model_config(self) -> dict[str, Any]:
         """The keyword arguments of ``ModernTransformer``."""
-        keys = [
-            "vocab_size",
-            "dim",
-            "n_layers",
-            "n_heads",
-            "n_kv_heads",
-            "ffn_dim",
-            "max_seq_len",
-            "dropout",
-            "rope_theta",
-            "norm_eps",
-            "tie_embeddings",
-        ]
-        return {key: getattr(self, key) for key in keys}
+        return {key: getattr(self, key) for key in signature(ModernTransformer).parameters}
 
     def problems(self) -> list[str]:
         problems = super().problems()
