@@ -81,10 +81,7 @@ def write_dataset(database: Database, label: str | None, out: Path, licence: str
         "tables": names,
     }
     described = {"study": definition, "models": json.loads(study["models"])}
-    for name, content in (
-        ("votes.csv.manifest.json", manifest),
-        ("study.json", described),
-    ):
+    for name, content in (("votes.csv.manifest.json", manifest), ("study.json", described)):
         replace_file(out / name, [json.dumps(content, indent=1, ensure_ascii=False).encode()])
     replace_file(out / "CODEBOOK.md", [_codebooks(names).encode()])
     replace_file(out / "README.md", [card(facts, definition).encode()])

@@ -34,10 +34,7 @@ from training.evaluation.intervals import DRAWS
 from training.evaluation.measurements import PARTS, Measurements, Settings
 from training.evaluation.summary_table import table
 
-DEFAULT_MODELS = {
-    "model1": MODEL1_FOLDER / PT,
-    "model2": MODEL2_FOLDER / FINAL,
-}
+DEFAULT_MODELS = {"model1": MODEL1_FOLDER / PT, "model2": MODEL2_FOLDER / FINAL}
 DEFAULT_FILE = CHECKPOINTS / "evaluation.json"
 VERSION = 1
 LIMIT = 200
@@ -47,9 +44,7 @@ two cores."""
 
 def parser() -> OneLineParser:
     parser = OneLineParser(
-        prog="python -m training.evaluate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="python -m training.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "models", nargs="*", metavar="[NAME=]SPEC", help="models to measure (default: the two checkpoints)"

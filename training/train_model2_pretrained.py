@@ -25,12 +25,7 @@ from training.inference.generation import generate
 from training.loop.plan import estimate_tokens
 from training.loop.plans import base_problems, list_bases, plan_base
 from training.loop.resume import TrainingStates
-from training.runs.command import (
-    DEMO_QUESTIONS,
-    build_parser,
-    carry_out,
-    chosen,
-)
+from training.runs.command import DEMO_QUESTIONS, build_parser, carry_out, chosen
 from training.runs.model2 import set_up, train_model2, with_base_at_hand
 from training.settings.model2 import PROFILES, Model2Options
 

@@ -160,11 +160,7 @@ def subgroups(outcomes: Outcomes, alpha: float = 0.05) -> dict[str, Any]:
         given = np.array([answers.get(question, "") for answers in outcomes.background])
         groups = ((str(name), _only(outcomes.testers, given == name)) for name in np.unique(given[given != ""]))
         background += [{"question": question, **entry} for entry in estimates("answer", groups, alpha)]
-    return {
-        "without_flagged": without,
-        "by_turns": estimates("turns", turns, alpha),
-        "by_background": background,
-    }
+    return {"without_flagged": without, "by_turns": estimates("turns", turns, alpha), "by_background": background}
 
 
 def _only(testers: TesterCounts, which: NDArray[np.bool_]) -> TesterCounts:

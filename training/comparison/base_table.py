@@ -65,13 +65,7 @@ def _model_row(comparison: Comparison, model: ModelEvidence) -> Row:
         None,
     )
     tokens = model.report.value("tokens", show=lambda count: f"{large(count)} tokens here")
-    cells: tuple[Cell, ...] = (
-        parameters(model),
-        context,
-        "",
-        tokens,
-        *_measured(comparison, model.measured, model),
-    )
+    cells: tuple[Cell, ...] = (parameters(model), context, "", tokens, *_measured(comparison, model.measured, model))
     return Row(label, cells)
 
 

@@ -206,15 +206,7 @@ def _benchmark(comparison: Comparison, name: str) -> Table:
     rows[0] = Row(rows[0].label, (*rows[0].cells[:2], difference, *rows[0].cells[2:]))
     rows[1:] = [Row(row.label, (*row.cells[:2], "", *row.cells[2:])) for row in rows[1:]]
     titles = [model.title for model in comparison.models]
-    columns = (
-        "",
-        *titles,
-        "Difference",
-        "chance",
-        "always the longest",
-        "always the most frequent",
-        "questions",
-    )
+    columns = ("", *titles, "Difference", "chance", "always the longest", "always the most frequent", "questions")
     note = (
         "Share of right answers, with 95% intervals over questions. Below ten questions there are no intervals, and"
         " kinds are left out."

@@ -244,14 +244,7 @@ class Measurements:
 
         files = [benchmark.sha256 for benchmark in self.files[:1]]
         settings = {"tasks": self.settings.tasks, "limit": self.settings.limit, "files": files}
-        return self._cached(
-            "tasks",
-            subject,
-            settings,
-            f"tasks {', '.join(self.settings.tasks)}",
-            None,
-            measure,
-        )
+        return self._cached("tasks", subject, settings, f"tasks {', '.join(self.settings.tasks)}", None, measure)
 
     def _measure_costs(self, models: dict[str, dict[str, Any]]) -> None:
         """All models in one run, taking turns."""

@@ -53,10 +53,7 @@ def _held_out(models: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
         if part == "answers":
             for split, meaning in SPLITS.items():
                 yield f"    {meaning}", _cells(models, lambda m, split=split: bits(m, "answers", split))  # type: ignore[misc]
-    yield (
-        "  perplexity of a token (compare only with the same tokenizer)",
-        _cells(models, _token_perplexity),
-    )
+    yield ("  perplexity of a token (compare only with the same tokenizer)", _cells(models, _token_perplexity))
 
 
 def _token_perplexity(model: Mapping[str, Any]) -> str:

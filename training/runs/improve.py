@@ -13,17 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.common.checkpoint_folder import (
-    CURVES,
-    FILES,
-    FINAL,
-    FOLDERS,
-    METRICS,
-    PT,
-    REPORT,
-    TRAINED_ON,
-    report_in,
-)
+from training.common.checkpoint_folder import CURVES, FILES, FINAL, FOLDERS, METRICS, PT, REPORT, TRAINED_ON, report_in
 from training.common.cli import contained
 from training.common.files import foreign, new_file, refusal, replace_text, workspace
 from training.common.options import OptionsError

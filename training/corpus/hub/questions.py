@@ -8,11 +8,7 @@ from itertools import groupby
 from training.corpus.hub.rows import Keyed, Row
 from training.corpus.sample import Message, digest
 
-_NOT_IN_TEXT = (
-    "The text does not say.",
-    "The text does not answer that.",
-    "That cannot be told from the text.",
-)
+_NOT_IN_TEXT = ("The text does not say.", "The text does not answer that.", "That cannot be told from the text.")
 
 
 def eli5(rows: Iterable[Row]) -> Iterator[Keyed]:

@@ -60,12 +60,7 @@ def _concept(concept: Concept, suffix: str, subjects: Mapping[str, str]) -> Iter
         else:
             close = f"An idea close to {subject} is"
             asked = f"Which idea is close to {subject}{suffix}?", f"Name an idea close to {subject}{suffix}."
-        yield from ask(
-            f"{fact}/related",
-            (f"What is related to {subject}{suffix}?", *asked),
-            f"{close} {others}.",
-            1,
-        )
+        yield from ask(f"{fact}/related", (f"What is related to {subject}{suffix}?", *asked), f"{close} {others}.", 1)
     yield from _follow_up(concept, subject, be, suffix)
 
 

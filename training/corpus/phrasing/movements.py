@@ -170,9 +170,7 @@ def _examples(movement: Movement, name: str, works: Sequence[Work], context: Con
     work = works[0]
     title = spoken_title(work)
     said = f"{title} by {makers(work)}" if work.artist else title
-    key = all_of(
-        *(work_fact(work, aspect, work.title in context.shared) for aspect in ("movement", "artist")),
-    )
+    key = all_of(*(work_fact(work, aspect, work.title in context.shared) for aspect in ("movement", "artist")))
     if movement.group:
         questions: Sequence[str] = (
             f"Name a work by a member of {name}.", f"What is a work by a member of {name}?",
