@@ -28,6 +28,7 @@ from feedback.study import Study, StudyError
 from training.common.checkpoint_folder import GGUF, REPORT
 from training.common.cli import OneLineParser, is_installed
 from training.common.config import add_config
+from training.common.files import place
 from training.inference.engines import EngineError
 from training.inference.engines.spec import FORMS, MODELS, open_engine
 
@@ -62,8 +63,8 @@ def parser(prog: str = "app.py") -> argparse.ArgumentParser:
         metavar="N",
         help="port to listen on (%(default)s)",
     )
-    parser.add_argument("--db", type=_place, default=_database(), metavar="PATH", help="votes (feedback/diptych.db)")
-    parser.add_argument("--study", type=_place, metavar="FILE", help="the study (app/study.toml)")
+    parser.add_argument("--db", type=place, default=_database(), metavar="PATH", help="votes (feedback/diptych.db)")
+    parser.add_argument("--study", type=place, metavar="FILE", help="the study (app/study.toml)")
     for model, folder in CHECKPOINTS.items():
         parser.add_argument(f"--{model}", metavar="SPEC", help=f"what answers as {model} ({short_path(folder)})")
     for who, limit, what in (
@@ -94,13 +95,6 @@ def parser(prog: str = "app.py") -> argparse.ArgumentParser:
     add_config(parser)
     parser.add_argument("--debug", action="store_true", help="show tracebacks and a detailed log")
     return parser
-
-
-def _place(text: str) -> Path:
-    """A path; `~` is the home, which no shell has put in its place in `--db=~/votes.db`."""
-    if not text:
-        raise argparse.ArgumentTypeError("is empty; name a path")
-    return Path(os.path.expanduser(text))
 
 
 def _database() -> Path:

@@ -14,9 +14,10 @@ from typing import Any
 
 import gradio
 
+from feedback.rules import is_duration
+
 MAX_WAITING = 10  # clicks that a browser has kept; the rest comes with the next request
 MAX_CHARS = 200_000
-MAX_SECONDS = 1e9
 
 
 def _version() -> str:
@@ -79,8 +80,8 @@ def read_report(client: Any) -> Report:
     return Report(
         **texts,
         fresh=facts.get("fresh") is True,
-        seconds=seconds if _is_seconds(seconds) else None,
-        seen={side: seen[side] for side in ("left", "right") if _is_seconds(seen.get(side))}
+        seconds=seconds if is_duration(seconds) else None,
+        seen={side: seen[side] for side in ("left", "right") if is_duration(seen.get(side))}
         if isinstance(seen, dict)
         else {},
         waiting=tuple(item for item in waiting[:MAX_WAITING] if isinstance(item, dict))
@@ -115,7 +116,3 @@ def _object(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _is_seconds(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value <= MAX_SECONDS

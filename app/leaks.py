@@ -15,13 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app import leak_signs as seen
+from app.leak_signs import compiled
 from app.leak_weights import START, WEIGHTS
 from app.leak_words import ANY_NAME, MACHINE, MACHINE_ELSEWHERE, NAME, NOUN, OPINION, SELF, WHOLE, WHOLE_ELSEWHERE
-
-
-def _compile(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.IGNORECASE)
-
 
 # Other voices: what is quoted, a role's lines; what somebody says; what is an example, a title, the number of a king.
 _QUOTED = re.compile(
@@ -46,7 +42,7 @@ _SAYS = re.compile(
     r", ?(?=[\"'\u201c\u2018\u00ab\u201e])).*",
     re.DOTALL,
 )
-_EXAMPLE = _compile(
+_EXAMPLE = compiled(
     r"\b(?:motto|inscription|letter|diary|title|label|line|sentence|phrase|example|caption|quote|song|chorus|poem|"
     r"plaque|slogan|script|sign|translation)\b[^:]{0,40}: .*",
     r"\b(?:for example|for instance|e\.g\.|something like)[,:] (?=[\"“§]|i\b|i'm).*|\b(?:reads|it means|that means|"
@@ -60,24 +56,24 @@ _EXAMPLE = _compile(
     r"(?:wrote|writes|says?|said|types?|typed|asks?|asked),? (?:that )?i\b.*",
 )
 # Words written as somebody else, on request; of these only what a model says instead of them counts.
-_FICTION = _compile(
+_FICTION = compiled(
     r"(?<!\bi )(?<!to )(?<!ai )"
     r"\b(?:write|compose|draft|invent|give me an?|create|quote|make up)\b.{0,200}\b(?:monologue|poem|speech|voice|"
     r"letter|diary|script|scene|dialogue|statement|bio|persona|robot|lines?|self-introduction|introduction|message|"
     r"caption|story|prompt)\b|\b(?:pretend|imagine (?:you|that you)|role-?play|act as|in the voice of|as if you "
     r"were)\b|^(?:please )?(?:correct|translate|rewrite|paraphrase)\b"
 )
-_STRICT = _compile(
+_STRICT = compiled(
     r"\bi(?:'m| am) (?:just |only )?an? (?:computer program|chat-?bot|ai|language model|program)\b.{0,40}\b(?:not|"
     r"cannot|can't|so|and (?:can|do|have|am))\b|\bas (?:an?|your) (?:\w+ )?(?:ai\b|language model|llm)|\bi(?:'m| am) "
     r"(?:just |only )?(?:an? )?(?:\w+ )?(?:ai (?:language )?(?:model|assistant)|language model|llm)\b|\bi(?:'m| am) "
     rf"{NAME}"
 )
-_REFUSES = _compile(
+_REFUSES = compiled(
     r"\bas an? .{2,40}, i (?:cannot|can't|can only|could not|am (?:not able|unable)|must|won't|will not)\b"
 )
 # Questions about the answerer; of what nature it is; whether it is a machine, or a person.
-_ABOUT_YOU = _compile(
+_ABOUT_YOU = compiled(
     r"\b(?:are|were|do|did|have|can|could|will|would) you\b(?! (?:\w+ly |please |also |also )?(?:recommend|explain|"
     r"tell|describe|help|give|suggest|show|write|list|summari[sz]e|translate|compare|name|think|know (?!so|what "
     r"year)|sure|certain|familiar|for or|against|in favou?r|ready|heard|come across|saying|aware|interested|agree|"
@@ -99,7 +95,7 @@ _ABOUT_YOU = _compile(
     r"você\b|你(?:是(?!否)|叫|有(?!什么建议)|会(?!推荐)|的(?:名字|知识|开发|训练)|去过|睡|住|多大)|了你|您是|(?:أنت|"
     r"صنعك|طورك|اسمك|دربك|لديك|تشعر|رأيت|تنام|ترى|زرت)"
 )
-_NATURE = _compile(
+_NATURE = compiled(
     r"\b(?:do|can|did|will|have|are|were) you (?:ever |really |actually |even |still |also |just |allowed to "
     r")*(?:sleep|dream|eat|feel\b|get (?:tired|bored|paid|lonely)|got|live|cry|vote|learn|remember|hear|taste|smell|"
     r"exist|age\b|die|a (?:human|person|robot|bot|machine|real|man|woman|computer|program|chat\w*)|an (?:ai|"
@@ -124,30 +120,30 @@ _NATURE = _compile(
     r"olhos)))\b|你是(?:谁|人|真|机器|什么)|谁(?:创造|开发|制造|训练|做)|你(?:睡|做梦|住|多大|几岁|叫什么)|من (?:أنت|"
     r"صنعك|طورك|دربك)|هل (?:أنت (?:إنسان|بشر|روبوت|حقيقي)|تنام|تحلم|تشعر|لديك (?:مشاعر|جسد|وعي))|ما اسمك",
 )
-_YOU = _compile(
+_YOU = compiled(
     r"\byou(?:r|rs|rself)?\b|\b(?:du|dich|dir|dein\w*|tu|toi|te|ton|votre|vous|usted|tú|você)\b|你|您|(?:أنت|رأيك)"
 )
-_IS_MACHINE = _compile(
+_IS_MACHINE = compiled(
     r"\b(?:(?:are you|am i (?:talking|speaking|chatting) (?:to|with)|you're|you are) (?!sure|certain|"
     rf"saying)(?:[\w-]+ ){{0,3}}?|(?:bist du|es-tu|êtes-vous|eres|você é|és|أنت|你是).{{0,60}})(?:{NOUN}|{ANY_NAME}|"
     r"robot|machine|\bki\b|\bia\b|maschine|máquina|机器|人工智能|روبوت|آلة|ذكاء)"
 )
-_IS_HUMAN = _compile(
+_IS_HUMAN = compiled(
     r"\b(?:(?:are you|is there|am i (?:talking|speaking|chatting) (?:to|with)|you're|you are|prove you're) (?!sure|"
     r"certain|saying)(?:[\w-]+ ){0,3}?|is this (?:a )?(?:real )?(?=human|person)|(?:bist du|sind sie|es-tu|êtes-vous|"
     r"eres|você é|أنت|你是|您是).{0,60})(?:human|person|real|alive|someone|somebody|conscious|sentient|mensch|humain|"
     r"humano|persona|pessoa|真人|人吗|إنسان|بشر)"
 )
-_YES = _compile(
+_YES = compiled(
     r"^\W*(?:yes|yep|yeah|correct|that's right|indeed|exactly|guilty|right|sure am|i am|true|you guessed|you've "
     r"(?:caught|guessed)|ja|oui|sí|sim|是的|对|نعم)\b"
 )
-_NO = _compile(r"^\W*(?:no|nope|not|neither|never|i'm not|i am not|afraid not|i can't|nein|non|não|不|لا)(?!\w)")
+_NO = compiled(r"^\W*(?:no|nope|not|neither|never|i'm not|i am not|afraid not|i can't|nein|non|não|不|لا)(?!\w)")
 # Without one of the hints no whole construction is there; most sentences have none, and cost little.
-_SPEAKS, _OPINIONS = _compile(*SELF), _compile(*OPINION)
-_WHOLES = _compile(*WHOLE, *WHOLE_ELSEWHERE)
-_EACH_WHOLE = [_compile(pattern) for pattern in (*WHOLE, *WHOLE_ELSEWHERE)]
-_HINT = _compile(
+_SPEAKS, _OPINIONS = compiled(*SELF), compiled(*OPINION)
+_WHOLES = compiled(*WHOLE, *WHOLE_ELSEWHERE)
+_EACH_WHOLE = [compiled(pattern) for pattern in (*WHOLE, *WHOLE_ELSEWHERE)]
+_HINT = compiled(
     r"\b(?:i|i'm|i've|me|my|we|this|these|everything|as an?|being|your?|you're|here|like|behind|generated|written|"
     r"produced|powered|from scratch|not bad|what|how|put|text\w*|antwort\w*|réponse|respuesta|resposta|[jm]e|mis?|"
     r"m[eo]us?|minhas?|mes|mon|ma|como|no soy|não sou|fui|soy|sou|he sido|no tengo|não tenho|nao tenho|tant|ich|als|"
@@ -156,20 +152,20 @@ _HINT = _compile(
     r"ني(?!\w)|بصفتي|باعتباري|كوني|(?<!\w)ك\w|(?:تم|جرى) |ي(?!\w)|\b(?:claude|gemini|mistral|llama|chatgpt) \w+|"
     r"\bspeaking\b|name"
 )
-_MACHINES = _compile(*MACHINE, *MACHINE_ELSEWHERE)
+_MACHINES = compiled(*MACHINE, *MACHINE_ELSEWHERE)
 # A sentence that says the same of the speaker; an indefinite machine; an answer without its subject.
-_SAME = _compile(
+_SAME = compiled(
     r"\bmyself\b|\bno exception\b|\b(?:same|true|applies|goes|holds) (?:\w+ )?(?:for|to|of) me\b|\bincluding me\b|"
     r"\bme included\b|\bin my (?:own )?case\b|\bso (?:do|am|can|did) i\b|\bneither (?:do|am|can) i\b|\blike mine\b|"
     r"\bbeing one of them\b|\bcomme moi\b|\bcomo (?:yo|eu)\b|\bwie (?:ich|dieses hier)\b|像我|مثلي|\bwe(?:'re| are| "
     r"were| have been) (?:\w+ )?(?:trained|tuned|bad at|good at|built|designed|programmed)|\bi, (?:by contrast|too|"
     r"for one|on the other hand)\b|\bwhat i am\b|\bthat's (?:me|what i am)\b|\bi am one\b|\bi'm one\b|\bmy own\b"
 )
-_GENERIC = _compile(
+_GENERIC = compiled(
     rf"\b(?:an?|any) (?:\w+ )?{NOUN} (?:can't|cannot|can hardly|has no|has neither|doesn't|does not|never|isn't|won't|"
     r"needs no|like this|knows|only|merely|hasn't|couldn't)"
 )
-_ELIDED = _compile(
+_ELIDED = compiled(
     r"(?:^|[,:] |^\w+[,.!] )(?:just |only |simply |not |merely |mostly |from |by |on |in |at |that would be |"
     rf"probably |nope, |yes, |no, )*(?:an? |the |some )?(?:[\w-]+[ -]){{0,3}}?(?:{NOUN}|{ANY_NAME})s?\b",
     r"^(?:\w+[ ,]+){0,3}?(?:version )?\d+(?:\.\d+)?\b(?! (?:century|works|paintings))|\b(?:billion|million)\b|"
@@ -179,9 +175,9 @@ _ELIDED = _compile(
 )
 _LOOKED_AT = 2_000  # characters of a question
 _ELIDED_LENGTH = 60  # such a first sentence answers a question of this kind without a subject
-_NAMED = _compile(ANY_NAME)
-_ASKS_YOU = _compile(r"\b(?:have|did|do|are|were) you\b")
-_POLITE = _compile(r"\b(?:can|could|would|will) you\b")
+_NAMED = compiled(ANY_NAME)
+_ASKS_YOU = compiled(r"\b(?:have|did|do|are|were) you\b")
+_POLITE = compiled(r"\b(?:can|could|would|will) you\b")
 _OF_MODELS = {"noun", "train", "inner", "name", "chance"}
 _OUTSIDE = {"yours", "who", "youare", "namehere", "the"}  # these name the speaker from outside
 _IN_A_ROLE = {"deixis", "this"}

@@ -121,10 +121,7 @@ class BlindTest(Turns):
         if vote_seconds is not None and not is_duration(vote_seconds):
             raise RefusedCall(f"vote_seconds = {shown(vote_seconds)} must be a number of seconds, 0 or more.")
         must_be_yes_or_no(good_enough)
-        self.close_expired()
-        with self._write() as connection:
-            row = self._active(connection, tester_id)
-            self._once(connection, row["id"], request)
+        with self._acting(tester_id, request) as (connection, row):
             battle = self._own(connection, row["id"], battle_id)
             must_be_votable(battle)
             if comment:  # a vote alone is always taken: its rounds are counted
@@ -156,10 +153,7 @@ class BlindTest(Turns):
             Repeated: it was done under this key of the browser's.
             Refused: no vote, a later round was begun, the models were revealed, session closed.
         """
-        self.close_expired()
-        with self._write() as connection:
-            row = self._active(connection, tester_id)
-            self._once(connection, row["id"], request)
+        with self._acting(tester_id, request) as (connection, row):
             self._supersede(connection, row["id"], battle_id)
             self._seen(connection, row["id"])
 
@@ -181,10 +175,7 @@ class BlindTest(Turns):
         must_be_yes_or_no(good_enough)
         reasons = checked_reasons(reasons, self.study.reasons)
         comment = clean(comment, MAX_COMMENT_CHARS)
-        self.close_expired()
-        with self._write() as connection:
-            row = self._active(connection, tester_id)
-            self._once(connection, row["id"], request)
+        with self._acting(tester_id, request) as (connection, row):
             self._must_have_room(connection, row)
             old = self._supersede(connection, row["id"], battle_id)
             said = {

@@ -6,7 +6,8 @@ Written down as it happens: a round when it is served, a question before the mod
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from .assignment import MODELS, Candidate, assignment_for, first_side, left_model, rank_prompts, shuffle_prompts
 from .battles import Answer, Battle, Turn, read_battle, read_turn
@@ -51,10 +52,7 @@ class Turns(Sessions):
             Refused: no or too long a question, a round still open, all rounds voted, session closed.
         """
         text = checked_question(text)
-        self.close_expired()
-        with self._write() as connection:
-            row = self._active(connection, tester_id)
-            self._once(connection, row["id"], request)
+        with self._acting(tester_id, request) as (connection, row):
             if connection.execute(
                 "SELECT 1 FROM battles WHERE tester_id = ? AND status = 'open'", [row["id"]]
             ).fetchone():
@@ -137,10 +135,7 @@ class Turns(Sessions):
             Refused: foreign or not open, an answer on its way, no room for another turn, another first question.
         """
         text = checked_question(text)
-        self.close_expired()
-        with self._write() as connection:
-            row = self._active(connection, tester_id)
-            self._once(connection, row["id"], request)
+        with self._acting(tester_id, request) as (connection, row):
             battle = self._open(connection, row["id"], battle_id)
             number, attempt = next_turn(battle, text, self.study.max_turns)
             if (number, attempt) != (1, 1):  # else the round had room, and stands open
@@ -227,6 +222,15 @@ class Turns(Sessions):
         return len(pending)
 
     # -- inside -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _acting(self, tester_id: str, request: str | None) -> Iterator[tuple[sqlite3.Connection, sqlite3.Row]]:
+        """A transaction of a tester whose session is open, with the tester's row; once under a key of the browser's."""
+        self.close_expired()
+        with self._write() as connection:
+            row = self._active(connection, tester_id)
+            self._once(connection, row["id"], request)
+            yield connection, row
 
     def _serving(self, connection: sqlite3.Connection, key: int) -> int:
         return connection.execute("SELECT COUNT(*) FROM battles WHERE tester_id = ?", [key]).fetchone()[0]

@@ -26,7 +26,7 @@ import psutil
 
 from training.common.checkpoint_folder import CHECKPOINTS, FINAL, MODEL1_FOLDER, MODEL2_FOLDER, PT
 from training.common.cli import OneLineParser, run_command
-from training.common.config import add_config
+from training.common.config import add_config, as_typed
 from training.common.files import check_file, replace_text
 from training.common.options import MOST, OptionsError
 from training.common.workers import usable_cores
@@ -107,20 +107,15 @@ def chosen_models(specs: Sequence[str]) -> tuple[list[tuple[str | None, str]], l
     models: list[tuple[str | None, str]] = []
     absent = []
     for name, path in DEFAULT_MODELS.items():
-        shown = _shown(path)
+        shown = as_typed(path)
         if path.exists():
             models.append((name, shown))
         else:
             absent.append({"model": name, "part": "everything", "reason": f"{shown} does not exist; train it first"})
     if not models:
-        places = " nor ".join(map(_shown, DEFAULT_MODELS.values()))
+        places = " nor ".join(map(as_typed, DEFAULT_MODELS.values()))
         raise OptionsError([f"neither {places} exists; train the models first (make app), or name others"])
     return models, absent
-
-
-def _shown(path: Path) -> str:
-    """A path as a user would type it here."""
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:

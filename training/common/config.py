@@ -237,7 +237,7 @@ def written(actions: Sequence[argparse.Action], arguments: argparse.Namespace, s
         if key not in settings and action.nargs == 0:
             value = value == action.const
         values = value if isinstance(value, list | tuple) else [value]
-        plain = [_shown(one) if isinstance(one, Path) else one for one in values]
+        plain = [as_typed(one) if isinstance(one, Path) else one for one in values]
         several = isinstance(value, list | tuple)
         about = textwrap.fill(_told(action), WIDTH, initial_indent="# ", subsequent_indent="# ")
         said = plain if several else {key: plain[0]}
@@ -251,6 +251,6 @@ def _told(action: argparse.Action) -> str:
     return " ".join(((action.help or "") % vars(action)).split())
 
 
-def _shown(path: Path) -> str:
+def as_typed(path: Path) -> str:
     """A path as it would be typed here."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
