@@ -137,16 +137,16 @@ class TestersPage(TestersLayout):
         """A handler that says why what was asked for was refused or could not be done, and what need not come again."""
         if inspect.iscoroutinefunction(handler):
             return handler
-        place = list(inspect.signature(handler).parameters).index("client")
+        place = list(inspect.signature(handler).parameters).index("client") - 1  # without the token
 
         @functools.wraps(handler)
-        def handle(*given: Any) -> Updates:
-            report = self._report(given[0], given[place])
+        def handle(token: Any, *given: Any) -> Updates:
+            tester_id, report = as_token(token), self._report(token, given[place])
             given = (*given[:place], report, *given[place + 1 :])
             refused = []
             try:
-                self._must_be_new(as_token(given[0]), report.key)
-                updates: Updates = handler(*given)
+                self._must_be_new(tester_id, report.key)
+                updates: Updates = handler(tester_id, *given)
             except NotNow as error:
                 return {self.status: markup.status(said(error), again=True)}
             except (DatabaseError, sqlite3.Error) as error:  # the latter of what is read outside of a transaction
@@ -155,10 +155,10 @@ class TestersPage(TestersLayout):
                     return {self.status: markup.status(f"{tr(UNWRITABLE)} {tr(told)}", again=True)}
                 updates = self._say(tr(NOT_SAVED))
             except Repeated:
-                updates = self._show(self._scene(as_token(given[0]), report.moved))
+                updates = self._show(self._scene(tester_id, report.moved))
             except (Refused, EngineError) as error:
-                scene = self._scene(as_token(given[0]), report.moved)
-                voted = do.startswith("vote ") and scene.phase is Phase.VOTED and scene.key == given[1]
+                scene = self._scene(tester_id, report.moved)
+                voted = do.startswith("vote ") and scene.phase is Phase.VOTED and scene.key == given[0]
                 updates = self._show(scene, "" if voted else _reason(error))  # an earlier click was saved
                 refused = [report.key] if report.key and not voted else []
             except Exception:  # a mistake of ours, which no tester must see as a broken page
@@ -194,18 +194,18 @@ class TestersPage(TestersLayout):
 
     # -- handlers -----------------------------------------------------------------------------------------------
 
-    def _load(self, token: Any, client: Report, request: gr.Request) -> Updates:
+    def _load(self, tester_id: str, client: Report, request: gr.Request) -> Updates:
         """Do what the browser has kept since it could not send it, or got no answer; then show where the tester is."""
-        updates, done, refused = self._catch_up(as_token(token), _with_one_start(client.waiting), request)
+        updates, done, refused = self._catch_up(tester_id, _with_one_start(client.waiting), request)
         said = updates.get(self.status)
-        scene = self._scene(as_token(token), client.moved)
+        scene = self._scene(tester_id, client.moved)
         shown = merged(self._translate(), self._show(scene))
         if not client.fresh:  # somebody may be writing there, or have been asked whether to finish
             shown.pop(self.confirm)
             shown.pop(self.comment, None)
             shown[self.reasons].pop("value", None)
         updates |= shown
-        if self.runtime.rounds and self._blind_test.has_withdrawn(as_token(token)):  # and the answer to that was lost
+        if self.runtime.rounds and self._blind_test.has_withdrawn(tester_id):  # and the answer to that was lost
             updates |= self._show_withdrawn()
         if said:
             updates[self.status] = said
@@ -283,14 +283,14 @@ class TestersPage(TestersLayout):
         ended.cancel()
 
     def _start(
-        self, token: Any, consent: Any, invite: Any, first: Any, second: Any, client: Report, request: gr.Request
+        self, tester_id: str, consent: Any, invite: Any, first: Any, second: Any, client: Report, request: gr.Request
     ) -> Updates:
         if consent is not True:
             return self._say(
                 tr("Please tick the box first: without your consent nothing is stored and nothing begins.")
             )
         blind_test, study = self._blind_test, self.runtime.study
-        scene = self._scene(as_token(token))
+        scene = self._scene(tester_id)
         if scene.phase is not Phase.WELCOME:  # enrolled in another tab, or by this very click
             return self._show(scene)
         answers = {
@@ -301,13 +301,13 @@ class TestersPage(TestersLayout):
         version = study.consent_version if client.consent is None else client.consent
         with self.runtime.limits.counted(address(request)):
             tester = blind_test.enrol(
-                version, answers, as_text(invite, 100), as_token(token) or None, (client.challenge, client.solution),
+                version, answers, as_text(invite, 100), tester_id or None, (client.challenge, client.solution),
                 address(request), self.runtime.limits.sessions, consent_language(study),
             )  # fmt: skip
         return {**self._show(self._scene(tester.id)), self.token: tester.id}
 
-    def _send(self, token: Any, key: Any, prompt: Any, client: Report, request: gr.Request) -> Updates:
-        tester_id, once, origin = as_token(token), client.key, address(request)
+    def _send(self, tester_id: str, key: Any, prompt: Any, client: Report, request: gr.Request) -> Updates:
+        once, origin = client.key, address(request)
         before = self._scene(tester_id)
         follows = before.phase is Phase.VOTE
 
@@ -321,8 +321,7 @@ class TestersPage(TestersLayout):
         shown = {**self._ask(tester_id, ask, origin), self.prompt: ""}
         return shown if follows else {**shown, self.reasons: [], self.comment: ""}
 
-    def _retry(self, token: Any, key: Any, client: Report, request: gr.Request) -> Updates:
-        tester_id = as_token(token)
+    def _retry(self, tester_id: str, key: Any, client: Report, request: gr.Request) -> Updates:
         once, origin = client.key, address(request)
 
         def ask() -> None:
@@ -337,13 +336,12 @@ class TestersPage(TestersLayout):
             ask()
         return self._show(self._scene(tester_id))
 
-    def _stop(self, token: Any, client: Report) -> Updates:
+    def _stop(self, tester_id: str, client: Report) -> Updates:
         if self.runtime.rounds:
-            self.runtime.rounds.stop(as_token(token))
+            self.runtime.rounds.stop(tester_id)
         return {self.stop: gr.skip()}  # the request that waits for the answers shows the rest
 
-    def _vote(self, choice: str, token: Any, key: Any, reasons: Any, comment: Any, client: Report) -> Updates:
-        tester_id = as_token(token)
+    def _vote(self, choice: str, tester_id: str, key: Any, reasons: Any, comment: Any, client: Report) -> Updates:
         self._blind_test.vote(
             tester_id, as_key(key), choice, as_texts(reasons), as_text(comment),
             vote_seconds=client.seconds, client_time=client.time, seen=client.seen, first_seen=client.first,
@@ -352,28 +350,25 @@ class TestersPage(TestersLayout):
         metrics.VOTES.inc()
         return self._show(self._scene(tester_id))
 
-    def _undo(self, token: Any, key: Any, client: Report) -> Updates:
-        tester_id = as_token(token)
+    def _undo(self, tester_id: str, key: Any, client: Report) -> Updates:
         self._blind_test.undo_vote(tester_id, as_key(key), client.key)
         return self._show(self._scene(tester_id), tr("Vote taken back."))
 
-    def _judge(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Report) -> Updates:
+    def _judge(self, tester_id: str, key: Any, reasons: Any, comment: Any, enough: Any, client: Report) -> Updates:
         """Whether the better answer is good enough, saved as soon as it is said."""
-        tester_id = as_token(token)
         self._explain(tester_id, key, reasons, comment, client, as_yes_or_no(enough))
         scene = self._scene(tester_id, client.moved)
         return self._say(markup.status_line(scene)) if scene.key == key else self._show(scene)
 
-    def _remark(self, token: Any, key: Any, reasons: Any, comment: Any, client: Report) -> Updates:
+    def _remark(self, tester_id: str, key: Any, reasons: Any, comment: Any, client: Report) -> Updates:
         """What was ticked or written, saved when the tester pauses, leaves the box or leaves the page.
 
         The page stays as it is, so that nothing moves under the fingers of who goes on writing.
         """
-        self._explain(as_token(token), key, reasons, comment, client)
+        self._explain(tester_id, key, reasons, comment, client)
         return {}
 
-    def _next(self, token: Any, key: Any, reasons: Any, comment: Any, enough: Any, client: Report) -> Updates:
-        tester_id = as_token(token)
+    def _next(self, tester_id: str, key: Any, reasons: Any, comment: Any, enough: Any, client: Report) -> Updates:
         scene = self._scene(tester_id)
         if scene.phase is Phase.VOTED and scene.key == key:
             self._explain(tester_id, key, reasons, comment, client, as_yes_or_no(enough))
@@ -397,30 +392,28 @@ class TestersPage(TestersLayout):
         else:
             self._blind_test.remark(tester_id, as_key(key), said, words)
 
-    def _reveal(self, token: Any, key: Any, client: Report) -> Updates:
+    def _reveal(self, tester_id: str, key: Any, client: Report) -> Updates:
         """Where the study shows the models after each vote: show them, after which the vote stays."""
-        sides = self._blind_test.reveal(as_token(token), as_key(key))
+        sides = self._blind_test.reveal(tester_id, as_key(key))
         a, b = tr(markup.NAMES[sides["left"]]), tr(markup.NAMES[sides["right"]])
         text = tr("A was {a}, B was {b}.", a=a, b=b)
         return {**self._say(text), self.undo: gr.update(visible=False), self.reveal: gr.update(visible=False)}
 
-    def _other(self, token: Any, key: Any, client: Report) -> Updates:
-        tester_id = as_token(token)
+    def _other(self, tester_id: str, key: Any, client: Report) -> Updates:
         self._blind_test.abandon(tester_id, as_key(key), "another question", client.key)
         return {**self._show(self._scene(tester_id)), self.reasons: [], self.comment: ""}
 
-    def _ask_first(self, what: str, token: Any, client: Report) -> Updates:
+    def _ask_first(self, what: str, tester_id: str, client: Report) -> Updates:
         text, yes = SURE[what]
         return {
             self.confirm: gr.update(visible=True), self.confirm_what: what,
             self.confirm_text: f"<p>{escape(tr(text))}</p>", self.confirm_yes: gr.update(value=tr(yes)),
         }  # fmt: skip
 
-    def _go_back(self, token: Any, client: Report) -> Updates:
+    def _go_back(self, tester_id: str, client: Report) -> Updates:
         return {self.confirm: gr.update(visible=False)}
 
-    def _confirmed(self, token: Any, what: Any, client: Report, request: gr.Request) -> Updates:
-        tester_id = as_token(token)
+    def _confirmed(self, tester_id: str, what: Any, client: Report, request: gr.Request) -> Updates:
         # Words on their way belong to a round that this may end; a Start has been done, and could try a code here.
         self._catch_up(tester_id, [item for item in client.waiting if item.get("do") != "start"], request)
         if self.runtime.rounds:
@@ -432,8 +425,7 @@ class TestersPage(TestersLayout):
         self._blind_test.close(tester_id, "quit")
         return self._show(self._scene(tester_id))
 
-    def _guess(self, answer: str, token: Any, client: Report) -> Updates:
-        tester_id = as_token(token)
+    def _guess(self, answer: str, tester_id: str, client: Report) -> Updates:
         battle = self._blind_test.voted_battle(tester_id)
         self._blind_test.guess(tester_id, answer, client.key)
         scene = self._scene(tester_id)
