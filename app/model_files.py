@@ -31,12 +31,10 @@ class Known:
     Attributes:
         comparison: all that their files tell; None where there are none.
         absent: what is missing as a whole, in sentences.
-        is_evaluated: whether the last evaluation was of these two models as they are now.
     """
 
     comparison: Comparison | None
     absent: tuple[str, ...]
-    is_evaluated: bool
 
 
 def read_models(specs: Mapping[str, str], results: Path = RESULTS) -> Known:
@@ -57,8 +55,8 @@ def read_models(specs: Mapping[str, str], results: Path = RESULTS) -> Known:
                 absent.append(f"{error}.")
             continue
         told = tuple(_in_words(entry, untold, absent) for entry in comparison.missing)
-        return Known(replace(comparison, missing=told), tuple(absent), source is evaluation)
-    return Known(None, tuple(absent), False)
+        return Known(replace(comparison, missing=told), tuple(absent))
+    return Known(None, tuple(absent))
 
 
 def _in_words(entry: Missing, untold: Mapping[str, str], absent: Sequence[str]) -> Missing:

@@ -188,7 +188,7 @@ def intraclass_correlation(
 
 
 def smallest_share(
-    testers: int, tie_share: float, icc: float, votes_per_tester: float, alpha: float = 0.05, power: float = 0.8
+    testers: int, tie_share: float, icc: float, votes_per_tester: float, alpha: float = 0.05
 ) -> float | None:
     """The share nearest to 1/2 that so many testers would show as different from it; null where none that can be is.
 
@@ -197,7 +197,7 @@ def smallest_share(
     from scipy import optimize
 
     def missing(theta: float) -> float:
-        needed = sample_size(theta, tie_share, icc, votes_per_tester, alpha, power)
+        needed = sample_size(theta, tie_share, icc, votes_per_tester, alpha)
         return (2.0 if needed is None else needed) - testers  # None: votes that cannot vary
 
     top = 1 - tie_share / 2 - 1e-6  # more cannot be with so many ties

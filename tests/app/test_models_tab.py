@@ -117,7 +117,6 @@ def test_an_evaluation_of_something_else_is_not_shown(
     change(tmp_path, specs)
     known = read_models(specs, tmp_path)
     assert words in " ".join(known.absent)
-    assert not known.is_evaluated
     overview, comparison = models_html(runtime_of(tmp_path, specs))
     assert words in overview
     assert "60%" not in overview

@@ -95,7 +95,7 @@ def forest(
 
 
 def curves(
-    title: str, model: str, losses: Sequence[tuple[float, float]], held_out: Sequence[tuple[float, float]], across: str
+    title: str, model: str, losses: Sequence[tuple[float, float]], held_out: Sequence[tuple[float, float]]
 ) -> str:
     """A training's loss as it went (line), and on held-out text (marks)."""
     points = [*losses, *held_out]
@@ -117,7 +117,7 @@ def curves(
     parts += [
         f'<text x="{left}" y="{floor + 16}" class="faint">0</text>',
         f'<text x="{right}" y="{floor + 16}" class="faint end">{end:,.0f}</text>',
-        f'<text x="{(left + right) / 2}" y="{floor + 16}" class="faint middle">{escape(across)}</text>',
+        f'<text x="{(left + right) / 2}" y="{floor + 16}" class="faint middle">optimizer steps</text>',
     ]
     return _svg(title, floor + 24, parts)
 

@@ -164,7 +164,7 @@ def _curves(comparison: Comparison) -> Iterator[Plot]:
         )
         if losses or held_out:
             title = f"{model.title}: loss in training (line) and on held-out text (marks)"
-            svg = curves(title, model.name, losses, held_out, "optimizer steps")
+            svg = curves(title, model.name, losses, held_out)
             yield Plot(f"curve-{model.name}", title, svg, "In nats a token.")
 
 

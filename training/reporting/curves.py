@@ -12,21 +12,21 @@ from training.common.files import new_file
 from training.reporting.metrics import read_metrics
 
 
-def _figure(width: float, height: float) -> Any:
-    """An empty picture, in inches, without pyplot: a notebook's MPLBACKEND is unknown outside of it."""
+def _figure(height: float) -> Any:
+    """An empty picture, 8 inches wide, without pyplot: a notebook's MPLBACKEND is unknown outside of it."""
     backend = os.environ.pop("MPLBACKEND", None)
     try:
         from matplotlib.figure import Figure
     finally:
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(8, height), layout="constrained")
 
 
 def draw_curves(folder: Path, title: str) -> None:
     """``training_curves.png`` from ``metrics.jsonl``: training and validation loss, and the learning rate."""
     rows = read_metrics(folder / METRICS)
-    figure = _figure(8, 6)
+    figure = _figure(6)
     losses, rates = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     for key, label in (("loss", "training"), ("val_loss", "validation, without smoothing")):
         points = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
@@ -46,7 +46,7 @@ def draw_curves(folder: Path, title: str) -> None:
 
 def draw_rates(path: Path, rates: Sequence[float], losses: Sequence[float], suggested: float) -> None:
     """The picture of a sweep over learning rates."""
-    figure = _figure(8, 4)
+    figure = _figure(4)
     axes = figure.subplots()
     axes.plot(rates, losses)
     axes.axvline(suggested, color="tab:green", label=f"suggested: {suggested:.2g}")

@@ -92,7 +92,7 @@ class LlamaCpp:
             timeout=30,
             trust_env=False,  # a proxy of the environment knows nothing of this machine's port, nor may it know the key
         )
-        model = self._get("/v1/models")["data"][0]["meta"]
+        model = self._request("GET", "/v1/models")["data"][0]["meta"]
         self._context = min(self._most, int(model["n_ctx_train"]))
         self._broken = False
 
@@ -197,13 +197,10 @@ class LlamaCpp:
             tokens = self._post("/tokenize", {"content": prompt, "add_special": True, "parse_special": True})["tokens"]
         return len(tokens) + max_new_tokens <= self._context
 
-    def _get(self, path: str) -> Any:
-        return self._request("GET", path, None)
-
     def _post(self, path: str, body: dict[str, Any]) -> Any:
         return self._request("POST", path, body)
 
-    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+    def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         if self._http is None:
             raise EngineError(f"{self.path}: not started")
         try:
