@@ -91,12 +91,12 @@ def _held_out(comparison: Comparison) -> Iterator[Any]:
     yield "Samples scored", _measured("held_out", "answers", "samples", show=whole)
     for kind in ("split", "area", "source"):
         parts = (model.measured.at("held_out", "answers", f"by_{kind}") for model in comparison.models)
-        for name in _named(parts, kind):
+        for name in named(parts, kind):
             label = SPLITS.get(name, name) if kind == "split" else f"{kind.capitalize()}: {name}"
             yield label, partial(part_bits, kind=kind, name=name)
 
 
-def _named(parts: Iterable[Document], key: str) -> list[str]:
+def named(parts: Iterable[Document], key: str) -> list[str]:
     """What stands under a key in the entries of these lists, each once."""
     return list(dict.fromkeys(str(entry.at(key).content) for part in parts for entry in part.items()))
 
@@ -154,7 +154,7 @@ def with_interval(part: Document, *keys: str, n: str, show: Show) -> Value | Non
 
 def benchmarks(comparison: Comparison) -> list[str]:
     """The names of the benchmarks that either model was asked, in order."""
-    return _named((model.measured.at("knowledge") for model in comparison.models), "benchmark")
+    return named((model.measured.at("knowledge") for model in comparison.models), "benchmark")
 
 
 def knowledge(model: ModelEvidence, benchmark: str) -> Document:
@@ -194,7 +194,7 @@ def _benchmark(comparison: Comparison, name: str) -> Table:
     """Accuracy over all questions, by group and by kind; each line with its number of questions and its chance."""
     rows = [_accuracy_row(comparison, name, "All questions", ())]
     for part, field in (("groups", "group"), ("kinds", "kind")):
-        for entry in _named((knowledge(model, name).at(part) for model in comparison.models), field):
+        for entry in named((knowledge(model, name).at(part) for model in comparison.models), field):
             sizes = [
                 knowledge(model, name).at(part).find(**{field: entry}).at("n").content for model in comparison.models
             ]

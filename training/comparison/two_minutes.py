@@ -7,10 +7,10 @@ was not measured there is no sentence, and the reason is listed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from training.comparison.content import Claim, Section, Text, Unsaid, say
-from training.comparison.evidence import Comparison
+from training.comparison.evidence import Comparison, ModelEvidence
 from training.comparison.headings import answering_energy, in_everyday_terms, parameters, trained_energy
 from training.comparison.quality import (
     FEW,
@@ -21,6 +21,7 @@ from training.comparison.quality import (
     bits_difference,
     cut_differently,
     knowledge,
+    named,
     part_bits,
     with_interval,
 )
@@ -63,8 +64,7 @@ def _said(topic: str, text: Text | None, otherwise: str = "it was not measured f
     return Unsaid(topic, otherwise) if text is None else Claim(topic, text)
 
 
-def _both(comparison: Comparison, get: object) -> list[Value | None]:
-    assert callable(get)
+def _both(comparison: Comparison, get: Callable[[ModelEvidence], Value | None]) -> list[Value | None]:
     return [get(model) for model in comparison.models]
 
 
@@ -153,12 +153,8 @@ def _knowledge(comparison: Comparison) -> Said:
     if not names:
         yield Unsaid("Knowledge", "no benchmark was measured")
     for name in names[:1]:
-        groups = [
-            str(entry.at("group").content)
-            for model in comparison.models
-            for entry in knowledge(model, name).at("groups").items()
-        ]
-        for group in dict.fromkeys(groups or [""]):
+        groups = (knowledge(model, name).at("groups") for model in comparison.models)
+        for group in named(groups, "group") or [""]:
             yield _against_chance(comparison, name, group)
     for name in names[:BENCHMARKS]:
         yield _knowledge_difference(comparison, name)
