@@ -10,6 +10,7 @@ from typing import Any
 from app.gate import reasons
 from app.improvements import Improvement
 from app.parts import numbers, table
+from diptych import take
 from feedback.preferences import Preferences
 from feedback.report.wording import percent
 from feedback.statistics.preference import MIN_TESTERS, smallest_share
@@ -109,10 +110,11 @@ def outcome_html(improvement: Improvement) -> str:
         f"<tr><th scope='row'>{escape(label)}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
         for label, *cells in _rows(told)
     )
+    shown = table(("", "Before", "After", "Limit"), rows, "Before and after", "wide")
     return (
         f"<h2>Version {escape(improvement.name)}</h2><p class='hint'>{escape(', '.join(facts))}</p>"
         f"<p{kind}>{escape(verdict)}</p>{_notes(told)}"
-        + table(("", "Before", "After", "Limit"), rows, "Before and after", "wide")
+        f"<div>{shown}{take.buttons('Before and after', take.TABLE)}</div>"
     )
 
 

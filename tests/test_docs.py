@@ -33,7 +33,7 @@ PAGES = (
     *sorted((ROOT / "docs" / "tutorials").glob("*.md")),
 )
 PACKAGES = ("app", "feedback", "training")
-FOLDERS = (*PACKAGES, "tests", "docs", "benchmarks")
+FOLDERS = (*PACKAGES, "diptych", "tests", "docs", "benchmarks")
 TEXTS = {"", ".css", ".js", ".json", ".md", ".py", ".sh", ".svg", ".toml", ".txt"}
 MADE_BY_USE = ("feedback/diptych.db",)
 # Put together here, so that this file does not hold them itself.
@@ -176,7 +176,9 @@ def test_the_tree_shows_every_module_and_nothing_else() -> None:
     tree = set(paths)
     assert len(paths) == len(tree)
     assert [path for path in sorted(tree) if not (ROOT / path).exists()] == []
-    modules = {str(path.relative_to(ROOT)) for name in PACKAGES for path in (ROOT / name).rglob("[!_]*.py")}
+    modules = {
+        str(path.relative_to(ROOT)) for name in (*PACKAGES, "diptych") for path in (ROOT / name).rglob("[!_]*.py")
+    }
     assert sorted(modules - tree) == []
 
 
@@ -192,6 +194,7 @@ def paths_of_tree(tree: str) -> Iterator[str]:
 NOT_FOR = {
     "feedback": {"app", "training", "gradio", "torch", "transformers"},
     "training": {"app", "feedback"},
+    "diptych": {"app", "feedback", "training"},
     "app": set(),
 }
 

@@ -36,10 +36,6 @@ STYLE = """
 .plot .tip { visibility: hidden; font-weight: 600; } .plot .hit { fill: transparent; stroke: none; }
 .plot .mark:focus { outline: none; } .plot .mark:is(:hover, :focus) .tip { visibility: visible; }
 .plot .mark:is(:hover, :focus) :is(.dot, .box) { stroke: var(--p-ink); stroke-width: 1.5; }
-.take { display: flex; gap: .75rem; margin: .1rem 0 .6rem; }
-.take button { min-height: 1.75rem; padding: 0 .15rem; border: 0; background: none; cursor: pointer; font: inherit;
-  font-size: .8125rem; color: var(--plot-quiet, #595b66); text-decoration: underline; }
-@media print { .take { display: none; } }
 @media print { .plot, .plot * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
 WIDTH, TOP, BOTTOM = 400, 24, 40  # CSS pixels: a phone shows them one to one

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from html import escape, unescape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from diptych import take
 
 from ..statistics.anytime import closed_prefix
 from ..statistics.bias import side_balance
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from ..statistics import StudyVotes
     from ..statistics.outcomes import TesterCounts
     from .facts import Facts
-
-
-TAKE = (Path(__file__).parent / "take.js").read_text(encoding="utf-8")
-"""What the buttons below plots and tables do; a page that shows them has it once."""
 
 
 def overview(result: dict[str, Any], testers: TesterCounts, alpha: float, looks: Iterable[int]) -> list[str]:
@@ -262,15 +259,7 @@ def figure(svg: str, caption: str) -> str:
     """A plot with its caption, and buttons that save it."""
     label = re.search(r'aria-label="([^"]*)"', svg)
     told = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f"<figure>{svg}{told}{_take(unescape(label[1]) if label else 'plot', 'SVG', 'PNG')}</figure>"
-
-
-def _take(name: str, *forms: str) -> str:
-    """The buttons of ``take.js``; ``name`` becomes that of the file."""
-    buttons = "".join(
-        f'<button type="button" aria-label="Save as {form}: {escape(name)}">{form}</button>' for form in forms
-    )
-    return f'<div class="take" data-name="{escape(name)}">{buttons}</div>'
+    return f"<figure>{svg}{told}{take.buttons(unescape(label[1]) if label else 'plot', take.PLOT)}</figure>"
 
 
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -287,4 +276,4 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> s
     lines = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
     top = f"<thead><tr>{head}</tr></thead>" if any(header) else ""
     shown = f'<div class="wide" tabindex="0"><table>{top}<tbody>{lines}</tbody></table></div>'
-    return f'<div class="table">{shown}{_take(title, "LaTeX", "Markdown")}</div>'
+    return f'<div class="table">{shown}{take.buttons(title, take.TABLE)}</div>'

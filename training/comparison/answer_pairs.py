@@ -20,8 +20,11 @@ def answer_pairs(comparison: Comparison) -> Section:
     for prompt in prompts[:SHOWN]:
         entries = [part.find(prompt=prompt) for part in examples]
         asked = next(value for entry in entries if (value := entry.value("prompt")) is not None)
-        reference = next((value for entry in entries if (value := entry.value("reference")) is not None), None)
-        pairs.append(AnswerPair(asked, tuple(entry.value("answer") for entry in entries), reference))
+        reference, look_up = (
+            next((value for entry in entries if (value := entry.value(key)) is not None), None)
+            for key in ("reference", "look_up")
+        )
+        pairs.append(AnswerPair(asked, tuple(entry.value("answer") for entry in entries), reference, look_up))
     missing = () if pairs else ("No answers were kept by the evaluation.",)
     lead = (
         "The same questions to both models, their likeliest answers, unedited: those that the evaluation asked first."

@@ -56,11 +56,13 @@ class Plot:
 
 @dataclass(frozen=True)
 class AnswerPair:
-    """The answers of both models to one prompt, each with where it stands; None where there is none."""
+    """The answers of both models to one prompt, the reference, and where its record says that it can be looked up;
+    None where there is none."""
 
     prompt: Value
     answers: tuple[Value | None, ...]
     reference: Value | None = None
+    look_up: Value | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ def values_of(block: Block) -> Iterator[Value]:
     elif isinstance(block, Paragraph | Claim):
         yield from (part for part in block.text if isinstance(part, Value))
     elif isinstance(block, AnswerPair):
-        yield from (value for value in (block.prompt, *block.answers, block.reference) if value is not None)
+        yield from (
+            value for value in (block.prompt, *block.answers, block.reference, block.look_up) if value is not None
+        )
 
 
 def say(template: str, *values: Value | str | None) -> Text | None:

@@ -216,8 +216,9 @@ def _model(name: str, evaluation: Document, folder: Path) -> tuple[ModelEvidence
     if measured:
         spec = Path(str(measured.at("spec").content))
         found = next((path for path in (spec, HOME / spec) if path.exists()), None)
-        # What stands in the usual folder may be another model.
-        folder = _folder_of(found) if found else spec / "nothing"
+        # What stands in the usual folder may be another model; a report's own sources have the files without weights.
+        beside = (evaluation.path or spec).parent / name
+        folder = _folder_of(found) if found else beside
     report = read_json(f"{name}/training_report.json", folder / REPORT)
     is_old = is_changed(measured, report)
     model = ModelEvidence(

@@ -8,6 +8,7 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
+from diptych import take
 from training.comparison import charts
 from training.comparison.cards import Card
 from training.comparison.content import AnswerPair, Block, Cell, Claim, Paragraph, Plot, Section, Table, Text
@@ -37,7 +38,7 @@ def page(report: Report) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><meta name="viewport" content='
         '"width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
-        f"<title>Two language models compared</title>\n<style>{_PAGE}{style()}</style></head>\n"
+        f"<title>Two language models compared</title>\n<style>{_PAGE}{style()}</style>{take.HEAD}</head>\n"
         '<body class="comparison">\n<main>\n' + "\n".join(body) + "\n</main>\n</body>\n</html>\n"
     )
 
@@ -85,7 +86,8 @@ def _block(block: Block, notes: Notes | None) -> str:
         return _table(block, notes) if block.rows else ""
     if isinstance(block, Plot):
         caption = f"{block.title}. {block.caption}".strip()
-        return f"<figure>{block.svg}<figcaption>{escape(caption)}</figcaption></figure>"
+        saved = take.buttons(block.title, take.PLOT)
+        return f"<figure>{block.svg}<figcaption>{escape(caption)}</figcaption>{saved}</figure>"
     if isinstance(block, AnswerPair):
         return _pair(block, notes)
     assert isinstance(block, Paragraph)
@@ -106,9 +108,9 @@ def _table(table: Table, notes: Notes | None) -> str:
     note = f'<p class="quiet">{escape(table.note)}</p>' if table.note else ""
     wide = " many" if len(table.columns) > 4 else ""
     return (
-        f'<h3>{escape(table.caption)}</h3><div class="table{wide}" tabindex="0" role="region"'
+        f'<h3>{escape(table.caption)}</h3><div><div class="table{wide}" tabindex="0" role="region"'
         f' aria-label="{escape(table.caption, quote=True)}"><table>{top}'
-        f"<tbody>{rows}</tbody></table></div>{note}"
+        f"<tbody>{rows}</tbody></table></div>{take.buttons(table.caption, take.TABLE)}</div>{note}"
     )
 
 
@@ -153,10 +155,9 @@ def _pair(pair: AnswerPair, notes: Notes | None) -> str:
         + "</div>"
         for place, answer in enumerate(pair.answers, start=1)
     )
-    reference = ""
-    if pair.reference is not None:
-        reference = f'<p class="quiet">Reference: {escape(pair.reference.text)}</p>'
-    mark = _mark([pair.prompt, *pair.answers, pair.reference], notes)
+    beside = (("Reference", pair.reference), ("To look it up", pair.look_up))
+    reference = "".join(f'<p class="quiet">{name}: {escape(v.text)}</p>' for name, v in beside if v is not None)
+    mark = _mark([pair.prompt, *pair.answers, pair.reference, pair.look_up], notes)
     return (
         f'<article class="pair"><h3>{escape(pair.prompt.text)}{mark}</h3>'
         f'<div class="both">{answers}</div>{reference}</article>'

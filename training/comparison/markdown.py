@@ -107,15 +107,16 @@ def _text(text: Text, notes: Notes) -> str:
 
 
 def _pair(pair: AnswerPair, notes: Notes) -> Iterator[str]:
-    number = notes.number([pair.prompt, *pair.answers, pair.reference])
+    number = notes.number([pair.prompt, *pair.answers, pair.reference, pair.look_up])
     yield from (f"### {_escaped(pair.prompt.text)} [^{number}]", "")
     for place, answer in enumerate(pair.answers, start=1):
         yield f"**Model {place}**"
         yield ""
         yield from _quoted("(no answer measured)" if answer is None else answer.text)
-    if pair.reference is not None:
-        yield from ("**Reference**", "")
-        yield from _quoted(pair.reference.text)
+    for name, value in (("Reference", pair.reference), ("To look it up", pair.look_up)):
+        if value is not None:
+            yield from (f"**{name}**", "")
+            yield from _quoted(value.text)
 
 
 def _quoted(text: str) -> Iterator[str]:

@@ -127,7 +127,7 @@ def _section_json(section: Section, refer: Any) -> dict[str, Any]:
             blocks.append({"plot": block.title, "file": f"plots/{block.name}.svg"})
         elif isinstance(block, AnswerPair):
             pair = {"prompt": refer(block.prompt), "answers": [refer(answer) for answer in block.answers]}
-            blocks.append(pair | {"reference": refer(block.reference)})
+            blocks.append(pair | {"reference": refer(block.reference), "look_up": refer(block.look_up)})
         elif isinstance(block, Claim):
             basis = [refer(part)["value"] for part in block.text if isinstance(part, Value)]
             blocks.append({"claim": plain(block.text), "topic": block.topic, "values": basis})

@@ -85,6 +85,7 @@ def measure(
                 "reference": sample.answer,
                 "split": splits[sample.id],
                 "stopped": answer.stopped,
+                **({"look_up": sample.reference} if sample.reference else {}),
             }
             for sample, answer in zip(samples[:EXAMPLES], answers, strict=False)
         ],

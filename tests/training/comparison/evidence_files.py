@@ -102,6 +102,7 @@ def _model(name: str, spec: str, more: float) -> dict[str, Any]:
                     "prompt": f"What is movement {n}?",
                     "answer": f"{name} says {n}." if n or not is_first else HOSTILE,
                     "reference": f"It is {n}.",
+                    "look_up": f"A museum's page on {n}",
                 }
                 for n in range(EXAMPLES)
             ],

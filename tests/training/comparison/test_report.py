@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import pytest
+from PIL import Image
 
+from diptych import take
 from tests.training.comparison import evidence_files
 from tests.training.comparison.conftest import Written
 from training.comparison.evidence import sha256
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +84,9 @@ def test_every_number_of_the_markdown_is_in_the_json(out: Path, report: dict[str
 
 def test_the_page_needs_no_network(out: Path) -> None:
     page = (out / "report.html").read_text()
-    assert "http" not in page
+    assert page.count(take.SCRIPT) == 1
+    page = page.replace(f"<script>{take.SCRIPT}</script>", "")
+    assert "http" not in page + take.SCRIPT
     assert not re.search(r"<(script|link|img|iframe|object)|url\(|@import", page)
     targets = set(re.findall(r'href="#([^"]+)"', page))
     assert targets <= set(re.findall(r'id="([^"]+)"', page))
@@ -92,6 +100,41 @@ def test_plots_are_files_and_in_the_page(out: Path, report: dict[str, Any]) -> N
         ElementTree.fromstring((out / plot).read_text())
         assert f"]({plot})" in (out / "report.md").read_text()
     assert (out / "report.html").read_text().count("<svg") == len(plots)
+
+
+def test_every_plot_and_table_of_the_page_is_taken_away_at_a_button(out: Path, browser: Browser) -> None:
+    page = browser.new_page(color_scheme="dark")
+    page.goto((out / "report.html").as_uri())
+
+    def saved(form: str, name: str) -> tuple[str, bytes]:
+        with page.expect_download() as download:
+            page.click(f'[aria-label="Save as {form}: {name}"]')
+        return download.value.suggested_filename, download.value.path().read_bytes()
+
+    for form, shown in (("SVG", "figure svg"), ("PNG", "figure svg"), ("LaTeX", "table"), ("Markdown", "table")):
+        buttons = page.locator(".take button", has_text=form)
+        assert buttons.count() == page.locator(shown).count() > 4
+    name, drawn = saved("SVG", "Parameters")
+    assert (name, ElementTree.fromstring(drawn).tag) == ("parameters.svg", "{http://www.w3.org/2000/svg}svg")
+    assert b"rgb(143, 98, 18)" in drawn, "Model 2's colour on white, though the page is dark"
+    assert b"rgb(28, 29, 34)" in drawn, "and the ink"
+    name, picture = saved("PNG", "Parameters")
+    with Image.open(io.BytesIO(picture)) as opened:
+        assert (name, opened.width) == ("parameters.png", 1200)
+    name, saved_table = saved("LaTeX", "The two models, and the bases that Model 2 can start from")
+    lines = saved_table.decode().splitlines()
+    assert lines[1] == "\\begin{tabular}{lllllllll}"
+    assert lines[3] == " & \\multicolumn{4}{l}{What it is} & \\multicolumn{4}{l}{Measured here} \\\\"
+    assert lines[4].startswith(" & parameters & context & licence & ")
+    assert lines[5] == "\\midrule"
+    assert re.match(r"Model 1 & [\d.]+ million & ", lines[6]), "without the number of its footnote"
+    assert "phi-2 & \\emph{2.78 billion} & " in saved_table.decode(), "what is only known"
+    name, saved_table = saved("Markdown", "The two models, and the bases that Model 2 can start from")
+    lines = saved_table.decode().splitlines()
+    assert lines[0].startswith("|  | What it is: parameters | What it is: context | What it is: licence | ")
+    assert lines[1] == f"|{' --- |' * 9}"
+    assert "| phi-2 | *2.78 billion* | " in saved_table.decode()
+    page.close()
 
 
 def test_both_texts_say_the_same_sentences(out: Path, report: dict[str, Any]) -> None:
@@ -116,11 +159,14 @@ def test_known_bases_are_marked_apart(report: dict[str, Any]) -> None:
     assert all(values[cell["value"]]["status"] != "known" for cell in rows["Model 1"] if isinstance(cell, dict))
 
 
-def test_ten_answers_side_by_side(report: dict[str, Any]) -> None:
+def test_ten_answers_side_by_side(out: Path, report: dict[str, Any]) -> None:
     pairs = list(report["sections"][8]["blocks"])
     texts = [[report["values"][answer["value"]]["text"] for answer in pair["answers"]] for pair in pairs]
     assert texts[1:] == [[f"model1 says {n}.", f"model2 says {n}."] for n in range(1, 10)]
     assert texts[0] == [evidence_files.HOSTILE, "model2 says 0."]
+    assert [report["values"][pair["look_up"]["value"]]["text"] for pair in pairs][:1] == ["A museum's page on 0"]
+    assert '<p class="quiet">To look it up: A museum&#x27;s page on 9</p>' in (out / "report.html").read_text()
+    assert "**To look it up**\n\n> A museum's page on 9\n" in (out / "report.md").read_text()
 
 
 def test_estimates_perplexity_and_chance_come_with_their_cautions(out: Path) -> None:

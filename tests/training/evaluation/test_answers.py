@@ -12,12 +12,13 @@ from training.evaluation import answers
 from training.evaluation.subjects import Answer, Chat, Unavailable
 
 
-def sample(question: str, answer: str) -> Sample:
-    return Sample(question, "mine", "art", "row:1", (Message("user", question), Message("assistant", answer)), "MIT")
+def sample(question: str, answer: str, source: str = "") -> Sample:
+    messages = (Message("user", question), Message("assistant", answer))
+    return Sample(question, "mine", "art", "row:1", messages, "MIT", source)
 
 
 SAMPLES = [
-    sample("Who painted Guernica?", "Pablo Picasso painted Guernica."),
+    sample("Who painted Guernica?", "Pablo Picasso painted Guernica.", "Museo Reina Sofía"),
     sample("What is a fresco?", "A fresco is a painting on wet plaster."),
     sample("Hello!", "Hello! How are you?"),
 ]
@@ -58,8 +59,9 @@ def test_what_is_counted_in_answers() -> None:
     assert "not measure quality" in part["caution"]
     assert part["examples"][0] == {
         "prompt": SAMPLES[0].question, "answer": SAMPLES[0].answer, "reference": SAMPLES[0].answer,
-        "split": part["examples"][0]["split"], "stopped": True,
+        "split": part["examples"][0]["split"], "stopped": True, "look_up": "Museo Reina Sofía",
     }  # fmt: skip
+    assert "look_up" not in part["examples"][1]
 
 
 def test_questions_are_chats_of_one_question_chosen_by_hash() -> None:

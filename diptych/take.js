@@ -3,8 +3,8 @@
   const SCALE = 3; // 400 CSS pixels become 1,200: sharp on paper at 10 cm
   const LOOKS = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity",
     "text-anchor", "font-size", "font-weight", "font-family"];
-  const LIGHT = ["ink", "mark", "soft", "line", "quiet"].map((name) => `--plot-${name}:initial`).join(";") +
-    ";--model1:#2d3a8c;--model2:#8f6212";
+  const LIGHT = ["plot-ink", "plot-mark", "plot-soft", "plot-line", "plot-quiet", "ink", "soft", "line"]
+    .map((name) => `--${name}:initial`).join(";") + ";--model1:#2d3a8c;--model2:#8f6212";
 
   const slug = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "table";
 
@@ -53,13 +53,25 @@
     canvas.toBlob((blob) => save(blob, `${name}.png`), "image/png");
   };
 
-  const textOf = (cell) => cell.textContent.trim().replace(/\s+/g, " ");
-  const rowsOf = (table) => [...table.rows].map((row) => [...row.cells].map(textOf));
+  const headOf = (table) => [...(table.tHead?.rows ?? [])];
+  const bodyOf = (table) => [...table.rows].filter((row) => row.parentElement !== table.tHead);
+  // The number of a footnote stays on the page, where the footnote is.
+  const textOf = (cell) => {
+    const copy = cell.cloneNode(true);
+    for (const note of copy.querySelectorAll("a.note")) note.remove();
+    return copy.textContent.trim().replace(/\s+/g, " ");
+  };
+  const isSlanted = (cell) => cell.querySelector(".known") !== null; // a figure that was measured nowhere here
 
   const asMarkdown = (table, name) => {
     // What testers and study files say is text there too, and neither HTML nor a link.
-    const rows = rowsOf(table).map((row) => row.map((cell) => cell.replace(/[\\|`*_~<>&[\]]/g, "\\$&")));
-    const head = table.tHead ? rows.shift() : rows[0].map(() => "");
+    const text = (cell) => textOf(cell).replace(/[\\|`*_~<>&[\]]/g, "\\$&");
+    const written = (cell) => (isSlanted(cell) ? `*${text(cell)}*` : text(cell));
+    const spread = (row) => [...row.cells].flatMap((cell) => Array(cell.colSpan).fill(written(cell)));
+    const rows = bodyOf(table).map(spread);
+    const heads = headOf(table).map(spread);
+    // It has one row of heads: what stands over several columns is said before each.
+    const head = (heads[0] ?? rows[0]).map((_, place) => heads.map((row) => row[place]).filter(Boolean).join(": "));
     const lines = [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`);
     save(new Blob([lines.join("\n") + "\n"], { type: "text/markdown" }), `${name}.md`);
   };
@@ -69,12 +81,17 @@
   const escaped = (cell) => cell.replace(/[\\~^…]|[&%$#_{}]/g, (sign) => SPECIAL[sign] ?? `\\${sign}`)
     .replace(/^[[*]/, "{$&}");
   const asLatex = (table, name) => {
-    const rows = rowsOf(table).map((row) => `${row.map(escaped).join(" & ")} \\\\`);
+    const written = (cell) => {
+      const text = isSlanted(cell) ? `\\emph{${escaped(textOf(cell))}}` : escaped(textOf(cell));
+      return cell.colSpan > 1 ? `\\multicolumn{${cell.colSpan}}{l}{${text}}` : text;
+    };
+    const line = (row) => `${[...row.cells].map(written).join(" & ")} \\\\`;
     const first = table.tBodies[0]?.rows[0] ?? table.rows[0];
     const columns = [...first.cells].map((cell) => (cell.classList.contains("number") ? "r" : "l")).join("");
-    const head = table.tHead ? [rows.shift(), "\\midrule"] : [];
-    const lines = ["% needs \\usepackage{booktabs}", `\\begin{tabular}{${columns}}`, "\\toprule", ...head, ...rows,
-      "\\bottomrule", "\\end{tabular}"];
+    const head = headOf(table).map(line);
+    if (head.length) head.push("\\midrule");
+    const lines = ["% needs \\usepackage{booktabs}", `\\begin{tabular}{${columns}}`, "\\toprule", ...head,
+      ...bodyOf(table).map(line), "\\bottomrule", "\\end{tabular}"];
     save(new Blob([lines.join("\n") + "\n"], { type: "application/x-tex" }), `${name}.tex`);
   };
 
