@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,22 @@ def test_no_database_is_no_mistake_unless_it_was_named(monkeypatch: pytest.Monke
     found = user_test(None, None, None)
     assert isinstance(found, Missing)
     assert found.reason == "no database of votes at feedback/diptych.db"
+
+
+def test_the_example_is_what_the_command_writes_of_its_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is not, copy what the command of docs/comparison.md makes of its sources over it."""
+    example = Path(__file__).parents[3] / "docs" / "example-report"
+    monkeypatch.chdir(tmp_path)
+    for home in ("training.compare.ROOT", "training.comparison.evidence.HOME"):  # with neither votes nor models
+        monkeypatch.setattr(home, tmp_path)
+    monkeypatch.setattr("training.compare.DATABASE", tmp_path / "feedback" / "diptych.db")
+    assert main(["--no-evaluate", "--evaluation", str(example / "sources" / "evaluation.json"), "--out", "new"]) == 0
+
+    def written(folder: Path) -> dict[str, str]:
+        files = [path for path in folder.rglob("[!.]*") if path.is_file()]
+        texts = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in files}
+        return {name: re.sub(r"Made on .*? UTC|\"made_at\": .*", "", text) for name, text in texts.items()}
+
+    there, now = written(example), written(tmp_path / "new")
+    assert there.keys() == now.keys()
+    assert [name for name in now if there[name] != now[name]] == []
