@@ -77,7 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _meant(name: str) -> str:
     if name.partition(" ")[0] == "train":
         return " or ".join(known for known in COMMANDS if known.startswith("train"))
-    return nearest(name, (known.partition(" ")[0] for known in COMMANDS), "see diptych --help")
+    names = (*(known.partition(" ")[0] for known in COMMANDS), "--version", "--help")
+    return nearest(name, names, "see diptych --help")
 
 
 def run(name: str, rest: list[str]) -> int:

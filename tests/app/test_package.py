@@ -241,6 +241,8 @@ def test_push_is_of_a_model_or_of_votes(tmp_path: Path, capsys: pytest.CaptureFi
         (["trian", "model1"], "did you mean train?"),
         (["stat", "--json", "-"], "did you mean stats?"),
         (["serve"], "see diptych --help"),
+        (["--versoin"], "did you mean --version?"),
+        (["help"], "did you mean --help?"),
     ],
 )
 def test_a_command_that_there_is_not(words: list[str], remedy: str, capsys: pytest.CaptureFixture[str]) -> None:
