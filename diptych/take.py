@@ -9,7 +9,7 @@ SCRIPT = (Path(__file__).parent / "take.js").read_text(encoding="utf-8")
 STYLE = """
 .take { display: flex; gap: .75rem; margin: .1rem 0 .6rem; }
 .take button { min-height: 1.75rem; padding: 0 .15rem; border: 0; background: none; cursor: pointer; font: inherit;
-  font-size: .8125rem; color: var(--plot-quiet, #595b66); text-decoration: underline; }
+  font-size: .8125rem; color: var(--plot-quiet, var(--soft, #595b66)); text-decoration: underline; }
 @media print { .take { display: none; } }
 """
 HEAD = f"<style>{STYLE}</style>\n<script>{SCRIPT}</script>"

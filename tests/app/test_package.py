@@ -299,6 +299,16 @@ def test_a_wrong_option_is_told_in_one_line_by_the_command_that_was_typed(
     assert told.endswith(f"?; see {whole} --help\n")
 
 
+def test_a_mistyped_option_that_is_required_is_told_with_the_one_that_was_meant(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["stats", "--jsn", "-"])
+    told = capsys.readouterr().err
+    assert (end.value.code, told.count("\n")) == (2, 1)
+    assert "required: --json; unrecognized arguments: --jsn; did you mean --json" in told
+
+
 def test_a_command_of_two_halves_tells_of_both(capsys: pytest.CaptureFixture[str]) -> None:
     for name, half in (("export", "--format csv"), ("push", "--study")):
         with pytest.raises(SystemExit) as end:
