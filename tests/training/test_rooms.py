@@ -26,6 +26,7 @@ HEAVY = {
     "xllamacpp": "starts llama.cpp's threads; only one kind of model needs it",
     "gguf": "only one kind of model needs it",
     "peft": "seconds; only for LoRA",
+    "safetensors": "only where the weights of a folder are looked through that transformers cannot load",
     "httpx": "only where a server is asked",
     "huggingface_hub": "half a second; only for names of the Hub",
     "datasets": "seconds; only for names of the Hub",
@@ -53,6 +54,7 @@ LATE = {
     "training.inference.engines.pytorch": "PyTorch: a model that llama.cpp serves is served without",
     "training.export": "PyTorch: --help and a mistake are told at once",
     "training.runs.improve": "TRL and peft, four seconds: --help and a refusal are told without",
+    "training.push": "PyTorch: --help and a refusal are told without",
     "training.models.gguf_check": "PyTorch: llama.cpp's answers are compared with it after a GGUF is written",
 }
 """Modules that import others of ours in a function, each with its reason."""

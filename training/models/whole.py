@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from training.common.checkpoint_folder import CONFIG, CheckpointError, weights_in
 from training.common.progress import quiet_transformers
 
@@ -86,7 +88,6 @@ def _in_file(path: Path) -> Iterator[tuple[str, Tensor]]:
 def check_gguf(path: Path) -> None:
     """Raises CheckpointError where a GGUF is none or holds what is no number."""
     import gguf
-    import numpy as np
 
     try:
         for tensor in gguf.GGUFReader(path).tensors:
