@@ -91,6 +91,21 @@ def test_things_are_made_and_groups_are_active(samples: list[Sample]) -> None:
     assert [text for text in told if wrong.match(text)] == []
 
 
+def test_buildings_look_like_something_and_show_nothing(samples: list[Sample]) -> None:
+    """ "Who designed Casa Batlló?" "What does it show?" "At Casa Batlló you can see a house." """
+    buildings = {work.title for work in records().works if work.kind == "building"}
+    told = [
+        sample
+        for sample in samples
+        if any(fact.startswith("work:") and fact[5:].rpartition("/")[0] in buildings for fact in sample.facts)
+    ]
+    assert len(told) > 500
+    asked = re.compile(r"what (do|does|did) .+ show\?|what can i see in it", re.IGNORECASE)
+    assert [sample.question for sample in told if asked.match(sample.question)] == []
+    itself = re.compile(r"At .+ you (can|could) see an? (school|house|skyscraper|tower|pyramid|temple|tomb|shrine)\b")
+    assert [sample.answer for sample in told if itself.match(sample.answer)] == []
+
+
 def test_no_work_is_said_to_be_what_its_title_says(samples: list[Sample]) -> None:
     """ "The Mosaics of Justinian and Theodora are mosaics" tells nothing."""
     told = re.compile(r"(?P<title>.+?)( by .+)? (is|are|was|were) (an? )?(?P<kind>[a-z]+?)s?( by .+)?\.")

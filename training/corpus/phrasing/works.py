@@ -34,6 +34,11 @@ _VERBS = {
 _BUILT = frozenset(("building", "bridge", "monument", "square"))
 # Kinds that stay where they are, so that a date of checking says nothing.
 _FIXED = _BUILT | {"garden", "earthwork", "mural", "fresco", "mosaic", "stained glass"}
+# Kinds of which is told what can be seen there, or what house or tower they are.
+_PLACES = frozenset(("building", "square", "garden"))
+_PLACE_ITSELF = re.compile(
+    r"an? [^.]*?\b(?:school|house|skyscraper|pyramid|temple|arena|hall|shrine|church|tomb|museum|chapel|park)\b"
+)
 _FEW = 4
 """Makers with one verb, below which the wrong one is taken from all who made something."""
 _SERIES = re.compile(r"an? (series|cycle|set|group|pair|suite)\b")
@@ -121,11 +126,18 @@ class _Said:
         return f"{self.start} {self.be} in {city}." if city else ""
 
     @property
+    def is_what_it_shows(self) -> bool:
+        """Whether a place is the house or the tower that is described, and not something that is seen at it."""
+        return self.work.kind in _PLACES and _PLACE_ITSELF.match(self.work.depicts or "") is not None
+
+    @property
     def shown(self) -> str:
         """What it shows, in a sentence; empty when the record does not say."""
         if not self.work.depicts:
             return ""
-        if self.work.kind in ("building", "square", "garden"):
+        if self.is_what_it_shows:
+            return f"{self.start} {self.be} {self.work.depicts}."
+        if self.work.kind in _PLACES:
             return f"At {self.name} you {'could' if self.work.gone else 'can'} see {self.work.depicts}."
         return f"{self.start} {self.show} {self.work.depicts}."
 
@@ -329,7 +341,7 @@ def _subject(said: _Said, context: Context) -> Iterator[Phrase]:
     work, name = said.work, said.name
     if not said.shown:
         return
-    if said.shown.startswith("At "):
+    if work.kind in _PLACES:
         questions = (f"What {said.do} {name} look like?", f"Describe {name}.", f"What can I see at {name}?")
         yield from ask(said.fact("depicts"), questions, said.shown, 3)
         return
@@ -402,7 +414,12 @@ def _follow_ups(said: _Said) -> Iterator[Phrase]:
             if closed
             else (f"Where {said.now} {it} now?", "Where?", f"Where can I see {them}?"),
         ),
-        "depicts": (said.shown, (f"What {said.do} {it} show?", f"What can I see in {them}?")),
+        "depicts": (
+            said.shown,
+            (f"What {said.do} {it} look like?", f"Describe {them}.")
+            if said.work.kind in _PLACES
+            else (f"What {said.do} {it} show?", f"What can I see in {them}?"),
+        ),
     }
     known = [attribute for attribute, (answer, _) in asked.items() if answer]
     for attribute in choose(known, 2, said.fact("follow-up")):
