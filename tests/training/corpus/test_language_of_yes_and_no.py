@@ -76,6 +76,7 @@ def test_no_common_word_of_a_statement_tells_whether_it_is_so() -> None:
                 found[word][answer[:2]] += 1
     common = {word: counts["Ye"] / counts.total() for word, counts in found.items() if counts.total() >= 60}
     assert {"can", "not", "than"} <= common.keys()
+    assert all(0.36 <= found[word]["Ye"] / found[word].total() <= 0.64 for word in ("not", "no", "can"))
     assert {word: share for word, share in common.items() if not 0.28 <= share <= 0.72} == {}
 
 
