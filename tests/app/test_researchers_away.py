@@ -117,3 +117,48 @@ def test_a_page_whose_answer_was_lost_in_the_midst_says_so(browser: Browser, app
         page.unroute(NEWS)
         page.wait_for_timeout(3000)
         assert page.input_value("#study-toml textarea") == TYPED
+
+
+DRAFTS = {  # by tab: the boxes and what is typed in them
+    "Chat lab": {"#lab-prompt textarea": "What is a f", "#lab-system textarea": "Answer in one line."},
+    "Invites": {"#invite-label textarea, #invite-label input": "The third seminar"},
+    "Study": {"#study-toml textarea": TYPED},
+}
+
+
+def _open(page: Page, name: str) -> None:
+    page.wait_for_selector("[role=tab]")
+    _tab(page, name)
+    if name == "Study":
+        page.click("#study-edit > button")
+
+
+def test_what_is_typed_survives_a_reload_until_it_is_sent(browser: Browser, app: App) -> None:
+    with Visitor(browser, f"{app.url}/admin") as visitor:
+        page = visitor.page
+        page.on("dialog", lambda dialog: dialog.accept())
+        visitor.log_in()
+        for tab, boxes in DRAFTS.items():
+            _open(page, tab)
+            if tab == "Study":
+                page.wait_for_function("document.querySelector('#study-toml textarea')?.value.includes('Test study')")
+            for box, text in boxes.items():
+                page.fill(box, text)
+        page.reload()
+        for tab, boxes in DRAFTS.items():
+            _open(page, tab)
+            for box, text in boxes.items():
+                page.wait_for_function("([box, text]) => document.querySelector(box)?.value === text", arg=[box, text])
+        page.click("#study-draft button")
+        _open(page, "Study")
+        page.wait_for_function("document.querySelector('#study-toml textarea')?.value.includes('Test study')")
+        _tab(page, "Invites")
+        page.click("#invite-make")
+        page.wait_for_selector("#invite-said code")
+        _tab(page, "Chat lab")
+        page.click("#lab-send")
+        page.wait_for_function("document.querySelector('#lab-prompt textarea').value === ''")
+        kept = "Object.keys(localStorage).filter((key) => key.startsWith('diptych/admin.draft.'))"
+        page.wait_for_function(f"{kept}.join() === 'diptych/admin.draft.system'")
+        page.click("[action=logout] button")
+        page.wait_for_function(f"{kept}.length === 0")

@@ -26,6 +26,7 @@ from training.inference.openai_errors import (
     Unfinished,
     context_in,
     is_for_good,
+    is_loading,
     is_too_long,
     may_pass,
     retry_after,
@@ -44,6 +45,7 @@ REST_SECONDS = 5.0  # for what comes behind the end of an answer: how many token
 LIST_SECONDS = 30.0  # for the list of models, from the first byte to the last
 WHOLE_SECONDS = 90.0  # for an answer that comes as a whole
 ATTEMPTS = 3
+ATTEMPTS_WHILE_LOADING = 7  # half a minute in all, for a server that says that it still loads its model
 BACK_OFF_SECONDS = 0.5  # doubled after each attempt
 LONGEST_WAIT_SECONDS = 60.0  # a server that asks for more patience is given up
 OPTIONAL = ("seed", "stream_options")  # what an answer can do without
@@ -298,7 +300,8 @@ class Client:
                     return
                 failed += 1
                 wait = BACK_OFF_SECONDS * 2 ** (failed - 1) if error.wait is None else error.wait
-                given_up = failed == ATTEMPTS or wait > LONGEST_WAIT_SECONDS
+                attempts = ATTEMPTS_WHILE_LOADING if is_loading(error.detail) else ATTEMPTS
+                given_up = failed >= attempts or wait > LONGEST_WAIT_SECONDS
                 if came or given_up:  # after a text that has come, a second attempt would say something else
                     told = f"; it asks to wait {wait:.0f} s" if error.wait is not None else ""
                     what = f"the answer broke off ({error})" if came else f"{error}, {failed} times{told}"
@@ -332,6 +335,8 @@ class Client:
         try:
             url = self.address.url(endpoint)
             with Deadline(SILENCE_SECONDS) as deadline, self.http.stream("POST", url, json=body) as response:
+                if not response.is_success:
+                    deadline.renew(min(REST_SECONDS, SILENCE_SECONDS))  # for what it says
                 self._check(response, body)
                 rests = False
                 for event in events(response):
@@ -363,7 +368,7 @@ class Client:
             raise Busy(status, wait_in(detail) if wait is None else wait, detail)
         if code in (401, 403):
             page = "html" in response.headers.get("content-type", "")  # of what stands before the server
-            why = f"{detail[:120]}; check what stands before the server" if page else self._about_the_key()
+            why = f"{detail[:120]}; check what stands before the server" if page else self._about_the_key(detail)
             denied = ForGood(f"{self.name}: {status}; {why}")
             denied.gone = True
             raise denied
@@ -412,9 +417,13 @@ class Client:
     def _has_key(self) -> bool:
         return bool(self.http.headers.keys() & {"authorization", "api-key"} or self.address.login)
 
-    def _about_the_key(self) -> str:
-        own = f"DIPTYCH_{self.role.upper()}_KEY, or " if self.role else ""
-        return f"it wants a key: set {own}OPENAI_API_KEY"
+    def _about_the_key(self, detail: str = "") -> str:
+        names = (f"DIPTYCH_{self.role.upper()}_KEY, or " if self.role else "") + "OPENAI_API_KEY"
+        if not self._has_key():
+            return f"it wants a key: set {names}"
+        key = read_key(self.role)
+        told = re.sub(rf"{re.escape(key[:6])}\S*", "...", detail[:200]) if key else ""  # some repeat it
+        return f"it does not take the key that it was sent: look at {names}" + (f"; it says: {told}" if told else "")
 
 
 def _names(entry: dict[str, Any]) -> set[str]:

@@ -26,6 +26,11 @@ _FOR_GOOD = re.compile(
 )
 # A quota of each minute has the same words at some.
 _LATER = re.compile(r"try (?:again )?in \d|retryDelay|RESOURCE_EXHAUSTED", re.IGNORECASE)
+_LOADING = re.compile(
+    r"loading (?:the )?model|model[^.]{0,80}\b(?:loading|being loaded|warming up)|still loading"
+    r"|not (?:yet )?(?:ready|loaded)",
+    re.IGNORECASE,
+)
 _PASSES = re.compile(
     r"overloaded|at capacity|high demand|rate.?limit|too many requests|unavailable|time.?out|server.?error",
     re.IGNORECASE,
@@ -93,6 +98,11 @@ def wait_in(detail: str) -> float | None:
 def is_for_good(detail: str) -> bool:
     """Whether a server says that something must be paid first, whatever status that has."""
     return bool(_FOR_GOOD.search(detail)) and not _LATER.search(detail)
+
+
+def is_loading(detail: str) -> bool:
+    """Whether a server says that its model is not there yet."""
+    return bool(_LOADING.search(detail))
 
 
 def context_in(detail: str) -> int | None:

@@ -12,6 +12,7 @@ import httpx
 from training.inference.openai_errors import ForGood, ServerError, is_for_good, reported
 
 MOST_BYTES = 16 << 20  # of one event, or of a body
+MOST_TRIED = 1 << 18  # bytes of an event or a body whose end is looked for before it has been told
 LONG_PIECE = 40  # characters; that a piece repeats all that came before is no chance from there on
 MOST_TOKENS = 10_000_000  # of an answer; a server that counts more has miscounted
 # What the end of an answer is called that is none, in the words of servers that pass on another's.
@@ -43,55 +44,97 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
             data.append(_DATA.sub(b"", line, count=1))
         elif line.startswith(b"event:"):
             kind = line[6:].strip().decode("utf-8", "replace")
+        elif line.startswith(b"error:"):  # as a field of its own, from older servers of llama.cpp
+            kind, data = "error", [*data, line[6:]]
         elif line.lstrip().startswith(b"<"):
-            raise ForGood(
-                f"{response.url.copy_with(query=None)}: answers with a web page, as the login of a network does; check"
-                " the address and the connection"
-            )
-        elif not line and data:
+            raise _web_page(response)
+        # Not every server sends the blank line that ends an event.
+        if data and (line == b"" or _is_whole(b"\n".join(data))):
             words = None
             for text in _apart(data):
                 event = _event(response, kind, text)
                 yield event
                 if event.get("done") is True:
                     return
-            kind, data = "", []
+            data = []
+        kind = "" if line == b"" else kind
         if len(whole) + sum(map(len, data)) > MOST_BYTES:
             raise ServerError(f"an event of more than {MOST_BYTES >> 20} MB; check the server")
+    for text in _apart(data) if data else []:
+        if words is not None or _is_json(text) or _is_done(text):  # else half an event: the answer has broken off
+            yield _event(response, kind, text)
     sentence = (words or b"").decode("utf-8", "replace")[:200]
     if sentence.isprintable() and sentence and not whole:  # in the place of an answer
         yield {"message": sentence}
     if texts := _apart(whole.splitlines()) if whole.strip() else []:
         for text in texts:
             yield _event(response, "", text)
-        if len(texts) == 1:  # one document is the whole answer; of a line an event, the last one says that it is
+        # One document is the whole answer; of a line an event, the last one says that it is.
+        if len(texts) == 1 and words is not None:
             yield {"done": True}
 
 
 _FIELD = re.compile(rb"\s*$|:|\w+:")
-_BEGINS = re.compile(rb"\s*[{\[<]|data:|event:")
+_BEGINS = re.compile(rb"\s*[{\[<]|data:|event:|error:")
 _DATA = re.compile(rb"(?:data: ?)+")  # again where a proxy passes lines on as events of its own
 
 
-def _lines(response: httpx.Response) -> Iterator[bytes | None]:
-    """Each line, None for a chunk that ends none, and an empty one at the end."""
-    rest, first = b"", True
+def _web_page(response: httpx.Response) -> ForGood:
+    return ForGood(
+        f"{response.url.copy_with(query=None)}: answers with a web page, as the login of a network does; check the"
+        " address and the connection"
+    )
+
+
+def _chunks(response: httpx.Response) -> Iterator[bytes]:
+    """A body, up to the end of the one JSON document that it may be: behind it some servers leave the connection open,
+    or break it."""
+    document: bytearray | None = bytearray()
     for chunk in response.iter_bytes():
-        *lines, rest = (rest + chunk).replace(b"\r\n", b"\n").split(b"\n")
+        yield chunk
+        if document is None:
+            continue
+        document += chunk
+        if len(document) > MOST_TRIED or not _OPENS.match(document):
+            document = None
+        elif chunk.rstrip()[-1:] in (b"}", b"]") and _is_json(bytes(document)) and not _is_piece(bytes(document)):
+            return
+
+
+_MARK = b"\xef\xbb\xbf"  # the byte order mark that some servers begin with
+_OPENS = re.compile(rb"(?:%b)?\s*(?:[{\[]|\Z)" % _MARK)
+
+
+def _is_whole(text: bytes) -> bool:
+    """Whether the object of an event, or `[DONE]`, has come to its end, so that nothing needs to be waited for."""
+    return len(text) <= MOST_TRIED and (_is_done(text) or (text.rstrip()[-1:] in (b"}", b"]") and _is_json(text)))
+
+
+def _is_piece(document: bytes) -> bool:
+    """Whether JSON is a piece of an answer, of which some servers send one in each line."""
+    value = _json(document)
+    choices = value.get("choices") if isinstance(value, dict) else None
+    return isinstance(choices, list) and any("delta" in _object(choice) for choice in choices)
+
+
+def _lines(response: httpx.Response) -> Iterator[bytes | None]:
+    """Each line, also one whose event is whole before its end has come; None for a chunk that ends none."""
+    rest, first, half = b"", True, False
+    for chunk in _chunks(response):
+        chunk = chunk.removeprefix(b"\n") if half else chunk
+        half = chunk.endswith(b"\r")  # of CR LF
+        *lines, rest = (rest + chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")).split(b"\n")
         for line in lines:
-            yield from _without_mark(line, first).removesuffix(b"\r").split(b"\r")
+            yield line.removeprefix(_MARK) if first else line
             first = False
+        if (rest.startswith(b"data:") and _is_whole(_DATA.sub(b"", rest, count=1))) or (first and rest[:1] == b"<"):
+            lines, rest, first = [rest], b"", False
+            yield lines[0]
         if not lines:
             if len(rest) > MOST_BYTES:
                 raise ServerError(f"a line of more than {MOST_BYTES >> 20} MB; check the server")
             yield None
-    yield from _without_mark(rest, first).rstrip(b"\r").split(b"\r")
-    yield b""
-
-
-def _without_mark(line: bytes, first: bool) -> bytes:
-    """A line without the byte order mark that some servers begin with."""
-    return line.removeprefix(b"\xef\xbb\xbf") if first else line
+    yield rest.removeprefix(_MARK) if first else rest
 
 
 def _apart(lines: list[bytes]) -> list[bytes]:
@@ -142,6 +185,8 @@ def _event(response: httpx.Response, kind: str, data: bytes) -> dict[str, Any]:
         value = _json(data)
     except (ValueError, RecursionError):
         shown = data[:80].decode("utf-8", "replace")
+        if kind == "error":
+            return {"error": shown.strip()}
         url = response.url.copy_with(query=None)
         raise ServerError(f"{url}: an event that is not JSON: {shown}") from None
     if isinstance(value, list) and len(value) == 1:
@@ -152,13 +197,20 @@ def _event(response: httpx.Response, kind: str, data: bytes) -> dict[str, Any]:
 
 
 def beginning(response: httpx.Response, most: int) -> bytes:
-    """A body, of which no more than so many bytes are read; whoever sends it may never end."""
+    """A body, of which no more than so many bytes are read; whoever sends it may never end.
+
+    Of a refusal, what has come until its connection breaks or rests is enough.
+    """
     parts, size = list[bytes](), 0
-    for chunk in response.iter_bytes():
-        parts.append(chunk)
-        size += len(chunk)
-        if size > most:
-            break
+    try:
+        for chunk in _chunks(response):
+            parts.append(chunk)
+            size += len(chunk)
+            if size > most:
+                break
+    except httpx.HTTPError:
+        if response.is_success:
+            raise
     return b"".join(parts)[:most]
 
 
@@ -192,11 +244,14 @@ class Text:
         self.asked: int | None = None  # tokens of the question, likewise
         self.done = False
         self.closed = False  # the server has ended the body of its answer as HTTP wants it
-        self.rests = False  # an end has come, and nothing was said with it or since
+        self.rests = False  # an end has come, and nothing was said since
         self.empty = True
         self.thinks = False  # the model has thought, in a field of its own
         self._chose = self._said = False  # something had the form of an answer; something came at all
         self._went_on = False  # text came behind an end, so that no end of this server's is one
+        self._goes_on = False  # text came without an end, so that an end of this server's is one
+        self._by_message = False  # the text comes in messages, not in deltas
+        self._calls = False  # a tool was called
         self._half = ""
         self._index: Any = None  # of several answers, the one that came first
         self._came = list[str]()
@@ -219,14 +274,20 @@ class Text:
         finish = str(choice.get("finish_reason") or choice.get("finishReason") or "")
         finish = "" if finish.lower() in _NO_END else finish
         # A message behind the pieces that it is made of says them again, and so does a last piece that is all of them.
-        part = _object(choice.get("delta")) or ({} if self._came else _object(choice.get("message")))
+        message = {} if self._came and not self._by_message else _object(choice.get("message"))
+        part = _object(choice.get("delta")) or message
+        self._by_message = self._by_message or bool(message)
+        self._calls = self._calls or bool(part.get("tool_calls") or part.get("function_call"))
         self.thinks = self.thinks or any(part.get(name) for name in _THOUGHTS) or _is_thought(part.get("content"))
-        said = _content(part.get("content")) or _content(part.get("refusal")) or _content(choice.get("text"))
+        said = _content(part.get("content")) or _content(part.get("refusal"))
+        said = said or _word(choice.get("text")) or _word(choice.get("delta"))
         if finish and len(said) >= LONG_PIECE and said == "".join(self._came):
             said = ""
         self._went_on = self._went_on or bool(said and self.finish)
+        self._goes_on = self._goes_on or bool(said and not finish)
         self.finish = finish or self.finish
-        self.rests = bool(self.finish) and not said if event else self.rests
+        if event:
+            self.rests = bool(self.finish) and (not said or (self._goes_on and not self._went_on))
         self._came += [said] if said else []
         text = self._half + said
         self._half = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" and not self.done else ""
@@ -271,7 +332,7 @@ class Text:
             )
         if _BROKEN.search(self.finish):
             raise ServerError(f"the server ended the answer with an error{named}; check the server")
-        if self.empty and self.finish in ("tool_calls", "function_call"):
+        if self.empty and (self._calls or self.finish in ("tool_calls", "function_call")):
             raise ForGood("the model called a tool in place of answering; serve it without tools")
         if self._said and not self._chose:
             raise (ForGood if is_for_good(self._odd) else ServerError)(

@@ -95,6 +95,8 @@ def server() -> Iterator[Server]:
             ),
             "a",
         ),
+        (sse(*(choice(message={"content": c}) for c in "ab"), END), "ab"),
+        (sse(choice(delta="a"), choice(delta="b"), END), "ab"),
         (sse(choice(delta={"content": "a"}, logprobs={"content": [{"logprob": float("-inf")}]}), END), "a"),
         ((200, JSON, json.dumps([WHOLE]).encode()), "whole"),
         ((200, {}, json.dumps(WHOLE, indent=1).encode()), "whole"),
@@ -171,6 +173,10 @@ LONG = "This model's maximum context length is 2048 tokens."
         ((200, {"Content-Type": "text/plain"}, b"Too many users"), ServerError, "reports: Too many users"),
         ((200, JSON, b'{"message":{"content":"Hi"},"done":true}'), ServerError, "no choices.*/v1"),
         (sse(delta(tool_calls=[{}]), END.replace("stop", "tool_calls")), ForGood, "tool"),
+        (sse(delta(tool_calls=[{"function": {"name": "look"}}]), END), ForGood, "tool"),
+        (sse(delta(content="half"), 'error: {"code":500,"message":"slot gone"}\n\n'), ServerError, "slot gone"),
+        (sse(delta(content="half"), "event: error\ndata: out of memory\n\n"), ServerError, "reports: out of memory"),
+        (sse(delta(content="half"), 'data: {"choices":[{"del'), ServerError, "broke off"),
         (sse("data: " + "[" * 100_000 + "\n\n"), ServerError, "not JSON"),
         (sse('data: {"choices":[{"delta":{"content":"half"}}]}\n', '{"choices":[]}\n'), ServerError, "JSON|broke off"),
         ((200, JSON, b'{"object":"error","message":"no model x","code":404}'), ForGood, "no model x"),
@@ -285,6 +291,24 @@ def test_a_key_that_may_not_see_the_list_may_still_be_good_for_answers(
     client = at(server)
     assert client.find() == (False, {})
     assert say(client) == "ok"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_not_taken_is_told_apart_from_one_that_is_missing(
+    server: Server, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-one")
+    server.chat = lambda body: refusal(status, "Incorrect API key sk-secret-one: the country is not supported")
+    with pytest.raises(ForGood, match=r"does not take the key.*OPENAI_API_KEY.*country is not supported") as refused:
+        say(at(server))
+    assert "secret" not in str(refused.value)
+
+
+def test_a_model_that_is_loaded_for_a_question_is_waited_for(server: Server) -> None:
+    """As a server does that swaps models; three attempts in a second and a half were too few."""
+    replies = [*[refusal(503, "Loading model")] * 5, sse(delta(content="a"), END)]
+    server.chat = lambda body: replies.pop(0)
+    assert say(at(server)) == "a"
 
 
 def test_a_server_that_still_loads_its_model_is_told_so_in_one_line(server: Server) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import struct
 import threading
 import time
 
 import pytest
 
-from tests.training.inference.chat_bytes import CHUNKED, END, FIELDS, choice, chunk, delta, dribbling, say
+from tests.training.inference.chat_bytes import CHUNKED, END, FIELDS, WHOLE, choice, chunk, delta, dribbling, say
 from training.inference.engines.openai_server import OpenAIServer
 from training.inference.openai_client import Client, ServerError
 
@@ -215,6 +217,110 @@ def test_what_is_kept_open_behind_the_end_of_an_answer_is_not_waited_for(
         assert "".join(more for more, _ in answer) == "a"
         assert answer[-1][1].total == 7
         assert time.monotonic() - begun < 20
+
+
+HEAD = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"
+DOCUMENT = json.dumps(WHOLE, indent=1)
+SAID = delta(content="whole") + END
+UNENDED = [
+    HEAD + DOCUMENT.encode(),
+    HEAD + json.dumps([WHOLE]).encode(),
+    HEAD + b'{"choices":[{"text":"whole","finish_reason":"stop"}]}',
+    CHUNKED + chunk(DOCUMENT),
+    HEAD.replace(b"\r\n\r\n", b"\r\nContent-Length: 9999\r\n\r\n") + DOCUMENT.encode(),
+    HEAD + SAID.encode(),
+    HEAD + SAID.strip().encode(),
+    HEAD + SAID.replace("\n", "\r").encode(),
+    HEAD + (SAID.replace("\n\n", "\n") + "data: [DONE]").encode(),
+    CHUNKED + chunk(delta(content="wh") + choice(delta={"content": "ole"}, finish_reason="stop")),
+]
+
+
+@pytest.mark.parametrize("sent", UNENDED)
+@pytest.mark.parametrize("end", ["closed", "broken", "open"])
+def test_an_answer_that_is_whole_is_taken_however_its_body_ends(
+    monkeypatch: pytest.MonkeyPatch, sent: bytes, end: str
+) -> None:
+    """Without a length, a last chunk or `[DONE]`: an open socket cost a minute, a broken one the answer."""
+    monkeypatch.setattr("training.inference.openai_client.REST_SECONDS", 0.2)
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(sent)
+        if end == "broken":  # by a reset
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        while end == "open" and connection.recv(65536):  # until the client has gone
+            pass
+
+    with dribbling(send) as port:
+        begun = time.monotonic()
+        assert say(Client(f"http://127.0.0.1:{port}/v1", "m")) == "whole"
+        assert time.monotonic() - begun < 30
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 4096])
+def test_a_document_in_pieces_is_whole_at_its_end_and_not_before(pieces: int) -> None:
+    text = json.dumps({"choices": [{"message": {"content": 'a {"b": [1]} c'}}]}).encode()
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(HEAD)
+        for at in range(0, len(text), pieces):
+            connection.sendall(text[at : at + pieces])
+        while connection.recv(65536):
+            pass
+
+    with dribbling(send) as port:
+        assert say(Client(f"http://127.0.0.1:{port}/v1", "m")) == 'a {"b": [1]} c'
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (b"HTTP/1.1 400 Bad\r\n\r\n" + b'{"error":{"message":"no such thing"}}', "HTTP 400: .*no such thing"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\n<h1>No such page</h1>", "HTTP 404: No such page"),
+        (HEAD + b'{"error":{"message":"no such thing","code":400}}', "reports: no such thing"),
+        (HEAD + b"<html>Please log in", "web page"),
+    ],
+)
+def test_a_refusal_on_a_connection_that_stays_open_is_told(
+    monkeypatch: pytest.MonkeyPatch, sent: bytes, told: str
+) -> None:
+    monkeypatch.setattr("training.inference.openai_client.REST_SECONDS", 0.2)
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(sent)
+        while connection.recv(65536):
+            pass
+
+    with dribbling(send) as port:
+        begun = time.monotonic()
+        with pytest.raises(ServerError, match=told):
+            say(Client(f"http://127.0.0.1:{port}/v1", "m"))
+        assert time.monotonic() - begun < 30
+
+
+def test_a_list_of_models_on_a_connection_that_stays_open() -> None:
+    def send(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b'{"data":[{"id":"m"}]}')
+        while connection.recv(65536):
+            pass
+
+    with dribbling(send) as port:
+        assert Client(f"http://127.0.0.1:{port}/v1", "m").find() == (True, {"id": "m"})
+
+
+@pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"307 Temporary", b"308 Permanent"])
+def test_a_key_does_not_follow_to_another_address(monkeypatch: pytest.MonkeyPatch, status: bytes) -> None:
+    asked = list[int]()
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-one")
+    with dribbling(lambda connection: asked.append(1)) as elsewhere:
+        location = f"http://localhost:{elsewhere}/v1/chat/completions"
+        head = b"HTTP/1.1 " + status + f"\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
+        with dribbling(lambda connection: connection.sendall(head)) as port:
+            client = Client(f"http://127.0.0.1:{port}/v1", "m")
+            for ask in (client.find, lambda: say(client)):
+                with pytest.raises(ServerError, match=f"write openai:http://localhost:{elsewhere}"):
+                    ask()
+    assert not asked
 
 
 def test_a_text_behind_an_end_may_take_as_long_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
