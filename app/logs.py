@@ -67,6 +67,10 @@ class Lines(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
         self._texts = texts
 
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """This machine's time with its distance from UTC: at the end of summer time an hour is there twice."""
+        return datetime.fromtimestamp(record.created).astimezone().isoformat(" ", "milliseconds")
+
     def format(self, record: logging.LogRecord) -> str:
         """One line, or several in debugging."""
         if self._texts:

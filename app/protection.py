@@ -122,8 +122,10 @@ class Protection:
         send = self._with_headers(Headers(scope=scope), send)
         if refusal := self._refusal(scope):
             await refusal(scope, receive, send)
-        else:
-            await self.app(scope, _bounded(receive, _most(route_of(scope))), send)
+            return
+        if scope["method"] == "HEAD" and not route_of(scope).startswith((*EXPORTS, HEARTBEAT)):
+            scope["method"] = "GET"  # which is all that Gradio's routes know; the server leaves the body out
+        await self.app(scope, _bounded(receive, _most(route_of(scope))), send)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers, method, path = Headers(scope=scope), scope["method"], route_of(scope)

@@ -12,7 +12,7 @@ from html import escape
 from typing import Any
 
 import gradio as gr
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from app.chat_lab import lay_out_chat_lab
@@ -120,8 +120,12 @@ def export_routes(runtime: Runtime) -> APIRouter:
     """`/admin/export/{format}`; whoever includes the router must require the login."""
     router = APIRouter()
 
-    @router.get("/admin/export/{format}")
-    def export(format: str) -> StreamingResponse:
+    reads = ["GET", "HEAD"]
+
+    @router.api_route("/admin/export/{format}", methods=reads)
+    def export(format: str, request: Request) -> Response:
+        if request.method == "HEAD" and format in FORMATS:  # nothing is seen, so nothing is written down
+            return Response(media_type=FORMATS[format].media_type, headers=_attached(format))
         try:
             study = runtime.blind_test.study_id if runtime.blind_test else None
             one_study = format in FORMATS and FORMATS[format].one_study
@@ -136,12 +140,10 @@ def export_routes(runtime: Runtime) -> APIRouter:
         except (DatabaseError, sqlite3.Error, OSError) as error:
             log.error("the export %s could not be made", format[:40], exc_info=error)
             raise HTTPException(503, UNWRITABLE) from error
-        entry = FORMATS[format]
-        name = f"diptych-votes{entry.suffix}"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-        return StreamingResponse(itertools.chain((begun,), chunks), media_type=entry.media_type, headers=headers)
+        media_type = FORMATS[format].media_type
+        return StreamingResponse(itertools.chain((begun,), chunks), media_type=media_type, headers=_attached(format))
 
-    @router.get("/admin/export/{format}/{what}")
+    @router.api_route("/admin/export/{format}/{what}", methods=reads)
     def describe(format: str, what: str) -> Response:
         study = runtime.blind_test.study_id if runtime.blind_test else None
         one_study = format in FORMATS and FORMATS[format].one_study
@@ -151,24 +153,28 @@ def export_routes(runtime: Runtime) -> APIRouter:
             raise HTTPException(404, str(error)) from error
         except (DatabaseError, sqlite3.Error, OSError) as error:
             raise HTTPException(503, UNWRITABLE) from error
-        name = f"diptych-votes{FORMATS[format].suffix}.{what}"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         kind = "application/json" if what.endswith("json") else "text/markdown; charset=utf-8"
-        return Response(content, media_type=kind, headers=headers)
+        return Response(content, media_type=kind, headers=_attached(format, f".{what}"))
 
-    @router.get("/admin/comparison/{name}")
-    def comparison(name: str) -> FileResponse:
+    @router.api_route("/admin/comparison/{name}", methods=reads)
+    def comparison(name: str, request: Request) -> FileResponse:
         path = runtime.evaluation.results / COMPARISON / name
         if name not in REPORTS or not path.is_file():
             raise HTTPException(404, "There is no such file; make the comparison in the tab Models first.")
         try:
             with contextlib.suppress(VotesError):  # without votes there is nothing to be seen of them
-                _log(runtime, f"comparison {name}")
+                if request.method != "HEAD":
+                    _log(runtime, f"comparison {name}")
         except DatabaseError as error:
             raise HTTPException(503, UNWRITABLE) from error
         return FileResponse(path, media_type=REPORTS[name], filename=name, headers={"Cache-Control": "no-store"})
 
     return router
+
+
+def _attached(format: str, what: str = "") -> dict[str, str]:
+    name = f"diptych-votes{FORMATS[format].suffix}{what}"
+    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
 
 
 def _downloads() -> str:

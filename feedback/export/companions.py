@@ -48,7 +48,7 @@ COMPANIONS = {
             ("enrolment", "integer", "", "1 for the first tester who consented, 2 for the second, ..."),
             ("consent_version", "text", "", "Version of the text that the tester agreed to."),
             ("enrolled_at", "time", "", "When the consent was saved, UTC, ISO 8601."),
-            ("closed_at", "time", "", "When the session ended; empty while it is open."),
+            ("closed_at", "time", "", "When the session ended, UTC, ISO 8601; empty while it is open."),
             ("closed_why", "text", "", "quota (all rounds voted), quit, timeout or withdrawn."),
             ("withdrawn_votes", "integer", "", "Votes that a withdrawal removed."),
             ("background", "text", "", "Answers on the tester's background as a JSON object, by the question's id."),

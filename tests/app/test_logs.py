@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -110,3 +111,18 @@ Broken()
     assert len(done.stderr.splitlines()) == 4
     assert done.stderr.count("ValueError") == 4
     assert all(line.startswith("{") for line in done.stderr.splitlines()) == (form == "json")
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="this system takes no zone from the environment")
+def test_a_line_says_the_zone_of_its_time() -> None:
+    """At the end of summer time an hour is there twice."""
+    record = logging.makeLogRecord({"created": 1775309400.25, "msg": "x", "name": "app", "levelname": "INFO"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Pacific/Auckland")
+        time.tzset()
+        told = Lines().format(record)
+        record.created += 3600
+        later = Lines(texts=True).format(record)
+    time.tzset()
+    assert told == "2026-04-05 02:30:00.250+13:00 INFO app: x"
+    assert later == "2026-04-05 02:30:00.250+12:00 INFO app: x"

@@ -21,6 +21,7 @@ from starlette.routing import Mount
 from app.client import Forwarded, Proxies, is_local
 from app.protection import MAX_FORM_BYTES, ROUTES, Origins, Protection, is_open
 from benchmarks.page import run
+from feedback.export import FORMATS
 from tests.app.serving import PASSWORD, App
 from tests.app.visitor import Visitor
 
@@ -286,6 +287,22 @@ def test_a_request_for_two_hosts_is_for_none(besieged: App) -> None:
     with socket.create_connection(("127.0.0.1", besieged.port), 10) as connection:
         connection.sendall(b"GET /config HTTP/1.1\r\nHost: a\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
         assert connection.recv(100).split()[1] == b"400"
+
+
+def test_whatever_answers_get_answers_head(besieged: App) -> None:
+    """As `curl -I`, a monitor or a download manager asks before it loads."""
+    of_study = [f"/admin/export/{name}" for name in FORMATS]
+    paths = [path for path, methods in ROUTES.items() if "HEAD" in methods] + of_study
+    paths += [f"{path}/{what}" for path in of_study for what in ("codebook.md", "manifest.json")]
+    with httpx.Client(base_url=besieged.url, auth=("admin", PASSWORD), timeout=60) as http:
+        looks = besieged.rows("SELECT COUNT(*) FROM looks")
+        heads = {path: http.head(path) for path in [*paths, "/admin/export/none", "/admin/comparison/report.html"]}
+        assert besieged.rows("SELECT COUNT(*) FROM looks") == looks, "nothing was seen"
+        for path, head in heads.items():
+            get = http.get(path)
+            assert (path, head.status_code) == (path, get.status_code)
+            assert head.content == b""
+            assert head.headers.get("content-type") == get.headers.get("content-type"), path
 
 
 def test_a_page_is_kept_as_gradio_would_make_it_now(besieged: App) -> None:
