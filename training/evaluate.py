@@ -27,7 +27,7 @@ import psutil
 from training.common.checkpoint_folder import CHECKPOINTS, FINAL, MODEL1_FOLDER, MODEL2_FOLDER, PT
 from training.common.cli import OneLineParser, run_command
 from training.common.config import add_config, as_typed
-from training.common.files import check_file, replace_text
+from training.common.files import check_file, replace_text, unwritable
 from training.common.options import MOST, OptionsError
 from training.common.workers import usable_cores
 from training.evaluation.intervals import DRAWS
@@ -167,6 +167,8 @@ def run(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
     if arguments.json != "-":
         check_file(Path(arguments.json), "an evaluation")
+        if shut := unwritable(Path(arguments.json).parent):  # told before it measures for minutes
+            raise OptionsError(shut)
     models, absent = chosen_models(arguments.models)
     here = machine()
     measurements = Measurements(models, settings, here)

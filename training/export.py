@@ -46,10 +46,15 @@ def _export(arguments: argparse.Namespace) -> None:
     if arguments.to == "hf" and arguments.out:
         check_place(source, arguments.out)
     if source.suffix == ".pt":
+        from safetensors import SafetensorError
+
         from training.models.checkpoint import load
 
         hf = arguments.out if arguments.to == "hf" and arguments.out else source.parent / HF
-        export_hf(*load(source), hf)
+        try:
+            export_hf(*load(source), hf)
+        except SafetensorError as error:  # such as a full disk: it is no OSError
+            raise ExportError(f"{hf}: cannot be written ({error}); make room, or name another place") from error
         default = source.parent / GGUF
     else:
         hf = source

@@ -64,6 +64,7 @@ def test_a_place_that_cannot_be_written_is_one_line_with_a_remedy(texts: str, tm
         (("-m", "training.corpus", "build", "--data", texts, "--out", f"{shut}/c.jsonl"), "choose another place with"),
         (("training/train_art_ai_model.py", "--data", texts, "--out", f"{shut}/out"), "check its permissions, or name"),
         (("training/train_art_ai_model.py", "--check", "--out", shut), f"{shut} cannot be written by this user"),
+        (("-m", "training.evaluate", f"m={texts}", "--json", f"{shut}/e.json"), f"{shut} cannot be written by this"),
     ):
         done = as_nobody(*command, HOME=shut, XDG_CACHE_HOME=shut, TMPDIR=str(tmp_path / "tmp"))
         assert done.returncode == 2, done.stderr

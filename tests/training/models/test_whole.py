@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,19 @@ def test_model_1_with_a_weight_that_is_no_number_becomes_no_file(
     torch.save(content, path)
     assert export.main([str(path), "--to", form, "--out", str(tmp_path / "out")]) == 2
     assert f"{path}: its weight norm.weight holds what is no number" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_that_is_full_is_one_line_of_the_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = save_tiny_checkpoint(tmp_path / "model") / "art_ai_best.pt"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
+    try:
+        assert export.main([str(path), "--to", "hf", "--out", str(tmp_path / "out")]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path / 'out'}: cannot be written" in line
     assert not (tmp_path / "out").exists()
 
 
