@@ -407,6 +407,18 @@ def test_no_concept_is_explained_by_its_own_other_name(samples: list[Sample]) ->
     assert [sample.answer for sample in explained if circle.match(sample.answer)] == []
 
 
+def test_who_asks_for_an_alias_hears_of_it(samples: list[Sample]) -> None:
+    """ "What is RAM?" "Memory, in a computer, is the part that ..." """
+    aliases = {concept.aliases[0].lower() for concept in records().concepts if concept.aliases}
+    asked = re.compile(r"what (?:is|are|does) (?:an? |the )?(?:term )?(.+?)(?: mean)?\??$")
+    told = [sample for sample in samples if re.fullmatch(r"concept:[^|]+/definition", sample.fact)]
+    of_aliases = [(match[1], sample.answer) for sample in told if (match := asked.match(sample.question.lower()))]
+    of_aliases = [(alias, answer) for alias, answer in of_aliases if alias in aliases]
+    assert len(of_aliases) > 200
+    assert [(alias, answer) for alias, answer in of_aliases if alias not in answer.lower()] == []
+    assert [answer for _, answer in of_aliases if re.search(r"\bAI\b.*, in AI,", answer)] == []
+
+
 def test_lists_are_joined_as_people_read_them() -> None:
     assert grammar.join(["a", "b", "c"]) == "a, b and c"
     assert grammar.join(["chance and play", "raw materials"]) == "chance and play as well as raw materials"

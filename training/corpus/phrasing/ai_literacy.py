@@ -96,8 +96,8 @@ def _definition(concept: Concept, subject: str, be: str, suffix: str) -> Iterato
             f"{grammar.article(alias)} {alias}" if counted else f"the {alias}" if subject.startswith("the ") else alias
         )
         definition = concept.definition
-        if definition.lower().startswith(f"{subject.lower()} "):
-            definition = grammar.upper_first(said) + definition[len(subject) :]
+        if definition.lower().startswith((f"{subject.lower()} ", f"{subject.lower()}, ")):
+            definition = grammar.upper_first(said) + definition[len(subject) :].removeprefix(", in AI,")
         yield from ask(fact, (f"What {be} {said}?", f"What does {term}{alias} mean?"), definition, 2)
 
 
