@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,6 +35,7 @@ _COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:[.,]\d{3})+")  # 1.234 may be a thousand and more, or a little more than one
 _ROUNDED_ID = re.compile(r"\d[.,]?\d*[eE]\+\d{1,3}")  # what a spreadsheet makes of an id of digits alone
+MOST = 1e9  # of any number of an export: lengths, tokens, seconds, places; 1.23E+15 is another cell's
 _NO_SEPARATOR = "\x1f"
 
 
@@ -174,7 +174,7 @@ def _problem(text: str, point_is_none: bool) -> str:
             "is no number that can be read; a spreadsheet changed it, so export the file again and import it with its"
             " columns as text"
         )
-    if not math.isfinite(float(text)):
+    if float(text) > MOST:
         return "is too large for a number; export the file again"
     return "must be 0 or more; export the file again" if text.startswith("-") else ""
 

@@ -73,6 +73,8 @@ def test_what_is_meant_is_read(exported: Path, change: dict[str, object]) -> Non
 @pytest.mark.parametrize(
     ("name", "cell"),
     [
+        ("turns", "1.23E+15"),  # asked for as much memory, and ended in a traceback
+        ("left_chars", "1.23E+15"),
         ("vote_seconds", "04. Mai"),
         ("vote_seconds", "4.5 s"),
         ("vote_seconds", "nan"),
