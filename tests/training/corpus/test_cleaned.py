@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.training.corpus.rows import write
-from training.corpus import Sample, forms, load, split_of
+from training.corpus import Sample, load, split_of, turns
 from training.corpus.cleaned import splits_of
 from training.corpus.split import SPLITS
 from training.data.dataset import load_dataset
@@ -33,8 +33,8 @@ def two_answers(n: int, **more: Any) -> list[dict[str, Any]]:
 def test_one_question_is_on_one_side_of_the_split(with_ids: bool, tmp_path: Path) -> None:
     rows = two_answers(1500, id=lambda i: f"n{i}") if with_ids else two_answers(1500)
     dataset = load_dataset([write(tmp_path / "a.jsonl", rows)], None, 10_000)
-    trained = {forms.normalised_question(sample.question) for sample in dataset.train}
-    held_out = [forms.normalised_question(sample.question) for sample in dataset.validation]
+    trained = {turns.normalised_question(sample.question) for sample in dataset.train}
+    held_out = [turns.normalised_question(sample.question) for sample in dataset.validation]
     assert 20 < len(held_out) < 200
     assert not trained.intersection(held_out)
     moved = dataset.card.across.moved
@@ -97,8 +97,8 @@ def test_rows_follow_what_other_sources_ask(tmp_path: Path) -> None:
     dataset = load_dataset(["core", write(tmp_path / "mine.jsonl", rows)], None, 10_000)
     of_rows = [sample for sample in dataset.train if sample.source == "mine"]
     assert len(of_rows) > 50
-    asked = {forms.normalised_question(sample.question) for sample in of_rows}
-    assert not asked & {forms.normalised_question(s.question) for s in dataset.validation if len(s.messages) == 2}
+    asked = {turns.normalised_question(sample.question) for sample in of_rows}
+    assert not asked & {turns.normalised_question(s.question) for s in dataset.validation if len(s.messages) == 2}
 
 
 def test_one_question_is_on_one_side_whatever_the_system_says(tmp_path: Path) -> None:
@@ -136,8 +136,8 @@ def test_what_is_alike_across_the_split_is_counted(tmp_path: Path) -> None:
         rows[i + 1]["question"] = f"Picture number {i // 2}: who painted?"
     path = write(tmp_path / "a.jsonl", rows)
     dataset = load_dataset([path], None, 10_000)
-    trained = {frozenset(forms.normalised_question(sample.question).split()) for sample in dataset.train}
-    alike = [s for s in dataset.validation if frozenset(forms.normalised_question(s.question).split()) in trained]
+    trained = {frozenset(turns.normalised_question(sample.question).split()) for sample in dataset.train}
+    alike = [s for s in dataset.validation if frozenset(turns.normalised_question(s.question).split()) in trained]
     assert dataset.card.across.same_words == len(alike) > 20
     dataset.card.write(tmp_path)
     assert json.loads((tmp_path / "data_card.json").read_text())["across_split"]["same_words"] == len(alike)
