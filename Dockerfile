@@ -5,9 +5,8 @@
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 RUN python -m venv /opt/diptych
-COPY pyproject.toml setup.py constraints.txt README.md LICENSE ./
+COPY pyproject.toml setup.py diptych.py constraints.txt README.md LICENSE ./
 COPY app app
-COPY diptych diptych
 COPY feedback feedback
 COPY training training
 ARG COMMIT=""

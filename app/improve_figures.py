@@ -10,7 +10,7 @@ from typing import Any
 from app.gate import reasons
 from app.improvements import Improvement
 from app.parts import numbers, table
-from diptych import take
+from feedback import take
 from feedback.preferences import Preferences
 from feedback.report.wording import percent
 from feedback.statistics.preference import MIN_TESTERS, smallest_share

@@ -29,7 +29,7 @@ from app.researchers import ResearchersPage, export_routes
 from app.runtime import Runtime
 from app.testers import TestersPage
 from app.theme import diptych_theme
-from diptych import take
+from feedback import take
 
 HERE = Path(__file__).parent
 

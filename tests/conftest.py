@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # What Windows has not: tests that use it are left out there, and docs/platforms.md says so.
 POSIX_ONLY = (
     r"\b(full_disk|killed_run|killpg|nginx-light|prctl|RLIMIT_\w+|SIGKILL|SIGHUP|chmod|train_nohup|mkfifo"
-    r"|sched_\w+affinity|start_new_session)\b|\"/(proc|dev)\b"
+    r"|sched_\w+affinity|start_new_session)\b|\"/(proc|dev)\b|\btzset\("
 )
 if os.name == "nt":
     files = Path(__file__).parent.rglob("test_*.py")

@@ -202,12 +202,11 @@ POSIX_ONLY = {
     "socket": {"AF_UNIX", "SO_REUSEPORT"},
     "time": {"tzset"},
 }
-PACKAGES = ("app", "diptych", "feedback", "training")
 MODULES = {"fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios"}
 GUARDED = {
     "app/processes.py": "behind IS_WINDOWS",
     "app/connections.py": "ImportError is expected",
-    "diptych/__init__.py": "below a question for os.name",
+    "diptych.py": "below a question for os.name",
     "feedback/report/pdf.py": "behind a question for geteuid",
     "training/common/cache.py": "ends at the ImportError of pwd",
     "training/common/files.py": "ImportError is expected",
@@ -220,8 +219,8 @@ GUARDED = {
 
 @cache
 def sources() -> list[tuple[str, ast.Module]]:
-    paths = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-    paths += [ROOT / name for name in ("app.py", "bootstrap.py")]
+    paths = [path for package in ("app", "feedback", "training") for path in sorted((ROOT / package).rglob("*.py"))]
+    paths += [ROOT / name for name in ("app.py", "bootstrap.py", "diptych.py")]
     return [(path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
 

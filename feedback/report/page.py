@@ -5,9 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from diptych import take
-
-from .. import __version__
+from .. import __version__, take
 from ..statistics import StudyVotes
 from ..versions import improved, who_answered
 from . import figures

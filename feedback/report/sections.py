@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape, unescape
 from typing import TYPE_CHECKING, Any
 
-from diptych import take
-
+from .. import take
 from ..statistics.anytime import closed_prefix
 from ..statistics.bias import side_balance
 from ..statistics.outcomes import SCORES

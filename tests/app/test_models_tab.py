@@ -16,7 +16,7 @@ from app.model_files import EVALUATION, read_models, to_measure, without_passwor
 from app.model_plots import STYLE, held_out_curves, loss_curve, nice
 from app.models_tab import compact_html, models_html
 from app.runtime import Runtime
-from diptych import take
+from feedback import take
 from feedback.report import figures
 from feedback.report.sections import figure
 from tests.app.serving import wait_until

@@ -37,7 +37,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-PACKAGES = ("app", "diptych", "feedback", "training")
+PACKAGES = ("app", "feedback", "training")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 BLOCKED = """
@@ -79,7 +79,7 @@ def copy_of_the_tree(folder: Path) -> Path:
 
 
 def tracked() -> list[str]:
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGES]
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "diptych.py", *PACKAGES]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     return [name for name in found if (ROOT / name).is_file()]
 

@@ -12,7 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from diptych import take
+from feedback import take
 from feedback.__main__ import main
 from feedback.blind_test import BlindTest
 from feedback.report import pdf

@@ -8,7 +8,7 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
-from diptych import take
+from feedback.take import HEAD, PLOT, TABLE, buttons
 from training.comparison import charts
 from training.comparison.cards import Card
 from training.comparison.content import AnswerPair, Block, Cell, Claim, Paragraph, Plot, Section, Table, Text
@@ -38,7 +38,7 @@ def page(report: Report) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><meta name="viewport" content='
         '"width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
-        f"<title>Two language models compared</title>\n<style>{_PAGE}{style()}</style>{take.HEAD}</head>\n"
+        f"<title>Two language models compared</title>\n<style>{_PAGE}{style()}</style>{HEAD}</head>\n"
         '<body class="comparison">\n<main>\n' + "\n".join(body) + "\n</main>\n</body>\n</html>\n"
     )
 
@@ -86,7 +86,7 @@ def _block(block: Block, notes: Notes | None) -> str:
         return _table(block, notes) if block.rows else ""
     if isinstance(block, Plot):
         caption = f"{block.title}. {block.caption}".strip()
-        saved = take.buttons(block.title, take.PLOT)
+        saved = buttons(block.title, PLOT)
         return f"<figure>{block.svg}<figcaption>{escape(caption)}</figcaption>{saved}</figure>"
     if isinstance(block, AnswerPair):
         return _pair(block, notes)
@@ -110,7 +110,7 @@ def _table(table: Table, notes: Notes | None) -> str:
     return (
         f'<h3>{escape(table.caption)}</h3><div><div class="table{wide}" tabindex="0" role="region"'
         f' aria-label="{escape(table.caption, quote=True)}"><table>{top}'
-        f"<tbody>{rows}</tbody></table></div>{take.buttons(table.caption, take.TABLE)}</div>{note}"
+        f"<tbody>{rows}</tbody></table></div>{buttons(table.caption, TABLE)}</div>{note}"
     )
 
 

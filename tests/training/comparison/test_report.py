@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from diptych import take
+from feedback import take
 from tests.training.comparison import evidence_files
 from tests.training.comparison.conftest import Written
 from training.comparison.evidence import sha256

@@ -11,7 +11,7 @@ import select
 import sys
 from typing import Any, Callable, Iterable, Sequence  # noqa: UP035 - as Python 3.8 has it
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.abspath(__file__))
 OURS = ("app", "diptych", "feedback", "training")
 UNREAD = 141
 """The exit code where nobody reads what is printed: as if by SIGPIPE."""
