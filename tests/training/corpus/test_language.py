@@ -13,7 +13,9 @@ import pytest
 from training.corpus import Sample, load
 from training.corpus.embedded import records
 from training.corpus.phrasing import absent, grammar
+from training.corpus.phrasing.art import EVERYDAY
 from training.corpus.phrasing.artists import was
+from training.corpus.phrasing.beliefs import is_topic
 from training.corpus.phrasing.context import Context, context_of, names_something_else
 from training.corpus.phrasing.works import makers, spoken_title
 from training.corpus.records import Movement
@@ -398,6 +400,39 @@ def test_terms_that_are_counted_are_spoken_of_with_their_article(samples: list[S
     assert len(counted) > 40
     told = [sample.question for sample in samples if sample.fact.startswith("term:")]
     assert [question for question in told if asked.match(question.lower())] == []
+
+
+def test_words_of_every_day_are_asked_of_as_terms_of_art(samples: list[Sample]) -> None:
+    """ "What is space?" """
+    asked = re.compile(
+        rf"(?:what (?:exactly )?(?:is|are)|tell me about|can you explain what) (?:an? |the )?({'|'.join(EVERYDAY)})"
+        r"(?: is| are)?[.?]?"
+    )
+    told = [sample.question for sample in samples if sample.fact.startswith("term:")]
+    assert [question for question in told if asked.fullmatch(question.lower())] == []
+
+
+def test_a_title_of_one_word_keeps_its_article(samples: list[Sample]) -> None:
+    """ "Who made Clock?" """
+    titles = {work.title.lower() for work in records().works}
+    bare = {title[4:] for title in titles if re.fullmatch(r"the \S+", title)} - titles
+    asked = re.compile(rf"who \w+ ({'|'.join(map(re.escape, bare))})\??")
+    assert "clock" in bare
+    assert [sample.question for sample in samples if asked.fullmatch(sample.question.lower())] == []
+
+
+def test_nobody_is_of_a_part_of_a_style_and_then_of_the_style(samples: list[Sample]) -> None:
+    """ "... was associated with the Flemish Baroque and the Baroque." """
+    told = [sample.answer for sample in samples if "associated with" in sample.answer]
+    assert [answer for answer in told if re.search(r"\w (\w+)(?:,| and) (?:the )?\1\b", answer)] == []
+
+
+def test_no_topic_is_like_anything(samples: list[Sample]) -> None:
+    """ "What is copyright and AI like?" "Copyright and AI is like asking whether ..." """
+    topics = {concept.name for concept in records().concepts if is_topic(concept)}
+    said = re.compile(rf"\b({'|'.join(map(re.escape, topics))}) (is )?like\b", re.IGNORECASE)
+    assert "copyright and AI" in topics
+    assert [message.content for sample in samples for message in sample.messages if said.search(message.content)] == []
 
 
 def test_no_concept_is_explained_by_its_own_other_name(samples: list[Sample]) -> None:

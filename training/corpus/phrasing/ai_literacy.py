@@ -31,8 +31,8 @@ def _concept(concept: Concept, suffix: str, subjects: Mapping[str, str]) -> Iter
             f"{fact}/analogy",
             (
                 f"Explain {subject}{suffix} in simple words.", f"Can you explain {subject}{suffix} simply?",
-                f"What {be} {subject}{suffix} like?", f"Explain {subject}{suffix} to a child.",
-                f"Give me an analogy for {subject}{suffix}.",
+                *(() if beliefs.is_topic(concept) else (f"What {be} {subject}{suffix} like?",)),
+                f"Explain {subject}{suffix} to a child.", f"Give me an analogy for {subject}{suffix}.",
             ),
             named(concept.analogy, subject),
             3,

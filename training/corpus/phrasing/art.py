@@ -14,6 +14,13 @@ from training.corpus.records import Records, Work
 
 Item = TypeVar("Item")
 
+# Terms that are first of all words of every day: "What is space?" has other answers.
+EVERYDAY = frozenset((
+    "line", "shape", "form", "value", "tone", "scale", "space", "balance", "contrast", "emphasis", "pattern",
+    "rhythm", "unity", "variety", "proportion", "texture", "combine", "relief", "mobile", "happening", "performance",
+    "installation", "commission", "academy", "workshop", "copy", "edition", "attribute", "miniature", "cartoon",
+    "wash", "icon", "muse",
+))  # fmt: skip
 # Of the wordings beyond the first, how many are kept for subjects that the records mention seldom.
 _SHARE_OF_THE_REST = 0.05
 
@@ -29,7 +36,8 @@ def phrases(records: Records) -> Iterator[Phrase]:
         yield from museums.phrases(museum)
     shared = shared_names(records)
     for term in records.terms:
-        yield from movements.term_phrases(term, " in art" if term.name.lower() in shared else "")
+        name = term.name.lower()
+        yield from movements.term_phrases(term, " in art" if name in shared or name in EVERYDAY else "")
     yield from absent.in_art(records)
 
 

@@ -215,7 +215,11 @@ def _in_and_with(artist: Artist) -> str:
 
 
 def _movement(artist: Artist, context: Context) -> str:
-    styles = grammar.join([context.movement(style) for style in artist.movements])
+    named: list[str] = []
+    for style in artist.movements:
+        if not any(part.endswith(f" {style}") for part in named):  # "the Flemish Baroque and the Baroque" are not two
+            named.append(style)
+    styles = grammar.join([context.movement(style) for style in named])
     return f"{artist.name} {was(artist)} associated with {styles}."
 
 

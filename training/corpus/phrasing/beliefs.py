@@ -50,13 +50,13 @@ def phrases(concepts: Sequence[Concept]) -> Iterator[Phrase]:
     named = {concept.name: concept for concept in concepts}
     alike: defaultdict[tuple[str, str], list[Concept]] = defaultdict(list)
     for concept in concepts:
-        if not _is_topic(concept):
+        if not is_topic(concept):
             alike[concept.area, _verb(concept)].append(concept)
     for concept in concepts:
-        near = [named[name] for name in concept.related if name in named and not _is_topic(named[name])]
+        near = [named[name] for name in concept.related if name in named and not is_topic(named[name])]
         far = [other for other in alike[concept.area, _verb(concept)] if not _linked(concept, other)]
         false = _false(concept, near, sorted(far, key=lambda other: digest(f"{concept.name} {other.name}")))
-        if false is not None and (not _is_topic(concept) or {concept.truth, concept.misconception} != {None}):
+        if false is not None and (not is_topic(concept) or {concept.truth, concept.misconception} != {None}):
             yield from _true(concept).phrases()
             yield from false.phrases()
 
@@ -112,7 +112,7 @@ def _verb(concept: Concept) -> str:
     return match["verb"] if match else ""
 
 
-def _is_topic(concept: Concept) -> bool:
+def is_topic(concept: Concept) -> bool:
     """A field of questions, such as copyright and AI, is neither a law nor another name for one."""
     return re.search(r"\b(is|are) the (topic|question) ", concept.definition) is not None
 

@@ -46,7 +46,8 @@ _OF_SEVERAL = re.compile(
     r"Noli me tangere|Ecce Homo|Transfiguration|Samson and Delilah|David and Goliath|Judge?ment of Paris|"
     r"(Rape|Abduction) of Europa|Three Graces|Diana and Actaeon|Sacrifice of Isaac|Massacre of the Innocents|"
     r"Penitent Magdalene?|Conversion of Saint Paul|Raising of Lazarus|Holy Family|Self-Portrait|Untitled|Agnus Dei|"
-    r"Maestà|Flagellation of Christ|Oedipus and the Sphinx|Triumph of Venus|Pierrot|Waltz)"
+    r"Maestà|Flagellation of Christ|Oedipus and the Sphinx|Triumph of Venus|Pierrot|Waltz|"
+    r"Joy of Life|Knife Grinder|Perseus with the Head of Medusa|Resurrection)"
 )
 # Titles that are the name of a person, a place, a song or a day, of which people think first: "Where is Ned Kelly?".
 _OF_SOMETHING_ELSE = re.compile(

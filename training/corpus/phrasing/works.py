@@ -224,7 +224,7 @@ def _artist(said: _Said, context: Context) -> Iterator[Phrase]:
         return
     if noun != work.title:
         yield from ask(key, (f"Who {did} {work.title}?",), said.made, 1)
-    elif noun.startswith("The ") and not any(title == noun[4:] for title, _ in context.alone):
+    elif noun.startswith("The ") and " " in noun[4:] and not any(title == noun[4:] for title, _ in context.alone):
         yield from ask(key, (f"Who {did} {noun[4:]}?",), said.made, 1)
     if not work.attribution:
         yield from _right_and_wrong(said, context, key)
