@@ -294,9 +294,10 @@ def test_an_upgrade_in_mid_session_loses_nothing(browser: Browser, tmp_path: Pat
     """The app is stopped and another version is started on its database, while pages of the old one are open."""
     spec = one_chat_server.spec
     newer = tmp_path / "newer"
-    for package in ("app", "diptych", "feedback", "training"):
+    for package in ("app", "feedback", "training"):
         shutil.copytree(ROOT / package, newer / package, ignore=shutil.ignore_patterns("__pycache__", "*.db*"))
-    shutil.copy(ROOT / "app.py", newer)
+    for module in ("app.py", "diptych.py"):
+        shutil.copy(ROOT / module, newer)
     with (newer / "app" / "theme.py").open("a") as file:
         file.write("\n# another version\n")
     app = App(tmp_path, spec, spec).start()
