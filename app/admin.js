@@ -61,77 +61,9 @@
   addEventListener("focus", look);
   addEventListener("pageshow", look);
 
-  // -- drafts -----------------------------------------------------------------------------------------------------
-
-  // What is typed survives a reload until the server has taken it: until it says so, or has emptied the box.
-  const { remove, setValue, drafts } = window.diptychStorage;
-  const HOLD_MS = 5000; // for as long Gradio may still be filling a box after its tab was opened
-  const BOXES = {
-    study: "#study-toml textarea", system: "#lab-system textarea", prompt: "#lab-prompt textarea",
-    invite: "#invite-label textarea, #invite-label input", uses: "#invite-uses input",
-  };
-  const TAKEN = { study: "#study-said p:not(.problem)", invite: "#invite-said code", uses: "#invite-said code" };
-  const boxOf = (field) => document.querySelector(BOXES[field]);
-  let asked = false; // what was typed in the chat lab is on its way
-  const { save, restore } = drafts({
-    fields: Object.keys(BOXES),
-    boxes: (field) => [boxOf(field)],
-    scope: (field) => (field === "prompt" && asked ? null : "admin"),
-    valueOf: (field) => boxOf(field)?.value,
-    fill: (field, value) => {
-      if (boxOf(field).value !== value) setValue(boxOf(field), value);
-      if (field === "study") tellOfDraft();
-    },
-    hold: HOLD_MS,
-  });
-  const forget = (field) => remove(`draft.${field}`);
-  const tellOfDraft = () => {
-    if (document.getElementById("study-draft")) return;
-    const made = { id: "study-draft", className: "hint", textContent: "This is what was typed here before. " };
-    const note = Object.assign(document.createElement("p"), made);
-    const back = Object.assign(document.createElement("button"), { className: "quiet", textContent: "Show the running study instead" });
-    back.addEventListener("click", () => {
-      forget("study");
-      typed = false;
-      location.reload();
-    });
-    note.append(back);
-    document.getElementById("study-toml").before(note);
-  };
-  const told = {};
-  const settle = () => {
-    for (const [field, words] of Object.entries(TAKEN)) {
-      const text = document.querySelector(words)?.textContent;
-      if (!text || text === told[field]) continue;
-      told[field] = text;
-      forget(field);
-      if (field === "study") document.getElementById("study-draft")?.remove();
-    }
-    if (asked && boxOf("prompt")?.value === "") {
-      forget("prompt");
-      asked = false;
-    }
-  };
-  new MutationObserver(() => {
-    settle();
-    restore();
-  }).observe(document.documentElement, { childList: true, subtree: true });
-
   // A study that is typed, and not begun yet, is not left without a question.
   let typed = false;
-  addEventListener("input", ({ target, isTrusted }) => {
-    const field = isTrusted && Object.keys(BOXES).find((one) => target.matches(BOXES[one]));
-    if (field === "prompt") asked = false;
-    if (field) save([field]);
-    typed ||= field === "study";
-  });
-  addEventListener("keydown", ({ key, shiftKey, isComposing, target }) => {
-    asked ||= key === "Enter" && !shiftKey && !isComposing && target === boxOf("prompt");
-  }, true);
-  addEventListener("click", ({ target }) => {
-    typed &&= !target.closest("#study-begin");
-    asked ||= Boolean(target.closest("#lab-send"));
-  }, true);
-  addEventListener("submit", ({ target }) => target.matches("[action=logout]") && Object.keys(BOXES).forEach(forget));
+  addEventListener("input", ({ target }) => (typed ||= Boolean(target.closest("#study-toml"))));
+  addEventListener("click", ({ target }) => (typed &&= !target.closest("#study-begin")));
   addEventListener("beforeunload", (event) => typed && event.preventDefault());
 })();
