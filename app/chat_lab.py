@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from app.cleaning import clean_answer, clean_prompt
-from app.parts import QUIET, html
+from app.components import QUIET, html
 from app.rounds import longest_answer
 from app.runtime import Runtime
 from training.corpus.lookup import references_in

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from app.components import numbers, table
 from app.gate import reasons
 from app.improvements import Improvement
-from app.parts import numbers, table
-from feedback import take
 from feedback.preferences import Preferences
 from feedback.report.wording import percent
+from feedback.save_buttons import TABLE, buttons
 from feedback.statistics.preference import MIN_TESTERS, smallest_share
 
 USABLE = {"dpo": ("win",), "sft": ("win",), "kto": ("win", "both_bad")}
@@ -114,7 +114,7 @@ def outcome_html(improvement: Improvement) -> str:
     return (
         f"<h2>Version {escape(improvement.name)}</h2><p class='hint'>{escape(', '.join(facts))}</p>"
         f"<p{kind}>{escape(verdict)}</p>{_notes(told)}"
-        f"<div>{shown}{take.buttons('Before and after', take.TABLE)}</div>"
+        f"<div>{shown}{buttons('Before and after', TABLE)}</div>"
     )
 
 

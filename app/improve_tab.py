@@ -14,12 +14,12 @@ from typing import Any
 import gradio as gr
 
 from app.before_after import ON_LEARNED, begin_before_after, learned_from, next_study
+from app.components import QUIET, html, problem
 from app.improve_figures import counts_html, outcome_html
 from app.improvement_run import METHODS, Told
 from app.improvements import Improvement, improvements_of, is_made_of
 from app.model_files import MALFORMED, NAMES
 from app.models_tab import strange
-from app.parts import QUIET, html, problem
 from app.runtime import Runtime
 from app.study_tab import running_note
 from app.waiting import training_step

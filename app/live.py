@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from html import escape
 
 from app import metrics
-from app.parts import bare_table, numbers
+from app.components import bare_table, numbers
 from app.results import WINNERS
 from app.runtime import Runtime
 from feedback.battles import timestamp

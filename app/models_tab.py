@@ -13,11 +13,11 @@ from typing import Any
 
 import gradio as gr
 
+from app.components import QUIET, html
 from app.evaluation_run import Progress
 from app.model_cards import cards, compact_cards
 from app.model_files import COMPARISON, MALFORMED, Known, read_models
 from app.model_plots import STYLE, held_out_curves, loss_curve
-from app.parts import QUIET, html
 from app.runtime import Runtime
 from feedback.report import figures
 from feedback.report.sections import figure, grid

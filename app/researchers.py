@@ -16,12 +16,12 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from app.chat_lab import lay_out_chat_lab
+from app.components import QUIET, html
 from app.improve_tab import lay_out_improve
 from app.live import live_html
 from app.markup import brand
 from app.model_files import COMPARISON
 from app.models_tab import REPORTS, lay_out_models
-from app.parts import QUIET, html
 from app.results import ResultsTab
 from app.runtime import Runtime
 from app.study_tab import lay_out_invites, lay_out_study

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app.parts import QUIET, html
+from app.components import QUIET, html
 from feedback.looks import log_look
 from feedback.report import figures, sections
 from feedback.report.facts import gather

@@ -29,7 +29,7 @@ from app.researchers import ResearchersPage, export_routes
 from app.runtime import Runtime
 from app.testers import TestersPage
 from app.theme import diptych_theme
-from feedback import take
+from feedback.save_buttons import HEAD
 
 HERE = Path(__file__).parent
 
@@ -101,7 +101,7 @@ def build(
         server, researchers, "/admin", auth_dependency=login.user,
         head=_style("style.css", "admin.css")
         + _script("admin.js").replace("{VERSION}", VERSION)
-        + take.HEAD,
+        + HEAD,
         **common,
     )  # fmt: skip
     gr.mount_gradio_app(

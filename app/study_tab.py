@@ -11,9 +11,9 @@ from typing import Any
 import gradio as gr
 
 from app.begun import FOLDER
+from app.components import QUIET, html, problem, table
 from app.inputs import as_text
 from app.model_files import NAMES, without_password
-from app.parts import QUIET, html, problem, table
 from app.runtime import Runtime
 from feedback.blind_test import Refused
 from feedback.database import DatabaseError

@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from app import markup
+from app.components import html
 from app.language import ENGLISH, RIGHT_TO_LEFT, attributes, current, tr
 from app.models_tab import compact_html
-from app.parts import html
 from app.rounds import Rounds
 from app.runtime import Runtime
 from app.scenes import Phase, Scene

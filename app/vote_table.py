@@ -10,7 +10,7 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
-from app.parts import table
+from app.components import table
 from app.results import WINNERS
 from feedback.statistics.load import excluded_testers
 from feedback.statistics.patterns import excluded_by_patterns

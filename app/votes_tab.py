@@ -6,8 +6,8 @@ from typing import Any
 
 import gradio as gr
 
+from app.components import QUIET, html
 from app.inputs import as_text
-from app.parts import QUIET, html
 from app.results import WINNERS
 from app.runtime import Runtime
 from app.vote_table import CHOICES, FLAGS, Filters, categories, vote_table

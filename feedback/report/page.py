@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from .. import __version__, take
+from .. import __version__
+from ..save_buttons import HEAD
 from ..statistics import StudyVotes
 from ..versions import improved, who_answered
 from . import figures
@@ -72,7 +73,7 @@ def page(votes: StudyVotes, result: dict[str, Any], facts: Facts, now: str) -> s
     return (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><meta name="viewport" content='
         f'"width=device-width, initial-scale=1"><title>{escape(study["name"])}: report</title>'
-        f"<style>{_STYLE}{figures.STYLE}</style>{take.HEAD}</head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>\n"
+        f"<style>{_STYLE}{figures.STYLE}</style>{HEAD}</head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>\n"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape, unescape
 from typing import TYPE_CHECKING, Any
 
-from .. import take
+from ..save_buttons import PLOT, TABLE, buttons
 from ..statistics.anytime import closed_prefix
 from ..statistics.bias import side_balance
 from ..statistics.outcomes import SCORES
@@ -258,7 +258,7 @@ def figure(svg: str, caption: str) -> str:
     """A plot with its caption, and buttons that save it."""
     label = re.search(r'aria-label="([^"]*)"', svg)
     told = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f"<figure>{svg}{told}{take.buttons(unescape(label[1]) if label else 'plot', take.PLOT)}</figure>"
+    return f"<figure>{svg}{told}{buttons(unescape(label[1]) if label else 'plot', PLOT)}</figure>"
 
 
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -275,4 +275,4 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> s
     lines = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
     top = f"<thead><tr>{head}</tr></thead>" if any(header) else ""
     shown = f'<div class="wide" tabindex="0"><table>{top}<tbody>{lines}</tbody></table></div>'
-    return f'<div class="table">{shown}{take.buttons(title, take.TABLE)}</div>'
+    return f'<div class="table">{shown}{buttons(title, TABLE)}</div>'

@@ -16,9 +16,9 @@ from app.model_files import EVALUATION, read_models, to_measure, without_passwor
 from app.model_plots import STYLE, held_out_curves, loss_curve, nice
 from app.models_tab import compact_html, models_html
 from app.runtime import Runtime
-from feedback import take
 from feedback.report import figures
 from feedback.report.sections import figure
+from feedback.save_buttons import SCRIPT
 from tests.app.serving import wait_until
 from tests.feedback.protocol import open_test
 
@@ -232,7 +232,7 @@ def test_a_plot_of_a_dark_page_is_saved_in_light_colours_with_its_own_rules(brow
     dark = ".dark #models { --plot-ink: #fff; --model1: #99f; --model2: #d1a94a; }"
     (tmp_path / "page.html").write_text(
         f'<html class="dark"><style>{figures.STYLE}{STYLE}{dark}</style><div id="models">{figure(drawn, "")}</div>'
-        f"<script>{take.SCRIPT}</script></html>"
+        f"<script>{SCRIPT}</script></html>"
     )
     page = browser.new_page()
     page.goto((tmp_path / "page.html").as_uri())

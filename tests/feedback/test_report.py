@@ -12,12 +12,12 @@ import pytest
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from feedback import take
 from feedback.__main__ import main
 from feedback.blind_test import BlindTest
 from feedback.report import pdf
 from feedback.report.sections import table
 from feedback.report.wording import headline
+from feedback.save_buttons import SCRIPT
 from feedback.statistics import summary
 from tests.feedback.protocol import answered, choice_for, dataset_d, open_test, vote_for
 
@@ -48,9 +48,10 @@ def test_a_report_of_any_size_is_one_file_that_needs_no_network(tmp_path: Path, 
     assert [path.name for path in (tmp_path / "deep" / "report").glob("[!.]*")] == ["report.html"]
     html = (tmp_path / "deep" / "report" / "report.html").read_text()
     assert html.count("<script>") == 1, "what the buttons do, and nothing else"
-    assert not re.findall(r"fetch|XMLHttp|WebSocket|sendBeacon|import\(", take.SCRIPT)
+    assert not re.findall(r"fetch|XMLHttp|WebSocket|sendBeacon|import\(", SCRIPT)
     assert not re.findall(
-        r'(?:src|href)="(?!#)[^"]*"|@import|<script|url\(http', html.replace(f"<script>{take.SCRIPT}</script>", "")
+        r'(?:src|href)="(?!#)[^"]*"|@import|<script|url\(http',
+        html.replace(f"<script>{SCRIPT}</script>", ""),
     )
     assert set(re.findall(r"https?://[^\s\"<]+", html)) <= {
         "http://www.w3.org/2000/svg",
@@ -123,7 +124,7 @@ def test_what_is_taken_away_as_markdown_or_latex_is_text(tmp_path: Path, browser
         "[2cm] \\input{x}", "*",
     ]  # fmt: skip
     (tmp_path / "page.html").write_text(
-        f"<meta charset=utf-8>{table('cells', ('', 'n'), [(cell, 1) for cell in cells])}<script>{take.SCRIPT}</script>"
+        f"<meta charset=utf-8>{table('cells', ('', 'n'), [(cell, 1) for cell in cells])}<script>{SCRIPT}</script>"
     )
     page = browser.new_page()
     page.goto((tmp_path / "page.html").as_uri())

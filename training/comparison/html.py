@@ -8,7 +8,7 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
-from feedback.take import HEAD, PLOT, TABLE, buttons
+from feedback.save_buttons import HEAD, PLOT, TABLE, buttons
 from training.comparison import charts
 from training.comparison.cards import Card
 from training.comparison.content import AnswerPair, Block, Cell, Claim, Paragraph, Plot, Section, Table, Text

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from feedback import take
+from feedback.save_buttons import SCRIPT
 from tests.training.comparison import evidence_files
 from tests.training.comparison.conftest import Written
 from training.comparison.evidence import sha256
@@ -84,9 +84,9 @@ def test_every_number_of_the_markdown_is_in_the_json(out: Path, report: dict[str
 
 def test_the_page_needs_no_network(out: Path) -> None:
     page = (out / "report.html").read_text()
-    assert page.count(take.SCRIPT) == 1
-    page = page.replace(f"<script>{take.SCRIPT}</script>", "")
-    assert "http" not in page + take.SCRIPT
+    assert page.count(SCRIPT) == 1
+    page = page.replace(f"<script>{SCRIPT}</script>", "")
+    assert "http" not in page + SCRIPT
     assert not re.search(r"<(script|link|img|iframe|object)|url\(|@import", page)
     targets = set(re.findall(r'href="#([^"]+)"', page))
     assert targets <= set(re.findall(r'id="([^"]+)"', page))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 PLOT, TABLE = ("SVG", "PNG"), ("LaTeX", "Markdown")
 """What a plot and a table can be saved as."""
-SCRIPT = (Path(__file__).parent / "take.js").read_text(encoding="utf-8")
+SCRIPT = (Path(__file__).parent / "save_buttons.js").read_text(encoding="utf-8")
 STYLE = """
 .take { display: flex; gap: .75rem; margin: .1rem 0 .6rem; }
 .take button { min-height: 1.75rem; padding: 0 .15rem; border: 0; background: none; cursor: pointer; font: inherit;
