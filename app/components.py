@@ -8,6 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from feedback.save_buttons import TABLE, buttons
+
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """What each event of /admin is registered with: no public name, no veil over what it changes."""
 
@@ -18,8 +20,9 @@ def html(value: str = "", **options: Any) -> gr.HTML:
 
 
 def table(titles: Iterable[str], rows: Iterable[str], label: str, kind: str = "votes") -> str:
-    """A table that can be scrolled by itself; each row is HTML, from `<tr>` to `</tr>`."""
-    return f"<div class='{kind}' tabindex='0' role='region' aria-label='{label}'>{bare_table(titles, rows)}</div>"
+    """A table that can be scrolled by itself, and buttons that save it; each row is HTML, from `<tr>` to `</tr>`."""
+    shown = f"<div class='{kind}' tabindex='0' role='region' aria-label='{label}'>{bare_table(titles, rows)}</div>"
+    return f"<div>{shown}{buttons(label, TABLE)}</div>"
 
 
 def bare_table(titles: Iterable[str], rows: Iterable[str], caption: str = "") -> str:

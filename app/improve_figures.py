@@ -12,7 +12,6 @@ from app.gate import reasons
 from app.improvements import Improvement
 from feedback.preferences import Preferences
 from feedback.report.wording import percent
-from feedback.save_buttons import TABLE, buttons
 from feedback.statistics.preference import MIN_TESTERS, smallest_share
 
 USABLE = {"dpo": ("win",), "sft": ("win",), "kto": ("win", "both_bad")}
@@ -113,8 +112,7 @@ def outcome_html(improvement: Improvement) -> str:
     shown = table(("", "Before", "After", "Limit"), rows, "Before and after", "wide")
     return (
         f"<h2>Version {escape(improvement.name)}</h2><p class='hint'>{escape(', '.join(facts))}</p>"
-        f"<p{kind}>{escape(verdict)}</p>{_notes(told)}"
-        f"<div>{shown}{buttons('Before and after', TABLE)}</div>"
+        f"<p{kind}>{escape(verdict)}</p>{_notes(told)}{shown}"
     )
 
 

@@ -26,6 +26,7 @@ FOLDER = Path(__file__).parent / "languages"
 DOMAIN = "diptych"
 TAGS = {"zh": "zh-Hans"}  # BCP 47, where it says more than the code
 RIGHT_TO_LEFT = ("ar",)
+DECIMAL_COMMA = ("de", "fr", "es", "pt")
 MAX_HEADER = 500  # characters of a browser's wishes that are read; one asks for four or five languages
 _WISH = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9]{1,8})*\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?")
 
@@ -106,17 +107,27 @@ def must_have_texts(study: Study) -> None:
 
 def tr(text: str, **values: Any) -> str:
     """A text in the language of the request, with its values."""
-    return Message(text, values=values).said(_look_up)
+    return Message(text, values=values).said(_look_up, number)
 
 
 def ntr(one: str, other: str, **values: Any) -> str:
     """A text that the number `n` changes, in the language of the request."""
-    return Message(one, other, values).said(_look_up)
+    return Message(one, other, values).said(_look_up, number)
 
 
 def said(what: Message | Refused) -> str:
     """A message, or why something was refused, in the language of the request."""
-    return (what.message if isinstance(what, Refused) else what).said(_look_up)
+    return (what.message if isinstance(what, Refused) else what).said(_look_up, number)
+
+
+def number(value: float) -> float:
+    """A number that writes itself as the language of the request does."""
+    return _WithComma(value) if current() in DECIMAL_COMMA else value
+
+
+class _WithComma(float):
+    def __format__(self, form: str) -> str:
+        return super().__format__(form).replace(".", ",")
 
 
 def _look_up(text: str, other: str, number: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from app.demo_training import TRAINING, Step
-from app.language import ntr, tr
+from app.language import ntr, number, tr
 from feedback.messages import mark
 
 WIDTH, HEIGHT = 640, 220
@@ -105,7 +105,7 @@ def _curve(step: Step) -> str:
 
     parts = [
         f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>'
-        f'<text x="{LEFT - 8}" y="{y(tick) + 4:.1f}" class="end">{tick:g}</text>'
+        f'<text x="{LEFT - 8}" y="{y(tick) + 4:.1f}" class="end">{number(tick):g}</text>'
         for tick in TICKS
         if low < math.log(tick) < high
     ]

@@ -13,6 +13,9 @@ from typing import Any
 LookUp = Callable[[str, str, int], str]
 """From a text, the same for another number than one (or nothing), and that number, to the text in some language."""
 
+Written = Callable[[float], Any]
+"""From a number that need not be whole to how a language writes it."""
+
 MANY = 100  # stands for a number that is not whole: every language that we know has the same form for both
 
 
@@ -30,18 +33,19 @@ class Message:
     other: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
 
-    def said(self, look_up: LookUp) -> str:
-        """The sentence with its values in the language of ``look_up``."""
+    def said(self, look_up: LookUp, written: Written = float) -> str:
+        """The sentence with its values in the language of ``look_up``, numbers that are not whole as ``written``."""
         number = self.values.get("n", 1)
         found = look_up(self.text, self.other, int(number) if number == int(number) else MANY)
         if not self.values:
             return found
-        return found.format(
-            **{
-                name: value.said(look_up) if isinstance(value, Message) else value
-                for name, value in self.values.items()
-            }
-        )
+        values = dict(self.values)
+        for name, value in values.items():
+            if isinstance(value, Message):
+                values[name] = value.said(look_up, written)
+            elif isinstance(value, float):
+                values[name] = written(value)
+        return found.format(**values)
 
     def __str__(self) -> str:
         return self.said(english)

@@ -55,10 +55,11 @@
 
   const headOf = (table) => [...(table.tHead?.rows ?? [])];
   const bodyOf = (table) => [...table.rows].filter((row) => row.parentElement !== table.tHead);
-  // The number of a footnote stays on the page, where the footnote is.
+  // The number of a footnote stays on the page, where the footnote is, and so does what a line opens to.
   const textOf = (cell) => {
     const copy = cell.cloneNode(true);
     for (const note of copy.querySelectorAll("a.note")) note.remove();
+    for (const line of copy.querySelectorAll("details")) line.replaceWith(line.querySelector("summary") ?? "");
     return copy.textContent.trim().replace(/\s+/g, " ");
   };
   const isSlanted = (cell) => cell.querySelector(".known") !== null; // a figure that was measured nowhere here

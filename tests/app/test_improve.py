@@ -16,6 +16,7 @@ from app.improve_figures import counts_html, outcome_html
 from app.improvement_run import ImprovementRun, Told
 from app.improvements import Improvement
 from feedback.preferences import preferences
+from feedback.save_buttons import TABLE, buttons
 from feedback.study import Study
 from tests.app.chat_server import ChatServer
 from tests.app.serving import App, wait_until
@@ -63,6 +64,7 @@ def test_what_votes_can_teach_is_counted_by_the_method(tmp_path: Path) -> None:
         assert "<dt>Votes that count</dt><dd>48</dd>" in told
         assert "<td>ties: neither answer was preferred</td><td>12</td>" in told
         assert ("both bad: neither answer was preferred" in told) is (method == "dpo")
+        assert buttons("Not learned from", TABLE) in told
     assert "a win rate of 66% or more" in told, "of twelve testers, half of whose votes are no win"
     assert "too few to judge by" in told
     few = counts_html(preferences(open_test(tmp_path / "none.db").database), "dpo", DESIGN)
@@ -75,6 +77,7 @@ def test_what_came_of_a_training_is_told_with_its_limits(tmp_path: Path) -> None
     for words in ("Version 2", "52% (44% to 60%)", "66%", "0.800", "0.840", "49.0%", "45.0%", "longer one in 70%"):
         assert words in told
     assert "only a blind test can say" in told
+    assert told.count(buttons("Before and after", TABLE)) == 1
     why = {"accepted": False, "refused_because": ["held-out text takes <1> bit"]}
     few = {"held_out": {"judged": False, "why_not": "2 held-out pairs of 1 testers are too few to judge"}}
     refused = outcome_html(Improvement(tmp_path / "3", improvement(**why, **few)))

@@ -130,6 +130,17 @@ def test_plurals_follow_the_rules_of_unicode(code: str) -> None:
         assert len(set(texts.values())) == 6
 
 
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_numbers_are_written_as_the_language_writes_them(code: str) -> None:
+    mark = Locale.parse(code).number_symbols["latn"]["decimal"]
+    with speaking(code):
+        assert f"1{mark}25" in tr("It began at {score:.2f}.", score=1.25)
+        text = "This session ended after {n:g} minute without activity; your votes so far are saved."
+        many = text.replace("minute", "minutes")
+        assert f"0{mark}5" in ntr(text, many, n=0.5)
+        assert "20" in ntr(text, many, n=20.0)
+
+
 def test_a_sentence_within_a_sentence_is_in_the_same_language() -> None:
     refused = Later("Too many questions came from your network within an hour; come back {when}.", 60)
     assert str(refused) == "Too many questions came from your network within an hour; come back in 60 seconds."

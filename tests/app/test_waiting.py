@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from app.demo_training import Step
+from app.language import speaking
 from app.waiting import in_words, waiting
 from training.common.progress import State
 
@@ -49,6 +50,15 @@ def test_any_scores_can_be_drawn(looks: list[tuple[float, float]], target: float
     html = waiting([Step("A model", "running", "Training", State(looks=looks, target=target))], "")
     assert all(14 - 1 <= y <= 190 + 1 for _, y in points(html))
     assert "nan" not in html
+
+
+def test_the_curve_s_numbers_are_written_as_the_page_s_language_writes_them() -> None:
+    run = State("train", looks=LOOKS, target=0.1)
+    for code, mark in (("en", "."), ("de", ",")):
+        with speaking(code):
+            html = waiting([Step("A model", "running", "Training", run)], "")
+        assert f">0{mark}5</text>" in html, "at the axis"
+        assert f"0{mark}70 " in html, "in words"
 
 
 def test_a_standstill_says_why_and_who_goes_on() -> None:

@@ -17,7 +17,7 @@ from feedback.blind_test import BlindTest
 from feedback.report import pdf
 from feedback.report.sections import table
 from feedback.report.wording import headline
-from feedback.save_buttons import SCRIPT
+from feedback.save_buttons import SCRIPT, TABLE, buttons
 from feedback.statistics import summary
 from tests.feedback.protocol import answered, choice_for, dataset_d, open_test, vote_for
 
@@ -123,16 +123,21 @@ def test_what_is_taken_away_as_markdown_or_latex_is_text(tmp_path: Path, browser
         "<img src=x onerror=alert(1)>", "[link](javascript:alert(1))", "*a* _b_ `c` ~~d~~ &lt; | \\ <!-- -->",
         "[2cm] \\input{x}", "*",
     ]  # fmt: skip
+    opened = "<table><tr><td><details><summary>asked</summary>answered</details></td></tr></table>"
     (tmp_path / "page.html").write_text(
-        f"<meta charset=utf-8>{table('cells', ('', 'n'), [(cell, 1) for cell in cells])}<script>{SCRIPT}</script>"
+        f"<meta charset=utf-8>{table('cells', ('', 'n'), [(cell, 1) for cell in cells])}"
+        f"<div id=opened>{opened}{buttons('opened', TABLE)}</div><script>{SCRIPT}</script>"
     )
     page = browser.new_page()
     page.goto((tmp_path / "page.html").as_uri())
     taken = {}
     for form in ("Markdown", "LaTeX"):
         with page.expect_download() as download:
-            page.click(f"text={form}")
+            page.click(f"text={form} >> nth=0")
         taken[form] = download.value.path().read_text(encoding="utf-8")
+    with page.expect_download() as download:
+        page.click("#opened >> text=Markdown")
+    assert download.value.path().read_text(encoding="utf-8") == "|  |\n| --- |\n| asked |\n", "not what it opens to"
     page.close()
     rendered = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(taken["Markdown"])
     assert set(re.findall(r"</?(\w+)", rendered)) == {"table", "thead", "tbody", "tr", "th", "td"}
