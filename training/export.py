@@ -15,8 +15,8 @@ from pathlib import Path
 
 from training.common.checkpoint_folder import CONFIG, FINAL, FOLDERS, GGUF, HF, PT, TO_EXPORT, find, form_of
 from training.common.cli import OneLineParser, run_command, stoppable
-from training.common.files import ForeignFileError, new_folder, place
-from training.models.gguf_format import FILE_TYPES, ExportError, export_gguf
+from training.common.files import ForeignFileError, check_file, new_folder, place, workspace
+from training.models.gguf_format import FILE_TYPES, ExportError, FileType, export_gguf
 from training.models.hf_format import export_hf
 
 
@@ -43,35 +43,58 @@ def _export(arguments: argparse.Namespace) -> None:
     if arguments.to == "hf" and arguments.type:
         raise ExportError(f"--type {arguments.type} is for --to gguf; leave it out with --to hf")
     source = _source_of(arguments.checkpoint)
-    if arguments.to == "hf" and arguments.out:
-        check_place(source, arguments.out)
-    if source.suffix == ".pt":
-        from safetensors import SafetensorError
-
-        from training.models.checkpoint import load
-
-        hf = arguments.out if arguments.to == "hf" and arguments.out else source.parent / HF
-        try:
-            export_hf(*load(source), hf)
-        except SafetensorError as error:  # such as a full disk: it is no OSError
-            raise ExportError(f"{hf}: cannot be written ({error}); make room, or name another place") from error
-        default = source.parent / GGUF
+    if arguments.to == "hf":
+        written = _to_hf(source, arguments.out)
     else:
-        hf = source
-        if arguments.to == "hf":
-            from training.models.whole import check_folder
-
-            check_folder(source)
-        default = (source.parent if source.name == FINAL else source) / GGUF
-        if arguments.to == "hf" and arguments.out:
-            with new_folder(arguments.out, FOLDERS[HF]) as partial:
-                shutil.copytree(source, partial, dirs_exist_ok=True)
-            hf = arguments.out
-    written = hf
-    if arguments.to == "gguf":
-        written = arguments.out or default
-        export_gguf(hf, written, arguments.type or "f16")
+        written = arguments.out or _beside(source) / GGUF
+        _to_gguf(source, written, arguments.out is None, arguments.type or "f16")
     print(f"written to {written}" if written != source else f"{source} already has this form")
+
+
+def _beside(source: Path) -> Path:
+    return source.parent if source.suffix == ".pt" or source.name == FINAL else source
+
+
+def _to_hf(source: Path, out: Path | None) -> Path:
+    """Write a checkpoint as a folder; where that is."""
+    if out:
+        check_place(source, out)
+    if source.suffix == ".pt":
+        _hf_of(source, out or source.parent / HF)
+        return out or source.parent / HF
+    from training.models.whole import check_folder
+
+    check_folder(source)
+    if out is None:
+        return source
+    with new_folder(out, FOLDERS[HF]) as partial:
+        shutil.copytree(source, partial, dirs_exist_ok=True)
+    return out
+
+
+def _hf_of(source: Path, folder: Path) -> None:
+    from safetensors import SafetensorError
+
+    from training.models.checkpoint import load
+
+    try:
+        export_hf(*load(source), folder)
+    except SafetensorError as error:  # such as a full disk: it is no OSError
+        raise ExportError(f"{folder}: cannot be written ({error}); make room, or name another place") from error
+
+
+def _to_gguf(source: Path, out: Path, keep_hf: bool, file_type: FileType) -> None:
+    """Write a checkpoint as GGUF, of Model 1 by way of the folder beside it, or of one that goes again."""
+    if source.suffix != ".pt":
+        export_gguf(source, out, file_type)
+    elif keep_hf:
+        _hf_of(source, source.parent / HF)
+        export_gguf(source.parent / HF, out, file_type)
+    else:
+        check_file(out, GGUF)
+        with workspace(out.parent, out.name) as place:  # the checkpoint may be read-only, and is to stay as it is
+            _hf_of(source, place / HF)
+            export_gguf(place / HF, out, file_type)
 
 
 def build_parser() -> OneLineParser:

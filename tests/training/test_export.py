@@ -262,3 +262,25 @@ def test_a_mistake_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert error.count("\n") == 1
     assert main([str(tmp_path), "--to", "hf", "--type", "q8_0"]) == 2
     assert "--type q8_0 is for --to gguf" in capsys.readouterr().err
+
+
+def test_a_checkpoint_stays_as_it_is_where_the_file_is_written_elsewhere(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be on a disk that is mounted to be read: https://github.com/huggingface/huggingface_hub/issues/2797."""
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    for name in ("art_ai_best.pt", "tokenizer.model"):
+        shutil.copyfile(checkpoint / name, shelf / name)
+    shelf.chmod(0o555)
+    (tmp_path / "out").mkdir()
+    try:
+        assert main([str(shelf), "--to", "gguf", "--out", str(tmp_path / "out" / "mine.gguf")]) == 0
+        assert sorted(path.name for path in shelf.iterdir()) == ["art_ai_best.pt", "tokenizer.model"]
+        assert tensor_types(tmp_path / "out" / "mine.gguf")["blk.0.attn_q.weight"] == "F16"
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".diptych.json", "mine.gguf"]
+        (tmp_path / "out" / "notes.gguf").write_text("somebody's")
+        assert main([str(shelf), "--to", "gguf", "--out", str(tmp_path / "out" / "notes.gguf")]) == 2
+        assert "holds notes.gguf, which was not written here" in capsys.readouterr().err
+    finally:
+        shelf.chmod(0o755)

@@ -10,7 +10,7 @@ from training.corpus.turns import NO_ANSWER, NOT_TEXT, Unreadable, is_given, num
 
 NAMES = (
     *("answer", "response", "output", "completion", "chosen", "assistant", "bot"),
-    *("answers", "answerkey", "correct_answer", "best_answer", "targets", "completions"),
+    *("answers", "answerkey", "correct_answer", "best_answer", "targets", "completions", "output_text"),
 )
 """Columns that hold an answer: in words, then as benchmarks and rated candidates have it."""
 PASSAGES = ("context", "passage", "article", "story")

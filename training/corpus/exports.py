@@ -48,14 +48,26 @@ def with_role(turn: Any) -> Any:
     """A turn of LangChain, Claude's export, Gemini or LibreChat under the names of the others."""
     if not isinstance(turn, Mapping) or any(turn.get(name) is not None for name in ("from", "speaker")):
         return turn
+    if isinstance(turn.get("kwargs"), Mapping):  # as LangChain keeps its own objects
+        name = turn["id"][-1] if isinstance(turn.get("id"), list | tuple) and turn["id"] else turn.get("id")
+        return {**turn["kwargs"], "role": _CLASSES.get(str(name).removesuffix("Chunk"))}
     inner = turn["data"] if isinstance(turn.get("data"), Mapping) else turn
     role = next((turn[name] for name in ("role", "sender", "type") if turn.get(name) is not None), None)
     if isinstance(turn.get("isCreatedByUser"), bool):
         role = "user" if turn["isCreatedByUser"] else "assistant"
-    content = next((inner[name] for name in ("content", "value", "text", "parts") if inner.get(name) is not None), None)
+    content = next(
+        (inner[name] for name in ("content", "value", "text", "parts", "message") if inner.get(name) is not None), None
+    )
     if attached := _attached(turn):
         content = [*(content if isinstance(content, list | tuple) else [content or ""]), *attached]
     return {**turn, "role": role, "content": content}
+
+
+_WORDS = ("content", "value", "text", "parts", "message")
+_CLASSES = {
+    **{"HumanMessage": "user", "AIMessage": "assistant", "SystemMessage": "system"},
+    **{"ToolMessage": "tool", "FunctionMessage": "tool"},
+}
 
 
 def _attached(turn: Row) -> list[str]:

@@ -18,17 +18,9 @@ from typing import Any
 
 from training.corpus.cleaning import CleaningReport
 from training.corpus.forms import COLUMNS, is_header, is_known, messages_of, there_twice, with_plain_names
-from training.corpus.readers import (
-    FORMATS,
-    READERS,
-    Row,
-    encoding_problem,
-    format_of,
-    open_text,
-    problem,
-    reader_of,
-    uncompressed_name,
-)
+from training.corpus.json_rows import Row
+from training.corpus.opening import encoding_problem, format_of, open_text, problem, uncompressed_name
+from training.corpus.readers import FORMATS, READERS, reader_of
 from training.corpus.sample import CorpusError, Message, Sample, digest, sample_id
 from training.corpus.turns import HEADER, KEY_TWICE, NO_ANSWER, UNKNOWN_ROLE, Unreadable, normalised_question, text_of
 

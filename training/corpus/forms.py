@@ -16,6 +16,7 @@ from training.corpus.accidents import DATA, as_meant
 from training.corpus.exports import exported, on_one_branch, with_role
 from training.corpus.marks import is_no_value, without_calls, without_end, without_marks
 from training.corpus.sample import Message, Role
+from training.corpus.services import of_service
 from training.corpus.turns import (
     ALONE,
     ECHO,
@@ -34,6 +35,7 @@ from training.corpus.turns import (
     is_bad,
     is_chat,
     is_given,
+    is_turn,
     number_of,
     parsed,
     repeats,
@@ -49,7 +51,10 @@ COLUMNS = "question and answer, text, or messages"
 """The plainest forms, for the line that refuses a file; all of them are in ``docs/data.md``."""
 
 
-_QUESTIONS = ("question", "query", "instruction", "prompt", "input", "user", "human", "question_stem", "inputs")
+_QUESTIONS = (
+    *("question", "query", "instruction", "prompt", "input", "user", "human", "question_stem", "inputs"),
+    *("text_input", "input_text"),
+)
 _CHATS = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat_messages", "contents")
 _OTHERS = ("chat", "snapshot", "mapping", "text", "conversation_a", "utterances", "candidates")
 _TURNS_IN_A_CELL = re.compile(r"\s*\[?\s*\{\s*([\"'])(?:role|from|speaker|content|value)\1\s*:")
@@ -77,6 +82,12 @@ def there_twice(names: Iterable[Any]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count > 1 and is_known([name])}
 
 
+def is_pair(names: Iterable[str]) -> bool:
+    """Whether columns of these names are a question and its answer."""
+    plain = set(map(_plain, names))
+    return not plain.isdisjoint(_QUESTIONS) and not plain.isdisjoint(answers.NAMES)
+
+
 def is_header(row: Mapping[str, Any]) -> bool:
     """Whether the values of a row are the names of their columns, as where tables were joined."""
     given = {name: value for name, value in row.items() if is_given(value)}
@@ -89,6 +100,7 @@ def messages_of(row: Row, system: bool = True) -> tuple[Message, ...]:
     Raises:
         Unreadable: the reason why nothing can be learned of it.
     """
+    row = of_service(row)
     for form in (_battle, _preference, _chat, _exported, _pair, _prose):
         messages = form(row, system)
         if messages is not None:
@@ -97,6 +109,8 @@ def messages_of(row: Row, system: bool = True) -> tuple[Message, ...]:
             return _without_marks(messages)
     if any(is_given(row.get(name)) for name in answers.NAMES):
         raise Unreadable(NO_QUESTION)
+    if is_turn(row):
+        raise Unreadable(ALONE)
     asked = any(name in row for name in (*_QUESTIONS, *answers.NAMES))
     raise Unreadable(NO_ANSWER if asked else NO_TEXT if is_known(row) else NO_COLUMNS)
 

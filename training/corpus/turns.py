@@ -134,6 +134,12 @@ def is_chat(value: Any) -> bool:
     return isinstance(value, list | tuple) and bool(value) and all(isinstance(turn, Mapping) for turn in value)
 
 
+def is_turn(value: Any) -> bool:
+    """Whether an object is a turn of a chat: somebody who speaks, and words."""
+    said = isinstance(value, Mapping) and any(name in value for name in ("content", "value", "text", "parts"))
+    return said and role_of(value) in ("user", "assistant", "system", "tool", "call")
+
+
 def number_of(rating: Any) -> float | None:
     """A rating, a score or a rank as a number; None for anything else, such as ``N/A``."""
     try:
@@ -168,12 +174,15 @@ def turns_of(turns: Iterable[Any], system: bool = True) -> tuple[Message, ...]:
     chat: list[Message] = []
     learned: list[bool] = []
     waiting = asked = ""  # of the system, for the user's next turn; and what the user said in the last one
+    told: list[str] = []  # by the system: some programs write it above each turn, or beside the chat too
     for turn in turns:
         role, content = _turn(turn)
         if role == "text":
             return (Message("text", content),)
         if role == "system":
-            waiting = "" if not system or is_no_value(content) else "\n\n".join(filter(None, (waiting, content)))
+            if system and content not in told and not is_no_value(content):
+                waiting = "\n\n".join(filter(None, (waiting, content)))
+            told.append(content)
         elif role in ("user", "assistant") and is_no_value(content, chat[-1].content if chat else ""):
             raise Unreadable(NO_TEXT)
         elif role == "user":
@@ -246,7 +255,7 @@ def _turn(turn: Any) -> tuple[str, str]:
     if isinstance(value, Mapping) and "text" in value:
         value = [value]
     parts = value if isinstance(value, list | tuple) else None
-    content = text_of(value) if parts is None else "\n".join(filter(None, (_part(part, role) for part in parts)))
+    content = text_of(value) if parts is None else _joined(parts, role)
     if role == "assistant" and turn.get("channel") in ("analysis", "commentary"):  # gpt-oss's thoughts and calls
         return "call", ""
     if role == "assistant":
@@ -273,10 +282,20 @@ def _is_call(part: Any) -> bool:
     return isinstance(part, Mapping) and part.get("type") in _CALLS
 
 
+def _joined(parts: Iterable[Any], role: str) -> str:
+    """What the parts of a message say: a sentence that is cut where a source is named, or at a blank, goes on."""
+    cited = any(isinstance(part, Mapping) and part.get("citations") for part in parts)
+    said = ""
+    for text in filter(None, (_part(part, role) for part in parts)):
+        goes_on = cited or not said or said[-1].isspace() or text[0].isspace() or text[0] in ".,;:!?)"
+        said += text if goes_on else f"\n{text}"
+    return said.strip()
+
+
 def _part(part: Any, role: str) -> str:
-    """One part of a message that is written as a list."""
+    """One part of a message that is written as a list, with the blanks at its ends."""
     if isinstance(part, str):
-        return text_of(part)
+        return _as_it_is(part)
     if not isinstance(part, Mapping):
         raise Unreadable(NOT_TEXT)
     kind = part.get("type")
@@ -291,9 +310,14 @@ def _part(part: Any, role: str) -> str:
     media = [name for name in ("image", "image_url", "audio", "video", "file") if part.get(name) is not None]
     if media:
         raise Unreadable(MEDIA)
-    return text_of(part.get("text") if part.get("text") is not None else part.get("content"))
+    return _as_it_is(part.get("text") if part.get("text") is not None else part.get("content"))
+
+
+def _as_it_is(value: Any) -> str:
+    text = text_of(value)
+    return value if isinstance(value, str) else text
 
 
 def _told_by_tool(content: Any) -> str:
     parts = content if isinstance(content, list | tuple) else [content]
-    return "\n".join(filter(None, (_part(part, "tool") for part in parts if part is not None)))
+    return _joined([part for part in parts if part is not None], "tool")

@@ -12,7 +12,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from training.corpus import CorpusError, load, readers, stream, turns
+from training.corpus import CorpusError, json_rows, load, stream, turns
 from training.corpus.cleaning import CleaningReport
 
 LINE = '{"question": "Who?", "answer": "Goya."}\n'
@@ -134,7 +134,7 @@ def test_other_encodings_are_named(encoding: str, said: str, tmp_path: Path) -> 
 
 
 def test_a_line_without_end_is_left_out_and_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "LONGEST", 1 << 16)
+    monkeypatch.setattr(json_rows, "LONGEST", 1 << 16)
     path, report = tmp_path / "a.jsonl", CleaningReport()
     with path.open("w") as file:
         file.write(LINE + '{"question": "Who?", "answer": "')
@@ -194,4 +194,23 @@ INSTEAD = {
 def test_what_stands_in_the_place_of_data_is_told(content: str, ending: str, tmp_path: Path) -> None:
     (tmp_path / f"a.{ending}").write_text(content, encoding="utf-8")
     with pytest.raises(CorpusError, match=INSTEAD[content]):
+        load([str(tmp_path / f"a.{ending}")])
+
+
+OTHERS = {
+    b"PK\x03\x04": "is a ZIP archive or a spreadsheet",
+    b"%PDF-1.7": "is a PDF",
+    b"SQLite format 3\0": "is an SQLite database",
+    b"PAR1": "name it .parquet",
+    b"\x1f\x8b\x08": "put .gz behind its name",
+    b"\x28\xb5\x2f\xfd": "put .zst behind its name",
+}
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "txt", "xlsx", "jsonl.zip"])
+@pytest.mark.parametrize("start", OTHERS)
+def test_a_file_of_another_kind_is_named(start: bytes, ending: str, tmp_path: Path) -> None:
+    """https://github.com/huggingface/transformers/issues/38567: spreadsheets are common, and are said to be no text."""
+    (tmp_path / f"a.{ending}").write_bytes(start + bytes(range(256)))
+    with pytest.raises(CorpusError, match=OTHERS[start]):
         load([str(tmp_path / f"a.{ending}")])

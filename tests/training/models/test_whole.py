@@ -20,11 +20,12 @@ from tests.training.tiny_bases import save_tiny_base
 from training import export
 from training.common.checkpoint_folder import CheckpointError
 from training.inference.engines import EngineError
+from training.inference.engines.llama_cpp import LlamaCpp
 from training.inference.engines.pytorch import HuggingFace
 from training.models.bases import BaseError, load_base
 from training.models.checkpoint import load, save_checkpoint
 from training.models.fine_tuning import save_final
-from training.models.gguf_format import _type_of, export_gguf
+from training.models.gguf_format import FileType, _type_of, export_gguf
 from training.settings.improve import ImproveOptions
 
 Weights = dict[str, torch.Tensor]
@@ -122,6 +123,27 @@ def test_files_that_cannot_be_loaded_are_one_line_of_the_export(
     (line,) = capsys.readouterr().err.splitlines()
     assert f"{base}: transformers cannot load it" in line
     assert not (base / "model.gguf").exists()
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("file_type", ["f16", "q8_0", "f32"])
+def test_a_gguf_with_a_weight_that_is_no_number_is_not_served(
+    file_type: FileType, number: float, tmp_path: Path
+) -> None:
+    """llama.cpp looks for them only where it is asked: https://github.com/ggml-org/llama.cpp/pull/6884."""
+    path, name = tmp_path / "model.gguf", "blk.1.ffn_up.weight"
+    export_gguf(save_tiny_base("llama", tmp_path / "base"), path, file_type)
+    engine = LlamaCpp(path)
+    engine.start()
+    engine.close()
+    reader = GGUFReader(path, "r+")
+    (tensor,) = (one for one in reader.tensors if one.name == name)
+    kind = np.float32 if file_type == "f32" else np.float16  # a block of 8 bits begins with its scale in fp16
+    tensor.data.reshape(-1).view(kind)[:1] = number
+    reader.data.flush()
+    with pytest.raises(EngineError, match=f"{re.escape(str(path))}: its weight {name} holds what is no number"):
+        engine.start()
 
 
 @pytest.mark.parametrize("form", ["hf", "gguf"])

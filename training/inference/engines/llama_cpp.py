@@ -13,11 +13,12 @@ from typing import Any
 
 import httpx
 
-from training.common.checkpoint_folder import served_sha256
+from training.common.checkpoint_folder import CheckpointError, served_sha256
 from training.common.workers import usable_cores
 from training.data.prompts import llama_cpp_prompt
 from training.inference.engines import CONTEXT, EngineError, Message, Piece, Sampling
 from training.inference.engines.relay import Emit, relay
+from training.models.whole import check_gguf
 
 SLOTS = 8  # conversations decoded together in one batch
 SMALL_BYTES = 50_000_000
@@ -82,9 +83,7 @@ class LlamaCpp:
         try:
             self._server = xllamacpp.Server(self._parameters(xllamacpp, key))
         except RuntimeError as error:
-            raise EngineError(
-                f"{self.path}: llama.cpp cannot load it (cut short, or not a GGUF model); train or export it again"
-            ) from error
+            raise EngineError(self._why_not()) from error
         # The object also listens on a loopback port. It is used here to count tokens, and closed to others by the key.
         self._http = httpx.Client(
             base_url=self._server.listening_address,
@@ -95,6 +94,17 @@ class LlamaCpp:
         model = self._request("GET", "/v1/models")["data"][0]["meta"]
         self._context = min(self._most, int(model["n_ctx_train"]))
         self._broken = False
+
+    def _why_not(self) -> str:
+        """Why llama.cpp does not load the file, which says so only in its log."""
+        try:
+            check_gguf(self.path)
+        except CheckpointError as problem:
+            if problem.__cause__ is None:  # it can be read as a GGUF, and a weight is NaN or infinite
+                return str(problem)
+        except OSError as problem:
+            return f"{self.path}: cannot be read ({problem.strerror}); check its rights"
+        return f"{self.path}: llama.cpp cannot load it (cut short, or not a GGUF model); train or export it again"
 
     def _parameters(self, xllamacpp: Any, key: str) -> Any:
         half, together = self._threads()
@@ -109,6 +119,7 @@ class LlamaCpp:
         for cpu, threads in ((parameters.cpuparams, half), (parameters.cpuparams_batch, together)):
             cpu.n_threads = threads
             cpu.poll = 0  # of no effect where llama.cpp is built with OpenMP, whose threads wait as `SPINS` says
+        parameters.check_tensors = True  # NaN and infinite weights would answer, as others than were trained
         parameters.fit_params = False
         parameters.cache_ram_mib = 0
         parameters.warmup = False

@@ -1,0 +1,256 @@
+"""Rows of JSON, each with the line where it begins: lines, lists, objects in a row, and tables that pandas wrote."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+from training.corpus.forms import is_known, with_plain_names
+from training.corpus.opening import open_text
+from training.corpus.sample import CorpusError
+from training.corpus.turns import KEY_TWICE, NESTED, TOO_LONG, Unreadable, is_chat, is_turn
+
+Row = dict[str, Any]
+LONGEST = 1 << 24
+"""Characters of a line, a value or a cell: what is longer is no chat and no text, but a dump."""
+
+Numbered = tuple[int, Row | Unreadable]
+"""A row with the line (of a table its number) where it begins, or why nothing can be read there."""
+
+
+def read_json_lines(path: Path) -> Iterator[Numbered]:
+    session: tuple[int, Row] | None = None
+    for number, row in _rows_by_line(path):
+        begins = isinstance(row, dict) and row.get("type") == "session" and "harness" in row
+        if session and (begins or not _goes_on(session[1], row)):
+            yield session
+            session = None
+        if begins and isinstance(row, dict):
+            session = number, {"conv": row, "messages": []}
+        elif session is None:
+            yield number, row
+    if session:
+        yield session
+
+
+def _rows_by_line(path: Path) -> Iterator[Numbered]:
+    if _is_of_json(path):
+        yield from read_json(path)
+        return
+    with open_text(path) as file:
+        for number, line in enumerate(_lines(file), start=1):
+            line = line.removeprefix("\ufeff")  # of a file that was joined to another one
+            if len(line) > LONGEST:
+                yield number, Unreadable(TOO_LONG)
+            elif line.strip():
+                yield from ((number, row) for row in _parsed(line, f"{path}: line {number}"))
+
+
+def _is_of_json(path: Path) -> bool:
+    """Whether a file of lines is one list, or its objects take several lines each, as in ``.json``."""
+    first = _first_line(path)
+    if first in ("[", "{"):
+        return True
+    return (first[:1] == "{" and first[-1] == ",") or (first[:1] == "[" and _list_in(first) is None)
+
+
+def _first_line(path: Path) -> str:
+    with open_text(path) as file:
+        return next((line.strip() for line in _lines(file) if line.strip()), "")
+
+
+def _list_in(text: str) -> list[Any] | None:
+    try:
+        found = _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, list) else None
+
+
+def is_json(text: str) -> bool:
+    """Whether the first line of a text is of JSON: an object, a list of them or their beginning."""
+    text = text.strip()
+    if text in ("[", "{"):
+        return True
+    try:
+        found = _DECODER.raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return False
+    return bool(found) and (isinstance(found, dict) or _rows_of(found) is not None)
+
+
+def _goes_on(session: Row, row: Row | Unreadable) -> bool:
+    """Whether a line belongs to the session before it, as llama.cpp's page and the Hub's traces write one: a line for
+    itself and one for each message."""
+    if isinstance(row, Unreadable):  # a message of it that nobody can read
+        session["messages"].append(None)
+        return True
+    if not isinstance(row.get("type"), str):
+        return False
+    if row["type"] == "message":
+        session["messages"].append(row.get("message"))
+    return True
+
+
+def _lines(file: IO[str]) -> Iterator[str]:
+    """The lines of a file; of one that is longer than ``LONGEST`` no more than the beginning is held in memory."""
+    while line := file.readline(LONGEST + 1):
+        yield line
+        while len(line) > LONGEST and not line.endswith("\n"):
+            line = file.readline(LONGEST + 1)
+
+
+class _Decoder(json.JSONDecoder):
+    """Reads numbers as they are written, Python's own have at most 4,300 digits, and 3.10 would become 3.1; and
+    remembers where a key is there twice."""
+
+    def __init__(self) -> None:
+        super().__init__(parse_int=_whole_number, parse_float=Decimal, object_pairs_hook=_object)
+
+
+def _whole_number(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) < 4000 else Decimal(digits)
+
+
+class _Twice(dict[str, Any]):
+    """An object in which a key is there twice: one of its values is lost."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Row:
+    row = dict(pairs)
+    return row if len(row) == len(pairs) else _Twice(row)
+
+
+def _unless_twice(row: Row) -> Row | Unreadable:
+    """A row, unless it or an object in it has a key twice."""
+    within: list[Any] = [row]
+    while within:
+        one = within.pop()
+        if isinstance(one, _Twice):
+            return Unreadable(KEY_TWICE)
+        within += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+    return row
+
+
+_DECODER = _Decoder()
+
+
+def _parsed(text: str, place: str) -> list[Row | Unreadable]:
+    """The row of a line, or several where it is a list of them; what is no JSON at all means a damaged file."""
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        if "\0" in text:
+            raise CorpusError(f"{place} holds binary data or UTF-16; write UTF-8") from error
+        raise CorpusError(f"{place} is not JSON ({error.msg}); write one object a line") from error
+    except RecursionError:
+        return [Unreadable(NESTED)]
+    rows = _rows_of(value)
+    if rows is None:
+        raise CorpusError(f"{place} is not an object; write one object a line")
+    return rows
+
+
+def _rows_of(value: Any) -> list[Row | Unreadable] | None:
+    """The rows that a value is: an object, a list of turns, which is a chat, or a list of objects; None for another."""
+    if isinstance(value, dict):
+        return [_unless_twice(value)]
+    if isinstance(value, list) and value and all(map(is_chat, value)):  # a list of chats
+        return [row for chat in value for row in _rows_of(chat) or ()]
+    if not is_chat(value):
+        return None
+    if all(is_turn(one) for one in value):
+        return [_unless_twice({"messages": value})]
+    return [_unless_twice(one) for one in value]
+
+
+def read_json(path: Path) -> Iterator[Numbered]:
+    """A list of objects, as Open WebUI and Alpaca have it, one object that holds such a list, or objects in a row."""
+    if all(map(is_turn, _list_in(_first_line(path)) or [None])):  # a chat a line
+        yield from read_json_lines(path)
+        return
+    with open_text(path) as file:
+        for number, row in _values(file, path):
+            whole = isinstance(row, dict) and not isinstance(row, _Twice)
+            rows = [_unless_twice(inner) for inner in _inside(row)] if whole else _rows_of(row)
+            if rows is None:
+                raise CorpusError(f"{path}: line {number} is not an object; write a list of objects")
+            yield from ((number, inner) for inner in rows)
+
+
+def _values(file: IO[str], path: Path) -> Iterator[tuple[int, Any]]:
+    """The values of a list or of a row of values, one by one, so that no more than one is held in memory.
+
+    The text is read in pieces, and a value that does not end in one waits for more.
+    """
+    text, at, line, size, in_list = "", 0, 1, 1 << 16, None
+    while True:
+        passed = _BETWEEN.match(text, at)
+        line, at = line + text.count("\n", at, passed.end() if passed else at), passed.end() if passed else at
+        if in_list is None and text[at : at + 1] == "[":
+            in_list, at = True, at + 1
+            continue
+        if in_list and text[at : at + 1] == "]":
+            in_list, at = None, at + 1  # another list may follow, where files were joined
+            continue
+        problem = "it ends too early"
+        if at < len(text):
+            try:
+                value, end = _DECODER.raw_decode(text, at)
+            except json.JSONDecodeError as error:
+                problem = error.msg
+            except RecursionError as error:
+                raise CorpusError(f"{path}: line {line} is {NESTED}; leave it out") from error
+            else:
+                in_list = bool(in_list)
+                yield line, value
+                line, at = line + text.count("\n", at, end), end
+                continue
+        more = file.read(size) if len(text) - at < 4 * LONGEST else ""
+        if not more:
+            if in_list or text[at:].strip():
+                raise CorpusError(f"{path}: line {line} is not JSON ({problem}); check that the file is whole")
+            return
+        text, at, size = text[at:] + more, 0, min(size * 2, 1 << 24)
+
+
+_BETWEEN = re.compile(r"[\s,\ufeff]+")
+
+
+def _inside(row: Row) -> list[Row]:
+    """The rows of an object that holds a list of them under one of the usual names, or that is a table as pandas writes
+    it, by columns, by numbers or as lists of cells; else the object."""
+    if isinstance(row.get("paragraphs"), list):
+        return _of_article(row)
+    values = list(row.values())
+    columns = all(isinstance(one, dict) and one.keys() == values[0].keys() for one in values) and values
+    if is_known(with_plain_names(row)):
+        if columns and values[0] and all(number.isdigit() for number in values[0]):
+            return [{name: column[number] for name, column in row.items()} for number in values[0]]
+        return [row]
+    for name in ("data", "rows", "train", "examples", "questions", "items", "samples", "instances"):
+        if isinstance(row.get(name), list) and all(isinstance(item, dict) for item in row[name]):
+            return [inner for item in row[name] for inner in (_of_article(item) if "paragraphs" in item else [item])]
+    names, cells = row.get("columns"), row.get("data")
+    if isinstance(names, list) and isinstance(cells, list) and all(isinstance(one, list) for one in cells):
+        return [dict(zip(map(str, names), line, strict=False)) for line in cells]
+    if values and all(isinstance(one, dict) and is_known(with_plain_names(one)) for one in values):
+        return values
+    return [row]
+
+
+def _of_article(article: Row) -> list[Row]:
+    """The questions of an article of SQuAD's own file, each with its paragraph; an article of another form as it is."""
+    paragraphs = article["paragraphs"] if isinstance(article["paragraphs"], list) else []
+    asked = [
+        {"context": paragraph.get("context"), **question}
+        for paragraph in paragraphs
+        if isinstance(paragraph, dict) and isinstance(paragraph.get("qas"), list)
+        for question in paragraph["qas"]
+        if isinstance(question, dict)
+    ]
+    return asked or [article]

@@ -1,0 +1,84 @@
+"""Rows as services and their logs keep them, a request beside its response: OpenAI, Anthropic, Gemini, Cohere, Langfuse
+and LangSmith."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from training.corpus.turns import is_chat, parsed
+
+Row = Mapping[str, Any]
+
+_PAIRS = (("request", "response"), ("inputs", "outputs"), ("input", "output"), ("body", "response"))
+
+
+def of_service(row: Row) -> Row:
+    """A row of a log in the form of the others, as messages or as question and answer; any other row as it is."""
+    if isinstance(row.get("chat_history"), list | tuple) and "message" in row and "text" in row:  # Cohere's
+        said = [_turn("user", row["message"]), _turn("assistant", row["text"])]
+        return {**_without(row, "text", "message"), "messages": [*row["chat_history"], *said]}
+    if is_chat(row.get("output")) and any(item.get("type") == "message" for item in row["output"]):
+        row = {**row, "output": _messages(row["output"])}
+    for asked, said_in in _PAIRS:
+        before, after = _object(row.get(asked)), _object(row.get(said_in))
+        if before is not None and after is not None:
+            turns, answer = _asked(before), _answered(after)
+            if turns and answer:
+                return {**_without(row, asked, said_in), "messages": [*turns, *answer]}
+            return {**_without(row, asked, said_in), **before, **after}
+        if before is not None and isinstance(row.get(said_in), list | str) and (turns := _asked(before)):
+            answer = row[said_in] if is_chat(row[said_in]) else [_turn("assistant", row[said_in])]
+            return {**_without(row, asked, said_in), "messages": [*turns, *answer]}
+    return row
+
+
+def _without(row: Row, *names: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def _turn(role: str, content: Any) -> dict[str, Any]:
+    return {"role": role, "content": content}
+
+
+def _object(value: Any) -> Row | None:
+    """An object, also as the JSON that a table keeps in a cell."""
+    if isinstance(value, str) and value.lstrip().startswith('{"') and value.rstrip().endswith("}"):
+        value = parsed(value)
+    return value if isinstance(value, Mapping) else None
+
+
+def _asked(request: Row) -> list[Any]:
+    """The turns of a request; nothing where it holds none."""
+    given = next((request[name] for name in ("messages", "input", "contents") if is_chat(request.get(name))), None)
+    if given is None and isinstance(request.get("input"), str):
+        given = [_turn("user", request["input"])]
+    if given is None:
+        return []
+    above = next((request[name] for name in ("system", "instructions") if request.get(name) is not None), None)
+    return [_turn("system", above), *given] if above is not None else list(given)
+
+
+def _answered(response: Row) -> list[Any]:
+    """The turns of a response; nothing where it holds none."""
+    if isinstance(response.get("body"), Mapping):
+        return _answered(response["body"])
+    for name in ("choices", "candidates", "generations"):
+        if is_chat(response.get(name)):
+            first = response[name][0]
+            inner = next((first[key] for key in ("message", "content") if isinstance(first.get(key), Mapping)), None)
+            return [inner] if inner else [_turn("assistant", first["text"])] if "text" in first else []
+    for name in ("output", "messages"):
+        if is_chat(response.get(name)):
+            return _messages(response[name])
+    if isinstance(response.get("message"), Mapping):
+        return [response["message"]]
+    if isinstance(response.get("content"), list | str):
+        return [_turn("assistant", response["content"])]
+    return [_turn("assistant", response["output"])] if isinstance(response.get("output"), str) else []
+
+
+def _messages(items: Any) -> list[Any]:
+    """The messages among the items of a response: not thoughts and calls, which stand beside them."""
+    kinds = {"reasoning", "function_call", "function_call_output", "compaction"}
+    return [item for item in items if item.get("type") not in kinds and not str(item.get("type", "")).endswith("_call")]
