@@ -110,9 +110,16 @@ mkdir -p logs
 
 # One run of a model at a time: two would write the same checkpoint. The whole group counts, since a run that was told
 # to stop saves its state first.
+# A number may be another program's by now, after the machine was started again.
+runs_here() {
+  local number=$1 told
+  kill -0 -- "-$number" 2>/dev/null || return 1
+  told=$(ps -A -o pgid= -o args= 2>/dev/null) || return 0 # without ps the number has to do
+  printf '%s\n' "$told" | awk -v group="$number" '$1 == group && /training[.]train_/ { found = 1 } END { exit !found }'
+}
 for other in "$what" both $([ "$what" = both ] && echo model1 model2); do
   pid_file="logs/$other.pid"
-  if [ -f "$pid_file" ] && kill -0 -- "-$(cat "$pid_file")" 2>/dev/null; then
+  if [ -f "$pid_file" ] && runs_here "$(cat "$pid_file")"; then
     echo "train_nohup.sh: $other is already running as process $(cat "$pid_file"); wait for it or stop it: kill -- -$(cat "$pid_file")" >&2
     exit 2
   fi

@@ -388,11 +388,25 @@ def _set_aside(path: Path) -> Path:
     except DatabaseError as error:
         if "locked" in str(error) or "another program" in str(error):
             raise
+        if not _may_be_damaged(path):
+            raise DatabaseError(
+                f"{path}: is no database, nothing is put in its place; name the database with --db, or move this away"
+            ) from error
         for suffix in ("-wal", "-shm", ""):  # damaged: the files themselves
             part = path.with_name(path.name + suffix)
             if part.exists():
                 part.replace(kept.with_name(kept.name + suffix))
     return kept
+
+
+def _may_be_damaged(path: Path) -> bool:
+    """Whether a file that is no database may have been one: its beginning says so, or was lost in a crash."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError:
+        return False
+    return start == b"SQLite format 3\0" or not start.strip(b"\0")
 
 
 def remedy(message: str, path: Path) -> str:

@@ -162,6 +162,21 @@ def test_a_backup_made_in_use_is_restored_in_place(
         assert open_test(kept).progress(tester) == (3, 12)
 
 
+@pytest.mark.parametrize("content", ["Chapter 1: painters of the 1930s, a draft", '{"votes": []}'])
+def test_a_backup_takes_no_place_of_a_file_that_is_no_database(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy, thesis = tmp_path / "copy.db", tmp_path / "thesis.txt"
+    open_test(tmp_path / "v.db").database.backup(copy)
+    thesis.write_text(content)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert main(["restore", "--db", str(thesis), "--from", str(copy)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{thesis}: is no database, nothing is put in its place" in line
+    assert thesis.read_text() == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
 def test_a_backup_of_an_older_schema_is_migrated_as_it_is_restored(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -89,6 +89,17 @@ def stop(started: subprocess.CompletedProcess[str]) -> None:
     subprocess.run(lines["stop"], shell=True, check=True)
 
 
+def test_a_number_that_is_another_programs_by_now_is_no_run(folder: Path) -> None:
+    """After a restart of the machine the second was refused for ever, with the advice to kill that program."""
+    (folder / "logs").mkdir()
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        (folder / "logs" / "model1.pid").write_text(f"{other.pid}\n")
+        started = nohup(folder, "model1", "--max-steps", "7")
+        other.terminate()
+    assert started.returncode == 0, started.stderr
+    stop(started)
+
+
 def test_what_stands_against_the_second_run_is_told_before_the_first_begins(folder: Path) -> None:
     refused = nohup(folder, "both", "--set", "dim=7")
     assert refused.returncode != 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import re
 import sys
 import textwrap
 import types
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
@@ -147,7 +149,7 @@ def with_settings(options: T, settings: Sequence[str], renamed: Mapping[str, str
             try:
                 changes[key] = _parse(text, hints[key])
             except ValueError:
-                problems.append(f"{key}={text!r} is not {_describe(hints[key])}")
+                problems.append(f"{key}={text!r} is not {_describe(hints[key])}{_as_meant(text, hints[key])}")
     changed = dataclasses.replace(options, **changes)  # type: ignore[type-var]
     if problems:
         raise OptionsError(problems + range_problems(changed))
@@ -170,9 +172,27 @@ def _parse(text: str, hint: Any) -> Any:
         if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
             raise ValueError(text)
         return text.lower() in ("true", "1", "yes")
-    if hint is int:
-        return int(text.replace("_", ""))
+    if hint in (int, float) and not text.isascii():  # digits of another script, or a minus of print
+        raise ValueError(text)
     return hint(text)
+
+
+def _as_meant(text: str, hint: Any) -> str:
+    """How a number is written here that somebody wrote as elsewhere: ``0,5``, ``50%``, ``10k`` or, whole, ``1e3``."""
+    kinds = {hint, *get_args(hint)}
+    found = _NUMBER.fullmatch(text.strip().strip(",;"))
+    if not found or not kinds & {int, float} or re.search(r"[.,]\d{3}(?!\d)", found[1]):  # 1,000 is thousands perhaps
+        return ""
+    written = found[1].replace(",", ".")
+    number = Decimal(written) * {"": 1, "%": Decimal("0.01"), "k": 1000, "m": 10**6, "b": 10**9}[found[2].lower()]
+    if abs(number.adjusted()) > 12 or (float not in kinds and number != int(number)):
+        return ""
+    plain = f"{number:f}"
+    plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
+    return f"; write {plain}"
+
+
+_NUMBER = re.compile(r"([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d{1,3})?)\s*([%kKmMbB]?)", re.ASCII)
 
 
 def _describe(hint: Any) -> str:

@@ -19,7 +19,7 @@ from training.common.checkpoint_folder import GGUF, TOKENIZER
 from training.common.files import new_file
 from training.common.progress import quiet_transformers
 from training.models.gguf_check import gguf_fault
-from training.models.gguf_tokenizer import add_tokenizer, tokenizer_problem
+from training.models.gguf_tokenizer import TokenizerProblem, add_tokenizer, tokenizer_problem
 from training.models.whole import in_one_line, load_whole
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def gguf_problem(config: Any, tokenizer: Any) -> str | None:
             return (
                 f"scales rotary positions by {rope['rope_type']} {' '.join(odd)}".rstrip() + ", without a place in GGUF"
             )
-    return _unknown_weight(config) or tokenizer_problem(tokenizer)
+    return _unknown_weight(config) or tokenizer_problem(tokenizer, config.vocab_size)
 
 
 def _unknown_weight(config: Any) -> str | None:
@@ -232,7 +232,10 @@ def _write(path: Path, folder: Path, tokenizer: Any, family: Family, file_type: 
     writer.add_file_type(FILE_TYPES[file_type][1])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     family.parameters(writer, config)
-    add_tokenizer(writer, folder, tokenizer, config.vocab_size)
+    try:
+        add_tokenizer(writer, folder, tokenizer, config.vocab_size, model.generation_config.eos_token_id)
+    except TokenizerProblem as problem:
+        raise ExportError(f"{folder} cannot be written as GGUF: {problem}") from problem
     for name, array, kind in _tensors(model, family, FILE_TYPES[file_type][0]):
         writer.add_tensor(name, array, raw_dtype=kind)
     writer.write_header_to_file()

@@ -26,14 +26,19 @@ SPLITS = {
 """Regular expressions of tokenizers that cut text by one of their own (Llama 3's first), with llama.cpp's names."""
 
 
+MORE_ENDS = 2
+"""Places beside that of ``eos``: for the end of a turn and of a message."""
+
+
 class TokenizerProblem(ValueError):
     """A tokenizer that has no place in GGUF; the message says what of it."""
 
 
-def add_tokenizer(writer: GGUFWriter, folder: Path, tokenizer: Any, vocab_size: int) -> None:
+def add_tokenizer(writer: GGUFWriter, folder: Path, tokenizer: Any, vocab_size: int, ends: Any = None) -> None:
     """Write a tokenizer of transformers.
 
     Args:
+        ends: the token or tokens that end an answer, where the model says so; the tokenizer's else.
         folder: where it is; Model 1's scores are in its ``tokenizer.model``.
         vocab_size: rows of the embedding, which may be more than the tokenizer has tokens.
 
@@ -58,9 +63,15 @@ def add_tokenizer(writer: GGUFWriter, folder: Path, tokenizer: Any, vocab_size: 
         writer.add_token_types(types)
         writer.add_add_space_prefix(kind == "pieces" and _adds_space(state))
     writer.add_add_bos_token(_begins_by_itself(tokenizer))
+    end, *others = _ends(tokenizer, ends)
+    if len(others) > MORE_ENDS:
+        raise TokenizerProblem(
+            f"its generation_config.json has {len(others) + 1} tokens that end an answer, not 3 at most"
+        )
     for add, token_id in (
+        *zip((writer.add_eot_token_id, writer.add_eom_token_id), others, strict=False),
         (writer.add_bos_token_id, tokenizer.bos_token_id),
-        (writer.add_eos_token_id, tokenizer.eos_token_id),
+        (writer.add_eos_token_id, end),
         (writer.add_unk_token_id, tokenizer.unk_token_id),
         (writer.add_pad_token_id, tokenizer.pad_token_id),
     ):
@@ -70,17 +81,28 @@ def add_tokenizer(writer: GGUFWriter, folder: Path, tokenizer: Any, vocab_size: 
         writer.add_chat_template(tokenizer.chat_template)
 
 
+def _ends(tokenizer: Any, ends: Any) -> list[int]:
+    """The tokens that end an answer, the tokenizer's own first where it is among them."""
+    found = [ends] if isinstance(ends, int) else list(ends or [])
+    own = tokenizer.eos_token_id
+    return [*([own] if own in found or not found else []), *(one for one in found if one != own)]
+
+
 def _begins_by_itself(tokenizer: Any) -> bool:
     """Whether a text of its own gets a token of beginning; a chat template begins with it where a model has one."""
     return not tokenizer.chat_template and tokenizer.bos_token_id in tokenizer("a")["input_ids"][:1]
 
 
-def tokenizer_problem(tokenizer: Any) -> str | None:
-    """Why a tokenizer of transformers has no place in GGUF; None when it has one."""
+def tokenizer_problem(tokenizer: Any, rows: int) -> str | None:
+    """Why a tokenizer of transformers has no place in GGUF with an embedding of so many rows; None when it has one."""
     try:
         kind_of(state_of(tokenizer))
     except TokenizerProblem as problem:
         return str(problem)
+    if (last := max(tokenizer.get_vocab().values())) >= rows:
+        return f"its tokenizer has the token {last}, and the model {rows} rows for tokens; put its own beside it"
+    if tokenizer.eos_token_id is None:  # llama.cpp would end answers at a token of its own choice
+        return "its tokenizer names no token that ends a text (eos_token); add one to its tokenizer_config.json"
     return None
 
 

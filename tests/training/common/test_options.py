@@ -59,3 +59,26 @@ def test_a_mistake_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str
         run_command(fail, OneLineParser(prog="example"), ["--unknown"])
     assert caught.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "meant"),
+    [
+        ("rate=0,5", "0.5"),
+        ("rate=50%", "0.5"),
+        ("rate=1e-3,", "0.001"),
+        ("limit=10k", "10000"),
+        ("limit=1e3", "1000"),
+        ("limit=1.5M", "1500000"),
+        ("limit=1,000", ""),
+        ("limit=2.5", ""),
+        ("limit=\u0665", ""),
+    ],
+)
+def test_a_number_that_is_written_as_elsewhere_is_told_as_it_is_written_here(setting: str, meant: str) -> None:
+    """https://github.com/AUTOMATIC1111/stable-diffusion-webui/pull/3898, https://github.com/huggingface/trl/pull/1450."""
+    with pytest.raises(OptionsError) as caught:
+        with_settings(Example(), [setting])
+    assert str(caught.value).endswith(
+        f"; write {meant}" if meant else "number" if "rate" in setting else "number or none"
+    )

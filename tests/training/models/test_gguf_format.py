@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from gguf import GGUFReader
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import GPT2Config, LlamaConfig, PhiConfig, PreTrainedTokenizerFast
 
@@ -103,6 +104,12 @@ def with_backend(**parts: Any) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
+def without_end() -> PreTrainedTokenizerFast:
+    tokenizer = with_backend()
+    tokenizer.eos_token = None
+    return tokenizer
+
+
 def words() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"a": 0}, unk_token="a")))
 
@@ -127,6 +134,8 @@ def words() -> PreTrainedTokenizerFast:
             "cuts text by ['Whitespace']",
         ),
         (LlamaConfig(), lambda _: with_backend(pre_tokenizer=pre_tokenizers.ByteLevel()), "cuts text by ['ByteLevel']"),
+        (LlamaConfig(vocab_size=300), byte_pairs, "and the model 300 rows for tokens"),
+        (LlamaConfig(), lambda _: without_end(), "names no token that ends a text"),
         (LlamaConfig(), byte_pairs, None),
         (GPT2Config(), byte_pairs, None),
         (PhiConfig(), byte_pairs, None),
@@ -160,3 +169,27 @@ def test_a_base_that_cannot_be_exported_is_told_before_its_training_and_trained(
     assert json.loads((out / "training_report.json").read_text())["written"]["model.gguf"] is None
     assert (out / "final" / "model.safetensors").is_file()
     assert not (out / "model.gguf").exists()
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_every_token_that_ends_an_answer_ends_it_in_llama_cpp(tmp_path: Path) -> None:
+    """https://github.com/unslothai/unsloth/issues/468: of several in generation_config.json one was written."""
+    model, tokenizer = odd_base("llama wide heads")
+    chosen = [tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids(["a", "b"])]
+    for ends, written in (
+        (chosen, {"eos": chosen[0], "eot": chosen[1], "eom": chosen[2]}),
+        (chosen[2], {"eos": chosen[2]}),
+        (None, {"eos": chosen[0]}),
+    ):
+        model.generation_config.eos_token_id = ends
+        folder = tmp_path / str(len(written) if ends else 0)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        export_gguf(folder, folder / "model.gguf", "f32")
+        fields = GGUFReader(folder / "model.gguf").fields
+        names = {name: f"tokenizer.ggml.{name}_token_id" for name in ("eos", "eot", "eom")}
+        assert {key: fields[name].contents() for key, name in names.items() if name in fields} == written
+    model.generation_config.eos_token_id = [*range(5, 9)]
+    model.save_pretrained(tmp_path / "0")
+    with pytest.raises(ExportError, match="4 tokens that end an answer"):
+        export_gguf(tmp_path / "0", tmp_path / "other.gguf")

@@ -65,10 +65,15 @@ class _Batched:
         self.slots = SLOTS_CPU if device == "cpu" else SLOTS_GPU
         self._context = min(CONTEXT, getattr(model.config, "max_position_embeddings", None) or CONTEXT)
         end = model.generation_config.eos_token_id
-        self._end = tuple(end) if isinstance(end, list | tuple) else (end,)
+        self._end = tuple(end) if isinstance(end, list | tuple) else () if end is None else (end,)
         # transformers prepares only for the filters that the defaults use; each request brings its own values.
         defaults = GenerationConfig(
-            do_sample=True, temperature=0.5, top_p=0.5, top_k=2, eos_token_id=list(self._end), pad_token_id=self._end[0]
+            do_sample=True,
+            temperature=0.5,
+            top_p=0.5,
+            top_k=2,
+            eos_token_id=list(self._end) or None,
+            pad_token_id=next(iter(self._end), 0),
         )
         self._everything = model.config.get_text_config().vocab_size  # top_k that leaves nothing out
         self._manager = model.init_continuous_batching(
