@@ -241,12 +241,14 @@ class _Preparation:
         self.weights: dict[str, float] = {}
         self.trained_on = array("Q")
         self._since = time.monotonic()
+        self._stamps = {path: _stamp(path) for source in weighted_sources(recipe.data) for path in source_files(source)}
 
     def run(self, make_encoder: MakeEncoder) -> None:
         work = self.folder / "work"
         report = CleaningReport()
         samples = stream(self.recipe.data, self.recipe.max_rows_per_source, self.weights, report)
         with self.workers, cleaned(samples, report, workers=self.workers, folder=work / "cleaned") as corpus:
+            self._check_unchanged()
             self._done("clean", str(report))
             if warning := report.warning():
                 self.say(warning)
@@ -273,6 +275,12 @@ class _Preparation:
             "files": {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in files},
         }
         (self.folder / _INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+
+    def _check_unchanged(self) -> None:
+        """Raises CorpusError where a file is another one than when the reading began: some of its rows may be half."""
+        for path, stamp in self._stamps.items():
+            if not path.exists() or _stamp(path) != stamp:
+                raise CorpusError(f"{path}: has changed while it was read; start again when nobody writes to it")
 
     def _done(self, stage: str, message: str) -> None:
         now = time.monotonic()

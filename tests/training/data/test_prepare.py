@@ -16,7 +16,7 @@ import pytest
 from training.common.cache import cache_folder
 from training.common.checkpoint_folder import TRAINED_ON
 from training.common.files import MANIFEST, WORKSPACE, new_folder
-from training.corpus import CorpusError
+from training.corpus import CorpusError, stream
 from training.data.dataset import load_dataset, spread_over_facts, tokenise_dataset
 from training.data.documents import Documents
 from training.data.prepare import KIND, Prepared, Recipe, _forget_old, prepare
@@ -137,6 +137,24 @@ def test_an_interrupted_preparation_leaves_nothing_and_the_next_one_is_whole(dat
     whole = prepare(recipe(data), make)
     assert cached() == {whole.folder.name}
     assert not (whole.folder / "work").exists()
+
+
+@pytest.mark.parametrize("what", ["grows", "is gone"])
+def test_a_file_that_changes_while_it_is_read_is_told(data: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """https://github.com/huggingface/datasets/pull/8338: rows of two states of it would be kept as if they were one."""
+    quiz = data / "quiz.jsonl"
+
+    def while_reading(*arguments: Any) -> Iterator[Any]:
+        yield from stream(*arguments)
+        with quiz.open("a") as file:
+            file.write('{"question": "Who?", "answer": "Goya."}\n')
+        if what == "is gone":
+            quiz.unlink()
+
+    monkeypatch.setattr("training.data.prepare.stream", while_reading)
+    with pytest.raises(CorpusError, match=r"quiz\.jsonl: has changed while it was read; start again"):
+        prepare(recipe(data), refuse)
+    assert cached() == set()
 
 
 def test_a_file_that_was_cut_is_made_again(data: Path) -> None:
