@@ -167,7 +167,9 @@ def test_a_backup_takes_no_place_of_a_file_that_is_no_database(
     tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy, thesis = tmp_path / "copy.db", tmp_path / "thesis.txt"
-    open_test(tmp_path / "v.db").database.backup(copy)
+    test = open_test(tmp_path / "v.db")
+    test.database.backup(copy)
+    test.database.close()
     thesis.write_text(content)
     before = sorted(path.name for path in tmp_path.iterdir())
     assert main(["restore", "--db", str(thesis), "--from", str(copy)]) == 2
