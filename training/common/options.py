@@ -184,7 +184,7 @@ def _as_meant(text: str, hint: Any) -> str:
     if not found or not kinds & {int, float} or re.search(r"[.,]\d{3}(?!\d)", found[1]):  # 1,000 is thousands perhaps
         return ""
     written = found[1].replace(",", ".")
-    number = Decimal(written) * {"": 1, "%": Decimal("0.01"), "k": 1000, "m": 10**6, "b": 10**9}[found[2].lower()]
+    number = Decimal(written) * Decimal({"": "1", "%": "0.01", "k": "1e3", "m": "1e6", "b": "1e9"}[found[2].lower()])
     if abs(number.adjusted()) > 12 or (float not in kinds and number != int(number)):
         return ""
     plain = f"{number:f}"
