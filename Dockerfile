@@ -10,9 +10,9 @@ COPY app app
 COPY feedback feedback
 COPY training training
 ARG COMMIT=""
-RUN DIPTYCH_COMMIT="$COMMIT" /opt/diptych/bin/python -m pip install --no-cache-dir -c constraints.txt ".[app]"
 # What packages bring to test themselves is a sixth of it all.
-RUN find /opt/diptych -type d -name tests -prune -exec rm -r {} +
+RUN DIPTYCH_COMMIT="$COMMIT" /opt/diptych/bin/python -m pip install --no-cache-dir -c constraints.txt ".[app]" \
+    && find /opt/diptych -type d -name tests -prune -exec rm -r {} +
 
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --create-home diptych && install --directory --owner=diptych /data

@@ -87,6 +87,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.send(403, {"error": "You don't have the rights to do this."})
         if path == "/api/repos/create":
             return self.create(json.loads(body))
+        if match := re.fullmatch(r"/api/((?:models|datasets)/[\w.-]+/[\w.-]+)", path):
+            return self.info(match[1])
         if match := re.fullmatch(r"/api/(\w+/[\w.-]+/[\w.-]+)/(preupload|commit)/main", path):
             return self.preupload(json.loads(body)) if match[2] == "preupload" else self.commit(match[1], body)
         if re.fullmatch(r"/(datasets/)?[\w.-]+/[\w.-]+\.git/info/lfs/objects/batch", path):
@@ -115,6 +117,13 @@ class Handler(BaseHTTPRequestHandler):
         private = asked.get("visibility") == "private" or asked.get("private") is True
         self.server.repositories[name] = Repository(private)
         return self.send(200, {"url": url, "name": name, "id": "1"})
+
+    def info(self, name: str) -> None:
+        repository = self.server.repositories.get(name)
+        if repository is None:
+            return self.send(404, {"error": "Repository not found"}, **{"X-Error-Code": "RepoNotFound"})
+        told = {"id": name.partition("/")[2], "private": repository.private, "sha": repository.sha}
+        return self.send(200, {**told, "tags": [], "siblings": [{"rfilename": file} for file in repository.files]})
 
     def preupload(self, asked: dict[str, Any]) -> None:
         modes = {True: "lfs", False: "regular"}

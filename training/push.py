@@ -14,6 +14,7 @@ import argparse
 import re
 import sys
 from collections.abc import Mapping
+from json import JSONDecodeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -98,9 +99,15 @@ def hub_for(to: str) -> HfApi:
     except ModuleNotFoundError as error:
         raise PushError(f'needs {error.name}, which is not installed; pip install "diptych[train]"') from None
     api = HfApi()
-    if not get_token():
+    token = get_token()
+    if not token:
         raise PushError(
             f"there is no token for {api.endpoint}; make one with the role write at {api.endpoint}/{TOKENS}, then"
+            " `hf auth login`, or set HF_TOKEN"
+        )
+    if strange := re.sub("[!-~]", "", token):
+        raise PushError(
+            f"the token holds {strange[0]!r}, which none has; copy it again from {api.endpoint}/{TOKENS}, then"
             " `hf auth login`, or set HF_TOKEN"
         )
     return api
@@ -120,16 +127,37 @@ def push(api: HfApi, files: Mapping[str, Path], to: str, kind: Kind, public: boo
 
     created = False
     try:
+        if update:
+            _must_be_as_meant(api, to, kind, public)
         address = api.create_repo(to, repo_type=kind, private=not public, exist_ok=update)
         created = True
         operations = [CommitOperationAdd(name, str(path)) for name, path in files.items()]
         api.create_commit(to, operations, commit_message=message, repo_type=kind)
+    except PushError:
+        raise
     except Exception as error:  # the Hub's, httpx's and Xet's are of many kinds
         if not isinstance(error, OSError | ValueError | RuntimeError) and "httpx" not in type(error).__module__:
             raise
         half = "; the repository is there without these files: go on with --update" if created else ""
         raise PushError(f"--to {to}: {_reason(error, to, api.endpoint)}{half}") from error
     return str(address)
+
+
+def _must_be_as_meant(api: HfApi, to: str, kind: Kind, public: bool) -> None:
+    """Raises PushError where a repository is there already that others may read than is asked for: a commit changes
+    nothing of that."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        is_private = api.repo_info(to, repo_type=kind).private
+    except RepositoryNotFoundError:
+        return
+    if is_private is False and not public:
+        raise PushError(f"--to {to}: everybody may read it; say --public too if that is meant, or name another")
+    if is_private and public:
+        raise PushError(
+            f"--to {to}: is private, and stays so; leave --public out, or open it in its settings on the Hub"
+        )
 
 
 def _reason(error: Exception, to: str, endpoint: str) -> str:
@@ -148,7 +176,9 @@ def _reason(error: Exception, to: str, endpoint: str) -> str:
     }
     if status in told:
         return told[status]
-    said = " ".join(str(chain[-1]).split())[:300] or type(chain[-1]).__name__
+    if any(isinstance(one, JSONDecodeError) for one in chain):  # of a network that wants a login first, for example
+        return f"what answers at {endpoint} is not the Hub; check the network and HF_ENDPOINT"
+    said = " ".join(str(chain[-1]).split()).partition(" For more information")[0][:300] or type(chain[-1]).__name__
     if status is not None:
         return f"the Hub answered {status}: {said}; try again later"
     if any("httpx" in type(one).__module__ or isinstance(one, ConnectionError) for one in chain):
@@ -180,10 +210,7 @@ def run(arguments: argparse.Namespace) -> None:
     message = "Votes of a Diptych study" if arguments.dataset else f"Diptych's {arguments.model}"
     address = push(api, files, arguments.to, kind, arguments.public, arguments.update, message)  # type: ignore[arg-type]
     size = sum(path.stat().st_size for path in files.values())
-    print(
-        f"{address}: {len(files)} files, {size / 1e6:.1f} MB"
-        + ("" if arguments.public or arguments.update else ", private")
-    )
+    print(f"{address}: {len(files)} files, {size / 1e6:.1f} MB" + ("" if arguments.public else ", private"))
 
 
 def main(argv: list[str] | None = None) -> int:

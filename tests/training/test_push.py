@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from json import JSONDecodeError
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from training.models.gguf_format import export_gguf
 from training.models.hf_format import export_hf
 from training.models.tokenizer import train_tokenizer
 from training.models.transformer import ModernTransformer
-from training.push import main
+from training.push import _reason, main
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,18 @@ def test_a_pushed_model_1_loads_from_the_hub(hub: Hub, checkpoint: Path, tmp_pat
     assert push(hub, tmp_path, *words, "--update").returncode == 0
     assert len(held.commits) == 2
 
+    # Nor does a commit say who may read it: what is there decides, and has to be what was meant.
+    opened = push(hub, tmp_path, *words, "--update", "--public")
+    assert (opened.returncode, opened.stderr.count("\n")) == (2, 1), opened.stderr
+    assert f"--to {OWNER}/one: is private, and stays so; leave --public out" in opened.stderr
+    held.private = False
+    hidden = push(hub, tmp_path, *words, "--update")
+    assert (hidden.returncode, hidden.stderr.count("\n")) == (2, 1), hidden.stderr
+    assert f"--to {OWNER}/one: everybody may read it; say --public too" in hidden.stderr
+    assert len(held.commits) == 2
+    assert push(hub, tmp_path, *words, "--update", "--public").stdout.endswith("MB\n")
+    held.private = True
+
     # One that --update finds missing is as private as any other.
     assert push(hub, tmp_path, *words[:-1], f"{OWNER}/another", "--update").returncode == 0
     assert hub.repositories[f"models/{OWNER}/another"].private
@@ -103,6 +116,11 @@ def test_a_pushed_model_1_loads_from_the_hub(hub: Hub, checkpoint: Path, tmp_pat
         (f"{OWNER}/two", "", "there is no token for"),
         (f"{OWNER}/two", "hf_wrong", "the token is not valid"),
         (f"{OWNER}/two", READ, f"the token may not write to {OWNER}"),
+        (
+            f"{OWNER}/two",
+            f"\N{LEFT DOUBLE QUOTATION MARK}{WRITE}",
+            "the token holds '\N{LEFT DOUBLE QUOTATION MARK}', which none has",
+        ),
         ("another/two", WRITE, "the token may not write to another"),
     ],
 )
@@ -113,6 +131,14 @@ def test_a_token_that_will_not_do(
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     assert expected in done.stderr
     assert f"models/{to}" not in hub.repositories
+
+
+def test_a_page_in_the_hub_s_place_is_told_as_that() -> None:
+    error = ValueError("no JSON")
+    error.__cause__ = JSONDecodeError("Expecting value", "<html>", 0)
+    assert _reason(error, "a/b", "http://hub").startswith(
+        "what answers at http://hub is not the Hub; check the network"
+    )
 
 
 @pytest.mark.parametrize("damaged", ["hf/model.safetensors", "model.gguf"])

@@ -19,6 +19,7 @@ from training.common.options import field_docs, nearest, ranges_of
 NO_KEYS = ("help", "config", "print_config", "debug", "set", "version")
 """Options of a command that are no part of its configuration; settings stand under their own names."""
 
+KINDS: dict[Any, str] = {int: "a whole number", float: "a number"}
 MAX_BYTES = 1 << 20
 WIDTH = 100
 Value = str | list[str] | None
@@ -110,7 +111,8 @@ def take(path: str, parser: argparse.ArgumentParser, typed: Collection[str] = ()
             try:
                 converted = _converted(action, value)
             except (ValueError, TypeError, argparse.ArgumentTypeError) as error:
-                reason = str(error) if isinstance(error, argparse.ArgumentTypeError) else f"{value!r} is no such value"
+                known = isinstance(error, argparse.ArgumentTypeError)
+                reason = str(error) if known else f"{value!r} must be {KINDS.get(action.type, 'another value')}"
                 problems.append(f"{place}: {key}: {' '.join(reason.split())}")
                 continue
             if action.nargs == 0 and converted != action.const:  # says no, as it is without a word
@@ -192,8 +194,7 @@ def read(path: str) -> tuple[list[tuple[int, str, Value]], list[str]]:
         return [], [f"{path}: lists within lists within lists; write one option a line, as KEY: VALUE"]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        why = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
-        return [], [f"{path}{f':{mark.line + 1}' if mark else ''}: is no YAML: {why}; write KEY: VALUE"]
+        return [], [f"{path}{f':{mark.line + 1}' if mark else ''}: is no YAML: {_why(error)}"]
     if root is None or (isinstance(root, yaml.ScalarNode) and _scalar(root) is None):  # nothing, or `---` alone
         return [], []
     if not isinstance(root, yaml.MappingNode):
@@ -216,6 +217,14 @@ def read(path: str) -> tuple[list[tuple[int, str, Value]], list[str]]:
             value: Value = [part.value for part in parts] if parts != [node] else _scalar(node)
             entries.append((key.start_mark.line + 1, name, value))
     return entries, problems
+
+
+def _why(error: Any) -> str:
+    """What YAML's parser has against a file, and what to do."""
+    why = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read")
+    if "another document" in why:
+        return "--- begins another document; leave one"
+    return f"{why}; {'indent with spaces' if repr(chr(9)) in why else 'write KEY: VALUE'}"
 
 
 def _scalar(node: Any) -> str | None:
