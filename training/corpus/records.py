@@ -32,6 +32,7 @@ WORK_VERBS = (
     "directed", "performed", "assembled", "wrote", "founded",
 )  # fmt: skip
 ATTRIBUTIONS = ("workshop of", "circle of", "follower of", "attributed to")
+SEVERAL = ("versions", "casts", "copies", "pictures")
 TERM_KINDS = ("technique", "material", "element", "principle", "form", "practice", "tool")
 CONCEPT_AREAS = (
     "foundations", "training", "language-models", "agents", "retrieval", "data", "evaluation", "preference", "vision",
@@ -85,6 +86,8 @@ class Work:
     movement: str | None = None
     location: str | None = None
     city: str | None = None
+    itself: bool = False  # depicts says what it is: a readymade, a room or a wall shows nothing
+    several: str | None = field(default=None, metadata={"one_of": SEVERAL})  # of which this record is about one
     gone: str | None = None  # what became of a work that is no more: "was destroyed in 1945"
     plural: bool = False  # "the Benin Bronzes are"; most titles take "is", whatever their form
     fame: int = field(default=0, metadata={"one_of": FAME})

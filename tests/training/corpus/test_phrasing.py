@@ -114,7 +114,7 @@ def test_who_had_an_idea_is_no_example_of_it(samples: list[Sample]) -> None:
     ]
     assert len(asked) > 1_000
     assert [sample.answer for sample in asked if told.search(sample.answer)] == []
-    assert "Tell me more about a transformer." in {sample.question for sample in samples}
+    assert "Tell me more about transformers in AI." in {sample.question for sample in samples}
 
 
 def test_definitions_are_swapped_whole(samples: list[Sample]) -> None:

@@ -3,27 +3,64 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import absent, beliefs, grammar
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, shared_names
 from training.corpus.records import Concept, Records
 
+# Words with a meaning elsewhere too, which nobody asks bare of a stranger: "What is training?", "What is Tay?". Where
+# the definition names the field ("Memory, in a computer, ..."), that is what they are asked with.
+_FIELDS = {
+    "in machine learning": (
+        "model", "training", "inference", "classification", "regression", "clustering", "ensemble", "feature", "label",
+        "gradient", "epoch", "batch", "generalisation", "dropout", "parameter", "accuracy", "precision", "recall",
+        "sensitivity", "baseline", "annotation", "calibration", "checkpoint", "robustness", "prediction", "bias term",
+        "distillation", "adapter", "learning curve", "memorisation", "probing", "vector", "benchmark", "ground truth",
+        "false positive", "false alarm", "false negative", "missed case",
+    ),
+    "in a neural network": ("weight", "layer"),
+    "in reinforcement learning": ("reward",),
+    "in a language model": ("vocabulary", "attention", "sampling", "temperature"),
+    "in AI": (
+        "prompt", "hallucination", "confabulation", "grounding", "refusal", "alignment", "guardrail", "jailbreak",
+        "disclosure", "audit", "faithfulness", "black box", "transformer", "tool use", "Watson", "Tay", "Llama",
+        "Shakey", "CLIP", "BERT", "LoRA", "ReAct", "persona", "backdoor", "knowledge base", "COMPAS",
+    ),
+    "in computing": ("sandbox", "throughput", "latency", "response time", "upscaling"),
+    "in statistics": ("bootstrap", "significance", "peeking"),
+    "in a study": ("debriefing",),
+}  # fmt: skip
+EVERYDAY = {name: f" {field}" for field, names in _FIELDS.items() for name in names}
+
 
 def phrases(records: Records) -> Iterator[Phrase]:
     """Everything that is asked about artificial intelligence."""
     shared = shared_names(records)
-    subjects = {concept.name: grammar.subject(concept.name, concept.definition)[0] for concept in records.concepts}
+    concepts = {concept.name: concept for concept in records.concepts}
     for concept in records.concepts:
-        yield from _concept(concept, " in AI" if concept.name.lower() in shared else "", subjects)
+        suffix = field_of(concept) or (" in AI" if concept.name.lower() in shared else "")
+        yield from _concept(concept, suffix, [concepts[name] for name in concept.related[:3]])
     yield from beliefs.phrases(records.concepts)
     yield from absent.in_ai(records)
 
 
-def _concept(concept: Concept, suffix: str, subjects: Mapping[str, str]) -> Iterator[Phrase]:
+def field_of(concept: Concept) -> str:
+    """With what a word of several meanings is asked for: `` in a computer``; empty for one that can only mean this."""
+    named = re.match(rf"(?:An? |The )?{re.escape(concept.name)}, ((?:in|at|as|for) [^,]+),", concept.definition, re.I)
+    return f" {named[1]}" if named else EVERYDAY.get(concept.name, "")
+
+
+def topic(concept: Concept) -> str:
+    """The subject as what is spoken of in general: ``language models``, ``overfitting``, ``the Turing test``."""
+    subject = grammar.subject(concept.name, concept.definition)[0]
+    return grammar.several(concept.name) if subject.startswith(("a ", "an ")) else subject
+
+
+def _concept(concept: Concept, suffix: str, related: Sequence[Concept]) -> Iterator[Phrase]:
     subject, be = grammar.subject(concept.name, concept.definition)
     be = "are" if be in ("are", "were") else "is"
-    fact = f"concept:{concept.name}"
+    fact, about = f"concept:{concept.name}", f"{topic(concept)}{suffix}"
     checked = f" That is as of {concept.as_of}." if concept.as_of else ""
     yield from _definition(concept, subject, be, suffix)
     if concept.analogy:
@@ -40,8 +77,8 @@ def _concept(concept: Concept, suffix: str, subjects: Mapping[str, str]) -> Iter
     example = grammar.without_pronoun(concept.example, subject)
     if grammar.is_one_thing(subject, concept.example):
         questions: tuple[str, ...] = (
-            f"Tell me more about {subject}{suffix}.", f"Can you tell me more about {subject}{suffix}?",
-            f"What else can you say about {subject}{suffix}?",
+            f"Tell me more about {about}.", f"Can you tell me more about {about}?",
+            f"What else can you say about {about}?",
         )  # fmt: skip
     else:
         questions = (
@@ -50,18 +87,25 @@ def _concept(concept: Concept, suffix: str, subjects: Mapping[str, str]) -> Iter
         )  # fmt: skip
     yield from ask(f"{fact}/example", questions, f"{example}{checked}", 2)
     if concept.question and concept.answer:
-        questions = (concept.question, f"I have a question about {subject}{suffix}. {concept.question}")
-        yield from ask(f"{fact}/question", questions, f"{concept.answer}{checked}", 2)
-    if concept.related:
-        others = grammar.join([subjects[other] for other in concept.related[:3]])
-        if len(concept.related) > 1:
-            close = f"Ideas close to {subject} are"
-            asked = f"Which ideas are close to {subject}{suffix}?", f"Name ideas close to {subject}{suffix}."
-        else:
-            close = f"An idea close to {subject} is"
-            asked = f"Which idea is close to {subject}{suffix}?", f"Name an idea close to {subject}{suffix}."
-        yield from ask(f"{fact}/related", (f"What is related to {subject}{suffix}?", *asked), f"{close} {others}.", 1)
+        # A question that does not name what it is about could not be understood, and one that does need not twice.
+        named_in_it = re.search(rf"\b{re.escape(concept.name)}", concept.question, re.IGNORECASE)
+        asked = concept.question if named_in_it else f"I have a question about {about}. {concept.question}"
+        yield from ask(f"{fact}/question", (asked,), f"{concept.answer}{checked}", 1)
+    if related:
+        yield from _related(f"{fact}/related", about, related)
     yield from _follow_up(concept, subject, be, suffix)
+
+
+def _related(fact: str, about: str, others: Sequence[Concept]) -> Iterator[Phrase]:
+    listed = [other for other in others if " and " not in other.name]  # which would be read as that of the list
+    if len(listed) > 1:
+        close = f"Ideas close to {about} are {grammar.join([topic(other) for other in listed])}."
+        asked = f"Which ideas are close to {about}?", f"Name ideas close to {about}."
+    else:
+        one = next(iter(listed), others[0])
+        close = f"An idea close to {about} is {grammar.subject(one.name, one.definition)[0]}."
+        asked = f"Which idea is close to {about}?", f"Name an idea close to {about}."
+    yield from ask(fact, (f"What is related to {about}?", *asked), close, 1)
 
 
 def named(text: str, subject: str) -> str:
@@ -77,8 +121,8 @@ def _definition(concept: Concept, subject: str, be: str, suffix: str) -> Iterato
         (
             f"What {be} {subject}{suffix}?", f"What does {term}{concept.name} mean{suffix}?",
             f"Define the term {concept.name}{suffix}.", f"Explain {subject}{suffix}.",
-            f"Can you tell me what {subject} {be}{suffix}?",
-            f"What do people mean by {subject}{suffix}?", f"Please explain what {subject} {be}{suffix}.",
+            f"Can you tell me what {subject}{suffix} {be}?",
+            f"What do people mean by {subject}{suffix}?", f"Please explain what {subject}{suffix} {be}.",
             f"What exactly {be} {subject}{suffix}?",
             f"I keep hearing about {subject}{suffix}. What {'is it' if be == 'is' else 'are they'}?",
         ),
@@ -95,10 +139,11 @@ def _definition(concept: Concept, subject: str, be: str, suffix: str) -> Iterato
         said = (
             f"{grammar.article(alias)} {alias}" if counted else f"the {alias}" if subject.startswith("the ") else alias
         )
+        field = EVERYDAY.get(alias, "")
         definition = concept.definition
         if definition.lower().startswith((f"{subject.lower()} ", f"{subject.lower()}, ")):
             definition = grammar.upper_first(said) + definition[len(subject) :].removeprefix(", in AI,")
-        yield from ask(fact, (f"What {be} {said}?", f"What does {term}{alias} mean?"), definition, 2)
+        yield from ask(fact, (f"What {be} {said}{field}?", f"What does {term}{alias} mean{field}?"), definition, 2)
 
 
 def _follow_up(concept: Concept, subject: str, be: str, suffix: str) -> Iterator[Phrase]:

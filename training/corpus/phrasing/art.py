@@ -19,7 +19,10 @@ EVERYDAY = frozenset((
     "line", "shape", "form", "value", "tone", "scale", "space", "balance", "contrast", "emphasis", "pattern",
     "rhythm", "unity", "variety", "proportion", "texture", "combine", "relief", "mobile", "happening", "performance",
     "installation", "commission", "academy", "workshop", "copy", "edition", "attribute", "miniature", "cartoon",
-    "wash", "icon", "muse",
+    "wash", "icon", "muse", "panel", "binder", "modelling", "casting", "saturation", "composition", "attribution",
+    "conservation", "restoration", "hatching", "glazing", "dripping", "abstraction", "appropriation", "automatism",
+    "assemblage", "salon", "nude", "bust", "symbol", "sketch", "repatriation", "landscape", "manifesto", "biennial",
+    "annunciation", "carving", "allegory", "patronage", "apprenticeship",
 ))  # fmt: skip
 # Of the wordings beyond the first, how many are kept for subjects that the records mention seldom.
 _SHARE_OF_THE_REST = 0.05

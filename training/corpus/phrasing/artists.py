@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import grammar
-from training.corpus.phrasing.context import Context, names_something_else
+from training.corpus.phrasing.context import Context, is_common_word, names_something_else
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
 from training.corpus.phrasing.works import makers, spoken_title, work_fact
 from training.corpus.records import Artist, Work
@@ -121,7 +121,7 @@ def _life(artist: Artist, alias: str) -> Iterator[Phrase]:
             fact(artist, "birthplace"),
             (
                 f"Where was {name} born?", f"Where was {alias} born?", f"What is the birthplace of {name}?",
-                f"In which town was {alias} born?", f"Where did {alias} come from?",
+                f"In which city or town was {alias} born?", f"Where did {alias} come from?",
                 *([f"In which country was {name} born?"] if home else []),
             ),
             f"{name} was born in {artist.birthplace}{home}.",
@@ -183,8 +183,13 @@ def _style(artist: Artist, alias: str, context: Context) -> Iterator[Phrase]:
             fact(artist, "movement"),
             (
                 f"Which movement {be} {name} part of?", f"Which art movement {did} {alias} belong to?",
-                f"What style of art {did} {name} make?", f"What art movement {be} {alias} associated with?",
-                f"What kind of art {did} {alias} make?", f"Which style {be} {name} known for?",
+                f"What art movement {be} {alias} associated with?", *(
+                    () if _is_of_people(artist.movements[0], context)
+                    else (
+                        f"What style of art {did} {name} make?", f"What kind of art {did} {alias} make?",
+                        f"Which style {be} {name} known for?",
+                    )
+                ),
             ),
             _movement(artist, context),
             4,
@@ -204,6 +209,11 @@ def _style(artist: Artist, alias: str, context: Context) -> Iterator[Phrase]:
         yield from ask(key, linked, f"{other} is linked with {name}.", 1)
         liked = (f"Who else should I look at if I like {alias}?", f"I like {alias}. Who else might I like?")
         yield from ask(key, liked, f"If you like {name}, you could look at {other}.", 1)
+
+
+def _is_of_people(movement: str, context: Context) -> bool:
+    """Whether a movement is a group or a school, which is no kind of art that somebody makes."""
+    return context.is_group(movement) or re.search(r"\b(school|group|society)\b", movement, re.IGNORECASE) is not None
 
 
 def _in_and_with(artist: Artist) -> str:
@@ -260,7 +270,9 @@ def _listed(works: Sequence[Work], name: str) -> str:
     with a comma, a semicolon or "and", and a work with the name of what it shows."""
     told_apart = "[,;] | and " if len(works) > 1 else "^$"
     titles = [
-        f'"{work.title}"' if re.search(told_apart, work.title) or names_something_else(work) else spoken_title(work)
+        f'"{work.title}"'
+        if re.search(told_apart, work.title) or names_something_else(work) or is_common_word(work)
+        else spoken_title(work)
         for work in works
     ]
     one, gone = len(titles) == 1 and not works[0].plural, all(work.gone for work in works)

@@ -47,7 +47,9 @@ _OF_SEVERAL = re.compile(
     r"(Rape|Abduction) of Europa|Three Graces|Diana and Actaeon|Sacrifice of Isaac|Massacre of the Innocents|"
     r"Penitent Magdalene?|Conversion of Saint Paul|Raising of Lazarus|Holy Family|Self-Portrait|Untitled|Agnus Dei|"
     r"Maestà|Flagellation of Christ|Oedipus and the Sphinx|Triumph of Venus|Pierrot|Waltz|"
-    r"Joy of Life|Knife Grinder|Perseus with the Head of Medusa|Resurrection)"
+    r"Joy of Life|Knife Grinder|Perseus with the Head of Medusa|Resurrection|Swing|Bedroom|Blue Room|Red Room|"
+    r"Tribute Money|Wedding (Feast )?at Cana|Fallen Angel|Sick Child|Card Players|Family Reunion|Three Girls|"
+    r"Summer's Day|City Landscape|Et in Arcadia Ego|Lakeside|Portrait of Pablo Picasso|Old King|Chess Game|Open Door)"
 )
 # Titles that are the name of a person, a place, a song or a day, of which people think first: "Where is Ned Kelly?".
 _OF_SOMETHING_ELSE = re.compile(
@@ -55,7 +57,10 @@ _OF_SOMETHING_ELSE = re.compile(
     r"Doge Leonardo Loredan|Christina of Denmark|Bharat Mata|Proserpine|Vertumnus|Gismonda|Stańczyk|Margarethe|"
     r"Niagara|Studland Beach|Mont Sainte-Victoire|Place de la Concorde|The Mediterranean|The Gulf Stream|"
     r"The Montserrat|Mahoning|Line of Control|The Blue Rider|Love Parade|No Woman, No Cry|October 18, 1977|F-111|727|"
-    r"Tropicália|LOVE|.* (Bridge|Cathedral)"
+    r"Tropicália|LOVE|.* (Bridge|Cathedral)|Relativity|Comedian|Flag|Fountain|Olympia|The Tempest|The Clock|"
+    r"The Visitors|Double Negative|The Human Condition|The Cyclops|The Goldfinch|Boulevard du Temple|"
+    r"Rue Transnonain|Street Light|"
+    r"Bicycle Wheel|The Battle of .*|The Surrender of Breda|The Massacre at Chios"
 )
 _THE_ONE_MEANT = 2
 """The fame from which a work with such a title is the one that is meant."""
@@ -143,7 +148,13 @@ def is_generic(work: Work) -> bool:
 
 def names_something_else(work: Work) -> bool:
     """Whether a title is the name of what people rather think of: a bridge that a painting shows."""
-    return work.kind in ("painting", "sculpture", "installation") and bool(_OF_SOMETHING_ELSE.fullmatch(work.title))
+    built = work.kind in ("building", "bridge", "monument", "square", "garden")
+    return not built and bool(work.artist) and bool(_OF_SOMETHING_ELSE.fullmatch(work.title))
+
+
+def is_common_word(work: Work) -> bool:
+    """Whether a title of many works is one word, with which a sentence cannot begin: "Books is a poster"."""
+    return is_generic(work) and " " not in work.title
 
 
 def _short_names(records: Records) -> dict[str, str]:

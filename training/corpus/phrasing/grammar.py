@@ -57,6 +57,12 @@ _TOLD_OF = re.compile(
     r"\b(essay on|mention) it\b|\bput it at\b"
 )
 
+# Several of what has another plural, or is spoken of as one.
+_SEVERAL = {
+    "epoch": "epochs", "confusion matrix": "confusion matrices", "intelligence explosion": "an intelligence explosion",
+    "provider of an AI system": "providers of AI systems",
+}  # fmt: skip
+
 # Abbreviations that are read as words, and mixed ones that are spelled out.
 _READ_AS_WORDS = frozenset(("FLOP", "GAN", "LAION", "LIME", "NASA", "RAG", "RAM", "SHAP", "SIFT", "SOTA"))
 _SPELLED_OUT = re.compile(r"[A-Z]{2,}s?\b|[A-Z]\d|[A-Za-z]-|MoE\b|kNN\b|VAE\b")
@@ -93,9 +99,15 @@ def plural(noun: str) -> str:
     """Several of a kind of work: ``frescoes``, ``tapestries``."""
     if noun in ("stained glass", "metalwork", "jewellery", "furniture"):
         return f"works of {noun}"
-    if noun.endswith("y"):
+    if noun.endswith("y") and noun[-2] not in "aeiou":
         return f"{noun[:-1]}ies"
-    return f"{noun}es" if noun.endswith(("fresco", "s", "x", "ch")) else f"{noun}s"
+    return f"{noun}es" if noun.endswith(("fresco", "s", "x", "ch", "sh")) else f"{noun}s"
+
+
+def several(name: str) -> str:
+    """Several of what is counted: ``language models``, ``chains of thought``, ``policies``."""
+    head, link, rest = re.split(r"( of | in | at | to | for |$)", name, maxsplit=1)
+    return _SEVERAL.get(name, f"{plural(head)}{link}{rest}")
 
 
 def upper_first(text: str) -> str:

@@ -12,6 +12,11 @@ from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
 from training.corpus.phrasing.works import makers, spoken_title, work_fact
 from training.corpus.records import Artist, Movement, Term, Work
 
+_ELSEWHERE_TOO = re.compile(
+    r"\b(Romanticism|Realism|Naturalism|Symbolism|Expressionism|Minimalism|Futurism|Modernism|(Neoc|C)lassicism|"
+    r"Baroque|Rococo|Renaissance|Constructivism|Surrealism|Dada)$"
+)
+
 
 def movement_phrases(
     movement: Movement, artists: Sequence[Artist], works: Sequence[Work], context: Context
@@ -44,7 +49,7 @@ def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
             f"What {be} {name}?", *ended,
             *([f"What {be} {name} in art?"] if _in_art(name) else []), f"Define {name}.", f"Explain {name}.",
             f"Can you explain what {name} {be}?", f"What do you mean by {name}?",
-            f"Who {be} {name}?" if movement.plural and movement.group else f"What kind of art {be} {name}?",
+            _asked_what(movement, name, be, told),
             f"Please tell me what {name} {be}.", meaning, f"Describe {name} in one sentence.",
         ),
         movement.definition,
@@ -60,6 +65,14 @@ def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
         f"Typical of {name} are {grammar.join(movement.features)}.",
         5,
     )  # fmt: skip
+
+
+def _asked_what(movement: Movement, name: str, be: str, told: str) -> str:
+    """People are a group, and a school or a movement is no kind of art."""
+    if movement.group:
+        return f"Who {be} {name}?" if movement.plural else f"What kind of group {told} {name}?"
+    of_people = re.search(r"\b(school|movement|society)\b", name, re.IGNORECASE)
+    return f"What exactly {told} {name}?" if of_people else f"What kind of art {be} {name}?"
 
 
 def _origin(movement: Movement, name: str, context: Context) -> Iterator[Phrase]:
@@ -91,8 +104,8 @@ def _origin(movement: Movement, name: str, context: Context) -> Iterator[Phrase]
 
 
 def _in_art(name: str) -> str:
-    """`` in art``, but not after a name that says so already: "What is Pop Art in art?"."""
-    return "" if re.search(r"\bart\b", name, re.IGNORECASE) else " in art"
+    """`` in art`` after a name that literature, music or philosophy has as well; "the Nabis in art" nobody asks for."""
+    return " in art" if _ELSEWHERE_TOO.search(name) else ""
 
 
 def _began(movement: Movement, name: str) -> str:
@@ -219,15 +232,15 @@ def _movement_follow_ups(movement: Movement, name: str, artists: Sequence[Artist
 def term_phrases(term: Term, suffix: str) -> Iterator[Phrase]:
     """Everything that is asked about one term. ``suffix`` tells it from the same word elsewhere: `` in art``."""
     subject, be = grammar.subject(term.name, term.definition)
-    be, do = ("are", "do") if be in ("are", "were") else ("is", "does")
-    fact, art = f"term:{term.name}", _in_art(term.name)
+    be, the_term = ("are", "the term ") if be in ("are", "were") else ("is", "")
+    fact = f"term:{term.name}"
     yield from ask(
         f"{fact}/definition",
         (
-            f"What {be} {subject}{suffix}?", f"What {do} {term.name} mean{art}?", f"What {be} {subject}{art}?",
-            f"Explain the art term {term.name}.", f"Define {term.name}{art}.",
-            f"Can you explain what {subject} {be}{art}?", f"What does the art term {term.name} mean?",
-            f"What exactly {be} {subject}{art}?",
+            f"What {be} {subject}{suffix}?", f"What does {the_term}{term.name} mean{suffix}?",
+            f"Explain the art term {term.name}.", f"Define {term.name}{suffix}.",
+            f"Can you explain what {subject}{suffix} {be}?", f"What does the art term {term.name} mean?",
+            f"What exactly {be} {subject}{suffix}?",
         ),
         term.definition,
         5,
@@ -235,8 +248,8 @@ def term_phrases(term: Term, suffix: str) -> Iterator[Phrase]:
     yield from ask(
         f"{fact}/example",
         (
-            f"Give me an example of {subject}{art}.", f"Can you name an example of {subject}{art}?",
-            f"What is an example of {subject}{art}?",
+            f"Give me an example of {subject}{suffix}.", f"Can you name an example of {subject}{suffix}?",
+            f"What is an example of {subject}{suffix}?",
         ),
         term.example,
         2,
@@ -244,8 +257,8 @@ def term_phrases(term: Term, suffix: str) -> Iterator[Phrase]:
     yield from ask(
         facts_in(term.prose, f"{fact}/about", {}),
         (
-            f"Tell me about {subject}{suffix or ''}.", f"Tell me more about {subject}{art}.",
-            f"What should I know about {subject}{art}?",
+            f"Tell me about {subject}{suffix}.", f"Tell me more about {subject}{suffix}.",
+            f"What should I know about {subject}{suffix}?",
         ),
         term.prose,
         2,

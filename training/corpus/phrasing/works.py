@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import grammar
-from training.corpus.phrasing.context import Context, is_generic, verb_of
+from training.corpus.phrasing.context import Context, is_common_word, is_generic, names_something_else, verb_of
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, choose, facts_in, one_of
 from training.corpus.records import Work
 from training.corpus.sample import digest
@@ -39,8 +39,12 @@ _PLACES = frozenset(("building", "square", "garden"))
 _PLACE_ITSELF = re.compile(
     r"an? [^.]*?\b(?:school|house|skyscraper|pyramid|temple|arena|hall|shrine|church|tomb|museum|chapel|park)\b"
 )
+_ASKED_WITHOUT_ARTICLE = 3
+"""The fame from which a title is known without its article."""
 _FEW = 4
 """Makers with one verb, below which the wrong one is taken from all who made something."""
+# A list, a number or a plural: what consists of it is not it.
+_PARTS = re.compile(r"(?!an? |the (?!pieces))|.*, an? ")
 _SERIES = re.compile(r"an? (series|cycle|set|group|pair|suite)\b")
 _MAKERS = {"workshop of": "the workshop of", "circle of": "an artist close to", "follower of": "a follower of"}
 
@@ -69,6 +73,9 @@ class _Said:
         self.noun = f"the {called(work)} {work.title}" if self.shared or self.did == "took" else self.title
         self.by = makers(work)
         self.name = f"{work.title} by {self.by}" if self.shared and self.by else self.title
+        # "Books by Alexander Rodchenko is ...", and a print of a name may stand beside a painting of it
+        if self.shared and self.by and (is_common_word(work) or work.kind in ("print", "drawing")):
+            self.name = f"the {called(work)} {self.name}"
         if self.did == "took" and not work.form:  # "Sarah Bernhardt was taken" would speak of the person
             self.name = f"the photograph {self.name}"
         self.start = grammar.upper_first(self.name)
@@ -81,6 +88,29 @@ class _Said:
 
     def fact(self, attribute: str) -> str:
         return work_fact(self.work, attribute, self.shared)
+
+    @property
+    def among(self) -> str:
+        """That there are several, before what is said of one; empty where there is but one."""
+        if not self.work.several:
+            return ""
+        if self.work.several == "pictures":
+            picture = "picture" if self.did in ("painted", "drew", "took") else "work"
+            return f"{grammar.upper_first(self.by)} {self.did} more than one {picture} called {self.work.title}. "
+        one = "copy" if self.work.several == "copies" else self.work.several[:-1]
+        return f"There is more than one {one} of {self.name}. "
+
+    @property
+    def at(self) -> str:
+        """In which museum and town it is: ``at the National Museum in Oslo``."""
+        place, city = self.work.location, self.work.city
+        town = f"in {city}" if city and city not in (place or "") else ""
+        return " ".join(filter(None, (grammar.at_place(place) if place else "", town)))
+
+    @property
+    def the_one(self) -> str:
+        """The one of several that is spoken of; casts are alike, and what has no others is called by its name."""
+        return f"the one {self.at}" if self.work.several and self.work.several != "casts" and self.at else self.name
 
     @property
     def what(self) -> str:
@@ -103,16 +133,20 @@ class _Said:
         work = self.work
         if work.year is None:
             return ""
+        casts = work.several == "casts"  # which are alike, and made when they are cast
+        said = self.start if casts else self.among + grammar.upper_first(self.the_one)
+        more = f", and there is more than one cast of {'them' if self.plural else 'it'}" if casts else ""
         if work.year_start is not None and work.year_start != work.year and self.done not in ("completed", "finished"):
-            return f"{self.start} {self.was} {self.done} {grammar.years(work.year_start, work.year, work.circa)}."
-        return f"{self.start} {self.was} {self.done} in {grammar.year(work.year, work.circa)}."
+            return f"{said} {self.was} {self.done} {grammar.years(work.year_start, work.year, work.circa)}{more}."
+        return f"{said} {self.was} {self.done} in {grammar.year(work.year, work.circa)}{more}."
 
     @property
     def where(self) -> str:
         """Where it is, with the year in which that was checked; empty when the record does not say."""
-        if self.work.gone:
-            return f"{self.start} {self.work.gone}."
-        place, city, as_of = self.work.location, self.work.city, self.work.as_of
+        work = self.work
+        if work.gone:
+            return f"{self.start} {work.gone}."
+        place, city, as_of = work.location, work.city, work.as_of
         town = f" in {city}" if city and city not in (place or "") else ""
         if self.museum is not None and self.museum.closed:
             belongs = "belong" if self.plural else "belongs"
@@ -120,26 +154,38 @@ class _Said:
                 f"{self.start} {belongs} to {grammar.place(self.museum.name)}{town}. "
                 f"As of {self.museum.as_of} the museum {self.museum.closed}."
             )
-        if place:
-            checked = f"As of {as_of} {self.name}" if as_of and self.work.kind not in _FIXED else self.start
-            return f"{checked} {self.be} {grammar.at_place(place)}{town}."
-        return f"{self.start} {self.be} in {city}." if city else ""
+        name = self.name
+        if work.several:  # casts and copies are alike, and no year tells them apart
+            alike = work.several in ("casts", "copies") or work.year is None
+            name = "one of them" if alike else f"the one of {grammar.year(work.year or 0, work.circa)}"
+        checked = f"As of {as_of} {name}" if place and as_of and work.kind not in _FIXED else grammar.upper_first(name)
+        return f"{self.among}{checked} {self.be} {self.at}." if self.at else ""
 
     @property
     def is_what_it_shows(self) -> bool:
         """Whether a place is the house or the tower that is described, and not something that is seen at it."""
-        return self.work.kind in _PLACES and _PLACE_ITSELF.match(self.work.depicts or "") is not None
+        return self.work.itself or (
+            self.work.kind in _PLACES and _PLACE_ITSELF.match(self.work.depicts or "") is not None
+        )
+
+    @property
+    def shows(self) -> str:
+        """The verb between it and what is described: what is no picture shows nothing."""
+        if self.is_what_it_shows:
+            parts = _PARTS.match(self.work.depicts or "") and not self.plural
+            return f"consist{'ed' if self.work.gone else 's'} of" if parts else self.be
+        return self.show
 
     @property
     def shown(self) -> str:
         """What it shows, in a sentence; empty when the record does not say."""
         if not self.work.depicts:
             return ""
-        if self.is_what_it_shows:
-            return f"{self.start} {self.be} {self.work.depicts}."
-        if self.work.kind in _PLACES:
+        if self.work.kind in _PLACES and not self.is_what_it_shows:
             return f"At {self.name} you {'could' if self.work.gone else 'can'} see {self.work.depicts}."
-        return f"{self.start} {self.show} {self.work.depicts}."
+        if self.work.several == "pictures":  # others of the name show something else
+            return f"{self.among}{grammar.upper_first(self.the_one)} {self.shows} {self.work.depicts}."
+        return f"{self.start} {self.shows} {self.work.depicts}."
 
 
 def makers(work: Work) -> str:
@@ -204,6 +250,10 @@ def _artist(said: _Said, context: Context) -> Iterator[Phrase]:
         if work.kind not in _BUILT:
             yield from ask(key, questions, f"I do not know who {did} {noun}.", 1)
         return
+    if names_something_else(work):  # "Who made Relativity?"
+        questions = (f"Who made {noun}?", f"Who is the artist of {noun}?", f"Which artist made {noun}?")
+        yield from ask(key, questions, f"{grammar.upper_first(noun)} {said.be} by {said.by}.", 3)
+        return
     if is_generic(work):  # "Who painted Self-Portrait?" means no one work
         yield from _artist_by_place(said)
         return
@@ -222,9 +272,13 @@ def _artist(said: _Said, context: Context) -> Iterator[Phrase]:
     )  # fmt: skip
     if said.shared:
         return
-    if noun != work.title:
-        yield from ask(key, (f"Who {did} {work.title}?",), said.made, 1)
-    elif noun.startswith("The ") and " " in noun[4:] and not any(title == noun[4:] for title, _ in context.alone):
+    # "Who painted Starry Night?" people ask, "Who painted Sistine Chapel ceiling?" they do not
+    if (
+        work.fame >= _ASKED_WITHOUT_ARTICLE
+        and noun.startswith("The ")
+        and " " in noun[4:]
+        and not any(title == noun[4:] for title, _ in context.alone)
+    ):
         yield from ask(key, (f"Who {did} {noun[4:]}?",), said.made, 1)
     if not work.attribution:
         yield from _right_and_wrong(said, context, key)
@@ -232,9 +286,7 @@ def _artist(said: _Said, context: Context) -> Iterator[Phrase]:
 
 def _artist_by_place(said: _Said) -> Iterator[Phrase]:
     """Who made a work with a title of many, asked by the museum or the town that has it."""
-    work = said.work
-    town = f"in {work.city}" if work.city and work.city not in (work.location or "") else ""
-    place = " ".join(filter(None, (grammar.at_place(work.location) if work.location else "", town)))
+    work, place = said.work, said.at
     if not place or (said.museum is not None and said.museum.closed):
         return
     noun = f"{said.noun if said.did == 'took' else said.title} {place}"
@@ -285,7 +337,7 @@ def _year(said: _Said) -> Iterator[Phrase]:
 def _location(said: _Said) -> Iterator[Phrase]:
     name, be, work = said.name, said.now, said.work
     if not said.where:
-        if work.kind == "painting" and not said.shared:
+        if work.kind == "painting" and not said.shared and not said.plural:  # several are in several places
             unknown = (f"Where {be} {name}?", f"Which museum has {name}?")
             yield from ask(said.fact("location"), unknown, f"I do not know where {name} {be} kept.", 1)
         return
@@ -314,6 +366,8 @@ def _material(said: _Said, context: Context) -> Iterator[Phrase]:
             f"What medium {is_one} used in {name}?", f"What {be} {name} made of?",
         )  # fmt: skip
         answer = f"The medium of {name} {is_one} {work.medium}."
+        if work.several in ("versions", "pictures"):
+            answer = f"{said.among}The medium of {said.the_one} {is_one} {work.medium}."
     yield from ask(said.fact("medium"), questions, answer, 2)
     if work.movement:
         yield from _movement(said, context, work.movement)
@@ -340,6 +394,13 @@ def _movement(said: _Said, context: Context, movement: str) -> Iterator[Phrase]:
 def _subject(said: _Said, context: Context) -> Iterator[Phrase]:
     work, name = said.work, said.name
     if not said.shown:
+        return
+    if work.itself:
+        questions = f"What {said.do} {name} look like?", f"Describe {name}.", f"What {said.be} {name} like?"
+        yield from ask(said.fact("depicts"), questions, said.shown, 3)
+        if work.depicts in context.depicted:
+            reverse = f"Which work of art {said.shows} {work.depicts}?"
+            yield from ask(said.fact("depicts"), (reverse,), said.shown, 1)
         return
     if work.kind in _PLACES:
         questions = (f"What {said.do} {name} look like?", f"Describe {name}.", f"What can I see at {name}?")
@@ -372,11 +433,16 @@ def _about(said: _Said) -> Iterator[Phrase]:
             if work.form
             else f"{said.start} {said.be} {said.what} by {said.by}.",
         )
+    elif work.year is not None and said.shared:
+        year = grammar.year(work.year, work.circa)
+        key, answer = all_of(said.fact("kind"), said.fact("year")), f"{said.start} {said.be} {said.what} from {year}."
     else:
         key, answer = said.fact("kind"), f"{said.start} {said.be} {said.what}."
+    if work.several == "pictures":
+        key, answer = said.fact("kind"), f"{said.among}{grammar.upper_first(said.the_one)} {said.be} {said.what}."
     questions: tuple[str, ...] = f"What {said.be} {name}?", f"Do you know {name}?"
-    if name.startswith("the photograph "):  # named by its kind so that nobody takes it for what it shows
-        answer = answer.removeprefix("The photograph ")
+    if name.startswith(f"the {called(work)} "):  # named by its kind so that nobody takes it for something else
+        answer = grammar.upper_first(answer.removeprefix(f"The {called(work)} "))
     else:
         questions = (*questions, f"What kind of work {said.be} {name}?")
     yield from ask(key, questions, answer, 2)
@@ -417,7 +483,7 @@ def _follow_ups(said: _Said) -> Iterator[Phrase]:
         "depicts": (
             said.shown,
             (f"What {said.do} {it} look like?", f"Describe {them}.")
-            if said.work.kind in _PLACES
+            if said.work.kind in _PLACES or said.work.itself
             else (f"What {said.do} {it} show?", f"What can I see in {them}?"),
         ),
     }
