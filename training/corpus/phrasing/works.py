@@ -251,8 +251,8 @@ def _artist(said: _Said, context: Context) -> Iterator[Phrase]:
             yield from ask(key, questions, f"I do not know who {did} {noun}.", 1)
         return
     if names_something_else(work):  # "Who made Relativity?"
-        questions = (f"Who made {noun}?", f"Who is the artist of {noun}?", f"Which artist made {noun}?")
-        yield from ask(key, questions, f"{grammar.upper_first(noun)} {said.be} by {said.by}.", 3)
+        asked = f"Who made {noun}?", f"Who is the artist of {noun}?", f"Which artist made {noun}?"
+        yield from ask(key, asked, f"{grammar.upper_first(noun)} {said.be} by {said.by}.", 3)
         return
     if is_generic(work):  # "Who painted Self-Portrait?" means no one work
         yield from _artist_by_place(said)
@@ -399,8 +399,8 @@ def _subject(said: _Said, context: Context) -> Iterator[Phrase]:
         questions = f"What {said.do} {name} look like?", f"Describe {name}.", f"What {said.be} {name} like?"
         yield from ask(said.fact("depicts"), questions, said.shown, 3)
         if work.depicts in context.depicted:
-            reverse = f"Which work of art {said.shows} {work.depicts}?"
-            yield from ask(said.fact("depicts"), (reverse,), said.shown, 1)
+            asked = f"Which work of art {said.shows} {work.depicts}?"
+            yield from ask(said.fact("depicts"), (asked,), said.shown, 1)
         return
     if work.kind in _PLACES:
         questions = (f"What {said.do} {name} look like?", f"Describe {name}.", f"What can I see at {name}?")
