@@ -257,6 +257,8 @@ class Client:
                 if code in (404, 405, 501) or "json" not in response.headers.get("content-type", ""):
                     return None
                 content = json_of(response.raise_for_status())
+            if isinstance(content, dict) and content.get("error") and "data" not in content:
+                return None  # with status 200, as LM Studio answers at an address that it does not have
             entries = content if isinstance(content, list) else content.get("data") or []
             return [entry for entry in entries if isinstance(entry, dict)]
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError, TypeError) as error:
@@ -295,12 +297,13 @@ class Client:
             except _Adapted:
                 continue
             except Busy as error:
-                if text.ended or text.rests:  # the connection broke, or stayed open, behind the end of the answer
+                # The connection broke, or stayed open, behind the end of the answer.
+                if (text.ended or text.rests) and not text.failed:
                     text.must_be_whole()
                     return
                 failed += 1
                 wait = BACK_OFF_SECONDS * 2 ** (failed - 1) if error.wait is None else error.wait
-                attempts = ATTEMPTS_WHILE_LOADING if is_loading(error.detail) else ATTEMPTS
+                attempts = ATTEMPTS_WHILE_LOADING if is_loading(f"{error}{error.detail}") else ATTEMPTS
                 given_up = failed >= attempts or wait > LONGEST_WAIT_SECONDS
                 if came or given_up:  # after a text that has come, a second attempt would say something else
                     told = f"; it asks to wait {wait:.0f} s" if error.wait is not None else ""

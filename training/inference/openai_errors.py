@@ -19,9 +19,10 @@ _TOO_LONG = re.compile(
 _RATE = re.compile(
     r"rate.?limit|quota|too many requests|per (?:second|minute|hour|day)|concurren|time.?out|timed out", re.IGNORECASE
 )
-# What no waiting ends, though it comes with the status of what passes.
+# What no waiting ends, though it comes with the status of what passes: a bill, a form that the model does not take.
 _FOR_GOOD = re.compile(
-    r"insufficient[_ ](?:\w+[_ ])?(?:quota|balance|funds|credits?)|current quota|out of credits|credit balance",
+    r"insufficient[_ ](?:\w+[_ ])?(?:quota|balance|funds|credits?)|current quota|out of credits|credit balance"
+    r"|jinja|raise_exception|chat.template|roles must alternate|more system memory",
     re.IGNORECASE,
 )
 # A quota of each minute has the same words at some.
@@ -126,10 +127,19 @@ def retry_after(response: httpx.Response) -> float | None:
         return None
 
 
+def _reasons(error: dict[str, Any]) -> list[str]:
+    """Why an error happened, where its message says that something did: in what another server has said before."""
+    inner = [error.get(name) for name in ("metadata", "innererror", "inner_error", "cause", "details")]
+    found = [part for part in inner if isinstance(part, dict)]
+    words = [part.get(name) for part in found for name in ("raw", "message", "reason")]
+    return [word for word in words if isinstance(word, str)]
+
+
 def reported(error: Any) -> ServerError:
     """An error that came as an event, after the status said that all is well."""
     parts = error if isinstance(error, dict) else {}
-    said = " ".join(str(parts.get("message") or parts.get("detail") or error).split())[:200]
+    words = [str(parts.get("message") or parts.get("detail") or error), *_reasons(parts)]
+    said = " ".join(": ".join(words).split())[:200]
     what = f"the server reports: {said}"
     codes = [str(parts.get(name)) for name in ("code", "status", "status_code", "statusCode")]
     code = next((int(text) for text in codes if re.fullmatch(r"[45]\d\d", text)), 0)
@@ -138,4 +148,5 @@ def reported(error: Any) -> ServerError:
         return TooLong(what, context_in(said))
     if is_for_good(kind) or (code and not may_pass(code)):
         return ForGood(what)
-    return Busy(what, wait_in(said)) if code or _PASSES.search(kind) else ServerError(what)
+    passes = code or _PASSES.search(kind) or is_loading(said)
+    return Busy(what, wait_in(said)) if passes else ServerError(what)

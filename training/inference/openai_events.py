@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from training.inference.openai_errors import ForGood, ServerError, is_for_good, reported
+from training.inference.openai_errors import Busy, ForGood, ServerError, is_for_good, reported
 
 MOST_BYTES = 16 << 20  # of one event, or of a body
 MOST_TRIED = 1 << 18  # bytes of an event or a body whose end is looked for before it has been told
@@ -29,15 +29,18 @@ def events(response: httpx.Response) -> Iterator[dict[str, Any]]:
     """The JSON of each server-sent event up to `[DONE]`, which is {"done": True}; {} for what keeps the connection.
 
     A server that answers a streaming request with one JSON document has one event, whatever it calls it. Lines end with
-    LF or CR alone: U+2028 and U+0085, at which `iter_lines` ends one too, may stand in a JSON text.
+    LF or CR alone: U+2028 and U+0085, at which `iter_lines` ends one too, may stand in a JSON text. Some send
+    the JSON of an event in each line, without a name before it (NDJSON).
     """
-    kind, data, whole = "", list[bytes](), b""
+    kind, data, whole, by_line = "", list[bytes](), b"", False
     words: bytes | None = b""  # what comes before the first event and is none
     for line in _lines(response):
         if line is None or (line and not (whole or data or _BEGINS.match(line))):
             if words == b"" and line and not _FIELD.match(line):
                 words = line
             yield {}
+        elif not whole and not data and _is_whole(line) and (by_line or _is_piece(line)):
+            data, by_line = [line], True
         elif whole or (not data and line.lstrip().startswith((b"{", b"["))):
             whole += line + b"\n"
         elif line.startswith(b"data:"):
@@ -112,6 +115,8 @@ def _is_whole(text: bytes) -> bool:
 
 def _is_piece(document: bytes) -> bool:
     """Whether JSON is a piece of an answer, of which some servers send one in each line."""
+    if _is_done(document):
+        return False
     value = _json(document)
     choices = value.get("choices") if isinstance(value, dict) else None
     return isinstance(choices, list) and any("delta" in _object(choice) for choice in choices)
@@ -127,7 +132,8 @@ def _lines(response: httpx.Response) -> Iterator[bytes | None]:
         for line in lines:
             yield line.removeprefix(_MARK) if first else line
             first = False
-        if (rest.startswith(b"data:") and _is_whole(_DATA.sub(b"", rest, count=1))) or (first and rest[:1] == b"<"):
+        named = rest.startswith(b"data:") and _is_whole(_DATA.sub(b"", rest, count=1))
+        if named or (rest[:1] == b"{" and _is_whole(rest) and _is_piece(rest)) or (first and rest[:1] == b"<"):
             lines, rest, first = [rest], b"", False
             yield lines[0]
         if not lines:
@@ -320,6 +326,11 @@ class Text:
         """Whether the answer was ended by its greatest length."""
         return bool(_CUT.search(self.finish))
 
+    @property
+    def failed(self) -> bool:
+        """Whether the server has ended the answer because something went wrong; Ollama may end one that only loaded."""
+        return bool(_BROKEN.search(self.finish)) or (self.empty and self.finish == "load")
+
     def must_be_whole(self, says_ends: bool = True) -> None:
         """Raise what an end means that is none: a connection that broke, a filter, a tool in place of an answer.
 
@@ -330,8 +341,10 @@ class Text:
             raise ForGood(
                 f"the server's content filter ended the answer{named}; choose a server or a setting without it"
             )
-        if _BROKEN.search(self.finish):
-            raise ServerError(f"the server ended the answer with an error{named}; check the server")
+        if self.failed:
+            raise (Busy if self.empty else ServerError)(
+                f"the server ended the answer with an error{named}{'' if self.empty else '; check the server'}"
+            )
         if self.empty and (self._calls or self.finish in ("tool_calls", "function_call")):
             raise ForGood("the model called a tool in place of answering; serve it without tools")
         if self._said and not self._chose:

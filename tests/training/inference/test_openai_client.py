@@ -129,6 +129,7 @@ def test_a_field_that_is_refused_costs_no_other(server: Server, refused: str, me
 
 
 LONG = "This model's maximum context length is 2048 tokens."
+RAW = '{"raw":"the pool is rate-limited","provider_name":"X"}'
 
 
 @pytest.mark.parametrize(
@@ -195,6 +196,11 @@ LONG = "This model's maximum context length is 2048 tokens."
         (refusal(422, "temperature must be 1"), ForGood, "refuses temperature = 0"),
         (refusal(400, "max_tokens and max_completion_tokens are unknown"), ForGood, "HTTP 400"),
         ((304, {}, b""), ForGood, "304"),
+        (sse(f'data: {{"error":{{"message":"Provider returned error","code":429,"metadata":{RAW}}}}}\n\n'), ServerError,
+         "Provider returned error: the pool is rate-limited, 3 times"),
+        (refusal(500, "Jinja Exception: conversation roles must alternate"), ForGood, "500: .*roles must alternate"),
+        (refusal(500, "model requires more system memory (5.6 GiB) than is available"), ForGood, "more system memory"),
+        (sse(END.replace("stop", "network_error")), ServerError, "network_error.*3 times"),
     ],
 )  # fmt: skip
 def test_what_is_no_answer_is_said_in_one_line(server: Server, reply: Reply, error: type, told: str) -> None:
@@ -309,6 +315,20 @@ def test_a_model_that_is_loaded_for_a_question_is_waited_for(server: Server) -> 
     replies = [*[refusal(503, "Loading model")] * 5, sse(delta(content="a"), END)]
     server.chat = lambda body: replies.pop(0)
     assert say(at(server)) == "a"
+
+
+@pytest.mark.parametrize("finish", ["error", "abort", "load"])
+def test_an_answer_that_ended_in_an_error_before_its_first_word_is_asked_for_again(server: Server, finish: str) -> None:
+    """It failed at once, where a gateway's provider had broken off, or Ollama had done no more than load the model."""
+    replies = [sse(delta(role="assistant", content=""), END.replace("stop", finish)), sse(delta(content="a"), END)]
+    server.chat = lambda body: replies.pop(0)
+    assert say(at(server)) == "a"
+
+
+def test_an_error_with_status_200_is_no_list_of_models(server: Server) -> None:
+    """As LM Studio answers at an address without /v1, which was taken for one that has no model, and not completed."""
+    server.models = (200, JSON, b'{"error":"Unexpected endpoint or method. (GET /models). Returning 200 anyway"}')
+    assert at(server).find() == (False, {})
 
 
 def test_a_server_that_still_loads_its_model_is_told_so_in_one_line(server: Server) -> None:

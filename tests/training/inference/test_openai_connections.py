@@ -336,3 +336,48 @@ def test_a_text_behind_an_end_may_take_as_long_as_any(monkeypatch: pytest.Monkey
 
     with dribbling(send) as port:
         assert say(Client(f"http://127.0.0.1:{port}/v1", "m")) == "half"
+
+
+PIECES = [json.dumps({"choices": [fields]}) for fields in (
+    {"delta": {"content": "a\u2028"}}, {"delta": {"content": "b"}}, {"delta": {}, "finish_reason": "stop"},
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"{piece}\n" for piece in PIECES],
+        [*(f"{piece}\r\n" for piece in PIECES[:2]), PIECES[2]],
+        ["\n".join(PIECES) + "\n"],
+        [*(f"{piece}\n\n" for piece in PIECES[:2]), "[DONE]\n"],
+    ],
+)
+def test_json_in_each_line_is_read_as_it_comes(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
+    """It was read when the connection closed: all at once, or after a minute of which nobody was told."""
+    monkeypatch.setattr("training.inference.openai_client.REST_SECONDS", 0.2)
+    told = threading.Event()
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(CHUNKED)
+        for number, line in enumerate(lines):
+            connection.sendall(chunk(line))
+            assert number or len(lines) == 1 or told.wait(30), "the first piece is told before the second is sent"
+        while connection.recv(65536):
+            pass
+
+    with dribbling(send) as port:
+        text = ""
+        for more, _ in Client(f"http://127.0.0.1:{port}/v1", "m").chat(FIELDS, lambda seconds: None):
+            text += more
+            told.set() if text else None
+        assert text == "a\u2028b"
+
+
+def test_an_error_in_a_line_of_json_is_told() -> None:
+    def send(connection: socket.socket) -> None:
+        connection.sendall(CHUNKED + chunk(f"{PIECES[0]}\n") + chunk('{"error":{"message":"out of memory"}}\n'))
+        while connection.recv(65536):
+            pass
+
+    with dribbling(send) as port, pytest.raises(ServerError, match="reports: out of memory"):
+        say(Client(f"http://127.0.0.1:{port}/v1", "m"))
