@@ -163,7 +163,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     from app.connections import RESERVED_FILES, Door, protocol_for, raise_file_limit
     from app.server import build
 
-    password = os.environ.get("DIPTYCH_ADMIN_PASSWORD") or secrets.token_urlsafe(12)
+    password = os.environ.get("DIPTYCH_ADMIN_PASSWORD", "").strip() or secrets.token_urlsafe(12)
     server = build(runtime, password, root_path, origins, os.environ.get("DIPTYCH_METRICS_TOKEN", ""))
     before, files = raise_file_limit()
     _announce(arguments.host, listening.getsockname()[1], password, missing)
@@ -289,6 +289,6 @@ def _announce(host: str, port: int, password: str, missing: Sequence[str]) -> No
     if missing:
         print(f"Training {' and '.join(missing)} first; the page shows how far it is. Logs are in {short_path(LOGS)}/.")
     print(f"Diptych is at {address}")
-    given = os.environ.get("DIPTYCH_ADMIN_PASSWORD")
+    given = os.environ.get("DIPTYCH_ADMIN_PASSWORD", "").strip()
     told = "password from DIPTYCH_ADMIN_PASSWORD" if given else f"password {password}"
     print(f"Results are at {address}/admin (user admin, {told})", flush=True)

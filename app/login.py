@@ -7,6 +7,7 @@ import base64
 import hashlib
 import secrets
 import time
+import unicodedata
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from html import escape
@@ -146,8 +147,13 @@ class Login:
         return right
 
     def _digest(self, password: str) -> bytes:
-        """Of one length, so that comparing takes as long whatever was typed."""
-        return hashlib.blake2b(password.encode("utf-8", "replace"), key=self._key, digest_size=32).digest()
+        """Of one length, so that comparing takes as long whatever was typed; without what typing adds to a password.
+
+        One system types "é" as one character and another as two; what is copied from a mail or a file has a blank or a
+        line end behind it.
+        """
+        text = unicodedata.normalize("NFC", password).strip()
+        return hashlib.blake2b(text.encode("utf-8", "replace"), key=self._key, digest_size=32).digest()
 
     def page(self, request: Request) -> Response:
         """The form. Who has just logged in, and has no session, learns that the browser kept none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 import httpx
@@ -90,6 +91,17 @@ def test_the_same_wrong_password_is_one_guess_and_a_proxys_is_none(clock: Time) 
     assert enter(client, clock, "right") == (200, 0)
     assert client.get("/admin/export/csv", auth=("proxy", "its own")).status_code == 200, "the session counts"
     assert client.get("/admin/export/csv", auth=("admin", "right")).status_code == 200
+
+
+@pytest.mark.parametrize("typed", ["Mañana é", "Man\u0303ana e\u0301", " Mañana é ", "Mañana é\r\n"])
+def test_a_password_is_the_same_however_a_system_types_it(clock: Time, typed: str) -> None:
+    for kept in ("Mañana é", "Man\u0303ana e\u0301\n"):
+        app = server(kept)
+        assert enter(browser(app), clock, typed)[0] != 401
+        by_basic = b"admin:" + typed.encode()
+        header = {"Authorization": f"Basic {base64.b64encode(by_basic).decode()}"}
+        assert browser(app).get("/admin/export/csv", headers=header).text == '"votes"'
+        assert enter(browser(app), clock, "Manana e")[0] == 401
 
 
 def test_this_machine_does_not_wait(clock: Time) -> None:
