@@ -26,8 +26,8 @@ class Manifest:
         dropped: ``{"reason", "n"}`` of votes that the format has no row for.
         sha256, size_bytes: of the file.
         studies: of each study in it the label, the hashes (settings, models, prompts, secret), both models with the
-            hash of their weights, the error rate, and the rules of exclusion with what the statistics leave out by
-            them; the file itself keeps those votes.
+            hash of their weights, the error rate, the category of each of its questions by the question's id, and the
+            rules of exclusion with what the statistics leave out by them; the file itself keeps those votes.
         versions: of Diptych, the schema, Python and SQLite.
         created_at: UTC, ISO 8601.
     """
@@ -100,6 +100,9 @@ def count(connection: sqlite3.Connection, companion: str, study_id: int | None) 
     return int(row[0])
 
 
+_BANK = "SELECT prompt_id, category FROM prompts WHERE study_id = ? AND position IS NOT NULL ORDER BY position"
+
+
 def _described(connection: sqlite3.Connection, study: sqlite3.Row) -> dict[str, Any]:
     """A study in a manifest: its hashes, error rate, rules of exclusion and what they leave out."""
     from ..statistics.exclusion import NOTHING, rules_of
@@ -107,9 +110,11 @@ def _described(connection: sqlite3.Connection, study: sqlite3.Row) -> dict[str, 
 
     rules = rules_of(study["definition"])
     excluded = () if rules == NOTHING else load_outcomes(connection, study["id"], rules).excluded
+    bank = connection.execute(_BANK, [study["id"]]).fetchall()
     names = ("label", "alpha", "study_hash", "models_hash", "prompt_bank_hash", "secret_sha256", "code_version")
     return {name: study[name] for name in names} | {
         "models": json.loads(study["models"]),
+        "questions": {row["prompt_id"]: row["category"] for row in bank},
         "exclusion": rules.settings,
         "excluded_from_statistics": [{"reason": reason, "n": n} for reason, n in excluded],
     }

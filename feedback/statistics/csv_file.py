@@ -18,6 +18,7 @@ from .exclusion import NEEDS, exclude
 from .load import StudyVotes, of_testers
 from .outcomes import Outcomes, VotesError, truth, versions_in
 from .patterns import Traces, in_force, left_out_by_patterns, unjudged_by_patterns
+from .saved_names import NAMES, must_name_one_question, plain
 from .table_file import read_table
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def read_csv(path: str | Path) -> DataFrame:
     frame = read_table(path, KINDS)
     for name in (column for column in frame.columns if KINDS.get(column, "text") == "text"):  # of what lies beside, too
         frame[name] = frame[name].map(reveal_formula)
+    for name in (column for column in NAMES if column in frame.columns):
+        frame[name] = [plain(name, cell) for cell in frame[name]]
     return frame
 
 
@@ -65,6 +68,8 @@ def read_study_csv(path: str | Path, label: str | None = None, alpha: float | No
             f"{path}: the column superseded is missing, so votes that were taken back would count; export it again"
         )
     try:
+        if {"prompt_id", "category"} <= set(votes.columns):
+            must_name_one_question(votes, settings.get("questions"))
         extra = _beside(export, votes)
         outcomes = Outcomes.from_frame(votes, extra)
         masks, unknown = _looks(votes, rules)
@@ -279,6 +284,8 @@ def _described(study: Mapping[str, Any], document: Mapping[str, Any]) -> dict[st
     """A study of a manifest, with the rows of the whole file and what its rules left out of them, if that is told."""
     entries = study.get("excluded_from_statistics")
     left_out = None if entries is None else [(str(entry["reason"]), int(entry["n"])) for entry in entries]
+    if not all(isinstance(category, str) for category in study.get("questions", {}).values()):
+        raise TypeError
     return {**study, "rows": document.get("rows"), "left_out": left_out}
 
 

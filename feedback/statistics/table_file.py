@@ -183,6 +183,6 @@ def _whole_ids(path: str | Path, name: str, cells: list[str], rows: list[int]) -
     for cell, row in zip(cells, rows, strict=True):
         if _ROUNDED_ID.fullmatch(cell.strip()):
             raise VotesError(
-                f"{path}: row {row}: {name} = {cell!r} was rounded by a spreadsheet, so testers cannot be told apart;"
+                f"{path}: row {row}: {name} = {cell!r} was rounded by a spreadsheet, so it could be another's;"
                 " export the file again and import it with its columns as text"
             )
