@@ -12,7 +12,7 @@ from tests.app.serving import App
 from tests.app.visitor import Visitor
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import APIResponse, Browser, Page, Route
 
 JOIN, NEWS = "**/queue/join*", "**/queue/data*"
 TYPED = 'name = "half typed"'
@@ -117,3 +117,38 @@ def test_a_page_whose_answer_was_lost_in_the_midst_says_so(browser: Browser, app
         page.unroute(NEWS)
         page.wait_for_timeout(3000)
         assert page.input_value("#study-toml textarea") == TYPED
+
+
+def test_what_is_asked_while_the_stream_of_answers_closes_is_answered(browser: Browser, app: App) -> None:
+    """Gradio took it for open until it had read of its end, and never asked for the second answer."""
+    with Visitor(browser, f"{app.url}/admin") as visitor:
+        page = visitor.page
+        _edit(visitor)
+        page.wait_for_timeout(1000)
+        held: list[tuple[Route, APIResponse]] = []
+        page.route(NEWS, lambda route: held.append((route, route.fetch())), times=1)
+        page.click("#study-begin")
+        visitor.wait_for(lambda: bool(held))
+        _tab(page, "Invites")
+        page.fill("#invite-label textarea, #invite-label input", "while it closes")
+        with page.expect_response(JOIN):
+            page.click("#invite-make")
+        route, answer = held[0]
+        route.fulfill(response=answer)
+        page.wait_for_selector("#invite-list td:text-is('while it closes')")
+
+
+def test_an_answer_that_was_kept_back_by_the_end_of_a_login_comes_after_the_next_one(
+    browser: Browser, app: App
+) -> None:
+    with Visitor(browser, f"{app.url}/admin") as visitor:
+        page = visitor.page
+        _edit(visitor)
+        page.wait_for_timeout(1000)
+        page.route(NEWS, lambda route: route.fulfill(status=401, json={"detail": "Not authenticated"}))
+        page.click("#study-begin")
+        page.wait_for_selector("#ended")
+        page.unroute(NEWS)
+        page.evaluate("dispatchEvent(new Event('focus'))")
+        page.wait_for_selector("#study-said .problem")
+        assert page.locator("#ended, #lost").count() == 0
