@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol
 else:
     Protocol = AutoHTTPProtocol
+_TELLS_BODIES = hasattr(Protocol, "on_body")  # httptools' does; h11 keeps no headers that are too long, nor trailers
 
 
 class TimedProtocol(Protocol):
@@ -89,6 +90,8 @@ class TimedProtocol(Protocol):
     pipeline: deque[Any]  # of httptools' protocol: what was sent ahead
     _address = ""
     _header_bytes = 0
+    _beside = 0  # bytes since the request that is being answered began, bodies left out
+    _body_bytes = 0  # in what was read last
     _in_body = False
     _pieces = 0
     _reading: asyncio.TimerHandle | None = None
@@ -113,9 +116,20 @@ class TimedProtocol(Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; headers have a time and a length."""
+        """Read on; headers have a time and a length.
+
+        So has what comes beside bodies while an answer is on its way, which takes as long as a wrong password does: of
+        the next request's headers, or of what may follow a body in pieces, all would be kept that a client sends.
+        """
+        if not self._is_answering():
+            self._beside = 0
+        self._body_bytes = 0
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:  # a request is being answered
+        self._beside += len(data) - self._body_bytes
+        if self._is_answering():
+            if self._beside > MAX_HEADER_BYTES and _TELLS_BODIES:
+                self.close()
+                return
             self._header_bytes = 0
             if self._reading is not None:
                 self._reading.cancel()
@@ -127,6 +141,9 @@ class TimedProtocol(Protocol):
             self.close()
         elif self._reading is None:
             self._reading = self.loop.call_later(HEADER_SECONDS, self._look)
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One more line of headers; what is raised here ends the connection with 400."""
@@ -147,6 +164,7 @@ class TimedProtocol(Protocol):
 
     def on_body(self, body: bytes) -> None:
         """One more piece of a body (of httptools as well): each has its cost, however little is in it."""
+        self._body_bytes += len(body)
         self._pieces += 1
         if self._pieces > MAX_PIECES:
             raise ValueError("too many pieces")
@@ -160,7 +178,7 @@ class TimedProtocol(Protocol):
     def _look(self) -> None:
         """Close where headers that were begun have not ended; an idle connection is uvicorn's to close."""
         self._reading = None
-        if self.cycle is None or self.cycle.response_complete:
+        if not self._is_answering():
             self.close()
 
     def close(self) -> None:

@@ -17,7 +17,15 @@ import pytest
 
 from app import connections
 from app.client import Proxies
-from app.connections import MAX_AHEAD, MAX_HEADERS, MAX_PIECES, Door, protocol_for, raise_file_limit
+from app.connections import (
+    MAX_AHEAD,
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    MAX_PIECES,
+    Door,
+    protocol_for,
+    raise_file_limit,
+)
 from benchmarks.page import run
 from tests.app.serving import App, wait_until
 
@@ -87,6 +95,11 @@ class Transport:
 
     def write(self, data: bytes) -> None:
         """Taken."""
+
+    def pause_reading(self) -> None:
+        """The rest is given all the same."""
+
+    resume_reading = pause_reading
 
 
 def connect(door: Door, loop: asyncio.AbstractEventLoop, host: str = "203.0.113.7") -> tuple[Any, Transport]:
@@ -174,6 +187,53 @@ def test_a_body_has_a_number_of_pieces() -> None:
         assert not transport.aborted
         protocol.data_received(b"1\r\nx\r\n")
         assert transport.aborted
+
+    run(play())
+
+
+BEGUN = b"POST /admin/login HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+IN_PIECES = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begun", "goes_on"),
+    [
+        (BEGUN, b"GET / HTTP/1.1\r\nX: "),  # the next request, while an answer takes as long as a wrong password does
+        (BEGUN, b"GET /"),
+        (IN_PIECES, b"1\r\nx\r\n0\r\nX: "),  # what may follow a body in pieces
+        (IN_PIECES, b"1;x="),  # and what may stand beside each of them
+    ],
+)
+def test_what_never_ends_is_not_kept_while_an_answer_is_on_its_way(begun: bytes, goes_on: bytes) -> None:
+    """A gigabyte of it was, of anybody who sent a request that is answered late."""
+
+    async def play() -> None:
+        protocol, transport = connect(Door(2), asyncio.get_running_loop())
+        protocol.data_received(begun)
+        protocol.data_received(goes_on)
+        for _ in range(MAX_HEADER_BYTES // 1000 - 1):
+            protocol.data_received(b"y" * 1000)
+            assert not transport.aborted
+        for _ in range(2):
+            protocol.data_received(b"y" * 1000)
+        assert transport.aborted
+
+    run(play())
+
+
+def test_a_body_and_hundreds_of_requests_after_each_other_may_be_long() -> None:
+    """What counts is what comes beside a body, and within one answer."""
+
+    async def play() -> None:
+        protocol, transport = connect(Door(2), asyncio.get_running_loop())
+        for _ in range(100):
+            protocol.data_received(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 2000 + b"\r\n\r\n")
+            assert not transport.aborted
+            protocol.cycle.response_complete = True
+        protocol.data_received(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
+        for _ in range(200):
+            protocol.data_received(b"z" * 1000)
+        assert not transport.aborted
 
     run(play())
 
