@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _DOUBTED = "diptych.doubted"  # in a scope: a forwarded address that names this machine may be anybody's word
 _WIDEST = {4: 8, 6: 16}  # bits: a network with fewer is no provider's, but half of the internet
+_PORTED = re.compile(r"\[([0-9A-Fa-f:.]{2,45}(?:%[^\]]*)?)\](?::\d*)?|(\d{1,3}(?:\.\d{1,3}){3}):\d*")
 _FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via")
 
 
@@ -27,7 +29,12 @@ def address(request: HTTPConnection | gr.Request) -> str:
 
 
 def network(host: str) -> str:
-    """An IPv4 address as it is (also one written as IPv6), the /64 of an IPv6 address, anything else unchanged."""
+    """An IPv4 address as it is (also one written as IPv6), the /64 of an IPv6 address, anything else unchanged.
+
+    A port is left out, which some proxies tell with the address: each connection would be another address.
+    """
+    if ported := _PORTED.fullmatch(host):
+        host = ported[1] or ported[2]
     try:
         parsed = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

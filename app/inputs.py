@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from feedback.rules import MAX_COMMENT_CHARS, QuestionTooLong
 from feedback.study import MAX_PROMPT_CHARS
 
-MAX_TOKEN_CHARS = 64
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_ITEMS = 50  # reasons that are ticked
 # Marks and blanks that cleaning takes away may double a text, no more: what is longer is refused before any work on it.
 RAW = 2
@@ -20,7 +21,7 @@ def as_text(value: Any, longest: int = RAW * MAX_COMMENT_CHARS) -> str:
 
 def as_token(value: Any) -> str:
     """A tester's token, or nothing for what cannot be one."""
-    return value if isinstance(value, str) and len(value) <= MAX_TOKEN_CHARS else ""
+    return value if isinstance(value, str) and _TOKEN.fullmatch(value) else ""
 
 
 def as_question(value: Any) -> str:

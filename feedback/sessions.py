@@ -241,8 +241,8 @@ class Sessions:
     def has_withdrawn(self, tester_id: str) -> bool:
         """Whether what the holder of this token contributed was deleted at their wish."""
         found = "SELECT 1 FROM testers WHERE code IN (?, ?) AND study_id = ? AND closed_why = 'withdrawn'"
-        codes = [self._code(tester_id), _code(tester_id)]
-        return self.database.connection.execute(found, [*codes, self.study_id]).fetchone() is not None
+        given = [*self._codes(tester_id), self.study_id]
+        return self.database.connection.execute(found, given).fetchone() is not None
 
     def progress(self, tester_id: str) -> tuple[int, int]:
         """Votes given and votes asked for."""
@@ -345,8 +345,13 @@ class Sessions:
         return connection.execute(
             "SELECT testers.*, EXISTS (SELECT 1 FROM guesses WHERE tester_id = testers.id) AS guessed FROM testers"
             " WHERE code IN (?, ?) AND study_id = ? AND closed_why IS NOT 'withdrawn'",
-            [self._code(tester_id), _code(tester_id), self.study_id],
+            [*self._codes(tester_id), self.study_id],
         ).fetchone()
+
+    def _codes(self, token: str) -> tuple[str, str]:
+        """Under which a token may be known, of an earlier release too; nothing for what a code is made of, else every
+        tester would have a second name."""
+        return ("", "") if "|" in str(token) else (self._code(token), _code(token))
 
     def _code(self, token: str) -> str:
         """What is kept of a token: other in each study, so that nobody can be followed from one to the next."""

@@ -175,6 +175,11 @@ def test_a_bucket_forgets_whom_it_has_not_seen_for_longest() -> None:
         ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
         ("::ffff:203.0.113.7", "203.0.113.7"),
         ("fe80::1%eth0", "fe80::/64"),
+        ("203.0.113.7:4711", "203.0.113.7"),  # as some proxies tell it: each connection was an address of its own
+        ("[2001:db8:1:2::9]:4711", "2001:db8:1:2::/64"),
+        ("[::ffff:203.0.113.7]:4711", "203.0.113.7"),
+        ("[2001:db8:1:2::9]", "2001:db8:1:2::/64"),
+        ("unknown", "unknown"),
         ("testclient", "testclient"),
     ],
 )

@@ -182,3 +182,15 @@ def test_a_withdrawn_question_can_be_asked_again(blind_test: BlindTest) -> None:
     blind_test.start_battle(leaver, None, "Mine?")
     blind_test.withdraw(leaver)
     assert blind_test.start_battle(other, None, "Mine?").prompt == "Mine?"
+
+
+def test_a_tester_has_one_name(blind_test: BlindTest) -> None:
+    """What the code of a token is made of was a second one, with limits and a turn on its way of its own."""
+    tester = blind_test.enrol("1").id
+    assert blind_test.tester(tester) is not None
+    alias = f"{blind_test.label}|{tester}"
+    assert blind_test.tester(alias) is None
+    with pytest.raises(Refused, match="not known here"):
+        blind_test.start_battle(alias, None, "Mine?")
+    blind_test.withdraw(tester)
+    assert not blind_test.has_withdrawn(alias)
