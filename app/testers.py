@@ -150,7 +150,7 @@ class TestersPage(TestersLayout):
             except NotNow as error:
                 return {self.status: markup.status(said(error), again=True)}
             except (DatabaseError, sqlite3.Error) as error:  # the latter of what is read outside of a transaction
-                log.error("%s", error)
+                _log_unreadable(error)
                 if told := KEPT.get(do.split()[0]):
                     return {self.status: markup.status(f"{tr(UNWRITABLE)} {tr(told)}", again=True)}
                 updates = self._say(tr(NOT_SAVED))
@@ -478,5 +478,13 @@ def _reason(error: Exception) -> str:
     if isinstance(error, EngineError):  # which may repeat what its server was sent
         log.error("a model could not be asked", exc_info=error)
     else:
-        log.error("%s", error)
+        _log_unreadable(error)
     return tr(NOT_SAVED if isinstance(error, DatabaseError) else BROKEN)
+
+
+def _log_unreadable(error: Exception) -> None:
+    """What is wrong with the database; SQLite's own words of what is read may repeat it, and are left out."""
+    if isinstance(error, DatabaseError):
+        log.error("%s", error)
+    else:
+        log.error("the database could not be read", exc_info=error)

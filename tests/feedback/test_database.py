@@ -226,6 +226,18 @@ def test_a_truncated_database_is_told(tmp_path: Path) -> None:
         open_test(tmp_path / "v.db").suggestions("x")
 
 
+def test_what_a_damaged_row_says_is_not_told(tmp_path: Path) -> None:
+    """SQLite repeats it, and the app's log repeats SQLite."""
+    path = tmp_path / "votes.db"
+    with Database(path).transaction() as connection:
+        connection.execute("CREATE TABLE x (prompt TEXT)")
+        connection.execute("INSERT INTO x VALUES (CAST(x'7072697661746520ff' AS TEXT))")
+    database = Database(path)
+    with pytest.raises(DatabaseError, match="Could not decode") as told, database.transaction() as connection:
+        connection.execute("SELECT prompt FROM x").fetchall()
+    assert "private" not in str(told.value)
+
+
 def test_a_lock_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("feedback.database.BUSY_SECONDS", 0.05)
     database = Database(tmp_path / "v.db")
