@@ -12,9 +12,8 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
@@ -166,10 +165,9 @@ class Login:
             "frame. Open the address below in a tab of its own.", 401, direct=True,
         )  # fmt: skip
 
-    async def log_in(
-        self, request: Request, username: Annotated[str, Form()] = "", password: Annotated[str, Form()] = ""
-    ) -> Response:
+    async def log_in(self, request: Request) -> Response:
         """Begin a session: a redirect for a browser, `{"success": true}` for a script."""
+        username, password = await _typed(request)
         if not await self._check(request, username, password):
             if _wants_page(request):
                 return _form("User or password is wrong.", 401)
@@ -206,6 +204,16 @@ class Login:
         if ends is None:
             return JSONResponse({"error": ENDED}, 401, headers)
         return JSONResponse({"seconds": round(ends - time.monotonic())}, headers=headers)
+
+
+async def _typed(request: Request) -> tuple[str, str]:
+    """User and password of a form; nothing for what is no text."""
+    try:
+        form = await request.form()
+    except ValueError as error:  # a form may say how its text is written, also in a way in which none can be read
+        raise HTTPException(400, "This is no form of the login.") from error
+    user, password = (form.get(name) for name in ("username", "password"))
+    return user if isinstance(user, str) else "", password if isinstance(password, str) else ""
 
 
 _BASIC = {"WWW-Authenticate": 'Basic realm="Diptych"'}

@@ -125,6 +125,22 @@ def test_half_a_character_is_a_wrong_name(clock: Time, charset: str, half: bytes
     assert answer.status_code == 401
 
 
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "idna", "none"])
+def test_a_form_in_no_writing_is_no_fault_of_ours(clock: Time, charset: str) -> None:
+    """Python knows ways to write a text in which none can be read, and says so with errors of its own."""
+    part = b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'
+    body = part % (b"username", b"a..b") + part % (b"password", b"x" * 70) + b"--x--\r\n"
+    form = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+    assert browser(server()).post("/admin/login", content=body, headers=form).status_code in (400, 401)
+
+
+def test_a_file_is_no_password(clock: Time) -> None:
+    client = browser(server())
+    files = {"username": (None, "admin"), "password": ("right.txt", b"right")}
+    assert client.post("/admin/login", files=files).status_code == 401
+    assert client.post("/admin/login", files={**files, "password": (None, "right")}).status_code == 200
+
+
 def test_addresses_are_forgotten_and_an_address_of_ipv6_is_its_network(
     clock: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
