@@ -30,6 +30,7 @@ ADMIN = "/admin"
 
 # Gradio registers some sixty routes a page: uploads, deep links, recordings, code editing, reloads. These are what the
 # pages ask for; whatever else there is, or comes with an upgrade, is not there.
+FRAMED = "/static/js/iframeResizer.contentWindow.min.js"  # what a page asks for that is shown in a frame
 _BOTH_PAGES = {
     "/": READS,
     "/config": READS,
@@ -39,8 +40,9 @@ _BOTH_PAGES = {
     "/robots.txt": READS,
     "/gradio_api/info": READS,
     "/gradio_api/startup-events": READS,
+    FRAMED: READS,
 }
-_BELOW = ("/assets/", "/static/")
+_BELOW = ("/assets/",)
 EVENTS = "/gradio_api/run/predict"  # of testers: one plain request each
 ADMIN_EVENTS = f"{ADMIN}/gradio_api/queue/join"  # of researchers: their answers come through a stream
 EXPORTS = (f"{ADMIN}/export/", f"{ADMIN}/comparison/")
@@ -165,7 +167,7 @@ def _read(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     return [
         (name, b"; ".join(_OUR_COOKIES.findall(value)) if name == b"cookie" else value)
         for name, value in headers
-        if name not in _NEVER
+        if name not in _NEVER and not (name == b"range" and b"," in value)  # a hundred parts of a file, each looked for
     ]
 
 

@@ -54,7 +54,6 @@ def build(
     server = FastAPI(title="Diptych", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     script = _script("kept.js", "work.js", "testers.js").replace("{VERSION}", VERSION)
     server.add_middleware(PageTexts, script=script)
-    server.add_middleware(Assets)
     login = Login(password, root_path)
     server.add_middleware(Pages, login=login)
     researchers, testers = ResearchersPage(runtime).blocks, TestersPage(runtime).blocks
@@ -65,6 +64,7 @@ def build(
     played = events_of(testers, functions=testers.fns)
     server.add_middleware(Intake, testers=played, researchers=edited, login=login, limits=runtime.limits)
     server.add_middleware(GZipMiddleware, minimum_size=10_000, compresslevel=5)  # what nobody has packed yet
+    server.add_middleware(Assets)
     server.add_middleware(Protection, origins=origins)
     server.add_middleware(Languages, runtime=runtime)
 

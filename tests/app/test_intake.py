@@ -9,13 +9,16 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from app.protection import ADMIN_EVENTS, PREFIXES, ROUTES
+from app.assets import FOLDER, MAX_BYTES
+from app.protection import ADMIN_EVENTS, FRAMED, PREFIXES, ROUTES
 from app.study_tab import MAX_TYPED, MAX_TYPED_PARTS
 from benchmarks.hostile import attack, cpu_ms, grown
 from benchmarks.page import Page, ask, client, enter, read_config, run
@@ -107,6 +110,7 @@ STREAMS = ("/admin/gradio_api/queue/data",)  # these stay open, and are measured
 def test_no_route_costs_more_than_a_moment(besieged: App) -> None:
     """Each that is open, with each method, packed and not, with the worst that a query, a name and a body can be."""
     below = [prefix + name for prefix in PREFIXES for name in ("x", "csv", "y" * 4000, "%2e%2e/" * 900 + "etc/passwd")]
+    below += [f"/assets/{path.name}" for path in _largest_files()]
     paths = {**ROUTES, **dict.fromkeys(below, ("GET", "HEAD"))}
     beyond = []
     for who, limit in (("nobody", WITHOUT_SESSION_MS), ("a researcher", WITH_SESSION_MS)):
@@ -126,6 +130,16 @@ def test_no_route_costs_more_than_a_moment(besieged: App) -> None:
     assert beyond == []
 
 
+def _largest_files() -> list[Path]:
+    """Of each kind the largest that is sent."""
+    files = sorted((path for path in FOLDER.iterdir() if path.stat().st_size <= MAX_BYTES), key=_size)
+    return list({path.suffix: path for path in files}.values())
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
 LONG = 60_000  # bytes; all headers together have 64 kB
 HEADERS = {
     "lines": [("X-Some", "thing")] * 4_000,
@@ -134,6 +148,7 @@ HEADERS = {
     "cookies in quotes": [("Cookie", 'a="\\101\\101";' * (LONG // 13))],
     "languages": [("Accept-Language", "a," * (LONG // 2))],
     "ranges": [("Range", "bytes=" + "0-1," * (LONG // 4) + "0-1")],
+    "as many ranges as are read": [("Range", "bytes=" + ",".join(f"{n}-{n + 1}" for n in range(0, 300, 3)))],
     "addresses": [("X-Forwarded-For", "1.1.1.1," * (LONG // 8))],
 }
 FORMS = {  # for nobody has logged in before this form
@@ -151,14 +166,23 @@ def test_no_headers_and_no_form_cost_more_than_a_moment(besieged: App) -> None:
     beyond = []
     with httpx.Client(base_url=besieged.url, timeout=60, headers={"Origin": besieged.url}) as http:
         for what, headers in HEADERS.items():
-            for path in ("/", "/admin/", "/admin/session", "/theme.css"):
+            for path in ("/", "/admin/", "/admin/session", "/theme.css", "/favicon.ico", FRAMED):
                 if not stays_within(WITHOUT_SESSION_MS, partial(_sent_cost, besieged, http, "GET", path, headers)):
                     beyond.append((path, what))
+        numbers = itertools.count()
+        for path in ("/", "/config"):  # packed anew for each name
+            if not stays_within(WITHOUT_SESSION_MS, partial(_named_cost, besieged, http, path, numbers)):
+                beyond.append((path, "another name of the host each time"))
         for what, (kind, body) in FORMS.items():
             cost = partial(_sent_cost, besieged, http, "POST", "/admin/login", [("Content-Type", kind)], body)
             if not stays_within(WITHOUT_SESSION_MS, cost):
                 beyond.append(("/admin/login", what))
     assert beyond == []
+
+
+def _named_cost(app: App, http: httpx.Client, path: str, numbers: Iterator[int]) -> float:
+    named = [("Host", f"name{next(numbers)}.example"), ("Accept", "text/html"), ("Accept-Encoding", "gzip")]
+    return _sent_cost(app, http, "GET", path, named)
 
 
 def _sent_cost(

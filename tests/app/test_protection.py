@@ -18,8 +18,9 @@ from fastapi.testclient import TestClient
 from starlette.requests import Request
 from starlette.routing import Mount
 
+from app.assets import FOLDER, MAX_BYTES
 from app.client import Forwarded, Proxies, is_local
-from app.protection import MAX_FORM_BYTES, ROUTES, Origins, Protection, is_open
+from app.protection import FRAMED, MAX_FORM_BYTES, ROUTES, Origins, Protection, is_open
 from benchmarks.page import run
 from feedback.export import FORMATS
 from tests.app.serving import PASSWORD, App
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 # Of Gradio's own routes, the ones that the two pages ask for.
 NEEDED = {
     "/", "/config", "/theme.css", "/manifest.json", "/favicon.ico", "/robots.txt", "/assets/{path:path}",
-    "/static/{path:path}", "/gradio_api/info", "/gradio_api/startup-events", "/gradio_api/heartbeat/{session_hash}",
+    "/gradio_api/info", "/gradio_api/startup-events", "/gradio_api/heartbeat/{session_hash}",
     "/gradio_api/run/{api_name}", "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/cancel",
 }  # fmt: skip
 
@@ -76,6 +77,25 @@ def test_of_all_routes_that_gradio_registers_only_the_needed_ones_are_there(besi
     # The testers' page has no queue, the researchers' page only one; nothing is called by another name.
     for path in ("/gradio_api/queue/join", "/gradio_api/run/x", "/admin/gradio_api/run/predict", "/gradio_api/cancel"):
         assert not is_open("POST", path)
+
+
+def test_of_gradios_files_only_what_a_page_needs_is_there(besieged: App) -> None:
+    """32 MB of a program for films, packed anew for whoever asked, stopped everybody for a second."""
+    frontend = FOLDER.parent
+    sizes = {path: path.stat().st_size for path in frontend.rglob("*") if path.is_file()}
+    too_much = [path for path, size in sizes.items() if size > MAX_BYTES]
+    assert len(too_much) >= 3
+    others = [path for path in (frontend / "static").rglob("*.*") if not str(path).endswith(FRAMED)]
+    with httpx.Client(base_url=besieged.url, timeout=60) as http:
+        for path in (*too_much, *others[::10], frontend / "assets"):
+            for base in ("", "/admin"):
+                assert http.get(f"{base}/{path.relative_to(frontend).as_posix()}").status_code == 404, path
+        needed = [*sorted(FOLDER.glob("index-*.js")), *sorted(FOLDER.glob("*.woff2"))[:2], *FOLDER.glob("*.svg")]
+        for path in (*needed, frontend / FRAMED[1:]):
+            for packing in ("gzip", "identity"):
+                asked = {"Accept-Encoding": packing, "Range": "bytes=0-1,4-5"}
+                answer = http.get(f"/{path.relative_to(frontend).as_posix()}", headers=asked)
+                assert (answer.status_code, answer.content) == (200, path.read_bytes()), path
 
 
 def test_nobody_holds_a_stream_open_without_a_login(besieged: App) -> None:
@@ -222,7 +242,7 @@ def test_of_a_script_that_does_not_say_where_it_acts_nothing_is_taken(besieged: 
         assert http.get("/admin/session").status_code == 200, "not logged out either"
         assert http.get("/admin/export/csv").status_code == 403, "the cookie alone, which an old browser sends along"
         assert http.get("/admin/export/csv", headers={"Sec-Fetch-Site": "none"}).status_code == 200
-        for path in (*ROUTES, "/admin/comparison/x", "/assets/x", "/static/x"):
+        for path in (*ROUTES, "/admin/comparison/x", "/assets/x"):
             for method in ("GET", "HEAD"):
                 if "queue/data" not in path:
                     http.request(method, path, headers={"Origin": besieged.url})
