@@ -137,11 +137,11 @@ class Login:
         if is_local(request):
             return right
         browser = request.cookies.get(BROWSER, "")
-        keys = [f"browser {browser}"] if browser in self._browsers else [f"address {address(request)}"]
-        delay = max(self._guesses.delay(key) for key in keys)
+        known = self._browsers.get(browser, 0.0) > time.monotonic()
+        key = f"browser {browser}" if known else f"address {address(request)}"
+        delay = self._guesses.delay(key)
         if not right:
-            for key in keys:
-                self._guesses.count(key, digest)
+            self._guesses.count(key, digest)
         await asyncio.sleep(delay)
         return right
 

@@ -69,6 +69,10 @@ def test_guesses_take_longer_and_longer_and_the_right_password_gets_in(clock: Ti
     assert enter(researcher, clock, "typo") == (401, 0)
     clock.now += login.FORGET_SECONDS + 1
     assert enter(attacker, clock, "again") == (401, 0)
+    clock.now += login.BROWSER_SECONDS
+    for number in range(12):
+        enter(attacker, clock, f"later {number}")
+    assert enter(researcher, clock, "right")[1] == LONGEST_DELAY_SECONDS, "who was in a month ago is not known any more"
 
 
 def test_the_wait_does_not_tell_whether_a_password_is_right(clock: Time) -> None:
