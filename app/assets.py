@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.protection import ADMIN, READS, route_of
+from app.protection import ADMIN, FRAMED, READS, route_of
 
 FOLDER = Path(gradio.__file__).parent / "templates" / "frontend" / "assets"
 KEPT = "public, max-age=31536000, immutable"
@@ -27,25 +27,25 @@ _TEXTS = (".js", ".css", ".svg")  # fonts are packed
 
 
 class Assets:
-    """ASGI middleware that answers for `/assets`."""
+    """ASGI middleware that answers for `/assets`, and for what a page in a frame asks for."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         small = (path for path in FOLDER.iterdir() if path.is_file() and path.stat().st_size <= MAX_BYTES)
-        self._files = {f"/assets/{path.name}": path for path in small}
+        self._files = {f"/assets/{path.name}": path for path in small} | {FRAMED: FOLDER.parent / FRAMED[1:]}
         self._packed: dict[str, bytes] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a file that is known by its name; what else is asked for there is not there."""
         route = route_of(scope).removeprefix(ADMIN) if scope["type"] == "http" else ""
-        if scope.get("method") not in READS or not route.startswith("/assets/"):
+        if scope.get("method") not in READS or not (route in self._files or route.startswith("/assets/")):
             await self.app(scope, receive, send)
             return
         if route not in self._files:
             await PlainTextResponse("There is nothing here.", 404)(scope, receive, send)
             return
         path = self._files[route]
-        headers = {"vary": "Accept-Encoding", "cache-control": KEPT}
+        headers = {"vary": "Accept-Encoding", "cache-control": KEPT if route != FRAMED else "no-cache"}
         headers["content-type"] = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         if path.suffix in _TEXTS and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
             if route not in self._packed:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _DOUBTED = "diptych.doubted"  # in a scope: a forwarded address that names this machine may be anybody's word
 _WIDEST = {4: 8, 6: 16}  # bits: a network with fewer is no provider's, but half of the internet
 _PORTED = re.compile(r"\[([0-9A-Fa-f:.]{2,45}(?:%[^\]]*)?)\](?::\d*)?|(\d{1,3}(?:\.\d{1,3}){3}):\d*")
-_FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via")
+_FORWARDED = re.compile(r"forwarded|(client|real|connecting)-?ip|^via$")  # names of headers that proxies add
 
 
 def address(request: HTTPConnection | gr.Request) -> str:
@@ -57,7 +57,7 @@ def is_local(request: HTTPConnection) -> bool:
         return False
     loopback = _is_loopback(request.client.host)
     trusted = request.client.port == 0 and not request.scope.get(_DOUBTED)
-    return loopback and (trusted or not any(name in request.headers for name in _FORWARDED))
+    return loopback and (trusted or not any(map(_FORWARDED.search, request.headers)))
 
 
 def _is_loopback(host: str) -> bool:
