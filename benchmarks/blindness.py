@@ -7,8 +7,9 @@ this one. The attacker takes part, and while answers are on their way polls `/me
 time, size and headers, the order of the suggestions and the own reveals of earlier rounds are written down, while two
 other testers are at work. Half of the rounds are of a study that reveals after each vote, half of one that reveals at
 the end. Each observable is then tested for independence of the side, and a classifier over all of them together has to
-guess the sides of rounds that it has not seen; both are held against other draws of the sides. The secret behind the
-draws is seeded, so that the sides are the same each time. Ends by itself.
+guess the sides of the rounds to come; both are held against other draws of the sides
+(`benchmarks/blindness_statistics.py`). The secret behind the draws is seeded, so that the sides are the same each time.
+Ends by itself.
 """
 
 from __future__ import annotations
@@ -25,34 +26,26 @@ import sys
 import tempfile
 import threading
 import time
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import httpx
 import numpy as np
-from scipy.stats import rankdata
 
+from benchmarks.blindness_statistics import DRAWS, LEVEL, Round, holm, judge
 from benchmarks.outputs import own_file, write
 from benchmarks.page import Page, client, enter, read_config
 from benchmarks.page import run as run_async
 from feedback.assignment import BLOCK_SIZE
 from tests.app.serving import App
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 SPEEDS = {"quick": (0.002, 0.001), "slow": (0.06, 0.004)}  # seconds to the first word and between words
 POLL_SECONDS = 0.01
-FOLDS = 10
-DRAWS = 5_000
-LEVEL = 0.05
-RIDGE = 10.0
 WORDS = ("line", "colour", "light", "plane", "form", "shade", "brush", "canvas", "edge", "tone", "field", "hue", "wash")
 # The app as it is, but for a generator with a seed in the place of the system's, for the secret and the tokens.
 SEEDED = """
@@ -125,25 +118,6 @@ class Wire(Page):
         self._size = (len(told), sum(value == {"__type__": "update"} for value in data))
 
 
-@dataclass
-class Knowledge:
-    """What the attacker has learned of earlier rounds from its own reveals."""
-
-    surplus: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # by question, of model1 on the left
-    block: list[int] = field(default_factory=list)  # of this session: 1 model1 was left, -1 right, 0 unknown
-    others: list[int] = field(default_factory=list)
-
-
-@dataclass
-class Round:
-    """One round: what was observed before its vote, and where model1 was (told by the database afterwards)."""
-
-    battle: int
-    observed: dict[str, float]
-    model1_left: bool = False
-    block: tuple[int, int] | None = None  # session and block, where sides come in balanced ones
-
-
 async def poll(http: httpx.AsyncClient, found: list[tuple[float, dict[str, float]]], health: list[float]) -> None:
     """Read the metrics and the health again and again."""
     while True:
@@ -156,7 +130,7 @@ async def poll(http: httpx.AsyncClient, found: list[tuple[float, dict[str, float
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def observe(page: Wire, http: httpx.AsyncClient, chance: random.Random, known: Knowledge) -> Round:
+async def observe(page: Wire, http: httpx.AsyncClient, chance: random.Random) -> Round:
     """Ask one question and write down all that can be seen until both answers are there."""
     chips = [unescape(text) for text in re.findall(r'class="chip"[^>]*>(.*?)</button>', page.text("suggestions"))]
     if not chips:
@@ -165,7 +139,8 @@ async def observe(page: Wire, http: httpx.AsyncClient, chance: random.Random, kn
     health: list[float] = []
     polling = asyncio.create_task(poll(http, metrics, health))
     await asyncio.sleep(3 * POLL_SECONDS)
-    page.set("prompt", chance.choice(chips))
+    asked = chance.choice(chips)
+    page.set("prompt", asked)
     asked_at, page.seen = time.monotonic(), []
     await page.click("send")
     await page.follow()
@@ -179,8 +154,6 @@ async def observe(page: Wire, http: httpx.AsyncClient, chance: random.Random, kn
     words = [
         len(re.findall(r"\b(?:" + "|".join(WORDS) + r")\b", page.text(f"answer-{side}"))) for side in ("left", "right")
     ]
-    ranks = np.arange(len(chips)) - (len(chips) - 1) / 2
-    own = known.block[len(known.block) // BLOCK_SIZE * BLOCK_SIZE :]
     observed = {
         "seconds of the sending": page.seen[0][0],
         "seconds to both answers": answered_at - asked_at,
@@ -191,16 +164,11 @@ async def observe(page: Wire, http: httpx.AsyncClient, chance: random.Random, kn
         "requests until the answers": len(page.seen),
         "words left less words right": words[0] - words[1],
         "seconds of a health check": float(np.mean(health)) if health else 0.0,
-        "suggestions against known sides": float(ranks @ [known.surplus[text] for text in chips]),
-        "known side of the first suggestion": known.surplus[chips[0]],
         "number of the round": float(page.values[page.key]),
         "number of the round, odd": float(page.values[page.key]) % 2,
-        "what would even out the block": -sum(own),
-        "the side before": known.block[-1] if known.block else 0,
-        "all sides before": sum(known.others),
     }
     observed |= _of_metrics(metrics, asked_at, words)
-    return Round(int(page.values[page.key]), observed)
+    return Round(int(page.values[page.key]), observed, chips=tuple(chips), asked=asked)
 
 
 def _of_metrics(metrics: list[tuple[float, dict[str, float]]], asked_at: float, words: list[int]) -> dict[str, float]:
@@ -223,29 +191,28 @@ def _of_metrics(metrics: list[tuple[float, dict[str, float]]], asked_at: float, 
 
 async def attack(url: str, rounds: int, seed: int, reveals: bool) -> list[Round]:
     """Take part again and again, `rounds` rounds in all."""
-    chance, known, found = random.Random(seed), Knowledge(), []
+    chance, found = random.Random(seed), list[Round]()
     async with client(url) as http, client(url) as spy:
         config, session = await read_config(http), 0
         while len(found) < rounds:
-            page, known.block, session = Wire(http, config), [], session + 1
+            page, serving, session = Wire(http, config), 0, session + 1
             await enter(page)
             while len(found) < rounds:
-                found.append(await observe(page, spy, chance, known))
+                one = await observe(page, spy, chance)
+                found.append(one)
+                one.study, one.session = "vote" if reveals else "end", session
                 if not reveals:
-                    found[-1].block = session, len(known.block) // BLOCK_SIZE
-                asked = page.text("question")
+                    one.block = session, serving // BLOCK_SIZE
+                serving += 1
                 await page.click("vote-left")
-                side = 0
                 if reveals:
                     await page.click("reveal")
-                    side = 1 if "A was Model 1" in page.text("status") else -1
-                known.block.append(side)
-                known.others.append(side)
-                for text in list(known.surplus):
-                    if text in unescape(asked):
-                        known.surplus[text] += side
+                    one.told = "A was Model" in page.text("status")
                 last = "Finish" in str(page.values[page._ids["next-round"]])
                 await page.click("next-round")
+                if last and page.shows("guess"):  # after which this study tells the sides of the last round
+                    await page.click("guess-left")
+                    one.told = "A was Model" in page.text("thanks")
                 if last or not page.shows("composer"):
                     break
     return found
@@ -304,94 +271,6 @@ def measure(rounds: int, seed: int, folder: Path, reveal: str, base_url: str) ->
     return found
 
 
-@dataclass
-class Verdict:
-    """Whether the sides can be told; chance is what the same attacker finds when the sides are drawn again."""
-
-    p_values: dict[str, float]  # of each observable that varies
-    guessed: int
-    rounds: int
-    by_chance: tuple[int, int]  # 95% of what the classifier guesses right of sides that are drawn again
-    p_classifier: float  # how often it is then as far from the middle as it was
-
-    def leaks(self, level: float) -> list[str]:
-        """The observables that go with the side at this level for all of them together."""
-        return holm(self.p_values, level)
-
-
-def holm(p_values: dict[str, float], level: float) -> list[str]:
-    """Those that are significant at this level for all of them together (Holm 1979)."""
-    ordered = sorted(p_values.items(), key=lambda item: item[1])
-    told = []
-    for place, (name, p) in enumerate(ordered):
-        if p * (len(ordered) - place) > level:
-            break
-        told.append(name)
-    return told
-
-
-def judge(found: list[Round], seed: int) -> Verdict:
-    """A test of independence for each observable, and a cross-validated classifier over all of them.
-
-    Both are compared with sides drawn again as the app draws them (a randomisation test). Sides in balanced blocks are
-    not independent of each other, nor are the guesses of a classifier that learned from some of them: a binomial
-    interval is too narrow for what goes up and down from round to round, and its middle is not quite a half.
-    """
-    names = list(found[0].observed)
-    table = np.array([[one.observed[name] for name in names] for one in found], float)
-    varies = np.flatnonzero(table.std(axis=0) > 0)
-    table = table[:, varies]
-    sides = drawn_again(found, DRAWS, np.random.default_rng(seed))
-    association = np.maximum(_correlation(table, sides), _correlation(rankdata(table, axis=0), sides))
-    p_values = (association >= association[0] - 1e-12).mean(axis=0)
-    right = _guessed(table, sides, np.random.default_rng(seed))
-    low, high = np.quantile(right[1:], [0.025, 0.975], method="closest_observation")
-    p = min(1.0, 2 * min(float((right >= right[0]).mean()), float((right <= right[0]).mean())))
-    told = {names[place]: float(p) for place, p in zip(varies, p_values, strict=True)}
-    return Verdict(told, int(right[0]), len(found), (int(low), int(high)), p)
-
-
-def drawn_again(found: list[Round], draws: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    """The true sides, 1 where model1 was left and -1 where not, and so many other draws of them; DN.
-
-    A block is shuffled within itself: each order of it was as likely. A side without a block is tossed.
-    """
-    true = np.array([1.0 if one.model1_left else -1.0 for one in found])
-    again = np.where(generator.random((draws, len(found))) < 0.5, 1.0, -1.0)
-    blocks: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for place, one in enumerate(found):
-        if one.block is not None:
-            blocks[one.block].append(place)
-    for places in blocks.values():
-        again[:, places] = generator.permuted(np.tile(true[places], (draws, 1)), axis=1)
-    return np.vstack([true, again])
-
-
-def _correlation(table: NDArray[np.float64], sides: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Absolute correlation of each column with each draw of the sides; DK."""
-    columns = (table - table.mean(axis=0)) / table.std(axis=0)
-    spread = sides.std(axis=1, keepdims=True)
-    centred = (sides - sides.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
-    return np.abs(centred @ columns) / len(table)
-
-
-def _guessed(table: NDArray[np.float64], sides: NDArray[np.float64], generator: np.random.Generator) -> NDArray[Any]:
-    """Sides guessed right, for each draw of them, by ridge regression on all columns and their ranks' signs, each fold
-    from the others. The fit is linear in the sides, so all draws share its matrices."""
-    columns = np.hstack([table, np.sign(table - np.median(table, axis=0))])
-    columns = (columns - columns.mean(axis=0)) / np.where(columns.std(axis=0) > 0, columns.std(axis=0), 1)
-    fold = generator.permutation(len(table)) % FOLDS
-    right = np.zeros(len(sides), int)
-    for number in range(FOLDS):
-        known, asked = columns[fold != number], columns[fold == number]
-        learned = sides[:, fold != number]
-        learned = learned - learned.mean(axis=1, keepdims=True)
-        weights = np.linalg.solve(known.T @ known + RIDGE * np.eye(known.shape[1]), known.T @ learned.T)
-        guess = np.where(asked @ weights >= 0, 1.0, -1.0)
-        right += (sides[:, fold == number] == guess.T).sum(axis=1)
-    return right
-
-
 @contextlib.contextmanager
 def models() -> Any:
     """The two models; gives their base address."""
@@ -414,6 +293,15 @@ def run(rounds: int, seed: int) -> dict[str, list[Round]]:
         }
 
 
+def read(path: Path) -> dict[str, list[Round]]:
+    """What was kept of an earlier run."""
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    found = {name: [Round(**one) for one in rounds] for name, rounds in kept.items()}
+    for one in itertools.chain(*found.values()):  # JSON has lists alone
+        one.chips, one.block = tuple(one.chips), None if one.block is None else (one.block[0], one.block[1])
+    return found
+
+
 def report(found: dict[str, list[Round]], arguments: argparse.Namespace) -> tuple[str, bool]:
     """The findings as Markdown, and whether the sides stayed unknown.
 
@@ -430,11 +318,11 @@ def report(found: dict[str, list[Round]], arguments: argparse.Namespace) -> tupl
         f"Measured on {time.strftime('%Y-%m-%d')} with `benchmarks/blindness.py --rounds {arguments.rounds} --seed "
         f"{arguments.seed}` on {os.cpu_count()} cores. The quick model begins after {SPEEDS['quick'][0]:g} s, the slow "
         f"one after {SPEEDS['slow'][0]:g} s and is four times as slow; what they write is drawn alike.", "",
-        "| study | rounds | sides guessed by the classifier | 95% by chance | p | the smallest p of an observable |",
+        "| study | rounds | sides to come that were guessed | 95% by chance | p | the smallest p of an observable |",
         "|---|---:|---:|---|---:|---|",
     ]  # fmt: skip
     for group, verdict in verdicts.items():
-        share, (low, high) = verdict.guessed / verdict.rounds, (n / verdict.rounds for n in verdict.by_chance)
+        share, (low, high) = verdict.guessed / verdict.asked, (n / verdict.asked for n in verdict.by_chance)
         name, p = min(verdict.p_values.items(), key=lambda item: item[1])
         lines.append(
             f"| {'reveal = ' + group if group != 'both' else 'both'} | {verdict.rounds} | {share:.1%} |"
@@ -456,8 +344,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=400)
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--out", type=own_file, help="write the report there")
+    parser.add_argument("--keep", type=own_file, help="write there what was observed, so that it can be judged again")
+    parser.add_argument("--kept", type=Path, help="judge what was observed in an earlier run")
     arguments = parser.parse_args()
-    text, held = report(run(arguments.rounds, arguments.seed), arguments)
+    found = read(arguments.kept) if arguments.kept else run(arguments.rounds, arguments.seed)
+    write(arguments.keep, json.dumps({name: [asdict(one) for one in rounds] for name, rounds in found.items()}))
+    text, held = report(found, arguments)
     write(arguments.out, text)
     print(text)
     if not held:

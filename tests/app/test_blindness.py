@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.blindness import Round, judge, run
+from benchmarks.blindness import run
+from benchmarks.blindness_statistics import judge
 from tests.app.chat_server import ANSWER, MODEL, ChatServer
 from tests.app.serving import App, wait_until
 from tests.app.visitor import Visitor
@@ -161,33 +161,3 @@ def test_an_attacker_who_polls_everything_guesses_no_better_than_chance() -> Non
     assert "suggestions against known sides" in verdict.p_values, "the suggestions among it"
     assert verdict.leaks(0.001) == []
     assert verdict.p_classifier > 0.001
-
-
-def test_the_attacker_is_no_fool() -> None:
-    """Given observables that go with the side, the same tests and the same classifier find it."""
-    found = [
-        Round(n, {"seconds": 0.1 * n % 1, "metrics": float(n * n % 7 % 2 * 2 - 1)}, bool(n * n % 7 % 2))
-        for n in range(60)
-    ]
-    verdict = judge(found, seed=13)
-    assert verdict.leaks(0.001) == ["metrics"]
-    assert verdict.guessed > 55
-    assert verdict.p_classifier < 1e-3
-
-
-def test_what_goes_up_and_down_in_balanced_blocks_is_no_leak() -> None:
-    """Sides that are drawn in blocks, and an observable that alternates: of 100 such studies few are called leaks."""
-    called, chance = 0, random.Random(5)
-    for _ in range(100):
-        found = []
-        for session in range(8):
-            for block in range(2):
-                sides = [True, True, False, False]
-                chance.shuffle(sides)
-                for place, side in enumerate(sides):
-                    n = 4 * block + place
-                    observed = {"odd": float(n % 2), "number": float(n), "noise": chance.random()}
-                    found.append(Round(n, observed, side, (session, block)))
-        verdict = judge(found, seed=1)
-        called += bool(verdict.leaks(0.05)) or verdict.p_classifier <= 0.05
-    assert called <= 18, "two tests of 5% each: about 10 are expected"
