@@ -329,6 +329,10 @@ def test_a_code_and_work_for_the_browser_are_asked_before_a_session(
         page = visitor.page
         page.wait_for_selector("#start")
         assert "computed from your network address" in page.inner_text("#welcome")
+        lefts = [
+            page.locator(part).evaluate("one => one.getBoundingClientRect().left") for part in ("#invite", "#start")
+        ]
+        assert lefts[0] == lefts[1], "the code is asked for where everything else begins"
         page.fill("#invite textarea, #invite input", "manet-1863")
         page.check("#consent input")
         page.click("#start")
