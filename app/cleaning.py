@@ -11,7 +11,7 @@ import itertools
 import re
 import unicodedata
 
-from app.thoughts import without_thoughts
+from training.common.thoughts import without_thoughts
 
 MOST_MARKS = 100  # on one letter
 _TIBETAN_MARKS = "\u0f73\u0f75\u0f81"  # the only ones that become marks when they are taken apart and are none before

@@ -21,7 +21,7 @@ LONGEST = 100_000
 _ASCII_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffd]")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>|<!--.{0,300}?-->|&[a-z]{2,8};", re.DOTALL)
-_WORD = re.compile(r"\w")
+_WORD = re.compile("[^\\W\u115f\u1160\u3164\uffa0]")  # Hangul's fillers are letters that nobody sees
 _NO_PUNCTUATION = bytes(byte for byte in range(256) if byte >= 128 or chr(byte).isalnum())
 
 

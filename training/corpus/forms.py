@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from training.common.thoughts import without_thoughts
 from training.corpus import answers
 from training.corpus.accidents import DATA, as_meant
 from training.corpus.exports import exported, on_one_branch, with_role
@@ -26,15 +27,16 @@ from training.corpus.turns import (
     NO_QUESTION,
     NO_TEXT,
     NO_WINNER,
+    NOT_LEARNED,
     NOT_TEXT,
     RATED_BAD,
-    THOUGHT,
     UNKNOWN_ROLE,
     Unreadable,
     decoded,
     is_bad,
     is_chat,
     is_given,
+    is_learned_row,
     is_turn,
     number_of,
     parsed,
@@ -100,6 +102,8 @@ def messages_of(row: Row, system: bool = True) -> tuple[Message, ...]:
     Raises:
         Unreadable: the reason why nothing can be learned of it.
     """
+    if not is_learned_row(row):
+        raise Unreadable(NOT_LEARNED)
     row = of_service(row)
     for form in (_battle, _preference, _chat, _exported, _pair, _prose):
         messages = form(row, system)
@@ -135,18 +139,23 @@ def is_known(columns: Iterable[str]) -> bool:
 
 
 def _battle(row: Row, system: bool) -> tuple[Message, ...] | None:
-    """FastChat's battles: the winner's conversation."""
-    if "conversation_a" not in row or "conversation_b" not in row:
+    """FastChat's and LMArena's battles: the winner's conversation, or its answers to what both were asked."""
+    answered = all(name in row for name in ("prompt", "response_a", "response_b", "winner_model_a"))
+    if not answered and not ("conversation_a" in row and "conversation_b" in row):
         return None
     won = [
         side
         for side in "ab"
         if row.get("winner") == f"model_{side}" or str(row.get(f"winner_model_{side}")) in ("1", "1.0")
     ]
-    winner = f"conversation_{won[0]}" if len(won) == 1 else None
-    if winner is None:
+    if len(won) != 1:
         raise Unreadable(NO_WINNER)
-    turns = decoded(row[winner])
+    if answered:
+        asked, said = (_turns_in(row[name]) for name in ("prompt", f"response_{won[0]}"))
+        if not (_are_texts(asked) and _are_texts(said) and len(asked) == len(said)):
+            raise Unreadable(NOT_TEXT)
+        return turns_of(_each([text for pair in zip(asked, said, strict=True) for text in pair], {}), system)
+    turns = decoded(row[f"conversation_{won[0]}"])
     if not isinstance(turns, list | tuple):
         raise Unreadable(NOT_TEXT if turns else NO_TEXT)
     return turns_of(turns, system)
@@ -316,7 +325,7 @@ def _pair(row: Row, system: bool) -> tuple[Message, ...] | None:
             raise Unreadable(NOT_TEXT)  # whether they stand before the chat or are in it, nothing says
         before_it = [{"role": "system", "content": given}, *_as_turns(turns[0] or row[asked])]
         return _asked_and_answered(before_it, said, system)
-    answer, question = without_calls(THOUGHT.sub("", text_of(said)).strip()), text_of(row[asked])
+    answer, question = without_calls(without_thoughts(text_of(said)).strip()), text_of(row[asked])
     if not question or is_no_value(question):
         raise Unreadable(NO_QUESTION)
     if not answer or is_no_value(answer, f"{question} {row.get('choices') or row.get('options') or ''}"):

@@ -9,8 +9,14 @@ import json
 import re
 
 _LINE_END = re.compile("\r\n?|[\x0b\x0c\u2028\u2029]")  # of Windows, of Word within a paragraph, of JavaScript
-_BEGIN = re.compile(r"\A\s*(?:<bos>|<BOS_TOKEN>|<\|begin_of_text\|>|<\|startoftext\|>|<\|endoftext\|>)\s*")
-_ENDS = ("<eos>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|EOT|>", "<|im_end|>", "<|end|>")
+_BEGIN = re.compile(
+    r"\A\s*(?:(?:<pad>|<\|pad\|>|<bos>|<BOS_TOKEN>|<\|begin_of_text\|>|<\|startoftext\|>|<\|endoftext\|>)\s*)+"
+)
+_ENDS = (
+    *("<end_of_turn>", "<|eom_id|>", "<|return|>", "<|endofturn|>", "<|END_OF_TURN_TOKEN|>", "<end_of_utterance>"),
+    *("<\uff5cend\u2581of\u2581sentence\uff5c>", "<pad>", "<|pad|>"),
+    *("<eos>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|EOT|>", "<|im_end|>", "<|end|>"),
+)
 _BETWEEN = re.compile(r"(?<![`'\"])<\|endoftext\|>(?![`'\"])")
 _CALCULATED = re.compile(r"<<(?=[^<>=]*=)[\d .,+*/()%$=-]{3,200}>>")  # 48/2 = <<48/2=24>>24
 _RESULT = re.compile(r"(\A|\n)#### ?(-?\$?\d[\d,./]*%?) *(\Z|\n(?=The answer is))")

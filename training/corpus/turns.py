@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from training.common import json_text
+from training.common.thoughts import without_thoughts
 from training.corpus.marks import is_no_value, without_calls
 from training.corpus.sample import Message, Role
 
@@ -63,10 +64,6 @@ _ROLES: dict[str, str] = {
 }
 # What Open WebUI writes into an answer: what a model thought, and the tools that it called.
 _DETAILS = re.compile(r"<details type=\"(?:reasoning|tool_calls|code_interpreter)\".*?</details>\s*", re.DOTALL)
-# Templates that begin the answer with <think> leave the end alone in it; an answer cut short there is all thought.
-THOUGHT = re.compile(
-    r"\A\s*<think>(?:.*?</think>|.*)|\A(?:(?!<think>).)*?^[ \t]*</think>[ \t]*$", re.DOTALL | re.MULTILINE
-)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CHAT_IN_A_CELL = re.compile(r"\s*\[\s*\{\s*([\"'])(?:role|from|content|value|type)\1\s*:")
 _PARTS_IN_A_CELL = re.compile(
@@ -158,7 +155,7 @@ def is_bad(rating: Any) -> bool:
 def role_of(turn: Any) -> str | None:
     """Who speaks: user, assistant, system, tool, call or text; None where nobody known does."""
     given = next((turn[key] for key in ("role", "from", "speaker") if turn.get(key) is not None), None)
-    return _ROLES.get(str(given).strip().lower())
+    return _ROLES.get(str(given).strip(" \t\r\n<|>[]:#*").lower())
 
 
 def turns_of(turns: Iterable[Any], system: bool = True) -> tuple[Message, ...]:
@@ -187,7 +184,8 @@ def turns_of(turns: Iterable[Any], system: bool = True) -> tuple[Message, ...]:
             raise Unreadable(NO_TEXT)
         elif role == "user":
             asked = content
-            _say(chat, "user", "\n\n".join(filter(None, (waiting, content))))
+            above = "" if content.startswith(waiting) else waiting
+            _say(chat, "user", "\n\n".join(filter(None, (above, content))))
             waiting = ""
         elif role == "tool" and chat and content:  # a tool may be there for what it does
             _say(chat, "user", content)
@@ -233,6 +231,14 @@ def is_learned(turn: Mapping[str, Any]) -> bool:
     return not unlearned and turn.get("masked") is not True
 
 
+def is_learned_row(row: Mapping[str, Any]) -> bool:
+    """The same for a whole row, also with a mask of tokens or turns that are all left out; a loss is a number there."""
+    masks = [row.get(name) for name in ("loss_mask", "completion_mask", "assistant_masks", "train_mask")]
+    if any(isinstance(mask, list | tuple) and mask and not any(mask) for mask in masks):
+        return False
+    return is_learned({name: row.get(name) for name in ("weight", "train", "training", "masked")})
+
+
 def _say(chat: list[Message], role: Role, content: str) -> None:
     if chat and chat[-1].role == role:
         content = f"{chat.pop().content}\n\n{content}"
@@ -259,7 +265,7 @@ def _turn(turn: Any) -> tuple[str, str]:
     if role == "assistant" and turn.get("channel") in ("analysis", "commentary"):  # gpt-oss's thoughts and calls
         return "call", ""
     if role == "assistant":
-        said = without_calls(THOUGHT.sub("", _DETAILS.sub("", content)).strip())
+        said = without_calls(without_thoughts(_DETAILS.sub("", content)).strip())
         calls = (
             turn.get("tool_calls")
             or turn.get("toolCalls")

@@ -26,6 +26,7 @@ def chat(question: str, answer: str) -> Sample:
     [
         ("says nothing", chat("Who painted it?", "...")),
         ("says nothing", chat("  ", "Nobody knows.")),
+        ("says nothing", chat("Who painted it?", "\u3164 \u2800\uffa0")),  # letters by their class that nobody sees
         ("too short", prose("Chapter 4")),
         ("too long", prose(SENTENCE * 1200)),
         ("not text", prose(f"{SENTENCE}\x00\x01")),

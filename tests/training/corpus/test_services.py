@@ -50,6 +50,17 @@ LOGS: dict[str, dict[str, Any]] = {
     "LangChain": {
         "messages": [constructed("HumanMessage", ASKED["content"]), constructed("AIMessageChunk", "Picasso.")]
     },
+    "Ollama": {"model": "tiny", "messages": [ASKED], "message": SAID, "done": True},
+    "OpenRouter": {"messages": [ASKED], "choices": [{"message": SAID}]},
+    "a column of its own": {"messages": [ASKED], "response": "Picasso."},
+    "Axolotl's preferences": {"messages": [ASKED], "chosen": SAID, "rejected": {"role": "assistant", "content": "Me."}},
+    "a list of its own": {"messages": [ASKED], "completion": [SAID]},
+    "LMArena's battle": {
+        "prompt": json.dumps([ASKED["content"]]),
+        "response_a": '["Monet."]',
+        "response_b": '["Picasso."]',
+        **{"winner_model_a": 0, "winner_model_b": 1, "winner_tie": 0},
+    },
     "Cohere": {"chat_history": [], "message": ASKED["content"], "text": "Picasso."},
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from training.corpus.forms import messages_of
+from training.corpus.turns import NOT_LEARNED, Unreadable
 
 USER = {"role": "user", "content": "Who painted it?"}
 
@@ -50,3 +51,52 @@ def test_what_the_system_repeats_is_said_once() -> None:
     ]
     other = {"role": "system", "content": "Be brief."}
     assert messages_of({"messages": [system, other, USER, answer]})[0].content.startswith("Be kind.\n\nBe brief.")
+
+
+def test_what_the_system_says_at_the_head_of_the_question_is_said_once() -> None:
+    chat = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Be kind.\n\nWho?"}]
+    said = messages_of({"messages": [*chat, {"role": "assistant", "content": "Goya."}]})
+    assert said[0].content == "Be kind.\n\nWho?"
+
+
+@pytest.mark.parametrize("roles", [(" User ", "Assistant:"), ("<|user|>", "<|assistant|>"), ("[HUMAN]", "## Bot")])
+def test_roles_with_the_marks_of_a_template_are_known(roles: tuple[str, str]) -> None:
+    turns = [{"role": role, "content": said} for role, said in zip(roles, ("Who?", "Goya."), strict=True)]
+    assert [message.role for message in messages_of({"messages": turns})] == ["user", "assistant"]
+
+
+THOUGHT = [
+    "<thinking>Hm.</thinking>Goya.",
+    "<reasoning>Hm.</reasoning>\n<answer>Goya.</answer>",
+    "<|begin_of_thought|>Hm.<|end_of_thought|><|begin_of_solution|>Goya.<|end_of_solution|>",
+    "\u25c1think\u25b7Hm.\u25c1/think\u25b7Goya.",
+    "[THINK]Hm.[/THINK]Goya.",
+    "<seed:think>Hm.</seed:think>Goya.",
+]
+
+
+@pytest.mark.parametrize("answer", THOUGHT)
+def test_thoughts_are_not_learned_whatever_their_marks(answer: str) -> None:
+    """https://github.com/huggingface/trl/issues/2919, https://github.com/fmaclen/hollama/issues/290."""
+    chat = {"messages": [USER, {"role": "assistant", "content": answer}]}
+    for row in (chat, {"question": "Who painted it?", "answer": answer}):
+        assert messages_of(row)[-1].content == "Goya."
+
+
+@pytest.mark.parametrize(
+    "mark", ["<end_of_turn>", "<pad>", "<|eom_id|>", "<\uff5cend\u2581of\u2581sentence\uff5c>", "<pad> <pad>"]
+)
+def test_marks_of_an_end_are_not_learned(mark: str) -> None:
+    """https://github.com/karpathy/nanoGPT/issues/165."""
+    assert messages_of({"question": "Who?", "answer": f"Goya.{mark}\n"})[-1].content == "Goya."
+    assert messages_of({"question": "Who?", "answer": "<pad><pad>Goya."})[-1].content == "Goya."
+
+
+@pytest.mark.parametrize(
+    "mark", [{"train": False}, {"weight": 0}, {"masked": True}, {"loss_mask": [0, 0]}, {"completion_mask": (0, 0, 0)}]
+)
+def test_a_row_that_is_not_to_be_learned_says_so_of_itself_too(mark: dict[str, Any]) -> None:
+    row = {"question": "Who?", "answer": "Goya."}
+    with pytest.raises(Unreadable, match=NOT_LEARNED):
+        messages_of(row | mark)
+    assert messages_of(row | {"loss": 0.0, "weight": 0.5, "train": True, "loss_mask": [0, 1]})
