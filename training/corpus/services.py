@@ -30,19 +30,19 @@ def of_service(row: Row) -> Row:
         if before is not None and isinstance(row.get(said_in), list | str) and (turns := _asked(before)):
             answer = row[said_in] if is_chat(row[said_in]) else [_turn("assistant", row[said_in])]
             return {**_without(row, asked, said_in), "messages": [*turns, *answer]}
-    turns = row.get("messages")
-    if is_chat(turns) and role_of(turns[-1]) == "user" and (answer := _beside(row)):
-        return {**_without(row, *_BESIDE, "rejected"), "messages": [*turns, *answer]}
+    chat: Any = row.get("messages")
+    if is_chat(chat) and role_of(chat[-1]) == "user" and (beside := _beside(row)):
+        return {**_without(row, *_BESIDE, "rejected"), "messages": [*chat, *beside]}
     return row
 
 
 def _beside(row: Row) -> list[Any]:
     """The answer to the last turn of a chat, where it has a column of its own, as in Axolotl's preferences."""
     for name in _BESIDE:
-        said = row.get(name)
+        said: Any = row.get(name)
         if isinstance(said, str) and said.strip():
             return [_turn("assistant", said)]
-        turns = [said] if isinstance(said, Mapping) else said
+        turns: Any = [said] if isinstance(said, Mapping) else said
         if is_chat(turns) and role_of(turns[0]) in ("assistant", "call"):
             return list(turns)
     return _answered({"choices": row.get("choices")})
