@@ -105,18 +105,19 @@ class Step:
     flops_per_token: float
 
 
-Build = Callable[[int | None], nn.Module]
-"""Makes the model, whole (None) or with so many layers; parameters that are not trained need no gradient."""
+Build = Callable[..., nn.Module]
+"""Makes the model, whole (None), or with so many layers, of which so many may be frozen, if that is said as well;
+parameters that are not trained need no gradient."""
 
 
-def trace_step(build: Build, options: TrainingOptions, dtype: torch.dtype, layers: int | None = None) -> Step:
-    """Run a step's forward and backward pass without numbers."""
+def trace_step(build: Build, options: TrainingOptions, dtype: torch.dtype, *shape: int) -> Step:
+    """Run a step's forward and backward pass without numbers; ``shape`` is what ``build`` is to make, if not all."""
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.flop_counter import FlopCounterMode
 
     rows = min(options.micro_batch_size, options.batch_size)
     with torch.device("meta"):
-        model = build(layers).train()
+        model = build(*shape or (None,)).train()
     with FakeTensorMode():
         _pretend_storage(model)
         gradients = _size(p for p in model.parameters() if p.requires_grad)
@@ -151,16 +152,27 @@ def _pass(model: Any, rows: int, options: TrainingOptions, dtype: torch.dtype) -
     loss.backward()
 
 
-def whole_step(build: Build, n_layers: int, options: TrainingOptions, dtype: torch.dtype) -> Step:
-    """The step of the whole model, from two short ones where it is deep."""
-    if n_layers <= 8 or getattr(options, "frozen", False):
+def whole_step(build: Build, n_layers: int, options: TrainingOptions, dtype: torch.dtype, frozen: int = 0) -> Step:
+    """The step of the whole model, from short ones where it is deep: every layer adds what the one before it added,
+    the ``frozen`` lowest ones something else than the trained ones.
+
+    Where a layer's gradients are larger than what it keeps for them, the fullest moment moves to the end of the backward
+    pass as layers are added, and memory beside the gradients falls until it is there, and no further.
+    """
+    if n_layers <= 8:
         return trace_step(build, options, dtype)
-    two, four = (trace_step(build, options, dtype, n) for n in (2, 4))
-    more = (n_layers - 4) / 2
-    return Step(
-        four.activations + more * (four.activations - two.activations),
-        four.flops_per_token + more * (four.flops_per_token - two.flops_per_token),
-    )
+    if not frozen:
+        two, four = (trace_step(build, options, dtype, n) for n in (2, 4))
+        return _extended(four, (two, four, (n_layers - 4) / 2))
+    short, more_frozen, deeper = (trace_step(build, options, dtype, *shape) for shape in ((3, 1), (4, 2), (5, 1)))
+    return _extended(short, (short, more_frozen, frozen - 1), (short, deeper, (n_layers - frozen - 2) / 2))
+
+
+def _extended(step: Step, *more: tuple[Step, Step, float]) -> Step:
+    """A step with the differences of others added, each so many times."""
+    activations = step.activations + sum(times * max(0, b.activations - a.activations) for a, b, times in more)
+    flops = step.flops_per_token + sum(times * (b.flops_per_token - a.flops_per_token) for a, b, times in more)
+    return Step(activations, flops)
 
 
 @dataclass(frozen=True)
@@ -244,6 +256,7 @@ def make_plan(
     n_tokens: int,
     *,
     device: str | None = None,
+    frozen: int = 0,
     weight_bytes: Callable[[nn.Module], float] | None = None,
 ) -> Plan:
     """The plan of a run.
@@ -252,6 +265,7 @@ def make_plan(
         build: makes the model, or a shorter one.
         n_tokens: tokens of the training data.
         device: one of ``DEVICES``; without it the one that the run would use.
+        frozen: how many of the layers are.
         weight_bytes: bytes of the weights where they are not stored as the model has them (4 bits).
 
     Raises:
@@ -262,7 +276,7 @@ def make_plan(
         model = build(None)
     parameters = list(model.parameters())
     trained = [p for p in parameters if p.requires_grad]
-    step = whole_step(_as_on_a_gpu(build) if where.is_gpu else build, n_layers, options, dtype)
+    step = whole_step(_as_on_a_gpu(build) if where.is_gpu else build, n_layers, options, dtype, frozen)
     memory = {
         "weights": weight_bytes(model) if weight_bytes else float(_size(parameters)),
         "gradients": float(_size(trained)),
@@ -301,8 +315,8 @@ def memory_problems(options: TrainingOptions, model: nn.Module, plan: Callable[[
 def _as_on_a_gpu(build: Build) -> Build:
     """Without dropout in attention: a CPU then holds all scores, the kernels of GPUs do not."""
 
-    def built(layers: int | None) -> nn.Module:
-        model = build(layers)
+    def built(*shape: int | None) -> nn.Module:
+        model = build(*shape)
         for module in model.modules():
             for name in ("dropout", "attention_dropout"):
                 if isinstance(getattr(module, name, None), float):

@@ -54,7 +54,7 @@ def parameters_of(name: str) -> int:
         return AutoModelForCausalLM.from_config(config_of(name)).num_parameters()
 
 
-def builder(options: Model2Options, dtype: torch.dtype) -> tuple[Callable[[int | None], PackedCausalLM], int]:
+def builder(options: Model2Options, dtype: torch.dtype) -> tuple[Callable[..., PackedCausalLM], int]:
     """What makes the base of a run without its weights, whole or with fewer layers, and its number of layers."""
     from transformers import AutoModelForCausalLM
 
@@ -62,7 +62,7 @@ def builder(options: Model2Options, dtype: torch.dtype) -> tuple[Callable[[int |
     known = KNOWN.get(options.base)
     new_tokens = 2 if known is None or known.is_new_to_turns else 0
 
-    def build(layers: int | None) -> PackedCausalLM:
+    def build(layers: int | None, frozen: int = 0) -> PackedCausalLM:
         shape = config.__class__(**(config.to_dict() | ({} if layers is None else {"num_hidden_layers": layers})))
         try:
             model = AutoModelForCausalLM.from_config(shape, dtype=EXACT, trust_remote_code=options.trust_remote_code)
@@ -71,7 +71,7 @@ def builder(options: Model2Options, dtype: torch.dtype) -> tuple[Callable[[int |
         check_packing(model, options.base)
         base = Base(options.base, model, None, new_tokens)  # type: ignore[arg-type] # no tokenizer is needed
         if options.method == "full":
-            Full(base, options.frozen, dtype)
+            Full(base, frozen / layers if frozen and layers else options.frozen, dtype)
         else:
             Lora(base, options.lora_rank, dtype)
         packed = PackedCausalLM(model)
@@ -93,8 +93,9 @@ def plan_base(options: Model2Options, n_tokens: int, device: str | None) -> Plan
     """The plan of a fine-tuning; the base is not downloaded."""
 
     build, n_layers = builder(options, find_device(device, options)[1])
+    frozen = int(options.frozen * n_layers) if options.method == "full" else 0
     four_bits = _four_bit_weights if options.method == "qlora" else None
-    return make_plan(build, n_layers, options, n_tokens, device=device, weight_bytes=four_bits)
+    return make_plan(build, n_layers, options, n_tokens, device=device, frozen=frozen, weight_bytes=four_bits)
 
 
 def base_problems(options: Model2Options, out: Path) -> list[str]:

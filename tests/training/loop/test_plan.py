@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig
 
 from benchmarks.plan_memory import COMMON, SIZES, measure
 from training.common.options import OptionsError, with_settings
 from training.corpus import CorpusError
 from training.data.dataset import load_dataset
-from training.loop.plan import Plan, estimate_tokens, few_tokens, find_device
-from training.loop.plans import config_of, plan, plan_base
+from training.loop.plan import Plan, estimate_tokens, few_tokens, find_device, trace_step, whole_step
+from training.loop.plans import builder, config_of, plan, plan_base
 from training.models.known_bases import KNOWN
 from training.settings.model1 import PROFILES
 from training.settings.model2 import PROFILES as MODEL2
@@ -46,6 +48,19 @@ def test_what_does_not_fit_is_one_line_with_remedies() -> None:
     assert "\n" not in problem
     assert "micro_batch_size=32" in problem
     assert "activation_checkpointing=true" in problem
+
+
+@pytest.mark.parametrize(("method", "hidden"), [("full", 16), ("full", 256), ("lora", 16)])
+def test_a_deep_base_is_planned_from_shallow_ones(method: Literal["full", "lora"], hidden: int, tmp_path: Path) -> None:
+    """Where activations outweigh gradients, and where they do not; a third of the layers is frozen."""
+    shape = {"hidden_size": hidden, "intermediate_size": 4 * hidden, "vocab_size": 50, "num_attention_heads": 2}
+    LlamaConfig(num_hidden_layers=9, num_key_value_heads=1, **shape).save_pretrained(tmp_path)
+    options = replace(MODEL2["demo"], base=str(tmp_path), method=method, seq_len=32)
+    build, n_layers = builder(options, torch.float32)
+    whole = trace_step(build, options, torch.float32)
+    planned = whole_step(build, n_layers, options, torch.float32, 3 if method == "full" else 0)
+    assert planned.flops_per_token == pytest.approx(whole.flops_per_token)
+    assert planned.activations == pytest.approx(whole.activations, rel=0.02)
 
 
 @pytest.mark.slow
