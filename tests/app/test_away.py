@@ -76,7 +76,7 @@ def test_a_page_in_a_frame_on_another_site(browser: Browser, app: App, elsewhere
         denied = frame.evaluate(DENIED)
         assert frame.locator("#nothing-kept").count() == denied
         frame.click("#send")
-        frame.wait_for_selector("#vote-left", timeout=30_000)
+        frame.wait_for_selector("#vote-left", timeout=120_000)
         frame.click("#vote-left")
         frame.wait_for_selector("#next-round")
         assert app.rows("SELECT choice FROM votes ORDER BY id DESC LIMIT 1") == [("left",)]
@@ -316,7 +316,7 @@ def test_an_upgrade_in_mid_session_loses_nothing(browser: Browser, tmp_path: Pat
             page.wait_for_selector("#unreachable")
             app.root = newer
             app.start()
-            page.wait_for_selector("#next-round", timeout=30_000)
+            page.wait_for_selector("#next-round", timeout=120_000)
             assert app.rows("SELECT choice, comment FROM votes") == [("left", "Too short")]
             typing.page.click("#send")
             typing.page.wait_for_function(

@@ -114,7 +114,7 @@ new MutationObserver(() => {
 def test_a_model_that_dies_gives_one_neutral_error_no_vote_and_a_retry(visitor: Visitor, app: App) -> None:
     visitor.consent()
     visitor.type("[die] What is Impressionism?")
-    visitor.page.wait_for_selector("#retry", timeout=30_000)
+    visitor.page.wait_for_selector("#retry", timeout=120_000)
     assert "Something went wrong" in visitor.status
     assert visitor.page.inner_text("#answer-left").replace("A", "") == visitor.page.inner_text("#answer-right").replace(
         "B", ""

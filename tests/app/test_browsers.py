@@ -52,7 +52,7 @@ def test_a_browser_that_denies_storage(browser: Browser, app: App, tmp_path: Pat
         page.click("#start")
         page.fill("#prompt textarea", "What is Impressionism?")
         page.click("#send")
-        page.wait_for_selector("#vote-left", timeout=30_000)
+        page.wait_for_selector("#vote-left", timeout=120_000)
         page.click("#vote-left")
         page.wait_for_selector("#next-round")
         assert app.rows("SELECT choice FROM votes ORDER BY id DESC LIMIT 1") == [("left",)]

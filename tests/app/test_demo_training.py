@@ -239,7 +239,7 @@ def test_the_page_shows_progress_and_opens_by_itself(browser: Browser, tmp_path:
                 phone.page.wait_for_selector("#setup-progress svg")
                 must_be_accessible(phone.page, "waiting on a phone")
             gate.touch()
-            page.wait_for_selector("#start", timeout=30_000)
+            page.wait_for_selector("#start", timeout=120_000)
             visitor.consent()
             visitor.ask("What is Impressionism?")
             visitor.vote("left")

@@ -242,14 +242,14 @@ def test_from_votes_to_a_running_test_without_a_terminal(
             page.wait_for_selector("#improve-said:has-text('tick the box')")
             page.check("#improve-sure input")
             page.click("#improve-begin")
-            page.wait_for_selector("#improve-said:has-text('is running')", timeout=30_000)
+            page.wait_for_selector("#improve-said:has-text('is running')", timeout=120_000)
             page.wait_for_selector("#improve-counts:has-text('0 testers are too few')")
             [described] = running.rows("SELECT models FROM studies ORDER BY id DESC LIMIT 1")[0]
             models = json.loads(described)
             assert models["model2"]["improves"] is True
             assert models["model1"]["sha256"] != models["model2"]["sha256"]
             page.click("role=tab[name=Results]")
-            page.wait_for_selector("#results:has-text('Model 2: the new one')", timeout=20_000)
+            page.wait_for_selector("#results:has-text('Model 2: the new one')", timeout=120_000)
 
             tester.page.reload()
             tester.consent()
@@ -262,7 +262,7 @@ def test_from_votes_to_a_running_test_without_a_terminal(
             tester.page.wait_for_selector("#guess:has-text('as it was before')")
             tester.page.click("#guess-unknown")
             tester.page.wait_for_selector("#thanks:has-text('after it learned from votes')")
-            page.wait_for_selector("#results h1:has-text('No preference can be claimed yet')", timeout=20_000)
+            page.wait_for_selector("#results h1:has-text('No preference can be claimed yet')", timeout=120_000)
             assert researcher.problems == tester.problems == []
         votes = running.rows("SELECT study_id, COUNT(*) FROM votes GROUP BY 1 ORDER BY 1")
         assert votes == [(1, 1), (2, 2)], "both are kept, apart"
@@ -297,9 +297,9 @@ def test_names_of_folders_and_studies_and_words_of_reports_are_text(
             page.check("#improve-model input[value=model1]")
             page.wait_for_selector(f"#improve-outcome:has-text({json.dumps(f'from the votes of {IMAGE}')})")
             page.click("#improve-train")  # without a vote it ends at once, and says so of the study by its name
-            page.wait_for_selector(f"#improve-told .problem:has-text({json.dumps(IMAGE)})", timeout=120_000)
+            page.wait_for_selector(f"#improve-told .problem:has-text({json.dumps(IMAGE)})", timeout=300_000)
             page.click("#improve-begin")
-            page.wait_for_selector("#improve-said:has-text('is running')", timeout=30_000)
+            page.wait_for_selector("#improve-said:has-text('is running')", timeout=120_000)
             assert IMAGE in page.inner_text("#improve-said")
             assert page.locator("#improve-result img, #improve-told img, #improve-said img").count() == 0
             assert page.title() != "taken"

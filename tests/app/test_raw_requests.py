@@ -93,7 +93,7 @@ class TestRawRequests:
         assert app.rows("SELECT choice, superseded FROM votes WHERE battle_id = ?", battle) == [("both_bad", 0)]
         visitor.page.click("#next-round")
         visitor.type("[die] What is Impressionism?")
-        visitor.page.wait_for_selector("#retry", timeout=30_000)
+        visitor.page.wait_for_selector("#retry", timeout=120_000)
         failed = app.rows("SELECT MAX(id) FROM battles")[0][0]
         assert "could not be finished" in call("vote-left", token, str(failed), [], "", "").text
         assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", failed) == [(0,)]

@@ -78,7 +78,7 @@ def test_a_vote_reaches_the_page_and_the_csv(
         page.fill("#lab-prompt textarea", "Hello!")
         page.click("#lab-send")
         page.wait_for_function(
-            "document.querySelectorAll('#lab-model1 .bot, #lab-model2 .bot').length >= 2", timeout=20_000
+            "document.querySelectorAll('#lab-model1 .bot, #lab-model2 .bot').length >= 2", timeout=120_000
         )
         wait_until(lambda: one_chat_server.requests[-1]["messages"][-1]["content"] == "Hello!")
         asked = one_chat_server.requests[-1]
@@ -94,12 +94,12 @@ def test_a_vote_reaches_the_page_and_the_csv(
             if one_chat_server.requests[-1]["messages"][-1]["content"] == "[markup]":
                 break
         written = "document.querySelector('#lab-model2').innerText.includes('<b>bold</b>')"
-        page.wait_for_function(written, timeout=20_000)
+        page.wait_for_function(written, timeout=120_000)
         assert page.locator("#lab-model2 .bot :is(img[src*='x'], b, form, a[href])").count() == 0, "it is text"
-        page.wait_for_function("!document.querySelector('#lab-sources li')", timeout=20_000)  # nothing was named
+        page.wait_for_function("!document.querySelector('#lab-sources li')", timeout=120_000)  # nothing was named
         page.fill("#lab-prompt textarea", "<i>What</i> is Impressionism?")
         page.click("#lab-send")
-        page.wait_for_selector("#lab-sources li:has-text('Tate, art term Impressionism')", timeout=20_000)
+        page.wait_for_selector("#lab-sources li:has-text('Tate, art term Impressionism')", timeout=120_000)
         assert visitor.problems == []
     [vote] = [row for row in csv.DictReader(io.StringIO(text)) if row["tester_id"] == voted]
     assert vote["choice"] == "right"

@@ -156,8 +156,8 @@ def whole_step(build: Build, n_layers: int, options: TrainingOptions, dtype: tor
     """The step of the whole model, from short ones where it is deep: every layer adds what the one before it added,
     the ``frozen`` lowest ones something else than the trained ones.
 
-    Where a layer's gradients are larger than what it keeps for them, the fullest moment moves to the end of the backward
-    pass as layers are added, and memory beside the gradients falls until it is there, and no further.
+    Where a layer's gradients are larger than what it keeps for them, the fullest moment moves to the end of the
+    backward pass as layers are added, and memory beside the gradients falls until it is there, and no further.
     """
     if n_layers <= 8:
         return trace_step(build, options, dtype)
