@@ -55,9 +55,7 @@ def with_role(turn: Any) -> Any:
     role = next((turn[name] for name in ("role", "sender", "type") if turn.get(name) is not None), None)
     if isinstance(turn.get("isCreatedByUser"), bool):
         role = "user" if turn["isCreatedByUser"] else "assistant"
-    content = next(
-        (inner[name] for name in ("content", "value", "text", "parts", "message") if inner.get(name) is not None), None
-    )
+    content = next((inner[name] for name in _WORDS if inner.get(name) is not None), None)
     if attached := _attached(turn):
         content = [*(content if isinstance(content, list | tuple) else [content or ""]), *attached]
     return {**turn, "role": role, "content": content}
