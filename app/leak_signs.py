@@ -77,7 +77,8 @@ OPEN = compiled(
 TERM = compiled(
     r"^\W*(?:and |so |please |can you |could you |tell me )*(?:what(?:'s| is| are| was| were| does| do| exactly)|"
     r"explain|define|give|say it|tell me more|an example|is it true|(?:some )?people say|i heard|the term|"
-    r"i keep hearing|i have a question about|who (?:is|was)|describe|summari[sz]e)\b|\b(?:an example|tell me more|"
+    r"i keep hearing|i have a question about|who (?:is|was)|describe|summari[sz]e|"
+    r"what else can you say about)\b|\b(?:an example|tell me more|"
     r"more simply|in simple words|what [\w .-]{2,40} (?:is|means)|are they right|is that right)\b|, right\W*$"
 )
 TOPIC = compiled(

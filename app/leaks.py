@@ -177,6 +177,7 @@ _LOOKED_AT = 2_000  # characters of a question
 _ELIDED_LENGTH = 60  # such a first sentence answers a question of this kind without a subject
 _NAMED = compiled(ANY_NAME)
 _ASKS_YOU = compiled(r"\b(?:have|did|do|are|were) you\b")
+_ASKS_EXAMPLE = compiled(r"\b(?:an?|another|one|some|any) (?:\w+ )?(?:examples?|analog(?:y|ies)|comparisons?)\b")
 _POLITE = compiled(r"\b(?:can|could|would|will) you\b")
 _OF_MODELS = {"noun", "train", "inner", "name", "chance"}
 _OUTSIDE = {"yours", "who", "youare", "namehere", "the"}  # these name the speaker from outside
@@ -204,6 +205,7 @@ class _Question:
     asks: bool  # something that one has to be somebody for
     topic: str  # "machines" may be named; a "term" may be one of theirs; "open" or "other"
     of_you: bool
+    example: bool  # in which "the model" is that of the example
 
     @property
     def kind(self) -> str:
@@ -229,6 +231,7 @@ class _Question:
             asks=bool(seen.ASKS_SELF.search(question)),
             topic=next(topic for topic, holds in topics.items() if holds),
             of_you=bool(_YOU.search(question)),
+            example=bool(_ASKS_EXAMPLE.search(question)),
         )
 
 
@@ -306,6 +309,8 @@ def _constructions(sentence: str, asked: _Question, first_person: bool, place: i
             if whole.search(sentence):
                 yield f"whole {number}"
     selves = {name for name, kind in seen.SELVES.items() if kind.search(sentence)}
+    if asked.example and not first_person:
+        selves -= {"the", "made"}
     if selves & _OUTSIDE:
         yield "from outside"
         yield f"from outside, {asked.topic}"

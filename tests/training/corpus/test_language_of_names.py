@@ -146,3 +146,13 @@ def test_groups_are_not_asked_for_as_kinds_of_art(samples: list[Sample], context
     groups = {context.movement(one.name).lower() for one in records().movements if one.group}
     asked = {sample.question.lower().rstrip("?") for sample in samples if sample.fact.startswith("movement:")}
     assert {f"what kind of art is {name}" for name in groups} & asked == set()
+
+
+def test_no_group_is_asked_for_a_meaning(samples: list[Sample]) -> None:
+    """ "What does Der Blaue Reiter mean?" asks for its name in English, and was told what the group was."""
+    groups = {movement.name for movement in records().movements if movement.group}
+    assert "Der Blaue Reiter" in groups
+    meant = re.compile(r"what does (.+) mean", re.IGNORECASE)
+    asked = {found[1] for sample in samples for m in sample.messages if (found := meant.match(m.content))}
+    assert len(asked) > 100
+    assert {name.lower() for name in asked} & {name.lower() for name in groups} == set()

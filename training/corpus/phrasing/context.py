@@ -49,6 +49,7 @@ _OF_SEVERAL = re.compile(
     r"Maestà|Flagellation of Christ|Oedipus and the Sphinx|Triumph of Venus|Pierrot|Waltz|"
     r"Joy of Life|Knife Grinder|Perseus with the Head of Medusa|Resurrection|Swing|Bedroom|Blue Room|Red Room|"
     r"Tribute Money|Wedding (Feast )?at Cana|Fallen Angel|Sick Child|Card Players|Family Reunion|Three Girls|"
+    r"Lady of Shalott|Luncheon on the Grass|Red Roofs|Saying Grace|Freedom Monument|Poppy Field|Fruit and Insects|"
     r"Summer's Day|City Landscape|Et in Arcadia Ego|Lakeside|Portrait of Pablo Picasso|Old King|Chess Game|Open Door)"
 )
 # Titles that are the name of a person, a place, a song or a day, of which people think first: "Where is Ned Kelly?".
@@ -59,7 +60,7 @@ _OF_SOMETHING_ELSE = re.compile(
     r"The Montserrat|Mahoning|Line of Control|The Blue Rider|Love Parade|No Woman, No Cry|October 18, 1977|F-111|727|"
     r"Tropicália|LOVE|.* (Bridge|Cathedral)|Relativity|Comedian|Flag|Fountain|Olympia|The Tempest|The Clock|"
     r"The Visitors|Double Negative|The Human Condition|The Cyclops|The Goldfinch|Boulevard du Temple|"
-    r"Rue Transnonain|Street Light|"
+    r"Rue Transnonain|Street Light|Sarah Bernhardt|Sir John Herschel|Brick House|Equivalents|Truisms|"
     r"Bicycle Wheel|The Battle of .*|The Surrender of Breda|The Massacre at Chios"
 )
 _THE_ONE_MEANT = 2

@@ -37,8 +37,9 @@ def _fact(movement: Movement, attribute: str) -> str:
 
 def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
     be = "are" if movement.plural else "is"
-    # A group or a school has no meaning that one could ask for.
-    meaning = f"What exactly {be} {name}?" if movement.plural or name.startswith("the ") else f"What does {name} mean?"
+    # A group or a school has no meaning that one could ask for; a name in another language has one that is not told.
+    named = movement.group or name.startswith(("the ", "De ", "Der ", "Die ", "Les "))
+    meaning = f"What exactly {be} {name}?" if movement.plural or named else f"What does {name} mean?"
     look = f"does the art of {name} look" if movement.group else f"{'do' if movement.plural else 'does'} {name} look"
     # Only what has ended is asked for in the past tense, if the answer speaks of it so.
     told = grammar.subject(movement.name, movement.definition)[1]
