@@ -15,7 +15,10 @@ RUN DIPTYCH_COMMIT="$COMMIT" /opt/diptych/bin/python -m pip install --no-cache-d
     && find /opt/diptych -type d -name tests -prune -exec rm -r {} +
 
 FROM python:3.11-slim-bookworm
-RUN useradd --uid 10001 --create-home diptych && install --directory --owner=diptych /data
+# libgomp1 is what llama.cpp counts with, and not in the slim image.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 && rm -r /var/lib/apt/lists/* \
+    && useradd --uid 10001 --create-home diptych && install --directory --owner=diptych /data
 COPY --from=build /opt/diptych /opt/diptych
 ENV PATH=/opt/diptych/bin:$PATH GRADIO_SERVER_NAME=0.0.0.0 PYTHONUNBUFFERED=1
 USER 10001

@@ -42,6 +42,7 @@ def test_every_step_of_the_image_is_one_that_the_script_performs(tmp_path: Path,
 
 def test_the_image_runs_as_nobody_of_importance_and_keeps_votes_out_of_itself() -> None:
     assert values("USER") == ["10001"]
+    assert any("libgomp1" in rest for rest in values("RUN")), "without it llama.cpp does not load in the slim image"
     assert values("VOLUME") == ['["/data"]']
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert ignored[1] == "*"
