@@ -108,7 +108,7 @@ def test_weights_that_are_no_numbers_take_no_older_ones_place(tmp_path: Path) ->
     "change",
     [
         lambda base: (base / "model.safetensors").write_bytes(b"cut short"),
-        lambda base: (base / "config.json").write_text('{"model_type": "llama", "hidden_size": 32, "vocab_size": 9}'),
+        lambda base: (base / "config.json").write_text('{"model_type": "llama", "hidden_size": 32, "vocab_size": 900}'),
         lambda base: (base / "config.json").write_text("{}"),
         lambda base: (base / "tokenizer.json").write_text("{}"),
     ],
