@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NAMES = ("study", "tester_id", "prompt_id", "category", "choice", "left_model", "right_model")
 _SPELT = dict.fromkeys(("left_model", "right_model"), MODELS) | {"choice": CHOICES}
 _HEX = re.compile(r"[0-9a-f]{16}")
-_OWN = re.compile(r"own-[0-9a-f]{16}")
+_OWN = re.compile(r"own(-[0-9a-f]{16})?")  # a tester's own question; in what is published none is told from another
 # What R, pandas, databases and people write for a cell without a value.
 _NOTHING = {"na", "n/a", "n.a.", "nan", "null", "nil", "none", "<na>", "missing", "undefined", "-", "–", "?", "."}
 _REMEDY = "export the file again and import it with its columns as text"
@@ -53,7 +53,8 @@ def must_name_one_question(votes: DataFrame, bank: Mapping[str, str] | None) -> 
             _one_spelling(votes, name)
         _one_value_each(votes, "category")
     if "turns" in votes and "prompt" in votes:
-        _one_value_each(votes[votes["turns"].astype(str) == "1"], "prompt")
+        told_apart = votes["prompt_id"] != OWN_CATEGORY
+        _one_value_each(votes[told_apart & (votes["turns"].astype(str) == "1")], "prompt")
 
 
 def _key(text: str) -> str:
