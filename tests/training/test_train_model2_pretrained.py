@@ -49,6 +49,7 @@ def settings(**values: Any) -> list[str]:
     return [argument for key, value in values.items() for argument in ("--set", f"{key}={value}")]
 
 
+@pytest.mark.usefixtures("one_thread")  # the threads follow what is free, and what is learned the threads
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_learns_to_answer_and_to_stop(
