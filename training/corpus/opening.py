@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-FORMATS = (".jsonl", ".csv", ".parquet", ".txt", ".json", ".ndjson", ".tsv")
+ENDINGS = (".jsonl", ".csv", ".parquet", ".txt", ".json", ".ndjson", ".tsv")
 
 
 def open_text(path: Path) -> IO[str]:
@@ -71,7 +71,7 @@ def encoding_problem(path: Path, error: UnicodeDecodeError) -> str:
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and len(start) > 4:
         return "is UTF-16, not UTF-8; convert it with iconv -f UTF-16 -t UTF-8"
     if b"\0" in start:
-        return f"holds binary data, not text; name text, or one of {', '.join(FORMATS)}"
+        return f"holds binary data, not text; name text, or one of {', '.join(ENDINGS)}"
     byte = error.object[error.start]
     return f"is not UTF-8 (byte 0x{byte:02x}); convert it, for instance with iconv -f WINDOWS-1252 -t UTF-8"
 

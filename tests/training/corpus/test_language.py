@@ -10,11 +10,11 @@ from collections import Counter
 
 import pytest
 
-from training.corpus import Sample, load
+from training.corpus import Sample
 from training.corpus.embedded import records
 from training.corpus.phrasing import absent, grammar
 from training.corpus.phrasing.artists import was
-from training.corpus.phrasing.context import Context, context_of, is_common_word, names_something_else
+from training.corpus.phrasing.context import Context, is_common_word, names_something_else
 from training.corpus.phrasing.works import makers, spoken_title
 from training.corpus.records import Movement
 
@@ -24,16 +24,6 @@ AMBIGUOUS = (
     "Delaunay", "Gentileschi", "Holbein", "Johns", "Kelly", "Martin", "Miller", "Mitchell", "Rossetti", "Rousseau",
     "Smith", "Spencer", "Stella", "Weston", "Wright",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def samples() -> list[Sample]:
-    return load()
-
-
-@pytest.fixture(scope="module")
-def context() -> Context:
-    return context_of(records())
 
 
 # -- articles and names ---------------------------------------------------------------------------------------------

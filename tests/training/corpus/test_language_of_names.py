@@ -8,25 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-import pytest
-
-from training.corpus import Sample, load
+from training.corpus import Sample
 from training.corpus.embedded import records
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.ai_literacy import EVERYDAY, field_of, topic
 from training.corpus.phrasing.context import Context, context_of, is_common_word, names_something_else
 from training.corpus.phrasing.works import called, makers, work_fact
 from training.corpus.records import Work
-
-
-@pytest.fixture(scope="module")
-def samples() -> list[Sample]:
-    return load()
-
-
-@pytest.fixture(scope="module")
-def context() -> Context:
-    return context_of(records())
 
 
 def _facts(works: Iterable[Work], *aspects: str) -> set[str]:

@@ -7,18 +7,11 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
-from training.corpus import Sample, load
+from training.corpus import Sample
 from training.corpus.embedded import records
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.art import EVERYDAY
 from training.corpus.phrasing.beliefs import is_topic
-
-
-@pytest.fixture(scope="module")
-def samples() -> list[Sample]:
-    return load()
 
 
 def test_names_and_aliases_of_concepts_have_their_article(samples: list[Sample]) -> None:

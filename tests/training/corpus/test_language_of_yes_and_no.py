@@ -10,14 +10,9 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from training.corpus import Sample, load
+from training.corpus import Sample
 from training.corpus.embedded import records
 from training.corpus.phrasing import beliefs
-
-
-@pytest.fixture(scope="module")
-def samples() -> list[Sample]:
-    return load()
 
 
 def polarity(sample: Sample) -> str | None:

@@ -11,7 +11,7 @@ from statistics import mean
 
 import pytest
 
-from training.corpus import Sample, load
+from training.corpus import Sample
 from training.corpus.core import samples as core_samples
 from training.corpus.embedded import SOURCES, records
 from training.corpus.phrasing import absent, grammar
@@ -25,11 +25,6 @@ BROKEN = re.compile(
 )
 # Titles and texts in which such letters are meant.
 MEANT = ("A Bar at", "...", "L.H.O.O.Q", "Vitamin A", "J. M. W.", "M. C. Escher", "L. S. Lowry", "answer A and")
-
-
-@pytest.fixture(scope="module")
-def samples() -> list[Sample]:
-    return load()
 
 
 def words(text: str) -> int:

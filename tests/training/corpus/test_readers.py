@@ -14,6 +14,8 @@ import pytest
 
 from training.corpus import CorpusError, json_rows, load, stream, turns
 from training.corpus.cleaning import CleaningReport
+from training.corpus.opening import ENDINGS
+from training.corpus.readers import READERS
 
 LINE = '{"question": "Who?", "answer": "Goya."}\n'
 PAIR = ("Who?", "Goya.")
@@ -214,3 +216,7 @@ def test_a_file_of_another_kind_is_named(start: bytes, ending: str, tmp_path: Pa
     (tmp_path / f"a.{ending}").write_bytes(start + bytes(range(256)))
     with pytest.raises(CorpusError, match=OTHERS[start]):
         load([str(tmp_path / f"a.{ending}")])
+
+
+def test_every_ending_that_a_refusal_names_has_its_reader() -> None:
+    assert set(ENDINGS) == set(READERS)

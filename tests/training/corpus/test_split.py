@@ -27,11 +27,6 @@ def sample(identity: str, fact: str) -> Sample:
     return Sample(identity, "test", "art", fact, (Message("text", "x"),), "MIT")
 
 
-@pytest.fixture(scope="module")
-def samples() -> list[Sample]:
-    return load()
-
-
 def test_the_split_of_a_sample_never_changes() -> None:
     found = [split_of(sample(f"id-{number}", f"work:{number}/artist")) for number in range(2000)]
     assert [number for number, split in enumerate(found) if split == "new_fact"][:8] == NEW_FACT_NUMBERS
