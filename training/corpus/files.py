@@ -22,6 +22,7 @@ from training.corpus.json_rows import Row
 from training.corpus.opening import encoding_problem, format_of, open_text, problem, uncompressed_name
 from training.corpus.readers import FORMATS, READERS, reader_of
 from training.corpus.sample import CorpusError, Message, Sample, digest, sample_id
+from training.corpus.split import to_test_with
 from training.corpus.turns import HEADER, KEY_TWICE, NO_ANSWER, UNKNOWN_ROLE, Unreadable, normalised_question, text_of
 
 __all__ = ["FORMATS", "find_files", "iter_samples", "pick_samples", "source_name"]
@@ -109,11 +110,8 @@ def labels(paths: Sequence[Path]) -> dict[Path, str]:
 def kept_for_measuring(folder: Path) -> list[Path]:
     """The files of a folder whose names say that they are to test with, where others are not."""
     files = find_files(folder)
-    found = [path for path in files if _TO_TEST.search(path.relative_to(folder).as_posix())]
+    found = [path for path in files if to_test_with(path.relative_to(folder).as_posix())]
     return found if len(found) < len(files) else []
-
-
-_TO_TEST = re.compile(r"(?<![a-z])(?:test|valid|validation|val|dev|eval|evaluation)(?![a-z])", re.IGNORECASE)
 
 
 def iter_samples(path: Path, report: CleaningReport | None = None, label: str = "") -> Iterator[Sample]:
@@ -144,16 +142,19 @@ def iter_samples(path: Path, report: CleaningReport | None = None, label: str = 
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise CorpusError(f"{path}: cannot be read ({error}); check that the file is whole") from error
     if not usable:
-        raise CorpusError(f"{path}: no usable rows; {_why_none(unread, columns)}")
+        raise CorpusError(f"{path}: no usable rows; {_why_none(path, unread, columns)}")
 
 
-def _why_none(unread: CleaningReport, columns: set[str]) -> str:
+def _why_none(path: Path, unread: CleaningReport, columns: set[str]) -> str:
     """What a file has in the place of usable rows."""
     if not unread.total_read:
         return f"it is empty or lacks the columns {COLUMNS}"
     if columns and not is_known(columns):
-        named = ", ".join(sorted(columns)[:20])
-        return f"it has the columns {named} and lacks the columns {COLUMNS} (docs/data.md lists all forms); rename them"
+        named = ", ".join(name if len(name) < 60 else f"{name[:50]}..." for name in sorted(columns)[:20])
+        lacks = f"it has the columns {named} and lacks the columns {COLUMNS} (docs/data.md lists all forms)"
+        if format_of(path) not in (".csv", ".tsv"):
+            return f"{lacks}; rename them"
+        return f"{lacks}; rename them or, where its first line is a row, write question,answer above it"
     return f"{unread.told()}; docs/data.md lists the forms that are read"
 
 

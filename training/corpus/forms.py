@@ -58,6 +58,8 @@ _QUESTIONS = (
     *("text_input", "input_text"),
 )
 _CHATS = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat_messages", "contents")
+CHATS = frozenset(_CHATS)
+"""Columns of a list of turns."""
 _OTHERS = ("chat", "snapshot", "mapping", "text", "conversation_a", "utterances", "candidates")
 _TURNS_IN_A_CELL = re.compile(r"\s*\[?\s*\{\s*([\"'])(?:role|from|speaker|content|value)\1\s*:")
 _ROLE_IN_A_CELL = re.compile(r"[\"'](?:role|from|speaker)[\"']\s*:")

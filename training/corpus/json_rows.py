@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
-from training.corpus.forms import is_known, with_plain_names
+from training.corpus.forms import CHATS, is_known, with_plain_names
 from training.corpus.opening import open_text
 from training.corpus.sample import CorpusError
-from training.corpus.turns import KEY_TWICE, NESTED, TOO_LONG, Unreadable, is_chat, is_turn
+from training.corpus.split import to_test_with
+from training.corpus.turns import BESIDE, KEY_TWICE, NESTED, TOO_LONG, Unreadable, is_chat, is_turn
 
 Row = dict[str, Any]
 LONGEST = 1 << 24
@@ -140,32 +141,48 @@ _DECODER = _Decoder()
 
 
 def _parsed(text: str, place: str) -> list[Row | Unreadable]:
-    """The row of a line, or several where it is a list of them; what is no JSON at all means a damaged file."""
-    try:
-        value = _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        if "\0" in text:
-            raise CorpusError(f"{place} holds binary data or UTF-16; write UTF-8") from error
-        raise CorpusError(f"{place} is not JSON ({error.msg}); write one object a line") from error
-    except RecursionError:
-        return [Unreadable(NESTED)]
-    rows = _rows_of(value)
-    if rows is None:
-        raise CorpusError(f"{place} is not an object; write one object a line")
+    """The row of a line, or several where it is a list of them, or holds several, as where files were joined that end
+    without a line end; what is no JSON at all means a damaged file."""
+    rows: list[Row | Unreadable] = []
+    text, at = text.strip(_BLANK), 0
+    while at < len(text):
+        try:
+            value, at = _DECODER.raw_decode(text, at)
+        except json.JSONDecodeError as error:
+            if "\0" in text:
+                raise CorpusError(f"{place} holds binary data or UTF-16; write UTF-8") from error
+            raise CorpusError(f"{place} is not JSON ({error.msg}); write one object a line") from error
+        except RecursionError:
+            return [*rows, Unreadable(NESTED)]
+        if (found := _rows_of(value)) is None:
+            raise CorpusError(f"{place} is not an object; write one object a line")
+        rows += found
+        following = _FOLLOWING.match(text, at)
+        if not following and at < len(text):
+            raise CorpusError(f"{place} is not JSON (text behind an object); write one object a line")
+        at = following.end() if following else at
     return rows
 
 
+_BLANK = " \t\r\n\ufeff"
+_FOLLOWING = re.compile(rf"[{_BLANK}]*,?[{_BLANK}]*(?=[{{\[])")
+"""Between two values of a line."""
+
+
 def _rows_of(value: Any) -> list[Row | Unreadable] | None:
-    """The rows that a value is: an object, a list of turns, which is a chat, or a list of objects; None for another."""
+    """The rows that a value is: an object or those in it, a list of turns, which is a chat, or a list of objects; None
+    for another."""
+    if isinstance(value, _Twice):
+        return [Unreadable(KEY_TWICE)]
     if isinstance(value, dict):
-        return [_unless_twice(value)]
+        return [one if isinstance(one, Unreadable) else _unless_twice(one) for one in _inside(value)]
     if isinstance(value, list) and value and all(map(is_chat, value)):  # a list of chats
         return [row for chat in value for row in _rows_of(chat) or ()]
     if not is_chat(value):
         return None
     if all(is_turn(one) for one in value):
         return [_unless_twice({"messages": value})]
-    return [_unless_twice(one) for one in value]
+    return [row for one in value for row in _rows_of(one) or ()]
 
 
 def read_json(path: Path) -> Iterator[Numbered]:
@@ -175,9 +192,7 @@ def read_json(path: Path) -> Iterator[Numbered]:
         return
     with open_text(path) as file:
         for number, row in _values(file, path):
-            whole = isinstance(row, dict) and not isinstance(row, _Twice)
-            rows = [_unless_twice(inner) for inner in _inside(row)] if whole else _rows_of(row)
-            if rows is None:
+            if (rows := _rows_of(row)) is None:
                 raise CorpusError(f"{path}: line {number} is not an object; write a list of objects")
             yield from ((number, inner) for inner in rows)
 
@@ -221,26 +236,60 @@ def _values(file: IO[str], path: Path) -> Iterator[tuple[int, Any]]:
 _BETWEEN = re.compile(r"[\s,\ufeff]+")
 
 
-def _inside(row: Row) -> list[Row]:
-    """The rows of an object that holds a list of them under one of the usual names, or that is a table as pandas writes
-    it, by columns, by numbers or as lists of cells; else the object."""
+def _inside(row: Row) -> Sequence[Row | Unreadable]:
+    """The rows of an object that holds a list of them, or that is a table as pandas writes it, by columns, by numbers
+    or as lists of cells; else the object."""
     if isinstance(row.get("paragraphs"), list):
         return _of_article(row)
     values = list(row.values())
-    columns = all(isinstance(one, dict) and one.keys() == values[0].keys() for one in values) and values
+    columns = values and "mapping" not in row  # ChatGPT's and DeepSeek's, by numbers too
+    columns = columns and all(isinstance(one, dict) and one.keys() == values[0].keys() for one in values)
     if is_known(with_plain_names(row)):
         if columns and values[0] and all(number.isdigit() for number in values[0]):
             return [{name: column[number] for name, column in row.items()} for number in values[0]]
-        return [row]
-    for name in ("data", "rows", "train", "examples", "questions", "items", "samples", "instances"):
-        if isinstance(row.get(name), list) and all(isinstance(item, dict) for item in row[name]):
-            return [inner for item in row[name] for inner in (_of_article(item) if "paragraphs" in item else [item])]
+        return _chats_within(row) or [row]
     names, cells = row.get("columns"), row.get("data")
     if isinstance(names, list) and isinstance(cells, list) and all(isinstance(one, list) for one in cells):
         return [dict(zip(map(str, names), line, strict=False)) for line in cells]
     if values and all(isinstance(one, dict) and is_known(with_plain_names(one)) for one in values):
         return values
-    return [row]
+    return _of_lists(row) or [row]
+
+
+_LISTS = ("data", "rows", "train", "examples", "questions", "items", "samples", "instances")
+
+
+def _of_lists(row: Row) -> Sequence[Row | Unreadable]:
+    """The rows of an object's list of them, one under a usual name first; those of its other lists, such as a split to
+    test with, are told to be left out."""
+    usual = {name: row[name] for name in _LISTS if _are_objects(row.get(name))}
+    known = {name: list_ for name, list_ in row.items() if list_ and _are_objects(list_) and _is_known_in(list_)}
+    chosen = next(iter(usual), None) or next((name for name in known if not to_test_with(name)), None)
+    if chosen is None:
+        return []
+    rows = [inner for item in row[chosen] for inner in (_of_article(item) if "paragraphs" in item else [item])]
+    others = sum(len(list_) for name, list_ in known.items() if name != chosen)
+    return [*rows, *(Unreadable(BESIDE) for _ in range(others))]
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
+def _is_known_in(rows: list[Row]) -> bool:
+    return all("paragraphs" in one or is_known(with_plain_names(one)) for one in rows)
+
+
+def _chats_within(row: Row) -> list[Row]:
+    """The chats of an object that holds a list of them in the place of turns, each with columns of its own or a mere
+    list of turns; nothing where it holds turns."""
+    for name, value in row.items():
+        if str(name).strip().lower() in CHATS and isinstance(value, list) and value:
+            if all(isinstance(one, dict) and not CHATS.isdisjoint(with_plain_names(one)) for one in value):
+                return value
+            if all(is_chat(one) and all(map(is_turn, one)) for one in value):
+                return [{"messages": turns} for turns in value]
+    return []
 
 
 def _of_article(article: Row) -> list[Row]:

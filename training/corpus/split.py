@@ -7,6 +7,7 @@ falls depends on the sample alone, never on what else is in the corpus.
 
 from __future__ import annotations
 
+import re
 from typing import Literal, get_args
 
 from training.corpus.sample import Sample, digest
@@ -40,3 +41,11 @@ def split_of(sample: Sample) -> Split:
 
 def _share(key: str) -> float:
     return digest(key, salt=_SALT) / _RANGE
+
+
+def to_test_with(name: str) -> bool:
+    """Whether the name of a file, a folder or a list says that its rows are to test with."""
+    return _TO_TEST.search(name) is not None
+
+
+_TO_TEST = re.compile(r"(?<![a-z])(?:test|valid|validation|val|dev|eval|evaluation)(?![a-z])", re.IGNORECASE)

@@ -45,11 +45,12 @@ PLACEHOLDER = "a placeholder for words that were taken out"
 KEY_TWICE = "key twice"
 HEADER = "names of columns in place of values"
 ECHO = "an answer that repeats its question"
+BESIDE = "in another list than the one that is read, such as a split to test with"
 
 REASONS = (
     NO_COLUMNS, NO_ANSWER, NO_QUESTION, NO_TEXT, NOT_TEXT, MEDIA, UNKNOWN_ROLE, RATED_BAD, NO_WINNER, SURROGATE, BYTES,
     NESTED, CELLS, NOT_LEARNED, TOO_LONG, TEMPLATE, ALONE, NO_NUMBER, NO_JSON, GARBLED, PLACEHOLDER,
-    KEY_TWICE, HEADER, ECHO,
+    KEY_TWICE, HEADER, ECHO, BESIDE,
 )  # fmt: skip
 """Why rows are not read."""
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from training.corpus import CorpusError, load
+from training.corpus import CorpusError, load, stream, turns
+from training.corpus.cleaning import CleaningReport
 
 ROWS = [{"question": "Who?", "answer": "Goya."}, {"question": "When?", "answer": "In 1800."}]
 CHATS = [
@@ -70,3 +71,48 @@ def test_prose_stays_prose(prose: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(prose)
     (sample,) = load([str(tmp_path / "a.txt")])
     assert [message.role for message in sample.messages] == ["text"]
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json"])
+@pytest.mark.parametrize(
+    "wrapper",
+    [
+        {"conversations": [{"messages": CHATS[0]}, {"messages": CHATS[1]}]},
+        {"version": 1, "messages": [{"id": "a", "conversations": CHATS[0]}, {"id": "b", "conversations": CHATS[1]}]},
+        {"conversations": CHATS},
+        {"results": ROWS, "total": 2},
+        {"qa_pairs": ROWS, "documents": [{"name": "a"}, {"name": "b"}]},
+        {"train": ROWS, "test": []},
+    ],
+)
+def test_an_object_around_rows_is_no_row(wrapper: dict[str, Any], ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{ending}"
+    path.write_text(json.dumps(wrapper))
+    assert [(one.question, one.answer) for one in load([str(path)])] == [("Who?", "Goya."), ("When?", "In 1800.")]
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json"])
+@pytest.mark.parametrize("names", [("train", "test"), ("data", "validation"), ("examples", "more"), ("test", "first")])
+def test_rows_of_another_split_are_counted(names: tuple[str, str], ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{ending}"
+    read = names[names[0] == "test"]
+    path.write_text(json.dumps({name: ROWS[:1] if name == read else ROWS * 2 for name in names}))
+    report = CleaningReport()
+    assert [one.answer for one in stream([str(path)], report=report)] == ["Goya."]
+    assert report.by_reason() == {turns.BESIDE: 4}
+    path.write_text(json.dumps({"test": ROWS}))
+    with pytest.raises(CorpusError, match="it has the columns test and lacks the columns question"):
+        load([str(path)])
+
+
+@pytest.mark.parametrize("between", ["", " ", ", ", "\ufeff"])
+def test_objects_on_one_line_are_rows(between: str, tmp_path: Path) -> None:
+    """As where files are joined that end without a line end."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        between.join(map(json.dumps, [*ROWS, *ROWS])) + "\n" + json.dumps(ROWS[0]) + " \n", encoding="utf-8"
+    )
+    assert [one.answer for one in load([str(path)])] == ["Goya.", "In 1800."] * 2 + ["Goya."]
+    path.write_text(f"{json.dumps(ROWS[0])} and so on\n")
+    with pytest.raises(CorpusError, match="line 1 is not JSON"):
+        load([str(path)])

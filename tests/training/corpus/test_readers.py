@@ -47,6 +47,13 @@ def test_tables_of_every_program(table: str, tmp_path: Path) -> None:
     assert read(tmp_path / "a.tsv", table) == [PAIR]
 
 
+def test_a_table_without_names_is_told_what_was_taken_for_them(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError) as refused:
+        read(tmp_path / "a.csv", "Who painted it?,Goya.\nAnd when?,In 1800.\n")
+    assert "has the columns goya., who painted it? and" in str(refused.value)
+    assert str(refused.value).endswith("where its first line is a row, write question,answer above it")
+
+
 @pytest.mark.parametrize("header", ["question,answer,answer", "question,Question ,answer", "text,text,note"])
 def test_a_column_that_is_there_twice_is_refused(header: str, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"has the column \w+ 2 times; rename all but one"):
