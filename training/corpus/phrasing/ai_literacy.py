@@ -61,7 +61,6 @@ def _concept(concept: Concept, suffix: str, related: Sequence[Concept]) -> Itera
     subject, be = grammar.subject(concept.name, concept.definition)
     be = "are" if be in ("are", "were") else "is"
     fact, about = f"concept:{concept.name}", f"{topic(concept)}{suffix}"
-    checked = f" That is as of {concept.as_of}." if concept.as_of else ""
     yield from _definition(concept, subject, be, suffix)
     if concept.analogy:
         yield from ask(
@@ -85,15 +84,22 @@ def _concept(concept: Concept, suffix: str, related: Sequence[Concept]) -> Itera
             f"Give me an example of {subject}{suffix}.", f"What is an example of {subject}{suffix}?",
             f"Can you give an example of {subject}{suffix}?",
         )  # fmt: skip
-    yield from ask(f"{fact}/example", questions, f"{example}{checked}", 2)
+    yield from ask(f"{fact}/example", questions, _dated(example, concept), 2)
     if concept.question and concept.answer:
         # A question that does not name what it is about could not be understood, and one that does need not twice.
         named_in_it = re.search(rf"\b{re.escape(concept.name)}", concept.question, re.IGNORECASE)
         asked = concept.question if named_in_it else f"I have a question about {about}. {concept.question}"
-        yield from ask(f"{fact}/question", (asked,), f"{concept.answer}{checked}", 1)
+        yield from ask(f"{fact}/question", (asked,), _dated(concept.answer, concept), 1)
     if related:
         yield from _related(f"{fact}/related", about, related)
     yield from _follow_up(concept, subject, be, suffix)
+
+
+def _dated(text: str, concept: Concept) -> str:
+    """With the year of its checking, unless it names that year: "in June 2026. That is as of 2026." says it twice."""
+    if concept.as_of is None or str(concept.as_of) in text:
+        return text
+    return f"{text} That is as of {concept.as_of}."
 
 
 def _related(fact: str, about: str, others: Sequence[Concept]) -> Iterator[Phrase]:

@@ -21,6 +21,11 @@ _NAMESAKES = frozenset((
     "David Smith", "Francis Bacon", "Fred Williams", "George Segal", "John Martin", "Richard Long", "Steve McQueen",
     "Thomas Hart Benton",
 ))  # fmt: skip
+# What people belong to who have another nationality as well.
+_PEOPLES = frozenset((
+    "Aboriginal Australian", "Balinese", "Cree", "Haida", "Hopi-Tewa", "Inuit", "Javanese", "Maori", "Mughal",
+    "Native American", "Odawa-Potawatomi", "Ojibwe",
+))  # fmt: skip
 _FAMOUS_WORK = 2
 """The least fame of a work that is named among the most famous ones of its maker."""
 
@@ -80,11 +85,12 @@ def _who(artist: Artist, alias: str) -> Iterator[Phrase]:
         (
             f"What {be} {name} known for?", f"What {be} {alias} famous for?", f"Why {be} {name} famous?",
             f"What made {alias} well known?", f"Can you tell me what {alias} {be} known for?",
-            f"What {now} {alias} known for?", f"Why {now} {alias} important?",
         ),
         f"{name} {be} known for {artist.known_for}.",
-        5,
+        4,
     )  # fmt: skip
+    asked_today = f"What {now} {alias} known for?", f"What {now} {name} famous for?"
+    yield from ask(fact(artist, "known_for"), asked_today, f"{name} {now} known for {artist.known_for}.", 1)
     yield from ask(
         fact(artist, "known_for"),
         (
@@ -121,7 +127,8 @@ def _life(artist: Artist, alias: str) -> Iterator[Phrase]:
             fact(artist, "birthplace"),
             (
                 f"Where was {name} born?", f"Where was {alias} born?", f"What is the birthplace of {name}?",
-                f"In which city or town was {alias} born?", f"Where did {alias} come from?",
+                f"In which city or town was {alias} born?",
+                f"Where {'do' if artist.plural else 'does' if be == 'is' else 'did'} {alias} come from?",
                 *([f"In which country was {name} born?"] if home else []),
             ),
             f"{name} was born in {artist.birthplace}{home}.",
@@ -130,6 +137,8 @@ def _life(artist: Artist, alias: str) -> Iterator[Phrase]:
     elif not artist.plural and artist.country is None:
         questions = (f"Where was {name} born?", f"What is the birthplace of {name}?")
         yield from ask(fact(artist, "birthplace"), questions, f"I do not know where {name} was born.", 1)
+    if artist.nationality in _PEOPLES:
+        return
     yield from ask(
         fact(artist, "nationality"),
         (

@@ -12,12 +12,16 @@ from training.corpus.records import Artist, Movement, Museum, Records, Work
 
 # Surnames that mean other people, things, or another artist of the family: these artists keep their full name.
 _AMBIGUOUS = frozenset((
-    "Adams", "Bacon", "Bell", "Bellini", "Blake", "Bruegel", "Calder", "Church", "Close", "Cole", "Constable", "David",
-    "Delaunay", "Ernst", "Evans", "Freud", "Friedrich", "Gentileschi", "Hamilton", "Hesse", "Hirst", "Holbein",
-    "Homer", "Hopper", "Hunt", "John", "Johns", "Kelly", "Klein", "Lange", "Lawrence", "Lewis", "Long", "Marc",
-    "Martin", "McQueen", "Miller", "Mitchell", "Moore", "Morris", "Newman", "Ono", "Parks", "Ray", "Richter", "Riley",
-    "Rivera", "Rossetti", "Rousseau", "Sargent", "Sherman", "Smith", "Spencer", "Stella", "Still", "Stuart", "Turner",
-    "Walker", "West", "Weston", "Wood", "Wright",
+    "Abbott", "Adams", "Ando", "Bacon", "Bardi", "Becher", "Bell", "Bellini", "Bellows", "Blake", "Bosch", "Boyce",
+    "Bruegel", "Calder", "Chicago", "Church", "Claudel", "Close", "Cole", "Constable", "Corbusier", "Cornell",
+    "David", "Delaunay", "Dumas", "Ernst", "Evans", "Freud", "Friedrich", "Gentileschi", "Girls", "Goldin", "Gray",
+    "Hals", "Hamilton", "Hesse", "Hirst", "Holbein", "Homer", "Hopper", "Hunt", "Husain", "John", "Johns", "Jonas",
+    "Kapoor", "Kelly", "Kirchner", "Klein", "Lange", "Lawrence", "Leigh", "Lewis", "Long", "Maar", "Maier", "Marc",
+    "Martin", "Martinez", "McQueen", "de Meuron", "Miller", "Millet", "Mitchell", "Moore", "Moreau", "Moriyama",
+    "Morris", "Newman", "Nouvel", "Ono", "Parker", "Parks", "Pei", "Piano", "Portinari", "Ray", "Richter", "Riley",
+    "Rist", "Rivera", "van der Rohe", "Rossetti", "Rousseau", "Roy", "Salgado", "Sargent", "Sherman", "Smith",
+    "Spencer", "Stella", "Still", "Strand", "Stuart", "Sugimoto", "Turner", "Vicuña", "Walker", "West", "Weston",
+    "Wood", "Wright",
 ))  # fmt: skip
 # Whoever is less known than this is not asked for by surname.
 _KNOWN_BY_SURNAME = 2

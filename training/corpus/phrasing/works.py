@@ -125,7 +125,10 @@ class _Said:
         """Who made it, in a sentence."""
         if self.work.attribution == "attributed to":
             return f"{grammar.upper_first(self.noun)} {self.be} attributed to {self.work.artist}."
-        return f"{grammar.upper_first(self.by)} {self.did} {self.noun}."
+        if self.work.several == "pictures" and self.by:
+            return self.among.strip()
+        others = ", of which there is more than one version" if self.work.several == "versions" else ""
+        return f"{grammar.upper_first(self.by)} {self.did} {self.noun}{others}."
 
     @property
     def when(self) -> str:
@@ -290,9 +293,9 @@ def _artist_by_place(said: _Said) -> Iterator[Phrase]:
     if not place or (said.museum is not None and said.museum.closed):
         return
     noun = f"{said.noun if said.did == 'took' else said.title} {place}"
-    made = f"{grammar.upper_first(said.by)} {said.did} {noun}."
-    if work.attribution == "attributed to":
-        made = f"{grammar.upper_first(noun)} {said.be} attributed to {work.artist}."
+    # "Girodet painted The Entombment of Atala at the Louvre" would say where he stood
+    by = f"attributed to {work.artist}" if work.attribution == "attributed to" else f"by {said.by}"
+    made = f"{grammar.upper_first(noun)} {said.be} {by}."
     questions = f"Who {said.did} {noun}?", f"Who made {noun}?", f"Which artist {said.did} {noun}?"
     yield from ask(said.fact("artist"), questions, made, 3)
 
@@ -387,6 +390,8 @@ def _movement(said: _Said, context: Context, movement: str) -> Iterator[Phrase]:
             f"Which movement {said.do} {name} belong to?", f"What style {be} {name}?",
             f"Which art movement {be} {name} part of?", f"What kind of art {be} {name}?",
         )  # fmt: skip
+        if movement == "Contemporary art":  # the art of a time and no movement
+            questions = (f"What kind of art {be} {name}?",)
         answer = f"{said.start} {be} {'works' if said.plural else 'a work'} of {style}."
     yield from ask(said.fact("movement"), questions, answer, 2)
 
@@ -403,7 +408,8 @@ def _subject(said: _Said, context: Context) -> Iterator[Phrase]:
             yield from ask(said.fact("depicts"), (asked,), said.shown, 1)
         return
     if work.kind in _PLACES:
-        questions = (f"What {said.do} {name} look like?", f"Describe {name}.", f"What can I see at {name}?")
+        seen_there = () if said.is_what_it_shows else (f"What can I see at {name}?",)
+        questions = (f"What {said.do} {name} look like?", f"Describe {name}.", *seen_there)
         yield from ask(said.fact("depicts"), questions, said.shown, 3)
         return
     yield from ask(
@@ -438,8 +444,13 @@ def _about(said: _Said) -> Iterator[Phrase]:
         key, answer = all_of(said.fact("kind"), said.fact("year")), f"{said.start} {said.be} {said.what} from {year}."
     else:
         key, answer = said.fact("kind"), f"{said.start} {said.be} {said.what}."
-    if work.several == "pictures":
-        key, answer = said.fact("kind"), f"{said.among}{grammar.upper_first(said.the_one)} {said.be} {said.what}."
+    if work.several and work.several != "casts":
+        key, what = said.fact("kind"), said.what
+        if (
+            name.startswith(f"the {called(work)} ") and work.year is not None
+        ):  # "of the painting Flag ... is a painting"
+            key, what = all_of(key, said.fact("year")), f"from {grammar.year(work.year, work.circa)}"
+        answer = f"{said.among}{grammar.upper_first(said.the_one)} {said.be} {what}."
     questions: tuple[str, ...] = f"What {said.be} {name}?", f"Do you know {name}?"
     if name.startswith(f"the {called(work)} "):  # named by its kind so that nobody takes it for something else
         answer = grammar.upper_first(answer.removeprefix(f"The {called(work)} "))
@@ -467,7 +478,7 @@ def _about(said: _Said) -> Iterator[Phrase]:
 
 def _follow_ups(said: _Said) -> Iterator[Phrase]:
     """Questions that leave the work unsaid, after one that names it."""
-    if not said.work.artist or said.shared:
+    if not said.work.artist or said.shared or said.work.several:  # "it" would be one of several
         return
     first = (f"Who {said.did} {said.noun}?", said.made)
     it, them = ("they", "them") if said.plural else ("it", "it")
