@@ -152,3 +152,30 @@ def test_works_with_the_name_of_something_else_stand_with_their_maker(samples: l
     assert [question for question in asked if alone.match(question)] == []
     listed = re.compile(rf"({'|'.join(map(re.escape, named))}) (is|was) a work by")
     assert [sample.answer for sample in samples if listed.match(sample.answer)] == []
+
+
+def test_one_of_several_is_not_told_as_if_there_were_no_other(samples: list[Sample]) -> None:
+    """ "Claude Monet painted Water Lilies." speaks of one picture where there are 250."""
+    several = {work.title for work in records().works if work.several in ("versions", "pictures")}
+    told = [
+        sample
+        for sample in samples
+        if (match := re.fullmatch(r"work:([^|/]+?)( \([^)]*\))?/(artist|kind)", sample.fact)) and match[1] in several
+    ]
+    assert len(told) > 300
+    one = [sample.answer for sample in told if re.search(" (painted|made|drew|took) ", sample.answer)]
+    assert len(one) > 200
+    assert [answer for answer in one if not re.search("more than one|I do not know", answer)] == []
+
+
+def test_nobody_is_said_to_have_painted_in_a_museum(samples: list[Sample]) -> None:
+    placed = re.compile(r".+ (painted|made|drew|carved|cast) .+ (at|in) the (.* )?(Museum|Gallery|Museo|Musée)\b.*\.")
+    facts = [sample for sample in samples if re.fullmatch(r"work:[^|]+/artist", sample.fact)]
+    assert len(facts) > 3000
+    assert [sample.answer for sample in facts if placed.fullmatch(sample.answer)] == []
+
+
+def test_a_technique_is_not_told_as_a_material(samples: list[Sample]) -> None:
+    asked = [s for s in samples if re.search(r"which materials are used|made of\b", s.question, re.IGNORECASE)]
+    assert len(asked) > 200
+    assert [s.answer for s in asked if re.search(r" is an? [a-z ]*(print|drawing|painting)\.", s.answer)] == []

@@ -6,32 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import absent, beliefs, grammar
-from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, shared_names
+from training.corpus.phrasing.wording import EVERYDAY, Phrase, all_of, ask, chat, one_of, shared_names
 from training.corpus.records import Concept, Records
-
-# Words with a meaning elsewhere too, which nobody asks bare of a stranger: "What is training?", "What is Tay?". Where
-# the definition names the field ("Memory, in a computer, ..."), that is what they are asked with.
-_FIELDS = {
-    "in machine learning": (
-        "model", "training", "inference", "classification", "regression", "clustering", "ensemble", "feature", "label",
-        "gradient", "epoch", "batch", "generalisation", "dropout", "parameter", "accuracy", "precision", "recall",
-        "sensitivity", "baseline", "annotation", "calibration", "checkpoint", "robustness", "prediction", "bias term",
-        "distillation", "adapter", "learning curve", "memorisation", "probing", "vector", "benchmark", "ground truth",
-        "false positive", "false alarm", "false negative", "missed case",
-    ),
-    "in a neural network": ("weight", "layer"),
-    "in reinforcement learning": ("reward",),
-    "in a language model": ("vocabulary", "attention", "sampling", "temperature"),
-    "in AI": (
-        "prompt", "hallucination", "confabulation", "grounding", "refusal", "alignment", "guardrail", "jailbreak",
-        "disclosure", "audit", "faithfulness", "black box", "transformer", "tool use", "Watson", "Tay", "Llama",
-        "Shakey", "CLIP", "BERT", "LoRA", "ReAct", "persona", "backdoor", "knowledge base", "COMPAS",
-    ),
-    "in computing": ("sandbox", "throughput", "latency", "response time", "upscaling"),
-    "in statistics": ("bootstrap", "significance", "peeking"),
-    "in a study": ("debriefing",),
-}  # fmt: skip
-EVERYDAY = {name: f" {field}" for field, names in _FIELDS.items() for name in names}
 
 
 def phrases(records: Records) -> Iterator[Phrase]:
@@ -63,28 +39,27 @@ def _concept(concept: Concept, suffix: str, related: Sequence[Concept]) -> Itera
     fact, about = f"concept:{concept.name}", f"{topic(concept)}{suffix}"
     yield from _definition(concept, subject, be, suffix)
     if concept.analogy:
-        yield from ask(
-            f"{fact}/analogy",
-            (
-                f"Explain {subject}{suffix} in simple words.", f"Can you explain {subject}{suffix} simply?",
-                *(() if beliefs.is_topic(concept) else (f"What {be} {subject}{suffix} like?",)),
-                f"Explain {subject}{suffix} to a child.", f"Give me an analogy for {subject}{suffix}.",
-            ),
-            named(concept.analogy, subject),
-            3,
+        simply = (
+            f"Explain {subject}{suffix} in simple words.", f"Can you explain {subject}{suffix} simply?",
+            f"Explain {subject}{suffix} to a child.",
         )  # fmt: skip
+        # A likeness alone does not say what is like it.
+        told = f"{concept.definition} {concept.analogy}"
+        yield from ask(all_of(f"{fact}/definition", f"{fact}/analogy"), simply, told, 2)
+        likened = f"Give me an analogy for {subject}{suffix}.", f"What {be} {subject}{suffix} like?"
+        asked = likened[:1] if beliefs.is_topic(concept) else likened
+        yield from ask(f"{fact}/analogy", (one_of(asked, fact),), named(concept.analogy, subject), 1)
     example = grammar.without_pronoun(concept.example, subject)
-    if grammar.is_one_thing(subject, concept.example):
-        questions: tuple[str, ...] = (
-            f"Tell me more about {about}.", f"Can you tell me more about {about}?",
-            f"What else can you say about {about}?",
-        )  # fmt: skip
+    if grammar.is_one_thing(subject, concept.example):  # which would not say what is spoken of
+        questions: tuple[str, ...] = f"Tell me more about {about}.", f"Can you tell me more about {about}?"
+        told = _dated(f"{concept.definition} {concept.example}", concept)
+        yield from ask(all_of(f"{fact}/definition", f"{fact}/example"), questions, told, 2)
     else:
         questions = (
             f"Give me an example of {subject}{suffix}.", f"What is an example of {subject}{suffix}?",
             f"Can you give an example of {subject}{suffix}?",
         )  # fmt: skip
-    yield from ask(f"{fact}/example", questions, _dated(example, concept), 2)
+        yield from ask(f"{fact}/example", questions, _dated(example, concept), 2)
     if concept.question and concept.answer:
         # A question that does not name what it is about could not be understood, and one that does need not twice.
         named_in_it = re.search(rf"\b{re.escape(concept.name)}", concept.question, re.IGNORECASE)

@@ -203,11 +203,12 @@ def _style(artist: Artist, alias: str, context: Context) -> Iterator[Phrase]:
             _movement(artist, context),
             4,
         )  # fmt: skip
+    used = f"Which medium {did} {name} use?", f"What materials or media {did} {alias} use?"
     yield from ask(
         fact(artist, "media"),
         (
-            f"Which medium {did} {name} use?", f"What {did} {alias} work in?", f"What media {did} {name} work in?",
-            f"What materials or media {did} {alias} use?",
+            *(() if artist.media == ("architecture",) else used),  # which is no medium
+            f"What {did} {alias} work in?", f"In what {did} {name} work?",
         ),
         f"{name} {worked} {_in_and_with(artist)}.",
         2,
@@ -278,12 +279,10 @@ def _listed(works: Sequence[Work], name: str) -> str:
     """That these are works by an artist, whose titles are quoted where they could be read as something else: in a list
     with a comma, a semicolon or "and", and a work with the name of what it shows."""
     told_apart = "[,;] | and " if len(works) > 1 else "^$"
-    titles = [
-        f'"{work.title}"'
-        if re.search(told_apart, work.title) or names_something_else(work) or is_common_word(work)
-        else spoken_title(work)
-        for work in works
-    ]
+    quoted = any(
+        re.search(told_apart, work.title) or names_something_else(work) or is_common_word(work) for work in works
+    )
+    titles = [f'"{work.title}"' if quoted else spoken_title(work) for work in works]
     one, gone = len(titles) == 1 and not works[0].plural, all(work.gone for work in works)
     be = ("was" if gone else "is") if one else ("were" if gone else "are")
     by = makers(works[0]) if len({makers(work) for work in works}) == 1 else name  # who made them jointly is not cut

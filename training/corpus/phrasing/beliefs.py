@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from training.corpus.phrasing import grammar
-from training.corpus.phrasing.wording import Phrase, all_of, ask
+from training.corpus.phrasing.wording import EVERYDAY, Phrase, all_of, ask
 from training.corpus.records import Concept
 from training.corpus.sample import digest
 
@@ -97,7 +97,11 @@ def _key(concept: Concept, aspect: str) -> str:
 
 
 def _is_a_name(name: str, concept: Concept) -> str:
-    return f"The term {name} is another name for {grammar.subject(concept.name, concept.definition)[0]}."
+    field = grammar.upper_first(
+        EVERYDAY.get(name, "").strip()
+    )  # significance has another meaning outside of statistics
+    the = f"{field} the" if field else "The"
+    return f"{the} term {name} is another name for {grammar.subject(concept.name, concept.definition)[0]}."
 
 
 @cache  # as below

@@ -78,8 +78,12 @@ def _asked_what(movement: Movement, name: str, be: str, told: str) -> str:
 
 def _origin(movement: Movement, name: str, context: Context) -> Iterator[Phrase]:
     said = grammar.upper_first(name)
-    yield from ask(_fact(movement, "when"), _asked_when(movement, name), _when(movement, said), 4)
     began = _began(movement, name)
+    if not movement.things:
+        start = grammar.year(movement.start, circa=True)
+        starts = f"When {began}?", f"When did {name} start?"
+        yield from ask(_fact(movement, "when"), starts, movement.when or f"{said} began in {start}.", 2)
+    yield from ask(_fact(movement, "when"), _asked_when(movement, name), _when(movement, said), 2)
     do = "do" if movement.plural else "does"
     yield from ask(
         _fact(movement, "where"),
@@ -117,15 +121,13 @@ def _began(movement: Movement, name: str) -> str:
 
 
 def _asked_when(movement: Movement, name: str) -> list[str]:
-    asked, be = [f"When {_began(movement, name)}?"], "were" if movement.plural else "was"
-    ended = movement.end is not None
+    be, ended = "were" if movement.plural else "was", movement.end is not None
+    period = f"What is the period of {name}?"
     if movement.things:
-        return [*asked, f"What is the period of {name}?", *([f"In which period {be} {name} made?"] if ended else [])]
-    asked.append(f"When did {name} start?")
+        return [f"When {_began(movement, name)}?", period, *([f"In which period {be} {name} made?"] if ended else [])]
     if movement.group:
-        return [*asked, *([f"When {be} {name} active?", f"In which years {be} {name} active?"] if ended else [])]
-    asked.append(f"What is the period of {name}?")
-    return [*asked, *([f"When {be} {name}?", f"In which years did {name} flourish?"] if ended else [])]
+        return [f"When {be} {name} active?", f"In which years {be} {name} active?"] if ended else []
+    return [period, *([f"When {be} {name}?", f"In which years did {name} flourish?"] if ended else [])]
 
 
 def _when(movement: Movement, said: str) -> str:
@@ -209,12 +211,12 @@ def _about_movement(movement: Movement, name: str) -> Iterator[Phrase]:
         _fact(movement, "grew_from"): movement.grew_from[0] if movement.grew_from else "",
     }
     yield from ask(
-        facts_in(movement.prose, _fact(movement, "about"), stated),
+        all_of(_fact(movement, "definition"), facts_in(movement.prose, _fact(movement, "about"), stated)),
         (
-            f"Tell me about {name}.", f"How did {name} come about?", f"Can you tell me more about {name}?",
-            f"What should I know about {name}?", f"What do you know about {name}?",
+            f"Tell me about {name}.", f"Can you tell me more about {name}?", f"What should I know about {name}?",
+            f"What do you know about {name}?",
         ),
-        movement.prose,
+        f"{movement.definition} {movement.prose}",
         3,
     )  # fmt: skip
 
@@ -256,12 +258,12 @@ def term_phrases(term: Term, suffix: str) -> Iterator[Phrase]:
         2,
     )  # fmt: skip
     yield from ask(
-        facts_in(term.prose, f"{fact}/about", {}),
+        all_of(f"{fact}/definition", f"{fact}/about"),
         (
             f"Tell me about {subject}{suffix}.", f"Tell me more about {subject}{suffix}.",
             f"What should I know about {subject}{suffix}?",
         ),
-        term.prose,
+        f"{term.definition} {term.prose}",
         2,
     )  # fmt: skip
     yield chat(

@@ -364,9 +364,10 @@ def _material(said: _Said, context: Context) -> Iterator[Phrase]:
         questions: Sequence[str] = (f"What {be} {name} built of?", f"Which materials {be} {name} built of?")
         answer = f"{said.start} {be} built of {work.medium}."
     else:
+        made_of = f"Which materials {are} used in {name}?", f"What {be} {name} made of?"
         questions = (
-            f"What {is_one} the medium of {name}?", f"Which materials {are} used in {name}?",
-            f"What medium {is_one} used in {name}?", f"What {be} {name} made of?",
+            f"What {is_one} the medium of {name}?", f"What medium {is_one} used in {name}?",
+            *(() if work.medium.startswith(("a ", "an ")) else made_of),  # a woodblock print is no material
         )  # fmt: skip
         answer = f"The medium of {name} {is_one} {work.medium}."
         if work.several in ("versions", "pictures"):
