@@ -46,14 +46,15 @@ def _concept(concept: Concept, suffix: str, related: Sequence[Concept]) -> Itera
         # A likeness alone does not say what is like it.
         told = f"{concept.definition} {concept.analogy}"
         yield from ask(all_of(f"{fact}/definition", f"{fact}/analogy"), simply, told, 2)
-        likened = f"Give me an analogy for {subject}{suffix}.", f"What {be} {subject}{suffix} like?"
-        asked = likened[:1] if beliefs.is_topic(concept) else likened
-        yield from ask(f"{fact}/analogy", (one_of(asked, fact),), named(concept.analogy, subject), 1)
+        likened = [f"Give me an analogy for {subject}{suffix}."]
+        if not beliefs.is_topic(concept):
+            likened.append(f"What {be} {subject}{suffix} like?")
+        yield from ask(f"{fact}/analogy", (one_of(likened, fact),), named(concept.analogy, subject), 1)
     example = grammar.without_pronoun(concept.example, subject)
     if grammar.is_one_thing(subject, concept.example):  # which would not say what is spoken of
-        questions: tuple[str, ...] = f"Tell me more about {about}.", f"Can you tell me more about {about}?"
+        more = f"Tell me more about {about}.", f"Can you tell me more about {about}?"
         told = _dated(f"{concept.definition} {concept.example}", concept)
-        yield from ask(all_of(f"{fact}/definition", f"{fact}/example"), questions, told, 2)
+        yield from ask(all_of(f"{fact}/definition", f"{fact}/example"), more, told, 2)
     else:
         questions = (
             f"Give me an example of {subject}{suffix}.", f"What is an example of {subject}{suffix}?",
