@@ -44,7 +44,7 @@ def _concept(concept: Concept, suffix: str, related: Sequence[Concept]) -> Itera
             f"Explain {subject}{suffix} to a child.",
         )  # fmt: skip
         # A likeness alone does not say what is like it.
-        told = f"{concept.definition} {concept.analogy}"
+        told = grammar.followed(concept.definition, subject, concept.analogy, be == "are")
         yield from ask(all_of(f"{fact}/definition", f"{fact}/analogy"), simply, told, 2)
         likened = [f"Give me an analogy for {subject}{suffix}."]
         if not beliefs.is_topic(concept):
@@ -53,7 +53,7 @@ def _concept(concept: Concept, suffix: str, related: Sequence[Concept]) -> Itera
     example = grammar.without_pronoun(concept.example, subject)
     if grammar.is_one_thing(subject, concept.example):  # which would not say what is spoken of
         more = f"Tell me more about {about}.", f"Can you tell me more about {about}?"
-        told = _dated(f"{concept.definition} {concept.example}", concept)
+        told = _dated(grammar.followed(concept.definition, subject, concept.example, be == "are"), concept)
         yield from ask(all_of(f"{fact}/definition", f"{fact}/example"), more, told, 2)
     else:
         questions = (

@@ -203,12 +203,15 @@ def _style(artist: Artist, alias: str, context: Context) -> Iterator[Phrase]:
             _movement(artist, context),
             4,
         )  # fmt: skip
-    used = f"Which medium {did} {name} use?", f"What materials or media {did} {alias} use?"
+    used = (
+        f"Which medium {did} {name} use?", f"What media {did} {name} work in?",
+        f"What materials or media {did} {alias} use?",
+    )  # fmt: skip
     yield from ask(
         fact(artist, "media"),
         (
             *(() if artist.media == ("architecture",) else used),  # which is no medium
-            f"What {did} {alias} work in?", f"In what {did} {name} work?",
+            f"What {did} {alias} work in?", f"What {did} {name} work in?",
         ),
         f"{name} {worked} {_in_and_with(artist)}.",
         2,

@@ -182,6 +182,12 @@ def without_pronoun(text: str, subject: str) -> str:
     return re.sub(r"^(It|They) ", lambda _: f"{upper_first(subject)} ", text)
 
 
+def followed(definition: str, subject: str, more: str, plural: bool = False) -> str:
+    """A definition and what is told next, which calls the subject ``it``: "Op Art is ... It is short for ..."."""
+    pronoun = "They" if plural else "It"
+    return f"{definition} {re.sub(rf'^{re.escape(upper_first(subject))}(?= (?!(in|of|for|on|at|from|with) )[a-z])', pronoun, more)}"
+
+
 @cache  # a pattern for each name is more than `re` keeps
 def subject(name: str, definition: str) -> tuple[str, str]:
     """The subject of a definition as it stands inside a sentence, and its verb.

@@ -216,7 +216,7 @@ def _about_movement(movement: Movement, name: str) -> Iterator[Phrase]:
             f"Tell me about {name}.", f"Can you tell me more about {name}?", f"What should I know about {name}?",
             f"What do you know about {name}?",
         ),
-        f"{movement.definition} {movement.prose}",
+        grammar.followed(movement.definition, name, movement.prose, movement.plural),
         3,
     )  # fmt: skip
 
@@ -263,7 +263,7 @@ def term_phrases(term: Term, suffix: str) -> Iterator[Phrase]:
             f"Tell me about {subject}{suffix}.", f"Tell me more about {subject}{suffix}.",
             f"What should I know about {subject}{suffix}?",
         ),
-        f"{term.definition} {term.prose}",
+        grammar.followed(term.definition, subject, term.prose, be == "are"),
         2,
     )  # fmt: skip
     yield chat(
