@@ -32,6 +32,7 @@ from training.inference.engines.spec import MODELS, open_engine
 
 PROBE_SECONDS = 2.0
 LOW_DISK_BYTES = 64 << 20
+FULL_DISK_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
 
@@ -217,7 +218,7 @@ class Runtime:
         with self._probe_lock:
             if time.monotonic() - self._probed[0] < PROBE_SECONDS:
                 return self._probed[1]
-            database, disk = "ok", "ok" if self._has_room() else "low"
+            database, disk = "ok", self._room()
             try:
                 self.database.probe()
             except (DatabaseError, sqlite3.Error) as error:
@@ -226,11 +227,13 @@ class Runtime:
             self._probed = time.monotonic(), (database, disk)
             return database, disk
 
-    def _has_room(self) -> bool:
+    def _room(self) -> str:
+        """ok, low or full; on a full disk the log of the database may still have room for what the probe writes."""
         try:
-            return shutil.disk_usage(self.database.path.parent).free >= LOW_DISK_BYTES
+            free = shutil.disk_usage(self.database.path.parent).free
         except OSError:
-            return False
+            return "low"
+        return "ok" if free >= LOW_DISK_BYTES else "low" if free >= FULL_DISK_BYTES else "full"
 
     def _model_state(self, model: str) -> str:
         if self.failure:
