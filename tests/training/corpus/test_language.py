@@ -15,7 +15,7 @@ from training.corpus.embedded import records
 from training.corpus.phrasing import absent, grammar
 from training.corpus.phrasing.artists import was
 from training.corpus.phrasing.context import Context, is_common_word, names_something_else
-from training.corpus.phrasing.works import makers, spoken_title
+from training.corpus.phrasing.spoken import makers, spoken_title
 from training.corpus.records import Movement
 
 # Surnames by which people mean somebody else, or several artists.

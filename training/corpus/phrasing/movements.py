@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.artists import was
 from training.corpus.phrasing.context import Context
+from training.corpus.phrasing.spoken import makers, spoken_title, work_fact
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
-from training.corpus.phrasing.works import makers, spoken_title, work_fact
 from training.corpus.records import Artist, Movement, Term, Work
 
 _ELSEWHERE_TOO = re.compile(
