@@ -8,13 +8,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Container, Sequence
 from html import escape
-from typing import Any
-
-from markdown_it import MarkdownIt
 
 from app.improvements import Kinship
 from app.language import ENGLISH, current, data_attributes, ntr, paragraphs, said, tr
-from app.mathematics import with_formulas
+from app.markdown import MARKDOWN
 from app.scenes import Phase, Scene
 from feedback.battles import SET_ASIDE
 from feedback.blind_test import Battle
@@ -233,36 +230,8 @@ def _follow_up(number: int, text: str) -> str:
 @functools.lru_cache(maxsize=100)  # Markdown takes some 10 ms for 1,000 characters, and a page shows its answers again
 def _answer(text: str, markdown: bool) -> str:
     if markdown:
-        return f'<div class="answer rendered" dir="auto">{_MARKDOWN.render(text)}</div>'
+        return f'<div class="answer rendered" dir="auto">{MARKDOWN.render(text)}</div>'
     return f'<div class="answer" dir="auto">{escape(text)}</div>'
-
-
-# No HTML of a model's, no pictures (they would be fetched), links to nothing but web pages; no typographic changes.
-_MARKDOWN = with_formulas(
-    MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"]).disable("image")
-)
-
-
-_ADDRESSES = "diptych:addresses"  # where a rendering counts their characters
-_MAX_ADDRESSES = 20_000
-
-
-def _open_link(renderer: Any, tokens: Any, index: int, options: Any, env: Any) -> str:
-    """A link opens beside the page, without telling where it comes from.
-
-    An address that is written once may stand in any number of links: 3 kB became 400 kB, and 100 kB would be gigabytes.
-    """
-    env[_ADDRESSES] = env.get(_ADDRESSES, 0) + sum(len(str(value)) for value in tokens[index].attrs.values())
-    if env[_ADDRESSES] > _MAX_ADDRESSES:
-        tokens[index].attrs = {}
-        return str(renderer.renderToken(tokens, index, options, env))
-    tokens[index].attrSet("target", "_blank")
-    tokens[index].attrSet("rel", "noopener noreferrer nofollow")
-    return str(renderer.renderToken(tokens, index, options, env))
-
-
-_MARKDOWN.add_render_rule("link_open", _open_link)
-_MARKDOWN.validateLink = lambda url: url.lower().startswith(("http://", "https://"))  # type: ignore[method-assign]
 
 
 def suggestions(prompts: Sequence[Prompt], built_in: Container[str] = ()) -> str:
