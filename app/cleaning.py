@@ -39,6 +39,8 @@ _START_OF_TURN = re.compile(
     r"|<\|start_header_id\|>assistant<\|end_header_id\|>\n|<start_of_turn>model\n|<\|assistant\|>\n){1,8}",
     re.DOTALL,
 )
+# What is composed into a character that looks otherwise: signs of East Asian names, and brackets as wide as such signs.
+_COMPOSED_OTHERWISE = re.compile("([\u2329\u232a\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
 _INDENTED = re.compile(r"\n*([ \t]*\t|[ \t]{2,})(?=[^ \t\n][^\n]*\n)")
 
 
@@ -52,7 +54,8 @@ def _composed(text: str) -> str:
         for marks, run in itertools.groupby(text, lambda c: unicodedata.combining(c) > 0 or c in _TIBETAN_MARKS):
             if marks and sum(1 for _ in run) > MOST_MARKS:
                 return text
-    return unicodedata.normalize("NFC", text)
+    parts = _COMPOSED_OTHERWISE.split(text)
+    return "".join(part if number % 2 else unicodedata.normalize("NFC", part) for number, part in enumerate(parts))
 
 
 def clean_text(text: str) -> str:
