@@ -1,8 +1,8 @@
 """Answers as Markdown that loses nothing of what was written.
 
 Beside formulas these are: the stars of `2*3*4` and `2**3`, those of words for all genders (`Leser*innen`) and the
-underscores of `__init__`; numbers of a list that do not follow one another (years, a countdown); the cells of a row that
-has more than its table; and sources (`[1]: https://...`), which Markdown shows nowhere.
+underscores of `__init__`; numbers of a list that do not follow one another (years, a countdown); cells of a row with
+more than its table; and sources (`[1]: https://...`), which Markdown shows nowhere.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@
   const keysOn = () => read("keys") !== "off";
 
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target) || !keysOn()) return;
+    if (["Control", "Meta", "Alt", "AltGraph"].some((key) => event.getModifierState(key)) || event.repeat || typing(event.target) || !keysOn()) return;
     const button = root.dataset.phase === "vote" && find(KEYS[digit(event)]);
     if (button && !button.disabled) {
       event.preventDefault();

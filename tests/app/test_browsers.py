@@ -67,6 +67,7 @@ KEYS = [  # how a browser tells a key: what it writes, where it is
     ("\u0664", "Digit4", "right"),  # Arabic
     ("\u096a", "Digit4", "right"),  # Devanagari
     ("\u00b4", "Digit4", None),  # with Shift, on a layout where the digits need none
+    ("\u00b9", "Digit1", None),  # with AltGr, as Linux tells it
     ("End", "Numpad1", None),  # the keypad without its lock
 ]
 
@@ -79,9 +80,9 @@ def test_the_digits_of_other_keyboards_and_the_way_to_turn_them_off(browser: Bro
         battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
         for key, code, choice in KEYS:
             page.evaluate(
-                "([key, code, shiftKey]) => document.body.dispatchEvent(new KeyboardEvent('keydown',"
-                " {key, code, shiftKey, bubbles: true, cancelable: true}))",
-                [key, code, key == "\u00b4"],
+                "([key, code, shiftKey, modifierAltGraph]) => document.body.dispatchEvent(new KeyboardEvent('keydown',"
+                " {key, code, shiftKey, modifierAltGraph, bubbles: true, cancelable: true}))",
+                [key, code, key == "\u00b4", key == "\u00b9"],
             )
             if choice is None:
                 page.wait_for_timeout(200)
@@ -294,7 +295,7 @@ def test_words_from_right_to_left_begin_on_their_side(browser: Browser, app: App
         visitor.wait_for_vote()
         asked = page.get_by_text("ما معنى print(x)").first
         assert asked.evaluate("element => getComputedStyle(element).direction") == "rtl"
-        html = markup._MARKDOWN.render("مثال `print(x)`:\n\n```\nprint(x)\n```")
+        html = markup.MARKDOWN.render("مثال `print(x)`:\n\n```\nprint(x)\n```")
         page.evaluate(
             "html => document.querySelector('#answer-left .answer').outerHTML ="
             " `<div class='answer rendered' dir='auto'>${html}</div>`",
