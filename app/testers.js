@@ -85,6 +85,7 @@
 
   addEventListener("keydown", (event) => {
     if (["Control", "Meta", "Alt", "AltGraph"].some((key) => event.getModifierState(key)) || event.repeat || typing(event.target) || !keysOn()) return;
+    if (isThere(find("confirm-no"))) return; // a question is open that is not about the answers
     const button = root.dataset.phase === "vote" && find(KEYS[digit(event)]);
     if (button && !button.disabled) {
       event.preventDefault();

@@ -93,6 +93,13 @@ def test_the_digits_of_other_keyboards_and_the_way_to_turn_them_off(browser: Bro
             assert votes == [(choice,)], key
             page.click("#undo-vote")
             visitor.wait_for_vote()
+        page.click("#finish")
+        page.wait_for_selector("#confirm-no")
+        page.keyboard.press("1")
+        page.wait_for_timeout(300)
+        assert page.is_visible("#confirm-no")  # a vote would have closed the question
+        page.click("#confirm-no")
+        visitor.wait_for_vote()
         page.click("#keys")
         page.reload()
         visitor.wait_for_vote()
