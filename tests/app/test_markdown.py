@@ -142,17 +142,15 @@ def test_sources_are_shown_and_lead_where_they_say() -> None:
     assert shown.count('href="https://a.example/1"') == 2
 
 
-@pytest.mark.parametrize(
-    "unit",
-    ["2*", "a*", "a*a ", "__a", "|a|b|\n|-|-|\n", "|a|\n|-|\n", "[a]: http://b.example\n", "1. a\n3. b\n", "a_*"],
-)
-@pytest.mark.parametrize("end", ["", "|a|b|c|"])
-def test_what_stays_as_it_is_costs_no_more_than_other_markdown(unit: str, end: str) -> None:
+@pytest.mark.parametrize("unit", ["a*", "__a", "|a|b|\n|-|-|\n", "[a]: http://b.example\n", "1. a\n3. b\n"])
+def test_what_stays_as_it_is_costs_no_more_than_other_markdown(unit: str) -> None:
     def render(text: str) -> None:
         markup._answer.cache_clear()
         markup.panes(_with(text), Phase.VOTE, markdown=True)
 
-    assert costs_less_than(8, partial(render, unit * (20_000 // len(unit)) + end), partial(render, "*a* " * 5_000))
+    assert costs_less_than(
+        8, partial(render, unit * (20_000 // len(unit)) + "|a|b|c|"), partial(render, "*a* " * 5_000)
+    )
 
 
 NAMES = [a + b + c for a in "abcdefghijk" for b in "abcdefghijk" for c in "abcdefghijk"]
