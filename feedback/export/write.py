@@ -48,12 +48,12 @@ def replace_file(
     chunks: Iterable[bytes],
     observe: Callable[[bytes], object] = len,
     kind: str = "",
-    mode: int = 0o644,
+    mode: int | None = None,
 ) -> int:
     """Write chunks beside ``path`` and put the file in its place once it is complete; returns its size in bytes.
 
     ``observe`` sees every chunk (a digest, a progress bar). ``kind`` is what the file is, where a user chose its name:
-    one of another kind is never replaced. ``mode`` is who may read it.
+    one of another kind is never replaced. ``mode`` is who may read it: by default whoever may read a new file.
 
     Raises:
         ExportError: the place cannot be written, or has a file of somebody else's.
@@ -71,7 +71,7 @@ def replace_file(
                 size += len(chunk)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
+        os.chmod(temporary, _rights() if mode is None else mode)
         check_place(path, kind)
         _sign(path, _print(temporary), kind or path.name)
         _replace(temporary, path)
@@ -81,6 +81,12 @@ def replace_file(
         if temporary is not None and temporary.exists():
             temporary.unlink()
     return size
+
+
+def _rights() -> int:
+    """Those of any new file: who may read it is for the user to say, by umask."""
+    os.umask(mask := os.umask(0o077))
+    return 0o666 & ~mask
 
 
 def _replace(source: Path, target: Path) -> None:
@@ -123,7 +129,7 @@ def _sign(path: Path, print_: str, kind: str) -> None:
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:
             file.write(json.dumps(content, indent=1) + "\n")
-        os.chmod(partial, 0o644)
+        os.chmod(partial, _rights())
         _replace(Path(partial), manifest)
     except BaseException:  # such as a full disk
         os.unlink(partial)

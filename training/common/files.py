@@ -199,9 +199,14 @@ def new_folder(folder: str | Path, kind: str, cache: bool = False) -> Iterator[P
 def _open_as_others_are(folder: Path) -> None:
     """Give the weights the rights of any new file: safetensors lets nobody but the owner read what it writes
     (https://github.com/safetensors/safetensors/issues/782)."""
-    os.umask(mask := os.umask(0o077))
     for path in folder.rglob("*.safetensors"):
-        path.chmod(0o666 & ~mask)
+        path.chmod(_rights())
+
+
+def _rights() -> int:
+    """Those of any new file: who may read it and write to it is for the user to say, by umask."""
+    os.umask(mask := os.umask(0o077))
+    return 0o666 & ~mask
 
 
 def sign(folder: Path, prints: Mapping[str, str], kind: str = "") -> None:
@@ -340,7 +345,7 @@ def _locked_manifest(folder: Path) -> Iterator[dict[str, Any]]:
     handle: Handle = _lock_of_name(path) if fcntl is None else None
     lock(handle)
     while fcntl is not None:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         lock(handle)
         if path.exists() and os.stat(path).st_ino == os.fstat(handle).st_ino:
             break
@@ -363,7 +368,7 @@ def replacing(path: Path) -> Iterator[IO[str]]:
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:
             if hasattr(os, "fchmod"):
-                os.fchmod(number, 0o644)
+                os.fchmod(number, _rights())
             yield file
         replace(partial, path)
     except BaseException:
