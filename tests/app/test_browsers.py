@@ -157,12 +157,25 @@ def test_a_phone_votes_when_both_answers_were_opened(browser: Browser, app: App)
         page.wait_for_function("document.activeElement.matches('#question h1')")  # no keyboard opens
 
 
+# In a page: how far it goes beyond the screen, and which buttons are cut off, with letters of twice the size.
+LARGE = """() => {
+  const { style } = document.documentElement;
+  style.setProperty("font-size", "200%", "important");
+  const shown = [...document.querySelectorAll("button")].filter((one) => one.getClientRects().length);
+  const cut = shown.filter((one) => one.scrollWidth > one.clientWidth + 1);
+  const told = [document.documentElement.scrollWidth - innerWidth, cut.map((one) => one.id || one.textContent)];
+  style.removeProperty("font-size");
+  return told;
+}"""
+
+
 def test_a_screen_of_320_by_256_pixels(browser: Browser, app: App) -> None:
-    """Which is also what 400% zoom leaves of 1280 by 1024."""
+    """Which is also what 400% zoom leaves of 1280 by 1024; with the letters of the page alone at 200% too."""
     with Visitor(browser, app.url, viewport={"width": 320, "height": 256}) as visitor:
         page = visitor.page
 
         def fits() -> bool:
+            assert page.evaluate(LARGE) == [0, []]
             return bool(page.evaluate("document.documentElement.scrollWidth <= 320"))
 
         assert fits()
@@ -183,6 +196,14 @@ def test_a_screen_of_320_by_256_pixels(browser: Browser, app: App) -> None:
         page.click("#next-round")
         page.wait_for_selector("#suggestions .chip")
         assert fits()
+        for pressed, then in (
+            ("#finish", "#confirm-yes"),
+            ("#confirm-yes", "#guess h2"),
+            ("#guess button >> nth=0", ".tally"),
+        ):
+            page.click(pressed)
+            page.wait_for_selector(then)
+            assert fits()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
