@@ -184,7 +184,6 @@ def test_series_are_not_called_one_object(samples: list[Sample]) -> None:
 
 # What is asked -> what the answer has to hold; whatever begins with "I do not know" is no answer to check.
 FITS = (
-    (r"(Which artist is linked|Name an artist connected)", r" is linked with "),
     (r"(Who else should I look at if I like|I like .+\. Who else)", r"^If you like "),
     (r"(When was|When did|In which year|What year|What is the birth year|Until when)", r"\d"),
     (r"In which country was .+ born", r"(,| in the) \S"),

@@ -139,9 +139,8 @@ class Spoken:
                 f"As of {self.museum.as_of} the museum {self.museum.closed}."
             )
         name = self.name
-        if work.several:  # casts and copies are alike, and no year tells them apart
-            alike = work.several in ("casts", "copies") or work.year is None
-            name = "one of them" if alike else f"the one of {grammar.year(work.year or 0, work.circa)}"
+        if work.several:  # several may be of one year
+            name = "one of them"
         checked = f"As of {as_of} {name}" if place and as_of and work.kind not in FIXED else grammar.upper_first(name)
         return f"{self.among}{checked} {self.be} {self.at}." if self.at else ""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.context import Context, is_generic, names_something_else, verb_of
-from training.corpus.phrasing.spoken import BUILT, FIXED, PLACES, VERBS, Spoken, called, makers, work_fact
+from training.corpus.phrasing.spoken import BUILT, FIXED, PLACES, VERBS, Spoken, called, makers, one, work_fact
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, choose, facts_in, one_of
 from training.corpus.records import Work
 from training.corpus.sample import digest
@@ -207,7 +208,7 @@ def _subject(said: Spoken, context: Context) -> Iterator[Phrase]:
         questions = f"What {said.do} {name} look like?", f"Describe {name}.", f"What {said.be} {name} like?"
         yield from ask(said.fact("depicts"), questions, said.shown, 3)
         if work.depicts in context.depicted:
-            asked = f"Which work of art {said.shows} {work.depicts}?"
+            asked = f"Name a work of art that {said.shows} {work.depicts}."
             yield from ask(said.fact("depicts"), (asked,), said.shown, 1)
         return
     if work.kind in PLACES:
@@ -225,10 +226,10 @@ def _subject(said: Spoken, context: Context) -> Iterator[Phrase]:
         said.shown,
         4,
     )  # fmt: skip
-    if work.depicts in context.depicted:
-        kind = "work" if work.form or said.plural else work.kind
+    if work.depicts in context.depicted and not re.search(r"\bthe (artist|painter|sculptor)\b", work.depicts):
         shows = "showed" if work.gone else "shows"
-        reverse = f"Which {kind} {shows} {work.depicts}?", f"Name a work of art that {shows} {work.depicts}."
+        kind = "work of art" if work.form or said.plural else work.kind
+        reverse = f"Name {one(kind)} that {shows} {work.depicts}.", f"Name a work of art that {shows} {work.depicts}."
         yield from ask(said.fact("depicts"), reverse, said.shown, 1)
 
 
