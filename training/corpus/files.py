@@ -96,8 +96,12 @@ def source_name(path: Path) -> str:
 
 
 def shown(name: str | Path) -> str:
-    """A name as it can be written anywhere: one of another encoding holds bytes that are no text."""
-    return os.fsencode(name).decode(errors="replace")
+    """A name as it can be written anywhere: one of another encoding holds bytes that are no text. Of a name that is
+    text the system's encoding, such as ASCII, may not know every letter."""
+    try:
+        return os.fsencode(name).decode(errors="replace")
+    except UnicodeEncodeError:
+        return str(name).encode(errors="surrogateescape").decode(errors="replace")
 
 
 def labels(paths: Sequence[Path]) -> dict[Path, str]:
