@@ -368,9 +368,6 @@ def _check(arguments: argparse.Namespace) -> int:
 @command
 def main(argv: list[str] | None = None, prog: str = "python -m feedback") -> int:
     """Run a command; 0 on success, 2 with one line on stderr after a user's mistake, 1 when a check finds faults."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a path may be no text in the terminal's encoding
-            stream.reconfigure(errors="backslashreplace")
     arguments = _parser(prog).parse_args(argv)
     try:
         return int(arguments.run(arguments))

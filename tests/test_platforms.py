@@ -175,6 +175,14 @@ def test_json_is_utf_8_whatever_the_code_page(tmp_path: Path) -> None:
     assert '"n_votes": 0' in done.stdout.decode("utf-8")
 
 
+def test_a_command_prints_what_a_code_page_lacks_by_its_number() -> None:
+    """The name of a folder or of a study, where standard output is no terminal."""
+    code = "from diptych import command; command(lambda: print('\u7814 \u00fc') or 0)()"
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert done.stdout.decode("cp1252").split() == ["\\u7814", "ü"]
+
+
 # -- by reading -----------------------------------------------------------------------------------------------------
 
 POSIX_ONLY = {
