@@ -96,7 +96,10 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
             for model, name in NAMES.items()
         }
     with gr.Row(elem_id="lab-composer"):
-        prompt = gr.Textbox(show_label=False, placeholder="Your message", elem_id="lab-prompt", scale=1, max_lines=6)
+        prompt = gr.Textbox(
+            label="Your message", show_label=False, placeholder="Your message", elem_id="lab-prompt", scale=1,
+            max_lines=6,
+        )  # fmt: skip
         send = gr.Button("Send", variant="primary", elem_id="lab-send", scale=0)
         stop = gr.Button("Stop", elem_id="lab-stop", scale=0)
         clear = gr.Button("Clear", elem_id="lab-clear", scale=0)

@@ -84,7 +84,7 @@ class DemoTraining:
         self._folders = folders
         self._check = check
         self._states = dict.fromkeys(self.missing, "waiting")
-        self._folder = tempfile.TemporaryDirectory(prefix="diptych-")
+        self._folder = tempfile.TemporaryDirectory(prefix="diptych-", ignore_cleanup_errors=True)
         self._child = Child()
 
     def run(self) -> bool:

@@ -54,7 +54,7 @@ class ImprovementRun:
         self._lock = threading.Lock()
         self._child = Child()
         self._told = Told("idle")
-        self._folder = tempfile.TemporaryDirectory(prefix="diptych-")
+        self._folder = tempfile.TemporaryDirectory(prefix="diptych-", ignore_cleanup_errors=True)
 
     def lacks(self, spec: str) -> str:
         """Why the model of a SPEC cannot learn here; empty when it can."""

@@ -337,7 +337,7 @@ def _push(arguments: argparse.Namespace) -> int:
         raise ExportError("push needs --to OWNER/NAME, or --out DIR to write the data set without pushing it")
     if idle := [f"--{name}" for name in ("public", "update") if getattr(arguments, name) and not arguments.to]:
         raise ExportError(f"{' and '.join(idle)}: nothing is pushed without --to OWNER/NAME; add it, or leave it out")
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         folder = arguments.out or Path(scratch)
         facts = write_dataset(_open(arguments.db), arguments.study, folder, arguments.licence)
         print(

@@ -90,15 +90,16 @@ def _rights() -> int:
 
 
 def _replace(source: Path, target: Path) -> None:
-    """`os.replace`; on Windows, where nobody replaces what somebody reads, tried for half a second."""
-    for attempt in range(11):
+    """`os.replace`; on Windows, where nobody replaces what somebody reads, tried for three seconds."""
+    for seconds in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6):
         try:
             os.replace(source, target)
             return
         except PermissionError:
-            if os.name != "nt" or attempt == 10:
+            if os.name != "nt":
                 raise
-            time.sleep(0.05)
+            time.sleep(seconds)
+    os.replace(source, target)
 
 
 def _is_ours(path: Path) -> bool:
