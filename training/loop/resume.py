@@ -36,7 +36,6 @@ from training.common.files import (
     replace,
     replace_text,
     sign,
-    unlink,
 )
 from training.hardware.shards import SHARDS
 from training.models.whole import check_weights
@@ -260,7 +259,7 @@ def _named(weights: Any) -> Iterable[tuple[str, Tensor]]:
 
 def _remove_parts(state: Path) -> None:
     """Remove a state and no more than that."""
-    unlink(state / "state.pt")
+    (state / "state.pt").unlink(missing_ok=True)
     shutil.rmtree(state / SHARDS, ignore_errors=True)
     with contextlib.suppress(OSError):
         state.rmdir()
