@@ -6,6 +6,7 @@ Each package imports this before anything else. Pythons that are too old can rea
 
 import errno
 import functools
+import io
 import os
 import select
 import sys
@@ -19,10 +20,14 @@ UNREAD = 141
 
 def command(main: Callable[..., int]) -> Callable[..., int]:
     """`main` of a command, ended with UNREAD and without a word where nobody reads what it prints any more, as `head`
-    does not; where it prints its help, too, after which argparse raises SystemExit."""
+    does not; where it prints its help, too, after which argparse raises SystemExit. What a terminal's encoding has not
+    is printed as ``\\U0001f3a8``."""
 
     @functools.wraps(main)
     def run(*words: Any, **options: Any) -> int:
+        for stream in (sys.stdout, sys.stderr):  # a path or an answer may be no text in a terminal's encoding
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(encoding="utf-8" if os.name == "nt" else None, errors="backslashreplace")
         try:
             try:
                 return main(*words, **options)

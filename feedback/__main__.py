@@ -337,7 +337,7 @@ def _push(arguments: argparse.Namespace) -> int:
         raise ExportError("push needs --to OWNER/NAME, or --out DIR to write the data set without pushing it")
     if idle := [f"--{name}" for name in ("public", "update") if getattr(arguments, name) and not arguments.to]:
         raise ExportError(f"{' and '.join(idle)}: nothing is pushed without --to OWNER/NAME; add it, or leave it out")
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         folder = arguments.out or Path(scratch)
         facts = write_dataset(_open(arguments.db), arguments.study, folder, arguments.licence)
         print(
@@ -368,9 +368,6 @@ def _check(arguments: argparse.Namespace) -> int:
 @command
 def main(argv: list[str] | None = None, prog: str = "python -m feedback") -> int:
     """Run a command; 0 on success, 2 with one line on stderr after a user's mistake, 1 when a check finds faults."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a path may be no text in the terminal's encoding
-            stream.reconfigure(errors="backslashreplace")
     arguments = _parser(prog).parse_args(argv)
     try:
         return int(arguments.run(arguments))

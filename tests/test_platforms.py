@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -147,6 +148,32 @@ def test_a_file_that_is_being_read_is_replaced_a_moment_later(
     assert target.read_text() == "new"
 
 
+@pytest.mark.parametrize(("remove", "by"), [(files.unlink, "os.unlink"), (files.remove_tree, "shutil.rmtree")])
+def test_what_a_virus_scanner_reads_is_removed_a_moment_later(
+    remove: Any, by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `state.pt` of a training is, which was just written; on other systems the same error is one of rights."""
+    victim = tmp_path / "state"
+    victim.write_text("new") if remove is files.unlink else victim.mkdir()
+    refused, really = [], getattr(os if by == "os.unlink" else shutil, by.partition(".")[2])
+
+    def refuse(path: Any, *rest: Any, **options: Any) -> None:
+        if len(refused) < 2:
+            refused.append(path)
+            raise PermissionError(13, "The process cannot access the file")
+        really(path, *rest, **options)
+
+    monkeypatch.setattr(by, refuse)
+    with pytest.raises(PermissionError):
+        remove(victim)
+    assert len(refused) == 1
+    monkeypatch.setattr("os.name", "nt")
+    remove(victim)
+    monkeypatch.undo()
+    assert not victim.exists()
+    assert len(refused) == 2
+
+
 def test_every_signal_that_ends_a_run_is_heard() -> None:
     """Windows has no SIGHUP, and asks a group to end by SIGBREAK; without importing PyTorch, which takes long."""
     (resume,) = (tree for name, tree in sources() if name == "training/loop/resume.py")
@@ -173,6 +200,14 @@ def test_json_is_utf_8_whatever_the_code_page(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
     assert '"n_votes": 0' in done.stdout.decode("utf-8")
+
+
+def test_a_command_prints_what_a_code_page_lacks_by_its_number() -> None:
+    """The name of a folder or of a study, where standard output is no terminal."""
+    code = "from diptych import command; command(lambda: print('\u7814 \u00fc') or 0)()"
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert done.stdout.decode("cp1252").split() == ["\\u7814", "ü"]
 
 
 # -- by reading -----------------------------------------------------------------------------------------------------
@@ -248,6 +283,18 @@ def test_a_test_of_what_windows_lacks_is_left_out_there() -> None:
         places = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
         devices = [place for place in places if isinstance(place, str) and place.startswith(("/dev/", "/proc/"))]
         assert re.search(LEFT_OUT, text) or not (devices or uses_what_windows_lacks(tree)), path
+
+
+def test_a_temporary_folder_that_windows_keeps_ends_no_command() -> None:
+    """A browser or a child that has just ended may still have a file of it open there."""
+    found = [
+        f"{name}:{node.lineno}"
+        for name, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("TemporaryDirectory")
+        if not any(keyword.arg == "ignore_cleanup_errors" for keyword in node.keywords)
+    ]
+    assert found == []
 
 
 def test_every_text_is_read_and_written_as_utf_8() -> None:

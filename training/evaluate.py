@@ -24,7 +24,7 @@ from typing import Any
 
 import psutil
 
-from training.common.checkpoint_folder import CHECKPOINTS, FINAL, MODEL1_FOLDER, MODEL2_FOLDER, PT
+from training.common.checkpoint_folder import CHECKPOINTS, FINAL, MODEL1_FOLDER, MODEL2_FOLDER, PT, TRAINING
 from training.common.cli import OneLineParser, run_command
 from training.common.config import add_config, as_typed
 from training.common.files import check_file, replace_text, unwritable
@@ -114,7 +114,7 @@ def chosen_models(specs: Sequence[str]) -> tuple[list[tuple[str | None, str]], l
             absent.append({"model": name, "part": "everything", "reason": f"{shown} does not exist; train it first"})
     if not models:
         places = " nor ".join(map(as_typed, DEFAULT_MODELS.values()))
-        raise OptionsError([f"neither {places} exists; train the models first (make app), or name others"])
+        raise OptionsError([f"neither {places} exists; train both {TRAINING}, or name others"])
     return models, absent
 
 

@@ -89,7 +89,7 @@ def read_votes(arguments: argparse.Namespace, model: str) -> Preferences:
         found = read_preferences(arguments.preferences)
         _check_asked(arguments, found.header, model)
         return found
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "preferences.jsonl"
         command = [sys.executable, "-m", "feedback", "preferences", "--model", model, "--out", str(file)]
         command += ["--db", str(arguments.db)] if arguments.db else []

@@ -98,7 +98,7 @@ def _keep_study(copy: sqlite3.Connection, study_id: int) -> None:
 @contextmanager
 def _aside(name: str) -> Iterator[Path]:
     try:
-        with tempfile.TemporaryDirectory(prefix="diptych-export-") as folder:
+        with tempfile.TemporaryDirectory(prefix="diptych-export-", ignore_cleanup_errors=True) as folder:
             yield Path(folder) / name
     except (OSError, sqlite3.OperationalError) as error:  # not of the place of the export, which is written elsewhere
         reason = getattr(error, "strerror", None) or error

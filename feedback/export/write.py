@@ -48,12 +48,12 @@ def replace_file(
     chunks: Iterable[bytes],
     observe: Callable[[bytes], object] = len,
     kind: str = "",
-    mode: int = 0o644,
+    mode: int | None = None,
 ) -> int:
     """Write chunks beside ``path`` and put the file in its place once it is complete; returns its size in bytes.
 
     ``observe`` sees every chunk (a digest, a progress bar). ``kind`` is what the file is, where a user chose its name:
-    one of another kind is never replaced. ``mode`` is who may read it.
+    one of another kind is never replaced. ``mode`` is who may read it: by default whoever may read a new file.
 
     Raises:
         ExportError: the place cannot be written, or has a file of somebody else's.
@@ -71,7 +71,7 @@ def replace_file(
                 size += len(chunk)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
+        os.chmod(temporary, _rights() if mode is None else mode)
         check_place(path, kind)
         _sign(path, _print(temporary), kind or path.name)
         _replace(temporary, path)
@@ -83,16 +83,23 @@ def replace_file(
     return size
 
 
+def _rights() -> int:
+    """Those of any new file: who may read it is for the user to say, by umask."""
+    os.umask(mask := os.umask(0o077))
+    return 0o666 & ~mask
+
+
 def _replace(source: Path, target: Path) -> None:
-    """`os.replace`; on Windows, where nobody replaces what somebody reads, tried for half a second."""
-    for attempt in range(11):
+    """`os.replace`; on Windows, where nobody replaces what somebody reads, tried for three seconds."""
+    for seconds in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6):
         try:
             os.replace(source, target)
             return
         except PermissionError:
-            if os.name != "nt" or attempt == 10:
+            if os.name != "nt":
                 raise
-            time.sleep(0.05)
+            time.sleep(seconds)
+    os.replace(source, target)
 
 
 def _is_ours(path: Path) -> bool:
@@ -123,7 +130,7 @@ def _sign(path: Path, print_: str, kind: str) -> None:
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:
             file.write(json.dumps(content, indent=1) + "\n")
-        os.chmod(partial, 0o644)
+        os.chmod(partial, _rights())
         _replace(Path(partial), manifest)
     except BaseException:  # such as a full disk
         os.unlink(partial)

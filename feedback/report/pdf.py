@@ -44,7 +44,7 @@ def print_to_pdf(page: Path, browser: str) -> Path:
         ExportError: the browser failed, or the place cannot be written.
     """
     out = page.with_suffix(".pdf")
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         printed = Path(scratch) / "printed.pdf"
         command = [browser, "--headless", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
         command += [f"--user-data-dir={scratch}/profile", "--no-pdf-header-footer", f"--print-to-pdf={printed}"]

@@ -80,6 +80,7 @@ def test_each_page_of_a_researcher(browser: Browser, app: App, options: dict) ->
             open_tab(page, name)
             page.wait_for_selector(".tabitem:visible h1")
             must_be_accessible(page, name)
+            assert not page.get_by_label("Textbox", exact=True).count(), f"{name}: a field with Gradio's name for it"
 
 
 def open_tab(page: Page, name: str) -> None:

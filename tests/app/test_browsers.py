@@ -67,6 +67,7 @@ KEYS = [  # how a browser tells a key: what it writes, where it is
     ("\u0664", "Digit4", "right"),  # Arabic
     ("\u096a", "Digit4", "right"),  # Devanagari
     ("\u00b4", "Digit4", None),  # with Shift, on a layout where the digits need none
+    ("\u00b9", "Digit1", None),  # with AltGr, as Linux tells it
     ("End", "Numpad1", None),  # the keypad without its lock
 ]
 
@@ -79,9 +80,9 @@ def test_the_digits_of_other_keyboards_and_the_way_to_turn_them_off(browser: Bro
         battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
         for key, code, choice in KEYS:
             page.evaluate(
-                "([key, code, shiftKey]) => document.body.dispatchEvent(new KeyboardEvent('keydown',"
-                " {key, code, shiftKey, bubbles: true, cancelable: true}))",
-                [key, code, key == "\u00b4"],
+                "([key, code, shiftKey, modifierAltGraph]) => document.body.dispatchEvent(new KeyboardEvent('keydown',"
+                " {key, code, shiftKey, modifierAltGraph, bubbles: true, cancelable: true}))",
+                [key, code, key == "\u00b4", key == "\u00b9"],
             )
             if choice is None:
                 page.wait_for_timeout(200)
@@ -92,6 +93,13 @@ def test_the_digits_of_other_keyboards_and_the_way_to_turn_them_off(browser: Bro
             assert votes == [(choice,)], key
             page.click("#undo-vote")
             visitor.wait_for_vote()
+        page.click("#finish")
+        page.wait_for_selector("#confirm-no")
+        page.keyboard.press("1")
+        page.wait_for_timeout(300)
+        assert page.is_visible("#confirm-no")  # a vote would have closed the question
+        page.click("#confirm-no")
+        visitor.wait_for_vote()
         page.click("#keys")
         page.reload()
         visitor.wait_for_vote()
@@ -149,12 +157,25 @@ def test_a_phone_votes_when_both_answers_were_opened(browser: Browser, app: App)
         page.wait_for_function("document.activeElement.matches('#question h1')")  # no keyboard opens
 
 
+# In a page: how far it goes beyond the screen, and which buttons are cut off, with letters of twice the size.
+LARGE = """() => {
+  const { style } = document.documentElement;
+  style.setProperty("font-size", "200%", "important");
+  const shown = [...document.querySelectorAll("button")].filter((one) => one.getClientRects().length);
+  const cut = shown.filter((one) => one.scrollWidth > one.clientWidth + 1);
+  const told = [document.documentElement.scrollWidth - innerWidth, cut.map((one) => one.id || one.textContent)];
+  style.removeProperty("font-size");
+  return told;
+}"""
+
+
 def test_a_screen_of_320_by_256_pixels(browser: Browser, app: App) -> None:
-    """Which is also what 400% zoom leaves of 1280 by 1024."""
+    """Which is also what 400% zoom leaves of 1280 by 1024; with the letters of the page alone at 200% too."""
     with Visitor(browser, app.url, viewport={"width": 320, "height": 256}) as visitor:
         page = visitor.page
 
         def fits() -> bool:
+            assert page.evaluate(LARGE) == [0, []]
             return bool(page.evaluate("document.documentElement.scrollWidth <= 320"))
 
         assert fits()
@@ -175,6 +196,14 @@ def test_a_screen_of_320_by_256_pixels(browser: Browser, app: App) -> None:
         page.click("#next-round")
         page.wait_for_selector("#suggestions .chip")
         assert fits()
+        for pressed, then in (
+            ("#finish", "#confirm-yes"),
+            ("#confirm-yes", "#guess h2"),
+            ("#guess button >> nth=0", ".tally"),
+        ):
+            page.click(pressed)
+            page.wait_for_selector(then)
+            assert fits()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -294,7 +323,7 @@ def test_words_from_right_to_left_begin_on_their_side(browser: Browser, app: App
         visitor.wait_for_vote()
         asked = page.get_by_text("ما معنى print(x)").first
         assert asked.evaluate("element => getComputedStyle(element).direction") == "rtl"
-        html = markup._MARKDOWN.render("مثال `print(x)`:\n\n```\nprint(x)\n```")
+        html = markup.MARKDOWN.render("مثال `print(x)`:\n\n```\nprint(x)\n```")
         page.evaluate(
             "html => document.querySelector('#answer-left .answer').outerHTML ="
             " `<div class='answer rendered' dir='auto'>${html}</div>`",

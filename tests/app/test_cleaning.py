@@ -36,6 +36,7 @@ FLAG = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f" 
         "0. zero\n1. one\n   - [ ] to do\n\n$$\\frac{1}{2}$$ and \\(x_1\\)",
         "\U0001f469\u200d\U0001f469\u200d\U0001f467 \u2764\ufe0f \u845b\ufe00",
         "~~~~\n```\nnested\n```\n~~~~",
+        "\u2329\u03c8|\u03c6\u232a, and \ufa19\u793e is no \u795e\u793e: \ufa10, \U0002f800",  # NFC has others
         "x" * 5000,
     ],
 )

@@ -145,6 +145,7 @@ HEADERS = {
     "lines": [("X-Some", "thing")] * 4_000,
     "names of hosts": [("X-Forwarded-Host", "a," * (LONG // 2) + "a")],
     "cookies": [("Cookie", "a=b;" * (LONG // 4))],
+    "cookies of nothing": [("Cookie", ";" * LONG)],
     "cookies in quotes": [("Cookie", 'a="\\101\\101";' * (LONG // 13))],
     "languages": [("Accept-Language", "a," * (LONG // 2))],
     "ranges": [("Range", "bytes=" + "0-1," * (LONG // 4) + "0-1")],

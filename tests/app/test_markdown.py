@@ -81,6 +81,78 @@ def test_what_is_no_formula_is_markdown(text: str, rendered: str) -> None:
     assert rendered in markup.panes(_with(text), Phase.VOTE, markdown=True)[0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2*3*4*5 = 120",
+        "2**3 + 4**5, 5*6=30 and 7*8=56",
+        "a*b*c, 2*x*y and b**2 - 4*a*c",
+        "width*height*depth",
+        "Die K\u00fcnstler*innen und ihre Sch\u00fcler*innen",
+        "\u8ba1\u7b972*3*4\u5f97\u523024",
+        "Python calls __init__ and __main__.",
+    ],
+)
+def test_stars_and_underscores_that_are_no_emphasis_stay(text: str) -> None:
+    shown = markup.panes(_with(f"{text}\n\n- {text}, *really*"), Phase.VOTE, markdown=True)[0]
+    assert (shown.count(escape(text)), shown.count("<em>")) == (2, 1)
+    assert "<strong>" not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "rendered"),
+    [
+        ("in the **1990**s", "<strong>1990</strong>s"),
+        ("**2*3*4** is *24*", "<strong>2*3*4</strong> is <em>24</em>"),
+        ("**So 2*3*4** = **24**", "<strong>So 2*3*4</strong> = <strong>24</strong>"),
+        ("\u8fd9\u662f*\u91cd\u70b9*\u5185\u5bb9", "\u8fd9\u662f<em>\u91cd\u70b9</em>\u5185\u5bb9"),
+        ("__two words__ and _one_", "<strong>two words</strong> and <em>one</em>"),
+        ("`2*3*4`", "<code>2*3*4</code>"),
+        ("*a*b*", "<em>a</em>b*"),
+    ],
+)
+def test_emphasis_stays_emphasis(text: str, rendered: str) -> None:
+    assert rendered in markup.panes(_with(text), Phase.VOTE, markdown=True)[0]
+
+
+def test_items_keep_the_numbers_that_they_have() -> None:
+    """Browsers count on from the first: of years and of a countdown others were shown."""
+    years = markup.panes(_with("1874. Monet\n1889. Van Gogh\n1907. Picasso"), Phase.VOTE, markdown=True)[0]
+    assert [f'<li value="{year}">' in years for year in (1874, 1889, 1907)] == [True] * 3
+    down = markup.panes(_with("3. three\n2. two\n   - 1\n1. one"), Phase.VOTE, markdown=True)[0]
+    assert [f'<li value="{n}">' in down for n in (3, 2, 1)] == [True] * 3
+    for counted in ("1. one\n2. two\n3. three", "1. one\n1. two", "- a\n- b"):
+        assert "value=" not in markup.panes(_with(counted), Phase.VOTE, markdown=True)[0]
+
+
+def test_a_row_with_more_cells_than_its_table_loses_none() -> None:
+    table = "| sign | says |\n|---|---|\n| abs | a |x| b |\n| or | c |"
+    shown = markup.panes(_with(f"Before.\n\n{table}\n\nAfter."), Phase.VOTE, markdown=True)[0]
+    assert "| abs | a |x| b |" in shown
+    assert "<table>" not in shown
+    for whole in ("| a | b |\n|---|---|\n| 1 | 2 | |\n| 3 |", "a | b\n--|--\n1 | 2\nno pipe"):
+        assert "<table>" in markup.panes(_with(whole), Phase.VOTE, markdown=True)[0]
+
+
+def test_sources_are_shown_and_lead_where_they_say() -> None:
+    text = "Monet [1] painted.\n\nSources:\n\n[1]: https://a.example/1\n[2]: <https://b.example/2> 'Title'\n\n[^3]: https://c.example"
+    shown = markup.panes(_with(text), Phase.VOTE, markdown=True)[0]
+    assert [f": {address}" in shown for address in ("https://a.example/1", "https://c.example")] == [True, True]
+    assert "https://b.example/2</a> &#x27;Title&#x27;" in shown or "https://b.example/2</a> 'Title'" in shown
+    assert shown.count('href="https://a.example/1"') == 2
+
+
+@pytest.mark.parametrize("unit", ["a*", "__a", "|a|b|\n|-|-|\n", "[a]: http://b.example\n", "1. a\n3. b\n"])
+def test_what_stays_as_it_is_costs_no_more_than_other_markdown(unit: str) -> None:
+    def render(text: str) -> None:
+        markup._answer.cache_clear()
+        markup.panes(_with(text), Phase.VOTE, markdown=True)
+
+    assert costs_less_than(
+        8, partial(render, unit * (20_000 // len(unit)) + "|a|b|c|"), partial(render, "*a* " * 5_000)
+    )
+
+
 NAMES = [a + b + c for a in "abcdefghijk" for b in "abcdefghijk" for c in "abcdefghijk"]
 
 

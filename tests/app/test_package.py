@@ -202,6 +202,14 @@ def test_the_commands_of_the_votes_need_no_extra(installed_app: App, tmp_path: P
     assert re.fullmatch(r"diptych app: \S+ has no \w+; install it with: .*diptych\[app\].*\n", refused.stderr)
 
 
+def test_who_installed_it_is_told_the_commands_that_there_are(installed_app: App, tmp_path: Path) -> None:
+    """There is no Makefile, and nothing in docs/."""
+    code = "from training.common.checkpoint_folder import TRAINING; print(TRAINING)"
+    environment = {**os.environ, "PYTHONPATH": str(installed_app.path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == "with `diptych train model1` and `diptych train model2`\n"
+
+
 def test_each_command_is_the_function_of_its_module(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out

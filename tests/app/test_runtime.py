@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -140,3 +141,18 @@ def test_the_versions_of_a_model_are_found_and_known_by_what_they_were_made_of(t
     assert not is_made_of(str(folder), {"sha256": "f" * 64})
     assert improvements_of("openai:http://localhost/v1#m") == []
     assert next_folder("openai:http://localhost/v1#m") is None
+
+
+@pytest.mark.parametrize(("free", "told"), [(1 << 30, None), (2 << 20, "low"), (0, "full")])
+def test_health_says_how_full_the_disk_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, told: str | None
+) -> None:
+    """Also where the log of the database has room left from before, so that it can still be written."""
+    database = Database(tmp_path / "votes.db")
+    runtime = Runtime(Study.load(write_study(tmp_path)), database, {"model1": "a", "model2": "b"})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=1 << 40, used=0, free=free))
+    try:
+        assert runtime.health().get("disk") == told
+        assert runtime.health()["database"] == "ok"
+    finally:
+        runtime.close()

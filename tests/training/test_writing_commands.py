@@ -16,6 +16,7 @@ import pytest
 from app import cli
 from benchmarks import outputs
 from feedback import __main__ as feedback
+from feedback.export.write import replace_file
 from tests.trained import ROOT
 from tests.training.evaluation.tiny_checkpoint import save_tiny_checkpoint
 from training import compare, evaluate, export, improve, train_art_ai_model, train_model2_pretrained
@@ -26,6 +27,7 @@ from training.common.files import (
     ForeignFileError,
     new_file,
     new_folder,
+    replace_text,
 )
 from training.common.progress import Progress
 from training.corpus import __main__ as corpus
@@ -424,9 +426,13 @@ def test_a_model_is_readable_by_whoever_may_read_its_folder(checkpoint: Path, tm
     mask = os.umask(0o027)
     try:
         assert export.main([str(checkpoint), "--to", "hf", "--out", str(tmp_path / "hf")]) == 0
+        replace_text(tmp_path / "notes.md", "a line\n")
+        replace_file(tmp_path / "votes.csv", [b"a line\n"])
     finally:
         os.umask(mask)
-    assert (tmp_path / "hf" / "model.safetensors").stat().st_mode & 0o777 == 0o640
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name: path.stat().st_mode & 0o777 for path in written} == {path.name: 0o640 for path in written}
+    assert len({MANIFEST, "model.safetensors", "notes.md", "votes.csv"} & {path.name for path in written}) == 4
 
 
 def test_a_file_in_the_place_of_the_tracker_s_folder_is_told_first(

@@ -23,6 +23,8 @@ Form = Literal["model1", "transformers", "gguf"]
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT if (ROOT / "pyproject.toml").is_file() else Path.cwd()
 """Where checkpoints, logs and votes lie: the repository, or of an installed package the folder that it is used from."""
+TRAINING = "with `make app`" if HOME == ROOT else "with `diptych train model1` and `diptych train model2`"
+"""How both models are trained, for a line about models that are not there."""
 CHECKPOINTS = HOME / "checkpoints"
 MODEL1_FOLDER = CHECKPOINTS / "art_ai_model"
 MODEL2_FOLDER = CHECKPOINTS / "model2_pretrained"

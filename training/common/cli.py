@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import errno
 import importlib.util
-import io
 import os
 import shlex
 import signal
@@ -77,9 +76,6 @@ def run_command(main: Callable[[argparse.Namespace], int | None], parser: argpar
 
     Mistakes are ``ValueError``, ``OSError`` and what derives from them; ``--debug`` shows the traceback instead.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 shows a model's emoji as \\U0001f3a8
-            stream.reconfigure(encoding="utf-8" if os.name == "nt" else None, errors="backslashreplace")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.prog = called_as or parser.prog
     arguments = argparse.Namespace(debug=False)

@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,7 +40,7 @@ EDGE = 1 << 20
 WHOLE = 64 << 20
 """Bytes of a file that is read whole: all tables of votes, most corpora."""
 SHOWN = 3
-REPLACING_TRIES = 10
+WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 OURS: dict[str, Any] = {"written_by": "diptych", "kind": None, "files": {}, "kinds": {}}
 
 
@@ -199,9 +199,14 @@ def new_folder(folder: str | Path, kind: str, cache: bool = False) -> Iterator[P
 def _open_as_others_are(folder: Path) -> None:
     """Give the weights the rights of any new file: safetensors lets nobody but the owner read what it writes
     (https://github.com/safetensors/safetensors/issues/782)."""
-    os.umask(mask := os.umask(0o077))
     for path in folder.rglob("*.safetensors"):
-        path.chmod(0o666 & ~mask)
+        path.chmod(_rights())
+
+
+def _rights() -> int:
+    """Those of any new file: who may read it and write to it is for the user to say, by umask."""
+    os.umask(mask := os.umask(0o077))
+    return 0o666 & ~mask
 
 
 def sign(folder: Path, prints: Mapping[str, str], kind: str = "") -> None:
@@ -225,28 +230,44 @@ def sign_growing(path: Path) -> None:
 
 
 def replace(source: Path | str, target: Path) -> None:
-    """``os.replace``; on Windows, where nobody replaces what somebody reads, tried for half a second."""
-    for _ in range(REPLACING_TRIES):
+    """``os.replace``, patiently."""
+    _patiently(lambda: os.replace(source, target))
+
+
+def unlink(path: Path) -> None:
+    """Remove a file that may be gone already, patiently."""
+    _patiently(lambda: path.unlink(missing_ok=True))
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder of this process's own, patiently."""
+    _patiently(lambda: shutil.rmtree(folder))
+
+
+def _patiently(act: Callable[[], None]) -> None:
+    """Do what Windows refuses while somebody reads the file, as a virus scanner does what was just written: there it is
+    tried for three seconds."""
+    for seconds in WAITS:
         try:
-            os.replace(source, target)
+            act()
             return
         except PermissionError:
             if os.name != "nt":
                 raise
-            time.sleep(0.05)
-    os.replace(source, target)
+            time.sleep(seconds)
+    act()
 
 
 def remove_file(path: Path) -> None:
     """Remove a file of ours; another's stays."""
     if is_ours(path):
-        path.unlink()
+        unlink(path)
 
 
 def remove_folder(folder: Path, kind: str) -> None:
     """Remove a folder that is wholly of this kind as it was written; any other stays."""
     if folder.is_dir() and not folder.is_symlink() and _read(folder)["kind"] == kind and not _strangers(folder, kind):
-        shutil.rmtree(folder)
+        remove_tree(folder)
 
 
 def _move_what_stays(old: Path, new: Path) -> None:
@@ -340,7 +361,7 @@ def _locked_manifest(folder: Path) -> Iterator[dict[str, Any]]:
     handle: Handle = _lock_of_name(path) if fcntl is None else None
     lock(handle)
     while fcntl is not None:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         lock(handle)
         if path.exists() and os.stat(path).st_ino == os.fstat(handle).st_ino:
             break
@@ -363,11 +384,11 @@ def replacing(path: Path) -> Iterator[IO[str]]:
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:
             if hasattr(os, "fchmod"):
-                os.fchmod(number, 0o644)
+                os.fchmod(number, _rights())
             yield file
         replace(partial, path)
     except BaseException:
-        os.unlink(partial)
+        unlink(Path(partial))
         raise
 
 

@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from training.common import json_text
-from training.common.checkpoint_folder import CONFIG, FINAL, HOME, IN_HF_FORM, PT, REPORT, find, holds_version
+from training.common.checkpoint_folder import (
+    CONFIG,
+    FINAL,
+    HOME,
+    IN_HF_FORM,
+    PT,
+    REPORT,
+    TRAINING,
+    find,
+    holds_version,
+)
 from training.comparison.values import Show, Source, Status, Value, ends, shown
 from training.reporting.metrics import read_metrics
 
@@ -207,7 +217,7 @@ def _nothing(evaluation: Document, folders: Mapping[str, Path]) -> str:
     where = f"neither {' nor '.join(str(folders[name]) for name in TITLES)} has a trained model"
     if others := ", ".join(evaluation.at("models").content or ()):
         return f"{where}, and {evaluation.path} has measured {others}; name two of them model1=SPEC and model2=SPEC"
-    return f"{where}; train both with `make app`, or see docs/training.md"
+    return f"{where}; train both {TRAINING}"
 
 
 def _model(name: str, evaluation: Document, folder: Path) -> tuple[ModelEvidence, list[Missing]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
+from training.common.files import remove_tree
 from training.common.workers import Workers
 from training.corpus.cleaning import REASONS, CleaningReport, clean, from_files
 from training.corpus.duplicates import DuplicateSearch, Fingerprints, fingerprint
@@ -166,7 +167,7 @@ def _clean_into(folder: Path, samples: Iterable[Sample], report: CleaningReport,
             search.add(batch.prints)
             report.add(batch.report)
         reasons = search.find()
-    shutil.rmtree(folder / "duplicates")
+    remove_tree(folder / "duplicates")
     table, names = np.array(map_array(folder / "rows", _ROW)), list(sources)
     for number, reason in enumerate(REASONS, start=1):
         report.add_removed(reason, (names[source] for source in table["source"][reasons == number]))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from training.corpus.phrasing import ai_literacy, art, conversation
 from training.corpus.phrasing.context import context_of
+from training.corpus.phrasing.spoken import work_fact
 from training.corpus.phrasing.wording import Phrase
-from training.corpus.phrasing.works import work_fact
 from training.corpus.records import FOLDER, Records, read_records
 from training.corpus.sample import FACT_SEPARATOR, Sample, sample_id
 

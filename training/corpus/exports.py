@@ -51,6 +51,8 @@ def with_role(turn: Any) -> Any:
     if isinstance(turn.get("kwargs"), Mapping):  # as LangChain keeps its own objects
         name = turn["id"][-1] if isinstance(turn.get("id"), list | tuple) and turn["id"] else turn.get("id")
         return {**turn["kwargs"], "role": _CLASSES.get(str(name).removesuffix("Chunk"))}
+    if isinstance(turn.get("versions"), list | tuple):
+        turn = _of_lm_studio(turn)
     inner = turn["data"] if isinstance(turn.get("data"), Mapping) else turn
     role = next((turn[name] for name in ("role", "sender", "type") if turn.get(name) is not None), None)
     if isinstance(turn.get("isCreatedByUser"), bool):
@@ -59,6 +61,22 @@ def with_role(turn: Any) -> Any:
     if attached := _attached(turn):
         content = [*(content if isinstance(content, list | tuple) else [content or ""]), *attached]
     return {**turn, "role": role, "content": content}
+
+
+def _of_lm_studio(turn: Row) -> Row:
+    """The version of a message that was open last; an answer is made in steps, of which some are thoughts."""
+    place, versions = turn.get("currentlySelected"), turn["versions"]
+    if not (isinstance(place, int) and 0 <= place < len(versions) and isinstance(versions[place], Mapping)):
+        raise Unreadable(NOT_TEXT)
+    version = versions[place]
+    steps = version.get("steps")
+    if not isinstance(steps, list | tuple):
+        return version
+    blocks = [_object(step) for step in steps if _object(step).get("type") == "contentBlock"]
+    said = [block for block in blocks if _object(block.get("style")).get("type") != "thinking"]
+    ends = [_object(_object(block.get("genInfo")).get("stats")).get("stopReason") for block in blocks]
+    parts = [part for block in said for part in block.get("content") or () if isinstance(block.get("content"), list)]
+    return {"role": version.get("role"), "content": parts, "stop_reason": ends[-1] if ends else None}
 
 
 _WORDS = ("content", "value", "text", "parts", "message")
@@ -146,7 +164,8 @@ def _said(message: Any) -> dict[str, Any] | None:
     text = _text(content)
     if role != "user" and not text.strip():
         return None
-    return {"role": role, "content": text, "channel": message.get("channel")}
+    ended = {name: message.get(name) for name in ("status", "metadata")}
+    return {"role": role, "content": text, "channel": message.get("channel"), **ended}
 
 
 _UNSEEN = ("user_editable_context", "model_editable_context", "thoughts", "reasoning_recap", "system_error")

@@ -23,7 +23,16 @@ from training.corpus.opening import encoding_problem, format_of, open_text, prob
 from training.corpus.readers import FORMATS, READERS, reader_of
 from training.corpus.sample import CorpusError, Message, Sample, digest, sample_id
 from training.corpus.split import to_test_with
-from training.corpus.turns import HEADER, KEY_TWICE, NO_ANSWER, UNKNOWN_ROLE, Unreadable, normalised_question, text_of
+from training.corpus.turns import (
+    HEADER,
+    KEY_TWICE,
+    NO_ANSWER,
+    NO_COLUMNS,
+    UNKNOWN_ROLE,
+    Unreadable,
+    normalised_question,
+    text_of,
+)
 
 __all__ = ["FORMATS", "find_files", "iter_samples", "pick_samples", "source_name"]
 
@@ -87,8 +96,12 @@ def source_name(path: Path) -> str:
 
 
 def shown(name: str | Path) -> str:
-    """A name as it can be written anywhere: one of another encoding holds bytes that are no text."""
-    return os.fsencode(name).decode(errors="replace")
+    """A name as it can be written anywhere: one of another encoding holds bytes that are no text. Of a name that is
+    text the system's encoding, such as ASCII, may not know every letter."""
+    try:
+        return os.fsencode(name).decode(errors="replace")
+    except UnicodeEncodeError:
+        return str(name).encode(errors="surrogateescape").decode(errors="replace")
 
 
 def labels(paths: Sequence[Path]) -> dict[Path, str]:
@@ -149,7 +162,7 @@ def _why_none(path: Path, unread: CleaningReport, columns: set[str]) -> str:
     """What a file has in the place of usable rows."""
     if not unread.total_read:
         return f"it is empty or lacks the columns {COLUMNS}"
-    if columns and not is_known(columns):
+    if NO_COLUMNS in unread.removed and not is_known(columns):
         named = ", ".join(name if len(name) < 60 else f"{name[:50]}..." for name in sorted(columns)[:20])
         lacks = f"it has the columns {named} and lacks the columns {COLUMNS} (docs/data.md lists all forms)"
         if format_of(path) not in (".csv", ".tsv"):

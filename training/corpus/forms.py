@@ -17,9 +17,10 @@ from training.corpus.accidents import DATA, as_meant
 from training.corpus.exports import exported, on_one_branch, with_role
 from training.corpus.marks import is_no_value, without_calls, without_end, without_marks
 from training.corpus.sample import Message, Role
-from training.corpus.services import of_service
+from training.corpus.services import ABOVE, above_turn, of_service
 from training.corpus.turns import (
     ALONE,
+    BROKE_OFF,
     ECHO,
     MEDIA,
     NO_ANSWER,
@@ -32,6 +33,7 @@ from training.corpus.turns import (
     RATED_BAD,
     UNKNOWN_ROLE,
     Unreadable,
+    broke_off,
     decoded,
     is_bad,
     is_chat,
@@ -106,6 +108,10 @@ def messages_of(row: Row, system: bool = True) -> tuple[Message, ...]:
     """
     if not is_learned_row(row):
         raise Unreadable(NOT_LEARNED)
+    if _is_rated_bad(row):
+        raise Unreadable(RATED_BAD)
+    if broke_off(row):
+        raise Unreadable(BROKE_OFF)
     row = of_service(row)
     for form in (_battle, _preference, _chat, _exported, _pair, _prose):
         messages = form(row, system)
@@ -119,6 +125,14 @@ def messages_of(row: Row, system: bool = True) -> tuple[Message, ...]:
         raise Unreadable(ALONE)
     asked = any(name in row for name in (*_QUESTIONS, *answers.NAMES))
     raise Unreadable(NO_ANSWER if asked else NO_TEXT if is_known(row) else NO_COLUMNS)
+
+
+def _is_rated_bad(row: Row) -> bool:
+    """Whether somebody's thumb is down, or an answer is said to be wrong; in a text about films that is no rating."""
+    if not (is_pair(row) or not CHATS.isdisjoint(row)):
+        return False
+    wrong = str(row.get("is_correct")).strip().lower() in ("false", "0", "0.0")
+    return wrong or any(is_bad(row.get(name)) for name in ("feedback", "rating", "thumb", "thumbs", "vote"))
 
 
 def _without_marks(messages: Iterable[Message]) -> tuple[Message, ...]:
@@ -224,15 +238,17 @@ def _chat(row: Row, system: bool) -> tuple[Message, ...] | None:
     for name in (*_CHATS, "chat", "data"):
         turns = None if name == "chat" and isinstance(row.get(name), Mapping) else _turns_in(row.get(name))
         if isinstance(turns, list | tuple) and (name != "data" or _are_texts(turns)):
-            return turns_of(
-                [{"role": "system", "content": row.get("system")}, *_each(on_one_branch(turns, row), row)], system
-            )
+            return turns_of([above_turn(_above(row)), *_each(on_one_branch(turns, row), row)], system)
     if turns := _told(row) or _best_path(row.get("prompt")):
         return turns_of(turns, system)
     answer = next((decoded(row[name]) for name in ("completion", "chosen") if is_given(row.get(name))), None)
     if is_chat(decoded(row.get("prompt"))) or is_chat(answer):  # TRL, conversational
         return _asked_and_answered(row.get("prompt"), answer, system)
     return None
+
+
+def _above(row: Row) -> Any:
+    return next((row[name] for name in ABOVE if is_given(row.get(name))), None)
 
 
 def _are_texts(values: Any) -> bool:

@@ -9,11 +9,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
-from training.corpus.forms import CHATS, is_known, with_plain_names
+from training.corpus.forms import CHATS, is_known, is_pair, with_plain_names
 from training.corpus.opening import open_text
 from training.corpus.sample import CorpusError
 from training.corpus.split import to_test_with
-from training.corpus.turns import BESIDE, KEY_TWICE, NESTED, TOO_LONG, Unreadable, is_chat, is_turn
+from training.corpus.turns import BESIDE, BROKE_OFF, KEY_TWICE, NESTED, TOO_LONG, Unreadable, is_chat, is_turn
 
 Row = dict[str, Any]
 LONGEST = 1 << 24
@@ -81,7 +81,7 @@ def is_json(text: str) -> bool:
         found = _DECODER.raw_decode(text)[0]
     except (ValueError, RecursionError):
         return False
-    return bool(found) and (isinstance(found, dict) or _rows_of(found) is not None)
+    return bool(found) and (isinstance(found, dict) or rows_of(found) is not None)
 
 
 def _goes_on(session: Row, row: Row | Unreadable) -> bool:
@@ -154,7 +154,7 @@ def _parsed(text: str, place: str) -> list[Row | Unreadable]:
             raise CorpusError(f"{place} is not JSON ({error.msg}); write one object a line") from error
         except RecursionError:
             return [*rows, Unreadable(NESTED)]
-        if (found := _rows_of(value)) is None:
+        if (found := rows_of(value)) is None:
             raise CorpusError(f"{place} is not an object; write one object a line")
         rows += found
         following = _FOLLOWING.match(text, at)
@@ -169,7 +169,7 @@ _FOLLOWING = re.compile(rf"[{_BLANK}]*,?[{_BLANK}]*(?=[{{\[])")
 """Between two values of a line."""
 
 
-def _rows_of(value: Any) -> list[Row | Unreadable] | None:
+def rows_of(value: Any) -> list[Row | Unreadable] | None:
     """The rows that a value is: an object or those in it, a list of turns, which is a chat, or a list of objects; None
     for another."""
     if isinstance(value, _Twice):
@@ -177,12 +177,12 @@ def _rows_of(value: Any) -> list[Row | Unreadable] | None:
     if isinstance(value, dict):
         return [one if isinstance(one, Unreadable) else _unless_twice(one) for one in _inside(value)]
     if isinstance(value, list) and value and all(map(is_chat, value)):  # a list of chats
-        return [row for chat in value for row in _rows_of(chat) or ()]
+        return [row for chat in value for row in rows_of(chat) or ()]
     if not is_chat(value):
         return None
     if all(is_turn(one) for one in value):
         return [_unless_twice({"messages": value})]
-    return [row for one in value for row in _rows_of(one) or ()]
+    return [row for one in value for row in rows_of(one) or ()]
 
 
 def read_json(path: Path) -> Iterator[Numbered]:
@@ -192,7 +192,7 @@ def read_json(path: Path) -> Iterator[Numbered]:
         return
     with open_text(path) as file:
         for number, row in _values(file, path):
-            if (rows := _rows_of(row)) is None:
+            if (rows := rows_of(row)) is None:
                 raise CorpusError(f"{path}: line {number} is not an object; write a list of objects")
             yield from ((number, inner) for inner in rows)
 
@@ -253,7 +253,18 @@ def _inside(row: Row) -> Sequence[Row | Unreadable]:
         return [dict(zip(map(str, names), line, strict=False)) for line in cells]
     if values and all(isinstance(one, dict) and is_known(with_plain_names(one)) for one in values):
         return values
-    return _of_lists(row) or [row]
+    return _of_lists(row) or _wrapped(row) or [row]
+
+
+def _wrapped(row: Row) -> Sequence[Row | Unreadable]:
+    """What lies in an object around one row or several: the Hub's viewer and databases put ids and the like beside."""
+    inner = [value for value in row.values() if isinstance(value, dict)]
+    if len(inner) != 1 or "type" in row:
+        return []
+    found = _inside(inner[0])
+    if not all(map(_says, found)):
+        return []
+    return [Unreadable(BROKE_OFF)] if row.get("truncated_cells") else found
 
 
 _LISTS = ("data", "rows", "train", "examples", "questions", "items", "samples", "instances")
@@ -262,22 +273,31 @@ _LISTS = ("data", "rows", "train", "examples", "questions", "items", "samples", 
 def _of_lists(row: Row) -> Sequence[Row | Unreadable]:
     """The rows of an object's list of them, one under a usual name first; those of its other lists, such as a split to
     test with, are told to be left out."""
-    usual = {name: row[name] for name in _LISTS if _are_objects(row.get(name))}
-    known = {name: list_ for name, list_ in row.items() if list_ and _are_objects(list_) and _is_known_in(list_)}
+    usual = [name for name in _LISTS if _are_objects(row.get(name))]
+    known = [name for name, rows in row.items() if rows and _are_objects(rows) and _are_rows(name, rows)]
     chosen = next(iter(usual), None) or next((name for name in known if not to_test_with(name)), None)
     if chosen is None:
         return []
-    rows = [inner for item in row[chosen] for inner in (_of_article(item) if "paragraphs" in item else [item])]
-    others = sum(len(list_) for name, list_ in known.items() if name != chosen)
-    return [*rows, *(Unreadable(BESIDE) for _ in range(others))]
+    others = sum(len(row[name]) for name in known if name != chosen)
+    return [*(inner for item in row[chosen] for inner in _inside(item)), *(Unreadable(BESIDE) for _ in range(others))]
+
+
+def _are_rows(name: str, rows: list[Row]) -> bool:
+    """Whether a list holds rows; of texts alone only its name tells."""
+    split = name in _LISTS or to_test_with(name)
+    return all(_says(row) or (split and is_known(with_plain_names(row))) for row in rows)
+
+
+def _says(row: Row | Unreadable) -> bool:
+    """Whether an object is a chat, a question with its answer or an article, whatever lies around it."""
+    if isinstance(row, Unreadable):
+        return True
+    names = with_plain_names(row)
+    return "paragraphs" in names or is_pair(names) or not CHATS.isdisjoint(names)
 
 
 def _are_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, dict) for one in value)
-
-
-def _is_known_in(rows: list[Row]) -> bool:
-    return all("paragraphs" in one or is_known(with_plain_names(one)) for one in rows)
 
 
 def _chats_within(row: Row) -> list[Row]:

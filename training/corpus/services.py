@@ -6,11 +6,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from training.corpus.turns import is_chat, parsed, role_of
+from training.corpus.turns import BROKE_OFF, Unreadable, broke_off, is_chat, parsed, role_of
 
 Row = Mapping[str, Any]
 
-_PAIRS = (("request", "response"), ("inputs", "outputs"), ("input", "output"), ("body", "response"))
+_PAIRS = (
+    ("request", "response"),
+    ("params", "result"),
+    ("inputs", "outputs"),
+    ("input", "output"),
+    ("body", "response"),
+)
 
 
 def of_service(row: Row) -> Row:
@@ -73,17 +79,34 @@ def _asked(request: Row) -> list[Any]:
         given = [_turn("user", request["input"])]
     if given is None:
         return []
-    above = next((request[name] for name in ("system", "instructions") if request.get(name) is not None), None)
-    return [_turn("system", above), *given] if above is not None else list(given)
+    above = next((request[name] for name in ABOVE if request.get(name) is not None), None)
+    return [above_turn(above), *given] if above is not None else list(given)
+
+
+ABOVE = ("system", "system_prompt", "instructions", "systemInstruction", "systeminstruction", "system_instruction")
+"""Columns of what the system says, beside a chat."""
+
+
+def above_turn(said: Any) -> dict[str, Any]:
+    """What the system says as a turn; Gemini's has parts of its own."""
+    return _turn("system", said["parts"] if isinstance(said, Mapping) and "parts" in said else said)
 
 
 def _answered(response: Row) -> list[Any]:
-    """The turns of a response; nothing where it holds none."""
+    """The turns of a response; nothing where it holds none.
+
+    Raises:
+        Unreadable: it says that the answer broke off.
+    """
     if isinstance(response.get("body"), Mapping):
         return _answered(response["body"])
+    if broke_off(response):
+        raise Unreadable(BROKE_OFF)
     for name in ("choices", "candidates", "generations"):
         if is_chat(response.get(name)):
             first = response[name][0]
+            if broke_off(first):
+                raise Unreadable(BROKE_OFF)
             inner = next((first[key] for key in ("message", "content") if isinstance(first.get(key), Mapping)), None)
             return [inner] if inner else [_turn("assistant", first["text"])] if "text" in first else []
     for name in ("output", "messages"):

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from training.common import json_text
+from training.common.endings import BROKEN, CUT, FILTERED
 from training.common.thoughts import without_thoughts
 from training.corpus.marks import is_no_value, without_calls
 from training.corpus.sample import Message, Role
@@ -45,12 +46,13 @@ PLACEHOLDER = "a placeholder for words that were taken out"
 KEY_TWICE = "key twice"
 HEADER = "names of columns in place of values"
 ECHO = "an answer that repeats its question"
+BROKE_OFF = "an answer that broke off or failed"
 BESIDE = "in another list than the one that is read, such as a split to test with"
 
 REASONS = (
     NO_COLUMNS, NO_ANSWER, NO_QUESTION, NO_TEXT, NOT_TEXT, MEDIA, UNKNOWN_ROLE, RATED_BAD, NO_WINNER, SURROGATE, BYTES,
     NESTED, CELLS, NOT_LEARNED, TOO_LONG, TEMPLATE, ALONE, NO_NUMBER, NO_JSON, GARBLED, PLACEHOLDER,
-    KEY_TWICE, HEADER, ECHO, BESIDE,
+    KEY_TWICE, HEADER, ECHO, BESIDE, BROKE_OFF,
 )  # fmt: skip
 """Why rows are not read."""
 
@@ -148,9 +150,29 @@ def number_of(rating: Any) -> float | None:
 
 
 def is_bad(rating: Any) -> bool:
-    """Whether a rating is a number below 0, as Open WebUI rates."""
+    """Whether a rating is a number below 0 or a thumb down, as it is or as the ``rating`` of an object."""
+    if isinstance(rating, Mapping):
+        rating = rating.get("rating")
     number = number_of(rating)
-    return number is not None and number < 0
+    return _BAD.fullmatch(str(rating).strip()) is not None if number is None else number < 0
+
+
+_BAD = re.compile(
+    r"(?:thumbs?[-_ ]?)?down(?:vote)?|thumbs[-_ ]?down|negative|bad|dislike[ds]?|\U0001f44e", re.IGNORECASE
+)
+
+
+def broke_off(answer: Mapping[Any, Any]) -> bool:
+    """Whether an answer, or the object of a service that holds it, says that its end is none."""
+    about = answer.get("metadata")
+    details = [one.get("finish_details") for one in (answer, about) if isinstance(one, Mapping)]
+    ends = [answer.get(name) for name in _ENDS] + [one.get("type") for one in details if isinstance(one, Mapping)]
+    unfinished = answer.get("status") in ("incomplete", "in_progress") or answer.get("unfinished") is True
+    said = [end for end in ends if isinstance(end, str)]
+    return unfinished or any(kind.search(end) for kind in (BROKEN, CUT, FILTERED) for end in said)
+
+
+_ENDS = ("finish_reason", "finishReason", "finishreason", "stop_reason", "stopReason", "stopreason", "done_reason")
 
 
 def role_of(turn: Any) -> str | None:
@@ -226,10 +248,12 @@ _GREETING = re.compile(
 
 def is_learned(turn: Mapping[str, Any]) -> bool:
     """Whether a turn is to be learned: OpenAI's ``weight``, Axolotl's ``train`` and ``training``, ms-swift's ``loss``
-    and torchtune's ``masked`` say when not."""
+    and torchtune's ``masked`` say when not, and when in part."""
     marks = [turn.get(name) for name in ("weight", "train", "training", "loss")]
     unlearned = any(mark is not None and str(mark).lower() in ("0", "0.0", "false") for mark in marks)
-    return not unlearned and turn.get("masked") is not True
+    pieces: Any = turn.get("train_detail")  # Axolotl's: of both models every word of an answer is learned
+    in_part = is_chat(pieces) and any(piece.get("train") is False for piece in pieces)
+    return not unlearned and not in_part and turn.get("masked") is not True
 
 
 def is_learned_row(row: Mapping[str, Any]) -> bool:
@@ -253,9 +277,10 @@ def _turn(turn: Any) -> tuple[str, str]:
     role = role_of(turn)
     if role is None:
         raise Unreadable(UNKNOWN_ROLE)
-    annotation = turn.get("annotation")
-    if isinstance(annotation, Mapping) and is_bad(annotation.get("rating")):
+    if any(is_bad(turn.get(name)) for name in ("annotation", "feedback", "rating")):  # Open WebUI's, LibreChat's
         raise Unreadable(RATED_BAD)
+    if role == "assistant" and (broke_off(turn) or turn.get("error") or turn.get("done") is False):
+        raise Unreadable(BROKE_OFF)
     value = next((turn[key] for key in ("content", "value", "text", "refusal") if turn.get(key) is not None), None)
     if isinstance(value, str) and _PARTS_IN_A_CELL.match(value):
         value = decoded(value)
@@ -283,10 +308,23 @@ def _turn(turn: Any) -> tuple[str, str]:
 
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning")
 _CALLS = ("tool_use", "server_tool_use", "tool_call")
+_GOOGLES_AND_AMAZONS = {  # parts that have a name for their kind in the place of a type
+    **dict.fromkeys(("functionCall", "function_call", "toolUse", "executableCode", "executable_code"), "tool_use"),
+    **dict.fromkeys(("functionResponse", "function_response", "toolResult"), "tool_result"),
+    **dict.fromkeys(("codeExecutionResult", "code_execution_result"), "tool_result"),
+    **dict.fromkeys(("reasoningContent", "cachePoint"), "thinking"),
+}
+
+
+def _kind(part: Mapping[Any, Any]) -> Any:
+    if part.get("thought") is True:  # Gemini's
+        return "thinking"
+    named = (kind for name, kind in _GOOGLES_AND_AMAZONS.items() if part.get(name) is not None)
+    return part.get("type") or next(named, None)
 
 
 def _is_call(part: Any) -> bool:
-    return isinstance(part, Mapping) and part.get("type") in _CALLS
+    return isinstance(part, Mapping) and _kind(part) in _CALLS
 
 
 def _joined(parts: Iterable[Any], role: str) -> str:
@@ -305,17 +343,16 @@ def _part(part: Any, role: str) -> str:
         return _as_it_is(part)
     if not isinstance(part, Mapping):
         raise Unreadable(NOT_TEXT)
-    kind = part.get("type")
+    kind = _kind(part)
     if kind in (*_THOUGHTS, *_CALLS):
         return ""
-    if isinstance(kind, str) and kind.endswith("tool_result"):  # Anthropic's: what a tool said, by the user
-        return _told_by_tool(part.get("content")) if role == "user" else ""
+    if isinstance(kind, str) and kind.endswith("tool_result"):  # what a tool said, by the user
+        return _told_by_tool(part) if role in ("user", "tool") else ""
     if kind == "refusal":
         return text_of(part.get("refusal"))
     if kind not in (None, "text", "input_text", "output_text"):
         raise Unreadable(MEDIA)
-    media = [name for name in ("image", "image_url", "audio", "video", "file") if part.get(name) is not None]
-    if media:
+    if any(part.get(name) is not None for name in _MEDIA) or not ("text" in part or "content" in part):
         raise Unreadable(MEDIA)
     return _as_it_is(part.get("text") if part.get("text") is not None else part.get("content"))
 
@@ -325,6 +362,26 @@ def _as_it_is(value: Any) -> str:
     return value if isinstance(value, str) else text
 
 
-def _told_by_tool(content: Any) -> str:
+_MEDIA = (
+    *("image", "image_url", "audio", "video", "file", "document"),
+    *("inlineData", "inline_data", "fileData", "file_data"),
+)
+
+
+def _told_by_tool(part: Mapping[Any, Any]) -> str:
+    """What a tool said, in Anthropic's, Amazon's or Google's names.
+
+    Raises:
+        Unreadable: it is no words: then nothing says on what the answer rests.
+    """
+    inner = next((part[name] for name in _RESULTS if isinstance(part.get(name), Mapping)), part)
+    content = next((inner[name] for name in ("content", "output") if inner.get(name) is not None), None)
+    if isinstance(response := inner.get("response"), Mapping) and response:
+        if len(response) > 1:
+            raise Unreadable(NOT_TEXT)
+        content = next(iter(response.values()))
     parts = content if isinstance(content, list | tuple) else [content]
-    return _joined([part for part in parts if part is not None], "tool")
+    return _joined([one for one in parts if one is not None], "tool")
+
+
+_RESULTS = ("toolResult", "functionResponse", "function_response", "codeExecutionResult", "code_execution_result")

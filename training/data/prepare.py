@@ -26,7 +26,7 @@ import numpy as np
 
 from training.common.cache import cache_folder, locked
 from training.common.checkpoint_folder import TOKENIZER, TRAINED_ON
-from training.common.files import MANIFEST, new_file, new_folder, remove_folder
+from training.common.files import MANIFEST, new_file, new_folder, remove_folder, remove_tree
 from training.common.workers import Workers, release_freed_memory
 from training.corpus import CorpusError, embedded, is_embedded, source_files, source_name, stream, weighted_sources
 from training.corpus.card import DataCard
@@ -263,7 +263,7 @@ class _Preparation:
             self._done("tokenizer", f"tokenizer of {len(encoder):,} pieces")
             (work / "encoder").write_bytes(pickle.dumps(encoder))
             written = self._tokenise(corpus, places, work / "encoder", len(encoder))
-        shutil.rmtree(work)
+        remove_tree(work)
         self._done("tokenise", f"{written['tokens']:,} tokens in {written['documents']:,} training documents")
         files = [path for path in sorted(self.folder.rglob("*")) if path.is_file() and path.name != MANIFEST]
         index = {

@@ -25,6 +25,7 @@ from training.inference.openai_errors import (
     TooLong,
     Unfinished,
     context_in,
+    has_crashed,
     is_for_good,
     is_loading,
     is_too_long,
@@ -366,7 +367,8 @@ class Client:
             self._adapt(detail, body)
         if code == 413 or (code in (400, 422, 500) and is_too_long(detail)):
             raise TooLong(f"{self.name}: {status}: {detail[:200]}", context_in(detail))
-        if may_pass(code) and (retry_after(response) is not None or not is_for_good(detail)):
+        passes = may_pass(code) and (retry_after(response) is not None or not is_for_good(detail))
+        if passes or (code in (400, 404) and has_crashed(detail)):
             wait = retry_after(response)
             raise Busy(status, wait_in(detail) if wait is None else wait, detail)
         if code in (401, 403):

@@ -32,6 +32,10 @@ _LOADING = re.compile(
     r"|not (?:yet )?(?:ready|loaded)",
     re.IGNORECASE,
 )
+# A model that is gone, and may be loaded again for the next question; LM Studio says so with the status of a wrong one.
+_CRASHED = re.compile(
+    r"\bcrashed\b|\bmodel\b.{0,40}\bunloaded\b|no models? (?:is |are )?(?:currently )?loaded", re.IGNORECASE
+)
 _PASSES = re.compile(
     r"overloaded|at capacity|high demand|rate.?limit|too many requests|unavailable|time.?out|server.?error",
     re.IGNORECASE,
@@ -106,6 +110,11 @@ def is_loading(detail: str) -> bool:
     return bool(_LOADING.search(detail))
 
 
+def has_crashed(detail: str) -> bool:
+    """Whether a server says that it has lost its model."""
+    return bool(_CRASHED.search(detail))
+
+
 def context_in(detail: str) -> int | None:
     """How many tokens a conversation may have, by what a server says when it refuses one."""
     form = r"(?:maximum|context)[^.]{0,40}?(?:length|size|window)[^.\d]{0,20}(\d{3,7})"
@@ -146,6 +155,8 @@ def reported(error: Any) -> ServerError:
     kind = " ".join([said, str(parts.get("type")), *codes])
     if is_too_long(said) or "context_length" in kind:
         return TooLong(what, context_in(said))
+    if has_crashed(said):
+        return Busy(what, wait_in(said))
     if is_for_good(kind) or (code and not may_pass(code)):
         return ForGood(what)
     passes = code or _PASSES.search(kind) or is_loading(said)

@@ -9,16 +9,13 @@ from typing import Any
 
 import httpx
 
+from training.common.endings import BROKEN, CUT, FILTERED
 from training.inference.openai_errors import Busy, ForGood, ServerError, is_for_good, reported
 
 MOST_BYTES = 16 << 20  # of one event, or of a body
 MOST_TRIED = 1 << 18  # bytes of an event or a body whose end is looked for before it has been told
 LONG_PIECE = 40  # characters; that a piece repeats all that came before is no chance from there on
 MOST_TOKENS = 10_000_000  # of an answer; a server that counts more has miscounted
-# What the end of an answer is called that is none, in the words of servers that pass on another's.
-_FILTERED = re.compile(r"filter|safety|recitation|sensitive|block|prohibit|spii|moderat", re.IGNORECASE)
-_BROKEN = re.compile(r"error|abort|cancel|fail|insufficient|time_?out|overload|interrupt|disconnect", re.IGNORECASE)
-_CUT = re.compile(r"length|max_(?:output_)?tokens|token_limit|context_window", re.IGNORECASE)
 _WHOLE = re.compile(
     r"|stop(?:_sequence|_word)?|stopped|eos(?:_token)?|end(?:_turn)?|done|completed?|finished|normal", re.IGNORECASE
 )
@@ -324,12 +321,12 @@ class Text:
     @property
     def cut(self) -> bool:
         """Whether the answer was ended by its greatest length."""
-        return bool(_CUT.search(self.finish))
+        return bool(CUT.search(self.finish))
 
     @property
     def failed(self) -> bool:
         """Whether the server has ended the answer because something went wrong; Ollama may end one that only loaded."""
-        return bool(_BROKEN.search(self.finish)) or (self.empty and self.finish == "load")
+        return bool(BROKEN.search(self.finish)) or (self.empty and self.finish == "load")
 
     def must_be_whole(self, says_ends: bool = True) -> None:
         """Raise what an end means that is none: a connection that broke, a filter, a tool in place of an answer.
@@ -337,7 +334,7 @@ class Text:
         A text of a server of which nobody has heard an end yet (`says_ends`) is whole where its body is.
         """
         named = "" if self.finish in ("content_filter", "error") else f" (finish_reason = {self.finish[:40]!r})"
-        if _FILTERED.search(self.finish):
+        if FILTERED.search(self.finish):
             raise ForGood(
                 f"the server's content filter ended the answer{named}; choose a server or a setting without it"
             )

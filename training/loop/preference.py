@@ -30,7 +30,7 @@ from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from training.common.cache import CacheError, cache_folder, locked
 from training.common.cli import Stopped
-from training.common.files import replace
+from training.common.files import replace, unlink
 from training.common.progress import Progress, quiet_transformers
 from training.data.preferences import PreferenceData
 from training.hardware.compute import Compute
@@ -324,7 +324,7 @@ def _keep(path: Path, likelihoods: np.ndarray, progress: Progress) -> None:
         replace(partial, path)
     except OSError as error:  # such as a full disk: they are read anew next time
         progress.say(f"{path.parent}: the likelihoods are not kept ({error.strerror or error})")
-        partial.unlink(missing_ok=True)
+        unlink(partial)
 
 
 def run_trainer(
@@ -338,7 +338,7 @@ def run_trainer(
     """
     done: Step = trainer.done
     cores = FreeCores(follow=trainer.compute.device.type == "cpu")
-    with tempfile.TemporaryDirectory() as scratch, Interruption() as interruption, cores:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch, Interruption() as interruption, cores:
         folder = None
         if state is not None:
             done.seconds, done.tokens = state["seconds"], state["tokens"]

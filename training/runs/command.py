@@ -223,7 +223,7 @@ def carry_out(
         options = world.agree(settle(options) if world.is_first else options)
         if arguments.find_learning_rate:
             check_file(out / PICTURE)
-            with tempfile.TemporaryDirectory() as scratch:
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
                 folder = Path(scratch)
                 states = begin(options, data, folder, "new", room)
                 if not arguments.check:

@@ -15,7 +15,7 @@ import torch
 
 from training.common.checkpoint_folder import CURVES, FILES, FINAL, FOLDERS, METRICS, PT, REPORT, TRAINED_ON, report_in
 from training.common.cli import contained
-from training.common.files import foreign, new_file, refusal, replace_text, workspace
+from training.common.files import foreign, new_file, refusal, replace_text, unlink, workspace
 from training.common.options import OptionsError
 from training.common.progress import Progress
 from training.common.score import Score
@@ -175,7 +175,7 @@ def improve(request: Request, start: Start, progress: Progress) -> dict[str, Any
         request.preferences, options.method, opened.encode_batch, opened.form,
         ties=options.ties, max_tokens=request.max_tokens, seed=options.seed,
     )  # fmt: skip
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         trainer = build_trainer(opened.base, data, options, compute, Path(scratch))
         trainer.reference = reference_likelihoods(trainer, parent.sha256, progress)
         trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
@@ -356,7 +356,7 @@ def _write(
     out.mkdir(parents=True, exist_ok=True)
     if not accepted:
         replace_text(out / METRICS, (request.out / METRICS).read_text(encoding="utf-8"))
-        (request.out / METRICS).unlink()
+        unlink(request.out / METRICS)
     weights = opened.save(out, steps)
     size = weights.stat().st_size if weights.is_file() else sum(f.stat().st_size for f in weights.glob("*.safetensors"))
     written: dict[str, str | None] = {(PT if request.parent.is_model1 else FINAL): weights.name}

@@ -20,7 +20,7 @@ import pytest
 from training.corpus import CorpusError, Message, Sample, load, notes, sources, split_of, stream
 from training.corpus.__main__ import main
 from training.corpus.cleaning import CleaningReport
-from training.corpus.files import find_files
+from training.corpus.files import find_files, labels
 
 Row = dict[str, Any]
 
@@ -297,3 +297,10 @@ def test_files_to_test_with_are_told_where_a_folder_is_trained_on(name: str, tmp
     assert notes([str(tmp_path / name), "core"]) == []
     (tmp_path / name).unlink()
     assert notes([str(tmp_path)]) == []
+
+
+def test_a_name_has_its_letters_where_the_system_knows_ascii_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with LC_ALL=C and PYTHONUTF8=0: a name that was made text already could not be made bytes again."""
+    monkeypatch.setattr(os, "fsencode", lambda name: str(name).encode("ascii", "surrogateescape"))
+    (label,) = labels([Path("qui\udcc3\udc9f.jsonl")]).values()
+    assert label == "qui\xdf"

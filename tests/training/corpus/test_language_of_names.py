@@ -13,8 +13,8 @@ from training.corpus.embedded import records
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.ai_literacy import field_of, topic
 from training.corpus.phrasing.context import Context, context_of, is_common_word, names_something_else
+from training.corpus.phrasing.spoken import called, makers, work_fact
 from training.corpus.phrasing.wording import EVERYDAY
-from training.corpus.phrasing.works import called, makers, work_fact
 from training.corpus.records import Work
 
 

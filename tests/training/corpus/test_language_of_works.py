@@ -12,7 +12,7 @@ import pytest
 from training.corpus import Sample, load
 from training.corpus.embedded import records
 from training.corpus.phrasing.context import names_something_else
-from training.corpus.phrasing.works import makers, spoken_title
+from training.corpus.phrasing.spoken import makers, spoken_title
 
 
 @pytest.fixture(scope="module")

@@ -317,6 +317,29 @@ def test_a_model_that_is_loaded_for_a_question_is_waited_for(server: Server) -> 
     assert say(at(server)) == "a"
 
 
+CRASHED = "The model has crashed without additional information. (Exit code: 6)"
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        refusal(400, CRASHED),
+        refusal(400, "Model unloaded."),
+        refusal(404, "No models loaded. Please load a model in the developer page or use the `lms load` command."),
+        sse(f'event: error\ndata: {{"error":{{"message":"{CRASHED}"}}}}\n\n'),
+    ],
+)
+def test_a_model_that_crashed_is_no_fault_of_the_question(server: Server, lost: Reply) -> None:
+    """With 400 the round was set aside, and the tester told to ask something else; many servers load it again."""
+    replies = [lost, sse(delta(content="a"), END)]
+    server.chat = lambda body: replies.pop(0)
+    assert say(at(server)) == "a"
+    server.chat = lambda body: lost
+    with pytest.raises(ServerError, match=r"crashed|loaded") as told:
+        say(at(server))
+    assert not isinstance(told.value, ForGood)
+
+
 @pytest.mark.parametrize("finish", ["error", "abort", "load"])
 def test_an_answer_that_ended_in_an_error_before_its_first_word_is_asked_for_again(server: Server, finish: str) -> None:
     """It failed at once, where a gateway's provider had broken off, or Ollama had done no more than load the model."""

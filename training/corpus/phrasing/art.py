@@ -22,7 +22,8 @@ EVERYDAY = frozenset((
     "wash", "icon", "muse", "panel", "binder", "modelling", "casting", "saturation", "composition", "attribution",
     "conservation", "restoration", "hatching", "glazing", "dripping", "abstraction", "appropriation", "automatism",
     "assemblage", "salon", "nude", "bust", "symbol", "sketch", "repatriation", "landscape", "manifesto", "biennial",
-    "annunciation", "carving", "allegory", "patronage", "apprenticeship",
+    "annunciation", "carving", "allegory", "patronage", "apprenticeship", "ink", "chalk", "plaster", "canvas", "marble",
+    "bronze", "colour", "palette", "stencil", "guild", "symmetry", "varnish", "exhibition",
 ))  # fmt: skip
 # Of the wordings beyond the first, how many are kept for subjects that the records mention seldom.
 _SHARE_OF_THE_REST = 0.05

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.context import Context, is_common_word, names_something_else
-from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
-from training.corpus.phrasing.works import makers, spoken_title, work_fact
+from training.corpus.phrasing.spoken import makers, spoken_title, work_fact
+from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in, one_of
 from training.corpus.records import Artist, Work
 from training.corpus.sample import digest
 
@@ -18,8 +18,9 @@ _LIVING_SINCE = 1925
 _PERHAPS_ALIVE_SINCE = 1890
 # Their full name means somebody else as well: an actor, a philosopher, a senator, or many people.
 _NAMESAKES = frozenset((
-    "David Smith", "Francis Bacon", "Fred Williams", "George Segal", "John Martin", "Richard Long", "Steve McQueen",
-    "Thomas Hart Benton",
+    "Benjamin West", "David Smith", "Edward Hicks", "Francis Bacon", "Fred Williams", "George Segal",
+    "Gordon Bennett", "John Martin", "John Sloan", "Julio González", "Laura Knight", "Richard Long",
+    "Richard Rogers", "Robert Henri", "Steve McQueen", "Thomas Cole", "Thomas Hart Benton", "Tom Roberts",
 ))  # fmt: skip
 # What people belong to who have another nationality as well.
 _PEOPLES = frozenset((
@@ -89,8 +90,8 @@ def _who(artist: Artist, alias: str) -> Iterator[Phrase]:
         f"{name} {be} known for {artist.known_for}.",
         4,
     )  # fmt: skip
-    asked_today = f"What {now} {alias} known for?", f"What {now} {name} famous for?"
-    yield from ask(fact(artist, "known_for"), asked_today, f"{name} {now} known for {artist.known_for}.", 1)
+    today = one_of((f"What {now} {alias} known for?", f"Why {now} {alias} important?"), name)
+    yield from ask(fact(artist, "known_for"), (today,), f"{name} {now} known for {artist.known_for}.", 1)
     yield from ask(
         fact(artist, "known_for"),
         (
@@ -218,10 +219,8 @@ def _style(artist: Artist, alias: str, context: Context) -> Iterator[Phrase]:
     )  # fmt: skip
     for other in artist.related[:1]:
         key = fact(artist, f"related:{other}")
-        linked = (f"Which artist is linked with {name}?", f"Name an artist connected with {alias}.")
-        yield from ask(key, linked, f"{other} is linked with {name}.", 1)
         liked = (f"Who else should I look at if I like {alias}?", f"I like {alias}. Who else might I like?")
-        yield from ask(key, liked, f"If you like {name}, you could look at {other}.", 1)
+        yield from ask(key, liked, f"If you like {name}, you could look at {other}.", 2)
 
 
 def _is_of_people(movement: str, context: Context) -> bool:

@@ -57,7 +57,8 @@ _OF_SEVERAL = re.compile(
     r"Summer's Day|City Landscape|Et in Arcadia Ego|Lakeside|Portrait of Pablo Picasso|Old King|Chess Game|Open Door|"
     r"Apotheosis of Homer|Flatiron|Statue of Abraham Lincoln|Sugaring Off|Pictorial Quilt|Rosary Chapel|"
     r"Wind God and Thunder God|Fish and Rocks|Caress|Cradle|Umbrellas|Woman with a Hat|Bull's Head|File Room|"
-    r"Saturn Devouring His Son|Death of Marat|Banjo Lesson|How Not to Be Seen)"
+    r"Saturn Devouring His Son|Death of Marat|Banjo Lesson|How Not to Be Seen|Reclining Nude|"
+    r"Lamentation|Baptism of Christ|Saint George|(Holy )?Trinity)"
 )
 # Titles that are the name of a person, a place, a song or a day, of which people think first: "Where is Ned Kelly?".
 _OF_SOMETHING_ELSE = re.compile(
@@ -70,7 +71,8 @@ _OF_SOMETHING_ELSE = re.compile(
     r"Rue Transnonain|Street Light|Sarah Bernhardt|Sir John Herschel|Brick House|Equivalents|Truisms|"
     r"Bicycle Wheel|The Battle of .*|The Surrender of Breda|The Massacre at Chios"
     r"|The Snail|The Twelve Prophets|Senecio|The Gates|The Valley of the Shadow of Death|The Nightmare|The Scapegoat|"
-    r"The Light of the World|The Magpie|Isle of the Dead|The Yellow House"
+    r"The Light of the World|The Magpie|Isle of the Dead|The Yellow House|House|Gift|The Gift|Pumpkin|"
+    r"Puppy|Maman|Departure|Terminal|Cathedral|Gassed|Past Times|Hot Spot"
 )
 _THE_ONE_MEANT = 2
 """The fame from which a work with such a title is the one that is meant."""

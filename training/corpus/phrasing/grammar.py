@@ -185,6 +185,8 @@ def without_pronoun(text: str, subject: str) -> str:
 def followed(definition: str, subject: str, more: str, plural: bool = False) -> str:
     """A definition and what is told next, which calls the subject ``it``: "Op Art is ... It is short for ..."."""
     pronoun = "They" if plural else "It"
+    if re.search(r" (is|was) (a|the) (person|woman|man|artist|scholar)\b| who ", definition.partition(".")[0]):
+        return f"{definition} {more}"  # of a curator it is not "it"
     named = rf"^{re.escape(upper_first(subject))}(?= (?!(in|of|for|on|at|from|with) )[a-z])"
     return f"{definition} {re.sub(named, pronoun, more)}"
 

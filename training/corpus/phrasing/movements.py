@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.artists import was
 from training.corpus.phrasing.context import Context
+from training.corpus.phrasing.spoken import makers, spoken_title, work_fact
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
-from training.corpus.phrasing.works import makers, spoken_title, work_fact
 from training.corpus.records import Artist, Movement, Term, Work
 
-_ELSEWHERE_TOO = re.compile(
-    r"\b(Romanticism|Realism|Naturalism|Symbolism|Expressionism|Minimalism|Futurism|Modernism|(Neoc|C)lassicism|"
-    r"Baroque|Rococo|Renaissance|Constructivism|Surrealism|Dada)$"
-)
+# Names that politics, letters, music, teaching or philosophy have as well.
+_ELSEWHERE_TOO = frozenset((
+    "Romanticism", "Realism", "Symbolism", "Expressionism", "Minimalism", "Futurism", "Neoclassicism", "Constructivism",
+    "Orphism", "Mannerism", "Spatialism", "Aestheticism", "Fluxus", "Precisionism",
+))  # fmt: skip
 
 
 def movement_phrases(
@@ -37,21 +38,23 @@ def _fact(movement: Movement, attribute: str) -> str:
 
 def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
     be = "are" if movement.plural else "is"
+    told = grammar.subject(movement.name, movement.definition)[1]
+    if movement.group and told in ("was", "were"):
+        be = told
     # A group or a school has no meaning that one could ask for; a name in another language has one that is not told.
     named = movement.group or name.startswith(("the ", "De ", "Der ", "Die ", "Les "))
-    meaning = f"What exactly {be} {name}?" if movement.plural or named else f"What does {name} mean?"
+    meaning = f"What exactly {be} {name}?" if movement.plural or named else f"What does {name} mean{_in_art(name)}?"
     look = f"does the art of {name} look" if movement.group else f"{'do' if movement.plural else 'does'} {name} look"
     # Only what has ended is asked for in the past tense, if the answer speaks of it so.
-    told = grammar.subject(movement.name, movement.definition)[1]
     ended = (f"What {told} {name}?",) if movement.end is not None and told in ("was", "were") else ()
+    field = _in_art(name)
     yield from ask(
         _fact(movement, "definition"),
         (
-            f"What {be} {name}?", *ended,
-            *([f"What {be} {name} in art?"] if _in_art(name) else []), f"Define {name}.", f"Explain {name}.",
-            f"Can you explain what {name} {be}?", f"What do you mean by {name}?",
-            _asked_what(movement, name, be, told),
-            f"Please tell me what {name} {be}.", meaning, f"Describe {name} in one sentence.",
+            f"What {be} {name}{field}?", *ended, f"Define {name}{field}.", f"Explain {name}{field}.",
+            f"Can you explain what {name}{field} {be}?", f"What do you mean by {name}{field}?",
+            _asked_what(movement, name, be, told), f"Please tell me what {name}{field} {be}.", meaning,
+            f"Describe {name}{field} in one sentence.",
         ),
         movement.definition,
         9,
@@ -71,7 +74,9 @@ def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
 def _asked_what(movement: Movement, name: str, be: str, told: str) -> str:
     """People are a group, and a school or a movement is no kind of art."""
     if movement.group:
-        return f"Who {be} {name}?" if movement.plural else f"What kind of group {told} {name}?"
+        of_artists = re.search(r"\b(group|artists|painters)\b", movement.definition)  # the Bauhaus was a school
+        group = f"What kind of group {told} {name}?" if of_artists else f"What exactly {told} {name}?"
+        return f"Who {be} {name}?" if movement.plural else group
     of_people = re.search(r"\b(school|movement|society)\b", name, re.IGNORECASE)
     return f"What exactly {told} {name}?" if of_people else f"What kind of art {be} {name}?"
 
@@ -110,7 +115,7 @@ def _origin(movement: Movement, name: str, context: Context) -> Iterator[Phrase]
 
 def _in_art(name: str) -> str:
     """`` in art`` after a name that literature, music or philosophy has as well; "the Nabis in art" nobody asks for."""
-    return " in art" if _ELSEWHERE_TOO.search(name) else ""
+    return " in art" if name in _ELSEWHERE_TOO else ""
 
 
 def _began(movement: Movement, name: str) -> str:
@@ -213,8 +218,8 @@ def _about_movement(movement: Movement, name: str) -> Iterator[Phrase]:
     yield from ask(
         all_of(_fact(movement, "definition"), facts_in(movement.prose, _fact(movement, "about"), stated)),
         (
-            f"Tell me about {name}.", f"Can you tell me more about {name}?", f"What should I know about {name}?",
-            f"What do you know about {name}?",
+            f"Tell me about {name}{_in_art(name)}.", f"Can you tell me more about {name}{_in_art(name)}?",
+            f"What should I know about {name}{_in_art(name)}?", f"What do you know about {name}{_in_art(name)}?",
         ),
         grammar.followed(movement.definition, name, movement.prose, movement.plural),
         3,

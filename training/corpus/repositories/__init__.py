@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from training.common.cache import cache_folder
-from training.common.files import new_file
+from training.common.files import new_file, unlink
 from training.corpus.cleaning import CleaningReport
 from training.corpus.repositories import dialogues, documents, git, tables
 from training.corpus.sample import CorpusError, Message, Sample, Size, sample_id
@@ -131,7 +131,7 @@ def _keep(path: Path, source: RepositorySource) -> None:
                 lines.write(json.dumps(row, ensure_ascii=False) + "\n")
         for older in path.parent.glob(f"{source.name}-{'[0-9a-f]' * 16}.jsonl.gz"):
             if older != path:
-                older.unlink()
+                unlink(older)
     except OSError as error:
         raise CorpusError(f"{path}: cannot be written ({error.strerror}); set XDG_CACHE_HOME") from error
 
