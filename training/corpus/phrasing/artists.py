@@ -18,9 +18,12 @@ _LIVING_SINCE = 1925
 _PERHAPS_ALIVE_SINCE = 1890
 # Their full name means somebody else as well: an actor, a philosopher, a senator, or many people.
 _NAMESAKES = frozenset((
-    "Benjamin West", "David Smith", "Edward Hicks", "Francis Bacon", "Fred Williams", "George Segal",
-    "Gordon Bennett", "John Martin", "John Sloan", "Julio González", "Laura Knight", "Richard Long",
-    "Richard Rogers", "Robert Henri", "Steve McQueen", "Thomas Cole", "Thomas Hart Benton", "Tom Roberts",
+    "Alma Thomas", "Baya", "Benjamin West", "Bill Reid", "Charles Correa", "Daniel Boyd", "David Smith",
+    "Edward Hicks", "Francis Bacon", "Fred Williams", "George Segal", "Gordon Bennett", "John Constable",
+    "John Martin", "John Sloan", "Juan Luna", "Julio González", "Laura Knight", "Maria Martinez", "Marwan",
+    "Paul Nash", "Pedro Reyes", "Peter Blake", "Raghubir Singh", "Richard Hamilton", "Richard Long",
+    "Richard Rogers", "Robert Henri", "Robert Indiana", "Sita Devi", "Steve McQueen", "Stuart Davis", "Thomas Cole",
+    "Thomas Hart Benton", "Tom Roberts", "Tunga", "Walker Evans", "William Morris", "Zarina",
 ))  # fmt: skip
 # What people belong to who have another nationality as well.
 _PEOPLES = frozenset((
@@ -204,16 +207,14 @@ def _style(artist: Artist, alias: str, context: Context) -> Iterator[Phrase]:
             _movement(artist, context),
             4,
         )  # fmt: skip
-    used = (
-        f"Which medium {did} {name} use?", f"What media {did} {name} work in?",
+    materials = f"What materials {did} {name} use?", f"What {did} {alias} work in?"
+    media = (
+        f"Which medium {did} {name} use?", f"What {did} {alias} work in?", f"What media {did} {name} work in?",
         f"What materials or media {did} {alias} use?",
     )  # fmt: skip
     yield from ask(
         fact(artist, "media"),
-        (
-            *(() if artist.media == ("architecture",) else used),  # which is no medium
-            f"What {did} {alias} work in?", f"What {did} {name} work in?",
-        ),
+        materials if "architect" in (artist.occupation or "") else media,  # who works in concrete and glass
         f"{name} {worked} {_in_and_with(artist)}.",
         2,
     )  # fmt: skip
