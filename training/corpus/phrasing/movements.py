@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.artists import was
 from training.corpus.phrasing.context import Context
-from training.corpus.phrasing.spoken import makers, spoken_title, work_fact
+from training.corpus.phrasing.spoken import called, makers, spoken_title, work_fact
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
 from training.corpus.records import Artist, Movement, Term, Work
 
@@ -189,7 +189,7 @@ def _examples(movement: Movement, name: str, works: Sequence[Work], context: Con
     if not works:
         return
     work = works[0]
-    title = spoken_title(work)
+    title = f"the series {work.title}" if called(work) == "series" else spoken_title(work)
     said = f"{title} by {makers(work)}" if work.artist else title
     key = all_of(*(work_fact(work, aspect, work.title in context.shared) for aspect in ("movement", "artist")))
     if movement.group:

@@ -21,7 +21,8 @@ def phrases(museum: Museum) -> Iterator[Phrase]:
         founded = (f"When was {name} founded?", f"In which year was {name} founded?")
         yield from ask(f"{fact}/founded", founded, f"{said} was founded in {museum.founded}.", 1)
     if museum.known_for:
-        questions = (f"What is {name} known for?", f"What can I see at {name}?", f"Why is {name} famous?")
+        seen = () if museum.closed else (f"What can I see at {name}?",)
+        questions = (f"What is {name} known for?", *seen, f"Why is {name} famous?")
         yield from ask(f"{fact}/known_for", questions, f"{said} is known for {museum.known_for}.", 2)
     if museum.closed:
         closed = f"As of {museum.as_of} {name} {museum.closed}."

@@ -14,6 +14,8 @@ from training.corpus.sample import digest
 
 _ASKED_WITHOUT_ARTICLE = 3
 """The fame from which a title is known without its article."""
+_OTHERS = re.compile(r"\b(versions?|several|more than one|copies|series|twice|one of|title of|belongs to a group)\b")
+"""How prose says that a work is one of several."""
 _FEW = 4
 """Makers with one verb, below which the wrong one is taken from all who made something."""
 
@@ -275,7 +277,7 @@ def _about(said: Spoken) -> Iterator[Phrase]:
             f"Tell me about {name}.", f"What do you know about {name}?", f"Can you tell me about {name}?",
             f"Tell me something about {name}.", f"Please tell me more about {name}.",
         ),
-        work.prose,
+        work.prose if work.several == "casts" or _OTHERS.search(work.prose) else f"{said.among}{work.prose}",
         2,
     )  # fmt: skip
 
