@@ -45,6 +45,8 @@ from training.settings.common import in_new_names
 
 STATE_PARTS = ("state.pt", SHARDS)
 """What a state consists of."""
+_ASIDE = ".aside"
+"""The ending of a state that another one of its step is about to replace."""
 MAPPED = os.name != "nt"
 """Whether a state may be removed while its tensors are read from it; Windows removes no file that is mapped."""
 
@@ -97,10 +99,17 @@ class TrainingStates:
 
     def steps(self) -> list[int]:
         """The optimizer steps at which states were saved, ascending."""
-        return sorted(int(path.name.removeprefix("step-")) for path in self.folder.glob("step-" + "[0-9]" * 8))
+        states = [*self.folder.glob("step-" + "[0-9]" * 8), *self._set_aside()]
+        return sorted({int(path.stem.removeprefix("step-")) for path in states})
 
     def path(self, step: int) -> Path:
-        return self.folder / f"step-{step:08d}"
+        """Where a state lies; one that was being replaced when the run was killed lies beside its place."""
+        place = self.folder / f"step-{step:08d}"
+        aside = place.with_suffix(_ASIDE)
+        return aside if aside.is_dir() and not place.is_dir() else place
+
+    def _set_aside(self) -> Iterator[Path]:
+        return self.folder.glob("step-" + "[0-9]" * 8 + _ASIDE)
 
     def problems(self, start: Start) -> list[str]:
         """What stands against starting in this way (empty when nothing does)."""
@@ -136,7 +145,7 @@ class TrainingStates:
             return []
         found = []
         for path in sorted(self.folder.iterdir()):
-            if re.fullmatch(r"new\.partial|step-\d{8}(\.partial)?", path.name) and path.is_dir():
+            if re.fullmatch(r"new\.partial|step-\d{8}(\.partial|\.aside)?", path.name) and path.is_dir():
                 found += [f"{path.name}/{inner.name}" for inner in path.iterdir() if inner.name not in STATE_PARTS]
             elif not (path.name == "run.json" and "data" in self.saved_config()):
                 found.append(path.name)
@@ -224,9 +233,13 @@ class TrainingStates:
             yield partial
             for path in (*partial.rglob("*"), partial):
                 _force_to_disk(path)
-            self._remove_state(step)
-            replace(partial, self.path(step))
+            place = self.folder / f"step-{step:08d}"
+            aside = place.with_suffix(_ASIDE)
+            if place.is_dir():  # saved before at this step: the old one stays until the new one is in its place
+                replace(place, aside)
+            replace(partial, place)
             _force_to_disk(self.folder)
+            _remove_parts(aside)
         except (OSError, RuntimeError) as error:  # PyTorch's writer turns the system's errors into RuntimeError
             _remove_parts(partial)
             older = self.steps()
@@ -249,7 +262,9 @@ class TrainingStates:
             self.folder.rmdir()
 
     def _remove_leftovers(self) -> None:
-        for leftover in (self.folder / "new.partial", *self.folder.glob("step-" + "[0-9]" * 8 + ".partial")):
+        replaced = [aside for aside in self._set_aside() if aside.with_suffix("").is_dir()]
+        halves = self.folder.glob("step-" + "[0-9]" * 8 + ".partial")
+        for leftover in (self.folder / "new.partial", *halves, *replaced):
             _remove_parts(leftover)
 
 

@@ -20,6 +20,7 @@ import torch
 from tests.trained import ROOT
 from tests.training.tiny_run import OPTIONS, TARGET, Watched, run_with_stops, saved_run, tiny_trainer
 from training.common.cli import Stopped
+from training.common.files import replace as replace_file
 from training.loop.plan import disk_problems
 from training.loop.resume import Interruption, StateError, TrainingStates, differences
 from training.reporting.metrics import read_metrics
@@ -216,6 +217,41 @@ def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
     run.run()
     assert run.states is not None
     assert run.states.steps() == [2, 21, 22, 23]
+
+
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_a_kill_while_a_state_is_saved_again_leaves_one_of_its_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int
+) -> None:
+    """At a stop the step that was just saved is saved once more; its only state was removed before that."""
+    states = TrainingStates(tmp_path, {"data": ["core"]})
+    states.save(4, {"weights": {}, "seen": 1})
+    done = []
+
+    def killed(source: Path, target: Path) -> None:
+        if len(done) == renames:
+            raise KeyboardInterrupt
+        done.append(target)
+        replace_file(source, target)
+
+    def killed_after(file: Path) -> None:
+        if file.parent.suffix == ".aside" and file.is_file():
+            raise KeyboardInterrupt
+        file.unlink(missing_ok=True)
+
+    monkeypatch.setattr("training.loop.resume.replace", killed)
+    monkeypatch.setattr("training.loop.resume.unlink", killed_after)
+    with pytest.raises(KeyboardInterrupt):
+        states.save(4, {"weights": {}, "seen": 2})
+    monkeypatch.undo()
+    again = TrainingStates(tmp_path, {"data": ["core"]})
+    assert again.steps() == [4]
+    assert again.problems("resume") == []
+    state = again.newest()
+    assert state is not None
+    assert state["seen"] == (2 if renames == 2 else 1)
+    again.save(4, {"weights": {}, "seen": 3})
+    assert [path.name for path in again.folder.glob("step-*")] == ["step-00000004"]
 
 
 def test_a_damaged_state_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
