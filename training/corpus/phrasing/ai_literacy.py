@@ -125,6 +125,8 @@ def _definition(concept: Concept, subject: str, be: str, suffix: str) -> Iterato
         definition = concept.definition
         if definition.lower().startswith((f"{subject.lower()} ", f"{subject.lower()}, ")):
             definition = grammar.upper_first(said) + definition[len(subject) :].removeprefix(", in AI,")
+        if alias == "".join(word[0].upper() for word in re.split("[ -]", concept.name)):
+            definition = f"{alias} is short for {concept.name}. {concept.definition}"
         yield from ask(fact, (f"What {be} {said}{field}?", f"What does {term}{alias} mean{field}?"), definition, 2)
 
 

@@ -30,6 +30,8 @@ _PEOPLES = frozenset((
     "Aboriginal Australian", "Balinese", "Cree", "Haida", "Hopi-Tewa", "Inuit", "Javanese", "Maori", "Mughal",
     "Native American", "Odawa-Potawatomi", "Ojibwe",
 ))  # fmt: skip
+# What architects do besides, which is no material.
+_FIELDS = re.compile(r"\b(design|painting|drawing|furniture|writing|sculpture|architecture)\b")
 _FAMOUS_WORK = 2
 """The least fame of a work that is named among the most famous ones of its maker."""
 
@@ -207,14 +209,16 @@ def _style(artist: Artist, alias: str, context: Context) -> Iterator[Phrase]:
             _movement(artist, context),
             4,
         )  # fmt: skip
-    materials = f"What materials {did} {name} use?", f"What {did} {alias} work in?"
+    worked_in = f"What {did} {name} work in?", f"What {did} {alias} work in?"
+    built_of = () if _FIELDS.search(" ".join(artist.media)) else (f"What materials {did} {name} use?",)
+    materials = (*built_of, *worked_in)
     media = (
         f"Which medium {did} {name} use?", f"What {did} {alias} work in?", f"What media {did} {name} work in?",
         f"What materials or media {did} {alias} use?",
     )  # fmt: skip
     yield from ask(
         fact(artist, "media"),
-        materials if "architect" in (artist.occupation or "") else media,  # who works in concrete and glass
+        materials if "architect" in (artist.occupation or "") else media,
         f"{name} {worked} {_in_and_with(artist)}.",
         2,
     )  # fmt: skip

@@ -14,7 +14,10 @@ from training.corpus.sample import digest
 
 _ASKED_WITHOUT_ARTICLE = 3
 """The fame from which a title is known without its article."""
-_OTHERS = re.compile(r"\b(versions?|several|more than one|copies|series|twice|one of|title of|belongs to a group)\b")
+_OTHERS = re.compile(
+    r"\b(versions?|several|more than one|copies|series|twice|title of|belongs to a group|"
+    r"one of (his |her |the |about )?\w+ (views|pictures|paintings|landscapes|panels))\b"
+)
 """How prose says that a work is one of several."""
 _FEW = 4
 """Makers with one verb, below which the wrong one is taken from all who made something."""
@@ -277,9 +280,18 @@ def _about(said: Spoken) -> Iterator[Phrase]:
             f"Tell me about {name}.", f"What do you know about {name}?", f"Can you tell me about {name}?",
             f"Tell me something about {name}.", f"Please tell me more about {name}.",
         ),
-        work.prose if work.several == "casts" or _OTHERS.search(work.prose) else f"{said.among}{work.prose}",
+        _prose(said),
         2,
     )  # fmt: skip
+
+
+def _prose(said: Spoken) -> str:
+    """What is told of a work, after that there are others of its name, unless it says so itself."""
+    work, prose = said.work, said.work.prose
+    if not work.several or work.several == "casts" or _OTHERS.search(prose):
+        return prose
+    spoken_of = re.compile(rf"^([Tt]he )?{re.escape(work.title)}(?= [a-z])")
+    return f"{said.among}{spoken_of.sub(grammar.upper_first(said.the_one), prose)}"
 
 
 def _follow_ups(said: Spoken) -> Iterator[Phrase]:
