@@ -87,7 +87,7 @@ TOPIC = compiled(
     r"prompt\w*|transformer\w*|data\w*|train\w*|code|coding|cyber\w*|electronic\w*|internet|online|app|"
     r"tech\w*|turing|eliza|siri|alexa|midjourney|dall|diffusion|deepfake\w*|agent\w*|alignment|attention|"
     r"embedding\w*|perplexity|temperature|distill\w*|overfit\w*|hallucinat\w*|rlhf|bias\w*|detector\w*|"
-    r"weights|gpu\w*|play|film|novel)\b|人工智能|机器|模型|روبوت|ذكاء|آلة"
+    r"weights|gpu\w*|inference|early stopping|play|film|novel)\b|人工智能|机器|模型|روبوت|ذكاء|آلة"
 )
 # Words of machines that in an answer about art are enough, or that are so beside others.
 STRONG = compiled(
@@ -165,7 +165,7 @@ NOT = compiled(
 )
 ELLIPTIC = re.compile(
     r"^\W*(?:\w+[,.!] )?(?:can't|cannot|can only|couldn't|haven't|have never|don't (?:have|know|get)|"
-    r"never (?:been|had|seen|tasted|heard|learned)|not (?:able|trained|built|designed|made|being|having) |"
+    r"never (?:been|had|seen|tasted|heard|learned)|not (?:able|trained|built|designed|made|being|having(?=[^.]*,)) |"
     r"(?:got|have|had) no|wasn't|was never)\b",
     re.IGNORECASE,
 )

@@ -21,7 +21,8 @@ from app.leak_words import ANY_NAME, MACHINE, MACHINE_ELSEWHERE, NAME, NOUN, OPI
 
 # Other voices: what is quoted, a role's lines; what somebody says; what is an example, a title, the number of a king.
 _QUOTED = re.compile(
-    r"\"[^\"\n]{16,600}\"|[\"“](?=I\b)[^\"”\n]{2,16}[\"”]|“[^”]{16,600}”|„[^“”]{16,600}[“”]|«[^»]{12,600}»|"
+    r"\"[^\"\n]{16,600}\"|[\"“](?=I\b)[^\"”\n]{2,16}[\"”]|(?<!\w)'(?=I\b)[^'\n]{2,16}'(?!\w)|“[^”]{16,600}”|"
+    r"„[^“”]{16,600}[“”]|«[^»]{12,600}»|"
     r"‘[^’]{16,400}’|「[^」]{6,400}」|『[^』]{6,400}』|(?<!\w)'(?:[^'\n]|'(?=\w)){16,400}'(?!\w)|"
     r"^[^\w\n]*(?!AI\b|LLM|RLHF|GPT|GAN|CNN|FAQ|NLP)[A-Z][A-Z .]{2,24}(?: \([^)\n]{0,60}\))?: [^\n]*$",
     re.MULTILINE,
