@@ -191,7 +191,7 @@ def called(work: Work) -> str:
     """What stands before a title that alone could mean something else: ``painting``, ``cycle``, ``pair of screens``."""
     several = _SERIES.match(work.form or "")
     if several is None:
-        return work.kind
+        return grammar.plural(work.kind) if work.plural else work.kind
     return several[1] if several[1] in ("series", "cycle") else f"{several[1]} of {grammar.plural(work.kind)}"
 
 

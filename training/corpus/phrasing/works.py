@@ -63,7 +63,8 @@ def _artist(said: Spoken, context: Context) -> Iterator[Phrase]:
         return
     if names_something_else(work):  # "Who made Relativity?"
         asked = f"Who made {noun}?", f"Who is the artist of {noun}?", f"Which artist made {noun}?"
-        yield from ask(key, asked, f"{grammar.upper_first(noun)} {said.be} by {said.by}.", 3)
+        several = said.among.strip() if work.several == "pictures" else ""
+        yield from ask(key, asked, several or f"{grammar.upper_first(noun)} {said.be} by {said.by}.", 3)
         return
     if is_generic(work):  # "Who painted Self-Portrait?" means no one work
         yield from _artist_by_place(said)
