@@ -77,7 +77,7 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
             elem_id="lab-max-tokens",
         )  # fmt: skip
     system = gr.Textbox(
-        label="System prompt (if you like)", placeholder="What the models are told before the conversation",
+        label="System prompt (if you like)", placeholder="What the models are told first",
         elem_id="lab-system", max_lines=4,
     )  # fmt: skip
     with gr.Row(elem_id="lab-chats"):

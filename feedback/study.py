@@ -25,7 +25,7 @@ from .study_rules import (
     is_text,
     is_texts,
     joined,
-    named,
+    not_here,
     number,
     shown,
     texts,
@@ -237,7 +237,7 @@ class Study:
             reader.problems.append(problem)
         if values["show_models"] and values["reveal"] == "never":
             reader.problems.append('show_models = true needs a reveal; set reveal = "end" or "vote", or leave it out')
-        reader.reject_unknown("consent", "exclusion")
+        reader.reject_unknown({"consent": _CONSENT, "exclusion": _EXCLUSION_RULES})
         if reader.problems:
             raise StudyError(f"{source}: {joined(reader.problems)}")
         return cls(**values)
@@ -364,6 +364,8 @@ _EXCLUSION_RULES = {
     "max_same_comment": whole(0, 100_000, 0),
 }
 
+_CONSENT = ("version", "text", "publication", "training")
+
 
 def _consent(reader: Reader) -> dict[str, Any]:
     consent = reader.left.pop("consent", None)
@@ -382,8 +384,8 @@ def _consent(reader: Reader) -> dict[str, Any]:
     training = consent.get("training", False)
     if not isinstance(training, bool):
         reader.problems.append(f"consent.training = {shown(training)} must be true or false")
-    for key in consent.keys() - {"version", "text", "publication", "training"}:
-        reader.problems.append(f"consent.{named(key)} is not a setting; remove it")
+    for key in sorted(consent.keys() - set(_CONSENT)):
+        reader.problems.append(f"consent.{not_here(key, reader.known)}")
     texts = {name: str(consent.get(name, "")).strip() for name in ("version", "text")}
     return texts | {"publication": publication, "training": training}
 
@@ -394,7 +396,7 @@ def read_exclusion(reader: Reader) -> Exclusion:
     if not isinstance(table, dict):
         reader.problems.append(f"exclusion = {shown(table)} must be a table with {', '.join(_EXCLUSION_RULES)}")
         return Exclusion()
-    rules = Reader(table)
+    rules = Reader(table, reader.known)
     values = {name: rules.take(name, rule) for name, rule in _EXCLUSION_RULES.items()}
     rules.reject_unknown()
     reader.problems += [f"exclusion: {problem}" for problem in rules.problems]

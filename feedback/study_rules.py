@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar
@@ -76,15 +76,21 @@ def is_id(value: Any) -> bool:
 
 
 class Reader:
-    """Takes settings out of a document and collects what is wrong with them."""
+    """Takes settings out of a document and collects what is wrong with them.
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    Attributes:
+        known: the settings that were asked for.
+    """
+
+    def __init__(self, document: dict[str, Any], whole: Collection[str] = ()) -> None:
+        """``whole``: where this is a table of a document, the settings of the whole document."""
         self.left = dict(document)
         self.problems: list[str] = []
-        self._known: set[str] = set()
+        self.known: set[str] = set()
+        self._whole = whole
 
     def take(self, name: str, rule: Rule) -> Any:
-        self._known.add(name)
+        self.known.add(name)
         if name not in self.left:
             if rule.required:
                 self.problems.append(f"{name} is missing; it must be {rule.wording}")
@@ -102,7 +108,7 @@ class Reader:
         self, name: str, rules: dict[str, Rule], kind: Callable[..., _Entry], most: int | None = None
     ) -> tuple[_Entry, ...]:
         """The tables ``[[name]]``: as many as one likes but one at least, or none to ``most``."""
-        self._known.add(name)
+        self.known.add(name)
         tables = self.left.pop(name, [] if most else None)
         wanted = f"[[{name}]] table with {', '.join([*rules][:-1])} and {[*rules][-1]}"
         if not isinstance(tables, list) or not (tables or most):
@@ -128,7 +134,7 @@ class Reader:
         if not isinstance(table, dict):
             self.problems.append(f"{place} = {shown(table)} must be a table with {', '.join(rules)}")
             return None
-        problems = [f"{named(key)} is not a setting; remove it" for key in sorted(table.keys() - rules.keys())]
+        problems = [not_here(key, self.known) for key in sorted(table.keys() - rules.keys())]
         problems += [
             f"{key} = {shown(table.get(key))} must be {rule.wording}"
             for key, rule in rules.items()
@@ -137,10 +143,17 @@ class Reader:
         self.problems += [f"{place}: {problem}" for problem in problems]
         return None if problems else kind(**{key: _stripped(table[key]) for key in rules})
 
-    def reject_unknown(self, *tables: str) -> None:
-        """Tell what is left; ``tables`` are settings that were taken by others."""
-        otherwise, known = "remove it or correct its spelling", [*self._known, *tables]
+    def reject_unknown(self, tables: Mapping[str, Collection[str]] | None = None) -> None:
+        """Tell what is left; ``tables`` were taken by others, with the settings in each."""
+        tables = tables or {}
+        otherwise, known = "remove it or correct its spelling", [*self.known, *tables]
         for number, name in enumerate(sorted(self.left)):
+            if name in self._whole:
+                self.problems.append(not_here(name, self._whole))
+                continue
+            if homes := [table for table, settings in tables.items() if name in settings]:
+                self.problems.append(f"{name} is not a setting here; write it below [{homes[0]}]")
+                continue
             near = get_close_matches(name, known) if number < MAX_PROBLEMS and len(name) <= 60 else []
             remedy = f"did you mean {', '.join(near)}?" if near else otherwise
             self.problems.append(f"{named(name)} is not a setting; {remedy}")
@@ -153,6 +166,13 @@ def texts(value: Any) -> Iterator[str]:
             yield from texts(member)
     elif isinstance(value, str):
         yield value
+
+
+def not_here(key: str, whole: Collection[str]) -> str:
+    """That a table has no such setting; TOML takes what is appended to a file for a part of its last table."""
+    if key in whole:
+        return f"{key} is not a setting here; for the whole study, write it above the first line that begins with ["
+    return f"{named(key)} is not a setting; remove it"
 
 
 def named(key: str) -> str:

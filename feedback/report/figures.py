@@ -154,7 +154,8 @@ def length(outcomes: Outcomes, alpha: float) -> str:
     for group in np.unique(fifth):
         within = fifth == group
         entry = category_estimate(outcomes.testers_within(within), alpha)
-        lines.append((f"{difference[within].mean():+.0%} in length", entry, entry["n_votes"]))
+        mean = round(float(difference[within].mean()), 2) + 0.0  # which makes -0.0 to 0.0
+        lines.append((f"{mean:+.0%} in length", entry, entry["n_votes"]))
     return forest(lines, "Share preferring Model 1 by the relative length of its answers", lead=False)
 
 

@@ -100,6 +100,10 @@ def test_a_vote_reaches_the_page_and_the_csv(
         page.fill("#lab-prompt textarea", "<i>What</i> is Impressionism?")
         page.click("#lab-send")
         page.wait_for_selector("#lab-sources li:has-text('Tate, art term Impressionism')", timeout=120_000)
+        drawn = "e => e.getBoundingClientRect().height - e.querySelector('.md').getBoundingClientRect().height"
+        assert page.locator("#lab-model2 .user").last.evaluate(drawn) < 16, "no empty line below what was written"
+        hangs = "e => parseFloat(getComputedStyle(e).paddingLeft)"
+        assert page.locator("#lab-sources ul").evaluate(hangs) >= 16, "the marks of the list stand on the page"
         assert visitor.problems == []
     [vote] = [row for row in csv.DictReader(io.StringIO(text)) if row["tester_id"] == voted]
     assert vote["choice"] == "right"

@@ -172,13 +172,14 @@ def test_the_report_is_printed_where_there_is_a_browser(
 
 def test_answers_of_one_length_are_one_group(tmp_path: Path) -> None:
     test = open_test(tmp_path / "v.db")
-    for _ in range(3):
+    for chars in (*3 * [(20, 30)], (499, 500)):
         tester = test.enrol("1").id
         for _ in range(4):
-            test.vote(tester, answered(test, tester, chars=(20, 30)).id, "left")
+            test.vote(tester, answered(test, tester, chars=chars).id, "left")
         test.close(tester, "quit")
     assert main(["report", "--db", str(tmp_path / "v.db"), "--out", str(tmp_path)]) == 0
-    assert re.findall(r"([+-]\d+%) in length<", (tmp_path / "report.html").read_text()) == ["-20%"]
+    shown = re.findall(r"([+-]\d+%) in length<", (tmp_path / "report.html").read_text())
+    assert shown == ["-20%", "+0%"], "and no -0%"
 
 
 def test_text_of_testers_and_settings_is_escaped(tmp_path: Path) -> None:

@@ -87,6 +87,12 @@ category = "art"
         ({"promts": []}, ["promts is not a setting; did you mean prompts?"]),
         ({"consents": {}}, ["consents is not a setting; did you mean consent?"]),
         ({"exclusion": {"min_vote": 1}}, ["exclusion: min_vote is not a setting; did you mean min_votes"]),
+        # What is appended to a file belongs to its last table; what stands above a table does not belong to it.
+        ({"prompts": [{"id": "a", "category": "art", "text": "?", "rounds": 6}]}, ["prompt 1: rounds is", "above the"]),
+        ({"consent": {"version": "1", "text": "x", "entry_code": "blue fox"}}, ["consent.entry_code is", "above the"]),
+        ({"exclusion": {"address_hash": True}}, ["exclusion: address_hash is not a setting here", "above the first"]),
+        ({"min_votes": 3}, ["min_votes is not a setting here; write it below [exclusion]"]),
+        ({"publication": "votes"}, ["publication is not a setting here; write it below [consent]"]),
         ({"show_models": 1}, ["show_models = 1", "true or false"]),
         ({"show_models": True, "reveal": "never"}, ["show_models", "needs a reveal"]),
     ],
