@@ -104,7 +104,7 @@ def test_a_model_that_is_absent_is_named_and_the_other_measured(
     pair["model1"] = tmp_path / "nowhere either"
     code, printed, errors = run(capsys)
     assert (code, printed, errors.count("\n")) == (2, "", 1)
-    assert "train the models first" in errors
+    assert "train both with `make app`, or name others" in errors
 
 
 def test_without_its_report_a_model_is_measured_on_the_default_data(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import threading
@@ -51,6 +52,21 @@ def chunk(text: str) -> bytes:
     return f"{len(text.encode()):x}\r\n{text}\r\n".encode()
 
 
+def _take_request(connection: socket.socket) -> None:
+    """All of it: what is left unread when a connection is closed resets it, and the client loses its answer."""
+    came = b""
+    while b"\r\n\r\n" not in came:
+        if not (more := connection.recv(65536)):
+            return
+        came += more
+    head, _, body = came.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: *(\d+)", head)
+    while length and len(body) < int(length[1]):
+        if not (more := connection.recv(65536)):
+            return
+        body += more
+
+
 @contextmanager
 def dribbling(pieces: Callable[[socket.socket], None], wrap: ssl.SSLContext | None = None) -> Iterator[int]:
     """A server of bytes: what each connection gets, once its request is there."""
@@ -64,7 +80,7 @@ def dribbling(pieces: Callable[[socket.socket], None], wrap: ssl.SSLContext | No
                     return
                 try:
                     connection = wrap.wrap_socket(connection, server_side=True) if wrap else connection
-                    connection.recv(65536)
+                    _take_request(connection)
                     pieces(connection)
                     connection.close()
                 except OSError:
