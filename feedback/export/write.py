@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -62,8 +62,9 @@ def replace_file(
     check_place(path, kind)
     temporary = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
+        place = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        with open(place, "xb", opener=lambda name, flags: os.open(name, flags, mode or 0o666)) as file:
+            temporary = place
             size = 0
             for chunk in chunks:
                 file.write(chunk)
@@ -71,7 +72,8 @@ def replace_file(
                 size += len(chunk)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, _rights() if mode is None else mode)
+        if mode is not None:
+            os.chmod(temporary, mode)
         check_place(path, kind)
         _sign(path, _print(temporary), kind or path.name)
         _replace(temporary, path)
@@ -81,12 +83,6 @@ def replace_file(
         if temporary is not None and temporary.exists():
             temporary.unlink()
     return size
-
-
-def _rights() -> int:
-    """Those of any new file: who may read it is for the user to say, by umask."""
-    os.umask(mask := os.umask(0o077))
-    return 0o666 & ~mask
 
 
 def _replace(source: Path, target: Path) -> None:
@@ -126,14 +122,13 @@ def _sign(path: Path, print_: str, kind: str) -> None:
         content = {"written_by": "diptych", "kind": None, "files": {}, "kinds": {}}
     content["kinds"][path.name] = kind
     content["files"][path.name] = [*content["files"].get(path.name, [])[-1:], print_]
-    number, partial = tempfile.mkstemp(prefix=MANIFEST, dir=path.parent)
+    partial = path.with_name(f"{MANIFEST}{secrets.token_hex(4)}")
     try:
-        with os.fdopen(number, "w", encoding="utf-8") as file:
+        with partial.open("x", encoding="utf-8") as file:
             file.write(json.dumps(content, indent=1) + "\n")
-        os.chmod(partial, _rights())
-        _replace(Path(partial), manifest)
+        _replace(partial, manifest)
     except BaseException:  # such as a full disk
-        os.unlink(partial)
+        partial.unlink(missing_ok=True)
         raise
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.leaks import leaks
+from benchmarks.leak_real import judged, rows_of, unread
 from tests.timing import costs_less_than
 from training.corpus.embedded import samples
 
@@ -163,3 +164,13 @@ def test_precision_and_recall(part: str) -> None:
     least_precision, least_recall = REACHED[part]
     assert precision >= least_precision
     assert recall >= least_recall
+
+
+def test_real_sentences_that_nobody_read_are_judged_no_worse() -> None:
+    """Far from the goal in precision: half of the innocent ones are a first person on purpose."""
+    rows = judged([row for row in rows_of("real_sentences.jsonl") if unread(row["sentence"])])
+    flagged, leaking = sum(flag for _, flag in rows), sum(row["label"] == "leak" for row, _ in rows)
+    found = sum(row["label"] == "leak" and flag for row, flag in rows)
+    assert len(rows) > 200
+    assert found / flagged >= 0.73
+    assert found / leaking >= 0.97

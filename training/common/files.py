@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -199,14 +200,9 @@ def new_folder(folder: str | Path, kind: str, cache: bool = False) -> Iterator[P
 def _open_as_others_are(folder: Path) -> None:
     """Give the weights the rights of any new file: safetensors lets nobody but the owner read what it writes
     (https://github.com/safetensors/safetensors/issues/782)."""
-    for path in folder.rglob("*.safetensors"):
-        path.chmod(_rights())
-
-
-def _rights() -> int:
-    """Those of any new file: who may read it and write to it is for the user to say, by umask."""
     os.umask(mask := os.umask(0o077))
-    return 0o666 & ~mask
+    for path in folder.rglob("*.safetensors"):
+        path.chmod(0o666 & ~mask)
 
 
 def sign(folder: Path, prints: Mapping[str, str], kind: str = "") -> None:
@@ -380,15 +376,13 @@ def _locked_manifest(folder: Path) -> Iterator[dict[str, Any]]:
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[str]]:
     """A file to write that takes the place of ``path`` when the block ends well, whoever wrote that; else it goes."""
-    number, partial = tempfile.mkstemp(prefix=f".{path.name.lstrip('.')}.", dir=path.parent)
+    partial = path.with_name(f".{path.name.lstrip('.')}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            if hasattr(os, "fchmod"):
-                os.fchmod(number, _rights())
+        with partial.open("x", encoding="utf-8") as file:
             yield file
         replace(partial, path)
     except BaseException:
-        unlink(Path(partial))
+        unlink(partial)
         raise
 
 

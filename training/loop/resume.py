@@ -252,9 +252,9 @@ class TrainingStates:
 
     def remove(self) -> None:
         """Remove all states, as after a finished run; what else somebody keeps in the folder stays."""
+        self._remove_leftovers()  # first: what was set aside would stand for the state that it was replaced by
         for step in self.steps():
             self._remove_state(step)
-        self._remove_leftovers()
         remove_file(self.folder / "run.json")
         with contextlib.suppress(OSError):
             if [path.name for path in self.folder.iterdir()] == [MANIFEST]:

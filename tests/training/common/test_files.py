@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from feedback.export.write import replace_file
 from tests.trained import ROOT
 from tests.training.evaluation.tiny_checkpoint import save_tiny_checkpoint
 from training.common.files import (
@@ -26,6 +27,7 @@ from training.common.files import (
     new_folder,
     print_of,
     replace_text,
+    replacing,
     sign,
 )
 from training.common.progress import Progress
@@ -215,3 +217,16 @@ def test_processes_that_write_at_once_forget_nothing_of_each_other(tmp_path: Pat
         assert process.returncode == 0
     assert all(is_ours(tmp_path / f"{name}{number}.json") for name in "ab" for number in range(40))
     assert not [path for path in tmp_path.iterdir() if not re.fullmatch(r"[ab]\d+\.json|\.diptych\.json", path.name)]
+
+
+def test_no_file_is_written_by_way_of_the_umask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the whole process's: two threads that change it and change it back may leave the one's for good."""
+    monkeypatch.setattr(os, "umask", lambda _: pytest.fail("the umask was changed"))
+    with replacing(tmp_path / "a.json") as file:
+        file.write("{}")
+    replace_file(tmp_path / "votes.csv", [b"a"])
+    replace_file(tmp_path / "secret", [b"a"], mode=0o600)
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+    rights = {path.stat().st_mode & 0o777 for path in tmp_path.iterdir() if path.name != "secret"}
+    (tmp_path / "any").touch()
+    assert rights == {(tmp_path / "any").stat().st_mode & 0o777}

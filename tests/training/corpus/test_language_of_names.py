@@ -14,7 +14,7 @@ from training.corpus.phrasing import grammar
 from training.corpus.phrasing.ai_literacy import field_of, topic
 from training.corpus.phrasing.context import Context, context_of, is_common_word, names_something_else
 from training.corpus.phrasing.spoken import called, makers, work_fact
-from training.corpus.phrasing.wording import EVERYDAY
+from training.corpus.phrasing.wording import FIELD_OF
 from training.corpus.records import Work
 
 
@@ -26,7 +26,7 @@ def _facts(works: Iterable[Work], *aspects: str) -> set[str]:
 def test_of_several_versions_it_is_said_which_one(samples: list[Sample]) -> None:
     """ "When was The Scream painted?" "The Scream was painted in 1893", as were not the others."""
     several = _facts((work for work in records().works if work.several), "year", "location")
-    told = [sample for sample in samples if sample.fact in several]
+    told = [sample for sample in samples if sample.facts[0] in several]
     assert len(told) > 300
     one_of_them = re.compile(r"more than one (version|cast|copy|picture|work) (of|called) ")
     assert [sample.answer for sample in told if not one_of_them.search(sample.answer)] == []
@@ -36,7 +36,7 @@ def test_of_several_versions_it_is_said_which_one(samples: list[Sample]) -> None
 def test_pictures_of_one_name_are_told_apart_by_where_they_are(samples: list[Sample]) -> None:
     """ "What does Irises show?" is not the same for each of them."""
     pictures = _facts((work for work in records().works if work.several == "pictures"), "depicts")
-    told = [sample.answer for sample in samples if sample.fact in pictures]
+    told = [sample.answer for sample in samples if sample.facts[0] in pictures]
     assert len(told) > 40
     assert [answer for answer in told if " The one " not in answer] == []
 
@@ -44,7 +44,7 @@ def test_pictures_of_one_name_are_told_apart_by_where_they_are(samples: list[Sam
 def test_words_with_a_meaning_elsewhere_are_asked_with_their_field(samples: list[Sample]) -> None:
     """ "What is training?" "What does recall mean?" "Explain temperature." """
     assert field_of(next(one for one in records().concepts if one.name == "memory")) == " in a computer"
-    words = {concept.name for concept in records().concepts if field_of(concept)} | set(EVERYDAY)
+    words = {concept.name for concept in records().concepts if field_of(concept)} | set(FIELD_OF)
     assert {"training", "recall", "attention", "memory", "temperature", "prompt", "tie", "augmentation"} <= words
     listed = "|".join(sorted(map(re.escape, words), key=len, reverse=True))
     bare = re.compile(

@@ -179,3 +179,17 @@ def test_a_technique_is_not_told_as_a_material(samples: list[Sample]) -> None:
     asked = [s for s in samples if re.search(r"which materials are used|made of\b", s.question, re.IGNORECASE)]
     assert len(asked) > 200
     assert [s.answer for s in asked if re.search(r" is an? [a-z ]*(print|drawing|painting)\.", s.answer)] == []
+
+
+def test_what_tells_where_one_of_several_is_counts_as_telling_it(samples: list[Sample]) -> None:
+    """ "The one at the National Museum in Oslo was painted in 1893.": kept out of training with the place."""
+    places = {work.title: work.location for work in records().works if work.several and work.location}
+    told = [
+        sample
+        for sample in samples
+        if (match := re.match(r"work:([^|/]+?)( \([^)]*\))?/(year|medium|depicts|kind|about)", sample.fact))
+        and (place := places.get(match[1]))
+        and place in sample.answer
+    ]
+    assert len(told) > 200
+    assert [sample.answer for sample in told if "/location" not in sample.fact] == []

@@ -254,6 +254,16 @@ def test_a_kill_while_a_state_is_saved_again_leaves_one_of_its_step(
     assert [path.name for path in again.folder.glob("step-*")] == ["step-00000004"]
 
 
+def test_a_state_that_was_set_aside_goes_with_the_one_that_took_its_place(tmp_path: Path) -> None:
+    states = TrainingStates(tmp_path, {"data": ["core"]})
+    states.save(4, {"weights": {}})
+    aside = states.path(4).with_suffix(".aside")
+    aside.mkdir()
+    (aside / "state.pt").write_bytes((states.path(4) / "state.pt").read_bytes())
+    states.remove()
+    assert not states.folder.exists()
+
+
 def test_a_damaged_state_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     states = TrainingStates(tmp_path, {})
     for step in (3, 6):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import absent, beliefs, grammar
-from training.corpus.phrasing.wording import EVERYDAY, Phrase, all_of, ask, chat, one_of, shared_names
+from training.corpus.phrasing.wording import FIELD_OF, Phrase, all_of, ask, chat, one_of, shared_names
 from training.corpus.records import Concept, Records
 
 
@@ -24,7 +24,7 @@ def phrases(records: Records) -> Iterator[Phrase]:
 def field_of(concept: Concept) -> str:
     """With what a word of several meanings is asked for: `` in a computer``; empty for one that can only mean this."""
     named = re.match(rf"(?:An? |The )?{re.escape(concept.name)}, ((?:in|at|as|for) [^,]+),", concept.definition, re.I)
-    return f" {named[1]}" if named else EVERYDAY.get(concept.name, "")
+    return f" {named[1]}" if named else FIELD_OF.get(concept.name, "")
 
 
 def topic(concept: Concept) -> str:
@@ -121,7 +121,7 @@ def _definition(concept: Concept, subject: str, be: str, suffix: str) -> Iterato
         said = (
             f"{grammar.article(alias)} {alias}" if counted else f"the {alias}" if subject.startswith("the ") else alias
         )
-        field = EVERYDAY.get(alias, "")
+        field = FIELD_OF.get(alias, "")
         definition = concept.definition
         if definition.lower().startswith((f"{subject.lower()} ", f"{subject.lower()}, ")):
             definition = grammar.upper_first(said) + definition[len(subject) :].removeprefix(", in AI,")

@@ -31,7 +31,7 @@ _PEOPLES = frozenset((
     "Native American", "Odawa-Potawatomi", "Ojibwe",
 ))  # fmt: skip
 # What architects do besides, which is no material.
-_FIELDS = re.compile(r"\b(design|painting|drawing|furniture|writing|sculpture|architecture)\b")
+_NO_MATERIALS = re.compile(r"\b(design|painting|drawing|furniture|writing|sculpture|architecture)\b")
 _FAMOUS_WORK = 2
 """The least fame of a work that is named among the most famous ones of its maker."""
 
@@ -210,7 +210,7 @@ def _style(artist: Artist, alias: str, context: Context) -> Iterator[Phrase]:
             4,
         )  # fmt: skip
     worked_in = f"What {did} {name} work in?", f"What {did} {alias} work in?"
-    built_of = () if _FIELDS.search(" ".join(artist.media)) else (f"What materials {did} {name} use?",)
+    built_of = () if _NO_MATERIALS.search(" ".join(artist.media)) else (f"What materials {did} {name} use?",)
     materials = (*built_of, *worked_in)
     media = (
         f"Which medium {did} {name} use?", f"What {did} {alias} work in?", f"What media {did} {name} work in?",

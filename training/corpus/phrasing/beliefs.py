@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from training.corpus.phrasing import grammar
-from training.corpus.phrasing.wording import EVERYDAY, Phrase, all_of, ask
+from training.corpus.phrasing.wording import FIELD_OF, Phrase, all_of, ask
 from training.corpus.records import Concept
 from training.corpus.sample import digest
 
@@ -97,9 +97,8 @@ def _key(concept: Concept, aspect: str) -> str:
 
 
 def _is_a_name(name: str, concept: Concept) -> str:
-    field = grammar.upper_first(
-        EVERYDAY.get(name, "").strip()
-    )  # significance has another meaning outside of statistics
+    # Significance, for one, has another meaning outside of statistics.
+    field = grammar.upper_first(FIELD_OF.get(name, "").strip())
     the = f"{field} the" if field else "The"
     return f"{the} term {name} is another name for {grammar.subject(concept.name, concept.definition)[0]}."
 

@@ -33,7 +33,7 @@ _FIELDS = {
     "in a study": ("debriefing",),
     "in evaluation": ("rubric",),
 }  # fmt: skip
-EVERYDAY = {name: f" {field}" for field, names in _FIELDS.items() for name in names}
+FIELD_OF = {name: f" {field}" for field, names in _FIELDS.items() for name in names}
 
 
 @dataclass(frozen=True, slots=True)

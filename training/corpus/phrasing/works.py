@@ -136,7 +136,7 @@ def _year(said: Spoken) -> Iterator[Phrase]:
     if not said.when:
         return
     yield from ask(
-        said.fact("year"),
+        _of_one(said, said.fact("year"), said.when),
         (
             f"When {was} {name} {done}?", f"What year {was} {name} {done}?", f"In which year {was} {name} {done}?",
             f"When {was} {name} made?", f"What is the date of {name}?", f"Can you tell me when {name} {was} {done}?",
@@ -181,7 +181,7 @@ def _material(said: Spoken, context: Context) -> Iterator[Phrase]:
         answer = f"The medium of {name} {is_one} {work.medium}."
         if work.several in ("versions", "pictures"):
             answer = f"{said.among}The medium of {said.the_one} {is_one} {work.medium}."
-    yield from ask(said.fact("medium"), questions, answer, 2)
+    yield from ask(_of_one(said, said.fact("medium"), answer), questions, answer, 2)
     if work.movement:
         yield from _movement(said, context, work.movement)
 
@@ -210,20 +210,21 @@ def _subject(said: Spoken, context: Context) -> Iterator[Phrase]:
     work, name = said.work, said.name
     if not said.shown:
         return
+    key = _of_one(said, said.fact("depicts"), said.shown)
     if work.itself:
         questions = f"What {said.do} {name} look like?", f"Describe {name}.", f"What {said.be} {name} like?"
-        yield from ask(said.fact("depicts"), questions, said.shown, 3)
+        yield from ask(key, questions, said.shown, 3)
         if work.depicts in context.depicted:
             asked = f"Name a work of art that {said.shows} {work.depicts}."
-            yield from ask(said.fact("depicts"), (asked,), said.shown, 1)
+            yield from ask(key, (asked,), said.shown, 1)
         return
     if work.kind in PLACES:
         seen_there = () if said.is_what_it_shows else (f"What can I see at {name}?",)
         questions = (f"What {said.do} {name} look like?", f"Describe {name}.", *seen_there)
-        yield from ask(said.fact("depicts"), questions, said.shown, 3)
+        yield from ask(key, questions, said.shown, 3)
         return
     yield from ask(
-        said.fact("depicts"),
+        key,
         (
             f"What {said.do} {name} show?", f"What can I see in {name}?", f"What is the subject of {name}?",
             f"What {said.be} {name} about?", f"Describe {name}.", f"What is shown in {name}?",
@@ -236,7 +237,7 @@ def _subject(said: Spoken, context: Context) -> Iterator[Phrase]:
         shows = "showed" if work.gone else "shows"
         kind = "work of art" if work.form or said.plural else work.kind
         reverse = f"Name {one(kind)} that {shows} {work.depicts}.", f"Name a work of art that {shows} {work.depicts}."
-        yield from ask(said.fact("depicts"), reverse, said.shown, 1)
+        yield from ask(key, reverse, said.shown, 1)
 
 
 def _about(said: Spoken) -> Iterator[Phrase]:
@@ -256,11 +257,11 @@ def _about(said: Spoken) -> Iterator[Phrase]:
         key, answer = said.fact("kind"), f"{said.start} {said.be} {said.what}."
     if work.several and work.several != "casts":
         key, what = said.fact("kind"), said.what
-        if (
-            name.startswith(f"the {called(work)} ") and work.year is not None
-        ):  # "of the painting Flag ... is a painting"
+        # "the painting Flag ... is a painting"
+        if name.startswith(f"the {called(work)} ") and work.year is not None:
             key, what = all_of(key, said.fact("year")), f"from {grammar.year(work.year, work.circa)}"
         answer = f"{said.among}{grammar.upper_first(said.the_one)} {said.be} {what}."
+        key = _of_one(said, key, answer)
     questions: tuple[str, ...] = f"What {said.be} {name}?", f"Do you know {name}?"
     if name.startswith(f"the {called(work)} "):  # named by its kind so that nobody takes it for something else
         answer = grammar.upper_first(answer.removeprefix(f"The {called(work)} "))
@@ -276,7 +277,7 @@ def _about(said: Spoken) -> Iterator[Phrase]:
         said.fact("movement"): work.movement or "",
     }
     yield from ask(
-        facts_in(work.prose, said.fact("about"), stated),
+        facts_in(_prose(said), said.fact("about"), stated),
         (
             f"Tell me about {name}.", f"What do you know about {name}?", f"Can you tell me about {name}?",
             f"Tell me something about {name}.", f"Please tell me more about {name}.",
@@ -284,6 +285,16 @@ def _about(said: Spoken) -> Iterator[Phrase]:
         _prose(said),
         2,
     )  # fmt: skip
+
+
+def _of_one(said: Spoken, key: str, told: str) -> str:
+    """The facts of a sentence on one of several works: it may say where that one is, and whose all of them are."""
+    if not said.work.several:
+        return key
+    stated = {said.fact("location"): said.work.location or ""}
+    if not said.shared:  # else every question names the maker
+        stated[said.fact("artist")] = said.work.artist
+    return facts_in(told, key, stated)
 
 
 def _prose(said: Spoken) -> str:
