@@ -446,3 +446,9 @@ def test_a_people_is_no_nationality(samples: list[Sample]) -> None:
     assert len(asked) > 1000
     peoples = r"is (a )?(Native American|Inuit|Cree|Haida|Ojibwe|Maori|Aboriginal Australian)\."
     assert [sample.answer for sample in asked if re.search(peoples, sample.answer)] == []
+
+
+def test_nobody_is_asked_who_is_linked_with_whom(samples: list[Sample]) -> None:
+    """The records name who else is worth a look, not what two artists had to do with each other."""
+    linked = re.compile(r"(which artist is linked with|name an artist connected with)", re.IGNORECASE)
+    assert [sample.question for sample in samples if sample.source == "art" and linked.match(sample.question)] == []

@@ -21,7 +21,7 @@ from training.corpus.phrasing.context import context_of
 BROKEN = re.compile(
     r"\bNone\b|(?<![\w-])(a|an|the|by|in|of|is|was) \1\b|\b(a|an) the\b"
     r"|\b[Aa] (?!one|eu|uni|us|ut|uri|Eu|Uni|Us|Ut|Ukiyo|Ukr|Uru|U-)[aeiouAEIOU]"
-    r"|  |[?!.,][?.,]|\?[^\s']|[{}]|\(\)| [.,?]"
+    r"|  |[?!.,][?.,]|\?(?!'(?:\W|$))\S|[{}]|\(\)| [.,?]"
 )
 # Titles and texts in which such letters are meant.
 MEANT = ("A Bar at", "...", "L.H.O.O.Q", "Vitamin A", "J. M. W.", "M. C. Escher", "L. S. Lowry", "answer A and")
