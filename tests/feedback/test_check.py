@@ -52,7 +52,10 @@ FAULTS = [
         "UPDATE battles SET scheduled_prompt_id = scheduled_prompt_id % 10 + 1 WHERE id = 2",
         ["assignment: battle 2 was not scheduled"],
     ),
-    ("UPDATE studies SET secret = replace(secret, substr(secret, 1, 1), 'f') || ''", ["the secret of", "assignment"]),
+    (  # another first digit, whichever it was: the secret is drawn anew each time
+        "UPDATE studies SET secret = iif(substr(secret, 1, 1) = 'f', '0', 'f') || substr(secret, 2)",
+        ["the secret of", "assignment"],
+    ),
     ("UPDATE studies SET alpha = 0.05, definition = replace(definition, '0.05', '0.5')", ["the settings of"]),
     ("UPDATE prompts SET text = 'Changed?' WHERE id = 1", ["prompts stored"]),
     (
