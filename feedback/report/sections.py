@@ -125,7 +125,7 @@ def disturbances(votes: StudyVotes, result: dict[str, Any], facts: Facts) -> lis
             figure(
                 figures.length(votes.outcomes, votes.alpha),
                 "The length: the share preferring Model 1 where its answer was relatively short (top) to long"
-                f" (bottom). {_gaps(result['length_controlled']['elo_gap'], result['elo_gap'])}",
+                f" (bottom). {_gaps(result)}",
             )
         )
     if votes.guesses is not None and len(votes.guesses):
@@ -138,12 +138,26 @@ def disturbances(votes: StudyVotes, result: dict[str, Any], facts: Facts) -> lis
     return parts
 
 
-def _gaps(at_equal_length: float | None, plain: float | None) -> str:
-    """The rating gap with and without the correction for length, or that there is none."""
+def _gaps(result: dict[str, Any]) -> str:
+    """The rating gap with and without the correction for length, or that there is none, and whether votes are few."""
+    at_equal_length, few = result["length_controlled"]["elo_gap"], _few_for_lengths(result)
     if at_equal_length is None:
         return "These votes do not tell the gap at equal length."
-    corrected, raw = number(at_equal_length, 0), number(plain, 0)
-    return f"At equal length the gap is {corrected} Elo points, without that correction {raw}."
+    corrected, raw = number(at_equal_length, 0), number(result["elo_gap"], 0)
+    return (
+        f"At equal length the gap is {corrected} Elo points, without that correction {raw}.{f' {few}' if few else ''}"
+    )
+
+
+def _few_for_lengths(result: dict[str, Any]) -> str:
+    """That the regression on lengths has fewer than ten of the rarer choice for each of its two coefficients, the least
+    that holds them steady (Peduzzi et al. 1996, doi:10.1016/S0895-4356(96)00236-3); empty when it has them."""
+    rarer = min(result["counts"]["model1"], result["counts"]["model2"])
+    if rarer >= 20 or result["length_controlled"]["elo_gap"] is None:
+        return ""
+    return (
+        f"The gap at equal length rests on {rarer} of the rarer choice, where 20 are the least: do not rely on it yet."
+    )
 
 
 def _guesses(guesses: DataFrame, blinding: dict[str, Any]) -> str:
@@ -191,7 +205,8 @@ def people(votes: StudyVotes, facts: Facts) -> list[str]:
 def number_table(result: dict[str, Any]) -> str:
     """Every estimate with its interval and p-value."""
     rows = [*_with_intervals(result), *_without_intervals(result)]
-    return table("statistics", ("", "estimate", "interval", "p"), rows)
+    few = _few_for_lengths(result)
+    return table("statistics", ("", "estimate", "interval", "p"), rows) + (f"<p>{few}</p>" if few else "")
 
 
 def _with_intervals(result: dict[str, Any]) -> list[tuple[str, str, str, str]]:

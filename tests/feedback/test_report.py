@@ -182,6 +182,16 @@ def test_answers_of_one_length_are_one_group(tmp_path: Path) -> None:
     assert shown == ["-20%", "+0%"], "and no -0%"
 
 
+@pytest.mark.parametrize(("testers", "is_few"), [(4, True), (50, False)])
+def test_a_gap_at_equal_length_from_few_votes_has_its_caution(tmp_path: Path, testers: int, is_few: bool) -> None:
+    test = open_test(tmp_path / "v.db")
+    people(test, testers)
+    assert main(["report", "--db", str(tmp_path / "v.db"), "--out", str(tmp_path)]) == 0
+    told = (tmp_path / "report.html").read_text()
+    assert "At equal length the gap is" in told
+    assert told.count("of the rarer choice, where 20 are the least") == 2 * is_few, "at the plot and below the table"
+
+
 def test_text_of_testers_and_settings_is_escaped(tmp_path: Path) -> None:
     nasty = "<img src=x onerror=alert(1)>"
     test = open_test(

@@ -28,7 +28,7 @@ def user_testing(comparison: Comparison) -> Section:
         return Section("user-testing", "User testing", lead, (), missing or ("No vote has been cast yet.",))
     blocks: list[Block] = [_table(statistics), *_by_category(comparison)]
     note = "Sides were drawn anew for every question and testers were not told which model was which. "
-    blocks.append(Paragraph((note + _versions(statistics),), is_caution=True))
+    blocks.append(Paragraph((note + _versions(statistics) + _few_for_lengths(statistics),), is_caution=True))
     return Section("user-testing", "User testing", lead, tuple(blocks), missing)
 
 
@@ -40,6 +40,16 @@ def _versions(statistics: Document) -> str:
     return (
         "The statistics do not name the weights of both models: that the votes were cast on the very models above is"
         " for whoever held the test to say."
+    )
+
+
+def _few_for_lengths(statistics: Document) -> str:
+    """As in the report of the votes: ten of the rarer choice for each coefficient of the regression on lengths."""
+    rarer = min(statistics.at("counts", name).content or 0 for name in ("model1", "model2"))
+    if rarer >= 20 or statistics.value("length_controlled", "elo_gap") is None:
+        return ""
+    return (
+        f" The gap at equal length rests on {rarer} of the rarer choice, where 20 are the least: do not rely on it yet."
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.training.comparison.evidence_files import interval
-from training.comparison import Comparison, two_minutes
+from training.comparison import Comparison, two_minutes, user_testing
 from training.comparison.content import Claim, plain
 from training.comparison.values import Value
 
@@ -127,6 +127,15 @@ def test_user_testing(compare: Build, low: float | None, high: float | None, est
         votes["preference"] |= {"estimate": estimate, "ci_low": low, "ci_high": high}
 
     assert verdict in said(compare(dict, change))["User testing"]
+
+
+@pytest.mark.parametrize(("model2", "is_few"), [(19, True), (20, False)])
+def test_a_gap_at_equal_length_from_few_votes_has_its_caution(compare: Build, model2: int, is_few: bool) -> None:
+    def change(votes: dict[str, Any]) -> None:
+        votes["counts"] |= {"model1": 90, "model2": model2}
+
+    (caution,) = (block for block in user_testing(compare(dict, change)).blocks if getattr(block, "is_caution", False))
+    assert ("rests on 19 of the rarer choice" in plain(caution.text)) == is_few
 
 
 def test_no_votes_no_sentence(compare: Build) -> None:
