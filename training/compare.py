@@ -7,6 +7,7 @@ measured is named."""
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,8 @@ from pathlib import Path
 from training.common.checkpoint_folder import HOME, ROOT
 from training.common.cli import OneLineParser, run_command
 from training.common.config import add_config
-from training.common.files import ForeignFileError, foreign, place, refusal
+from training.common.files import ForeignFileError, foreign, place, refusal, replace_text
+from training.comparison.charts import standalone
 from training.comparison.evidence import (
     EVALUATION,
     FOLDERS,
@@ -30,8 +32,9 @@ from training.comparison.evidence import (
     parse_json,
     read_json,
 )
-from training.comparison.report import assemble
-from training.comparison.write import unwritable, write
+from training.comparison.html import page
+from training.comparison.markdown import text
+from training.comparison.report import Report, as_json, assemble
 
 DATABASE = (ROOT / "feedback" if HOME == ROOT else HOME) / "diptych.db"
 """Where the app keeps its votes."""
@@ -167,11 +170,34 @@ def _short(path: Path) -> str:
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
+def write(report: Report, out: Path) -> None:
+    """``report.html``, ``report.md``, ``report.json``, ``plots/``, and in ``sources/`` the files that figures stand in.
+
+    Raises:
+        ComparisonError: the folder cannot be written; one line.
+    """
+    files = {f"sources/{document.name}": document.raw.decode() for document in report.comparison.documents()}
+    files |= {f"plots/{plot.name}.svg": standalone(plot.svg) for plot in report.plots()}
+    files["report.json"] = json.dumps(as_json(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    files["report.md"], files["report.html"] = text(report), page(report)
+    if names := foreign(out, files):
+        raise ForeignFileError(refusal(out, names))
+    try:
+        for name, content in files.items():
+            replace_text(out / name, content)
+    except OSError as error:
+        raise unwritable(out, error) from error
+
+
+def unwritable(out: Path, error: OSError) -> ComparisonError:
+    """What to tell where the report cannot be written."""
+    return ComparisonError(f"{out}: cannot be written ({error.strerror}); choose another folder with --out")
+
+
 def _announce(comparison: Comparison, out: Path) -> None:
     print(f"{out / 'report.html'}, report.md and report.json are written")
     for entry in comparison.missing:
-        whose = "" if entry.model is None else f"Model {entry.model[-1]}, "
-        print(f"missing: {whose}{entry.part}: {entry.reason}")
+        print(f"missing: {entry}")
 
 
 if __name__ == "__main__":

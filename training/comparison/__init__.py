@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from training.comparison.cards import Card, cards
 from training.comparison.evidence import Comparison, ComparisonError, load
-from training.comparison.headings import headings
+from training.comparison.headings import Card, cards, headings
 from training.comparison.two_minutes import two_minutes
 from training.comparison.user_testing import user_testing
 

@@ -14,17 +14,18 @@ TABLE_FILE = "training/models/known_bases.py"
 
 def all_bases(comparison: Comparison) -> Section:
     """A line for each of the two models, for whatever else was measured, and for each base that ``--base`` takes."""
-    rows = [_model_row(comparison, model) for model in comparison.models if model.measured or model.report]
     others = {
         str(name): comparison.evaluation.at("models", name)
         for name in (comparison.evaluation.at("models").content or {})
         if name not in ("model1", "model2")
     }
+    known = []
     for base in KNOWN:
         ids = {base, BASES[base]}
         measured = [name for name, part in others.items() if name in ids or part.at("spec").content in ids]
-        rows.append(_known_row(comparison, base, others.pop(measured[0]) if measured else Document("")))
-    rows[len(rows) - len(KNOWN) : len(rows) - len(KNOWN)] = [
+        known.append(_known_row(comparison, base, others.pop(measured[0]) if measured else Document("")))
+    rows = [_model_row(comparison, model) for model in comparison.models if model.measured or model.report]
+    rows += [
         Row(name, (part.value("parameters", show=large), "", "", "", *_measured(comparison, part)))
         for name, part in others.items()
     ]
@@ -45,9 +46,9 @@ def all_bases(comparison: Comparison) -> Section:
         " was measured here. Bits a byte are over held-out answers, right answers over the first benchmark above."
     )
     table = Table(
-        "The two models, and the bases that Model 2 can start from", columns, tuple(rows), note=note, groups=groups
+        "The two models, and the bases that Model 2 can start from", columns, (*rows, *known), note=note, groups=groups
     )
-    where = dict.fromkeys(known.said_in for known in KNOWN.values())
+    where = dict.fromkeys(base.said_in for base in KNOWN.values())
     told = [f"{', '.join(b for b in KNOWN if KNOWN[b].said_in == place)}: {place}" for place in where]
     blocks: list[Block] = [table, Paragraph((f"Trained on, according to their makers. {'; '.join(told)}.",))]
     lead = (

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from training.comparison.evidence import Comparison, ModelEvidence
-from training.comparison.values import Value
+from training.comparison.values import Show, Value
 
 Cell = Value | str | None
 """A value, a word of ours, or nothing: not measured."""
@@ -113,6 +114,11 @@ def values_of(block: Block) -> Iterator[Value]:
         )
 
 
+def getter(part: str, *keys: str | int, show: Show = str) -> Getter:
+    """A getter of a value of ``measured``, ``report``, ``architecture`` or ``card``."""
+    return lambda model: getattr(model, part).value(*keys, show=show)
+
+
 def say(template: str, *values: Value | str | None) -> Text | None:
     """``template`` with a value, or a name, for each ``{}``; None where one of them is missing."""
     pieces = template.split("{}")
@@ -158,9 +164,7 @@ def not_measured(*tables: Table) -> tuple[str, ...]:
 def reasons(comparison: Comparison, *parts: str) -> tuple[str, ...]:
     """Why a model lacks one of these parts."""
     return tuple(
-        f"{'' if entry.model is None else 'Model ' + entry.model[-1] + ', '}{entry.part}: {entry.reason}."
-        for entry in comparison.missing
-        if entry.part.split(":")[0] in (*parts, "everything", "evaluation")
+        f"{entry}." for entry in comparison.missing if entry.part.split(":")[0] in (*parts, "everything", "evaluation")
     )
 
 
@@ -168,3 +172,29 @@ def marks(comparison: Comparison, get: Getter) -> list[tuple[str, Value]]:
     """A value of each model that has it, for a plot."""
     found = [(model.name, get(model)) for model in comparison.models]
     return [(name, value) for name, value in found if isinstance(value, Value)]
+
+
+class Notes:
+    """Footnotes in the order of their first use, each once."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, cells: Iterable[Cell]) -> int | None:
+        """The footnote of the values among these; None where there are none."""
+        text = "; ".join(_merged(cells))
+        return self._numbers.setdefault(text, len(self._numbers) + 1) if text else None
+
+    def texts(self) -> Mapping[int, str]:
+        """Each footnote's text by its number."""
+        return {number: text for text, number in self._numbers.items()}
+
+
+def _merged(cells: Iterable[Cell]) -> list[str]:
+    """Where values stand; two that differ in the model alone are one."""
+    values = [cell for cell in cells if isinstance(cell, Value)]
+    merged: dict[str, str] = {}
+    for title in dict.fromkeys(str(source) for value in values for source in value.sources):
+        both = re.sub("model[12]", "model1|model2", title)
+        merged[both] = both if both in merged else title
+    return [*merged.values(), *dict.fromkeys(value.how for value in values if value.how)]

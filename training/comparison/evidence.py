@@ -108,6 +108,9 @@ class Missing:
     part: str
     reason: str
 
+    def __str__(self) -> str:
+        return f"{f'Model {self.model[-1]}, ' if self.model else ''}{self.part}: {self.reason}"
+
 
 @dataclass(frozen=True)
 class ModelEvidence:

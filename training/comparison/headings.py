@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from training.comparison.charts import bars, curves
@@ -15,6 +16,7 @@ from training.comparison.content import (
     Row,
     Section,
     Table,
+    getter,
     marks,
     not_measured,
     reasons,
@@ -22,7 +24,7 @@ from training.comparison.content import (
     side_by_side,
 )
 from training.comparison.evidence import Comparison, Document, ModelEvidence
-from training.comparison.quality import art_knowledge, quality
+from training.comparison.quality import art_knowledge, benchmarks, bits, knowledge, quality
 from training.comparison.values import (
     Show,
     Value,
@@ -51,16 +53,6 @@ def headings(comparison: Comparison) -> list[Section]:
     return [part(comparison) for part in parts]
 
 
-def _of(part: str, *keys: str | int, show: Show = str) -> Getter:
-    """A getter of a value of ``measured``, ``report``, ``architecture`` or ``card``."""
-
-    def get(model: ModelEvidence) -> Value | None:
-        document: Document = getattr(model, part)
-        return document.value(*keys, show=show)
-
-    return get
-
-
 def first_of(*getters: Getter) -> Getter:
     """The first value that is there."""
     return lambda model: next((cell for get in getters if (cell := get(model)) is not None), None)
@@ -84,9 +76,11 @@ def model_size(comparison: Comparison) -> Section:
         ("Context, tokens", ("max_position_embeddings", "n_positions")),
     ]
     lines: list[Any] = [("Parameters", parameters)]
-    lines += [(label, first_of(*(_of("architecture", key, show=whole) for key in keys))) for label, keys in shape]
-    lines += [(f"{label}, on disk", _of("measured", "cost", "sizes", key, show=size)) for key, label in FORMATS.items()]
-    lines += [("All files that the training wrote", _of("report", "size_bytes", show=size))]
+    lines += [(label, first_of(*(getter("architecture", key, show=whole) for key in keys))) for label, keys in shape]
+    lines += [
+        (f"{label}, on disk", getter("measured", "cost", "sizes", key, show=size)) for key, label in FORMATS.items()
+    ]
+    lines += [("All files that the training wrote", getter("report", "size_bytes", show=size))]
     table = side_by_side(comparison, "What each model is", lines)
     blocks: list[Block] = [table]
     if shown := marks(comparison, parameters):
@@ -107,21 +101,21 @@ def training(comparison: Comparison) -> Section:
     """How both were trained, on what, and how the loss fell."""
     report = {
         "Method": _fine_tuned("method"),
-        "Parameters that were trained": _of("report", "trainable_parameters", show=large),
-        "Samples to learn from": _of("report", "samples", show=whole),
-        "Tokens seen": _of("report", "tokens", show=large),
-        "Passes over the data": _of("report", "epochs", show="{:.2f}".format),
-        "Optimizer steps": _of("report", "steps", show=whole),
+        "Parameters that were trained": getter("report", "trainable_parameters", show=large),
+        "Samples to learn from": getter("report", "samples", show=whole),
+        "Tokens seen": getter("report", "tokens", show=large),
+        "Passes over the data": getter("report", "epochs", show="{:.2f}".format),
+        "Optimizer steps": getter("report", "steps", show=whole),
         "Ended by": _ended,
-        "Share of the plan": _of("report", "plan_share", show=share_in_words),
-        "Optimizer": _of("report", "config", "optimizer"),
-        "Learning rate": _of("report", "config", "learning_rate", show=rate),
-        "Time": _of("report", "train_seconds", show=duration),
-        "Tokens a second": _of("report", "tokens_per_second", show=whole),
-        "Peak memory": _of("report", "peak_memory_bytes", show=size),
-        "Device": _of("report", "device"),
-        "Number format": _of("report", "dtype"),
-        "Seed": _of("report", "seed"),
+        "Share of the plan": getter("report", "plan_share", show=share_in_words),
+        "Optimizer": getter("report", "config", "optimizer"),
+        "Learning rate": getter("report", "config", "learning_rate", show=rate),
+        "Time": getter("report", "train_seconds", show=duration),
+        "Tokens a second": getter("report", "tokens_per_second", show=whole),
+        "Peak memory": getter("report", "peak_memory_bytes", show=size),
+        "Device": getter("report", "device"),
+        "Number format": getter("report", "dtype"),
+        "Seed": getter("report", "seed"),
         "Bits a byte before fine-tuning": _fine_tuned("base_val_bits_per_byte", show=decimal),
         "Bits a byte after it, same samples": _fine_tuned("val_bits_per_byte", show=decimal),
     }
@@ -201,11 +195,11 @@ def cost(comparison: Comparison) -> Section:
     """What it takes to run each model."""
     speed = ("measured", "cost", "tokens_per_second")
     lines = [
-        ("Time to load", _of("measured", "cost", "load_seconds", show=duration)),
-        ("Time to the first token", _of("measured", "cost", "first_token_seconds", show=duration)),
-        ("Tokens a second, one conversation", _of(*speed, "1", show=one_place)),
-        ("Tokens a second, eight at a time", _of(*speed, "8", show=one_place)),
-        ("Peak memory", _of("measured", "cost", "peak_memory_bytes", show=size)),
+        ("Time to load", getter("measured", "cost", "load_seconds", show=duration)),
+        ("Time to the first token", getter("measured", "cost", "first_token_seconds", show=duration)),
+        ("Tokens a second, one conversation", getter(*speed, "1", show=one_place)),
+        ("Tokens a second, eight at a time", getter(*speed, "8", show=one_place)),
+        ("Peak memory", getter("measured", "cost", "peak_memory_bytes", show=size)),
     ]
     table = side_by_side(
         comparison,
@@ -291,10 +285,10 @@ def sustainability(comparison: Comparison) -> Section:
     lines = [
         ("Energy of the training", trained_energy),
         ("CO2 of the training", trained_co2),
-        ("Operations of the training", _of("measured", "cost", "training", "flops", show=operations)),
+        ("Operations of the training", getter("measured", "cost", "training", "flops", show=operations)),
         ("Energy of 1,000 generated tokens", answering_energy),
-        ("The training's figures are", _of("report", "energy_source")),
-        ("The answers' figures are", _of("measured", "cost", "energy_source")),
+        ("The training's figures are", getter("report", "energy_source")),
+        ("The answers' figures are", getter("measured", "cost", "energy_source")),
     ]
     table = side_by_side(comparison, "Energy", lines)
     blocks: list[Block] = [table, _everyday(comparison)]
@@ -308,3 +302,56 @@ def sustainability(comparison: Comparison) -> Section:
     return Section(
         "sustainability", "Sustainability", lead, tuple(blocks), not_measured(table) + reasons(comparison, "cost")
     )
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model at a glance.
+
+    Attributes:
+        model: ``model1`` or ``model2``.
+        title: as the report calls it.
+        kind: in a few words, what kind of model it is.
+        rows: (label, value); None for what was not measured.
+        is_there: whether there is such a model at all.
+        folder: where its training wrote; for the page that says what is missing.
+    """
+
+    model: str
+    title: str
+    kind: str
+    rows: tuple[tuple[str, Value | None], ...]
+    is_there: bool
+    folder: str
+
+
+def cards(comparison: Comparison) -> list[Card]:
+    """Model 1's and Model 2's."""
+    return [_card(comparison, model) for model in comparison.models]
+
+
+def _kind(model: ModelEvidence) -> str:
+    if not model.report:
+        return "not told how it was made"
+    return "trained from scratch" if model.report.at("base").content is None else "pretrained, then fine-tuned"
+
+
+def _card(comparison: Comparison, model: ModelEvidence) -> Card:
+    costs = model.measured.at("cost")
+    rows: list[tuple[str, Value | None]] = [
+        ("Parameters", parameters(model)),
+        ("Training", model.report.value("train_seconds", show=duration)),
+        ("Held-out bits a byte", bits(model)),
+    ]
+    for name in benchmarks(comparison)[:1]:
+        entry = knowledge(model, name)
+        rows.append(("Right answers", entry.value("accuracy", show=percent)))
+        rows.append(("Right by guessing", entry.value("chance", show=percent)))
+    rows += [
+        ("Tokens a second", costs.value("tokens_per_second", "1", show=one_place)),
+        ("Peak memory", costs.value("peak_memory_bytes", show=size)),
+        ("Energy of the training", trained_energy(model)),
+        ("Energy of 1,000 tokens", answering_energy(model)),
+    ]
+    is_there = bool(model.measured or model.report)
+    return Card(model.name, model.title, _kind(model), tuple(rows), is_there, str(model.folder))

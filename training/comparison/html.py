@@ -10,10 +10,9 @@ from pathlib import Path
 
 from feedback.save_buttons import HEAD, PLOT, TABLE, buttons
 from training.comparison import charts
-from training.comparison.cards import Card
-from training.comparison.content import AnswerPair, Block, Cell, Claim, Paragraph, Plot, Section, Table, Text
+from training.comparison.content import AnswerPair, Block, Cell, Claim, Notes, Paragraph, Plot, Section, Table, Text
 from training.comparison.evidence import Missing
-from training.comparison.notes import Notes
+from training.comparison.headings import Card
 from training.comparison.report import Report, made
 from training.comparison.values import Value
 
@@ -169,8 +168,7 @@ def _list(entries: Iterable[str]) -> str:
 
 
 def _missing(missing: Sequence[Missing]) -> str:
-    entries = [f"{f'Model {m.model[-1]}, ' if m.model else ''}{m.part}: {m.reason}" for m in missing]
-    body = _list(entries) if entries else "<p>Nothing.</p>"
+    body = _list(map(str, missing)) if missing else "<p>Nothing.</p>"
     return f'<section id="missing"><h2>What is missing</h2>{body}</section>'
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from training.comparison.content import AnswerPair, Block, Cell, Claim, Paragraph, Plot, Section, Table, Text
-from training.comparison.notes import Notes
+from training.comparison.content import AnswerPair, Block, Cell, Claim, Notes, Paragraph, Plot, Section, Table, Text
 from training.comparison.report import Report, made
 from training.comparison.values import Value
 
@@ -27,15 +26,11 @@ def text(report: Report) -> str:
     for section in report.sections:
         lines += _section(section, notes)
     lines += ["## What is missing", ""]
-    lines += [f"- {_missing(entry.model, entry.part)}: {entry.reason}" for entry in report.comparison.missing]
+    lines += [f"- {entry}" for entry in report.comparison.missing]
     lines += [] if report.comparison.missing else ["Nothing."]
     lines += ["", "## Where each figure comes from", "", "Files lie in `sources/`; keys are JSON pointers.", ""]
     lines += [f"[^{number}]: `{where}`" for number, where in notes.texts().items()]
     return "\n".join(lines) + "\n"
-
-
-def _missing(model: str | None, part: str) -> str:
-    return f"Model {model[-1]}, {part}" if model else part
 
 
 def _section(section: Section, notes: Notes) -> Iterator[str]:

@@ -8,13 +8,14 @@ from typing import Any
 
 from training.comparison.charts import forest
 from training.comparison.content import (
+    AnswerPair,
     Block,
-    Getter,
     Paragraph,
     Plot,
     Row,
     Section,
     Table,
+    getter,
     not_measured,
     reasons,
     say,
@@ -80,8 +81,7 @@ def quality(comparison: Comparison) -> Section:
     return Section("quality", "Quality", lead, tuple(blocks), absent)
 
 
-def _measured(*keys: str | int, show: Show) -> Getter:
-    return lambda model: model.measured.value(*keys, show=show)
+_measured = partial(getter, "measured")
 
 
 def _held_out(comparison: Comparison) -> Iterator[Any]:
@@ -173,7 +173,7 @@ def art_knowledge(comparison: Comparison) -> Section:
     blocks: list[Block] = []
     for name in benchmarks(comparison):
         table = _benchmark(comparison, name)
-        blocks += [table, *_knowledge_plot(comparison, name), *_contaminated(comparison, name)]
+        blocks += [table, *_knowledge_plot(comparison, name, table), *_contaminated(comparison, name)]
     if blocks:
         text = (
             "Each question is asked without any text to look it up in. The model does not write: of the options, the"
@@ -236,9 +236,8 @@ def _of_both(values: Sequence[Value | None]) -> Value | None:
     return Value([value.raw for value in found.values()], " / ".join(found), sources, how="Model 1 / Model 2")
 
 
-def _knowledge_plot(comparison: Comparison, name: str) -> Iterator[Plot]:
+def _knowledge_plot(comparison: Comparison, name: str, table: Table) -> Iterator[Plot]:
     lines = []
-    table = _benchmark(comparison, name)
     for row in table.rows:
         found = [
             (model.name, cell)
@@ -247,14 +246,9 @@ def _knowledge_plot(comparison: Comparison, name: str) -> Iterator[Plot]:
         ]
         place = table.columns.index("chance") - 1
         chance = row.cells[place] or table.rows[0].cells[place]
+        level = chance.raw if isinstance(chance, Value) and isinstance(chance.raw, float) else None
         if found:
-            lines.append(
-                (
-                    row.label.removeprefix("Kind: "),
-                    found,
-                    chance.raw if isinstance(chance, Value) and isinstance(chance.raw, float) else None,
-                )
-            )
+            lines.append((row.label.removeprefix("Kind: "), found, level))
     if lines:
         title = f"Right answers, {name}"
         svg = forest(title, lines, "{:.0%}".format, "dashes: chance", low=0, high=1)
@@ -294,3 +288,30 @@ def _tasks(comparison: Comparison) -> Iterator[Table]:
     if rows:
         titles = [name for model in comparison.models for name in (model.title, "standard error")]
         yield Table("Tasks of lm-evaluation-harness", ("", *titles, "questions"), tuple(rows))
+
+
+SHOWN = 10
+
+
+def answer_pairs(comparison: Comparison) -> Section:
+    """The first prompts that the evaluation kept answers to; those that both models answered come first."""
+    examples = [model.measured.at("answers", "examples") for model in comparison.models]
+    prompts = list(
+        dict.fromkeys(entry.at("prompt").content for part in examples for entry in part.items() if entry.at("prompt"))
+    )
+    answered = [{entry.at("prompt").content for entry in part.items()} for part in examples]
+    prompts.sort(key=lambda prompt: sum(prompt in asked for asked in answered), reverse=True)
+    pairs = []
+    for prompt in prompts[:SHOWN]:
+        entries = [part.find(prompt=prompt) for part in examples]
+        asked = next(value for entry in entries if (value := entry.value("prompt")) is not None)
+        reference, look_up = (
+            next((value for entry in entries if (value := entry.value(key)) is not None), None)
+            for key in ("reference", "look_up")
+        )
+        pairs.append(AnswerPair(asked, tuple(entry.value("answer") for entry in entries), reference, look_up))
+    missing = () if pairs else ("No answers were kept by the evaluation.",)
+    lead = (
+        "The same questions to both models, their likeliest answers, unedited: those that the evaluation asked first."
+    )
+    return Section("answers", "Answers side by side", lead, tuple(pairs), missing)

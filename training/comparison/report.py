@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from training.comparison.answer_pairs import answer_pairs
 from training.comparison.base_table import all_bases
-from training.comparison.cards import Card, cards
 from training.comparison.content import AnswerPair, Claim, Paragraph, Plot, Section, Table, plain
 from training.comparison.evidence import Comparison, sha256
-from training.comparison.headings import headings
+from training.comparison.headings import Card, cards, headings
+from training.comparison.quality import answer_pairs
 from training.comparison.two_minutes import two_minutes
 from training.comparison.user_testing import user_testing
 from training.comparison.values import Value
