@@ -14,6 +14,7 @@ from typing import Any
 from training.common.thoughts import without_thoughts
 from training.corpus import answers
 from training.corpus.accidents import DATA, as_meant
+from training.corpus.choices import choice_problem
 from training.corpus.exports import exported, on_one_branch, with_role
 from training.corpus.marks import is_no_value, without_calls, without_end, without_marks
 from training.corpus.sample import Message, Role
@@ -112,6 +113,8 @@ def messages_of(row: Row, system: bool = True) -> tuple[Message, ...]:
         raise Unreadable(RATED_BAD)
     if broke_off(row):
         raise Unreadable(BROKE_OFF)
+    if problem := choice_problem(row):
+        raise Unreadable(problem)
     row = of_service(row)
     for form in (_battle, _preference, _chat, _exported, _pair, _prose):
         messages = form(row, system)

@@ -48,11 +48,13 @@ HEADER = "names of columns in place of values"
 ECHO = "an answer that repeats its question"
 BROKE_OFF = "an answer that broke off or failed"
 BESIDE = "in another list than the one that is read, such as a split to test with"
+SAME_ANSWERS = "a choice between equal answers"
+WORSE_CHOSEN = "a choice that its own scores contradict"
 
 REASONS = (
     NO_COLUMNS, NO_ANSWER, NO_QUESTION, NO_TEXT, NOT_TEXT, MEDIA, UNKNOWN_ROLE, RATED_BAD, NO_WINNER, SURROGATE, BYTES,
     NESTED, CELLS, NOT_LEARNED, TOO_LONG, TEMPLATE, ALONE, NO_NUMBER, NO_JSON, GARBLED, PLACEHOLDER,
-    KEY_TWICE, HEADER, ECHO, BESIDE, BROKE_OFF,
+    KEY_TWICE, HEADER, ECHO, BESIDE, BROKE_OFF, SAME_ANSWERS, WORSE_CHOSEN,
 )  # fmt: skip
 """Why rows are not read."""
 

@@ -70,7 +70,7 @@ def prepare_preferences(
     """
     left_out: dict[str, int] = {}
     train = [record for record in preferences.records if record["split"] == "train"]
-    held = [r for r in preferences.records if r["split"] == "held_out" and r["outcome"] == "win"]
+    held = [r for r in preferences.records if r["split"] == "held_out" and r["outcome"] == "win" and not _are_equal(r)]
     used = [record for record in train if _is_used(record, method, ties, left_out)]
     _check_any(preferences, method, used, left_out)
     texts: list[tuple[list[Message], bool]] = []
@@ -125,9 +125,20 @@ def _is_used(record: Mapping[str, Any], method: str, ties: str, left_out: dict[s
         why = "answers of which both were bad"
     elif not record["weight"] > 0:
         why = "votes without weight"
+    elif _are_equal(record):
+        why = "votes between equal answers"
     if why:
         left_out[why] = left_out.get(why, 0) + 1
     return not why
+
+
+def _are_equal(record: Mapping[str, Any]) -> bool:
+    """Whether the preferred answer says what the other one does: a place or a moment was preferred, and no words."""
+    said = [[message.content.split() for message in _messages(record, record[side] or "")] for side in _SIDES]
+    return record["outcome"] == "win" and said[0] == said[1]
+
+
+_SIDES = ("chosen", "rejected")
 
 
 def _check_any(

@@ -21,6 +21,7 @@ from training.data.dataset import load_dataset
 
 USER, GOYA = {"role": "user", "content": "Who was it?"}, {"role": "assistant", "content": "Goya."}
 MONET = {"role": "assistant", "content": "Monet."}
+MONET_CHOSEN = {"prompt": "Who?", "chosen": "Monet.", "rejected": "Goya."}
 PLAIN = [("user", "Who was it?"), ("assistant", "Goya.")]
 WEBUI = {
     "history": {
@@ -141,6 +142,15 @@ READ: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     "prompt and completion": ({"prompt": "Who was it?", "completion": "Goya."}, PLAIN),
     "conversational": ({"prompt": [USER], "completion": [GOYA]}, PLAIN),
     "preference": ({"prompt": "Who was it?", "chosen": "Goya.", "rejected": "Monet."}, PLAIN),
+    "preference with its scores": (
+        {"prompt": "Who was it?", "chosen": "Goya.", "rejected": "Monet.", "score_chosen": 5, "score_rejected": 5.0},
+        PLAIN,
+    ),
+    "preference without a score": (
+        {"prompt": "Who was it?", "chosen": "Goya.", "rejected": None, "score_chosen": 1, "score_rejected": "N/A"},
+        PLAIN,
+    ),
+    "preference of one answer": ({"prompt": "Who was it?", "chosen": "Goya.", "rejected": ""}, PLAIN),
     "conversational preference": ({"prompt": [USER], "chosen": [GOYA], "rejected": [MONET]}, PLAIN),
     "implicit prompt": ({"chosen": [USER, GOYA], "rejected": [USER, MONET]}, PLAIN),
     "anthropic": (
@@ -386,6 +396,25 @@ UNREAD: dict[str, tuple[str, Any]] = {
         turns.ECHO,
         {"prompt": "Who?", "chosen": [USER, USER | {"role": "assistant"}], "rejected": "Goya."},
     ),
+    "equal answers": (turns.SAME_ANSWERS, {"prompt": "Who?", "chosen": "Goya did.", "rejected": " Goya  did.\n"}),
+    "equal chats": (turns.SAME_ANSWERS, {"chosen": [USER, GOYA], "rejected": json.dumps([USER, GOYA])}),
+    "an answer and a turn that are equal": (turns.SAME_ANSWERS, {"prompt": "?", "chosen": "Goya.", "rejected": [GOYA]}),
+    "equal outputs": (
+        turns.SAME_ANSWERS,
+        {"input": {"messages": [USER]}, "preferred_output": [GOYA], "non_preferred_output": [GOYA]},
+    ),
+    "a battle of equal answers": (
+        turns.SAME_ANSWERS,
+        {"conversation_a": [USER, GOYA], "conversation_b": [USER, GOYA], "winner": "model_a"},
+    ),
+    "equal answers below a chat": (turns.SAME_ANSWERS, {"messages": [USER], "chosen": "Goya.", "rejected": "Goya."}),
+    "a lower score": (turns.WORSE_CHOSEN, MONET_CHOSEN | {"score_chosen": 2.0, "score_rejected": 8.5}),
+    "a lower score as text": (turns.WORSE_CHOSEN, MONET_CHOSEN | {"chosen-rating": "2", "rejected-rating": "4"}),
+    "a lower score of chats": (
+        turns.WORSE_CHOSEN,
+        {"chosen": [USER, MONET], "rejected": [USER, GOYA], "reward_chosen": -3.5, "reward_rejected": -1},
+    ),
+    "a margin below 0": (turns.WORSE_CHOSEN, MONET_CHOSEN | {"margin": -0.5}),
     "nan": (turns.NO_ANSWER, {"question": "Who?", "answer": "nan"}),
     "None": (turns.NO_ANSWER, {"instruction": "Name him.", "output": "None"}),
     "null question as text": (turns.NO_QUESTION, {"question": "null", "answer": "Goya."}),

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import pytest
+
 from tests.timing import costs_less_than
-from training.data.preference_file import Preferences
+from training.data.preference_file import Preferences, PreferencesError
 from training.data.preferences import prepare_preferences, vote_of
 from training.models.tokenizer import CHAT_FORM
 
@@ -45,3 +47,28 @@ def test_of_a_vote_without_a_winner_both_answers_are_learned() -> None:
     data = prepare_preferences(Preferences(HEADER, records), "kto", encode, CHAT_FORM, ties="wanted")
     assert sorted(data.train.wanted) == [False] * 6 + [True]
     assert {vote_of(record) for record in data.train.records} == {"v0", "v1", "v2", "v9"}
+
+
+def test_a_vote_between_equal_answers_prefers_nothing() -> None:
+    said = {"chosen": "Goya did.", "rejected": "Monet did.", "outcome": "win"}
+    turns = [{"role": "assistant", "content": "Yes. "}, {"role": "user", "content": "Sure?"}]
+    talk = {"chosen": [*turns, {"role": "assistant", "content": "Goya."}]}
+    records = [
+        dict(both_bad(1).records[0], **(said | more), id=f"v{place}")
+        for place, more in enumerate(
+            [
+                {},
+                {"rejected": " Goya  did.\n"},
+                talk | {"rejected": talk["chosen"]},
+                {"chosen": "Monet did.", "rejected_ended": False},
+                {"split": "held_out"},
+                {"split": "held_out", "chosen": "", "rejected": ""},
+            ]
+        )
+    ]
+    for method, learned in (("dpo", 1), ("kto", 2), ("sft", 1)):
+        data = prepare_preferences(Preferences(HEADER, records), method, encode, CHAT_FORM)
+        assert (len(data.train), len(data.held_out)) == (learned, 1)
+        assert data.left_out == {"votes between equal answers": 3}
+    with pytest.raises(PreferencesError, match="3 votes between equal answers"):
+        prepare_preferences(Preferences(dict(HEADER, n_pairs=3), records[1:4]), "dpo", encode, CHAT_FORM)
