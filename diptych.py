@@ -65,11 +65,12 @@ def lacking(name: str, error: ImportError) -> str:
     return f"{name}: {what}; {_remedy(name)}"
 
 
-def nearest(name: str, names: Iterable[str], otherwise: str = "") -> str:
-    """The names that somebody may have meant, as a question."""
+def nearest(name: str, names: Iterable[str], otherwise: str = "", cutoff: float = 0.6) -> str:
+    """The names that somebody may have meant, in capitals or not, as a question."""
     import difflib  # late: few commands are mistyped
 
-    near = difflib.get_close_matches(name, dict.fromkeys(names), n=3)
+    known = {known.lower(): known for known in names}
+    near = [known[one] for one in difflib.get_close_matches(name.lower(), known, n=3, cutoff=cutoff)]
     return f"did you mean {', '.join(near)}?" if near else otherwise
 
 
@@ -78,6 +79,14 @@ def unrecognized(words: Sequence[str], options: Iterable[str]) -> str:
     names = list(options)
     near = (nearest(word.partition("=")[0], names) for word in words if word.startswith("-"))
     return "; ".join(filter(None, [f"unrecognized arguments: {' '.join(words)}", *near]))
+
+
+def lacking_or_mistyped(message: str, words: Iterable[str], options: Iterable[str]) -> str:
+    """argparse's error; where it tells of options that are required, with those that are there, mistyped."""
+    known = list(options)
+    names = [word.partition("=")[0] for word in words if word.startswith("--")]
+    mistyped = [name for name in names if not any(option.startswith(name) for option in known)]
+    return f"{message}; {unrecognized(mistyped, known)}" if mistyped and "are required" in message else message
 
 
 def _remedy(name: str, python: str = "python3") -> str:

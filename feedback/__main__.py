@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
 
-from diptych import command, is_unread, unrecognized
+from diptych import command, is_unread, lacking_or_mistyped, unrecognized
 
 from .assignment import MODELS
 from .battles import timestamp
@@ -32,18 +32,15 @@ from .statistics.outcomes import VotesError
 class _Parser(argparse.ArgumentParser):
     """A parser that tells a mistake in one line."""
 
-    _mistyped: tuple[str, ...] = ()
+    _words: tuple[str, ...] = ()
 
     def error(self, message: str) -> NoReturn:
-        if self._mistyped and "are required" in message:  # else what is there, mistyped, would be told as missing alone
-            message = f"{message}; {unrecognized(self._mistyped, self._option_string_actions)}"
+        message = lacking_or_mistyped(message, self._words, self._option_string_actions)
         self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Tells what is not known here, where a subcommand's parser knows its options."""
-        names = [word.partition("=")[0] for word in args or () if word.startswith("--")]
-        known = tuple(self._option_string_actions)
-        self._mistyped = tuple(name for name in names if not any(option.startswith(name) for option in known))
+        self._words = tuple(args or ())
         arguments, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(unrecognized(unknown, self._option_string_actions))

@@ -248,6 +248,7 @@ def test_push_is_of_a_model_or_of_votes(tmp_path: Path, capsys: pytest.CaptureFi
         (["train", "model3"], "train model1 or train model2"),
         (["trian", "model1"], "did you mean train?"),
         (["stat", "--json", "-"], "did you mean stats?"),
+        (["STATS", "--json", "-"], "did you mean stats?"),
         (["serve"], "see diptych --help"),
         (["--versoin"], "did you mean --version?"),
         (["help"], "did you mean --help?"),
@@ -307,14 +308,22 @@ def test_a_wrong_option_is_told_in_one_line_by_the_command_that_was_typed(
     assert told.endswith(f"?; see {whole} --help\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["stats", "--jsn", "-"], "required: --json; unrecognized arguments: --jsn; did you mean --json"),
+        (["push", "--model=model1", "--too", "x"], "required: --to; unrecognized arguments: --too; did you mean --to?"),
+        (["data", "--debgu"], "required: COMMAND; unrecognized arguments: --debgu; did you mean --debug"),
+    ],
+)
 def test_a_mistyped_option_that_is_required_is_told_with_the_one_that_was_meant(
-    capsys: pytest.CaptureFixture[str],
+    words: list[str], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
-        main(["stats", "--jsn", "-"])
+        main(words)
     told = capsys.readouterr().err
     assert (end.value.code, told.count("\n")) == (2, 1)
-    assert "required: --json; unrecognized arguments: --jsn; did you mean --json" in told
+    assert expected in told
 
 
 def test_a_command_of_two_halves_tells_of_both(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from diptych import command, is_unread, unrecognized
+from diptych import command, is_unread, lacking_or_mistyped, unrecognized
 from training.common import config
 from training.common.options import OptionsError
 
@@ -132,6 +132,7 @@ class OneLineParser(argparse.ArgumentParser):
 
     effective: Callable[[argparse.Namespace], Mapping[str, Any]] = staticmethod(lambda arguments: {})
     problems: Sequence[str] = ()
+    _words: Sequence[str] = ()
 
     def __init__(self, **options: Any) -> None:
         """Takes names in full alone: of a short one, such as `--conf`, nobody knows what it will mean."""
@@ -139,6 +140,7 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:
         """Ends with this and with what has been found wrong before it."""
+        message = lacking_or_mistyped(message, self._words, self._option_string_actions)
         told = " ".join("; ".join([*self.problems, message]).split())
         self.exit(2, f"{self.prog}: {told}; see {self.prog} --help\n")
 
@@ -147,7 +149,7 @@ class OneLineParser(argparse.ArgumentParser):
         (file or sys.stderr).write(message)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        words = sys.argv[1:] if args is None else list(args)
+        self._words = words = sys.argv[1:] if args is None else list(args)
         file = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
         file.add_argument("--config", nargs="?")  # one without a file is told below, in our one line
         takes_file = "--config" in self._option_string_actions

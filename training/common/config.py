@@ -14,7 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from training.common.options import field_docs, nearest, ranges_of
+from diptych import nearest
+from training.common.options import field_docs, ranges_of
 
 NO_KEYS = ("help", "config", "print_config", "debug", "set", "version")
 """Options of a command that are no part of its configuration; settings stand under their own names."""
@@ -206,10 +207,11 @@ def read(path: str) -> tuple[list[tuple[int, str, Value]], list[str]]:
         place = f"{path}:{key.start_mark.line + 1}"
         name = key.value if isinstance(key, yaml.ScalarNode) else ""
         parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        if any("\0" in str(part.value) for part in (key, *parts)):
-            problems.append(f"{place}: {name!r} holds a character NUL, which no value has; take it out")
-        elif not name or not all(isinstance(part, yaml.ScalarNode) for part in parts):
+        # First: lists of lists, written out, may be longer than any memory, since an alias names one again.
+        if not name or not all(isinstance(part, yaml.ScalarNode) for part in parts):
             problems.append(f"{place}: {name or 'a key'} is neither a value nor a list of values; write KEY: VALUE")
+        elif any("\0" in part.value for part in (key, *parts)):
+            problems.append(f"{place}: {name!r} holds a character NUL, which no value has; take it out")
         elif (plain := name.replace("-", "_")) in seen:
             problems.append(f"{place}: {name} is there twice; leave one out")
         else:

@@ -184,6 +184,10 @@ def test_all_mistakes_of_file_and_command_line_are_one_line(tmp_path: Path, caps
     assert "unknown key 'rat'" in refused(tmp_path, capsys, "out: o\nrat: 1\n", "--port", "many")
 
 
+# Half a kilobyte that names lists of lists, as many values as no memory holds.
+LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
+
+
 @pytest.mark.parametrize(
     ("held", "expected"),
     [
@@ -192,6 +196,8 @@ def test_all_mistakes_of_file_and_command_line_are_one_line(tmp_path: Path, caps
         (b"label: \xff\xfe", "is not text in UTF-8"),
         ("label: a\x07", "is no YAML: special characters are not allowed"),
         ("label: " + "[" * 5000, "write one option a line"),
+        (LAUGHS, "/a.yaml:2: a1 is neither a value nor a list of values"),
+        ("data: &x [*x]\n", "/a.yaml:1: data is neither a value nor a list of values"),
         ("#" * 1_100_000, "has more than 1,048,576 bytes"),
         ("a: &x 1\na2: *y\n", "found undefined alias"),
         ("port: [1, 2]\n", "port: is one value, not a list"),
@@ -229,6 +235,10 @@ def test_a_file_that_is_not_there_and_an_empty_one(tmp_path: Path, capsys: pytes
         (["--config="], "--config '' is no path; name a file"),
         (["--config", "a\0b"], "--config 'a\\x00b' is no path; name a file"),
         (["a", "--verbose", "b\nc"], "unrecognized arguments: --verbose b c"),
+        (
+            ["--PRINT-CONFIG"],
+            "unrecognized arguments: --PRINT-CONFIG; did you mean --print-config, --config, --profile?",
+        ),
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_line(
