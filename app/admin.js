@@ -50,7 +50,7 @@
       const answer = await fetched(resource, options);
       if (answer.ok) return answer.body.pipeThrough(new TextDecoderStream()).getReader();
       if (answer.status === 401) {
-        say("ended");
+        end();
         await new Promise((resolve) => loggedIn.push(resolve));
       } else if (isOurs(answer)) throw new Error(`HTTP ${answer.status}`);
       else await pause(attempt);
@@ -104,9 +104,13 @@
     const isEvent = /\/queue\/join\??/.test(url);
     const answer = await (isEvent ? deliver : fetched)(resource, options);
     if (isEvent && answer.ok) expect(await answer.clone().json());
-    if (answer.status === 401) say("ended");
+    if (answer.status === 401) end();
     if (answer.status === 409) say("lost");
     return answer;
+  };
+  const end = () => {
+    say("ended");
+    keepUnder(null);
   };
 
   let timer = 0;
@@ -116,9 +120,11 @@
     try {
       const answer = await window.fetch("session", { cache: "no-store" });
       if (answer.ok) {
+        const { seconds, login } = await answer.json();
         say("ended", false);
         loggedIn.splice(0).forEach((goOn) => goOn());
-        left = Math.min(left, 1000 * (await answer.json()).seconds + 1000);
+        keepUnder(login);
+        left = Math.min(left, 1000 * seconds + 1000);
       }
     } catch {} // the network is away; the next look tells
     timer = setTimeout(look, left);
@@ -127,9 +133,96 @@
   addEventListener("focus", look);
   addEventListener("pageshow", look);
 
+  // -- drafts -----------------------------------------------------------------------------------------------------
+
+  // What is typed survives a reload until the server has taken it: until it says so, or has emptied the box. It lies in this
+  // tab alone, under the login that it was typed with, and goes with that: the next researcher may sit at the same computer.
+  const { read, remove, parsed, setValue, drafts } = window.diptychStorage("sessionStorage");
+  const HOLD_MS = 5000; // for as long Gradio may still be filling a box after its tab was opened
+  const BOXES = {
+    study: "#study-toml textarea", system: "#lab-system textarea", prompt: "#lab-prompt textarea",
+    invite: "#invite-label textarea, #invite-label input", uses: "#invite-uses input",
+  };
+  const TAKEN = { study: "#study-said p:not(.problem)", invite: "#invite-said code", uses: "#invite-said code" };
+  const boxOf = (field) => document.querySelector(BOXES[field]);
+  let login = null; // what the server calls this login
+  const mine = new Set(); // fields in which this page shows a draft
+  let asked = false; // what was typed in the chat lab is on its way
+  const { save, restore } = drafts({
+    fields: Object.keys(BOXES),
+    boxes: (field) => [boxOf(field)],
+    scope: (field) => (field === "prompt" && asked ? null : login),
+    valueOf: (field) => boxOf(field)?.value,
+    fill: (field, value) => {
+      mine.add(field);
+      if (boxOf(field).value === value) return; // typed on this page: a note would push a button from under the pointer
+      setValue(boxOf(field), value);
+      if (field === "study") tellOfDraft();
+    },
+    hold: HOLD_MS,
+  });
+  const forget = (field) => {
+    mine.delete(field);
+    remove(`draft.${field}`);
+  };
+  const keepUnder = (one) => {
+    if (one !== null && one === login) return;
+    login = one;
+    for (const field of Object.keys(BOXES)) if (parsed(read(`draft.${field}`)).of !== login) remove(`draft.${field}`);
+    save([...mine]);
+    restore();
+  };
+  const tellOfDraft = () => {
+    if (document.getElementById("study-draft")) return;
+    const made = { id: "study-draft", className: "hint", textContent: "This is what was typed here before. " };
+    const note = Object.assign(document.createElement("p"), made);
+    const back = Object.assign(document.createElement("button"), { className: "quiet", textContent: "Show the running study instead" });
+    back.addEventListener("click", () => {
+      forget("study");
+      typed = false;
+      location.reload();
+    });
+    note.append(back);
+    document.getElementById("study-toml").before(note);
+  };
+  const told = {};
+  const settle = () => {
+    for (const [field, words] of Object.entries(TAKEN)) {
+      const text = document.querySelector(words)?.textContent;
+      if (!text || text === told[field]) continue;
+      told[field] = text;
+      forget(field);
+      if (field === "study") document.getElementById("study-draft")?.remove();
+    }
+    if (asked && boxOf("prompt")?.value === "") {
+      forget("prompt");
+      asked = false;
+    }
+  };
+  new MutationObserver(() => {
+    settle();
+    restore();
+  }).observe(document.documentElement, { childList: true, subtree: true });
+
   // A study that is typed, and not begun yet, is not left without a question.
   let typed = false;
-  addEventListener("input", ({ target }) => (typed ||= Boolean(target.closest("#study-toml"))));
-  addEventListener("click", ({ target }) => (typed &&= !target.closest("#study-begin")));
+  addEventListener("input", ({ target, isTrusted }) => {
+    const field = isTrusted && Object.keys(BOXES).find((one) => target.matches(BOXES[one]));
+    if (field === "prompt") asked = false;
+    if (field) {
+      mine.add(field);
+      save([field]);
+    }
+    typed ||= field === "study";
+  });
+  addEventListener("keydown", ({ key, shiftKey, isComposing, target }) => {
+    asked ||= key === "Enter" && !shiftKey && !isComposing && target === boxOf("prompt");
+  }, true);
+  addEventListener("click", ({ target }) => {
+    typed &&= !target.closest("#study-begin");
+    asked ||= Boolean(target.closest("#lab-send"));
+  }, true);
+  addEventListener("submit", ({ target }) => target.matches("[action=logout]") && Object.keys(BOXES).forEach(forget));
   addEventListener("beforeunload", (event) => typed && event.preventDefault());
+  look(); // Gradio may run this when the page has long been shown
 })();

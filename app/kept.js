@@ -1,5 +1,5 @@
-// What the testers' page keeps in the browser: the token, clicks that no response has confirmed yet, drafts. And how it
-// sends them, so that a lost request, a lost response, a reload or a restart loses nothing and doubles nothing.
+// What the testers' page keeps in the browser, by storage.js: the token, clicks that no response has confirmed yet, drafts.
+// And how it sends them, so that a lost request, a lost response, a reload or a restart loses nothing and doubles nothing.
 (() => {
   const find = (id) => document.getElementById(id);
 
@@ -12,41 +12,7 @@
     return (texts[text] ?? text).replace(/\{(\w+)\}/g, (place, value) => values[value] ?? place);
   };
 
-  // -- storage ------------------------------------------------------------------------------------
-
-  // Everything lies in the browser's storage, an item by itself, so that two tabs never write over each other. Where
-  // storage is denied (cookies blocked, some frames and private windows), it lies in memory, and the page says so.
-  const memory = new Map();
-  let denied = false;
-  let full = false;
-  const storage = (act) => {
-    try {
-      return act(localStorage);
-    } catch (error) {
-      if (["QuotaExceededError", "NS_ERROR_DOM_QUOTA_REACHED"].includes(error.name)) full = true;
-      else denied = true;
-      return null;
-    }
-  };
-  // Apps under several paths of one host share its storage; each has its own names.
-  const path = location.pathname.replace(/\/+$/, "");
-  const name = (item) => `diptych${path}.${item}`;
-  const read = (item) => memory.get(item) ?? storage((kept) => kept.getItem(name(item)));
-  const write = (item, text) => {
-    memory.delete(item);
-    if (storage((kept) => (kept.setItem(name(item), text), true)) === null) memory.set(item, text);
-  };
-  const remove = (item) => {
-    memory.delete(item);
-    storage((kept) => kept.removeItem(name(item)));
-  };
-  const parsed = (text) => {
-    try {
-      return JSON.parse(text) ?? {};
-    } catch {
-      return {};
-    }
-  };
+  const { state, memory, storage, path, name, read, write, remove, parsed, setValue, drafts } = window.diptychStorage("localStorage");
 
   const random = (bytes) => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(bytes))))
     .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
@@ -145,7 +111,7 @@
     scene,
     tr,
     readObject: (item) => parsed(read(item)),
-    setValue: (box, value) => setValue(box, value),
+    setValue,
     // What each event sends: its values, under this browser's token, with a key where it is to be done once.
     pack: (what, fields, values) => {
       const given = Object.fromEntries(fields.map((field, place) => [field, values[place]]));
@@ -186,7 +152,7 @@
   const OTHER_VERSION = 409;
   const ofThisPage = { "x-diptych-page": "{VERSION}" };
   const renew = () => {
-    if (denied || memory.size) return note("upgraded", tr("This page was updated; please reload it. Your votes so far are saved; since this browser keeps nothing, a new session begins."));
+    if (state.denied || memory.size) return note("upgraded", tr("This page was updated; please reload it. Your votes so far are saved; since this browser keeps nothing, a new session begins."));
     // Two apps in turns at one address; by a clock that may have been set back since.
     if (Math.abs(Date.now() - Number(read("renewed") ?? 0)) < 10_000) return;
     write("renewed", String(Date.now()));
@@ -319,9 +285,9 @@
   };
   const warn = () => {
     storage((all) => all.length);
-    note("nothing-kept", (denied || memory.has("token")) && scene().phase && scene().phase !== "thanks" &&
+    note("nothing-kept", (state.denied || memory.has("token")) && scene().phase && scene().phase !== "thanks" &&
       tr("This browser keeps nothing for this page (cookies or storage are blocked): a reload would begin a new session."));
-    note("storage-full", full && !denied && kept().length > 0 &&
+    note("storage-full", state.full && !state.denied && kept().length > 0 &&
       tr("This browser's storage for this site is full: please leave this page open until everything is sent."));
     note("older", scene().phase === "welcome" && storage((all) => all.getItem("diptych")) &&
       tr("This page was updated. A session that was begun before that cannot go on here; its votes are saved."));
@@ -357,40 +323,13 @@
     if (["comment", "reasons"].includes(field)) return ["vote", "voted"].includes(phase) ? `round:${key}` : null;
     return phase === "welcome" ? `welcome:${scene().consent}` : null;
   };
-  const setValue = (box, value) => {
-    Object.getOwnPropertyDescriptor(Object.getPrototypeOf(box), "value").set.call(box, value);
-    box.dispatchEvent(new Event("input", { bubbles: true }));
-  };
   const fill = (field, value) => {
     for (const box of boxes(field))
       if (!["checkbox", "radio"].includes(box.type)) {
         if (box.value !== value) setValue(box, value);
       } else if (box.checked !== (field === "consent" ? value : value.includes(choice(box)))) box.click();
   };
-  const saveDrafts = () => {
-    for (const field of Object.keys(BOXES)) {
-      const [of, value] = [scope(field), valueOf(field)];
-      if (of && value !== undefined) write(`draft.${field}`, JSON.stringify({ of, value }));
-    }
-  };
-  // A box is filled when its state of the page begins, and held so for a moment: Gradio may still be filling it too.
-  const HOLD_MS = 1000;
-  const begun = new Map();
-  const restoreDrafts = () => {
-    for (const field of Object.keys(BOXES)) {
-      const of = scope(field);
-      const [first] = boxes(field);
-      if (!of || !first) continue;
-      const state = `${field} ${of}`;
-      if (!begun.has(state)) {
-        begun.set(state, performance.now());
-        for (const wait of [100, 300, 900]) setTimeout(restoreDrafts, wait);
-      }
-      if (performance.now() - begun.get(state) > HOLD_MS) continue;
-      const draft = parsed(read(`draft.${field}`));
-      if (draft.of === of && draft.value !== undefined) fill(field, draft.value);
-    }
-  };
+  const { save: saveDrafts, restore: restoreDrafts } = drafts({ fields: Object.keys(BOXES), boxes, scope, valueOf, fill });
   const sentPrompt = (text) => {
     const draft = parsed(read("draft.prompt"));
     if (draft.value === text) remove("draft.prompt");

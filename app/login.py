@@ -32,6 +32,14 @@ MAX_KEYS = 10_000  # addresses and browsers remembered; the one that has been qu
 MAX_SESSIONS = 1000
 ENDED = "Your login has ended. Log in again at /admin."
 
+# Whoever sees the login has none: nothing that was typed under another is left in this tab (see app/admin.js).
+SCRIPT = """
+if (top !== self) document.getElementById("direct").hidden = false;
+try {
+  const drafts = `diptych${location.pathname.replace(/\\/login\\/?$/, "")}.draft.`;
+  for (const item of Object.keys(sessionStorage)) if (item.startsWith(drafts)) sessionStorage.removeItem(item);
+} catch {}
+"""
 STYLE = (Path(__file__).parent / "login.css").read_text(encoding="utf-8")
 
 
@@ -197,13 +205,17 @@ class Login:
         response.delete_cookie(COOKIE, path=f"{self._root_path}/admin")
         return response
 
-    def session(self, request: Request) -> Response:
-        """How many seconds this session still lasts; 401 once it has ended, which the open page then says."""
-        ends = self._ends(request)
+    async def session(self, request: Request) -> Response:
+        """How many seconds this session still lasts, and its name; 401 once it has ended, which the open page says."""
         headers = {"Cache-Control": "no-store"}
+        ends, token = self._ends(request), request.cookies.get(COOKIE, "")
         if ends is None:
-            return JSONResponse({"error": ENDED}, 401, headers)
-        return JSONResponse({"seconds": round(ends - time.monotonic())}, headers=headers)
+            if not await self._has_password(request):
+                return JSONResponse({"error": ENDED}, 401, headers)
+            ends, token = time.monotonic() + SESSION_SECONDS, ""  # as a proxy says it with each request
+        return JSONResponse(
+            {"seconds": round(ends - time.monotonic()), "login": self._digest(token).hex()}, headers=headers
+        )
 
 
 async def _typed(request: Request) -> tuple[str, str]:
@@ -234,7 +246,7 @@ def _form(problem: str, status: int = 200, direct: bool = False) -> Response:
 <p role="alert">{escape(problem)}</p><button>Log in</button></form>
 <p id="direct"{shown}><a href="login" target="_blank" rel="noopener">Open this page in a tab of its own</a></p>
 <p class="hint">The password was printed when the app started, or is in DIPTYCH_ADMIN_PASSWORD.</p>
-</main><script>if (top !== self) document.getElementById("direct").hidden = false;</script></body></html>""",
+</main><script>{SCRIPT}</script></body></html>""",
         status,
         {"Cache-Control": "no-store"},
     )

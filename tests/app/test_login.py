@@ -179,6 +179,7 @@ def test_a_session_ends_and_says_so(clock: Time) -> None:
     clock.now += login.SESSION_SECONDS + 1
     client.cookies.set(COOKIE, cookie)
     ended = client.get("/admin/session")
+    assert client.get("/admin/session", auth=("admin", "right")).status_code == 200, "as a proxy says it"
     assert (ended.status_code, "has ended" in ended.text) == (401, True)
     assert client.get("/admin/export/csv").status_code == 401
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.app.chat_server import ChatServer
-from tests.app.serving import App
+from tests.app.serving import PASSWORD, App
 from tests.app.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -160,3 +160,89 @@ def test_an_answer_that_was_kept_back_by_the_end_of_a_login_comes_after_the_next
         page.evaluate("dispatchEvent(new Event('focus'))")
         page.wait_for_selector("#study-said .problem")
         assert page.locator("#ended, #lost").count() == 0
+
+
+# In a page: the names of the drafts that its tab keeps.
+KEPT = "Object.keys(sessionStorage).filter((key) => key.startsWith('diptych/admin.draft.'))"
+DRAFTS = {  # by tab: the boxes and what is typed in them
+    "Chat lab": {"#lab-prompt textarea": "What is a f", "#lab-system textarea": "Answer in one line."},
+    "Invites": {"#invite-label textarea, #invite-label input": "The third seminar"},
+    "Study": {"#study-toml textarea": TYPED},
+}
+
+
+def _open(page: Page, name: str) -> None:
+    page.wait_for_selector("[role=tab]")
+    _tab(page, name)
+    if name == "Study":
+        page.click("#study-edit > button")
+
+
+def test_what_is_typed_survives_a_reload_until_it_is_sent(browser: Browser, app: App) -> None:
+    with Visitor(browser, f"{app.url}/admin") as visitor:
+        page = visitor.page
+        page.on("dialog", lambda dialog: dialog.accept())
+        visitor.log_in()
+        for tab, boxes in DRAFTS.items():
+            _open(page, tab)
+            if tab == "Study":
+                page.wait_for_function("document.querySelector('#study-toml textarea')?.value.includes('Test study')")
+            for box, text in boxes.items():
+                page.fill(box, text)
+        page.reload()
+        for tab, boxes in DRAFTS.items():
+            _open(page, tab)
+            for box, text in boxes.items():
+                page.wait_for_function("([box, text]) => document.querySelector(box)?.value === text", arg=[box, text])
+        page.click("#study-draft button")
+        _open(page, "Study")
+        page.wait_for_function("document.querySelector('#study-toml textarea')?.value.includes('Test study')")
+        _tab(page, "Invites")
+        page.click("#invite-make")
+        page.wait_for_selector("#invite-said code")
+        _tab(page, "Chat lab")
+        page.click("#lab-send")
+        page.wait_for_function("document.querySelector('#lab-prompt textarea').value === ''")
+        page.wait_for_function(f"{KEPT}.join() === 'diptych/admin.draft.system'")
+        page.click("[action=logout] button")
+        page.wait_for_function(f"{KEPT}.length === 0")
+
+
+def _log_in_again(visitor: Visitor, app: App) -> None:
+    typed = {"username": "admin", "password": PASSWORD}
+    answer = visitor.context.request.post(f"{app.url}/admin/login", form=typed, headers={"origin": app.url})
+    assert answer.ok, answer.text()
+
+
+def test_what_is_typed_goes_with_the_login(browser: Browser, app: App) -> None:
+    """The next researcher may sit at the same computer, in the same tab; whoever logs in again goes on."""
+    box, ended = "#lab-system textarea", "dispatchEvent(new Event('focus'))"
+    with Visitor(browser, f"{app.url}/admin") as visitor:
+        page = visitor.page
+        visitor.log_in()
+        _open(page, "Chat lab")
+        page.fill(box, "Of the first")
+        page.wait_for_function(f"{KEPT}.length === 1")
+        assert page.evaluate("Object.keys(localStorage).length") == 0, "what outlives the tab"
+        visitor.context.clear_cookies()
+        page.evaluate(ended)
+        page.wait_for_function(f"{KEPT}.length === 0")
+        assert page.input_value(box) == "Of the first"
+        _log_in_again(visitor, app)
+        page.evaluate(ended)
+        page.wait_for_function(f"{KEPT}.length === 1")
+        page.goto(app.url)
+        visitor.context.clear_cookies()
+        _log_in_again(visitor, app)
+        with page.expect_response("**/admin/session"):
+            page.goto(f"{app.url}/admin/")
+        page.wait_for_function(f"{KEPT}.length === 0")
+        _open(page, "Chat lab")
+        page.wait_for_timeout(1000)
+        assert page.input_value(box) == ""
+        page.fill(box, "Of the second")
+        page.wait_for_function(f"{KEPT}.length === 1")
+        visitor.context.clear_cookies()
+        page.goto(f"{app.url}/admin/")
+        page.wait_for_selector("[name=password]")
+        page.wait_for_function(f"{KEPT}.length === 0")
