@@ -13,7 +13,7 @@ from app.improvements import Kinship
 from app.language import ENGLISH, current, data_attributes, ntr, paragraphs, said, tr
 from app.markdown import MARKDOWN
 from app.scenes import Phase, Scene
-from feedback.battles import SET_ASIDE
+from feedback.battles import OUT_OF_SERVICE, SET_ASIDE
 from feedback.blind_test import Battle
 from feedback.messages import Message, many, mark
 from feedback.rules import least_seconds
@@ -74,6 +74,10 @@ def status(text: str, again: bool = False) -> str:
     return f"<p{' data-again' if again else ''}>{escape(text)}</p>" if text else ""
 
 
+MENDED_FIRST = mark(
+    "Something on our side must be mended before the models can answer, so trying again does not help now. Your votes"
+    " so far are saved; please come back later."
+)
 WRITING = mark("Both answers are being written.")
 
 
@@ -86,6 +90,8 @@ def status_line(scene: Scene) -> str:
         if battle.turns and battle.turns[-1].status == "cancelled":
             return tr("Stopped. Try again, or ask a new question.")
         return tr("Something went wrong on our side, so there is nothing to vote on. Please try again.")
+    if scene.phase is Phase.ASK and battle is not None and battle.reason == OUT_OF_SERVICE:
+        return tr(MENDED_FIRST)
     if scene.phase is Phase.ASK and battle is not None and battle.reason == SET_ASIDE:
         return tr("The models cannot answer that question, so it was set aside. Please ask another one.")
     return tr(_LINES.get(scene.phase, ""))

@@ -18,12 +18,21 @@ from dataclasses import dataclass, field, replace
 from app import metrics
 from app.cleaning import clean_answer, clean_prompt
 from app.leaks import leaks
-from feedback.battles import SET_ASIDE
+from feedback.battles import OUT_OF_SERVICE, SET_ASIDE
 from feedback.blind_test import Answer, Battle, BlindTest, NotNow, Refused, Turn
 from feedback.database import DatabaseError
 from feedback.messages import many
 from feedback.rules import MAX_ANSWER_CHARS
-from training.inference.engines import Engine, EngineError, Message, Piece, Sampling, TooLong, Unanswerable
+from training.inference.engines import (
+    Engine,
+    EngineError,
+    Message,
+    OutOfService,
+    Piece,
+    Sampling,
+    TooLong,
+    Unanswerable,
+)
 
 MAX_WAITING = 200
 MAX_WAITING_FROM_ONE = 60  # of one address: two classes of thirty, each with a question on its way
@@ -285,7 +294,9 @@ class Rounds:
             log.debug("turn %d: %s: %s", job.turn.id, model, message)
             self.blind_test.fail_turn(job.turn.id, model, message)
         if any(isinstance(error, Unanswerable) for error in errors.values()):
-            self.blind_test.abandon(job.tester_id, job.turn.battle_id, SET_ASIDE)
+            lasting = any(isinstance(error, OutOfService) for error in errors.values())
+            reason = OUT_OF_SERVICE if lasting else SET_ASIDE
+            self.blind_test.abandon(job.tester_id, job.turn.battle_id, reason)
         metrics.FAILURES.inc()
 
     def _await_engines(self, job: Job) -> None:

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 
-from training.inference.engines import Engine, EngineError, Message, Piece, Sampling
+from training.inference.engines import Engine, EngineError, Message, OutOfService, Piece, Sampling
 
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 30.0
@@ -29,6 +29,7 @@ class Supervised:
         self._engine = engine
         self._lock = threading.Lock()
         self._reviving = False
+        self._why: Exception | None = None  # what its last failure was
         self._closed = threading.Event()
 
     @property
@@ -46,7 +47,8 @@ class Supervised:
         self._must_live()
         try:
             yield from self._engine.stream(messages, sampling, cancel)
-        except EngineError:
+        except EngineError as error:
+            self._why = error
             self._look()
             raise
 
@@ -75,8 +77,11 @@ class Supervised:
             self._engine.close()
 
     def _must_live(self) -> None:
-        if self._reviving:
-            raise EngineError(f"{self.name} has died and is being started again")
+        if not self._reviving:
+            return
+        if isinstance(self._why, OutOfService):
+            raise OutOfService(f"{self.name} is out of service, and asked again until it is mended: {self._why}")
+        raise EngineError(f"{self.name} has died and is being started again")
 
     def _must_be_unchanged(self) -> None:
         """Raises EngineError where the file now holds other weights: votes on them would be told as on the old ones."""
@@ -105,6 +110,7 @@ class Supervised:
                     self._must_be_unchanged()
                     self._engine.start()
                 except Exception as error:  # one that cannot be started now may be later, whatever it raised
+                    self._why = error
                     log.error("%s could not be started again: %s; next try in %.1f s", self.name, error, wait)
                     continue
                 self.restarts += 1

@@ -40,7 +40,7 @@ from feedback.blind_test import Battle, NotNow, Refused, Repeated
 from feedback.database import DatabaseError
 from feedback.messages import mark
 from feedback.rules import MAX_COMMENT_CHARS, clean
-from training.inference.engines import EngineError
+from training.inference.engines import EngineError, OutOfService
 
 HOLD_SECONDS = 20.0  # so long a request waits for news; proxies end one that is silent for 60
 QUEUE_SECONDS = 0.5  # how often a place in the queue is looked at
@@ -477,6 +477,8 @@ def _reason(error: Exception) -> str:
         return said(error)
     if isinstance(error, EngineError):  # which may repeat what its server was sent
         log.error("a model could not be asked", exc_info=error)
+        if isinstance(error, OutOfService):
+            return tr(markup.MENDED_FIRST)
     else:
         _log_unreadable(error)
     return tr(NOT_SAVED if isinstance(error, DatabaseError) else BROKEN)

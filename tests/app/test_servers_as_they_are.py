@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from app.markup import status_line
 from app.rounds import Rounds
-from feedback.battles import SET_ASIDE
+from app.scenes import Phase, Scene
+from feedback.battles import OUT_OF_SERVICE, SET_ASIDE
 from feedback.blind_test import BlindTest
 from feedback.database import Database
 from feedback.study import Study
@@ -288,6 +290,62 @@ def test_what_a_server_refuses_for_good_is_set_aside_and_the_researcher_sees_why
     [error] = rounds.blind_test.database.connection.execute("SELECT DISTINCT error FROM failures").fetchone()
     assert "HTTP 400: " in error
     assert "this content is not allowed" in error
+    server.chat = lambda body: events({"content": "ok"})
+    ask(rounds, tester, "Who painted Guernica?")
+    assert rounds.blind_test.open_battle(tester) is not None
+
+
+def error_in_stream(**error: object) -> Reply:
+    return 200, SSE, f"data: {json.dumps({'error': error})}\n\n".encode()
+
+
+OF_THE_SERVER = {
+    "a key that is not taken": refusal(401, "Incorrect API key provided"),
+    "a bill": refusal(402, "Payment required"),
+    "not allowed": refusal(403, "You do not have access to this model"),
+    "a firewall": (403, {"Content-Type": "text/html"}, b"<h1>Forbidden</h1>"),
+    "no such model": refusal(404, "The model `m` does not exist"),
+    "no such address": (404, {"Content-Type": "text/html"}, b"<h1>Not Found</h1>"),
+    "no such method": refusal(405, "Method Not Allowed"),
+    "gone": refusal(410, "This model has been retired"),
+    "not implemented": refusal(501, "Not Implemented"),
+    "decommissioned": refusal(400, "The model `m` has been decommissioned and is no longer supported"),
+    "an expired key": refusal(400, "API key expired. Please renew the API key."),
+    "an unknown name": refusal(400, "Invalid model name passed in model=m"),
+    "an account": refusal(400, "Your account has been deactivated"),
+    "a quota": refusal(429, "You exceeded your current quota, please check your plan (insufficient_quota)"),
+    "a setting": refusal(400, "temperature: must be 1"),
+    "401 in a stream": error_in_stream(message="expired", code=401),
+    "a word in a stream": error_in_stream(message="no", type="authentication_error"),
+    "a login of the network": (200, {"Content-Type": "text/html"}, b"<html><h1>Log in to the Wi-Fi</h1></html>"),
+    "a move": (302, {"Location": "https://login.example/"}, b""),
+}
+OF_THE_QUESTION = {
+    "moderation": refusal(403, "Your input was flagged by moderation"),
+    "a filter": refusal(400, "The response was filtered due to our content management policy"),
+    "a character": refusal(422, "body: the message holds what cannot be read"),
+}
+
+
+def test_a_tester_is_told_whether_the_question_or_the_server_is_at_fault(rounds: Rounds, server: Server) -> None:
+    """Of a key that had expired they were asked for another question, again and again."""
+    tester = rounds.blind_test.enrol("1").id
+    study = rounds.blind_test.study
+    for replies, reason, told in (
+        (OF_THE_SERVER, OUT_OF_SERVICE, "come back later"),
+        (OF_THE_QUESTION, SET_ASIDE, "ask another one"),
+    ):
+        for name, reply in replies.items():
+            # The three tokens that it is asked for in between are none of a tester's.
+            server.chat = lambda body, reply=reply: reply if body["max_tokens"] > 3 else events({"content": "ok"})
+            ask(rounds, tester, "What is Impressionism?")
+            battle = rounds.blind_test.last_battle(tester)
+            assert battle is not None, name
+            assert (battle.status, battle.reason) == ("abandoned", reason), name
+            assert told in status_line(Scene(Phase.ASK, study.rounds, battle=battle)), name
+    causes = " ".join(row[0] for row in rounds.blind_test.database.connection.execute("SELECT error FROM failures"))
+    for cause in ("HTTP 402", "no longer supported", "does not exist", "Invalid model name", "login.example", "renew"):
+        assert cause in causes
     server.chat = lambda body: events({"content": "ok"})
     ask(rounds, tester, "Who painted Guernica?")
     assert rounds.blind_test.open_battle(tester) is not None

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from app import markup
 from app.rounds import Rounds
 from app.supervised import Supervised
+from app.testers import _reason
 from feedback.blind_test import BlindTest
 from feedback.database import Database
 from feedback.study import Study
+from tests.any_server import any_server, refusal
 from tests.app.chat_server import MODEL, ChatServer
 from tests.app.serving import wait_until, write_study
-from training.inference.engines import EngineError, Message, Sampling
+from training.inference.engines import EngineError, Message, OutOfService, Sampling
 from training.inference.engines.llama_cpp import LlamaCpp
 from training.inference.engines.openai_server import OpenAIServer
 
@@ -85,3 +88,38 @@ def test_a_killed_server_fails_the_turn_and_its_return_lets_the_round_go_on(tmp_
     rounds.close()
     database.close()
     again.close()
+
+
+def test_a_key_that_is_not_taken_any_more_is_no_reason_to_try_again() -> None:
+    """The engine was "being started again" for as long as that lasted, and each tester asked to try again."""
+    with any_server() as server:
+        engine = Supervised(OpenAIServer(f"{server.url}/v1", "m"), "model1")
+        engine.start()
+        models, chat = server.models, server.chat
+        server.models = refusal(401, "expired")
+        server.chat = lambda body: refusal(401, "expired")
+        with pytest.raises(OutOfService, match="OPENAI_API_KEY"):
+            ask(engine)
+        wait_until(lambda: not engine.health()["ok"], 20)
+        with pytest.raises(OutOfService, match=r"until it is mended.*OPENAI_API_KEY") as refused:
+            ask(engine)
+        assert _reason(refused.value) == markup.MENDED_FIRST
+        server.models, server.chat = models, chat
+        wait_until(lambda: bool(engine.health()["ok"]), 60)
+        assert ask(engine) == "ok"
+        engine.close()
+
+
+def test_a_model_that_was_removed_is_not_called_healthy() -> None:
+    """Its server lists others still, or it, and every turn failed."""
+    with any_server() as server:
+        engine = OpenAIServer(f"{server.url}/v1", "m")
+        engine.start()
+        chat, server.chat = server.chat, lambda body: refusal(404, "The model `m` does not exist")
+        with pytest.raises(OutOfService):
+            "".join(piece.text for piece in engine.stream(QUESTION, Sampling(4, 0.0, 1.0, 1), threading.Event()))
+        assert not engine.health()["ok"]
+        server.chat = chat
+        engine._checked = (0.0, False)  # a few seconds later
+        assert engine.health()["ok"]
+        engine.close()

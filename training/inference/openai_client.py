@@ -30,6 +30,8 @@ from training.inference.openai_errors import (
     is_loading,
     is_too_long,
     may_pass,
+    out_of_service,
+    refused,
     retry_after,
     wait_in,
 )
@@ -236,7 +238,7 @@ class Client:
         entry = next((entry for entry in models or [] if _answers_to(self.model, entry)), None)
         if models and entry is None:
             names = ", ".join(str(entry.get("id")) for entry in models[:5])
-            raise ServerError(f"{self.name}: the server has no such model; it has: {names}")
+            raise out_of_service(ServerError(f"{self.name}: the server has no such model; it has: {names}"))
         return models is not None, entry or {}
 
     def list_models(self) -> list[dict[str, Any]] | None:
@@ -248,7 +250,7 @@ class Client:
                 if code in (401, 403):
                     if self._has_key():  # which may be good for answers alone: the first question tells
                         return None
-                    raise ServerError(f"{self.name}: HTTP {code}; {self._about_the_key()}")
+                    raise out_of_service(ServerError(f"{self.name}: HTTP {code}; {self._about_the_key()}"))
                 self._refuse_redirect(response)
                 if may_pass(code) and code != 501:
                     raise ServerError(
@@ -374,24 +376,24 @@ class Client:
         if code in (401, 403):
             page = "html" in response.headers.get("content-type", "")  # of what stands before the server
             why = f"{detail[:120]}; check what stands before the server" if page else self._about_the_key(detail)
-            denied = ForGood(f"{self.name}: {status}; {why}")
-            denied.gone = True
-            raise denied
+            raise refused(f"{self.name}: {status}; {why}", detail, code)
         if code == 400 and _UNFINISHED.search(detail):
             raise Unfinished(f"{self.name}: thought for all its tokens: {detail[:200]}")
         named = [name for name in _SAMPLING if code in (400, 422) and name in detail and name in body]
         if len(named) == 2:
-            raise ForGood(
-                f"{self.name}: does not take temperature and top_p together; set top_p = 1 (in the study file), which"
-                f" is then left out: {detail[:200]}"
+            told = (
+                f"does not take temperature and top_p together; set top_p = 1 (in the study file), which is then left"
+                f" out: {detail[:200]}"
             )
+            raise out_of_service(ForGood(f"{self.name}: {told}"))
         if named:
-            raise ForGood(
-                f"{self.name}: refuses {named[0]} = {body[named[0]]:g}; set it (in the study file) to what the"
-                f" server takes: {detail[:200]}"
+            told = (
+                f"refuses {named[0]} = {body[named[0]]:g}; set it (in the study file) to what the server takes:"
+                f" {detail[:200]}"
             )
+            raise out_of_service(ForGood(f"{self.name}: {told}"))
         hint = "; check the address (it usually ends in /v1) and the model's name" if code in (404, 405) else ""
-        raise ForGood(f"{self.name}: {status}: {detail[:200]}{hint}")
+        raise refused(f"{self.name}: {status}: {detail[:200]}{hint}", detail, code)
 
     def _adapt(self, detail: str, body: dict[str, Any]) -> None:
         """Give a field that the server refuses another name, or leave it out. Raises _Adapted when that was done."""
@@ -417,7 +419,8 @@ class Client:
             target = urlsplit(str(response.url.join(response.headers["location"])))
             host = target.netloc.rpartition("@")[2]
             shown = Address.of(urlunsplit((target.scheme, host, target.path, "", ""))).base
-            raise ForGood(f"{self.name}: is answered from another address; write openai:{shown}#{self.model}")
+            told = f"{self.name}: is answered from another address; write openai:{shown}#{self.model}"
+            raise out_of_service(ForGood(told))
 
     def _has_key(self) -> bool:
         return bool(self.http.headers.keys() & {"authorization", "api-key"} or self.address.login)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -42,13 +42,35 @@ _PASSES = re.compile(
 )
 
 
+# A question that the server does not want, also with the status of a key that may not.
+_OF_THE_QUESTION = re.compile(
+    r"moderation|flagged|content[ _-]?(?:policy|filter|management)|safety|prohibited|inappropriate|harmful",
+    re.IGNORECASE,
+)
+# A model that is gone or was never there, a key or an account that no longer counts, with the status of a bad request.
+_OF_THE_SERVER = re.compile(
+    r"\bmodel\b.{0,80}(?:not[ _](?:found|exist|supported|available|a valid)|does ?n[o']t exist|decommission|deprecated"
+    r"|removed|retired|deleted|no longer|shut ?down|discontinued)|(?:unknown|invalid|no such|unsupported)[ _]model"
+    r"|model_(?:decommissioned|deprecated)|not_found_error|deployment ?not ?found"
+    r"|(?:api|access|auth|secret)[ _-]?(?:key|token)s?\b.{0,60}(?:expired|invalid|not (?:valid|found)|incorrect|revoked"
+    r"|disabled|missing)|(?:invalid|incorrect|expired|missing|no)[ _](?:api|access|auth)[ _-]?(?:key|token)"
+    r"|\b(?:account|subscription|organi[sz]ation|project|license|deployment)\b.{0,60}(?:expired|disabled|deactivated"
+    r"|suspended|restricted|not found|does not exist|delete)|unauthori[sz]ed|authentication"
+    r"|permission[ _](?:error|denied)",
+    re.IGNORECASE,
+)
+_OF_THE_REQUEST = (400, 413, 422)  # statuses that what was asked may have
+
+
 class ServerError(RuntimeError):
     """A server cannot be asked or did not answer: one line that holds no key and no password.
 
     `gone`: nobody answers, or not to us, so that another question would fare no better.
+    `out_of_service`: nor would any, until somebody mends the server, its settings or ours.
     """
 
     gone = False
+    out_of_service = False
 
 
 class ForGood(ServerError):
@@ -78,7 +100,25 @@ class Busy(ServerError):
 
 def may_pass(code: int) -> bool:
     """Whether a status of HTTP is one of a server that may answer later; 424 is TGI's and 498 Groq's word for that."""
-    return code in (408, 409, 424, 425, 429, 498) or code >= 500
+    return code in (408, 409, 424, 425, 429, 498) or (code >= 500 and code not in (501, 505))
+
+
+def refused(why: str, said: str, code: int = 0) -> ForGood:
+    """Whose fault a refusal is, by its status and the words beside it: the question's, or the server's."""
+    if _OF_THE_QUESTION.search(said):
+        return ForGood(why)
+    status = bool(code) and code not in _OF_THE_REQUEST and not may_pass(code)
+    mended = status or is_for_good(said) or _OF_THE_SERVER.search(said)
+    return out_of_service(ForGood(why)) if mended else ForGood(why)
+
+
+_Error = TypeVar("_Error", bound=ServerError)
+
+
+def out_of_service(error: _Error) -> _Error:
+    """The same failure, known as one that any question would meet until it is mended."""
+    error.gone = error.out_of_service = True
+    return error
 
 
 def is_too_long(detail: str) -> bool:
@@ -158,6 +198,8 @@ def reported(error: Any) -> ServerError:
     if has_crashed(said):
         return Busy(what, wait_in(said))
     if is_for_good(kind) or (code and not may_pass(code)):
-        return ForGood(what)
-    passes = code or _PASSES.search(kind) or is_loading(said)
-    return Busy(what, wait_in(said)) if passes else ServerError(what)
+        return refused(what, kind, code)
+    if code or _PASSES.search(kind) or is_loading(said):
+        return Busy(what, wait_in(said))
+    why = refused(what, kind)
+    return why if why.out_of_service else ServerError(what)

@@ -27,7 +27,11 @@ class EngineError(RuntimeError):
 
 
 class Unanswerable(EngineError):
-    """Another try would fail as well: a request that the model's server refuses, a key that it does not take."""
+    """Another try would fail as well: a request that the model's server refuses."""
+
+
+class OutOfService(Unanswerable):
+    """Any question would fail as well, until somebody mends the server or its settings: a key, a bill, a model gone."""
 
 
 class TooLong(Unanswerable):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from training.inference import openai_client
-from training.inference.engines import EngineError, Message, Piece, Sampling, TooLong, Unanswerable
+from training.inference.engines import EngineError, Message, OutOfService, Piece, Sampling, TooLong, Unanswerable
 from training.inference.engines.relay import Emit, relay
 from training.inference.openai_client import Client, ForGood, ServerError, Unfinished
 
@@ -33,10 +33,9 @@ def _as_engine_errors() -> Iterator[None]:
         yield
     except openai_client.TooLong as error:
         raise TooLong(str(error)) from error
-    except ForGood as error:
-        raise Unanswerable(str(error)) from error
     except ServerError as error:
-        raise EngineError(str(error)) from error
+        lasting = Unanswerable if isinstance(error, ForGood) else EngineError
+        raise (OutOfService if error.out_of_service else lasting)(str(error)) from error
 
 
 class OpenAIServer:
@@ -50,6 +49,7 @@ class OpenAIServer:
         self._checked = (0.0, False)
         self._looking = threading.Lock()
         self._lists_models = True
+        self._refuses = False  # whatever it is asked, by what it said last
         self._called = {model}  # by which names it has answered
 
     @property
@@ -71,15 +71,20 @@ class OpenAIServer:
         if client.base_url != given:
             log.warning("openai:%s answers under /v1; write %s", given, client.name)
         self._context = _context(found)
+        self._probe()
+        if client.left_out:
+            log.warning("%s does not know %s; answers do without", client.name, " and ".join(sorted(client.left_out)))
+        self._checked = (time.monotonic(), True)
+
+    def _probe(self) -> None:
+        """Let it say three tokens. Raises EngineError."""
         try:
             for _ in self.stream(*PROBE, threading.Event()):
                 pass
         except EngineError as error:
             if not isinstance(error.__cause__, Unfinished):  # three tokens are few for a model that thinks
                 raise
-        if client.left_out:
-            log.warning("%s does not know %s; answers do without", client.name, " and ".join(sorted(client.left_out)))
-        self._checked = (time.monotonic(), True)
+        self._refuses = False
 
     def stream(self, messages: list[Message], sampling: Sampling, cancel: threading.Event) -> Iterator[Piece]:
         """Yield the answer as the server sends it. Tries again, with back-off, until the first text has come."""
@@ -112,11 +117,13 @@ class OpenAIServer:
             cause = error.__cause__
             if isinstance(cause, ServerError) and cause.gone:
                 self._checked = (0.0, False)  # look again before the next answer
+            self._refuses = isinstance(error, OutOfService)
             if isinstance(cause, openai_client.TooLong) and cause.context:
                 self._context = min(cause.context, self._context or cause.context)
             raise
         if cancel.is_set():
             return
+        self._refuses = False
         self._note_name(text.model)
         if text.empty and text.thinks and text.cut and sampling.max_new_tokens > PROBE_TOKENS:
             raise Unanswerable(
@@ -162,13 +169,19 @@ class OpenAIServer:
         return {"engine": "openai", "version": None, "device": None, "threads": None}
 
     def health(self) -> dict[str, object]:
-        """Whether the server lists its models, or took the last question; looked up at most every few seconds."""
+        """Whether the server lists its models, or took the last question; looked up at most every few seconds.
+
+        One that refused a question as it would any is asked for three tokens: its list says nothing of a bill or a key.
+        """
         checked, ok = self._checked
         # One look is enough, however long the server takes; others use the last result meanwhile.
         if time.monotonic() - checked > HEALTH_SECONDS and self._looking.acquire(blocking=False):
             try:
                 ok = self._client.list_models() is not None if self._lists_models else ok
-            except ServerError:
+                if self._refuses:
+                    self._probe()
+                    ok = True
+            except (ServerError, EngineError):
                 ok = False
             finally:
                 self._checked = (time.monotonic(), ok)
