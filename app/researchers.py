@@ -28,10 +28,9 @@ from app.study_tab import lay_out_invites, lay_out_study
 from app.votes_tab import lay_out_votes
 from feedback.database import DatabaseError
 from feedback.export import FORMATS, ExportError, describing, stream
-from feedback.looks import log_look
+from feedback.looks import log_look_at
 from feedback.statistics import VotesError
-from feedback.statistics.load import choose_study, load_counts
-from feedback.statistics.summary import summarise_counts
+from feedback.statistics.load import choose_study
 
 UNWRITABLE = (
     "The look could not be written down, or the file not made: the database or its disk cannot be written now."
@@ -109,11 +108,9 @@ class ResearchersPage:
 def _log(runtime: Runtime, kind: str) -> None:
     """Write a look at the running study down."""
     label = runtime.blind_test.label if runtime.blind_test else None
-    connection = runtime.database.connection
-    study = choose_study(connection, label)
+    study = choose_study(runtime.database.connection, label)
     if study is not None:
-        testers, _ = load_counts(connection, study)
-        log_look(runtime.database, study["id"], kind, summarise_counts(testers, study["alpha"]))
+        log_look_at(runtime.database, study, kind)
 
 
 def export_routes(runtime: Runtime) -> APIRouter:

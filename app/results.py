@@ -7,14 +7,16 @@ something changed.  What needs the votes themselves is computed at most so often
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import time
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
 from app.components import QUIET, html
+from app.runtime import Runtime
 from feedback.looks import log_look
 from feedback.report import figures, sections
 from feedback.report.facts import gather
@@ -24,11 +26,6 @@ from feedback.statistics.load import choose_study, load_counts
 from feedback.statistics.preference import sample_size
 from feedback.statistics.summary import estimates, excluded, summarise_counts
 from feedback.versions import improved, who_answered
-
-if TYPE_CHECKING:
-    import sqlite3
-
-    from app.runtime import Runtime
 
 WINNERS = {"model1": "Model 1", "model2": "Model 2", "tie": "Equally good", "both_bad": "Both bad"}
 SECONDS = 5  # between two looks for something new

@@ -59,7 +59,7 @@ class Job:
     done: Future[None] = field(default_factory=Future)
     stopped: bool = False
     running: bool = False
-    place: int = 0  # how many turns wait in front of this one
+    place: int = 0  # how many turns wait in front of this one; 0 when it is its turn
     told: int = 0  # the place that the page has been told
     origin: str = ""  # the address that it came from, kept while it is on its way
 
@@ -141,10 +141,6 @@ class Rounds:
         """The tester's turn on its way, if there is one."""
         with self._lock:
             return self._jobs.get(tester_id)
-
-    def place(self, job: Job) -> int:
-        """How many turns wait in front of this one; 0 when it is its turn."""
-        return job.place
 
     def heal(self, tester_id: str, battle: Battle) -> Battle:
         """The battle; a pending turn that no worker is on (it could not write its end) is given up first.

@@ -18,15 +18,27 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tqdm import tqdm
+
 from diptych import command, is_unread, lacking_or_mistyped, unrecognized
 
 from .assignment import MODELS
 from .battles import timestamp
+from .check import check
 from .database import DEFAULT_PATH, Database, DatabaseError, remedy, restore
 from .export import FORMATS, ExportError, write
 from .export.write import replace_file
+from .looks import log_look, log_look_at
+from .preferences import UNTOLD_CONSENT, preferences, preferences_csv
+from .publication import check_alone, write_dataset
+from .report import write_report
+from .report.pdf import find_browser, print_to_pdf
 from .sessions import close_expired
-from .statistics.outcomes import VotesError
+from .statistics import VotesError, load_study, read_study_csv, summary
+from .statistics.csv_file import exported_as
+from .statistics.load import choose_study
+from .statistics.patterns import suspicious
+from .statistics.preference import sample_size
 
 
 class _Parser(argparse.ArgumentParser):
@@ -105,9 +117,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     backup = command("backup", _backup, "A copy of the database, made while the app goes on.")
     _add_database(backup)
     backup.add_argument("--out", required=True, type=_place, metavar="PATH", help="the file to write")
-    restore = command("restore", _restore, "Put a backup in the place of the database; stop the app first.")
-    _add_database(restore)
-    restore.add_argument("--from", required=True, type=_place, metavar="PATH", dest="source", help="the backup")
+    restoring = command("restore", _restore, "Put a backup in the place of the database; stop the app first.")
+    _add_database(restoring)
+    restoring.add_argument("--from", required=True, type=_place, metavar="PATH", dest="source", help="the backup")
     push = command("push", _push, "The votes of a study that is over as a data set on the Hugging Face Hub.")
     _add_database(push)
     push.add_argument("--to", metavar="OWNER/NAME", help="the data set on the Hub; private unless --public")
@@ -119,8 +131,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     )
     push.add_argument("--public", action="store_true", help="everybody may read it (default: you and whom you let)")
     push.add_argument("--update", action="store_true", help="add a commit to a data set that exists")
-    check = command("check", _check, "Integrity of the database: exit code 1 and a list when something is off.")
-    _add_database(check)
+    checking = command("check", _check, "Integrity of the database: exit code 1 and a list when something is off.")
+    _add_database(checking)
     return parser
 
 
@@ -168,10 +180,6 @@ def _open(path: Path) -> Database:
 
 
 def _stats(arguments: argparse.Namespace) -> int:
-    from .looks import log_look
-    from .statistics import load_study, read_study_csv, summary
-    from .statistics.csv_file import exported_as
-
     if arguments.csv:
         study = read_study_csv(arguments.csv, arguments.study, arguments.alpha)
         manifest = Path(f"{exported_as(arguments.csv, study.label)}.manifest.json")
@@ -199,30 +207,18 @@ def _tell(notes: Iterable[str]) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from .looks import log_look
-    from .statistics.load import choose_study, load_counts
-    from .statistics.summary import summarise_counts
-
     database = _open(arguments.db)
     chosen = choose_study(database.connection, arguments.study) if arguments.study else None
     with tqdm(desc=arguments.format, unit="B", unit_scale=True, delay=1, disable=None) as bar:
         manifest = write(database, arguments.format, arguments.out, chosen["id"] if chosen else None, bar.update)
     for study in database.connection.execute("SELECT * FROM studies").fetchall():
         if study["label"] in {entry["label"] for entry in manifest.studies}:
-            testers, _ = load_counts(database.connection, study)
-            log_look(database, study["id"], f"export {arguments.format}", summarise_counts(testers, study["alpha"]))
+            log_look_at(database, study, f"export {arguments.format}")
     print(f"{arguments.out}: {manifest.rows} rows, {manifest.size_bytes} bytes")
     return 0
 
 
 def _preferences(arguments: argparse.Namespace) -> int:
-    from .looks import log_look
-    from .preferences import UNTOLD_CONSENT, preferences, preferences_csv
-    from .statistics.load import choose_study, load_counts
-    from .statistics.summary import summarise_counts
-
     if arguments.csv:
         found = preferences_csv(arguments.csv, arguments.study, arguments.model)
         _tell(found.notes)
@@ -231,8 +227,7 @@ def _preferences(arguments: argparse.Namespace) -> int:
         found = preferences(database, arguments.study, arguments.model)
         study = choose_study(database.connection, found.header["study"])
         assert study is not None
-        testers, _ = load_counts(database.connection, study)
-        log_look(database, study["id"], "preferences", summarise_counts(testers, study["alpha"]))
+        log_look_at(database, study, "preferences")
     if arguments.out:
         replace_file(arguments.out, found.lines(), kind="preferences")
     if not found.header["consent_training"]:
@@ -247,10 +242,6 @@ def _preferences(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from .looks import log_look
-    from .report import write_report
-    from .report.pdf import find_browser, print_to_pdf
-
     browser = find_browser() if arguments.pdf else ""
     database = _open(arguments.db)
     path, votes, result = write_report(database, arguments.out, arguments.study)
@@ -279,9 +270,6 @@ def _print_json(lines: Iterable[str]) -> None:
 
 
 def _patterns(arguments: argparse.Namespace) -> int:
-    from .statistics.load import choose_study
-    from .statistics.patterns import suspicious
-
     connection = _open(arguments.db).connection
     study = choose_study(connection, arguments.study)
     found = suspicious(connection, study["id"]) if study is not None else []
@@ -295,8 +283,6 @@ def _patterns(arguments: argparse.Namespace) -> int:
 
 
 def _sample_size(arguments: argparse.Namespace) -> int:
-    from .statistics.preference import sample_size
-
     needed = sample_size(
         0.5 + arguments.difference,
         arguments.tie_share,
@@ -328,8 +314,6 @@ def _restore(arguments: argparse.Namespace) -> int:
 
 
 def _push(arguments: argparse.Namespace) -> int:
-    from .publication import check_alone, write_dataset
-
     if not arguments.to and not arguments.out:
         raise ExportError("push needs --to OWNER/NAME, or --out DIR to write the data set without pushing it")
     if idle := [f"--{name}" for name in ("public", "update") if getattr(arguments, name) and not arguments.to]:
@@ -353,8 +337,6 @@ def _push(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from .check import check
-
     findings = check(_open(arguments.db))
     for finding in findings:
         print(finding)

@@ -7,12 +7,12 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .assignment import Candidate, first_side, left_model, rank_prompts
-
-if TYPE_CHECKING:
-    from .database import Database
+from .database import Database
+from .statistics.load import load_outcomes, load_tally
+from .statistics.outcomes import VotesError
 
 MOST_SHOWN = 50  # faults that one examination lists
 
@@ -46,7 +46,7 @@ def _file(connection: sqlite3.Connection) -> list[str]:
 
 def _schema(connection: sqlite3.Connection) -> Iterator[str]:
     """Tables, indexes and triggers as a fresh database has them: a rule that was dropped is not enforced."""
-    from sqlite_utils import Database as Tables
+    from sqlite_utils import Database as Tables  # late: loads pandas
 
     from .schema import migrations
 
@@ -181,9 +181,6 @@ def _consistency(connection: sqlite3.Connection) -> Iterator[str]:
 
 def _tallies(connection: sqlite3.Connection) -> Iterator[str]:
     """The running tallies against a fresh count of the votes."""
-    from .statistics.load import load_outcomes, load_tally
-    from .statistics.outcomes import VotesError
-
     for study in connection.execute("SELECT id, label FROM studies").fetchall():
         try:
             outcomes, (tally, _) = load_outcomes(connection, study["id"]), load_tally(connection, study["id"])

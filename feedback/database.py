@@ -208,7 +208,7 @@ class Database:
             raise DatabaseError(f"{self.path}: is a SQLite file of another program; name another file with --db")
 
     def _migrate(self) -> None:
-        from sqlite_utils import Database as Tables
+        from sqlite_utils import Database as Tables  # late: loads pandas, half a second that a help text can do without
 
         from .schema import VERSIONS, migrations
 
@@ -353,7 +353,7 @@ def restore(source: str | Path, target: str | Path) -> Path | None:
         DatabaseError: the backup is damaged, none of ours or of a newer version, or the database is in use or cannot
             be written; the database is then as it was.
     """
-    from .schema import VERSIONS
+    from .schema import VERSIONS  # late, as above
 
     source, target = Path(source), Path(target)
     if not source.is_file():

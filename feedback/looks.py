@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from .battles import timestamp
 from .database import Database
+from .statistics.load import load_counts
+from .statistics.summary import summarise_counts
 
 SAME_LOOK = timedelta(minutes=1)
 _LOOK = (
@@ -43,10 +46,15 @@ def log_look(database: Database, study_id: int, kind: str, result: Mapping[str, 
         "closed": result["n_testers_closed"], "e": seen["e_value"], "low": seen["ci_low"], "high": seen["ci_high"],
         "least": SAME_LOOK / timedelta(days=1),
     }  # fmt: skip
-    if database.connection.execute(
-        _SEEN, look
-    ).fetchone():  # without a transaction, which would wait for testers' votes
+    # Without a transaction, which would wait for testers' votes.
+    if database.connection.execute(_SEEN, look).fetchone():
         return True
     with database.transaction() as connection:
         connection.execute(_LOOK, look)
     return True
+
+
+def log_look_at(database: Database, study: sqlite3.Row, kind: str) -> bool:
+    """The same where nothing of the study, a row of ``studies``, was computed to be shown."""
+    testers, _ = load_counts(database.connection, study)
+    return log_look(database, study["id"], kind, summarise_counts(testers, study["alpha"]))

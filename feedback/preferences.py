@@ -15,19 +15,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .assignment import MODELS
 from .battles import winner
+from .database import Database
 from .export.conversations import conversations
 from .statistics.csv_file import exported_as, read_csv, read_study_csv
 from .statistics.exclusion import rules_of
 from .statistics.load import choose_study, load_outcomes
 from .statistics.outcomes import VotesError
 from .versions import PREFIX
-
-if TYPE_CHECKING:
-    from .database import Database
 
 KIND, VERSION = "diptych-preferences", 1
 HELD_OUT = 0.15

@@ -7,128 +7,14 @@ vote a battle, no vote without a finished pair of answers, one open battle a tes
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
 
+from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from .rules import MAX_CHANGES
 from .tables import TABLES
 from .triggers import PROTECTION, TALLIES, VOTING, never
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
-
-migrations = Migrations("diptych")
-VERSIONS = (
-    "initial", "invites", "good_enough", "delivery", "blind_draws", "server_seconds", "bounded_changes",
-    "bounded_claims", "origins", "consent_language", "first_apart",
-)  # fmt: skip
-
-
-def statements(script: str) -> Iterator[str]:
-    """Split an SQL script, triggers included.  (``executescript`` would commit the migration's transaction.)"""
-    pending = ""
-    for line in script.splitlines(keepends=True):
-        pending += line
-        if sqlite3.complete_statement(pending):
-            yield pending.strip()
-            pending = ""
-
-
-@migrations()
-def initial(db: Database) -> None:
-    """Studies, testers, battles, turns, answers, votes, guesses, looks and the running tallies."""
-    for statement in statements(TABLES + PROTECTION + VOTING + TALLIES):
-        db.execute(statement)
-
-
-@migrations()
-def invites(db: Database) -> None:
-    """Invite codes."""
-    for statement in statements(INVITES):
-        db.execute(statement)
-
-
-@migrations()
-def good_enough(db: Database) -> None:
-    """An index of the votes that say whether the better answer was good enough, so that none is told at once."""
-    db.execute(
-        "CREATE INDEX votes_good_enough ON votes (study_id, left_model, choice, good_enough)"
-        " WHERE superseded = 0 AND good_enough IS NOT NULL"
-    )
-
-
-@migrations()
-def delivery(db: Database) -> None:
-    """What was asked for once, words without a vote, answers as written, and what was on the screen."""
-    for statement in statements(DELIVERY):
-        db.execute(statement)
-
-
-@migrations()
-def blind_draws(db: Database) -> None:
-    """How each battle was assigned, and a reveal for voted rounds alone."""
-    for statement in statements(BLIND_DRAWS):
-        db.execute(statement)
-
-
-@migrations()
-def server_seconds(db: Database) -> None:
-    """How long the answers were there before a vote, by the server's clock."""
-    for statement in statements(SERVER_SECONDS):
-        db.execute(statement)
-
-
-@migrations()
-def bounded_changes(db: Database) -> None:
-    """No round has votes without end: each change of a vote is a row that stays."""
-    db.execute(
-        never(
-            "votes_bounded",
-            "INSERT",
-            "votes",
-            "a vote is changed only so often",
-            f"(SELECT COUNT(*) FROM votes WHERE battle_id = NEW.battle_id) >= {MAX_CHANGES}",
-        ).strip()
-    )
-
-
-@migrations()
-def bounded_claims(db: Database) -> None:
-    """No vote says that somebody read for longer than the answers were there."""
-    db.execute(
-        never(
-            "votes_claims_bounded",
-            "INSERT",
-            "votes",
-            "no browser has shown answers for longer than they were there",
-            "MAX(ifnull(NEW.vote_seconds, 0), ifnull(NEW.left_seen, 0), ifnull(NEW.right_seen, 0))"
-            " > NEW.server_seconds + 0.001",
-        ).strip()
-    )
-
-
-@migrations()
-def origins(db: Database) -> None:
-    """From which network address a tester began, as a keyed hash, where a study says that it keeps one."""
-    for statement in statements(ORIGINS):
-        db.execute(statement)
-
-
-@migrations()
-def consent_language(db: Database) -> None:
-    """In which language each consent was read."""
-    for statement in statements(CONSENT_LANGUAGE):
-        db.execute(statement)
-
-
-@migrations()
-def first_apart(db: Database) -> None:
-    """Whether the side that a narrow screen shows first was drawn apart from the sides of the models."""
-    for statement in statements(FIRST_APART):
-        db.execute(statement)
-
 
 INVITES = (
     """
@@ -209,7 +95,8 @@ SERVER_SECONDS = """
 ALTER TABLE votes ADD COLUMN server_seconds REAL CHECK (server_seconds >= 0);
 """ + never("votes_timed_once", "UPDATE OF server_seconds", "votes", "a vote is never changed, only superseded once")
 
-# The key is forgotten when its study is closed: then nobody can try out which address a hash is of.
+# From which network address a tester began. The key is forgotten when its study is closed: then nobody can try out
+# which address a hash is of.
 ORIGINS = """
 ALTER TABLE testers ADD COLUMN origin TEXT CHECK (length(origin) = 16);
 CREATE INDEX testers_origin ON testers (study_id, origin) WHERE origin IS NOT NULL;
@@ -234,3 +121,72 @@ ALTER TABLE testers ADD COLUMN consent_language TEXT CHECK (length(consent_langu
 FIRST_APART = """
 ALTER TABLE battles ADD COLUMN first_apart INTEGER NOT NULL DEFAULT 0 CHECK (first_apart IN (0, 1));
 """ + never("battles_first_drawn_once", "UPDATE OF first_apart", "battles", "an assignment is fixed once it is served")
+
+# Each change of a vote is a row that stays.
+BOUNDED_CHANGES = never(
+    "votes_bounded",
+    "INSERT",
+    "votes",
+    "a vote is changed only so often",
+    f"(SELECT COUNT(*) FROM votes WHERE battle_id = NEW.battle_id) >= {MAX_CHANGES}",
+)
+
+BOUNDED_CLAIMS = never(
+    "votes_claims_bounded",
+    "INSERT",
+    "votes",
+    "no browser has shown answers for longer than they were there",
+    "MAX(ifnull(NEW.vote_seconds, 0), ifnull(NEW.left_seen, 0), ifnull(NEW.right_seen, 0))"
+    " > NEW.server_seconds + 0.001",
+)
+
+# So that the votes which say whether the better answer was good enough are read without all the others.
+GOOD_ENOUGH = (
+    "CREATE INDEX votes_good_enough ON votes (study_id, left_model, choice, good_enough)"
+    " WHERE superseded = 0 AND good_enough IS NOT NULL;"
+)
+
+SCRIPTS = {
+    "initial": TABLES + PROTECTION + VOTING + TALLIES,
+    "invites": INVITES,
+    "good_enough": GOOD_ENOUGH,
+    "delivery": DELIVERY,
+    "blind_draws": BLIND_DRAWS,
+    "server_seconds": SERVER_SECONDS,
+    "bounded_changes": BOUNDED_CHANGES,
+    "bounded_claims": BOUNDED_CLAIMS,
+    "origins": ORIGINS,
+    "consent_language": CONSENT_LANGUAGE,
+    "first_apart": FIRST_APART,
+}
+"""What each migration runs, in their order; one that was released is never changed."""
+VERSIONS = tuple(SCRIPTS)
+
+
+def statements(script: str) -> Iterator[str]:
+    """Split an SQL script, triggers included.  (``executescript`` would commit the migration's transaction.)"""
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending.strip()
+            pending = ""
+
+
+def migrations_of(scripts: Mapping[str, str]) -> Migrations:
+    """Migrations by these names, each of which runs its script."""
+
+    def running(script: str) -> Callable[[Database], None]:
+        def run(db: Database) -> None:
+            for statement in statements(script):
+                db.execute(statement)
+
+        return run
+
+    migrations = Migrations("diptych")
+    for name, script in scripts.items():
+        migrations(name=name)(running(script))
+    return migrations
+
+
+migrations = migrations_of(SCRIPTS)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +250,10 @@ class Study:
         not use it stays the study that it was.  Of an entry code only that there is one: exports need not tell it,
         and a code that has got about can be replaced within a study.
         """
-        settings = {name: value for name, value in asdict(self).items() if name not in _LATER or value != _LATER[name]}
+        settings = asdict(self)
+        for name, default in _LATER.items():
+            if getattr(self, name) == default:
+                del settings[name]
         if "exclusion" in settings:
             settings["exclusion"] = self.exclusion.settings
         if "entry_code" in settings:
@@ -280,19 +283,8 @@ class Study:
         return hashlib.sha256(bank.encode()).hexdigest()
 
 
-_LATER: dict[str, Any] = {
-    "access": "open",
-    "background": (),
-    "exclusion": asdict(Exclusion()),
-    "show_models": False,
-    "markdown": False,
-    "entry_code": "",
-    "proof_of_work_bits": 0,
-    "address_hash": False,
-    "consent_publication": "none",
-    "language": "en",
-    "consent_training": False,
-}
+_LATER = {field.name: field.default for field in fields(Study) if field.default is not MISSING}
+"""The settings that came after the first version, with their defaults."""
 
 
 def _toml_table(header: str, values: dict[str, Any]) -> str:

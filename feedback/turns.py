@@ -95,12 +95,8 @@ class Turns(Sessions):
         connection = self.database.connection
         return self._own(connection, self._row(connection, tester_id)["id"], battle_id)
 
-    def open_battle(self, tester_id: str) -> Battle | None:
-        """The round that this tester is in, with everything written so far; to resume after a reload or restart."""
-        return self._latest(tester_id, "status = 'open'")
-
     def last_battle(self, tester_id: str) -> Battle | None:
-        """The round that was served last, open or not: where an undo is possible."""
+        """The round that was served last, open or not: where a tester goes on, or an undo is possible."""
         return self._latest(tester_id, "status <> 'withdrawn'")
 
     def voted_battle(self, tester_id: str) -> Battle | None:

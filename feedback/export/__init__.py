@@ -11,16 +11,13 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ..database import Database
 from .companions import COMPANIONS, beside, stream_companion
 from .files import stream_parquet, stream_sqlite
 from .formats import Format, stream_arena, stream_csv, stream_dpo, stream_jsonl, stream_kto
 from .manifest import Manifest, codebook, count, describe
 from .write import ExportError, check_place, replace_file
-
-if TYPE_CHECKING:
-    from ..database import Database
 
 __all__ = ["FORMATS", "ExportError", "Format", "Manifest", "describing", "stream", "write"]
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..battles import timestamp
+from ..database import Database
 from ..export.write import ExportError, check_place, replace_file
 from ..statistics import StudyVotes, VotesError, load_study, summary
+from .facts import gather
+from .page import page
 
 REPORT = "a report of votes"
 """What it is, for the list of our files: the comparison has a page of the same name."""
-
-if TYPE_CHECKING:
-    from ..database import Database
 
 
 def write_report(
@@ -29,9 +29,6 @@ def write_report(
         VotesError: no study, or several and none named.
         ExportError: the folder cannot be written.
     """
-    from .facts import gather
-    from .page import page
-
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -46,39 +46,31 @@ def gather(connection: sqlite3.Connection, study_id: int) -> Facts:
     def rows(sql: str) -> list[sqlite3.Row]:
         return connection.execute(sql, {"study": study_id}).fetchall()
 
+    def pairs(sql: str) -> dict[str, int]:
+        return dict(map(tuple, rows(sql)))
+
     study = dict(rows("SELECT * FROM studies WHERE id = :study")[0])
     study.update(definition=json.loads(study["definition"]), models=json.loads(study["models"]))
     study["secret"] = told_secret(connection, study_id)
     return Facts(
         study=study,
         flow=_flow(rows),
-        battles=dict(map(tuple, rows("SELECT status, COUNT(*) FROM battles WHERE study_id = :study GROUP BY 1"))),
+        battles=pairs("SELECT status, COUNT(*) FROM battles WHERE study_id = :study GROUP BY 1"),
         unvoted={
             row[0]: (row[1], row[2])
             for row in rows(
                 "SELECT left_model, SUM(status = 'abandoned'), COUNT(*) FROM battles WHERE study_id = :study"
-                " AND status IN"
-                " ('voted', 'abandoned') GROUP BY 1"
+                " AND status IN ('voted', 'abandoned') GROUP BY 1"
             )
         },
-        failures=dict(
-            map(
-                tuple,
-                rows(
-                    "SELECT model, COUNT(*) FROM failures JOIN turns ON turns.id = turn_id JOIN battles ON battles.id ="
-                    " battle_id WHERE study_id = :study GROUP BY 1"
-                ),
-            )
+        failures=pairs(
+            "SELECT model, COUNT(*) FROM failures JOIN turns ON turns.id = turn_id JOIN battles ON battles.id ="
+            " battle_id WHERE study_id = :study GROUP BY 1"
         ),
         flagged=rows("SELECT COUNT(*) FROM votes WHERE study_id = :study AND superseded = 0 AND leak_flag = 1")[0][0],
-        reasons=dict(
-            map(
-                tuple,
-                rows(
-                    "SELECT json_each.value, COUNT(*) FROM votes, json_each(votes.reasons) WHERE study_id = :study AND"
-                    " superseded = 0 GROUP BY 1 ORDER BY 2 DESC"
-                ),
-            )
+        reasons=pairs(
+            "SELECT json_each.value, COUNT(*) FROM votes, json_each(votes.reasons) WHERE study_id = :study AND"
+            " superseded = 0 GROUP BY 1 ORDER BY 2 DESC"
         ),
         vote_seconds=[
             row[0]

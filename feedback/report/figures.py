@@ -6,21 +6,16 @@ are CSS variables with a fallback, so that the page that shows a plot can bring 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..statistics.anytime import interval
+from ..statistics.outcomes import Outcomes
 from ..statistics.summary import category_estimate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-    from ..statistics.outcomes import Outcomes
 
 STYLE = """
 .plot { display: block; width: 100%; max-width: 30rem; height: auto; overflow: visible;

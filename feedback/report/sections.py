@@ -8,18 +8,16 @@ from html import escape, unescape
 from typing import TYPE_CHECKING, Any
 
 from ..save_buttons import PLOT, TABLE, buttons
+from ..statistics import StudyVotes
 from ..statistics.anytime import closed_prefix
 from ..statistics.bias import side_balance
-from ..statistics.outcomes import SCORES
+from ..statistics.outcomes import SCORES, TesterCounts
 from . import figures
+from .facts import Facts
 from .wording import interval, number, p_text, percent
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-    from ..statistics import StudyVotes
-    from ..statistics.outcomes import TesterCounts
-    from .facts import Facts
 
 
 def overview(result: dict[str, Any], testers: TesterCounts, alpha: float, looks: Iterable[int]) -> list[str]:

@@ -8,12 +8,10 @@ K+(m) = sum_k w_k prod_i (1 - c_k + c_k x_i/m), and K-(m) the same for 1 - x aga
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 _nodes, _weights = np.polynomial.legendre.leggauss(64)
 STAKES = (_nodes + 1) / 2

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from .outcomes import SCORES
+from .outcomes import SCORES, Outcomes, TesterCounts
 from .preference import MIN_TESTERS, mean_of_testers
 from .ratings import logit
-
-if TYPE_CHECKING:
-    from .outcomes import Outcomes, TesterCounts
 
 
 def position(testers: TesterCounts, alpha: float = 0.05) -> dict[str, Any]:

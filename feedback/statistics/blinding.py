@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .outcomes import VotesError
 from .preference import MIN_TESTERS, mean_of_testers
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from pandas import DataFrame
 
 ANSWERS = ("left_last", "right_last", "dont_know")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..assignment import MODELS
 from ..export.companions import beside
@@ -22,9 +24,6 @@ from .saved_names import NAMES, must_name_one_question, plain
 from .table_file import read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from numpy.typing import NDArray
     from pandas import DataFrame
 
 
@@ -179,7 +178,7 @@ def _background(file: Path, number: int, text: str) -> dict[str, str]:
     return answers
 
 
-Masks = dict[str, "NDArray[np.bool_]"]  # by rule, (N,) of the votes that are not taken back
+Masks = dict[str, NDArray[np.bool_]]  # by rule, (N,) of the votes that are not taken back
 
 
 def _current(votes: DataFrame) -> DataFrame:

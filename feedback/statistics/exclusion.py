@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..study import SAME_SIDE_VOTES, Exclusion
 from .outcomes import LEFT, RIGHT, Outcomes, TesterCounts, VotesError
 from .patterns import COLUMNS, wordings
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 NOTHING = Exclusion()
 NEEDS: Mapping[str, tuple[str, ...]] = {  # by rule on votes, what of an exported vote it looks at

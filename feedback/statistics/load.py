@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..assignment import MODELS
 from ..battles import CHOICES
+from ..database import Database
 from ..export.companions import GUESS_COLUMNS, guess_rows
 from ..export.rows import COLUMNS, vote_rows
 from ..study import Exclusion
@@ -21,10 +23,7 @@ from .outcomes import Outcomes, TesterCounts, VotesError
 from .patterns import in_force, left_out_by_patterns, read_traces, unjudged_by_patterns
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from pandas import DataFrame
-
-    from ..database import Database
 
 _CHOICE_CODE = "CASE choice " + " ".join(f"WHEN '{choice}' THEN {code}" for code, choice in enumerate(CHOICES)) + " END"
 _INDEXED = "FROM votes INDEXED BY votes_outcomes WHERE study_id = ? AND superseded = 0"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..battles import CHOICES
 from ..versions import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
     from pandas import DataFrame, Series
 
 REQUIRED = (
@@ -100,6 +99,13 @@ class TesterCounts:
         }
 
 
+_OF_VOTES = (
+    *("prompt", "category", "model1_left", "choice", "model1_chars", "model2_chars"),
+    *("turns", "flagged", "good_enough", "vote"),
+)
+"""The columns (N,) of Outcomes but for the testers; any of the latter may be None."""
+
+
 @dataclass(frozen=True)
 class Outcomes:
     """Every current vote of one study.  ``N`` votes, ``G`` testers in the order of enrolment.
@@ -182,26 +188,13 @@ class Outcomes:
             return self
         voted = np.bincount(self.tester[votes], minlength=len(self.closed)) > 0
         place = np.cumsum(voted) - 1
-        optional = {
-            name: None if (column := getattr(self, name)) is None else column[votes]
-            for name in ("turns", "flagged", "good_enough", "vote")
-        }
-        return Outcomes(
-            place[self.tester[votes]],
-            self.prompt[votes],
-            self.category[votes],
-            self.model1_left[votes],
-            self.choice[votes],
-            self.model1_chars[votes],
-            self.model2_chars[votes],
-            self.closed[voted],
-            self.categories,
-            self.superseded,
+        return replace(
+            self,
+            tester=place[self.tester[votes]],
+            closed=self.closed[voted],
             background=tuple(answers for answers, kept in zip(self.background, voted, strict=False) if kept),
             tester_ids=tuple(name for name, kept in zip(self.tester_ids, voted, strict=True) if kept),
-            excluded=self.excluded,
-            unjudged=self.unjudged,
-            **optional,
+            **{name: column[votes] for name in _OF_VOTES if (column := getattr(self, name)) is not None},
         )
 
     @classmethod

@@ -12,14 +12,12 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..study import SAME_SIDE_VOTES, Exclusion
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 COMMENT_CHARS = 20  # what is shorter, or has letters for less than half of it, two testers write by chance
 COLUMNS = {  # by rule, what of an exported vote it needs

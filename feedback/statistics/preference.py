@@ -6,16 +6,13 @@ Votes of one tester resemble each other, so every interval here takes the tester
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from .outcomes import Outcomes
+from .outcomes import Outcomes
 
 MIN_TESTERS = 10  # no t interval below
 EXACT_SIGN_FLIPS = 20  # up to so many testers the sign-flip test counts all 2^G cases

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .anytime import anytime, closed_prefix, interval
 from .bias import agreement, length_controlled, position
@@ -25,9 +27,6 @@ from .preference import (
 from .ratings import davidson, elo_gap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
     from pandas import DataFrame
 
 _ESTIMATE = ("estimate", "se", "df", "ci_low", "ci_high", "p_value", "method")

@@ -128,7 +128,7 @@ def test_stop_ends_who_runs_and_who_waits(rounds: Rounds) -> None:
         rounds.begin(tester, "[hold] story")
     job = rounds.job(last)
     assert job is not None
-    wait_until(lambda: rounds.place(job) == 1)  # two workers, and one turn in front of this one
+    wait_until(lambda: job.place == 1)  # two workers, and one turn in front of this one
     for tester in (waiting, running):
         started = time.monotonic()
         assert rounds.stop(tester)
@@ -163,9 +163,9 @@ def test_who_waits_is_served_in_turn_and_told_the_place(rounds: Rounds, chat_ser
     for tester in (first, *waiting):
         rounds.begin(tester, "[hold] story")
     jobs = [job for tester in waiting if (job := rounds.job(tester)) is not None]
-    wait_until(lambda: [rounds.place(job) for job in jobs] == [0, 0, 1, 2])  # two workers: one has the first of these
+    wait_until(lambda: [job.place for job in jobs] == [0, 0, 1, 2])  # two workers: one has the first of these
     rounds.stop(waiting[1])  # who leaves the queue moves the others up
-    wait_until(lambda: [rounds.place(job) for job in jobs[2:]] == [0, 1])
+    wait_until(lambda: [job.place for job in jobs[2:]] == [0, 1])
     chat_server.gate.set()
     for tester in (first, *waiting):
         wait(rounds, tester)
@@ -183,7 +183,7 @@ def test_the_queue_is_fair_over_addresses(rounds: Rounds, chat_server: ChatServe
     job = rounds.job(alone)
     assert job is not None
     wait_until(lambda: sum(bool((other := rounds.job(tester)) and other.running) for tester in crowd) == 2)
-    assert rounds.place(job) == 0, "two of the others are being answered, and nobody is before this one"
+    assert job.place == 0, "two of the others are being answered, and nobody is before this one"
     places = [other.place for tester in crowd if (other := rounds.job(tester)) and not other.running]
     assert sorted(places) == list(range(1, 9))
     chat_server.gate.set()
@@ -331,7 +331,7 @@ def test_both_models_write_at_once_and_who_waits_reads_the_place(rounds: Rounds,
         rounds.begin(tester, "[hold] story")
     job = rounds.job(testers[3])
     assert job is not None
-    wait_until(lambda: rounds.place(job) == 1)  # two workers, and one turn in front of this one
+    wait_until(lambda: job.place == 1)  # two workers, and one turn in front of this one
     with ThreadPoolExecutor(1) as pool:  # a browser of other tests may have left its event loop in this thread
 
         def said() -> Any:

@@ -257,8 +257,8 @@ def rounds(server: Server, tmp_path: Path) -> Iterator[Rounds]:
 
 
 def ask(rounds: Rounds, tester: str, text: str) -> None:
-    battle = rounds.blind_test.open_battle(tester)
-    if battle is None:
+    battle = rounds.blind_test.last_battle(tester)
+    if battle is None or battle.status != "open":
         rounds.begin(tester, text)
     else:
         rounds.follow_up(tester, battle, text)
@@ -272,7 +272,7 @@ def test_what_a_server_finds_too_long_is_asked_again_without_its_oldest_part(rou
     too_long = refusal(400, "maximum context length exceeded")
     server.chat = lambda body: too_long if len(body["messages"]) > 1 else events({"content": "ok"})
     ask(rounds, tester, "And who began it?")
-    battle = rounds.blind_test.open_battle(tester)
+    battle = rounds.blind_test.last_battle(tester)
     assert battle is not None
     assert battle.votable
     assert len(battle.complete_turns) == 2
@@ -292,7 +292,9 @@ def test_what_a_server_refuses_for_good_is_set_aside_and_the_researcher_sees_why
     assert "this content is not allowed" in error
     server.chat = lambda body: events({"content": "ok"})
     ask(rounds, tester, "Who painted Guernica?")
-    assert rounds.blind_test.open_battle(tester) is not None
+    battle = rounds.blind_test.last_battle(tester)
+    assert battle is not None
+    assert battle.status == "open"
 
 
 def error_in_stream(**error: object) -> Reply:
@@ -355,7 +357,7 @@ def test_thoughts_are_stored_and_not_shown(rounds: Rounds, server: Server) -> No
     server.chat = lambda body: events({"content": "<think>I am GPT-4.</th"}, {"content": "ink>\n\n2**3 is `8`."})
     tester = rounds.blind_test.enrol("1").id
     ask(rounds, tester, "What is 2**3?")
-    battle = rounds.blind_test.open_battle(tester)
+    battle = rounds.blind_test.last_battle(tester)
     assert battle is not None
     for answer in battle.turns[0].answers.values():
         assert answer.text == "2**3 is `8`."

@@ -31,7 +31,7 @@ def test_a_round_from_question_to_vote(blind_test: BlindTest, tester: str) -> No
     vote = blind_test.vote(tester, battle.id, "left", ["Clearer"], "Fine.", good_enough=True, vote_seconds=3.5)
     assert (vote.choice, vote.reasons, vote.comment, vote.good_enough) == ("left", ("Clearer",), "Fine.", True)
     assert blind_test.progress(tester) == (1, 12)
-    assert blind_test.open_battle(tester) is None
+    assert blind_test.last_battle(tester).status == "voted"
     assert blind_test.last_battle(tester).vote == vote
 
 

@@ -281,20 +281,17 @@ def test_a_newer_schema_is_not_touched(tmp_path: Path) -> None:
         Database(tmp_path / "v.db")
 
 
+def use_migrations(monkeypatch: pytest.MonkeyPatch, further: dict[str, str]) -> None:
+    scripts = schema.SCRIPTS | further
+    monkeypatch.setattr(schema, "migrations", schema.migrations_of(scripts))
+    monkeypatch.setattr(schema, "VERSIONS", tuple(scripts))
+
+
 def test_an_older_schema_is_backed_up_and_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     test = open_test(tmp_path / "v.db")
     vote_for(test, test.enrol("1").id, ["tie"])
     test.database.close()
-    newer = schema.Migrations("diptych")
-    for name in schema.VERSIONS:
-        newer(name=name)(getattr(schema, name))
-
-    def more(db: object) -> None:
-        db.execute("ALTER TABLE testers ADD COLUMN shoe_size INTEGER")
-
-    newer(name="more")(more)
-    monkeypatch.setattr(schema, "migrations", newer)
-    monkeypatch.setattr(schema, "VERSIONS", (*schema.VERSIONS, "more"))
+    use_migrations(monkeypatch, {"more": "ALTER TABLE testers ADD COLUMN shoe_size INTEGER;"})
     with pytest.raises(DatabaseError, match="older schema"):
         Database(tmp_path / "v.db", readonly=True)
     migrated = Database(tmp_path / "v.db")
@@ -308,20 +305,8 @@ def test_an_older_schema_is_backed_up_and_migrated(tmp_path: Path, monkeypatch: 
 
 def test_a_failed_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Database(tmp_path / "v.db").close()
-    newer = schema.Migrations("diptych")
-    for name in schema.VERSIONS:
-        newer(name=name)(getattr(schema, name))
-
-    def half(db: object) -> None:
-        db.execute("ALTER TABLE testers ADD COLUMN shoe_size INTEGER")
-
-    def broken(db: object) -> None:
-        db.execute("ALTER TABLE nowhere ADD COLUMN x INTEGER")
-
-    newer(name="half")(half)
-    newer(name="broken")(broken)
-    monkeypatch.setattr(schema, "migrations", newer)
-    monkeypatch.setattr(schema, "VERSIONS", (*schema.VERSIONS, "half", "broken"))
+    half, broken = (f"ALTER TABLE {table} ADD COLUMN shoe_size INTEGER;" for table in ("testers", "nowhere"))
+    use_migrations(monkeypatch, {"half": half, "broken": broken})
     with pytest.raises(DatabaseError):
         Database(tmp_path / "v.db")
     with sqlite3.connect(tmp_path / "v.db") as connection:

@@ -86,7 +86,7 @@ def test_only_one_round_is_open_at_a_time(blind_test: BlindTest, tester: str) ->
     battle = answered(blind_test, tester)
     with pytest.raises(Refused, match="open already"):
         blind_test.start_battle(tester, None, "Another?")
-    assert blind_test.open_battle(tester).id == battle.id
+    assert blind_test.last_battle(tester) == battle
     blind_test.abandon(tester, battle.id, "boring")
     with pytest.raises(Refused, match="abandoned"):
         blind_test.vote(tester, battle.id, "left")
@@ -130,7 +130,7 @@ def test_impossible_answers_are_refused(blind_test: BlindTest, tester: str, answ
     turn = blind_test.start_turn(tester, battle.id, "Mine?")
     with pytest.raises(Refused):
         blind_test.finish_turn(turn.id, answers)
-    assert blind_test.open_battle(tester).turns[-1].status == "pending"
+    assert blind_test.last_battle(tester).turns[-1].status == "pending"
 
 
 def test_rounds_end_with_the_quota(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_restart_resumes_the_round_with_the_same_sides(tmp_path: Path) -> None
     again = open_test(tmp_path / "v.db")
     assert again.label == test.label
     assert again.recover() == 1
-    resumed = again.open_battle(tester)
+    resumed = again.last_battle(tester)
     assert (resumed.id, resumed.left_model) == (battle.id, battle.left_model)
     assert [turn.status for turn in resumed.turns] == ["complete", "failed"]
     assert again.start_turn(tester, battle.id, "And?").attempt == 2
