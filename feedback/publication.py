@@ -23,6 +23,7 @@ from .export.manifest import codebook, count, describe
 from .export.rows import COLUMNS
 from .export.write import ExportError, check_place, replace_file
 from .statistics.load import choose_study
+from .study import BROWSER
 
 TYPED = ("prompt", "left_text", "right_text", "left_raw", "right_raw", "comment")
 """Columns that may hold what a tester typed, or an answer that repeats it."""
@@ -172,11 +173,12 @@ def card(facts: dict[str, Any], definition: dict[str, Any]) -> str:
     configs = "".join(f"- config_name: {name}\n  data_files: {name}.csv\n" for name in facts["tables"])
     more = "".join(f"| `{name}.csv` | see the codebook |\n" for name in facts["tables"][1:])
     title = f"Votes of the study {' '.join(facts['name'].split())}"
+    chosen = definition.get("language", "en")
+    language = "" if chosen == BROWSER else f"language: {chosen}\n"  # each browser's own: nobody knows which there were
     whose = "the study's and its testers'" if facts["scope"] == "everything" else "the study's"
     return f"""---
 license: {facts["licence"]}
-language: en
-pretty_name: {json.dumps(title, ensure_ascii=False)}
+{language}pretty_name: {json.dumps(title, ensure_ascii=False)}
 tags:
 - preference
 - human-feedback

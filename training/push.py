@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = {"model1": MODEL1_FOLDER, "model2": MODEL2_FOLDER}
 CARD = "README.md"
-NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9]([\w.-]*\w)?(?<!\.git)", re.ASCII)
 TOKENS = "settings/tokens"
 
 Kind = Literal["model", "dataset"]
@@ -91,8 +91,8 @@ def hub_for(to: str) -> HfApi:
     """The Hub with a token. Raises PushError: ``to`` is no ``owner/name``, or there is no token."""
     if not NAME.fullmatch(to) or ".." in to or "--" in to or len(to) > 96:
         raise PushError(
-            f"--to {to!r} must be OWNER/NAME of letters, digits, - _ and ., such as my-name/diptych-model1; OWNER is"
-            " your name on the Hub or an organization's"
+            f"--to {to!r} must be OWNER/NAME of letters without accents, digits, - _ and ., not at the end - . or"
+            " .git, such as my-name/diptych-model1; OWNER is your name on the Hub or an organization's"
         )
     try:
         from huggingface_hub import HfApi, get_token

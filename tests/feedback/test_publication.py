@@ -92,6 +92,19 @@ def test_a_consent_for_everything_publishes_it_and_the_card_says_so(
     assert "and their comments" in card
 
 
+@pytest.mark.parametrize(("language", "told"), [("", "language: en\n"), ("de", "language: de\n"), ("auto", "")])
+def test_the_card_says_the_language_of_the_study(tmp_path: Path, language: str, told: str) -> None:
+    settings = {"language": language} if language else {}
+    test = open_test(tmp_path / "a.db", consent={"version": "7", "text": "Ja.", "publication": "votes"}, **settings)
+    tester = test.enrol("7").id
+    vote_for(test, tester, ["model1"])
+    test.close(tester, "quit")
+    test.close_study()
+    assert main(["push", "--db", str(tmp_path / "a.db"), "--out", str(tmp_path / "out")]) == 0
+    head = (tmp_path / "out" / "README.md").read_text(encoding="utf-8").split("---\n")[1]
+    assert head.startswith(f"license: cc-by-4.0\n{told}pretty_name: ")
+
+
 def test_the_published_files_give_the_statistics_of_the_database(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

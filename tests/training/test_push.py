@@ -169,7 +169,14 @@ def test_weights_that_are_no_numbers_are_not_pushed(
     assert f"models/{OWNER}/four" not in hub.repositories
 
 
-@pytest.mark.parametrize("to", ["two", "a/b/c", "somebody/t wo", "/two", "somebody/", "some--body/two", "../two", ""])
+@pytest.mark.parametrize(
+    "to",
+    [
+        *("two", "a/b/c", "somebody/t wo", "/two", "somebody/", "some--body/two", "../two", "", "somebody/two\n"),
+        *("böse/two", "somebody/zwölf", "somebody/２", "somebody/two.", "somebody/two-", "somebody/two.git"),
+        "https://huggingface.co/somebody/two",
+    ],
+)
 def test_a_name_that_the_hub_would_not_take(to: str, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model", "model1", "--checkpoint", str(checkpoint), "--to", to]) == 2
     told = capsys.readouterr().err
