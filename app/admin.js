@@ -4,10 +4,11 @@
 (() => {
   const CHECK_MS = 60_000;
   const PAUSES_MS = [300, 700, 1500, 3000];
-  const OF_A_PROXY = [502, 503, 504];
   const fetched = window.fetch;
   const pause = (attempt) => new Promise((resolve) => setTimeout(resolve, PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)]));
-  const isOurs = (answer) => answer && (!OF_A_PROXY.includes(answer.status) || answer.headers.get("content-type")?.includes("json"));
+  // What stands in front (a proxy, the login of a network) answers with such a status, whatever is in it, or with a page.
+  const isOurs = (answer) =>
+    answer && ![502, 503, 504].includes(answer.status) && answer.status < 520 && !answer.headers.get("content-type")?.includes("html");
 
   const SAID = {
     ended: 'Your login has ended; what this page shows is out of date. <a href="login" target="_blank">Log in again</a> in a tab of its own, so that what you typed stays here.',
@@ -21,12 +22,17 @@
     document.body.prepend(Object.assign(document.createElement("div"), { id, className: "alert", role: "alert", innerHTML: SAID[id] }));
   };
 
-  // An event, sent until it is answered, under one key, by which the server does it once.
+  // An event, sent until it is answered, under one key, by which the server does it once. An answer may be cut on its way.
+  const whole = async (answer) => {
+    const body = await answer.text();
+    if (answer.ok && isOurs(answer) && !JSON.parse(body).event_id) throw new Error("no answer of the app");
+    return new Response(body, { status: answer.status, headers: answer.headers });
+  };
   const deliver = async (resource, options) => {
     const key = crypto.getRandomValues(new Uint32Array(4)).join("-");
     const headers = { ...options.headers, "x-diptych-page": "{VERSION}", "x-diptych-once": key };
     for (let attempt = 0; ; attempt++) {
-      const answer = await fetched(resource, { ...options, headers }).catch(() => null);
+      const answer = await fetched(resource, { ...options, headers }).then(whole).catch(() => null);
       say("away", !isOurs(answer));
       if (isOurs(answer)) return answer;
       await pause(attempt);
@@ -48,7 +54,7 @@
   const opened = async ({ resource, options }) => {
     for (let attempt = 0; ; attempt++) {
       const answer = await fetched(resource, options);
-      if (answer.ok) return answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      if (answer.ok && isOurs(answer)) return answer.body.pipeThrough(new TextDecoderStream()).getReader();
       if (answer.status === 401) {
         end();
         await new Promise((resolve) => loggedIn.push(resolve));

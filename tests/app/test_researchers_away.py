@@ -35,10 +35,23 @@ def _twice(spoil: Callable[[Route], None]) -> Callable[[Route], None]:
     return lambda route: left.pop()(route) if left else route.continue_()
 
 
+def _halve_the_response(route: Route) -> None:
+    answer = route.fetch()
+    route.fulfill(response=answer, body=answer.text()[:12])
+
+
+def _show_a_login(route: Route) -> None:
+    """As a network does that wants to know who is there."""
+    route.fulfill(status=200, content_type="text/html", body="<h1>Welcome to the Wi-Fi</h1>")
+
+
 FAULTS: dict[str, Callable[[Route], None]] = {
     "request lost": lambda route: route.abort("connectionfailed"),
     "response lost": _lose_the_response,
     "502": lambda route: route.fulfill(status=502, content_type="text/html", body="<h1>Bad Gateway</h1>"),
+    "502 in JSON": lambda route: route.fulfill(status=502, json={"message": "Internal server error"}),
+    "half a response": _halve_the_response,
+    "the login of a network": _show_a_login,
 }
 
 
@@ -64,6 +77,10 @@ def test_a_click_is_done_once_whatever_the_network_does(browser: Browser, app: A
             assert page.locator("#away").count() == 0
             assert app.rows("SELECT label FROM invites ORDER BY id DESC LIMIT 1") == [(name,)]
             assert app.rows("SELECT COUNT(*) FROM invites") == [(number,)]
+        page.fill("#invite-label textarea, #invite-label input", "no news")
+        page.route(NEWS, _twice(_show_a_login))
+        page.click("#invite-make")
+        page.wait_for_selector("#invite-list td:text-is('no news')")
 
 
 def _edit(visitor: Visitor) -> None:
