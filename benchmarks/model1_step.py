@@ -4,9 +4,9 @@
 
 Prints milliseconds, forward and backward, as the least of several alternating runs (other programs only ever add), for:
 cross-entropy over a vocabulary (ours: `training/models/loss.py`), attention on short rows (ours: `plain_attention` in
-`training/models/attention.py`), RMSNorm (ours: `CpuRMSNorm`), Muon (ours: `training/loop/muon.py`), and the whole step
-of the demo model with all but Muon and with none of them; at last the parts of a step. `model1_training.py` compares
-with other programs.
+`training/models/attention.py`), RMSNorm (ours: `CpuRMSNorm`), Muon (ours: `training/loop/optimizer.py`), and the whole
+step of the demo model with all but Muon and with none of them; at last the parts of a step. `model1_training.py`
+compares with other programs.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from torch import Tensor
 
 import training.models.transformer
 from training.hardware.compute import choose_compute
-from training.loop.muon import BatchedMuon
-from training.loop.optimizer import build_optimizers
+from training.loop.optimizer import BatchedMuon, build_optimizers
 from training.models.attention import plain_attention
 from training.models.loss import cross_entropy_sum
 from training.models.transformer import CpuRMSNorm, ModernTransformer, RMSNorm

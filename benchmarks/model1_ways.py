@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from training.data.documents import Documents
 from training.data.packing import Batch, PackedBatches, all_batches
-from training.hardware.memory import peak_memory_bytes
+from training.hardware.energy import peak_memory_bytes
 from training.loop.outcome import score
 from training.models.transformer import ModernTransformer
 
@@ -86,7 +86,7 @@ class StampedBatches(PackedBatches):
         return (time.perf_counter() - self.stamps[WARM_UP]) / self.job.seconds
 
     def multiplier(self, *_: Any) -> float:
-        """Cosine after a short warm-up, over steps or seconds, as in ``training.loop.optimizer.cosine_with_warmup``."""
+        """Cosine after a short warm-up, over steps or seconds, as in ``training.loop.course.cosine_with_warmup``."""
         done, warm_up, floor = self.done, 0.03, 0.02
         if done < warm_up:
             return max(done / warm_up, 0.01)
@@ -105,7 +105,7 @@ def ours(job: Job, documents: Documents) -> tuple[nn.Module, StampedBatches]:
     from training.common.progress import Progress
     from training.hardware.compute import choose_compute
     from training.loop.trainer import Trainer
-    from training.reporting.metrics import Metrics
+    from training.reporting.report import Metrics
     from training.settings.model1 import Model1Options
 
     shape = {key: value for key, value in job.shape.items() if key != "max_seq_len"}
@@ -348,7 +348,7 @@ def write_rows(path: Path, train: Documents, held_out: Documents) -> None:
 
 def muon_seconds(model: nn.Module) -> float:
     """Seconds of Muon's step over the model's hidden matrices: the same whatever the tokens of a step."""
-    from training.loop.muon import BatchedMuon
+    from training.loop.optimizer import BatchedMuon
 
     matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and name.startswith("layers")]
     for matrix in matrices:

@@ -28,12 +28,12 @@ from training.common.progress import Progress, quiet_transformers
 from training.data.documents import Documents
 from training.data.packing import Batch, all_batches
 from training.hardware.compute import choose_compute
-from training.hardware.memory import peak_memory_bytes
-from training.loop.optimizer import cosine_with_warmup
+from training.hardware.energy import peak_memory_bytes
+from training.loop.course import cosine_with_warmup
 from training.loop.outcome import score
 from training.models.bases import Base, load_base
 from training.models.fine_tuning import PackedCausalLM
-from training.reporting.metrics import Metrics
+from training.reporting.report import Metrics
 
 WARM_UP = 0.1
 

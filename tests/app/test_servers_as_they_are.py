@@ -23,7 +23,7 @@ from tests.app.serving import write_study
 from training.inference.engines import EngineError, Message, Sampling, TooLong, Unanswerable
 from training.inference.engines.openai_server import OpenAIServer
 from training.inference.engines.spec import open_engine
-from training.inference.openai_client import Address
+from training.inference.openai_connection import Address
 
 SAMPLING = Sampling(16, 0.7, 0.9, 1)
 

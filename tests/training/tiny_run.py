@@ -22,7 +22,7 @@ from training.loop.outcome import Outcome
 from training.loop.resume import TrainingStates
 from training.loop.trainer import Trainer
 from training.models.transformer import ModernTransformer
-from training.reporting.metrics import Metrics
+from training.reporting.report import Metrics
 from training.settings.common import TrainingOptions
 
 FP32 = Compute(torch.device("cpu"), torch.float32, "for the test")

@@ -22,7 +22,7 @@ from training.common.checkpoint_folder import (
     holds_version,
 )
 from training.comparison.values import Show, Source, Status, Value, ends, shown
-from training.reporting.metrics import read_metrics
+from training.reporting.report import read_metrics
 
 VERSION = 1
 """Of ``evaluation.json``."""

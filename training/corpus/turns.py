@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from training.common import json_text
-from training.common.endings import BROKEN, CUT, FILTERED
+from training.common.message import BROKEN, CUT, FILTERED
 from training.common.thoughts import without_thoughts
 from training.corpus.marks import is_no_value, without_calls
 from training.corpus.sample import Message, Role

@@ -19,7 +19,7 @@ from training.common.checkpoint_folder import FINAL, GGUF, HF, IN_HF_FORM, PT, R
 from training.evaluation.opening import locate
 from training.evaluation.subjects import Unavailable
 from training.evaluation.timing import Job
-from training.inference.openai_client import without_password
+from training.inference.openai_connection import without_password
 
 FLOPS = ("flops", "flops_per_token", "flops_formula")
 REPEATS = 3

@@ -11,7 +11,10 @@ from typing import Any, TypeVar
 from training.common.checkpoint_folder import CheckpointError
 from training.corpus.sample import Sample
 from training.evaluation.subjects import Answer, Chat, DocumentLoss, Likelihood, Unavailable
-from training.inference.openai_client import Client, ForGood, ServerError, Text, read_spec, without_password
+from training.inference.openai_client import Client
+from training.inference.openai_connection import read_spec, without_password
+from training.inference.openai_errors import ForGood, ServerError
+from training.inference.openai_events import Text
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -1,23 +1,27 @@
-"""OpenAI-compatible servers as they are: address, key, proxy, the fields that they take, what they answer.
+"""OpenAI-compatible servers as they are: the fields that they take, what they answer.
 
 The one client of the app, the evaluation and the timing; it needs no PyTorch.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from training.inference.deadline import Deadline, timed
+from training.inference.openai_connection import (
+    CONNECT_SECONDS,
+    SILENCE_SECONDS,
+    Address,
+    Deadline,
+    connect,
+    read_key,
+)
 from training.inference.openai_errors import (
     Busy,
     ForGood,
@@ -37,13 +41,6 @@ from training.inference.openai_errors import (
 )
 from training.inference.openai_events import Text, beginning, events, is_counted, json_of
 
-__all__ = [
-    "Address", "Busy", "Client", "ForGood", "ServerError", "Text", "TooLong", "Unfinished", "read_spec",
-    "without_password",
-]  # fmt: skip
-
-CONNECT_SECONDS = 5.0
-SILENCE_SECONDS = 60.0  # the longest wait for the next event, a long prompt included
 REST_SECONDS = 5.0  # for what comes behind the end of an answer: how many tokens it has, `[DONE]`
 LIST_SECONDS = 30.0  # for the list of models, from the first byte to the last
 WHOLE_SECONDS = 90.0  # for an answer that comes as a whole
@@ -52,7 +49,6 @@ ATTEMPTS_WHILE_LOADING = 7  # half a minute in all, for a server that says that 
 BACK_OFF_SECONDS = 0.5  # doubled after each attempt
 LONGEST_WAIT_SECONDS = 60.0  # a server that asks for more patience is given up
 OPTIONAL = ("seed", "stream_options")  # what an answer can do without
-_ENDPOINTS = ("/chat/completions", "/completions", "/models", "/responses")
 _UNKNOWN = re.compile(
     r"extra|unknown|unexpected|unrecogni|unsupported|not (?:permitted|supported|allowed)", re.IGNORECASE
 )
@@ -65,117 +61,6 @@ _MOST_OF_AN_ERROR = 1 << 16  # bytes of a refusal that are read
 
 class _Adapted(Exception):
     """The server refused a field; the request has another form from now on."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a server answers. `base` can be shown; `login`, a user and password that stood in it, never is."""
-
-    base: str
-    query: str
-    login: tuple[str, str] | None
-
-    @classmethod
-    def of(cls, url: str) -> Address:
-        """Read an address as people copy it: with an endpoint, a query, or a user and password in it."""
-        parts = urlsplit(url.strip())
-        path = parts.path.rstrip("/")
-        for endpoint in _ENDPOINTS:
-            path = path.removesuffix(endpoint)
-        host = parts.netloc.rpartition("@")[2]
-        login = (unquote(parts.username or ""), unquote(parts.password or "")) if "@" in parts.netloc else None
-        return cls(urlunsplit((parts.scheme, host, path.rstrip("/"), "", "")), parts.query, login)
-
-    def url(self, endpoint: str) -> str:
-        """The address of an endpoint, such as `chat/completions`."""
-        return f"{self.base}/{endpoint}" + (f"?{self.query}" if self.query else "")
-
-    def under(self, path: str) -> Address:
-        """The same server, further down."""
-        return Address(f"{self.base}/{path}", self.query, self.login)
-
-    @property
-    def is_local(self) -> bool:
-        """Whether this machine or its own network answers there, which no proxy is asked for."""
-        host = (urlsplit(self.base).hostname or "").lower()
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError:
-            return host.endswith((".local", ".localhost", ".internal", ".lan")) or "." not in host
-        return address.is_private or address.is_loopback or address.is_link_local
-
-
-def read_spec(spec: str) -> tuple[str, str] | None:
-    """Address and model's name of `openai:BASE_URL#MODEL`; None where it has another form."""
-    base_url, _, model = spec.removeprefix("openai:").partition("#")
-    try:
-        parts = urlsplit(base_url.strip())
-        well_formed = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is none, a bracket too few
-        return None
-    return (base_url, model.strip()) if well_formed and model.strip() else None
-
-
-def without_password(text: str) -> str:
-    """An address or SPEC that can be shown."""
-    return re.sub(r"//[^/#]*@", "//...@", text)
-
-
-def read_key(role: str) -> str:
-    """The key for a server: of this model (DIPTYCH_MODEL1_KEY), else the one for both (OPENAI_API_KEY), else none.
-
-    Raises:
-        ServerError: it cannot be sent; the key itself is not told.
-    """
-    for name in (f"DIPTYCH_{role.upper()}_KEY", "OPENAI_API_KEY"):
-        key = os.environ.get(name, "").strip()
-        if not key:
-            continue
-        if not key.isascii() or not key.isprintable() or set(key) & set(" \"'"):
-            raise ServerError(
-                f"{name}: holds a blank, a line break, a quote or a character that no key has; set it to the key alone"
-                " (in an env file without quotes)"
-            )
-        return key
-    return ""
-
-
-def connect(address: Address, key: str) -> httpx.Client:
-    """A client for a server. Raises ServerError where the environment names a proxy or certificates of no use."""
-    try:
-        client = httpx.Client(
-            headers=_signed(address, key),
-            auth=None if key else address.login,
-            timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=None),
-            trust_env=not address.is_local,
-            # SSL_CERT_FILE, which `trust_env` would switch off with the proxies
-            verify=httpx.create_ssl_context() if address.base.startswith("https:") else True,
-        )
-        return timed(client)
-    except OSError as error:
-        raise ServerError(
-            f"SSL_CERT_FILE or SSL_CERT_DIR: cannot be read ({error.strerror}); name a PEM file"
-        ) from None
-    except (ImportError, ValueError, httpx.InvalidURL) as error:
-        names = [name for name in ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY") if _variable(name)]
-        why = "a SOCKS proxy needs `pip install httpx[socks]`" if isinstance(error, ImportError) else "it is no address"
-        raise ServerError(
-            f"openai:{address.base}: the proxy in {' or '.join(names) or 'the environment'} cannot be used, {why};"
-            " or unset it, or name this server in NO_PROXY"
-        ) from None
-
-
-def _signed(address: Address, key: str) -> dict[str, str]:
-    """The header that holds a key: Azure has one of its own for keys; its tokens, which are JWTs, are Bearer's."""
-    host = urlsplit(address.base).hostname or ""
-    if key and host.endswith((".azure.com", ".azure-api.net")) and not key.startswith("eyJ"):
-        return {"api-key": key}
-    return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-def _variable(name: str) -> str | None:
-    return os.environ.get(name) or os.environ.get(name.lower())
 
 
 class Client:

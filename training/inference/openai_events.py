@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from training.common.endings import BROKEN, CUT, FILTERED
+from training.common.message import BROKEN, CUT, FILTERED
 from training.inference.openai_errors import Busy, ForGood, ServerError, is_for_good, out_of_service, reported
 
 MOST_BYTES = 16 << 20  # of one event, or of a body

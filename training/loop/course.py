@@ -10,7 +10,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from training.loop.optimizer import cosine_with_warmup, warmup_stable_decay
 from training.settings.common import TrainingOptions
 
 PACE_MARGIN = 1.2
@@ -212,3 +211,20 @@ class Course:
         first, last = looks[0], looks[-1]
         rate = math.log(first.bits_per_byte / last.bits_per_byte) / (last.step - first.step)
         return rate if rate > 0 else None
+
+
+def cosine_with_warmup(done: float, *, warmup: float, floor: float) -> float:
+    """Multiplier of the peak learning rate after the share ``done`` of the run (Loshchilov & Hutter 2017)."""
+    if done < warmup:
+        return max(done / warmup, 0.01)
+    course = min(1.0, (done - warmup) / max(1e-9, 1 - warmup))
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * course))
+
+
+def warmup_stable_decay(done: float, *, warmup: float, decay: float, floor: float) -> float:
+    """The same for a rate that stays at its peak until the last share ``decay`` of the run (Hu et al. 2024,
+    arXiv:2404.06395), and then falls as 1 - sqrt (Hägele et al. 2024, arXiv:2405.18392)."""
+    if done < warmup:
+        return max(done / warmup, 0.01)
+    course = min(1.0, max(0.0, done - (1 - decay)) / decay)
+    return floor + (1 - floor) * (1 - math.sqrt(course))

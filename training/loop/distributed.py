@@ -41,7 +41,7 @@ from training.loop.resume import (
     restore_random_states,
 )
 from training.loop.trainer import Trainer
-from training.reporting.metrics import Metrics
+from training.reporting.report import Metrics
 
 T = TypeVar("T")
 Parallel = Literal["ddp", "fsdp"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from training.common.options import OptionsError
 from training.loop.optimizer import set_learning_rate
 from training.loop.trainer import Trainer
-from training.reporting.curves import draw_rates
+from training.reporting.report import draw_rates
 
 PICTURE = "learning_rate.png"
 STEPS = 60

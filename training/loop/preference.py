@@ -40,7 +40,7 @@ from training.loop.trainer import TrainingError
 from training.models.bases import Base
 from training.models.fine_tuning import PackedCausalLM, store_in
 from training.models.likelihoods import PackedTexts, log_likelihoods
-from training.reporting.metrics import Metrics
+from training.reporting.report import Metrics
 from training.settings.improve import ImproveOptions
 
 

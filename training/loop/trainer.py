@@ -36,7 +36,7 @@ from training.loop.resume import (
     reason_of,
     restore_random_states,
 )
-from training.reporting.metrics import Metrics
+from training.reporting.report import Metrics
 from training.settings.common import TrainingOptions
 
 MAX_SKIPPED = 20

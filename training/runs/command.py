@@ -44,8 +44,7 @@ from training.loop.plan import DEVICES
 from training.loop.resume import BASE_FILES, Start, StateError, TrainingStates
 from training.loop.trainer import Trainer
 from training.models.bases import files_of
-from training.reporting.curves import draw_curves
-from training.reporting.report import REPORT_KEYS, write_report
+from training.reporting.report import REPORT_KEYS, draw_curves, write_report
 from training.reporting.tracking import tracking_problems
 from training.reporting.verdict import ending, in_words, is_cut_short, score_of, shortfall
 from training.settings.common import RENAMED, TrainingOptions

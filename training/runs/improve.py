@@ -30,9 +30,7 @@ from training.loop.outcome import spent
 from training.loop.plan import Plan
 from training.loop.plans import base_problems, plan_base
 from training.loop.resume import Start, TrainingStates
-from training.reporting.curves import draw_curves
-from training.reporting.metrics import Metrics
-from training.reporting.report import write_report
+from training.reporting.report import Metrics, draw_curves, write_report
 from training.runs.versions import Opened, Parent, open_parent
 from training.settings.improve import ImproveOptions
 from training.settings.model2 import Model2Options

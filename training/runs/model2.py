@@ -26,7 +26,7 @@ from training.models.bases import Base, is_here, load_base, out_of_reach
 from training.models.fine_tuning import Full, Lora, PackedCausalLM, QLora
 from training.models.gguf_format import export_gguf, gguf_problem
 from training.models.known_bases import KNOWN
-from training.reporting.metrics import read_metrics
+from training.reporting.report import read_metrics
 from training.reporting.tracking import tracking
 from training.runs.command import SAMPLE_QUESTIONS, base_files, begin, compute_for, describe_cuts, finish, key_of
 from training.settings.model2 import Model2Options

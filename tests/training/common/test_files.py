@@ -32,7 +32,7 @@ from training.common.files import (
 )
 from training.common.progress import Progress
 from training.loop.resume import TrainingStates
-from training.reporting.metrics import Metrics, read_metrics
+from training.reporting.report import Metrics, read_metrics
 from training.runs.command import adopt_old_run
 
 Main = Callable[[list[str]], int]
@@ -71,7 +71,7 @@ def test_measurements_of_a_run_that_is_killed_at_the_first_are_known(
     def killed(path: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.reporting.metrics.sign_growing", killed)
+    monkeypatch.setattr("training.reporting.report.sign_growing", killed)
     path = tmp_path / "metrics.jsonl"
     with pytest.raises(KeyboardInterrupt):
         Metrics(path).write(step=0, seconds=0.1)

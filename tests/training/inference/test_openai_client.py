@@ -20,17 +20,9 @@ from training.evaluation.cost import find_forms, measure_costs
 from training.evaluation.server import ServerModel
 from training.evaluation.subjects import Unavailable
 from training.evaluation.timing import Job, open_engine
-from training.inference.openai_client import (
-    Address,
-    Client,
-    ForGood,
-    ServerError,
-    TooLong,
-    Unfinished,
-    connect,
-    read_spec,
-    without_password,
-)
+from training.inference.openai_client import Client
+from training.inference.openai_connection import Address, connect, read_spec, without_password
+from training.inference.openai_errors import ForGood, ServerError, TooLong, Unfinished
 
 
 @pytest.fixture

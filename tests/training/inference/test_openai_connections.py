@@ -12,7 +12,8 @@ import pytest
 
 from tests.training.inference.chat_bytes import CHUNKED, END, FIELDS, WHOLE, choice, chunk, delta, dribbling, say
 from training.inference.engines.openai_server import OpenAIServer
-from training.inference.openai_client import Client, ServerError
+from training.inference.openai_client import Client
+from training.inference.openai_errors import ServerError
 
 
 def test_bytes_in_pieces_of_one() -> None:

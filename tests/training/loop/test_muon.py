@@ -8,8 +8,7 @@ from torch import Tensor
 
 from training.hardware import products
 from training.hardware.products import Fp32Products
-from training.loop import muon
-from training.loop.muon import BatchedMuon, orthogonalise
+from training.loop.optimizer import STACK_ELEMENTS, BatchedMuon, orthogonalise
 
 SHAPES = [(24, 24), (12, 24), (12, 24), (24, 24), (64, 24), (24, 64), (64, 24)]
 
@@ -41,12 +40,12 @@ class ExactMuon(torch.optim.Muon):
 
 
 @pytest.mark.parametrize("adjust_lr_fn", ["match_rms_adamw", "original"])
-@pytest.mark.parametrize("stack_elements", [muon.STACK_ELEMENTS, 1, 3000])
+@pytest.mark.parametrize("stack_elements", [STACK_ELEMENTS, 1, 3000])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_steps_are_those_of_muon(
     adjust_lr_fn: str, stack_elements: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(muon, "STACK_ELEMENTS", stack_elements)
+    monkeypatch.setattr("training.loop.optimizer.STACK_ELEMENTS", stack_elements)
     torch.manual_seed(0)
     start = [torch.randn(shape) for shape in SHAPES]
     ours, exact, theirs = ([torch.nn.Parameter(matrix.clone()) for matrix in start] for _ in range(3))
@@ -114,8 +113,8 @@ def test_strips_and_the_gram_matrix_change_nothing(
     matrices = torch.randn(3, *sides) @ torch.diag(torch.logspace(0, -5, sides[1])) * 1e-6
     quick = orthogonalise(matrices, 1e-12)
     low = orthogonalise(matrices.bfloat16(), 1e-12)
-    monkeypatch.setattr(muon, "STRIPS", 1)
-    monkeypatch.setattr(muon, "GRAM_FROM", 1e9)
+    monkeypatch.setattr("training.loop.optimizer.STRIPS", 1)
+    monkeypatch.setattr("training.loop.optimizer.GRAM_FROM", 1e9)
     whole = orthogonalise(matrices, 1e-12)
     assert (quick - whole).norm() < 1e-4 * whole.norm()
     assert (low - orthogonalise(matrices.bfloat16(), 1e-12)).float().norm() < 0.01 * whole.norm()

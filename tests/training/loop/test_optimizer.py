@@ -6,8 +6,7 @@ import pytest
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from training.loop.muon import BatchedMuon
-from training.loop.optimizer import build_optimizers
+from training.loop.optimizer import BatchedMuon, build_optimizers
 from training.models.fine_tuning import PackedCausalLM
 from training.models.transformer import ModernTransformer
 

@@ -23,7 +23,7 @@ from training.common.cli import Stopped
 from training.common.files import replace as replace_file
 from training.loop.plan import disk_problems
 from training.loop.resume import Interruption, StateError, TrainingStates, differences
-from training.reporting.metrics import read_metrics
+from training.reporting.report import read_metrics
 from training.settings.common import RENAMED
 
 SAVING = replace(OPTIONS, max_steps=24, save_seconds=None)

@@ -21,10 +21,10 @@ from training.data.documents import Documents
 from training.data.packing import Batch
 from training.hardware.compute import Compute
 from training.loop.compilation import choose_compilation, measure
+from training.loop.course import warmup_stable_decay
 from training.loop.learning_rate_finder import find_learning_rate
-from training.loop.optimizer import warmup_stable_decay
 from training.loop.trainer import MAX_SKIPPED, Trainer, TrainingError
-from training.reporting.metrics import read_metrics
+from training.reporting.report import read_metrics
 from training.settings.common import TrainingOptions
 from training.settings.improve import ImproveOptions
 

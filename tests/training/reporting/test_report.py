@@ -20,7 +20,7 @@ from training import train_art_ai_model
 from training.common.cli import contained
 from training.hardware.energy import Energy, EnergyUse
 from training.loop.resume import TrainingStates
-from training.reporting.metrics import Metrics, read_metrics
+from training.reporting.report import Metrics, read_metrics
 from training.reporting.tracking import tracking
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.training.tiny_run import OPTIONS, tiny_trainer
 from training.common.options import OptionsError
-from training.reporting.metrics import read_metrics
+from training.reporting.report import read_metrics
 from training.reporting.tracking import tracking, tracking_problems
 
 Row = dict[str, Any]

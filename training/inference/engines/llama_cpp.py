@@ -16,8 +16,7 @@ import httpx
 from training.common.checkpoint_folder import CheckpointError, served_sha256
 from training.common.workers import usable_cores
 from training.data.prompts import llama_cpp_prompt
-from training.inference.engines import CONTEXT, EngineError, Message, Piece, Sampling
-from training.inference.engines.relay import Emit, relay
+from training.inference.engines import CONTEXT, Emit, EngineError, Message, Piece, Sampling, relay
 from training.models.whole import check_gguf
 
 SLOTS = 8  # conversations decoded together in one batch

@@ -9,10 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from training.inference import openai_client
-from training.inference.engines import EngineError, Message, OutOfService, Piece, Sampling, TooLong, Unanswerable
-from training.inference.engines.relay import Emit, relay
-from training.inference.openai_client import Client, ForGood, ServerError, Unfinished
+from training.inference import openai_errors
+from training.inference.engines import (
+    Emit,
+    EngineError,
+    Message,
+    OutOfService,
+    Piece,
+    Sampling,
+    TooLong,
+    Unanswerable,
+    relay,
+)
+from training.inference.openai_client import Client
+from training.inference.openai_errors import ForGood, ServerError, Unfinished
+from training.inference.openai_events import Text
 
 SLOTS = 64  # answers asked for at the same time; the server has its own queue behind that
 DEADLINE_SECONDS = 180.0  # for a whole answer
@@ -31,7 +42,7 @@ def _as_engine_errors() -> Iterator[None]:
     """A server's failure as an engine's."""
     try:
         yield
-    except openai_client.TooLong as error:
+    except openai_errors.TooLong as error:
         raise TooLong(str(error)) from error
     except ServerError as error:
         lasting = Unanswerable if isinstance(error, ForGood) else EngineError
@@ -99,7 +110,7 @@ class OpenAIServer:
             "top_p": sampling.top_p,
             "seed": sampling.seed,
         }
-        tokens, text = 0, openai_client.Text()
+        tokens, text = 0, Text()
         try:
             with _as_engine_errors():
                 for more, text in self._client.chat(fields, cancel.wait):
@@ -118,7 +129,7 @@ class OpenAIServer:
             if isinstance(cause, ServerError) and cause.gone:
                 self._checked = (0.0, False)  # look again before the next answer
             self._refuses = isinstance(error, OutOfService)
-            if isinstance(cause, openai_client.TooLong) and cause.context:
+            if isinstance(cause, openai_errors.TooLong) and cause.context:
                 self._context = min(cause.context, self._context or cause.context)
             raise
         if cancel.is_set():

@@ -18,8 +18,7 @@ from typing import Any
 
 from training.common.checkpoint_folder import CheckpointError, served_sha256
 from training.data.prompts import ChatTokenizer
-from training.inference.engines import CONTEXT, EngineError, Message, Piece, Sampling
-from training.inference.engines.relay import POLL_SECONDS, Emit, relay
+from training.inference.engines import CONTEXT, POLL_SECONDS, Emit, EngineError, Message, Piece, Sampling, relay
 from training.models.whole import load_whole
 
 SLOTS_CPU, SLOTS_GPU = 8, 32  # conversations decoded together

@@ -10,7 +10,7 @@ from training.inference.engines import Engine, EngineError
 from training.inference.engines.llama_cpp import LlamaCpp
 from training.inference.engines.openai_server import OpenAIServer
 from training.inference.engines.pytorch import HuggingFace, TrainedFromScratch
-from training.inference.openai_client import read_spec, without_password
+from training.inference.openai_connection import read_spec, without_password
 
 Role = Literal["model1", "model2"]
 MODELS: tuple[Role, Role] = ("model1", "model2")
