@@ -21,7 +21,7 @@ from app import child, processes
 from feedback.export.write import _replace as export_replace
 from tests.app.serving import wait_until
 from tests.trained import ROOT
-from training.common import files
+from training.common import files, locks
 
 FAMILY = """
 import os, pathlib, signal, subprocess, sys, time
@@ -41,7 +41,7 @@ GUARD = (
 def as_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """No process groups, no locks of open files."""
     monkeypatch.setattr(processes, "IS_WINDOWS", True)
-    monkeypatch.setattr(files, "fcntl", None)
+    monkeypatch.setattr(locks, "fcntl", None)
     monkeypatch.setattr(child, "GUARD", [sys.executable, "-c", GUARD])
 
 
@@ -81,9 +81,9 @@ def test_the_guard_ends_all_when_the_app_is_killed_without_process_groups(tmp_pa
 HOLD = """
 import sys, time
 from pathlib import Path
-from training.common import files
-files.fcntl = None
-with files.held(Path(sys.argv[1])) as alone, files.workspace(Path(sys.argv[1]), "model") as place:
+from training.common import files, locks
+locks.fcntl = None
+with locks.held(Path(sys.argv[1])) as alone, files.workspace(Path(sys.argv[1]), "model") as place:
     print(alone, place, flush=True)
     time.sleep(120)
 """
@@ -107,7 +107,7 @@ def test_two_runs_are_kept_apart_without_locks_of_folders(
     tmp_path: Path, holder: tuple[subprocess.Popen[str], Path]
 ) -> None:
     process, place = holder
-    with files.held(tmp_path) as alone:
+    with locks.held(tmp_path) as alone:
         assert not alone
     with files.new_file(tmp_path / "report.json") as partial:
         partial.write_text("{}")
@@ -117,7 +117,7 @@ def test_two_runs_are_kept_apart_without_locks_of_folders(
     with files.new_file(tmp_path / "report.json") as partial:
         partial.write_text("{1}")
     assert not place.exists(), "what a killed one left goes"
-    with files.held(tmp_path) as alone:
+    with locks.held(tmp_path) as alone:
         assert alone
     assert files.is_ours(tmp_path / "report.json")
 
@@ -244,7 +244,7 @@ GUARDED = {
     "diptych.py": "below a question for os.name",
     "feedback/report/pdf.py": "behind a question for geteuid",
     "training/common/cache.py": "ends at the ImportError of pwd",
-    "training/common/files.py": "ImportError is expected",
+    "training/common/locks.py": "ImportError is expected",
     "training/common/workers.py": "behind a question for sched_getaffinity",
     "training/hardware/energy.py": "ImportError is expected",
     "training/hardware/threads.py": "behind a question for sched_getaffinity",

@@ -119,11 +119,7 @@ def chosen_models(specs: Sequence[str]) -> tuple[list[tuple[str | None, str]], l
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
-    """What is measured, checked.
-
-    Raises:
-        OptionsError: every problem at once.
-    """
+    """What is measured, checked. Raises OptionsError: every problem at once."""
     problems = []
     if not 0 <= arguments.limit <= MOST:
         problems.append(f"--limit {arguments.limit} must be at least 1 and at most {MOST}, or 0 for all")
@@ -189,16 +185,11 @@ def run(arguments: argparse.Namespace) -> None:
         return
     replace_text(Path(arguments.json), text, "an evaluation")
     print(table(results))
-    for path in update_cards(results):
-        print(f"written: {path}", file=sys.stderr)
-    print(f"written: {arguments.json}", file=sys.stderr)
-
-
-def update_cards(results: dict[str, Any]) -> list[Path]:
-    """The model cards beside the checkpoints, with what was measured."""
     from training.evaluation import model_card
 
-    return model_card.update_cards(results)
+    for path in model_card.update_cards(results):
+        print(f"written: {path}", file=sys.stderr)
+    print(f"written: {arguments.json}", file=sys.stderr)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -27,7 +27,8 @@ if __name__ == "__main__":  # run as a file: make the repository's packages impo
 from training.common.checkpoint_folder import MODEL1_FOLDER, MODEL2_FOLDER, RESUME, ROOT, check_apart, report_in
 from training.common.cli import OneLineParser, run_command
 from training.common.config import add_config, add_settings
-from training.common.files import held, place
+from training.common.files import place
+from training.common.locks import held
 from training.common.options import OptionsError, with_settings
 from training.common.progress import Progress
 from training.data.preference_file import Preferences, PreferencesError, read_preferences
@@ -69,11 +70,7 @@ def parser() -> OneLineParser:
 
 
 def chosen(arguments: argparse.Namespace) -> ImproveOptions:
-    """The settings of a run.
-
-    Raises:
-        OptionsError: with all that is wrong with them.
-    """
+    """The settings of a run. Raises OptionsError with all that is wrong with them."""
     options = with_settings(ImproveOptions(), arguments.set)
     options.check()
     return options

@@ -22,15 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from filelock import FileLock, Timeout
-
-try:
-    import fcntl
-except ImportError:  # Windows opens no folder and lets nobody read a locked file: there names are locked, see below
-    fcntl = None  # type: ignore[assignment]
-
-Handle = int | FileLock | None
-"""What is to be locked: an open file or folder, on Windows a lock of its name, None where there is nothing."""
+from training.common import locks
 
 MANIFEST = ".diptych.json"
 WORKSPACE = ".diptych-"
@@ -354,14 +346,7 @@ def _locked_manifest(folder: Path) -> Iterator[dict[str, Any]]:
     path = folder / MANIFEST
     if manifest_is_anothers(folder):
         raise ForeignFileError(refusal(folder, [MANIFEST]))
-    handle: Handle = _lock_of_name(path) if fcntl is None else None
-    lock(handle)
-    while fcntl is not None:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        lock(handle)
-        if path.exists() and os.stat(path).st_ino == os.fstat(handle).st_ino:
-            break
-        os.close(handle)  # another process has replaced it
+    handle = locks.alone_with(path)
     try:
         if manifest_is_anothers(folder):
             raise ForeignFileError(refusal(folder, [MANIFEST]))
@@ -370,7 +355,7 @@ def _locked_manifest(folder: Path) -> Iterator[dict[str, Any]]:
         with replacing(path) as file:
             file.write(json.dumps(content, indent=1) + "\n")
     finally:
-        _closed(handle)
+        locks.close(handle)
 
 
 @contextlib.contextmanager
@@ -395,15 +380,15 @@ def workspace(parent: Path, target: str) -> Iterator[Path]:
         place = Path(tempfile.mkdtemp(prefix=WORKSPACE, dir=parent))
     except OSError as error:  # whose name nobody has heard of
         raise OSError(error.errno, error.strerror, str(parent / target)) from error
-    handle = _opened(place)
+    handle = locks.opened(place)
     try:
-        lock(handle)
+        locks.lock(handle)
         content = OURS | {"kind": "workspace", "target": target}
         (place / MANIFEST).write_text(json.dumps(content), encoding="utf-8")
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
-        _closed(handle)
+        locks.close(handle)
 
 
 def _clear_dead_workspaces(parent: Path) -> None:
@@ -411,73 +396,17 @@ def _clear_dead_workspaces(parent: Path) -> None:
     for place in parent.glob(f"{WORKSPACE}*"):
         if _read(place)["kind"] != "workspace":
             continue
-        handle = _opened(place)
+        handle = locks.opened(place)
         try:
-            if lock(handle, wait=False) and _read(place)["kind"] == "workspace":  # else its owner has just removed it
+            if (
+                locks.lock(handle, wait=False) and _read(place)["kind"] == "workspace"
+            ):  # else its owner has just removed it
                 target = parent / json.loads((place / MANIFEST).read_text(encoding="utf-8"))["target"]
                 if (place / "old").exists() and (place / "new").exists() and not os.path.lexists(target):
                     replace(place / "new", target)
                 shutil.rmtree(place, ignore_errors=True)
         finally:
-            _closed(handle)
-
-
-def _opened(folder: Path) -> Handle:
-    """A folder to lock; None where it is gone."""
-    if fcntl is None:
-        return _lock_of_name(folder) if folder.is_dir() else None
-    try:
-        return os.open(folder, os.O_RDONLY)
-    except OSError:
-        return None
-
-
-def _lock_of_name(path: Path) -> FileLock:
-    """Among the programs of one user on one machine, which is whom two runs at once are kept apart from."""
-    folder = Path(tempfile.gettempdir()) / "diptych-locks"
-    folder.mkdir(exist_ok=True)
-    name = hashlib.sha256(os.path.normcase(path.resolve()).encode()).hexdigest()[:32]
-    return FileLock(folder / f"{name}.lock")
-
-
-def _closed(handle: Handle) -> None:
-    """Close what was opened, and with it its lock."""
-    if isinstance(handle, int):
-        os.close(handle)
-    elif handle is not None:
-        handle.release()
-
-
-def lock(handle: Handle, wait: bool = True) -> bool | None:
-    """Lock an open file or folder until it is closed. False where another process has it, None on a disk without
-    locks, as some on networks are."""
-    if handle is None:
-        return None
-    try:
-        if not isinstance(handle, int):
-            handle.acquire(timeout=-1 if wait else 0)
-            return True
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except (BlockingIOError, Timeout):
-        return False
-    except OSError:
-        return None
-    return True
-
-
-@contextlib.contextmanager
-def held(folder: Path) -> Iterator[bool]:
-    """Whether this process alone has the folder, until the block ends; folders made for that and left empty go."""
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = _opened(folder)
-    try:
-        yield lock(handle, wait=False) is not False
-    finally:
-        _closed(handle)
-        with contextlib.suppress(OSError):
-            for path in made:
-                path.rmdir()
+            locks.close(handle)
 
 
 def file_sha256(path: Path) -> str:

@@ -283,11 +283,7 @@ def _folder_of(spec: Path) -> Path:
 
 
 def read_json(name: str, path: Path) -> Document:
-    """A JSON file, without content when it is not there.
-
-    Raises:
-        ComparisonError: it is there and no JSON; one line.
-    """
+    """A JSON file, without content when it is not there. Raises ComparisonError: it is there and no JSON; one line."""
     try:
         raw = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -298,11 +294,7 @@ def read_json(name: str, path: Path) -> Document:
 
 
 def parse_json(name: str, raw: bytes, path: Path | None) -> Document:
-    """The JSON object in ``raw``.
-
-    Raises:
-        ComparisonError: it is none; one line.
-    """
+    """The JSON object in ``raw``. Raises ComparisonError: it is none; one line."""
     try:
         content = json_text.loads(raw)
     except ValueError as error:

@@ -18,11 +18,7 @@ from training.settings.model2 import Model2Options
 
 
 def recounted(report: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """What the report would tell.
-
-    Raises:
-        Unavailable: see ``trained_model``.
-    """
+    """What the report would tell. Raises Unavailable: see ``trained_model``."""
     return counted(trained_model(report, folder), in_new_names(report["config"])["seq_len"], report["tokens"])
 
 

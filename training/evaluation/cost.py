@@ -172,11 +172,7 @@ def measure_costs(
 
 
 def run_job(job: Job) -> dict[str, Any]:
-    """Measure in a process of its own.
-
-    Raises:
-        Unavailable: with the last line that the process wrote.
-    """
+    """Measure in a process of its own. Raises Unavailable with the last line that the process wrote."""
     source = without_password(job.source)
     command = [sys.executable, "-m", "training.evaluation.timing", json.dumps(asdict(job))]
     try:

@@ -33,11 +33,7 @@ class Interval:
 
 
 def mean_interval(values: Sequence[float] | np.ndarray, seed: int = 0, draws: int = DRAWS) -> Interval:
-    """The mean of values (N,).
-
-    Raises:
-        ValueError: no values, or one that is no number.
-    """
+    """The mean of values (N,). Raises ValueError: no values, or one that is no number."""
     values = np.asarray(values, np.float64)
     _check(values, np.ones_like(values))
     n = len(values)

@@ -90,11 +90,7 @@ class Subject(Protocol):
         ...
 
     def answers(self, conversations: Sequence[Chat], max_new_tokens: int) -> list[Answer]:
-        """The likeliest answer to each conversation.
-
-        Raises:
-            Unavailable: a server that does not answer.
-        """
+        """The likeliest answer to each conversation. Raises Unavailable: a server that does not answer."""
         ...
 
     def close(self) -> None:

@@ -45,74 +45,54 @@ def generate_batch(
         sampling: max_new_tokens (160), temperature (0), top_p (1), top_k (0: all) and repetition_penalty (1).
     """
     model.eval()
+    strings = [end for end in stop if isinstance(end, str) and end]
+    ids = [end for end in stop if isinstance(end, int)]
+    texts: list[str] = []
     if isinstance(model, ModernTransformer):
-        return _from_scratch(model, tokenizer, conversations, stop, seed, batch_size, sampling)
-    answers: list[str] = []
+        answers = Decoder(model, rows=max(1, min(batch_size, len(conversations)))).answers(
+            map(tokenizer.encode_chat, conversations),
+            seed=seed,
+            is_over=lambda answer: any(end in tokenizer.decode(answer.ids) for end in strings),
+            stop_ids=[END, *ids],
+            **sampling,
+        )
+        texts = [tokenizer.decode(answer.ids) for answer in answers]
+        return [_until(text, strings).rstrip(HALF_CHARACTER).strip() for text in texts]
+    settings = {"max_new_tokens": 160, "temperature": 0.0} | sampling
+    if strings:
+        settings |= {"stop_strings": strings, "tokenizer": tokenizer}
+    if ids:
+        settings["eos_token_id"] = [tokenizer.eos_token_id, *ids]
     for start in range(0, len(conversations), batch_size):
-        answers += _from_transformers(model, tokenizer, conversations[start : start + batch_size], stop, seed, sampling)
-    return answers
-
-
-def _from_scratch(
-    model: ModernTransformer,
-    tokenizer: Tokenizer,
-    conversations: Sequence[Sequence[Message]],
-    stop: Sequence[str | int],
-    seed: int | None,
-    batch_size: int,
-    sampling: dict[str, Any],
-) -> list[str]:
-    strings, ids = _apart(stop)
-    answers = Decoder(model, rows=max(1, min(batch_size, len(conversations)))).answers(
-        map(tokenizer.encode_chat, conversations),
-        seed=seed,
-        is_over=lambda answer: any(end in tokenizer.decode(answer.ids) for end in strings),
-        stop_ids=[END, *ids],
-        **sampling,
-    )
-    texts = (tokenizer.decode(answer.ids) for answer in answers)
-    return [_until(text, strings).rstrip(HALF_CHARACTER).strip() for text in texts]
+        texts += _from_transformers(model, tokenizer, conversations[start : start + batch_size], seed, settings)
+    return [_until(text, strings).strip() for text in texts]
 
 
 def _from_transformers(
     model: PreTrainedModel,
     tokenizer: Any,
     conversations: Sequence[Sequence[Message]],
-    stop: Sequence[str | int],
     seed: int | None,
-    sampling: dict[str, Any],
+    settings: dict[str, Any],
 ) -> list[str]:
     """Prompts padded on the left, so that every answer begins at the same place."""
-    settings: dict[str, Any] = {"max_new_tokens": 160, "temperature": 0.0} | sampling
     chat, context = ChatTokenizer(tokenizer), context_of(model)
     prompts = [fit(chat.prompt(messages), context, settings["max_new_tokens"]) for messages in conversations]
     rooms = {room for _, room in prompts}
     if len(rooms) > 1:  # of a long prompt and a long answer, each gets what it gets alone
         alone = ([messages] for messages in conversations)
-        return [_from_transformers(model, tokenizer, one, stop, seed, sampling)[0] for one in alone]
-    settings["max_new_tokens"] = rooms.pop()
+        return [_from_transformers(model, tokenizer, one, seed, settings)[0] for one in alone]
     inputs = tokenizer.pad({"input_ids": [ids for ids, _ in prompts]}, padding_side="left", return_tensors="pt").to(
         model.device
     )
-    settings["do_sample"] = settings["temperature"] > 0
+    settings = settings | {"max_new_tokens": rooms.pop(), "do_sample": settings["temperature"] > 0}
     if not settings["do_sample"]:
         settings = {key: value for key, value in settings.items() if key not in ("temperature", "top_p", "top_k")}
-    strings, ids = _apart(stop)
-    if strings:
-        settings |= {"stop_strings": strings, "tokenizer": tokenizer}
-    if ids:
-        settings["eos_token_id"] = [tokenizer.eos_token_id, *ids]
     if seed is not None:
         torch.manual_seed(seed)
     with torch.inference_mode():
         output = model.generate(**inputs, pad_token_id=tokenizer.pad_token_id, **settings)  # type: ignore[operator]
-    texts = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-    return [_until(text, strings).strip() for text in texts]
-
-
-def _apart(stop: Sequence[str | int]) -> tuple[list[str], list[int]]:
-    """The strings that end an answer, and the ids of tokens that do."""
-    return [end for end in stop if isinstance(end, str) and end], [end for end in stop if isinstance(end, int)]
+    return tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
 
 
 def _until(text: str, ends: Sequence[str]) -> str:

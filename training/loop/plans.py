@@ -29,11 +29,7 @@ FOUR_BIT_BYTES = 0.53
 
 
 def config_of(name: str, *, trust_remote_code: bool = False) -> PreTrainedConfig:
-    """The configuration of a base: from the table, a folder, or the Hub.
-
-    Raises:
-        BaseError: as ``load_base`` does.
-    """
+    """The configuration of a base: from the table, a folder, or the Hub. Raises BaseError as ``load_base`` does."""
     from transformers import AutoConfig
 
     quiet_transformers()

@@ -19,7 +19,6 @@ from training.common.files import (
     MANIFEST,
     check_file,
     foreign,
-    held,
     place,
     print_of,
     refusal,
@@ -29,6 +28,7 @@ from training.common.files import (
     sign_folder,
     unwritable,
 )
+from training.common.locks import held
 from training.common.options import OptionsError, with_settings
 from training.common.progress import Progress
 from training.corpus import CorpusError, data_around, in_the_way, notes, sources
@@ -313,12 +313,7 @@ def finish(
                 trainer.outcome, trainer.outcome.best, run.dataset, trainer.compute, trainer.energy_used
             )
             report |= {"seed": states.config["seed"], "config": states.config}
-            written: dict[str, str | None] = {}
-            lacking = ""
-            for name, write in exports.items():
-                written[name] = _part(out, name, write, lacking)
-                lacking = lacking or ("" if written[name] else name)
-            written[CURVES] = _part(out, CURVES, lambda: draw_curves(out, title))
+            written = write_beside(out, exports, title)
             report |= {"written": written, "data_key": key}
             write_report(out, report)
             contained("data_card.json is not written", run.dataset.write_card, out)
@@ -331,6 +326,17 @@ def finish(
         if not trainer.is_cut_short:
             states.remove()
         return report
+
+
+def write_beside(out: Path, exports: Mapping[str, Callable[[], Any]], title: str) -> dict[str, str | None]:
+    """Write other forms of a model, each made of the one before, and its curves. Returns the name of each that is
+    written, else None."""
+    written: dict[str, str | None] = {}
+    lacking = ""
+    for name, write in exports.items():
+        written[name] = _part(out, name, write, lacking)
+        lacking = lacking or ("" if written[name] else name)
+    return written | {CURVES: _part(out, CURVES, lambda: draw_curves(out, title))}
 
 
 def _part(out: Path, name: str, write: Callable[[], Any], lacking: str = "") -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.common.checkpoint_folder import CURVES, FILES, FINAL, FOLDERS, METRICS, PT, REPORT, TRAINED_ON, report_in
+from training.common.checkpoint_folder import FILES, FINAL, FOLDERS, METRICS, PT, REPORT, TRAINED_ON, report_in
 from training.common.cli import contained
 from training.common.files import foreign, new_file, refusal, replace_text, unlink, workspace
 from training.common.options import OptionsError
@@ -30,7 +30,8 @@ from training.loop.outcome import spent
 from training.loop.plan import Plan
 from training.loop.plans import base_problems, plan_base
 from training.loop.resume import Start, TrainingStates
-from training.reporting.report import Metrics, draw_curves, write_report
+from training.reporting.report import Metrics, write_report
+from training.runs.command import write_beside
 from training.runs.versions import Opened, Parent, open_parent
 from training.settings.improve import ImproveOptions
 from training.settings.model2 import Model2Options
@@ -78,11 +79,7 @@ class Request:
 
 
 def check(request: Request, start: Start) -> TrainingStates:
-    """Everything that can be wrong before any work.
-
-    Raises:
-        OptionsError: every problem at once.
-    """
+    """Everything that can be wrong before any work. Raises OptionsError: every problem at once."""
     options, header, out = request.options, request.preferences.header, request.out
     states = TrainingStates(out, request.config, options.keep_checkpoints)
     problems = options.problems() + states.problems(start)
@@ -357,12 +354,9 @@ def _write(
         unlink(request.out / METRICS)
     weights = opened.save(out, steps)
     size = weights.stat().st_size if weights.is_file() else sum(f.stat().st_size for f in weights.glob("*.safetensors"))
-    written: dict[str, str | None] = {(PT if request.parent.is_model1 else FINAL): weights.name}
-    for name, write in opened.exports(out).items():
-        written[name] = _part(name, write)
     title = f"{request.parent.kind.replace('model', 'Model ')}, learning from votes ({request.options.method})"
-    written[CURVES] = _part(CURVES, lambda: draw_curves(out, title))
-    report |= {"size_bytes": size, "written": written}
+    written = {(PT if request.parent.is_model1 else FINAL): weights.name}
+    report |= {"size_bytes": size, "written": written | write_beside(out, opened.exports(out), title)}
     write_report(out, report)
     for name in ("data_card.json", TRAINED_ON):
         if request.parent.folder and (request.parent.folder / name).is_file():
@@ -375,13 +369,3 @@ def _write(
 def _copy(source: Path, target: Path) -> None:
     with new_file(target) as partial:
         shutil.copyfile(source, partial)
-
-
-def _part(name: str, write: Callable[[], Any]) -> str | None:
-    """The name of what is written beside the weights; None, and one line, where that fails."""
-
-    def named() -> str:
-        write()
-        return name
-
-    return contained(f"{name} is not written", named)

@@ -20,7 +20,8 @@ from tests.training.tiny_run import OPTIONS, Watched, saved_run
 from training import train_art_ai_model
 from training.common.cache import give_a_home
 from training.common.cli import Stopped, in_one_line, is_installed
-from training.common.files import WORKSPACE, held, new_file
+from training.common.files import WORKSPACE, new_file
+from training.common.locks import held
 from training.corpus import CorpusError, load
 from training.corpus.cleaned import cleaned
 from training.loop.resume import Interruption, differences
@@ -241,7 +242,8 @@ def open_no_folder(path, *arguments, **more):
 import shutil
 shutil._use_fd_functions, os.open = False, open_no_folder
 import importlib, pkgutil, training, feedback
-from training.common.files import held, is_ours, new_file, new_folder, replace_text
+from training.common.files import is_ours, new_file, new_folder, replace_text
+from training.common.locks import held
 from training.loop.resume import Interruption, TrainingStates
 from pathlib import Path
 folder = Path(sys.argv[1])

@@ -155,11 +155,7 @@ def _code() -> bytes:
 
 
 def _rows(source: RepositorySource, files: list[Path]) -> Iterator[dict[str, Any]]:
-    """The samples as they are kept, and after them what cannot be read.
-
-    Raises:
-        CorpusError: There is no sample.
-    """
+    """The samples as they are kept, and after them what cannot be read. Raises CorpusError: there is no sample."""
     unread: list[dict[str, str]] = []
 
     def count_unread(reason: str, place: str) -> None:
