@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -30,7 +31,11 @@ from training.loop.optimizer import BatchedMuon, build_optimizers
 from training.models.attention import plain_attention
 from training.models.loss import cross_entropy_sum
 from training.models.transformer import CpuRMSNorm, ModernTransformer, RMSNorm
+from training.settings.common import TrainingOptions
 from training.settings.model1 import PROFILES
+
+STILL = TrainingOptions(learning_rate=0.0, adamw_learning_rate=0.0)
+"""Rates at which no weight moves."""
 
 ROUNDS = 7
 
@@ -113,7 +118,7 @@ def profile_step(shape: dict[str, Any], rows: int, seq_len: int, repeats: int = 
     """Milliseconds of the parts of a step of ours on rows of random tokens in documents of 60."""
     compute = choose_compute()
     model = ModernTransformer(**shape)
-    optimizers = build_optimizers(model, kind="muon", learning_rate=0.0, adamw_learning_rate=0.0, weight_decay=0.0)
+    optimizers = build_optimizers(model, replace(STILL, optimizer="muon"))
     tokens = torch.randint(0, shape["vocab_size"], (rows, seq_len))
     numbers = (torch.arange(seq_len) // 60).expand(tokens.shape)
     states = torch.randn(rows * seq_len, shape["dim"], dtype=compute.dtype, requires_grad=True)
@@ -159,9 +164,7 @@ def _self_ms(way: Callable[[], None], repeats: int) -> dict[str, float]:
 def whole_step() -> None:
     options, compute = PROFILES["demo"], choose_compute()
     model = ModernTransformer(**options.model_config())
-    optimizers = build_optimizers(
-        model, kind=options.optimizer, learning_rate=0.0, adamw_learning_rate=0.0, weight_decay=0.0
-    )
+    optimizers = build_optimizers(model, replace(STILL, optimizer=options.optimizer))
     shape = (options.batch_size, options.seq_len)
     tokens = torch.randint(0, options.vocab_size, shape)
     documents = (torch.arange(shape[1]) // 40).expand(shape)

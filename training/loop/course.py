@@ -19,6 +19,9 @@ STEPS_MARGIN = 1.35
 RECENT = 0.25
 """The share of the time behind in which a run's present pace is measured."""
 FIRST_STEPS = 4
+FEW_EVALUATIONS, STEPS_OF_EVALUATION = 4, 10
+"""A run is evaluated at most every ten steps, unless that would be fewer than four times: 50 evaluations of a run of
+45 steps would take longer than its training."""
 
 
 class Look(NamedTuple):
@@ -100,7 +103,14 @@ class Course:
             rate *= min(1.0, (steps - decided.lap_from + 1) / max(1.0, options.warmup * self.max_steps))
         return rate
 
-    # -- scores on the way -------------------------------------------------------------------------------------------
+    # -- scores -------------------------------------------------------------------------------------------
+
+    def is_evaluation_due(self, steps: int, seconds: float, evaluations: int) -> bool:
+        """Whether all held-out samples are to be scored once more, whatever the target: at even distances, or at the
+        end."""
+        planned = self.options.evaluations if self.options.target_bits_per_byte is None else 1
+        planned = min(planned, max(FEW_EVALUATIONS, self.max_steps // STEPS_OF_EVALUATION))
+        return self.behind(steps, seconds) >= min(1.0, (evaluations + 1) / planned)
 
     def is_look_due(self, steps: int) -> bool:
         """Whether a score on the way is due: at even distances, sooner at the beginning and while the rate falls.

@@ -14,17 +14,10 @@ from training.hardware.compute import EXACT
 from training.hardware.products import fp32_products, onednn_linear
 from training.hardware.shards import shared_like, whole
 from training.models.loss import output_weight
+from training.settings.common import TrainingOptions
 
 
-def build_optimizers(
-    model: nn.Module,
-    *,
-    kind: str,
-    learning_rate: float,
-    adamw_learning_rate: float | None,
-    weight_decay: float,
-    dtype: torch.dtype = EXACT,
-) -> list[Optimizer]:
+def build_optimizers(model: nn.Module, options: TrainingOptions, dtype: torch.dtype = EXACT) -> list[Optimizer]:
     """AdamW for everything, or Muon (Jordan 2024) for the hidden matrices and AdamW for the rest.
 
     Embeddings, the output layer and norms are not matrices between hidden states: Muon's orthogonal steps are not
@@ -43,18 +36,16 @@ def build_optimizers(
             decayed.append(parameter)
         else:
             rest.append(parameter)
+    is_muon, rate, decay = options.optimizer == "muon", options.learning_rate, options.weight_decay
     adamw_groups = [
-        {"params": decayed + ([] if kind == "muon" else hidden), "weight_decay": weight_decay},
+        {"params": decayed + ([] if is_muon else hidden), "weight_decay": decay},
         {"params": rest, "weight_decay": 0.0},
     ]
-    adamw_rate = adamw_learning_rate if kind == "muon" and adamw_learning_rate is not None else learning_rate
+    adamw_rate = rate if options.adamw_learning_rate is None or not is_muon else options.adamw_learning_rate
     optimizers: list[Optimizer] = [torch.optim.AdamW(adamw_groups, lr=adamw_rate, betas=(0.9, 0.95), fused=True)]
-    if kind == "muon":
-        optimizers.append(
-            BatchedMuon(
-                hidden, dtype=dtype, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
-            )
-        )
+    if is_muon:
+        muon = BatchedMuon(hidden, dtype=dtype, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+        optimizers.append(muon)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]

@@ -280,7 +280,7 @@ def make_plan(
     memory = {
         "weights": weight_bytes(model) if weight_bytes else float(_size(parameters)),
         "gradients": float(_size(trained)),
-        f"optimizer ({options.optimizer})": float(optimizer_bytes(model, options.optimizer)),
+        f"optimizer ({options.optimizer})": float(optimizer_bytes(model, options)),
         "activations": step.activations,
     }
     if where.is_gpu:
@@ -332,12 +332,11 @@ def _size(parameters: Iterable[Tensor]) -> int:
     return sum(p.numel() * p.element_size() for p in parameters)
 
 
-def optimizer_bytes(model: nn.Module, kind: str) -> int:
+def optimizer_bytes(model: nn.Module, options: TrainingOptions) -> int:
     """State of the optimizers: two fp32 numbers a weight for AdamW, one for Muon."""
-    optimizers = build_optimizers(model, kind=kind, learning_rate=0.0, adamw_learning_rate=None, weight_decay=0.0)
     return sum(
         (1 if isinstance(optimizer, torch.optim.Muon) else 2) * _size(group["params"])
-        for optimizer in optimizers
+        for optimizer in build_optimizers(model, options)
         for group in optimizer.param_groups
     )
 

@@ -9,6 +9,7 @@ A state is written under another name, forced to the disk, and renamed: a reader
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -24,7 +25,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.common.checkpoint_folder import FINAL, RESUME, CheckpointError, report_in
 from training.common.files import (
@@ -38,7 +39,8 @@ from training.common.files import (
     sign,
     unlink,
 )
-from training.hardware.shards import SHARDS
+from training.data.documents import Documents
+from training.hardware.shards import SHARDS, whole
 from training.models.whole import check_weights
 from training.reporting.verdict import is_cut_short, shortfall
 from training.settings.common import in_new_names
@@ -308,6 +310,19 @@ def _comparable(key: str, config: Mapping[str, Any]) -> Any:
 
 def _place(entry: str) -> str:
     return os.path.realpath(entry) if {os.sep, os.altsep} & {*entry} or os.path.exists(entry) else entry
+
+
+def fingerprint(sets: Iterable[Documents], model: nn.Module) -> str:
+    """A hash of the tokens that are learned and scored, and of the weights that stay as they are."""
+    digest = hashlib.blake2b(digest_size=16)
+    for documents in sets:
+        for array in (documents.tokens, documents.learned, documents.offsets):
+            digest.update(array.tobytes())
+    for name, parameter in model.named_parameters():
+        digest.update(f"{name} {tuple(parameter.shape)}".encode())
+        if not parameter.requires_grad:
+            digest.update(str(int(torch.hash_tensor(whole(parameter.detach())).view(torch.int64))).encode())
+    return digest.hexdigest()
 
 
 def random_states() -> dict[str, Any]:

@@ -4,11 +4,11 @@ its learning rate and its end."""
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from training.data.documents import Documents
 from training.data.packing import Batch, PackedBatches, all_batches
 from training.hardware.compute import Compute
 from training.hardware.energy import NO_ENERGY, Energy, EnergyUse
-from training.hardware.shards import complete_state, whole
+from training.hardware.shards import complete_state
 from training.hardware.threads import FreeCores
 from training.loop.compilation import choose_compilation, is_compiled
 from training.loop.course import Course
@@ -32,6 +32,7 @@ from training.loop.resume import (
     Interruption,
     StateError,
     TrainingStates,
+    fingerprint,
     random_states,
     reason_of,
     restore_random_states,
@@ -40,9 +41,6 @@ from training.reporting.report import Metrics
 from training.settings.common import TrainingOptions
 
 MAX_SKIPPED = 20
-FEW_EVALUATIONS, STEPS_OF_EVALUATION = 4, 10
-"""A run is evaluated at most every ten steps, unless that would be fewer than four times: 50 evaluations of a run of
-45 steps would take longer than its training."""
 
 
 class TrainingError(ValueError):
@@ -86,14 +84,7 @@ class Trainer:
         self.held_out, self.progress, self.metrics, self.on_best = held_out, progress, metrics, on_best
         self.states, self.answers = states, answers
         self.batches = PackedBatches(documents, options.seq_len, options.batch_size, pad_id, options.seed)
-        self.optimizers = build_optimizers(
-            model,
-            kind=options.optimizer,
-            learning_rate=options.learning_rate,
-            adamw_learning_rate=options.adamw_learning_rate,
-            weight_decay=options.weight_decay,
-            dtype=compute.optimizer_dtype,
-        )
+        self.optimizers = build_optimizers(model, options, compute.optimizer_dtype)
         self.scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.needs_scaler)
         self.max_steps = options.steps(documents)
         self.outcome = Outcome(planned_steps=self.max_steps)
@@ -101,7 +92,6 @@ class Trainer:
         self._looked_at = next(iter(held_out.values())).spread(options.look_samples) if held_out else None
         self.energy, self.energy_used = Energy(), NO_ENERGY
         self._saved_at = time.monotonic()
-        self._fingerprint = ""
 
     def run(self) -> Outcome:
         options, outcome = self.options, self.outcome
@@ -123,7 +113,10 @@ class Trainer:
                     self.save()
         outcome.stopped = end
         if self.is_cut_short:
-            self._keep_state()
+            try:
+                self.save()
+            except StateError as error:  # its result is to be had even on a full disk
+                self.progress.say(str(error))
         outcome.epochs = outcome.tokens / max(1, len(self.batches.documents.tokens))
         self.energy_used = self._energy_so_far()
         if not self.held_out:
@@ -150,8 +143,10 @@ class Trainer:
         self._show(loss, rate)
         if told := self.cores.after_step(step_seconds):
             self.progress.say(told)
-        is_near = self.course.is_look_due(outcome.steps) and self.course.is_near(outcome.steps, self._look())
-        if is_near or self.course.is_fall_over(outcome.steps) or self._evaluation_is_due():
+        course, steps = self.course, outcome.steps
+        is_near = course.is_look_due(steps) and course.is_near(steps, self._look())
+        is_due = course.is_evaluation_due(steps, outcome.wall_seconds, outcome.evaluations)
+        if is_near or course.is_fall_over(steps) or is_due:
             self._evaluate()
 
     def step(self, batch: Batch) -> float:
@@ -216,12 +211,6 @@ class Trainer:
         self.model.eval()
         rows = all_batches(documents, self.options.seq_len, self.options.micro_batch_size, self.pad_id)
         return score(self._loss_sum, rows, int(documents.answer_bytes.sum()))
-
-    def _evaluation_is_due(self) -> bool:
-        """Whether all held-out samples are to be scored, whatever the target: at even distances, or at the end."""
-        evaluations = self.options.evaluations if self.options.target_bits_per_byte is None else 1
-        evaluations = min(evaluations, max(FEW_EVALUATIONS, self.max_steps // STEPS_OF_EVALUATION))
-        return self.behind >= min(1.0, (self.outcome.evaluations + 1) / evaluations)
 
     def _look(self) -> float:
         """Score some held-out samples on the way to the target and ask the fixed questions; the bits per byte."""
@@ -303,25 +292,15 @@ class Trainer:
     # -- the course ------------------------------------------------------------------------------------------------
 
     @property
-    def behind(self) -> float:
-        """The share of the run's limits that lies behind, from 0 to 1."""
-        return self.course.behind(self.outcome.steps, self.outcome.wall_seconds)
-
-    @property
     def has_reached_target(self) -> bool:
         """Whether the last scores of all held-out samples say so."""
-        target = self.options.target_bits_per_byte
-        return target is not None and bool(self.outcome.scores) and self._first_score.bits_per_byte <= target
+        target, first = self.options.target_bits_per_byte, next(iter(self.outcome.scores.values()), None)
+        return target is not None and first is not None and first.bits_per_byte <= target
 
     @property
     def is_cut_short(self) -> bool:
         """Whether a run with a target ended with its limit of seconds, so that more of them would help."""
         return self.options.target_bits_per_byte is not None and self.outcome.stopped == "time"
-
-    @property
-    def _first_score(self) -> Score:
-        """The last score of the kind that decides."""
-        return next(iter(self.outcome.scores.values()), Score(math.inf, 1, 1))
 
     def _end(self) -> str:
         """What ends the run here; nothing while it goes on."""
@@ -329,7 +308,7 @@ class Trainer:
             return "target"
         if self.outcome.evaluations_without_gain >= self.options.patience:
             return "patience"
-        if self.behind < 1:
+        if self.course.behind(self.outcome.steps, self.outcome.wall_seconds) < 1:
             return ""
         return "steps" if self.outcome.steps >= self.max_steps else "time"
 
@@ -375,7 +354,7 @@ class Trainer:
             "position": self.batches.position,
             "outcome": self.outcome.as_dict(),
             "energy": asdict(self.energy_used),
-            "fingerprint": self.fingerprint(),
+            "fingerprint": self.fingerprint,
             "dtype": self.compute.dtype_name,
         }
 
@@ -385,7 +364,7 @@ class Trainer:
         Raises:
             StateError: when the state was saved with other data or another base.
         """
-        if state["fingerprint"] != self.fingerprint():
+        if state["fingerprint"] != self.fingerprint:
             raise StateError(
                 "--resume: the data, their tokens or the base differ from those of the saved run; give what it was "
                 "started with, or --restart to begin anew"
@@ -407,40 +386,19 @@ class Trainer:
         self.outcome = Outcome.from_dict(state["outcome"])
         self.outcome.planned_steps = self.max_steps
         self.course = Course(self.options, self.max_steps, self.outcome.decided)
-        if self.outcome.stopped == "time":
-            self._go_on_after_time()
+        if self.outcome.stopped == "time":  # its seconds were used up: as many again, from a rate that rises anew
+            self.course.go_on(self.outcome.steps, self.outcome.wall_seconds)
+            self.outcome.stopped, self.outcome.evaluations, self.outcome.evaluations_without_gain = "steps", 0, 0
         self.energy.earlier = EnergyUse(**state.get("energy", {}))
         restore_random_states(state["random"])
         if self.outcome.best_step == self.outcome.steps:
             self._keep_weights()
         self.progress.say(f"going on from step {self.outcome.steps} of {self.max_steps}")
 
-    def _go_on_after_time(self) -> None:
-        """From the state that a run left when its seconds were used up: as many again, from a rate that rises anew."""
-        outcome = self.outcome
-        self.course.go_on(outcome.steps, outcome.wall_seconds)
-        outcome.stopped, outcome.evaluations, outcome.evaluations_without_gain = "steps", 0, 0
-
-    def _keep_state(self) -> None:
-        """Save the state of a run that ended before its target. Its result is to be had even on a full disk."""
-        try:
-            self.save()
-        except StateError as error:
-            self.progress.say(str(error))
-
+    @cached_property
     def fingerprint(self) -> str:
-        """A hash of the tokens that are learned and scored, and of the weights that stay as they are."""
-        if not self._fingerprint:
-            digest = hashlib.blake2b(digest_size=16)
-            for documents in (self.batches.documents, *self.held_out.values()):
-                for array in (documents.tokens, documents.learned, documents.offsets):
-                    digest.update(array.tobytes())
-            for name, parameter in self.model.named_parameters():
-                digest.update(f"{name} {tuple(parameter.shape)}".encode())
-                if not parameter.requires_grad:
-                    digest.update(str(int(torch.hash_tensor(whole(parameter.detach())).view(torch.int64))).encode())
-            self._fingerprint = digest.hexdigest()
-        return self._fingerprint
+        """Of the data and of what is not trained, by which a state knows its run."""
+        return fingerprint((self.batches.documents, *self.held_out.values()), self.model)
 
     def _wall_seconds(self, started: float) -> float:
         return time.monotonic() - started

@@ -9,6 +9,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from training.loop.optimizer import BatchedMuon, build_optimizers
 from training.models.fine_tuning import PackedCausalLM
 from training.models.transformer import ModernTransformer
+from training.settings.common import TrainingOptions
 
 SMALL = {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
 SHAPES = {
@@ -21,8 +22,7 @@ SHAPES = {
 def muons(model: nn.Module) -> set[str]:
     """Names of the parameters that Muon gets."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    settings = {"learning_rate": 1e-3, "adamw_learning_rate": None, "weight_decay": 0.1}
-    adamw, muon = build_optimizers(model, kind="muon", **settings)
+    adamw, muon = build_optimizers(model, TrainingOptions(optimizer="muon", learning_rate=1e-3, weight_decay=0.1))
     assert isinstance(muon, BatchedMuon)
     given = [names[id(p)] for optimizer in (adamw, muon) for group in optimizer.param_groups for p in group["params"]]
     assert sorted(given) == sorted(names.values()), "each parameter has one optimizer"

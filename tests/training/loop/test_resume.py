@@ -325,7 +325,7 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
     state = TrainingStates(tmp_path, {}).newest()
     assert state is not None
     run.batches.documents.tokens[7] += 1
-    run._fingerprint = ""
+    del run.fingerprint
     with pytest.raises(StateError, match="the data, their tokens or the base differ"):
         run.restore(state)
 
