@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from training.evaluation.held_out import PARTS
 from training.evaluation.items import DIRECTIONS, TRUE_FALSE
 
 SPLITS = {"new_wording": "known facts, asked in new words", "new_fact": "facts never trained on"}
-Cell = Callable[[Mapping[str, Any]], str]
+Model = Mapping[str, Any]
 Row = tuple[str, list[str]]
 
 
@@ -26,75 +27,66 @@ def table(results: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *_differences(results), *_missing(results)])
 
 
-def _cells(models: Sequence[Mapping[str, Any]], cell: Cell) -> list[str]:
-    return [cell(model) for model in models]
-
-
-def interval(value: Mapping[str, Any] | None, form: str) -> str:
-    """An estimate and its 95% interval, or a dash."""
+def interval(part: Mapping[str, Any] | None, key: str, form: str) -> str:
+    """An estimate of a part and its 95% interval, or a dash."""
+    value = part and part.get(key)
     if value is None:
         return "–"
     return f"{value['estimate']:{form}} [{value['low']:{form}}, {value['high']:{form}}]"
 
 
-def _held_out(models: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+def number(value: Any, form: str, unit: str = "") -> str:
+    """A number with its unit, or a dash."""
+    return "–" if value is None else f"{value:{form}}{unit}"
+
+
+def find(entries: Iterable[Mapping[str, Any]] | None, **fields: Any) -> Mapping[str, Any] | None:
+    """The first of some entries with these fields."""
+    return next((entry for entry in entries or () if all(entry[key] == fields[key] for key in fields)), None)
+
+
+def _held_out(models: Sequence[Model]) -> Iterator[Row]:
     if not any(model["held_out"] for model in models):
         return
     yield "HELD-OUT TEXT: bits per byte; lower means that the model expected the text", []
-    for part, label in (("answers", "answers"), ("everything", "questions and answers")):
-
-        def bits(model: Mapping[str, Any], part: str = part, split: str | None = None) -> str:
-            score = (model["held_out"] or {}).get(part)
-            if score and split:
-                score = next((entry for entry in score["by_split"] if entry["split"] == split), None)
-            return interval(score and score["bits_per_byte"], ".3f")
-
-        yield f"  {label}", _cells(models, bits)
-        if part == "answers":
-            for split, meaning in SPLITS.items():
-                yield f"    {meaning}", _cells(models, lambda m, split=split: bits(m, "answers", split))  # type: ignore[misc]
-    yield ("  perplexity of a token (compare only with the same tokenizer)", _cells(models, _token_perplexity))
+    answers, everything = ([(model["held_out"] or {}).get(part) for model in models] for part in PARTS)
+    yield "  answers", [interval(score, "bits_per_byte", ".3f") for score in answers]
+    for split, meaning in SPLITS.items():
+        found = [find(score and score["by_split"], split=split) for score in answers]
+        yield f"    {meaning}", [interval(score, "bits_per_byte", ".3f") for score in found]
+    yield "  questions and answers", [interval(score, "bits_per_byte", ".3f") for score in everything]
+    perplexities = [(score and score["token_perplexity"]) or None for score in answers]
+    yield (
+        "  perplexity of a token (compare only with the same tokenizer)",
+        [number(perplexity, ".1f") for perplexity in perplexities],
+    )
 
 
-def _token_perplexity(model: Mapping[str, Any]) -> str:
-    value = model["held_out"] and model["held_out"]["answers"]["token_perplexity"]
-    return f"{value:.1f}" if value else "–"
-
-
-def _knowledge(models: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    names = dict.fromkeys(entry["benchmark"] for model in models for entry in model["knowledge"])
-    for name in names:
-        entries = [next((e for e in model["knowledge"] if e["benchmark"] == name), None) for model in models]
+def _knowledge(models: Sequence[Model]) -> Iterator[Row]:
+    for name in dict.fromkeys(entry["benchmark"] for model in models for entry in model["knowledge"]):
+        entries = [find(model["knowledge"], benchmark=name) for model in models]
         known = [entry for entry in entries if entry]
         yield f"FACTS ({name}): share of multiple-choice questions answered rightly", []
-        yield "  all", [interval(entry and entry["accuracy"], ".0%") for entry in entries]
+        yield "  all", [interval(entry, "accuracy", ".0%") for entry in entries]
         for group in dict.fromkeys(group["group"] for entry in known for group in entry["groups"]):
-
-            def accuracy(entry: Mapping[str, Any] | None, group: str = group) -> str:
-                found = next((g for g in (entry or {}).get("groups", ()) if g["group"] == group), None)
-                return interval(found and found["accuracy"], ".0%")
-
-            yield f"    {group}", [accuracy(entry) for entry in entries]
+            found = [find(entry and entry["groups"], group=group) for entry in entries]
+            yield f"    {group}", [interval(one, "accuracy", ".0%") for one in found]
         for kind in DIRECTIONS if name == TRUE_FALSE else ():
-            found = [next((k for k in (entry or {}).get("kinds", ()) if k["kind"] == kind), None) for entry in entries]
-            yield f"    {kind}s", [interval(one and one["accuracy"], ".0%") for one in found]
+            found = [find(entry and entry.get("kinds"), kind=kind) for entry in entries]
+            yield f"    {kind}s", [interval(one, "accuracy", ".0%") for one in found]
         for key, label in (
             ("chance", "by guessing"),
             ("longest_option", "always the longest option"),
             ("most_frequent_option", "always what the training texts name most"),
         ):
-            yield (
-                f"  {label}",
-                [f"{entry[key]:.0%}" if entry and entry[key] is not None else "–" for entry in entries],
-            )
-        if any(entry["contaminated"]["n"] for entry in known):
-            yield (
-                "  questions left out, since the training held them word for word",
-                [str(entry["contaminated"]["n"]) if entry else "–" for entry in entries],
-            )
+            yield f"  {label}", [number(entry and entry[key], ".0%") for entry in entries]
+        left_out = [entry and entry["contaminated"]["n"] for entry in entries]
+        if any(left_out):
+            label = "  questions left out, since the training held them word for word"
+            yield label, [number(count, "d") for count in left_out]
 
 
-def _answers(models: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+def _answers(models: Sequence[Model]) -> Iterator[Row]:
     if not any(model["answers"] for model in models):
         return
     yield "ANSWERS to held-out questions", []
@@ -104,51 +96,47 @@ def _answers(models: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
         ("repetition", "words in a row said twice", ".1%"),
         ("rouge_l", "ROUGE-L (words shared with a reference: not quality)", ".2f"),
     ):
-        yield f"  {label}", _cells(models, lambda m, key=key, form=form: interval((m["answers"] or {}).get(key), form))  # type: ignore[misc]
-    yield "  BLEU (the same)", _cells(models, lambda m: f"{m['answers']['bleu']:.1f}" if m["answers"] else "–")
+        yield f"  {label}", [interval(model["answers"], key, form) for model in models]
+    yield "  BLEU (the same)", [number(model["answers"] and model["answers"]["bleu"], ".1f") for model in models]
 
 
-def _cost(models: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+def _cost(models: Sequence[Model]) -> Iterator[Row]:
     yield "SIZE AND COST", []
-    yield "  parameters", _cells(models, lambda m: f"{m['parameters'] / 1e6:,.1f} million" if m["parameters"] else "–")
+    counts = [model["parameters"] and model["parameters"] / 1e6 for model in models]
+    yield "  parameters", [number(count or None, ",.1f", " million") for count in counts]
     if not any(model["cost"] for model in models):
         return
-
-    def figure(*keys: str, form: str = ".1f", unit: str = "", scale: float = 1.0) -> Cell:
-        def cell(model: Mapping[str, Any]) -> str:
-            value: Any = model["cost"]
-            for key in keys:
-                value = value.get(key) if isinstance(value, Mapping) else None
-            return "–" if value is None else f"{value * scale:{form}}{unit}"
-
-        return cell
-
-    for label, get in (
-        ("memory", figure("peak_memory_bytes", form=",.0f", unit=" MB", scale=1e-6)),
-        ("seconds to load", figure("load_seconds", "median", form=".2f")),
-        ("seconds to the first token", figure("first_token_seconds", "median", form=".3f")),
-        ("tokens a second, one question at a time", figure("tokens_per_second", "1", "median", form=".0f")),
-        ("tokens a second, eight at a time", figure("tokens_per_second", "8", "median", form=".0f")),
-        ("watt-hours for 1,000 tokens", figure("kwh_per_1000_tokens", form=".3f", scale=1000)),
-        ("watt-hours of its training", figure("training", "kwh", form=",.1f", scale=1000)),
+    for label, keys, form, scale, unit in (
+        ("memory", ("peak_memory_bytes",), ",.0f", 1e-6, " MB"),
+        ("seconds to load", ("load_seconds", "median"), ".2f", 1.0, ""),
+        ("seconds to the first token", ("first_token_seconds", "median"), ".3f", 1.0, ""),
+        ("tokens a second, one question at a time", ("tokens_per_second", "1", "median"), ".0f", 1.0, ""),
+        ("tokens a second, eight at a time", ("tokens_per_second", "8", "median"), ".0f", 1.0, ""),
+        ("watt-hours for 1,000 tokens", ("kwh_per_1000_tokens",), ".3f", 1000.0, ""),
+        ("watt-hours of its training", ("training", "kwh"), ",.1f", 1000.0, ""),
     ):
-        yield f"  {label}", _cells(models, get)
+        values = [_at(model["cost"], keys) for model in models]
+        yield f"  {label}", [number(None if value is None else value * scale, form, unit) for value in values]
 
 
-def _tasks(models: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+def _at(part: Any, keys: Sequence[str]) -> Any:
+    for key in keys:
+        part = part.get(key) if isinstance(part, Mapping) else None
+    return part
+
+
+def _tasks(models: Sequence[Model]) -> Iterator[Row]:
     names = dict.fromkeys((entry["task"], entry["metric"]) for model in models for entry in model["tasks"])
     if names:
         yield "TASKS of lm-evaluation-harness", []
     for task, metric in names:
-
-        def value(model: Mapping[str, Any], task: str = task, metric: str = metric) -> str:
-            found = next((e for e in model["tasks"] if (e["task"], e["metric"]) == (task, metric)), None)
-            if not found or found["value"] is None:
-                return "–"
-            error = "" if found.get("stderr") is None else f" ± {found['stderr']:.3f}"
-            return f"{found['value']:.3f}{error}"
-
-        yield f"  {task}, {metric}", _cells(models, value)
+        found = [find(model["tasks"], task=task, metric=metric) or {} for model in models]
+        errors = [number(entry.get("stderr"), ".3f") for entry in found]
+        values = [number(entry.get("value"), ".3f") for entry in found]
+        yield (
+            f"  {task}, {metric}",
+            [v if "–" in (v, e) else f"{v} ± {e}" for v, e in zip(values, errors, strict=True)],
+        )
 
 
 def _differences(results: Mapping[str, Any]) -> Iterator[str]:
@@ -157,11 +145,11 @@ def _differences(results: Mapping[str, Any]) -> Iterator[str]:
         return
     a, b = found["models"]
     yield f"\nDIFFERENCE, {a} minus {b}, over the same items; an interval without 0 is more than chance"
-    lines = [("bits per byte of answers", found.get("held_out_answers_bits_per_byte"), "+.3f")]
-    lines += [(f"facts ({entry['benchmark']})", entry["accuracy"], "+.1%") for entry in found["knowledge"]]
-    for label, value, form in lines:
-        if value is not None:
-            yield f"  {label}: {interval(value, form)}"
+    if found.get("held_out_answers_bits_per_byte") is not None:
+        yield f"  bits per byte of answers: {interval(found, 'held_out_answers_bits_per_byte', '+.3f')}"
+    for entry in found["knowledge"]:
+        if entry["accuracy"] is not None:
+            yield f"  facts ({entry['benchmark']}): {interval(entry, 'accuracy', '+.1%')}"
 
 
 def _missing(results: Mapping[str, Any]) -> Iterator[str]:
