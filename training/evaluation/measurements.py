@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -162,11 +161,14 @@ class Measurements:
         subject: Subject,
         depends_on: Mapping[str, Any],
         doing: str,
-        total: int | Callable[[], int] | None,
+        total: Callable[[], int] | None,
         measure: Callable[[], Any],
     ) -> Any:
         def with_bar() -> Any:
-            with _progress(subject, f"{subject.name}: {doing}", total() if callable(total) else total):
+            """A bar of the texts that the model has dealt with."""
+            name, wait = f"{subject.name}: {doing}", 0.5 if sys.stderr.isatty() else 15
+            with tqdm(total=total and total(), desc=name, unit="text", file=sys.stderr, mininterval=wait) as bar:
+                subject.done = bar.update
                 return measure()
 
         return self.cache.get(part, {"model": subject.sha256, "seed": SEED, "draws": DRAWS, **depends_on}, with_bar)
@@ -200,7 +202,7 @@ class Measurements:
         config = {key: (_config(subject) or {}).get(key) for key in _SELECTION}
         if subject.trained_on is not None:
             config["trained_on"] = file_sha256(subject.trained_on)
-        seen, stamp = None, None
+        stamp = None
         if config["data"]:
             try:
                 stamp = data_key(config["data"], config["max_rows_per_source"])
@@ -214,9 +216,7 @@ class Measurements:
         for number, sha256 in enumerate([*own, *(benchmark.sha256 for benchmark in self.files)]):
 
             def measure(number: int = number) -> Any:
-                nonlocal seen
-                if stamp is not None and seen is None:
-                    seen = self._exposure(config, subject.trained_on)
+                seen = None if stamp is None else self._exposure(config, subject.trained_on)
                 return multiple_choice.measure(subject, self._benchmarks[number], seen, seed=SEED)
 
             depends_on = {"benchmark": sha256, "limit": self.settings.limit, "training": config, "data": stamp}
@@ -250,7 +250,8 @@ class Measurements:
         specs = {subject.name: subject.spec for subject in self.subjects}
         key = {"models": {s.name: [s.spec, s.sha256] for s in self.subjects}, "machine": dict(self.machine)}
         reports = {subject.name: subject.report for subject in self.subjects}
-        costs = self.cache.get("cost", key | {"reports": reports}, lambda: measure_costs(specs, say=_say))
+        say = partial(print, file=sys.stderr, flush=True)
+        costs = self.cache.get("cost", key | {"reports": reports}, lambda: measure_costs(specs, say=say))
         for name, cost in costs.items():
             models[name]["cost"] = cost
 
@@ -258,19 +259,6 @@ class Measurements:
 def _config(subject: Subject) -> dict[str, Any] | None:
     config = (subject.report or {}).get("config")
     return config if isinstance(config, dict) else None
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _progress(subject: Subject, doing: str, total: int | None) -> Iterator[None]:
-    """A bar of the texts that a model has dealt with."""
-    quiet = not sys.stderr.isatty()
-    with tqdm(total=total, desc=doing, unit="text", file=sys.stderr, mininterval=15 if quiet else 0.5) as bar:
-        subject.done = bar.update
-        yield
 
 
 def differences(models: Mapping[str, Mapping[str, Any]], *, seed: int = 0) -> dict[str, Any]:

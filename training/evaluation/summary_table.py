@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from training.evaluation.held_out import PARTS
@@ -40,7 +40,7 @@ def number(value: Any, form: str, unit: str = "") -> str:
     return "–" if value is None else f"{value:{form}}{unit}"
 
 
-def find(entries: Iterable[Mapping[str, Any]] | None, **fields: Any) -> Mapping[str, Any] | None:
+def find(entries: Any, **fields: Any) -> Mapping[str, Any] | None:
     """The first of some entries with these fields."""
     return next((entry for entry in entries or () if all(entry[key] == fields[key] for key in fields)), None)
 

@@ -38,16 +38,17 @@ def penalise(logits_V: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
 
 @dataclass(eq=False)
 class Answer:
-    """An answer in the making; ``finished`` says why it ended: ``stop``, ``length``, or not yet (None)."""
+    """An answer in the making, with how it is drawn; ``finished`` says why it ended: ``stop``, ``length``, or not yet
+    (None)."""
 
-    max_new_tokens: int
-    temperature: float
-    top_p: float
-    top_k: int
-    repetition_penalty: float
-    stop_ids: Sequence[int]
-    generator: torch.Generator | None
-    unread: int
+    max_new_tokens: int = 160
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+    stop_ids: Sequence[int] = (END,)
+    generator: torch.Generator | None = None
+    unread: int = 0
     ids: list[int] = field(default_factory=list)
     finished: str | None = None
 
@@ -80,19 +81,8 @@ class Decoder:
         return self.n_rows - len(self.running)
 
     @torch.inference_mode()
-    def add(
-        self,
-        prompt: Sequence[int],
-        *,
-        max_new_tokens: int = 160,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        top_k: int = 0,
-        repetition_penalty: float = 1.0,
-        stop_ids: Sequence[int] = (END,),
-        seed: int | None = None,
-    ) -> Answer:
-        """Read a prompt; its answer grows with each ``step``.
+    def add(self, prompt: Sequence[int], *, seed: int | None = None, **settings: Any) -> Answer:
+        """Read a prompt; its answer, an ``Answer`` of these settings, grows with each ``step``.
 
         A prompt that leaves no room for an answer loses its oldest tokens (``training.data.prompts.fit``).
 
@@ -101,12 +91,11 @@ class Decoder:
         """
         if not self.free:
             raise RuntimeError(f"all {self.n_rows} rows are taken; take a step until one is free")
-        ids, max_new_tokens = fit(prompt, self.model.config["max_seq_len"], max_new_tokens)
-        device = self.model.tok_embeddings.weight.device
-        generator = torch.Generator(device).manual_seed(seed) if seed is not None else None
-        answer = Answer(
-            max_new_tokens, temperature, top_p, top_k, repetition_penalty, tuple(stop_ids), generator, unread=ids[-1]
-        )
+        answer, device = Answer(**settings), self.model.tok_embeddings.weight.device
+        ids, answer.max_new_tokens = fit(prompt, self.model.config["max_seq_len"], answer.max_new_tokens)
+        answer.unread = ids[-1]
+        if seed is not None:
+            answer.generator = torch.Generator(device).manual_seed(seed)
         row = len(self.running)
         self.cache.lengths[row] = 0
         if ids[:-1]:

@@ -120,8 +120,7 @@ class _Batched:
             torch.manual_seed(sampling.seed)  # one source of chance for all: a seed repeats only an answer made alone
         try:
             manager.add_request(prompt, name, sampling.max_new_tokens, streaming=True, **self._draw(sampling))
-            end = () if sampling.to_the_end else self._end
-            self._pass_on(manager, results, end, sampling.max_new_tokens, cancel, emit)
+            self._pass_on(manager, results, sampling, cancel, emit)
         finally:
             del self._answers[name]
             manager.cancel_request(name)
@@ -134,14 +133,9 @@ class _Batched:
         return end | drawn | {"top_k": self._everything}
 
     def _pass_on(
-        self,
-        manager: Any,
-        results: queue.SimpleQueue[Any],
-        end: tuple[int, ...],
-        limit: int,
-        cancel: threading.Event,
-        emit: Emit,
+        self, manager: Any, results: queue.SimpleQueue[Any], sampling: Sampling, cancel: threading.Event, emit: Emit
     ) -> None:
+        end = () if sampling.to_the_end else self._end
         shown, told = "", 0
         while not cancel.is_set():
             try:
@@ -160,7 +154,7 @@ class _Batched:
                 if not listening:
                     return
             if result.is_finished():
-                emit(Piece("", 0, "length" if len(ids) >= limit else "stop"))
+                emit(Piece("", 0, "length" if len(ids) >= sampling.max_new_tokens else "stop"))
                 return
 
     def fits(self, messages: list[Message], max_new_tokens: int) -> bool:
