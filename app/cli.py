@@ -52,14 +52,14 @@ def parser(prog: str = "app.py") -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--host",
-        default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+        default=os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1",
         metavar="H",
         help="address to listen on (%(default)s)",
     )
     parser.add_argument(
         "--port",
         type=int,
-        default=os.environ.get("GRADIO_SERVER_PORT", 7860),
+        default=os.environ.get("GRADIO_SERVER_PORT") or 7860,
         metavar="N",
         help="port to listen on (%(default)s)",
     )

@@ -291,6 +291,11 @@ def _sample_size(arguments: argparse.Namespace) -> int:
         arguments.alpha,
         arguments.power,
     )
+    if needed is None and arguments.difference < 1e-6 or needed is not None and not math.isfinite(needed):
+        raise VotesError(
+            f"--difference {arguments.difference} with --alpha {arguments.alpha} asks for more testers than there "
+            "are people; name larger ones"
+        )
     if needed is None:
         raise VotesError(
             f"--difference {arguments.difference:g} cannot be: with {arguments.tie_share:.0%} of ties the share cannot"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app import cli
 from app.cli import main
 from tests.app.serving import ROOT, write_study
 
@@ -108,6 +109,13 @@ def test_a_model_that_has_not_learned(tmp_path: Path, capsys: pytest.CaptureFixt
         line = fails(capsys, "--port", "0", "--db", tmp_path / "votes.db", "--model1", spec)
         assert f"--model1 {spec}: Model 1 has not learned enough to be tested: 2.49 bits per byte" in line
         assert "(ended by time at 4% of its plan); go on with its training by --resume" in line
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):
+        monkeypatch.setenv(name, "")
+    arguments = cli.parser().parse_args([])
+    assert (arguments.host, arguments.port) == ("127.0.0.1", 7860)
 
 
 def test_a_value_of_two_lines_is_told_in_one(capsys: pytest.CaptureFixture[str]) -> None:

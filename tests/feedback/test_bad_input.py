@@ -109,6 +109,8 @@ def test_a_read_only_database_can_be_read(tmp_path: Path, capsys: pytest.Capture
         (["sample-size", "--difference", "0"], ["--difference", "0 must be", "between 0 and 0.5"]),
         (["sample-size", "--difference", "0.45"], ["--difference 0.45", "88%", "smaller"]),
         (["sample-size", "--difference", "x"], ["x must be a number"]),
+        (["sample-size", "--difference", "1e-300"], ["--difference 1e-300", "more testers than", "name larger ones"]),
+        (["sample-size", "--difference", "0.1", "--alpha", "1e-320"], ["--alpha 1e-320", "name larger ones"]),
         (["backup", "--db", "{tmp}/v.db", "--out", "{tmp}/there"], ["there already", "new file"]),
         (["backup", "--db", "{tmp}/v.db", "--out", "{tmp}/no/b.db"], ["b.db", "no folder"]),
         (["restore", "--db", "{tmp}/v.db", "--from", "{tmp}/none"], ["none", "does not exist", "--from"]),

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from diptych import command, is_unread, lacking_or_mistyped, unrecognized
 from training.common import config
-from training.common.options import OptionsError
+from training.common.options import OptionsError, as_meant, describe
 
 T = TypeVar("T")
 
@@ -143,6 +143,17 @@ class OneLineParser(argparse.ArgumentParser):
         message = lacking_or_mistyped(message, self._words, self._option_string_actions)
         told = " ".join("; ".join([*self.problems, message]).split())
         self.exit(2, f"{self.prog}: {told}; see {self.prog} --help\n")
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Tells of a number that is none how it is written, where argparse would say `invalid int value`."""
+        kind: Any = action.type
+        if kind not in (int, float):
+            return super()._get_value(action, arg_string)  # type: ignore[misc]
+        try:
+            return kind(arg_string)
+        except ValueError:
+            told = f"{arg_string!r} is not {describe(kind)}{as_meant(arg_string, kind)}"
+            raise argparse.ArgumentError(action, told) from None
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Raises OSError where nobody reads a help text, which argparse would keep to itself."""

@@ -24,6 +24,8 @@ KINDS: dict[Any, str] = {int: "a whole number", float: "a number"}
 MAX_BYTES = 1 << 20
 WIDTH = 100
 Value = str | list[str] | None
+BLANK = "\0"
+"""What stands for a key with nothing behind it: a character that no value has."""
 
 
 class Setting(argparse.Action):
@@ -105,10 +107,12 @@ def take(path: str, parser: argparse.ArgumentParser, typed: Collection[str] = ()
         action = actions.get(name)
         if action is None:
             problems.append(f"{place}: unknown key {key!r}{_meant(name, actions)}")
+        elif isinstance(action, Setting) and value == BLANK:  # null, as YAML has it, and a limit gone that was forgotten
+            problems.append(f"{place}: {key} has no value; write one, or none to take a limit away")
         elif isinstance(action, Setting):
             text = ",".join(value) if isinstance(value, list) else "none" if value is None else value
             settings.append(f"{name}={text}")
-        elif value is not None:
+        elif value not in (None, BLANK):
             try:
                 converted = _converted(action, value)
             except (ValueError, TypeError, argparse.ArgumentTypeError) as error:
@@ -196,7 +200,7 @@ def read(path: str) -> tuple[list[tuple[int, str, Value]], list[str]]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         return [], [f"{path}{f':{mark.line + 1}' if mark else ''}: is no YAML: {_why(error)}"]
-    if root is None or (isinstance(root, yaml.ScalarNode) and _scalar(root) is None):  # nothing, or `---` alone
+    if root is None or (isinstance(root, yaml.ScalarNode) and _scalar(root) in (None, BLANK)):  # nothing, or `---` alone
         return [], []
     if not isinstance(root, yaml.MappingNode):
         return [], [f"{path}: holds no keys; write one option a line, as KEY: VALUE"]
@@ -231,7 +235,9 @@ def _why(error: Any) -> str:
 
 def _scalar(node: Any) -> str | None:
     text: str = node.value
-    return None if node.style is None and text.lower() in ("", "~", "null") else text
+    if node.style is None and not text:
+        return BLANK
+    return None if node.style is None and text.lower() in ("~", "null") else text
 
 
 def written(actions: Sequence[argparse.Action], arguments: argparse.Namespace, settings: Mapping[str, Any]) -> str:

@@ -144,7 +144,7 @@ def with_settings(options: T, settings: Sequence[str], renamed: Mapping[str, str
             try:
                 changes[key] = _parse(text, hints[key])
             except ValueError:
-                problems.append(f"{key}={text!r} is not {_describe(hints[key])}{_as_meant(text, hints[key])}")
+                problems.append(f"{key}={text!r} is not {describe(hints[key])}{as_meant(text, hints[key])}")
     changed = dataclasses.replace(options, **changes)  # type: ignore[type-var]
     if problems:
         raise OptionsError(problems + range_problems(changed))
@@ -154,7 +154,7 @@ def with_settings(options: T, settings: Sequence[str], renamed: Mapping[str, str
 def _parse(text: str, hint: Any) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        if text.lower() in ("none", ""):
+        if text.lower() == "none":  # an empty text is a variable of a script that nobody has set
             return None
         return _parse(text, next(a for a in arguments if a is not type(None)))
     if origin is Literal:
@@ -172,7 +172,7 @@ def _parse(text: str, hint: Any) -> Any:
     return hint(text)
 
 
-def _as_meant(text: str, hint: Any) -> str:
+def as_meant(text: str, hint: Any) -> str:
     """How a number is written here that somebody wrote as elsewhere: ``0,5``, ``50%``, ``10k`` or, whole, ``1e3``."""
     kinds = {hint, *get_args(hint)}
     found = _NUMBER.fullmatch(text.strip().strip(",;"))
@@ -190,10 +190,11 @@ def _as_meant(text: str, hint: Any) -> str:
 _NUMBER = re.compile(r"([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d{1,3})?)\s*([%kKmMbB]?)", re.ASCII)
 
 
-def _describe(hint: Any) -> str:
+def describe(hint: Any) -> str:
+    """What a value of this type is, in words."""
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(map(str, get_args(hint)))
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
     if get_origin(hint) in (Union, types.UnionType):
-        return " or ".join("none" if a is type(None) else _describe(a) for a in get_args(hint))
+        return " or ".join("none" if a is type(None) else describe(a) for a in get_args(hint))
     return names.get(hint, str(hint))

@@ -11,7 +11,7 @@ import pytest
 
 from training.common.cli import OneLineParser
 from training.common.config import add_config, add_settings
-from training.common.options import Range, range_problems, with_settings
+from training.common.options import OptionsError, Range, range_problems, with_settings
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,9 @@ def test_a_value_is_read_as_on_a_command_line(tmp_path: Path) -> None:
     assert (arguments.dry, arguments.models, arguments.port, arguments.data) == (True, ["one=a"], 8, ["core"])
     assert parsed(tmp_path, "out: o\nlimit: ~\nport: null\nlabel: 'null'\n")[1] == Settings(limit=None, label="null")
     assert parsed(tmp_path, text, "two=b")[0].models == ["two=b"]
+    for value in ("[]", "''", "1:30", "0o10", ".inf"):  # 90 seconds and 8 in YAML 1.1
+        with pytest.raises(OptionsError, match="limit=.* is not a whole number or none"):
+            parsed(tmp_path, f"out: o\nlimit: {value}\n")
 
 
 def test_what_is_printed_says_the_same_when_it_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,6 +204,7 @@ LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10
         ("#" * 1_100_000, "has more than 1,048,576 bytes"),
         ("a: &x 1\na2: *y\n", "found undefined alias"),
         ("port: [1, 2]\n", "port: is one value, not a list"),
+        ("limit:\nport:\n", "/a.yaml:1: limit has no value; write one, or none to take a limit away; see"),
         ("data: []\n", "data: needs one value at least"),
         ('label: "a\\0b"\n', "/a.yaml:1: 'label' holds a character NUL"),
         ('data: [a, "\\0"]\n', "/a.yaml:1: 'data' holds a character NUL"),
@@ -233,6 +237,8 @@ def test_a_file_that_is_not_there_and_an_empty_one(tmp_path: Path, capsys: pytes
         (["--config"], "argument --config: expected one argument"),
         (["--config", "--port", "2"], "argument --config: expected one argument"),
         (["--config="], "--config '' is no path; name a file"),
+        (["--port", "1e3"], "argument --port: '1e3' is not a whole number; write 1000"),
+        (["--port="], "argument --port: '' is not a whole number"),
         (["--config", "a\0b"], "--config 'a\\x00b' is no path; name a file"),
         (["a", "--verbose", "b\nc"], "unrecognized arguments: --verbose b c"),
         (

@@ -82,3 +82,10 @@ def test_a_number_that_is_written_as_elsewhere_is_told_as_it_is_written_here(set
     assert str(caught.value).endswith(
         f"; write {meant}" if meant else "number" if "rate" in setting else "number or none"
     )
+
+
+def test_an_empty_text_takes_no_limit_away() -> None:
+    """``--limit "$LIMIT"`` of a script in which nobody has set it."""
+    with pytest.raises(OptionsError, match="limit='' is not a whole number or none"):
+        with_settings(Example(), ["limit="])
+    assert with_settings(Example(), ["limit=none"]).limit is None
