@@ -4,12 +4,22 @@ quietly where nobody reads on.
 Each package imports this before anything else. Pythons that are too old can read it, so that it can tell them.
 """
 
+import os
+import sys
+
+if (  # as long as Python looks for `-m training.corpus`, the folder where it is typed is the first that it searches:
+    getattr(sys, "argv", [""])[:1] == ["-m"]  # a random.py of a user's there is no library
+    and {"app", "feedback", "training"}
+    & {word.split(".")[0].replace("-m", "") for word in getattr(sys, "orig_argv", [])}
+    and not getattr(sys.flags, "safe_path", sys.flags.isolated)
+    and sys.path[0] != os.path.dirname(os.path.abspath(__file__))
+):
+    del sys.path[0]
+
 import errno
 import functools
 import io
-import os
 import select
-import sys
 from typing import Any, Callable, Iterable, Sequence  # noqa: UP035 - as Python 3.8 has it
 
 ROOT = os.path.dirname(os.path.abspath(__file__))

@@ -144,6 +144,15 @@ def test_pythons_that_are_too_old_can_read_what_tells_them(name: str) -> None:
     assert "import annotations" not in text, "3.6 has it not"
 
 
+@pytest.mark.parametrize("words", [["-m", "feedback", "--help"], ["-m", "training.corpus", "--help"]], ids=" ".join)
+def test_no_file_where_a_command_is_typed_is_taken_for_a_library(words: list[str], tmp_path: Path) -> None:
+    for name in ("random", "json", "code", "typing", "argparse", "filelock", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a file of my own')\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def unread(*words: str) -> tuple[int, str]:
     """Exit code and errors of a command whose standard output is a pipe that nobody reads any more."""
     read, write = os.pipe()

@@ -49,6 +49,7 @@ def give_a_home() -> None:
         import pwd
     except ImportError:  # Windows knows both
         return
+    _without_relative_places()
     number = os.getuid()
     try:
         pwd.getpwuid(number)
@@ -60,6 +61,14 @@ def give_a_home() -> None:
         with contextlib.suppress(OSError):
             home.mkdir(mode=0o700)
         os.environ["HOME"] = str(home) if _is_private(home) else tempfile.mkdtemp(prefix="diptych-home-")
+
+
+def _without_relative_places() -> None:
+    """Take out of the environment what names a place by where the command is typed, or no place: an empty ``HOME`` is
+    the root of all folders for Python, and what is relative is to be ignored by the rules of XDG. ``~`` is the home."""
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        if (given := os.environ.pop(name, None)) and os.path.isabs(place := os.path.expanduser(given)):
+            os.environ[name] = place
 
 
 def _is_private(folder: Path) -> bool:

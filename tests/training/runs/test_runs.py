@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -17,14 +18,14 @@ import pytest
 from tests.trained import ROOT
 from tests.training.test_writing_commands import SMALL
 from tests.training.tiny_run import OPTIONS, Watched, saved_run
-from training import train_art_ai_model
-from training.common.cache import give_a_home
+from training import train_art_ai_model, train_model2_pretrained
+from training.common.cache import cache_folder, give_a_home
 from training.common.cli import Stopped, in_one_line, is_installed
 from training.common.files import WORKSPACE, new_file
 from training.common.locks import held
 from training.corpus import CorpusError, load
 from training.corpus.cleaned import cleaned
-from training.loop.resume import Interruption, differences
+from training.loop.resume import Interruption, TrainingStates, differences
 from training.reporting.tracking import tracking_problems
 from training.runs.command import one_spelling
 
@@ -69,6 +70,25 @@ def test_a_folder_has_one_training_at_a_time(train: Callable[..., str], tmp_path
         assert "out is in use by another training; wait for it, stop it, or name another --out" in train(code=2)
         assert "out is in use by another training" in train("--check", code=2)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_of_one_model_is_no_place_for_the_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Model 2 took the place of Model 1's report, measurements and GGUF, and with --restart of its states."""
+    out = tmp_path / "out"
+    states = TrainingStates(out, {"n_layers": 2, "data": ["core"]})
+    states.save(1, {})
+    commands = (train_model2_pretrained.main, "Model 1", "Model 2"), (train_art_ai_model.main, "Model 2", "Model 1")
+    for main, there, mine in commands:
+        for start in (["--restart"], ["--resume"], []):
+            assert main(["--data", "core", "--out", str(out), "--check", *start]) == 2
+            assert f"{out} is the folder of {there}, of which {mine} would lose files" in capsys.readouterr().err
+        states.remove()
+        (out / "training_report.json").write_text(json.dumps({"model": there.replace("Model ", "model")}))
+        assert main(["--data", "core", "--out", str(out), "--check"]) == 2
+        assert f"{out} is the folder of {there}, of which {mine} would lose files" in capsys.readouterr().err
+        (out / "training_report.json").unlink()
+        states = TrainingStates(out, {"base": "gpt2", "data": ["core"]})
+        states.save(1, {})
 
 
 def test_check_tells_what_stands_against_a_run_and_does_nothing(train: Callable[..., str], tmp_path: Path) -> None:
@@ -198,6 +218,20 @@ def test_a_user_without_a_name_gets_a_home(tmp_path: Path, monkeypatch: pytest.M
     assert Path.home().is_dir()
     for name in ("HOME", "LOGNAME"):
         monkeypatch.delenv(name)  # what give_a_home has set
+
+
+@pytest.mark.parametrize("given", ["", "rel", "."])
+def test_a_home_or_a_cache_by_where_the_command_is_typed_is_none(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty HOME is the root of all folders for Python; what is relative, XDG says, is to be ignored."""
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, given)
+    give_a_home()
+    assert Path.home() == Path(pwd.getpwuid(os.getuid()).pw_dir)
+    assert cache_folder() == Path.home() / ".cache" / "diptych"
+    assert not {"HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"} & os.environ.keys()
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/kept")
+    give_a_home()
+    assert cache_folder() == Path.home() / "kept" / "diptych"
 
 
 @pytest.mark.parametrize("taken", ["a link", "open to others", "a file"])
