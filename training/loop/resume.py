@@ -125,7 +125,13 @@ class TrainingStates:
                 f"{self.out} holds an unfinished run, saved at step {self.steps()[-1]}; add --resume to go on with it, "
                 "--restart to leave it behind, or name another --out"
             ]
-        changed = differences(self.saved_config(), self.config)
+        saved = self.saved_config()
+        if not saved:
+            return [
+                f"--resume: {self.folder / 'run.json'} is gone, which says with which settings the run was started; "
+                "put it back, or give --restart to begin anew"
+            ]
+        changed = differences(saved, self.config)
         if not changed:
             return []
         return [f"--resume: {', '.join(changed)}; {REMEDY}"]
@@ -156,7 +162,9 @@ class TrainingStates:
     def saved_config(self) -> dict[str, Any]:
         """The settings and the data of the unfinished run; empty where there is none."""
         with contextlib.suppress(OSError, ValueError):
-            return in_new_names(json.loads((self.folder / "run.json").read_text(encoding="utf-8")))
+            saved = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+            if isinstance(saved, dict) and isinstance(saved.get("data", []), list):
+                return in_new_names(saved)
         return {}
 
     def finished(self, data_key: str) -> list[str] | None:

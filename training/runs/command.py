@@ -168,6 +168,7 @@ def check(
         adopt_old_run(out)
     if names := foreign(out, FILES, FOLDERS):
         problems.append(refusal(out, names))
+    problems += another_model(options, out, states.saved_config())
     if not of_data and (folder := data_around(out, data)):
         problems.append(in_the_way(out, folder))
     problems += [] if own else room(options, out)
@@ -177,6 +178,15 @@ def check(
         for note in (*options.notes(), *notes(data)):
             print(f"note: {note}", file=sys.stderr)
     return states
+
+
+def another_model(options: TrainingOptions, out: Path, unfinished: Mapping[str, Any]) -> list[str]:
+    """What stands against a training of this model where the other one's is: it would take the place of its files."""
+    mine = "Model 2" if isinstance(options, Model2Options) else "Model 1"
+    finished = str((report_in(out) or {}).get("model", "")).replace("model", "Model ")
+    begun = next((model for model, key in (("Model 1", "n_layers"), ("Model 2", "base")) if key in unfinished), "")
+    other = next((model for model in (begun, finished) if model not in ("", mine)), None)
+    return [f"{out} is the folder of {other}, of which {mine} would lose files; name another --out"] if other else []
 
 
 def adopt_old_run(out: Path) -> None:

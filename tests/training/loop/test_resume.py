@@ -344,6 +344,22 @@ def test_how_a_command_may_start(tmp_path: Path) -> None:
     assert differences({}, config) == []
 
 
+@pytest.mark.parametrize("held", ["", "x", "[]", "null", '"a"', "5", '{"data": 5}', '{"data": null}', None])
+def test_settings_that_cannot_be_read_are_no_reason_to_go_on_with_any(held: str | None, tmp_path: Path) -> None:
+    states = TrainingStates(tmp_path, {"dim": 8, "data": ["core"]})
+    states.save(40, {})
+    place = tmp_path / "resume" / "run.json"
+    if held is None:
+        place.unlink()
+    else:
+        place.write_text(held)
+    for start in ("resume", "new", "restart")[: 1 if held is None else 3]:
+        (problem,) = states.problems(start)
+        assert "run.json" in problem
+    if held is None:
+        assert "run.json is gone, which says with which settings the run was started; put it back" in problem
+
+
 def test_too_little_disk_is_told(tmp_path: Path) -> None:
     assert disk_problems(tmp_path / "not" / "there", 1) == []
     (problem,) = disk_problems(tmp_path / "not" / "there", 1e18)
