@@ -291,7 +291,7 @@ def _sample_size(arguments: argparse.Namespace) -> int:
         arguments.alpha,
         arguments.power,
     )
-    if needed is None and arguments.difference < 1e-6 or needed is not None and not math.isfinite(needed):
+    if (needed is None and arguments.difference < 1e-6) or (needed is not None and not math.isfinite(needed)):
         raise VotesError(
             f"--difference {arguments.difference} with --alpha {arguments.alpha} asks for more testers than there "
             "are people; name larger ones"

@@ -2,11 +2,12 @@
 ``import training.corpus`` needs no PyTorch."""
 
 from contextlib import suppress
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 with suppress(ImportError):  # this folder alone, beside a user's own code, has no commands
     import diptych  # noqa: F401 - first, since it tells what this Python lacks
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from training.common.cache import give_a_home
 from training.hardware.threads import spin_briefly, stay_within_limit

@@ -17,13 +17,22 @@ from pathlib import Path
 from typing import Any
 
 from training.corpus.cleaning import CleaningReport
-from training.corpus.forms import COLUMNS, is_header, is_known, messages_of, there_twice, with_plain_names
+from training.corpus.forms import (
+    COLUMNS,
+    is_header,
+    is_known,
+    messages_of,
+    plain_name,
+    there_twice,
+    with_plain_names,
+)
 from training.corpus.json_rows import Row
 from training.corpus.opening import encoding_problem, format_of, open_text, problem, uncompressed_name
-from training.corpus.readers import FORMATS, READERS, reader_of
+from training.corpus.readers import FORMATS, READERS, names_of, reader_of
 from training.corpus.sample import CorpusError, Message, Sample, digest, sample_id
 from training.corpus.split import to_test_with
 from training.corpus.turns import (
+    CELLS,
     HEADER,
     KEY_TWICE,
     NO_ANSWER,
@@ -162,13 +171,25 @@ def _why_none(path: Path, unread: CleaningReport, columns: set[str]) -> str:
     """What a file has in the place of usable rows."""
     if not unread.total_read:
         return f"it is empty or lacks the columns {COLUMNS}"
+    if CELLS in unread.removed and not is_known(map(plain_name, names := names_of(path))):
+        return (
+            f"its first line names the columns {_shortened(names)}, and {unread.by_reason()[CELLS]} of its rows "
+            f"are longer (first: {unread.first[CELLS]}): where that line is a row, write question,answer above it, and "
+            "quotes around a cell that holds what parts the cells"
+        )
     if NO_COLUMNS in unread.removed and not is_known(columns):
-        named = ", ".join(name if len(name) < 60 else f"{name[:50]}..." for name in sorted(columns)[:20])
-        lacks = f"it has the columns {named} and lacks the columns {COLUMNS} (docs/data.md lists all forms)"
+        lacks = (
+            f"it has the columns {_shortened(sorted(columns))} and lacks the columns {COLUMNS} (docs/data.md lists all "
+            "forms)"
+        )
         if format_of(path) not in (".csv", ".tsv"):
             return f"{lacks}; rename them"
         return f"{lacks}; rename them or, where its first line is a row, write question,answer above it"
     return f"{unread.told()}; docs/data.md lists the forms that are read"
+
+
+def _shortened(names: Sequence[str]) -> str:
+    return ", ".join(name if len(name) < 60 else f"{name[:50]}..." for name in names[:20]) or "(none)"
 
 
 def pick_samples(samples: Iterable[Sample], max_rows: int | None) -> list[Sample]:

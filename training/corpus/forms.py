@@ -40,6 +40,7 @@ from training.corpus.turns import (
     is_chat,
     is_given,
     is_learned_row,
+    is_pairs,
     is_turn,
     number_of,
     parsed,
@@ -75,30 +76,33 @@ def with_plain_names(row: Mapping[Any, Any]) -> dict[str, Any]:
     """The row under lower-case names without blanks around them: ``Question`` is ``question``."""
     plain: dict[str, Any] = {}
     for name, value in row.items():
-        plain.setdefault(_plain(name), value)
+        plain.setdefault(plain_name(name), value)
     return plain
 
 
-def _plain(name: Any) -> str:
+def plain_name(name: Any) -> str:
+    """A column's name in lower case, without blanks around it."""
     return str(name).strip(" \t\r\n\ufeff").lower()
 
 
 def there_twice(names: Iterable[Any]) -> dict[str, int]:
     """How often columns that may be read are there, whatever their case, which are there twice: one would be lost."""
-    counts = Counter(map(_plain, names))
+    counts = Counter(map(plain_name, names))
     return {name: count for name, count in counts.items() if count > 1 and is_known([name])}
 
 
 def is_pair(names: Iterable[str]) -> bool:
     """Whether columns of these names are a question and its answer."""
-    plain = set(map(_plain, names))
+    plain = set(map(plain_name, names))
     return not plain.isdisjoint(_QUESTIONS) and not plain.isdisjoint(answers.NAMES)
 
 
 def is_header(row: Mapping[str, Any]) -> bool:
     """Whether the values of a row are the names of their columns, as where tables were joined."""
     given = {name: value for name, value in row.items() if is_given(value)}
-    return is_known(given) and all(isinstance(value, str) and _plain(value) == name for name, value in given.items())
+    return is_known(given) and all(
+        isinstance(value, str) and plain_name(value) == name for name, value in given.items()
+    )
 
 
 def messages_of(row: Row, system: bool = True) -> tuple[Message, ...]:
@@ -260,7 +264,7 @@ def _are_texts(values: Any) -> bool:
 
 def _each(turns: Sequence[Any], row: Row) -> list[Any]:
     """Turns with their roles: of texts alone two people speak by turns (LIMA, UltraChat, DailyDialog), unless
-    ``speakers`` says otherwise, and a turn may be a question with its answer (Capybara)."""
+    ``speakers`` says otherwise, and a turn may be a question with its answer (Capybara, Gradio's pairs)."""
     if _are_texts(turns):
         speakers = row.get("speakers")
         if not isinstance(speakers, list | tuple) or len(speakers) != len(turns):
@@ -269,11 +273,23 @@ def _each(turns: Sequence[Any], row: Row) -> list[Any]:
             raise Unreadable(UNKNOWN_ROLE)
         sides = ["user" if who == speakers[0] else "assistant" for who in speakers]
         return [_turn(side, said) for side, said in zip(sides, turns, strict=True)]
+    if is_pairs(turns):
+        if any(role_of({"role": who}) for who, _ in turns):  # LangChain's, as Python's tuples become lists
+            return [_turn(who, said) for who, said in turns]
+        return [_turn(who, said) for pair in turns for who, said in zip(("user", "assistant"), pair, strict=True)]
     found: list[Any] = []
     for turn in turns:
         names = _pair_names(turn) if isinstance(turn, Mapping) and role_of(turn) is None else None
-        found += [_turn("user", turn[names[0]]), _turn("assistant", turn[names[1]])] if names else [with_role(turn)]
+        found += (
+            [_turn("user", turn[names[0]]), _turn("assistant", turn[names[1]])] if names else [with_role(_said(turn))]
+        )
     return found
+
+
+def _said(turn: Any) -> Any:
+    """A turn whose only key is who speaks, with its role; any other as it is."""
+    (who, *more) = turn if isinstance(turn, Mapping) and turn else ("", "")
+    return _turn(who, turn[who]) if not more and role_of({"role": who}) else turn
 
 
 def _turn(role: str, content: Any) -> dict[str, Any]:

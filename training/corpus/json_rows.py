@@ -13,7 +13,18 @@ from training.corpus.forms import CHATS, is_known, is_pair, with_plain_names
 from training.corpus.opening import open_text
 from training.corpus.sample import CorpusError
 from training.corpus.split import to_test_with
-from training.corpus.turns import BESIDE, BROKE_OFF, KEY_TWICE, NESTED, TOO_LONG, Unreadable, is_chat, is_turn
+from training.corpus.turns import (
+    BESIDE,
+    BROKE_OFF,
+    KEY_TWICE,
+    NESTED,
+    TOO_LONG,
+    Unreadable,
+    is_chat,
+    is_pairs,
+    is_turn,
+    role_of,
+)
 
 Row = dict[str, Any]
 LONGEST = 1 << 24
@@ -178,16 +189,23 @@ def rows_of(value: Any) -> list[Row | Unreadable] | None:
         return [one if isinstance(one, Unreadable) else _unless_twice(one) for one in _inside(value)]
     if isinstance(value, list) and value and all(map(is_chat, value)):  # a list of chats
         return [row for chat in value for row in rows_of(chat) or ()]
+    if _is_one_chat(value):
+        return [_unless_twice({"messages": value})]
     if not is_chat(value):
         return None
-    if all(is_turn(one) for one in value):
-        return [_unless_twice({"messages": value})]
     return [row for one in value for row in rows_of(one) or ()]
+
+
+def _is_one_chat(value: Any) -> bool:
+    """Whether a list is the turns of a chat, as objects or as pairs of who speaks and what."""
+    if is_pairs(value):
+        return all(role_of({"role": who}) for who, _ in value)
+    return is_chat(value) and all(map(is_turn, value))
 
 
 def read_json(path: Path) -> Iterator[Numbered]:
     """A list of objects, as Open WebUI and Alpaca have it, one object that holds such a list, or objects in a row."""
-    if all(map(is_turn, _list_in(_first_line(path)) or [None])):  # a chat a line
+    if _is_one_chat(_list_in(_first_line(path))):  # a chat a line
         yield from read_json_lines(path)
         return
     with open_text(path) as file:

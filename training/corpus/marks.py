@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import re
 
+from training.corpus.prose import without_front_matter
+
 _LINE_END = re.compile("\r\n?|[\x0b\x0c\u2028\u2029]")  # of Windows, of Word within a paragraph, of JavaScript
 _BEGIN = re.compile(
     r"\A\s*(?:(?:<pad>|<\|pad\|>|<bos>|<BOS_TOKEN>|<\|begin_of_text\|>|<\|startoftext\|>|<\|endoftext\|>)\s*)+"
@@ -68,6 +70,8 @@ def without_marks(text: str, prose: bool = False) -> str:
         text = text.removeprefix("<s>").lstrip()
     if prose and "<|endoftext|>" in text:  # texts of a file for GPT-2, one after the other
         text = "\n\n".join(filter(None, map(str.strip, _BETWEEN.split(text))))
+    if prose:
+        text = without_front_matter(text)
     if "<<" in text or "####" in text:  # GSM8K's
         text = _RESULT.sub(_result, _CALCULATED.sub("", text))
     if " @" in text:

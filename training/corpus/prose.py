@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 PIECE = 600
 """The least number of characters of a piece; only the last one of a text may have fewer."""
+
+_FRONT_MATTER = re.compile(  # in YAML or TOML: nothing but keys in small letters and what is theirs
+    r"\A(---|\+\+\+)[ \t]*\n(?:[a-z_][\w.-]*[ \t]*[:=][^\n]*\n)(?:(?:[a-z_][\w.-]*[ \t]*[:=]|[ \t#\]-])[^\n]*\n|\n)*?"
+    r"\1[ \t]*(?:\n|\Z)"
+)
+
+
+def without_front_matter(text: str) -> str:
+    """A text without the title, date and tags that stand above it for a program."""
+    return _FRONT_MATTER.sub("", text).strip() if text[:3] in ("---", "+++") else text
 
 
 def paragraphs(lines: Iterable[str]) -> Iterator[str]:

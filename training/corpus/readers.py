@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -49,6 +49,13 @@ def _header(lines: IO[str]) -> tuple[int, str, str]:
         elif line.strip():
             return number, line, separator or _separator(line)
     return max(number, 1), "", separator or ","
+
+
+def names_of(path: Path) -> list[str]:
+    """What a table's first line says that its columns are called."""
+    with open_text(path) as lines:
+        _, header, separator = _header(lines)
+    return next(csv.reader([header.strip()], delimiter=separator, skipinitialspace=True), [])
 
 
 def _separator(header: str) -> str:
@@ -111,7 +118,10 @@ def _plain(cell: Any) -> Any:
 
 def _read_text(path: Path) -> Iterator[Numbered]:
     with open_text(path) as lines:
-        first = next((line for line in iter(partial(lines.readline, LONGEST), "") if line.strip()), "")
+        begun = list(islice((line for line in iter(partial(lines.readline, LONGEST), "") if line.strip()), 3))
+    first = begun[0] if begun else ""
+    if why := _no_prose(begun):
+        raise CorpusError(f"{path}: {why}")
     if reader := read_json_lines if is_json(first) else _read_csv if _is_header(first) else None:
         yield from reader(path)  # under a name such as chats.jsonl.txt, which browsers give
         return
@@ -120,6 +130,18 @@ def _read_text(path: Path) -> Iterator[Numbered]:
             if "\0" in piece:
                 raise CorpusError(f"{path}: holds binary data, not text; name text, or one of {', '.join(READERS)}")
             yield number, {"text": piece}
+
+
+def _no_prose(begun: list[str]) -> str:
+    """What a text is, as its first lines tell, of which a model would learn numbers and marks; nothing for prose."""
+    if any(_TIMES.match(line) for line in begun):
+        return "is subtitles, sentences cut where their times are; write what is said as text"
+    if begun and begun[0].startswith("#separator:"):
+        return "is notes of Anki's; write question, answer in the place of the lines with #, and name it .tsv or .csv"
+    return ""
+
+
+_TIMES = re.compile(r"\s*(?:\d+:)?\d\d:\d\d[.,]\d{3}\s*-->\s*\d")
 
 
 def _is_header(line: str) -> bool:

@@ -136,6 +136,12 @@ def is_chat(value: Any) -> bool:
     return isinstance(value, list | tuple) and bool(value) and all(isinstance(turn, Mapping) for turn in value)
 
 
+def is_pairs(value: Any) -> bool:
+    """Whether a value is a list of pairs of texts: who speaks and what, or a question and its answer."""
+    pairs = isinstance(value, list | tuple) and bool(value)
+    return pairs and all(isinstance(one, list | tuple) and [*map(type, one)] == [str, str] for one in value)
+
+
 def is_turn(value: Any) -> bool:
     """Whether an object is a turn of a chat: somebody who speaks, and words."""
     said = isinstance(value, Mapping) and any(name in value for name in ("content", "value", "text", "parts"))

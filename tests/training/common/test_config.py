@@ -91,7 +91,7 @@ def test_a_value_is_read_as_on_a_command_line(tmp_path: Path) -> None:
     assert parsed(tmp_path, "out: o\nlimit: ~\nport: null\nlabel: 'null'\n")[1] == Settings(limit=None, label="null")
     assert parsed(tmp_path, text, "two=b")[0].models == ["two=b"]
     for value in ("[]", "''", "1:30", "0o10", ".inf"):  # 90 seconds and 8 in YAML 1.1
-        with pytest.raises(OptionsError, match="limit=.* is not a whole number or none"):
+        with pytest.raises(OptionsError, match=r"limit=.* is not a whole number or none"):
             parsed(tmp_path, f"out: o\nlimit: {value}\n")
 
 

@@ -522,7 +522,7 @@ def test_the_examples_of_the_documentation_are_read(tmp_path: Path) -> None:
         (tmp_path / f"a.{ending}").write_text(block)
         found = load([str(tmp_path / f"a.{ending}")])
         if ending == "jsonl":
-            assert len(found) == len(block.splitlines()) == 72
+            assert len(found) == len(block.splitlines()) == 76
             assert {sample.answer for sample in [*found[:14], *found[18:]]} <= {
                 "Picasso did.", "In 1937.", "Picasso.", "Pablo Picasso", "Yes", "No",
             }  # fmt: skip

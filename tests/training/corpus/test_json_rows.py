@@ -31,6 +31,7 @@ FORMS = {
     "a list of one row a line": lines([[row] for row in ROWS]),
     "lines": lines(ROWS),
     "turns of a chat a line": lines(CHATS),
+    "pairs of who speaks and what a line": lines([[[*turn.values()] for turn in chat] for chat in CHATS]),
     "a list of lists of turns": json.dumps(CHATS),
     "a list over many lines of lists of turns": json.dumps(CHATS, indent=1),
 }

@@ -54,6 +54,62 @@ def test_a_table_without_names_is_told_what_was_taken_for_them(tmp_path: Path) -
     assert str(refused.value).endswith("where its first line is a row, write question,answer above it")
 
 
+def test_a_table_without_names_whose_rows_are_longer_is_told_it_has_none(tmp_path: Path) -> None:
+    for table in ("Who painted it?,Goya.\nAnd when, exactly?,In 1800.\n", "1,Who?,Goya.\n2,And, in which year?,1800\n"):
+        with pytest.raises(CorpusError) as refused:
+            read(tmp_path / "a.csv", table)
+        assert f"its first line names the columns {', '.join(table.splitlines()[0].split(','))}, and 1 of its rows" in (
+            told := str(refused.value)
+        )
+        assert "a.csv, line 2): where that line is a row, write question,answer above it, and quotes around" in told
+    assert read(tmp_path / "a.csv", "question,answer\nWho?,Goya.\nAnd when, exactly?,In 1800.\n") == [PAIR]
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "---\ntitle: Etching\ntags:\n  - art\n- print\n# by hand\n\ndate: 2024-01-01\n---\n\n",
+        '+++\ntitle = "Etching"\ntags = [\n  "art",\n]\n+++\n',
+        "\ufeff---\r\nlayout: post\r\n---\r\n",
+    ],
+)
+def test_what_stands_above_a_text_for_a_program_is_not_learned(above: str, tmp_path: Path) -> None:
+    prose = "An etching is bitten by acid.\n\n---\n\nnote: a monotype is not.\n\n---\n\nThat is all."
+    (tmp_path / "a.txt").write_bytes(f"{above}{prose}".encode())
+    (tmp_path / "b.jsonl").write_text(json.dumps({"text": f"{above}{prose}".lstrip("\ufeff")}))
+    for name in ("a.txt", "b.jsonl"):
+        assert [sample.messages[0].content for sample in load([str(tmp_path / name)])] == [prose]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\nHe said: no.\n---\nThat was all.",
+        "---\n\nA rule above.\n\n---\n\nAnd below.",
+        "---\ntitle: of what never ends\n\nA text of it.",
+    ],
+)
+def test_rules_around_words_are_words(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(text)
+    assert [sample.messages[0].content for sample in load([str(tmp_path / "a.txt")])] == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "1\n00:00:01,000 --> 00:00:02,000\nThe etching\n\n2\n00:00:02,000 --> 00:00:03,000\nis bitten.\n",
+            "subtitles",
+        ),
+        ("WEBVTT\n\n00:01.000 --> 00:02.000 align:start\nThe etching\n", "subtitles"),
+        ("#separator:tab\n#html:true\nWho?\tGoya.\n", "notes of Anki's; write question, answer"),
+    ],
+)
+def test_what_is_no_prose_is_told(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=f"a.txt: is {said}"):
+        read(tmp_path / "a.txt", text)
+
+
 @pytest.mark.parametrize("header", ["question,answer,answer", "question,Question ,answer", "text,text,note"])
 def test_a_column_that_is_there_twice_is_refused(header: str, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"has the column \w+ 2 times; rename all but one"):

@@ -100,3 +100,28 @@ def test_a_row_that_is_not_to_be_learned_says_so_of_itself_too(mark: dict[str, A
     with pytest.raises(Unreadable, match=NOT_LEARNED):
         messages_of(row | mark)
     assert messages_of(row | {"loss": 0.0, "weight": 0.5, "train": True, "loss_mask": [0, 1]})
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [["user", "Who?"], ["assistant", "Goya."], ["user", "When?"], ["assistant", "In 1800."]],
+        [["human", "Who?"], ["ai", "Goya."], ["human", "When?"], ["ai", "In 1800."]],
+        [["Who?", "Goya."], ["When?", "In 1800."]],
+        [{"user": "Who?"}, {"assistant": "Goya."}, {"human": "When?"}, {"gpt": "In 1800."}],
+    ],
+)
+def test_pairs_are_turns_or_questions_with_their_answers(turns: list[Any]) -> None:
+    """LangChain's tuples as JSON has them, Gradio's history, and turns whose only key is who speaks."""
+    for name in ("messages", "conversations"):
+        said = [(message.role, message.content) for message in messages_of({name: turns})]
+        assert said == [("user", "Who?"), ("assistant", "Goya."), ("user", "When?"), ("assistant", "In 1800.")]
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [[["user", "Who?"], ["narrator", "Goya."]], [["Who?", None]], [["Who?", "Goya.", "x"]], [{"mood": "Goya."}]],
+)
+def test_pairs_of_which_it_is_unsure_who_speaks_are_counted(turns: list[Any]) -> None:
+    with pytest.raises(Unreadable):
+        messages_of({"messages": turns})
