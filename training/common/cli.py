@@ -148,7 +148,7 @@ class OneLineParser(argparse.ArgumentParser):
         """Tells of a number that is none how it is written, where argparse would say `invalid int value`."""
         kind: Any = action.type
         if kind not in (int, float):
-            return super()._get_value(action, arg_string)  # type: ignore[misc]
+            return super()._get_value(action, arg_string)
         try:
             return kind(arg_string)
         except ValueError:
