@@ -25,7 +25,7 @@ from training.inference.generation import complete
 from training.loop.plan import estimate_tokens, few_tokens
 from training.loop.plans import plan, room_problems
 from training.runs.command import DEMO_QUESTIONS, build_parser, carry_out, chosen
-from training.runs.model1 import set_up, train_model1
+from training.runs.model1 import set_up
 from training.settings.model1 import PROFILES
 
 COURSEWORK_PERPLEXITY = {"seed": (15, 20)}
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
         for question in DEMO_QUESTIONS:
             print(f"  {question}\n    {complete(arguments.out / 'art_ai_best.pt', question)}")
 
-    carry_out(arguments, options, data, room_problems, set_up, train_model1, tell)
+    carry_out(arguments, options, data, room_problems, set_up, tell)
 
 
 def main(argv: list[str] | None = None) -> int:

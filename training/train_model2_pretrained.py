@@ -26,7 +26,7 @@ from training.loop.plan import estimate_tokens
 from training.loop.plans import base_problems, list_bases, plan_base
 from training.loop.resume import TrainingStates
 from training.runs.command import DEMO_QUESTIONS, build_parser, carry_out, chosen
-from training.runs.model2 import set_up, train_model2, with_base_at_hand
+from training.runs.model2 import set_up, with_base_at_hand
 from training.settings.model2 import PROFILES, Model2Options
 
 
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
         named = any(change.partition("=")[0].strip() == "base" for change in arguments.set)
         return options if named else with_base_at_hand(options, TrainingStates(arguments.out, {}), arguments.start)
 
-    carry_out(arguments, options, data, base_problems, set_up, train_model2, tell, settle)
+    carry_out(arguments, options, data, base_problems, set_up, tell, settle)
 
 
 def show_answers(final: Path, trust_remote_code: bool) -> None:

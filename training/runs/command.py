@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -45,7 +45,7 @@ from training.loop.resume import BASE_FILES, Start, StateError, TrainingStates
 from training.loop.trainer import Trainer
 from training.models.bases import files_of
 from training.reporting.report import REPORT_KEYS, draw_curves, write_report
-from training.reporting.tracking import tracking_problems
+from training.reporting.tracking import tracking, tracking_problems
 from training.reporting.verdict import ending, in_words, is_cut_short, score_of, shortfall
 from training.settings.common import RENAMED, TrainingOptions
 from training.settings.model2 import Model2Options
@@ -212,8 +212,7 @@ def carry_out(
     options: Options,
     data: tuple[str, ...],
     room: Callable[[Options, Path], list[str]],
-    set_up: Callable[..., Any],
-    train: Callable[..., dict[str, Any]],
+    set_up: Callable[..., Run],
     tell: Callable[[dict[str, Any]], None],
     settle: Callable[[Options], Options] = lambda options: options,
 ) -> None:
@@ -221,8 +220,7 @@ def carry_out(
 
     Args:
         room: as for ``begin``.
-        set_up: makes what has a ``trainer``, from options, data, a folder, progress and states.
-        train: trains, and returns the report; an empty one in all processes but the first.
+        set_up: makes a run of options, data, a folder, progress and states.
         tell: prints what the report says of this model beside its size and speed.
         settle: chooses what a setting left open, such as a base that can be had.
     """
@@ -251,7 +249,10 @@ def carry_out(
                     f"{out} holds this run already, finished; name another --out, or leave --resume out, to train again"
                 )
                 return
-            report = train(options, data, out, progress, arguments.start, world)
+            states = begin(options, data, out, arguments.start, room)
+            state, key = states.newest() if arguments.start == "resume" else None, key_of(options, data)
+            run = set_up(options, data, out, progress, states, state, world)
+            report = train(run, options, out, progress, states, key, world)
         if world.is_first:
             print(
                 f"{report['model'].replace('model', 'Model ')}: {report['parameters'] / 1e6:.1f}M parameters, "
@@ -282,8 +283,23 @@ def conclusion(report: Mapping[str, Any], out: Path) -> str:
     return f"{said}{weak}{more}"
 
 
-class Trained(Protocol):
-    """A run whose model is trained."""
+@dataclass(frozen=True)
+class Result:
+    """What a training made.
+
+    Attributes:
+        report: what it says of this model; what it says of every run is added.
+        exports: other forms of the model by their names in the folder, each made of the one before.
+        title: of the curves.
+    """
+
+    report: dict[str, Any]
+    exports: Mapping[str, Callable[[], Any]]
+    title: str
+
+
+class Run(Protocol):
+    """A run that is ready to train."""
 
     @property
     def dataset(self) -> TokenisedDataset: ...
@@ -291,30 +307,47 @@ class Trained(Protocol):
     @property
     def trainer(self) -> Trainer: ...
 
+    def begin(self, progress: Progress) -> None:
+        """What comes right before the training, and is tracked as it is."""
 
-def finish(
-    out: Path,
-    run: Trained,
-    states: TrainingStates,
-    report: dict[str, Any],
-    exports: Mapping[str, Callable[[], Any]],
-    title: str,
-    key: str,
+    def result(self, out: Path) -> Result:
+        """What the training has made, once it is over."""
+        ...
+
+
+def train(
+    run: Run, options: TrainingOptions, out: Path, progress: Progress, states: TrainingStates, key: str, world: World
 ) -> dict[str, Any]:
+    """Train, save and export; returns the report that is also written to ``training_report.json``.
+
+    Of several processes the first one writes; the others return an empty report.
+    """
+    trainer = run.trainer
+    with tracking(options.report_to if world.is_first else "none", out, states.config) as listener:
+        trainer.metrics.listener = listener
+        run.begin(progress)
+        with trainer.energy.measure(options.country):
+            trainer.run()
+    if not world.is_first:
+        trainer.stand_by()
+        return {}
+    progress.stage("export", f"writing {out}")
+    return finish(out, run, run.result(out), states, key)
+
+
+def finish(out: Path, run: Run, result: Result, states: TrainingStates, key: str) -> dict[str, Any]:
     """Write all that comes beside a trained model, and forget its states unless it can go on: each part that fails is
     said, is None in the report, and costs nothing else. Returns the whole report.
 
     Where the model itself or the report cannot be written, the state of the run is kept: --resume writes them then.
 
     Args:
-        report: what it says of this model; what it says of every run is added.
-        exports: other forms of the model by their names in ``out``, each made of the one before.
-        title: of the curves.
         key: of what the data held when the run began.
 
     Raises:
         StateError: ``final/`` could not be written.
     """
+    report, exports = result.report, result.exports
     told = f"stopped while {out} was written: the trained weights are there, and nothing is half written"
     trainer = run.trainer
     with stoppable(told):
@@ -323,7 +356,7 @@ def finish(
                 trainer.outcome, trainer.outcome.best, run.dataset, trainer.compute, trainer.energy_used
             )
             report |= {"seed": states.config["seed"], "config": states.config}
-            written = write_beside(out, exports, title)
+            written = write_beside(out, exports, result.title)
             report |= {"written": written, "data_key": key}
             write_report(out, report)
             contained("data_card.json is not written", run.dataset.write_card, out)

@@ -22,16 +22,15 @@ from training.inference.generation import generate_batch
 from training.loop.distributed import World
 from training.loop.flops import counted
 from training.loop.plan import few_tokens
-from training.loop.plans import room_problems, shape_of
-from training.loop.resume import Start, TrainingStates
+from training.loop.plans import shape_of
+from training.loop.resume import TrainingStates
 from training.loop.trainer import Trainer
 from training.models.checkpoint import save_checkpoint
 from training.models.gguf_format import export_gguf
 from training.models.hf_format import export_hf
 from training.models.tokenizer import PAD, Tokenizer, recipe_for_model1, train_tokenizer
 from training.models.transformer import ModernTransformer
-from training.reporting.tracking import tracking
-from training.runs.command import SAMPLE_QUESTIONS, begin, compute_for, describe_cuts, finish, key_of
+from training.runs.command import SAMPLE_QUESTIONS, Result, compute_for, describe_cuts
 from training.settings.model1 import Model1Options
 
 
@@ -55,10 +54,33 @@ def prepare_data(
 class Setup:
     """A run that is ready to train."""
 
+    options: Model1Options
     dataset: TokenisedDataset
     tokenizer: Tokenizer
-    model: ModernTransformer
     trainer: Trainer
+
+    def begin(self, progress: Progress) -> None:
+        """Nothing comes before the training."""
+
+    def result(self, out: Path) -> Result:
+        """The best weights, on the CPU."""
+        options = self.options
+        model = ModernTransformer(**options.model_config())
+        model.load_state_dict(torch.load(out / PT)["model_state_dict"])
+        report = {
+            "model": "model1",
+            "base": None,
+            "parameters": model.n_parameters(),
+            "trainable_parameters": model.n_parameters(),
+            "size_bytes": (out / PT).stat().st_size,
+            **counted(shape_of(options), options.seq_len, self.trainer.outcome.tokens),
+        }
+        hf, gguf = out / HF, out / GGUF
+        exports: dict[str, Callable[[], Any]] = {
+            HF: lambda: export_hf(model.cpu().eval(), self.tokenizer, hf),
+            GGUF: lambda: export_gguf(hf, gguf),
+        }
+        return Result(report, exports, f"Model 1, {model.n_parameters() / 1e6:.1f}M parameters, from scratch")
 
 
 def set_up(
@@ -114,48 +136,4 @@ def set_up(
     )
     if state is not None:
         trainer.restore(state)
-    return Setup(dataset, tokenizer, model, trainer)
-
-
-def train_model1(
-    options: Model1Options,
-    data: tuple[str, ...],
-    out: Path,
-    progress: Progress,
-    start: Start = "new",
-    world: World = World(),  # noqa: B008 - frozen: one process
-) -> dict[str, Any]:
-    """Train, save and export; returns the report that is also written to ``training_report.json``.
-
-    Of several processes the first one writes; the others return an empty report.
-    """
-    states = begin(options, data, out, start, room_problems)
-    key = key_of(options, data)
-    run = set_up(options, data, out, progress, states, states.newest() if start == "resume" else None, world)
-    trainer = run.trainer
-    report_to = options.report_to if world.is_first else "none"
-    with tracking(report_to, out, states.config) as listener, trainer.energy.measure(options.country):
-        trainer.metrics.listener = listener
-        outcome = trainer.run()
-    if not world.is_first:
-        trainer.stand_by()
-        return {}
-    best_path = out / PT
-    model = ModernTransformer(**options.model_config())
-    model.load_state_dict(torch.load(best_path)["model_state_dict"])
-    progress.stage("export", f"writing {out}")
-    report = {
-        "model": "model1",
-        "base": None,
-        "parameters": model.n_parameters(),
-        "trainable_parameters": model.n_parameters(),
-        "size_bytes": best_path.stat().st_size,
-        **counted(shape_of(options), options.seq_len, outcome.tokens),
-    }
-    title = f"Model 1, {model.n_parameters() / 1e6:.1f}M parameters, from scratch"
-    hf, gguf = out / HF, out / GGUF
-    beside: dict[str, Callable[[], Any]] = {
-        HF: lambda: export_hf(model.cpu().eval(), run.tokenizer, hf),
-        GGUF: lambda: export_gguf(hf, gguf),
-    }
-    return finish(out, run, states, report, beside, title, key)
+    return Setup(options, dataset, tokenizer, trainer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from training.hardware.compute import Compute
 from training.inference.generation import generate
 from training.loop.distributed import World
 from training.loop.flops import counted
-from training.loop.plans import base_problems, shape_in_training
+from training.loop.plans import shape_in_training
 from training.loop.resume import BASE_FILES, Start, TrainingStates
 from training.loop.trainer import Trainer
 from training.models.bases import Base, is_here, load_base, out_of_reach
@@ -27,8 +27,7 @@ from training.models.fine_tuning import Full, Lora, PackedCausalLM, QLora
 from training.models.gguf_format import export_gguf, gguf_problem
 from training.models.known_bases import KNOWN
 from training.reporting.report import read_metrics
-from training.reporting.tracking import tracking
-from training.runs.command import SAMPLE_QUESTIONS, base_files, begin, compute_for, describe_cuts, finish, key_of
+from training.runs.command import SAMPLE_QUESTIONS, Result, base_files, compute_for, describe_cuts
 from training.settings.model2 import Model2Options
 
 
@@ -68,14 +67,55 @@ def with_base_at_hand(options: Model2Options, states: TrainingStates, start: Sta
 class Setup:
     """A run that is ready to train."""
 
+    options: Model2Options
     dataset: TokenisedDataset
     base: Base
     method: Full | Lora
     trainer: Trainer
+    before: dict[str, float] = field(default_factory=dict)
+    """The base's loss and bits per byte, once they are scored"""
 
     @property
     def trainable(self) -> int:
         return sum(p.numel() for p in self.base.model.parameters() if p.requires_grad)
+
+    def begin(self, progress: Progress) -> None:
+        """Score the base as it is, and tell what is trained."""
+        trainer, base, documents = self.trainer, self.base, self.trainer.batches.documents
+        self.before.update(score_base(trainer, base, progress))
+        progress.stage(
+            "train",
+            f"training {self.trainable:,} of {base.model.num_parameters():,} parameters on "
+            f"{len(documents.tokens):,} tokens, {trainer.compute.name}, {trainer.compute.dtype_name} "
+            f"({trainer.compute.reason}){describe_cuts(documents, self.options.seq_len)}",
+        )
+
+    def result(self, out: Path) -> Result:
+        """The fine-tuned base."""
+        options, base, tokens = self.options, self.base, self.trainer.outcome.tokens
+        flops = contained(
+            "operations are not counted", lambda: counted(shape_in_training(options), options.seq_len, tokens)
+        )
+        beside_layers = sum(p.numel() for name, p in base.model.named_parameters() if "lora_" in name)
+        report = {
+            "model": "model2",
+            "base": options.base,
+            "method": options.method,
+            "parameters": base.model.num_parameters() - beside_layers,
+            "trainable_parameters": self.trainable,
+            "size_bytes": None,
+            **(flops or {}),
+            "base_val_loss": self.before.get("loss"),
+            "base_val_bits_per_byte": self.before.get("bits_per_byte"),
+        }
+        title = f"Model 2, {report['parameters'] / 1e6:.0f}M parameters, fine-tuned ({options.method})"
+        final, gguf = out / FINAL, out / GGUF
+
+        def write_final() -> None:
+            self.method.finish(out)
+            report["size_bytes"] = sum(file.stat().st_size for file in final.glob("*.safetensors"))
+
+        return Result(report, {FINAL: write_final, GGUF: lambda: export_gguf(final, gguf, options.gguf)}, title)
 
 
 def set_up(
@@ -123,70 +163,11 @@ def set_up(
         states,
         answers,
     )
-    setup = Setup(dataset, base, method, trainer)
     if state is not None:
         trainer.restore(state)
-    return setup
-
-
-def train_model2(
-    options: Model2Options,
-    data: tuple[str, ...],
-    out: Path,
-    progress: Progress,
-    start: Start = "new",
-    world: World = World(),  # noqa: B008 - frozen: one process
-) -> dict[str, Any]:
-    """Fine-tune, save and export; returns the report that is also written to ``training_report.json``.
-
-    Of several processes the first one writes; the others return an empty report.
-    """
-    states = begin(options, data, out, start, base_problems)
-    key = key_of(options, data)
-    run = set_up(options, data, out, progress, states, states.newest() if start == "resume" else None, world)
     if BASE_FILES not in states.config or not Path(options.base).expanduser().is_dir():
         states.take(base_files(options.base))  # of the Hub, which may have sent other ones
-    base, trainer = run.base, run.trainer
-    report_to = options.report_to if world.is_first else "none"
-    with tracking(report_to, out, states.config) as listener:
-        trainer.metrics.listener = listener
-        before = score_base(trainer, base, progress)
-        progress.stage(
-            "train",
-            f"training {run.trainable:,} of {base.model.num_parameters():,} parameters on "
-            f"{len(trainer.batches.documents.tokens):,} tokens, {trainer.compute.name}, {trainer.compute.dtype_name} "
-            f"({trainer.compute.reason}){describe_cuts(trainer.batches.documents, options.seq_len)}",
-        )
-        with trainer.energy.measure(options.country):
-            outcome = trainer.run()
-    if not world.is_first:
-        trainer.stand_by()
-        return {}
-    progress.stage("export", f"writing {out}")
-    flops = contained(
-        "operations are not counted", lambda: counted(shape_in_training(options), options.seq_len, outcome.tokens)
-    )
-    beside_layers = sum(p.numel() for name, p in base.model.named_parameters() if "lora_" in name)
-    report = {
-        "model": "model2",
-        "base": options.base,
-        "method": options.method,
-        "parameters": base.model.num_parameters() - beside_layers,
-        "trainable_parameters": run.trainable,
-        "size_bytes": None,
-        **(flops or {}),
-        "base_val_loss": before.get("loss"),
-        "base_val_bits_per_byte": before.get("bits_per_byte"),
-    }
-    title = f"Model 2, {report['parameters'] / 1e6:.0f}M parameters, fine-tuned ({options.method})"
-    final, gguf = out / FINAL, out / GGUF
-
-    def write_final() -> None:
-        run.method.finish(out)
-        report["size_bytes"] = sum(file.stat().st_size for file in final.glob("*.safetensors"))
-
-    forms = {FINAL: write_final, GGUF: lambda: export_gguf(final, gguf, options.gguf)}
-    return finish(out, run, states, report, forms, title, key)
+    return Setup(options, dataset, base, method, trainer)
 
 
 def make_method(base: Base, options: Model2Options, compute: Compute) -> Full | Lora:
