@@ -350,7 +350,9 @@ def test_a_tester_is_told_whether_the_question_or_the_server_is_at_fault(rounds:
         assert cause in causes
     server.chat = lambda body: events({"content": "ok"})
     ask(rounds, tester, "Who painted Guernica?")
-    assert rounds.blind_test.open_battle(tester) is not None
+    answered = rounds.blind_test.last_battle(tester)
+    assert answered is not None
+    assert answered.status == "open"
 
 
 def test_thoughts_are_stored_and_not_shown(rounds: Rounds, server: Server) -> None:

@@ -250,9 +250,11 @@ def carry_out(
                 )
                 return
             states = begin(options, data, out, arguments.start, room)
-            state, key = states.newest() if arguments.start == "resume" else None, key_of(options, data)
-            run = set_up(options, data, out, progress, states, state, world)
-            report = train(run, options, out, progress, states, key, world)
+            key, resumes = key_of(options, data), arguments.start == "resume"
+            report = train(  # which alone holds the run, and no state: their memory is free again for the answers
+                set_up(options, data, out, progress, states, states.newest() if resumes else None, world),
+                options, out, progress, states, key, world,
+            )  # fmt: skip
         if world.is_first:
             print(
                 f"{report['model'].replace('model', 'Model ')}: {report['parameters'] / 1e6:.1f}M parameters, "
