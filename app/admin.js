@@ -139,6 +139,18 @@
   addEventListener("focus", look);
   addEventListener("pageshow", look);
 
+  // A download whose login has ended would be a file of the login page.
+  addEventListener("click", async (event) => {
+    const link = event.target.closest("a[download]");
+    if (!link?.href.startsWith("http") || "asked" in link.dataset) return;
+    event.preventDefault();
+    await look();
+    if (document.getElementById("ended")) return;
+    link.dataset.asked = "";
+    link.click();
+    delete link.dataset.asked;
+  }, true);
+
   // -- drafts -----------------------------------------------------------------------------------------------------
 
   // What is typed survives a reload until the server has taken it: until it says so, or has emptied the box. It lies in this

@@ -179,6 +179,22 @@ def test_an_answer_that_was_kept_back_by_the_end_of_a_login_comes_after_the_next
         assert page.locator("#ended, #lost").count() == 0
 
 
+def test_a_download_whose_login_has_ended_is_no_file_of_the_login(browser: Browser, app: App) -> None:
+    with Visitor(browser, f"{app.url}/admin") as visitor:
+        page = visitor.page
+        begun: list[str] = []
+        page.on("download", lambda download: begun.append(download.suggested_filename))
+        visitor.log_in("Downloads")
+        with page.expect_download():
+            page.click("a[href='export/csv']")
+        visitor.context.clear_cookies()
+        page.click("a[href='export/csv']")
+        page.wait_for_selector("#ended")
+        page.click("a[href='export/jsonl']")
+        page.wait_for_timeout(1000)
+        assert len(begun) == 1
+
+
 # In a page: the names of the drafts that its tab keeps.
 KEPT = "Object.keys(sessionStorage).filter((key) => key.startsWith('diptych/admin.draft.'))"
 DRAFTS = {  # by tab: the boxes and what is typed in them
