@@ -17,18 +17,23 @@
   const LEAST = { left: "leastLeft", right: "leastRight" }; // seconds, as the server tells them
   let seen = { of: "" };
   const isThere = (element) => Boolean(element?.getClientRects().length); // `checkVisibility` is not in phones of before 2024
+  const A_LINE = 20; // pixels of an answer that must be in sight, unless it is shorter
+  const LONGEST_LOOK_S = 2; // between two looks, which are 0.25 s apart: what is longer, the computer has slept through
+  const newest = (side) => [...document.querySelectorAll(`#answer-${side} .answer`)].at(-1); // earlier turns are above it
   const shows = (side) => {
-    const box = find(`answer-${side}`);
+    const box = newest(side);
     if (document.hidden || !isThere(box)) return false;
-    const { top, bottom } = box.getBoundingClientRect();
-    return bottom > 0 && top < innerHeight;
+    const { top, bottom, height } = box.getBoundingClientRect();
+    // The votes stick to the lower edge, above what is under them; of a low screen they never get more than half.
+    const end = Math.min(innerHeight, Math.max(innerHeight / 2, find("dock")?.getBoundingClientRect().top ?? innerHeight));
+    return Math.min(bottom, end) - Math.max(top, 0) >= Math.min(height, A_LINE);
   };
   const look = () => {
     const { key, turn } = scene();
     if (!["vote", "replay"].includes(root.dataset.phase)) return (seen.since = null);
     if (seen.of !== `${key}:${turn}`) seen = { of: `${key}:${turn}`, left: 0, right: 0, showing: [], ...window.diptych.readObject("seen")[`${key}:${turn}`] };
     const now = performance.now();
-    for (const side of seen.since ? seen.showing : []) seen[side] += (now - seen.since) / 1000;
+    for (const side of seen.since ? seen.showing : []) seen[side] += Math.min(LONGEST_LOOK_S, (now - seen.since) / 1000);
     seen.since = now;
     seen.showing = Object.keys(SIDES).filter(shows);
     seen.first ??= seen.showing.length > 1 ? "both" : seen.showing[0];
@@ -106,7 +111,11 @@
     }
     if (event.target.closest("#show-all") && root.dataset.phase === "replay") finish("vote");
     const pane = event.target.closest(".switch button")?.dataset.pane;
-    if (pane) showPane(pane);
+    if (pane) {
+      showPane(pane);
+      const side = Object.keys(SIDES).find((one) => SIDES[one] === pane);
+      if (!shows(side)) newest(side)?.scrollIntoView({ block: "start" }); // below the edge of a low screen
+    }
   });
 
   // Both answers come whole and are shown growing, word by word, in equal steps with one start and one end; so nothing

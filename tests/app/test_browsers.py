@@ -157,6 +157,26 @@ def test_a_phone_votes_when_both_answers_were_opened(browser: Browser, app: App)
         page.wait_for_function("document.activeElement.matches('#question h1')")  # no keyboard opens
 
 
+def test_a_follow_up_counts_when_its_own_answers_were_in_sight(browser: Browser, app: App) -> None:
+    """They stood below those to the first question, beyond the edge, and counted as read with them."""
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        page.add_style_tag(content=".answer:not(:last-child) { min-height: 3000px; }")
+        visitor.ask("And who began it?")
+        [battle] = app.rows("SELECT id FROM battles ORDER BY id DESC LIMIT 1")[0]
+        page.click("#vote-left")
+        visitor.wait_for_status("was not on your screen yet")
+        assert app.rows("SELECT COUNT(*) FROM votes WHERE battle_id = ?", battle) == [(0,)]
+        page.locator("#answer-left .answer").last.evaluate("answer => answer.scrollIntoView({ block: 'center' })")
+        asleep = "() => { const end = performance.now() + 6000; while (performance.now() < end); }"
+        page.evaluate(asleep)
+        visitor.vote("left")
+        told = app.rows("SELECT left_seen > 0, left_seen < server_seconds - 3 FROM votes WHERE battle_id = ?", battle)
+        assert told == [(1, 1)]
+
+
 # In a page: how far it goes beyond the screen, and which buttons are cut off, with letters of twice the size.
 LARGE = """() => {
   const { style } = document.documentElement;
