@@ -135,6 +135,7 @@ ODD: dict[str, dict[str, Any]] = {
     "llama untied padded": {"tie_word_embeddings": False},
     "gpt2 plain": {},
     "gpt2 untied padded": {"tie_word_embeddings": False, "n_inner": 96, "layer_norm_epsilon": 1e-6},
+    "phi tied": {"rope_parameters": rotation("default") | HALF, "tie_word_embeddings": True},
     "phi linear": {"rope_parameters": LINEAR | HALF},
     "phi yarn": {"rope_parameters": YARN | HALF},
     "tokenizer llama3": {},

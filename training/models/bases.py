@@ -220,14 +220,19 @@ def prepare_for_chat(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
 
 
 def mark_as_special(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Make special what looks special among the added words, so that no program reads it in typed text or shows it."""
+    """Make special what looks special among the added words, so that no program reads it in typed text or shows it; the
+    turns' tokens are found as they are, without the blanks around them."""
     state = getattr(tokenizer, "backend_tokenizer", None)
-    added = tokenizer.added_tokens_decoder.values()
-    if state is None or not any(looks_special(token.content) and not token.special for token in added):
+    if state is None:
         return
     content = json.loads(state.to_str())
+    before = json.dumps(content["added_tokens"])
     for token in content["added_tokens"]:
         token["special"] |= looks_special(token["content"])
+        if token["content"] in (TURN, TURN_END):  # a base may have them with rules that take the line end behind them
+            token |= dict.fromkeys(("lstrip", "rstrip", "single_word", "normalized"), False)
+    if json.dumps(content["added_tokens"]) == before:
+        return
     tokenizer._tokenizer = type(state).from_str(json.dumps(content))  # adding a token again changes nothing of it
 
 

@@ -251,7 +251,7 @@ def _tensors(
     """Every weight once: its name in GGUF, its (quantised) numbers and their type."""
     config = model.config
     names = gguf.get_tensor_name_map(family.arch, config.num_hidden_layers)
-    tied = config.tie_word_embeddings
+    tied = config.tie_word_embeddings and family.arch != gguf.MODEL_ARCH.PHI2  # of which llama.cpp wants both
     for name, tensor in model.state_dict().items():
         if tied and name.startswith("lm_head."):
             continue

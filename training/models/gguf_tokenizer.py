@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gguf import GGUFWriter, TokenType
+from tokenizers import models, pre_tokenizers
 
 from training.common.checkpoint_folder import TOKENIZER
 from training.data.prompts import looks_special
@@ -121,17 +122,83 @@ def kind_of(state: Mapping[str, Any]) -> str:
     """
     if state["model"]["type"] != "BPE":
         raise TokenizerProblem(f"its tokenizer is of the kind {state['model']['type']}; only byte pairs have a place")
+    _check_model(state["model"])
     if state["model"].get("byte_fallback"):
         _adds_space(state)
+        _check_added(state, bool(_steps(state["normalizer"])))
+        if pair := _unlisted(state):
+            raise TokenizerProblem(
+                f"its tokenizer does not merge {pair[0]!r} and {pair[1]!r}, of which llama.cpp makes one token"
+            )
         return "pieces"
     if state["normalizer"] is not None:
         raise TokenizerProblem(f"its tokenizer changes text ({_kind(state['normalizer'])}), which llama.cpp does not")
     name = _cuts(_steps(state["pre_tokenizer"]))
+    _check_added(state, False)
     if name == "llama-bpe" and not state["model"].get("ignore_merges"):
         raise TokenizerProblem(
             "its tokenizer merges whole words too, where llama.cpp takes those of the vocabulary first"
         )
+    if name != "llama-bpe" and state["model"].get("ignore_merges") and (word := _unmerged(state)):
+        raise TokenizerProblem(
+            f"its tokenizer takes {word!r} whole from the vocabulary, where llama.cpp merges its parts to others"
+        )
     return name
+
+
+def _check_model(model: Mapping[str, Any]) -> None:
+    """Raises TokenizerProblem for byte pairs of which llama.cpp knows nothing: some would even end its process."""
+    for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
+        if model.get(name):
+            raise TokenizerProblem(f"its tokenizer has {name}={model[name]!r}, which llama.cpp has not")
+    if model.get("byte_fallback"):
+        needed = [f"<0x{byte:02X}>" for byte in range(256)]
+    else:  # without a token for what is unknown, both programs leave such a byte out
+        needed = sorted(set(pre_tokenizers.ByteLevel.alphabet()) - _NO_UTF_8) if model.get("unk_token") else []
+    if lacking := [byte for byte in needed if byte not in model["vocab"]]:
+        raise TokenizerProblem(
+            f"its tokenizer has no token for {len(lacking)} bytes, {lacking[0]} the first of them; llama.cpp reads "
+            "text with these otherwise"
+        )
+
+
+_NO_UTF_8 = set("ÀÁõö÷øùúûüýþÿ")
+"""The bytes that no text in UTF-8 has, as byte-level tokenizers write them."""
+
+
+def _check_added(state: Mapping[str, Any], normalized: bool) -> None:
+    """Raises TokenizerProblem for words that were added with rules of their own; what is special is found in no text.
+
+    Args:
+        normalized: whether the normalizer changes words before they are found.
+    """
+    for token in state["added_tokens"]:
+        rules = [name for name in ("lstrip", "rstrip", "single_word") if token[name]]
+        rules += ["normalized"] if normalized and token["normalized"] else []
+        if rules and not token["special"] and not looks_special(token["content"]):
+            raise TokenizerProblem(
+                f"its tokenizer finds the added word {token['content']!r} by rules of its own ({', '.join(rules)}), "
+                "which llama.cpp has not"
+            )
+
+
+def _unlisted(state: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Two pieces that are another one together without a merge that says so: SentencePiece and llama.cpp need none."""
+    vocab, merges = state["model"]["vocab"], {(left, right) for left, right in _merges(state)}
+    added = {token["content"] for token in state["added_tokens"]}
+    for piece in vocab:
+        pairs = ((piece[:cut], piece[cut:]) for cut in range(1, len(piece)) if piece not in added)
+        if found := next((p for p in pairs if p[0] in vocab and p[1] in vocab and p not in merges), None):
+            return found
+    return None
+
+
+def _unmerged(state: Mapping[str, Any]) -> str | None:
+    """A word of the vocabulary that its merges do not lead to."""
+    vocab = dict(state["model"]["vocab"])
+    merging = models.BPE(vocab, [(left, right) for left, right in _merges(state)])
+    added = {token["content"] for token in state["added_tokens"]}
+    return next((word for word in vocab if word not in added and len(merging.tokenize(word)) > 1), None)
 
 
 def _steps(part: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:

@@ -13,6 +13,7 @@ from threading import Thread
 import pytest
 import torch
 from huggingface_hub import constants
+from tokenizers import AddedToken
 from transformers import AutoConfig
 
 from tests.training.tiny_bases import FAMILIES, as_chat, byte_pairs, save_tiny_base, tiny_model
@@ -53,6 +54,16 @@ def test_the_form_of_training_is_the_template_of_chatting(base: Base) -> None:
     ids += form.before["assistant"]
     template = base.tokenizer.apply_chat_template(as_chat(*turns), add_generation_prompt=True, return_dict=False)
     assert list(template) == ids
+
+
+def test_turns_that_a_base_finds_with_the_blanks_around_them_are_found_as_they_are(tmp_path: Path) -> None:
+    """Else the template's line end behind a turn is read away, which was there in the training."""
+    tokenizer = byte_pairs(individual_digits=True)
+    turns = [AddedToken(TURN, lstrip=True), AddedToken(TURN_END, rstrip=True, normalized=True)]
+    tokenizer.add_special_tokens({"additional_special_tokens": turns})
+    tiny_model("llama", len(tokenizer)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    test_the_form_of_training_is_the_template_of_chatting(load_base(str(tmp_path)))
 
 
 def test_typed_text_never_becomes_a_turn(base: Base) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from gguf import GGUFReader
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import GPT2Config, LlamaConfig, PhiConfig, PreTrainedTokenizerFast
 
 from tests.training.llama_cpp import LlamaCpp
-from tests.training.odd_bases import LLAMA3, ODD, YARN, odd_base, rotation, texts
+from tests.training.odd_bases import LLAMA3, ODD, YARN, llama2_tokenizer, odd_base, random_gpt2, rotation, texts
 from tests.training.tiny_bases import as_chat, byte_pairs, save_tiny_base
+from training.inference.engines.llama_cpp import LlamaCpp as LlamaCppEngine
 from training.models.bases import load_base
 from training.models.gguf_format import ExportError, _add_rotation, export_gguf, gguf_problem
 from training.models.gguf_tokenizer import _merges
@@ -96,12 +99,102 @@ def test_the_export_itself_sees_a_file_that_llama_cpp_cannot_load_or_reads_other
         export_gguf(tmp_path / "final", tmp_path / "model.gguf")
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_a_process_of_llama_cpp_that_ends_costs_the_gguf_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """https://github.com/ggml-org/llama.cpp/issues/24884: it ends the process that it runs in."""
+    save_as_final("llama wide heads", tmp_path)
+    server, out = tmp_path / "server.py", tmp_path / "model.gguf"
+    monkeypatch.setattr("training.models.gguf_server.__file__", str(server))
+    begin = "import os, signal, socketserver\nend = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+    for program, said in (
+        ("end()", r"llama\.cpp cannot load it"),
+        (
+            "server = socketserver.TCPServer(('127.0.0.1', 0), end)\n"
+            "print('http://127.0.0.1:%d' % server.server_address[1], flush=True)\nserver.serve_forever()",
+            r"llama\.cpp ends its process at it",
+        ),
+    ):
+        server.write_text(begin + program)
+        with pytest.raises(ExportError, match=said):
+            export_gguf(tmp_path / "final", out)
+        assert not out.exists()
+    server.write_text("print('absent')")
+    export_gguf(tmp_path / "final", out)
+    assert out.is_file()
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_check_asks_no_more_than_a_short_context_holds(tmp_path: Path) -> None:
+    tokenizer = byte_pairs(individual_digits=False)
+    random_gpt2(len(tokenizer), n_positions=32).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    prepared = load_base(str(tmp_path))
+    prepared.model.save_pretrained(tmp_path / "final")
+    prepared.tokenizer.save_pretrained(tmp_path / "final")
+    export_gguf(tmp_path / "final", tmp_path / "model.gguf")
+    assert (tmp_path / "model.gguf").is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its names are all text")
+@pytest.mark.usefixtures("one_thread")
+def test_a_name_that_is_no_utf_8_is_written_checked_and_served(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this disk keeps no such names")
+    save_as_final("llama wide heads", tmp_path)
+    path = folder / "model.gguf"
+    export_gguf(tmp_path / "final", path)
+    engine = LlamaCppEngine(path)
+    engine.start()
+    assert engine.count("Who?") > 0
+    engine.close()
+
+
 def with_backend(**parts: Any) -> PreTrainedTokenizerFast:
     """A byte-level tokenizer with some parts replaced."""
     tokenizer = byte_pairs(individual_digits=False)
     for part, value in parts.items():
         setattr(tokenizer.backend_tokenizer, part, value)
     return tokenizer
+
+
+def restated(tokenizer: PreTrainedTokenizerFast, **model: Any) -> PreTrainedTokenizerFast:
+    """The tokenizer with other settings of its byte pairs."""
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    state["model"] |= model
+    tokenizer._tokenizer = Tokenizer.from_str(json.dumps(state))
+    return tokenizer
+
+
+def with_word(tokenizer: PreTrainedTokenizerFast, **rules: bool) -> PreTrainedTokenizerFast:
+    tokenizer.add_tokens([AddedToken("painted", **rules)])
+    return tokenizer
+
+
+def of_few_letters(byte_fallback: bool) -> PreTrainedTokenizerFast:
+    """Byte pairs, or pieces, of a text that has not all bytes."""
+    backend = Tokenizer(models.BPE(unk_token="<s>", byte_fallback=byte_fallback))
+    if byte_fallback:
+        backend.normalizer = normalizers.Replace(" ", "▁")
+    else:
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.train_from_iterator(["who painted it"], trainers.BpeTrainer(special_tokens=["<s>"], show_progress=False))
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<s>")
+
+
+def unlisted() -> PreTrainedTokenizerFast:
+    tokenizer = llama2_tokenizer()
+    merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
+    return restated(tokenizer, merges=merges[:-1])
+
+
+def taken_whole() -> PreTrainedTokenizerFast:
+    """A word of the vocabulary that no merge leads to."""
+    tokenizer = byte_pairs(individual_digits=False)
+    vocab = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["vocab"]
+    return restated(tokenizer, ignore_merges=True, vocab=vocab | {"Guernica": len(vocab)})
 
 
 def without_end() -> PreTrainedTokenizerFast:
@@ -135,6 +228,19 @@ def words() -> PreTrainedTokenizerFast:
         ),
         (LlamaConfig(), lambda _: with_backend(pre_tokenizer=pre_tokenizers.ByteLevel()), "cuts text by ['ByteLevel']"),
         (LlamaConfig(vocab_size=300), byte_pairs, "and the model 300 rows for tokens"),
+        (LlamaConfig(), lambda _: restated(byte_pairs(False), dropout=0.5), "has dropout=0.5"),
+        (LlamaConfig(), lambda _: restated(byte_pairs(False), end_of_word_suffix="</w>"), "has end_of_word_suffix"),
+        (LlamaConfig(), lambda _: of_few_letters(False), "no token for 232 bytes, ! the first of them"),
+        (LlamaConfig(), lambda _: of_few_letters(True), "no token for 256 bytes, <0x00>"),
+        (LlamaConfig(), lambda _: unlisted(), "of which llama.cpp makes one token"),
+        (LlamaConfig(), lambda _: taken_whole(), "takes 'Guernica' whole from the vocabulary"),
+        (LlamaConfig(), lambda _: with_word(byte_pairs(False), lstrip=True), "finds the added word 'painted' by rules"),
+        (LlamaConfig(), lambda _: with_word(byte_pairs(False), rstrip=True), "rules of its own (rstrip)"),
+        (LlamaConfig(), lambda _: with_word(byte_pairs(False), single_word=True), "rules of its own (single_word)"),
+        (LlamaConfig(), lambda _: with_word(llama2_tokenizer()), "rules of its own (normalized)"),
+        (LlamaConfig(), lambda _: with_word(llama2_tokenizer(), normalized=False), None),
+        (LlamaConfig(), lambda _: with_word(byte_pairs(False)), None),
+        (LlamaConfig(), lambda _: restated(byte_pairs(False), ignore_merges=True), None),
         (LlamaConfig(), lambda _: without_end(), "names no token that ends a text"),
         (LlamaConfig(), byte_pairs, None),
         (GPT2Config(), byte_pairs, None),
@@ -151,8 +257,6 @@ def test_what_has_no_place_is_known_without_writing(config: Any, tokenizer: Any,
 def test_a_base_that_cannot_be_exported_is_told_before_its_training_and_trained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import json
-
     from training import train_model2_pretrained
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

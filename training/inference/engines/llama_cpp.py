@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from training.common.checkpoint_folder import CheckpointError, served_sha256
+from training.common.paths import named_in_utf8
 from training.common.workers import usable_cores
 from training.data.prompts import llama_cpp_prompt
 from training.inference.engines import CONTEXT, Emit, EngineError, Message, Piece, Sampling, relay
@@ -80,7 +81,10 @@ class LlamaCpp:
             raise EngineError(f"{self.path}: no such file; train the model first or name another checkpoint")
         key = secrets.token_hex(16)
         try:
-            self._server = xllamacpp.Server(self._parameters(xllamacpp, key))
+            with named_in_utf8(self.path) as readable:
+                parameters = self._parameters(xllamacpp, key)
+                parameters.model.path = str(readable)
+                self._server = xllamacpp.Server(parameters)
         except RuntimeError as error:
             raise EngineError(self._why_not()) from error
         # The object also listens on a loopback port. It is used here to count tokens, and closed to others by the key.
@@ -108,7 +112,6 @@ class LlamaCpp:
     def _parameters(self, xllamacpp: Any, key: str) -> Any:
         half, together = self._threads()
         parameters = xllamacpp.CommonParams()
-        parameters.model.path = str(self.path)
         parameters.model_alias = {"model"}
         parameters.n_parallel = SLOTS
         # Room is taken for all of it at once: with 2,048 tokens for each of GPT-2 XL's conversations, of which it reads
