@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import training  # noqa: F401 - before PyTorch, whose threads it tells how to wait
 from tests.trained import Run, train
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# Before PyTorch is loaded, here and in what the tests start: tiny models gain nothing from a second thread, and lose
+# much where the machine has other work. The real trainings of tests/trained.py take as many as a user's.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # What Windows has not: tests that use it are left out there, and docs/platforms.md says so.
 POSIX_ONLY = (

@@ -49,7 +49,6 @@ def settings(**values: Any) -> list[str]:
     return [argument for key, value in values.items() for argument in ("--set", f"{key}={value}")]
 
 
-@pytest.mark.usefixtures("one_thread")  # the threads follow what is free, and what is learned the threads
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_learns_to_answer_and_to_stop(
@@ -83,7 +82,6 @@ def test_every_family_learns_to_answer_and_to_stop(
     llama.close()
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_stopped_run_goes_on_to_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

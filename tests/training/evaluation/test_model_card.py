@@ -56,7 +56,7 @@ def test_a_card_before_the_evaluation(checkpoint: Path) -> None:
 
 
 def test_the_code_on_a_card_runs(
-    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], one_thread: None
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_cards(checkpoint)
     code = (checkpoint / "README.md").read_text().split("```python\n")[1].split("```")[0]

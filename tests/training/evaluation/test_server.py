@@ -95,7 +95,7 @@ def model(saved_checkpoint: Path) -> LocalModel:
 
 
 @pytest.fixture(params=[True, False])
-def server(model: LocalModel, request: pytest.FixtureRequest, one_thread: None) -> Iterator[Server]:
+def server(model: LocalModel, request: pytest.FixtureRequest) -> Iterator[Server]:
     server = Server(model, request.param)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server

@@ -47,11 +47,6 @@ def folder(saved_checkpoint: Path) -> Path:
     return saved_checkpoint
 
 
-@pytest.fixture(autouse=True)
-def _threads(one_thread: None) -> None:
-    """Tiny models gain nothing from a second one."""
-
-
 @cache
 def transformers_model(folder: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)

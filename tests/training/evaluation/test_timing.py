@@ -42,7 +42,7 @@ def test_every_answer_has_its_length_however_many_are_asked(saved_checkpoint: Pa
     assert [answer.tokens for answer in engine.ask(QUESTIONS, 7)] == [7] * 8
 
 
-def test_a_checkpoint_without_a_gguf_with_pytorch(saved_checkpoint: Path, one_thread: None) -> None:
+def test_a_checkpoint_without_a_gguf_with_pytorch(saved_checkpoint: Path) -> None:
     engine = timing.open_engine(Job("transformers", str(saved_checkpoint / "art_ai_best.pt")))
     engine.load()
     answers = engine.ask(QUESTIONS, 7)

@@ -60,7 +60,9 @@ def test_the_users_own_way_of_waiting_stays() -> None:
 
 
 @pytest.fixture
-def two_threads() -> Iterator[None]:
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As where the user has chosen nothing and there are two cores."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -121,7 +123,6 @@ def test_what_is_fixed_is_not_followed(two_threads: None, monkeypatch: pytest.Mo
 def test_a_training_changes_its_threads_and_gives_them_back(
     two_threads: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(threads, "WINDOW_SECONDS", 0.0)
     monkeypatch.setattr(FreeCores, "next", lambda cores, *seen: 3 - cores.threads)
     counts: list[int] = []
@@ -151,7 +152,6 @@ def test_a_busy_program_takes_a_thread_and_its_end_gives_it_back(
     mine = sorted(os.sched_getaffinity(0))[:2]
     if len(mine) < 2 or used_by_others(1.0) > 0.3:
         pytest.skip("needs two cores that nothing else uses")
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(threads, "WINDOW_SECONDS", 0.5)
     monkeypatch.setattr(threads, "PAUSE_SECONDS", 1.0)
     loop = "import os\nos.sched_setaffinity(0, {%d})\nparent = os.getppid()\nwhile os.getppid() == parent: pass"

@@ -46,8 +46,8 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
 
 
 def environment(out: Path) -> dict[str, str]:
-    """One thread a process, and a cache of their own."""
-    return os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(out / "cache")}
+    """A cache of their own."""
+    return os.environ | {"XDG_CACHE_HOME": str(out / "cache")}
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,6 @@ from training.reporting.report import read_metrics
 from training.settings.common import RENAMED
 
 SAVING = replace(OPTIONS, max_steps=24, save_seconds=None)
-pytestmark = pytest.mark.usefixtures("one_thread")
 CLOCKS = ("seconds", "tokens_per_second")
 
 

@@ -28,8 +28,6 @@ from training.reporting.report import read_metrics
 from training.settings.common import TrainingOptions
 from training.settings.improve import ImproveOptions
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def trainer(tmp_path: Path, options: TrainingOptions = OPTIONS) -> tuple[Trainer, list[int]]:
     saved: list[int] = []

@@ -48,7 +48,6 @@ def questions() -> list[str]:
     ]
 
 
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", ODD)
 def test_the_same_greedy_tokens_in_transformers_and_llama_cpp(name: str, tmp_path: Path) -> None:
     base = save_as_final(name, tmp_path)
@@ -66,7 +65,6 @@ def test_the_same_greedy_tokens_in_transformers_and_llama_cpp(name: str, tmp_pat
     llama.close()
 
 
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", ["llama linear", "llama yarn", "llama llama3"])
 def test_the_export_itself_sees_that_llama_cpp_answers_otherwise(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -85,7 +83,6 @@ def test_the_export_itself_sees_that_llama_cpp_answers_otherwise(
     assert not (tmp_path / "model.gguf").exists()
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_the_export_itself_sees_a_file_that_llama_cpp_cannot_load_or_reads_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,7 +272,6 @@ def test_a_base_that_cannot_be_exported_is_told_before_its_training_and_trained(
     assert not (out / "model.gguf").exists()
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_every_token_that_ends_an_answer_ends_it_in_llama_cpp(tmp_path: Path) -> None:
     """https://github.com/unslothai/unsloth/issues/468: of several in generation_config.json one was written."""
     model, tokenizer = odd_base("llama wide heads")

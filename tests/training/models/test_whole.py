@@ -125,7 +125,6 @@ def test_files_that_cannot_be_loaded_are_one_line_of_the_export(
     assert not (base / "model.gguf").exists()
 
 
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 @pytest.mark.parametrize("file_type", ["f16", "q8_0", "f32"])
 def test_a_gguf_with_a_weight_that_is_no_number_is_not_served(
@@ -189,7 +188,6 @@ def test_a_number_that_a_format_has_no_place_for_gets_more_bits() -> None:
             assert np.isfinite(quants.dequantize(quants.quantize(array, kind), kind)).all()
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_text_begins_as_it_does_in_transformers_where_there_is_no_template(tmp_path: Path) -> None:
     from tests.training.odd_bases import odd_base
 
