@@ -20,7 +20,7 @@ class LlamaCpp:
         parameters.n_ctx = 256
         parameters.fit_params = parameters.warmup = parameters.ui = False
         parameters.verbosity = 0
-        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 2
+        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1  # of two one would wait
         parameters.cache_type_k = parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
         # Flash attention adds up in half precision: its logits are off by 0.5%, which turns near ties.
         parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
