@@ -14,13 +14,13 @@ import gradio as gr
 
 from app.cleaning import clean_answer, clean_prompt
 from app.components import QUIET, html
+from app.model_files import NAMES
 from app.rounds import longest_answer
 from app.runtime import Runtime
 from training.corpus.lookup import references_in
 from training.inference.engines import EngineError, Message, Sampling
 from training.inference.engines.spec import MODELS
 
-NAMES = {"model1": "Model 1", "model2": "Model 2"}
 WHO = {"Model 1": ("model1",), "Model 2": ("model2",), "Both": MODELS}
 POLL_SECONDS = 0.08
 CLEANING_SHARE = 0.05  # of the time that an answer takes: the whole of it is cleaned anew for each look at it

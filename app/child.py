@@ -18,6 +18,7 @@ LOGS = Path(os.environ.get("DIPTYCH_LOGS") or HOME / "logs").expanduser().resolv
 GUARD = [sys.executable, "-m", "app.guard"]
 GRACE_SECONDS = 3.0
 TAIL_BYTES = 4096  # of a log, in which its last line stands
+MOST_CHARS = 300  # of that line on the page
 
 
 class Child:
@@ -85,3 +86,15 @@ def last_line(log: Path) -> str:
         return ""
     lines = [line.strip() for line in re.split(r"[\r\n]+", text)]
     return next((line for line in reversed(lines) if line), "")
+
+
+def reason(log: Path) -> str:
+    """The newest line of a failed run's log as the end of a sentence, without its full stop and our folder's name."""
+    return last_line(log).replace(f"{HOME}{os.sep}", "")[:MOST_CHARS].rstrip(".")
+
+
+def unwritable(folder: Path) -> str:
+    """That a folder, or the one in which it would be made, cannot be written; empty where it can."""
+    there = next(place for place in (folder, *folder.parents) if os.path.exists(place))
+    is_writable = there.is_dir() and os.access(there, os.W_OK)
+    return "" if is_writable else f"The folder {short_path(there)} cannot be written."

@@ -16,9 +16,9 @@ from app.begun import read_begun
 from app.child import LOGS, short_path
 from app.client import Forwarded, Proxies
 from app.demo_training import CHECKPOINTS, DemoTraining
-from app.gate import refusal, shortfall_of
 from app.language import must_have_texts
 from app.limits import ADDRESS_LIMIT, SESSION_LIMIT, TESTER_LIMIT, Limits
+from app.model_files import refusal, shortfall_of
 from app.protection import Origins
 from app.runtime import Runtime
 from diptych import command

@@ -8,7 +8,6 @@ one that was left unfinished before an upgrade, it is kept aside and the trainin
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import tempfile
 import time
@@ -16,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.child import LOGS, Child, last_line, short_path
+from app.child import LOGS, Child, last_line, reason, short_path
 from feedback.messages import mark
-from training.common.checkpoint_folder import HOME, MODEL1_FOLDER, MODEL2_FOLDER, RESUME
+from training.common.checkpoint_folder import MODEL1_FOLDER, MODEL2_FOLDER, RESUME
 from training.common.progress import Stage, State, read_state
 
 CHECKPOINTS = {"model1": MODEL1_FOLDER, "model2": MODEL2_FOLDER}
@@ -40,7 +39,6 @@ STAGES: dict[Stage, str] = {
 }
 RESTART = "--restart to begin anew"
 """How the commands of training end their refusal of an unfinished run that is another."""
-MOST_CHARS = 300  # of a log's last line on the page
 KILLED = (128 + 6, 128 + 7, 128 + 9, 128 + 11)
 """Exit codes of a process that the system ended (SIGABRT, SIGBUS, SIGKILL, SIGSEGV), as where memory runs out."""
 
@@ -56,6 +54,13 @@ class Step:
     state: str
     stage: str = ""
     run: State = field(default_factory=State)
+
+
+def step_of(title: str, state: str, progress: Path) -> Step:
+    """How far a training is, by its progress file."""
+    run = read_state(progress)
+    stage = STAGES.get(run.stage, STARTING) if run else STARTING
+    return Step(title, state, stage if state == "running" else "", run or State())
 
 
 class DemoTraining:
@@ -129,8 +134,8 @@ class DemoTraining:
                 f"The training of {model} was killed by signal {code - 128}, twice, as happens where memory runs out; "
                 f"read {short_path(output)}"
             )
-        reason = last_line(output).replace(f"{HOME}{os.sep}", "")[:MOST_CHARS].rstrip(".")
-        said = f": {reason}" if reason else ""
+        why = reason(output)
+        said = f": {why}" if why else ""
         return f"The training of {model} ended with exit code {code}{said} (read {short_path(output)})"
 
     def _keep_aside(self, model: str) -> bool:
@@ -154,9 +159,7 @@ class DemoTraining:
 
     def _step(self, model: str) -> Step:
         state, title = self._states[model], TITLES[model]
-        run = None if state == "waiting" else read_state(self._progress_file(model))
-        stage = STAGES.get(run.stage, STARTING) if run else STARTING
-        return Step(title, state, stage if state == "running" else "", run or State())
+        return Step(title, state) if state == "waiting" else step_of(title, state, self._progress_file(model))
 
     def _progress_file(self, model: str) -> Path:
         return Path(self._folder.name) / f"{model}.json"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
 import sys
 import threading
@@ -12,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.child import LOGS, Child, last_line, short_path, why
+from app.child import LOGS, Child, last_line, short_path, unwritable, why
 from app.model_files import COMPARISON, EVALUATION, RESULTS, to_measure
+from training.common.cli import is_installed
 
 MOST_CHARS = 100  # of a line of the log on the page
 _BAR = re.compile(r"(?P<what>[^|]*?)\s*(?P<percent>\d{1,3})%\|")
@@ -56,13 +55,9 @@ class EvaluationRun:
 
     def lacks(self) -> str:
         """Why no run can begin; empty when one can."""
-        spec = importlib.util.find_spec("torch")
-        if spec is None or spec.origin is None:  # a folder of that name is no package
+        if not is_installed("torch"):
             return "Evaluating needs PyTorch, which is not installed here."
-        folder = next(folder for folder in (self.results, *self.results.parents) if os.path.exists(folder))
-        if not (folder.is_dir() and os.access(folder, os.W_OK)):
-            return f"The folder {short_path(self.results)} cannot be written."
-        return ""
+        return unwritable(self.results)
 
     def start(self, study: str | None = None) -> None:
         """Begin a run, unless one is under way; returns at once. `study` is whose votes the comparison tells."""

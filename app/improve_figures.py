@@ -8,8 +8,8 @@ from html import escape
 from typing import Any
 
 from app.components import numbers, table
-from app.gate import reasons
 from app.improvements import Improvement
+from app.model_files import reasons
 from feedback.preferences import Preferences
 from feedback.report.wording import percent
 from feedback.statistics.preference import MIN_TESTERS, smallest_share

@@ -20,6 +20,7 @@ from app.improvement_run import METHODS, Told
 from app.improvements import Improvement, improvements_of, is_made_of
 from app.model_files import MALFORMED, NAMES
 from app.models_tab import strange
+from app.results import VOTES_VERSION
 from app.runtime import Runtime
 from app.study_tab import running_note
 from app.waiting import training_step
@@ -188,7 +189,7 @@ class _Improve:
         """Those of the running study, read again when a vote has come or a session has ended."""
         test = self.runtime.blind_test
         assert test is not None
-        counts = self.runtime.database.connection.execute(_VERSION, {"id": test.study_id}).fetchone()
+        counts = self.runtime.database.connection.execute(VOTES_VERSION, {"id": test.study_id}).fetchone()
         version = (test.study_id, model, *counts)
         with self._lock:
             if self._read is None or self._read[0] != version:
@@ -247,10 +248,6 @@ class _Improve:
 
 
 ICC = 0.1  # where too few votes are there to tell how alike those of one tester are
-_VERSION = (
-    "SELECT (SELECT MAX(id) FROM votes), (SELECT COUNT(*) FROM votes WHERE study_id = :id AND superseded = 1),"
-    " (SELECT COUNT(closed_at) FROM testers WHERE study_id = :id), (SELECT COUNT(*) FROM testers WHERE study_id = :id)"
-)
 
 
 def _model(value: Any) -> str:

@@ -5,8 +5,6 @@ A run that was stopped, or interrupted with the app, goes on from the state that
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import sys
 import tempfile
 import threading
@@ -15,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.child import LOGS, Child, last_line, short_path, why
-from app.demo_training import MOST_CHARS, RESTART, STAGES, STARTING, Step
+from app.child import LOGS, Child, last_line, reason, short_path, unwritable, why
+from app.demo_training import RESTART, Step, step_of
 from app.improvements import next_folder
 from app.model_files import NAMES, home
-from training.common.checkpoint_folder import HOME, RESUME
-from training.common.progress import State, read_state
+from training.common.checkpoint_folder import RESUME
+from training.common.cli import is_installed
 
 COMMAND = (sys.executable, "-m", "training.improve")
 METHODS = {
@@ -58,7 +56,7 @@ class ImprovementRun:
 
     def lacks(self, spec: str) -> str:
         """Why the model of a SPEC cannot learn here; empty when it can."""
-        missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+        missing = [name for name in ("torch", "transformers") if not is_installed(name)]
         if missing:
             return f"Learning needs {' and '.join(missing)}, not installed here."
         folder = next_folder(spec)
@@ -66,8 +64,7 @@ class ImprovementRun:
             if spec.startswith("openai:"):
                 return "This model answers from a server, so it cannot be trained here."
             return "This model has no training report beside its file; name its folder with --model1 or --model2."
-        there = next(place for place in (folder, *folder.parents) if os.path.exists(place))
-        return "" if os.access(there, os.W_OK) else f"The folder {short_path(there)} cannot be written."
+        return unwritable(folder)
 
     def start(self, model: str, spec: str, method: str, study: str) -> None:
         """Begin a run, unless one is under way; returns at once.
@@ -108,8 +105,7 @@ class ImprovementRun:
             text = "Done." if code == 0 else "Trained, and refused: see why below."
             self._told = replace(self._told, state="refused" if code else "done", text=text)
         else:
-            reason = last_line(log).replace(f"{HOME}{os.sep}", "")[:MOST_CHARS].rstrip(".")
-            text = f"It ended with exit code {code}: {reason} (the log is {short_path(log)})."
+            text = f"It ended with exit code {code}: {reason(log)} (the log is {short_path(log)})."
             self._told = replace(self._told, state="failed", text=text)
 
     def stop(self) -> None:
@@ -129,9 +125,7 @@ class ImprovementRun:
     @property
     def step(self) -> Step:
         """How far it is, as the page of the demo trainings shows it."""
-        run = read_state(self._progress_file)
-        stage = STAGES.get(run.stage, STARTING) if run else STARTING
-        return Step(self._told.title, self._told.state, stage, run or State())
+        return step_of(self._told.title, self._told.state, self._progress_file)
 
     @property
     def _progress_file(self) -> Path:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from app.gate import report_of
-from app.model_files import home
+from app.model_files import home, report_of
 from feedback.versions import WEIGHTS, improved
 from training.common.checkpoint_folder import report_in
 from training.inference.engines.spec import MODELS

@@ -64,19 +64,11 @@ def speaking(language: str) -> Iterator[None]:
         _current.reset(before)
 
 
-def attributes(language: str) -> str:
-    """`lang` and `dir` of an element in this language."""
-    return f'lang="{TAGS.get(language, language)}" dir="{direction(language)}"'
-
-
-def data_attributes(language: str) -> str:
-    """The same as data, for the page's script: Gradio's own writes the browser's language into the page."""
-    return f'data-lang="{TAGS.get(language, language)}" data-dir="{direction(language)}"'
-
-
-def direction(language: str) -> str:
-    """In which direction a language is written."""
-    return "rtl" if language in RIGHT_TO_LEFT else "ltr"
+def attributes(language: str, prefix: str = "") -> str:
+    """`lang` and `dir` of an element in this language; with the prefix `data-` for the page's script alone, since
+    Gradio's own writes the browser's language into the page."""
+    direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
+    return f'{prefix}lang="{TAGS.get(language, language)}" {prefix}dir="{direction}"'
 
 
 # -- the texts ----------------------------------------------------------------------------------------------------

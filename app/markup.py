@@ -10,7 +10,7 @@ from collections.abc import Container, Sequence
 from html import escape
 
 from app.improvements import Kinship
-from app.language import ENGLISH, current, data_attributes, ntr, paragraphs, said, tr
+from app.language import ENGLISH, attributes, current, ntr, paragraphs, said, tr
 from app.markdown import MARKDOWN
 from app.scenes import Phase, Scene
 from feedback.battles import OUT_OF_SERVICE, SET_ASIDE
@@ -51,7 +51,8 @@ def progress(scene: Scene, consent: str) -> str:
     first = {"left": "a", "right": "b"}[scene.battle.first_side] if scene.battle is not None else "a"
     mark = (
         f'<i id="phase" data-phase="{scene.phase.value}" data-key="{scene.key}" data-turn="{turn}" '
-        f'data-first="{first}" {_least(scene)}data-consent="{escape(consent)}" {data_attributes(current())} hidden></i>'
+        f'data-first="{first}" {_least(scene)}data-consent="{escape(consent)}" '
+        f"{attributes(current(), 'data-')} hidden></i>"
     )
     if scene.tester is None or scene.phase is Phase.THANKS:
         return mark

@@ -1,4 +1,5 @@
-"""Which files tell of the models that answer, and whether the last evaluation was of these very models."""
+"""Which files tell of the models that answer, whether the last evaluation was of these very models, and whether they
+have learned enough to be shown to testers."""
 
 from __future__ import annotations
 
@@ -10,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from app.demo_training import CHECKPOINTS
+from feedback.versions import NAMES
 from training.common import json_text
 from training.common.checkpoint_folder import HOME, TO_MEASURE, find, home_of, report_in
 from training.comparison import Comparison, ComparisonError, load
 from training.comparison.evidence import Missing
 from training.inference.engines.spec import MODELS
+from training.reporting.verdict import shortfall
 
 RESULTS = CHECKPOINTS["model1"].parent
 """Where the evaluation and the comparison are kept, unless a test says otherwise."""
@@ -65,9 +68,6 @@ def _in_words(entry: Missing, untold: Mapping[str, str], absent: Sequence[str]) 
     if entry.part not in ("evaluation", "everything") or reason is None:
         return entry
     return replace(entry, reason=reason.rstrip("."))
-
-
-NAMES = {"model1": "Model 1", "model2": "Model 2"}
 
 
 def _untold(spec: str) -> str:
@@ -126,7 +126,7 @@ def why_not_of_these(specs: Mapping[str, str], evaluation: Path) -> str:
             return f"The last evaluation did not measure {NAMES[model]}; evaluate anew."
         if _identity(str(entry.get("spec", ""))) != _identity(specs.get(model, "")):
             return f"The last evaluation was of another {NAMES[model]}; evaluate anew."
-        if entry.get("training_report") not in (None, _report(specs.get(model, ""))):
+        if entry.get("training_report") not in (None, report_of(specs.get(model, ""))):
             return f"{NAMES[model]} was trained again since the last evaluation; evaluate anew."
     return ""
 
@@ -137,6 +137,30 @@ def _identity(spec: str) -> Any:
     return home(spec) or _path(spec) or spec
 
 
-def _report(spec: str) -> Any:
+def report_of(spec: str) -> dict[str, Any]:
+    """The training report beside the model that a SPEC names; empty where there is none that can be read."""
     folder = home(spec)
-    return report_in(folder) if folder else None
+    return (report_in(folder) if folder else None) or {}
+
+
+def refusal(spec: str) -> str:
+    """Why a guard refused a version that learned from votes, as the end of a sentence; empty where none did."""
+    told = report_of(spec).get("improvement")
+    if not isinstance(told, dict) or told.get("accepted") is not False:
+        return ""
+    return f"was refused after it learned from votes: {'; '.join(reasons(told))}"
+
+
+def reasons(told: Mapping[str, Any]) -> list[str]:
+    """Why a version was refused, as the part of its report on learning has it."""
+    found = told.get("refused_because")
+    return list(map(str, found)) if isinstance(found, list) and found else ["its report says why"]
+
+
+def shortfall_of(spec: str, model: str) -> str:
+    """Why testers must not be shown the model of a SPEC, in a sentence without its full stop; empty where they may.
+
+    A model without a report, such as that of a server, is shown: nothing tells how much it has learned.
+    """
+    why = refusal(spec) or shortfall(report_of(spec))
+    return f"{NAMES[model]} {why}" if why else ""

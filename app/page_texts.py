@@ -9,7 +9,7 @@ from html import escape
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.language import ENGLISH, attributes, chosen, current, data_attributes, script_texts, speaking, tr
+from app.language import ENGLISH, attributes, chosen, current, script_texts, speaking, tr
 from app.protection import ADMIN, route_of
 from app.runtime import Runtime
 from feedback.messages import mark
@@ -76,6 +76,6 @@ class PageTexts:
     def _with_texts(self, page: bytes) -> bytes:
         end = f"<noscript><p>{escape(tr(NO_SCRIPT))}</p></noscript>"
         texts = json.dumps(script_texts(self._script), ensure_ascii=False).replace("<", "\\u003c")
-        end = f'<script type="application/json" id="texts" {data_attributes(current())}>{texts}</script>{end}'
+        end = f'<script type="application/json" id="texts" {attributes(current(), "data-")}>{texts}</script>{end}'
         page = page.replace(b'lang="en"', attributes(current()).encode(), 1)
         return page.replace(b"</body>", end.encode() + b"</body>", 1)

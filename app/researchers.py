@@ -113,6 +113,12 @@ def _log(runtime: Runtime, kind: str) -> None:
         log_look_at(runtime.database, study, kind)
 
 
+def _study_of(runtime: Runtime, format: str) -> int | None:
+    """The running study in a format that holds one alone; None, which is all of them, in others."""
+    one_study = format in FORMATS and FORMATS[format].one_study
+    return runtime.blind_test.study_id if one_study and runtime.blind_test else None
+
+
 def export_routes(runtime: Runtime) -> APIRouter:
     """`/admin/export/{format}`; whoever includes the router must require the login."""
     router = APIRouter()
@@ -124,9 +130,7 @@ def export_routes(runtime: Runtime) -> APIRouter:
         if request.method == "HEAD" and format in FORMATS:  # nothing is seen, so nothing is written down
             return Response(media_type=FORMATS[format].media_type, headers=_attached(format))
         try:
-            study = runtime.blind_test.study_id if runtime.blind_test else None
-            one_study = format in FORMATS and FORMATS[format].one_study
-            chunks: Iterator[bytes] = stream(runtime.database, format, study if one_study else None)
+            chunks: Iterator[bytes] = stream(runtime.database, format, _study_of(runtime, format))
             begun = next(chunks, b"")  # what can fail does so before an answer begins
             _log(runtime, f"export {format}")
         except (ExportError, VotesError) as error:
@@ -142,10 +146,8 @@ def export_routes(runtime: Runtime) -> APIRouter:
 
     @router.api_route("/admin/export/{format}/{what}", methods=reads)
     def describe(format: str, what: str) -> Response:
-        study = runtime.blind_test.study_id if runtime.blind_test else None
-        one_study = format in FORMATS and FORMATS[format].one_study
         try:
-            content = describing(runtime.database, format, study if one_study else None, what)
+            content = describing(runtime.database, format, _study_of(runtime, format), what)
         except ExportError as error:
             raise HTTPException(404, str(error)) from error
         except (DatabaseError, sqlite3.Error, OSError) as error:

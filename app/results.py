@@ -25,17 +25,18 @@ from feedback.statistics import VotesError, load_study, summary
 from feedback.statistics.load import choose_study, load_counts
 from feedback.statistics.preference import sample_size
 from feedback.statistics.summary import estimates, excluded, summarise_counts
-from feedback.versions import improved, who_answered
+from feedback.versions import NAMES, improved, who_answered
 
-WINNERS = {"model1": "Model 1", "model2": "Model 2", "tie": "Equally good", "both_bad": "Both bad"}
+WINNERS = {**NAMES, "tie": "Equally good", "both_bad": "Both bad"}
 SECONDS = 5  # between two looks for something new
 SHARE_OF_TIME = 1 / 20  # that computing from the votes may take
 Version = tuple[Any, ...]
-_VERSION = (
+VOTES_VERSION = (
     "SELECT (SELECT MAX(id) FROM votes), (SELECT COUNT(*) FROM votes WHERE study_id = :id AND superseded = 1),"
     " (SELECT COUNT(closed_at) FROM testers WHERE study_id = :id), (SELECT COUNT(*) FROM testers WHERE study_id = :id),"
     " (SELECT COUNT(*) FROM guesses)"
 )
+"""What changes with each vote, session and guess of a study."""
 
 
 class ResultsTab:
@@ -72,7 +73,7 @@ class ResultsTab:
             study = choose_study(connection, self._label())
             if study is None:
                 return "none", "<p>There are no votes yet.</p>", ""
-            version = (study["id"], *connection.execute(_VERSION, {"id": study["id"]}).fetchone(), self._live())
+            version = (study["id"], *connection.execute(VOTES_VERSION, {"id": study["id"]}).fetchone(), self._live())
             seen_top, seen_details = shown if isinstance(shown, (list, tuple)) else (None, None)
             made, details = self._detailed(study, version)
             top = gr.skip() if list(version) == list(seen_top or ()) else self._overview(study)

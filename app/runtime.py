@@ -15,12 +15,11 @@ from app import metrics
 from app.begun import write_begun
 from app.demo_training import DemoTraining
 from app.evaluation_run import EvaluationRun
-from app.gate import shortfall_of
 from app.improvement_run import ImprovementRun
 from app.improvements import Kinship, is_made_of, kinship_of
 from app.language import must_have_texts
 from app.limits import Limits
-from app.model_files import settled
+from app.model_files import settled, shortfall_of
 from app.rounds import Rounds
 from app.supervised import Supervised
 from feedback.blind_test import BlindTest

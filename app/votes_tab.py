@@ -1,18 +1,64 @@
-"""The votes tab of /admin: filters above the table of votes."""
+"""The votes tab of /admin: the votes that filters find, each question opening to the whole conversation."""
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
 from typing import Any
 
 import gradio as gr
 
-from app.components import QUIET, html
+from app.components import QUIET, html, table
 from app.inputs import as_text
 from app.results import WINNERS
 from app.runtime import Runtime
-from app.vote_table import CHOICES, FLAGS, Filters, categories, vote_table
+from feedback.statistics.load import excluded_testers
+from feedback.statistics.patterns import excluded_by_patterns
+from feedback.study import Exclusion
 
 ANY = ""
+SHOWN = 200  # the newest; all are in the downloads
+CHOICES = {"left": "A", "right": "B", "tie": "Equally good", "both_bad": "Both bad"}
+FLAGS = {
+    "": "All votes",
+    "current": "Current votes",
+    "superseded": "Replaced or taken back",
+    "leak": "An answer names itself",
+    "good": "Good enough",
+    "not_good": "Not good enough",
+}
+TITLES = ("Time (UTC)", "Tester", "Round", "Category", "Question", "Choice", "Winner", "Why")
+
+_WINNER = (
+    "CASE WHEN choice IN ('tie', 'both_bad') THEN choice"
+    " WHEN (choice = 'left') = (votes.left_model = 'model1') THEN 'model1' ELSE 'model2' END"
+)
+_FLAG_SQL = {
+    "current": "superseded = 0",
+    "superseded": "superseded = 1",
+    "leak": "votes.leak_flag = 1",
+    "good": "good_enough = 1",
+    "not_good": "good_enough = 0",
+}
+_FROM = """
+FROM votes JOIN testers ON testers.id = votes.tester_id JOIN battles ON battles.id = votes.battle_id
+           JOIN prompts ON prompts.id = votes.prompt_id
+WHERE votes.study_id = :study
+"""
+_HAS_TEXT = """
+(comment LIKE :text ESCAPE '!' OR EXISTS (
+    SELECT 1 FROM turns t JOIN answers a ON a.turn_id = t.id WHERE t.battle_id = votes.battle_id
+        AND t.status = 'complete' AND (t.prompt LIKE :text ESCAPE '!' OR a.text LIKE :text ESCAPE '!')))
+"""
+_TURNS = """
+SELECT t.battle_id, t.number, t.prompt, a.model, a.text, a.tokens, a.seconds, a.leak_flag
+FROM turns t JOIN answers a ON a.turn_id = t.id
+WHERE t.status = 'complete' AND t.battle_id IN ({}) ORDER BY t.battle_id, t.number, a.model
+"""
 
 
 def lay_out_votes(tab: gr.Tab, runtime: Runtime, looked: Any) -> None:
@@ -29,7 +75,7 @@ def lay_out_votes(tab: gr.Tab, runtime: Runtime, looked: Any) -> None:
         text = gr.Textbox(
             label="Text", placeholder="In questions, answers, comments", elem_id="filter-text", max_lines=1
         )
-    table = html(elem_id="votes-table")
+    found = html(elem_id="votes-table")
     filters = [choice, winner, category, flag, tester, text]
 
     def show(*values: Any) -> str:
@@ -46,12 +92,136 @@ def lay_out_votes(tab: gr.Tab, runtime: Runtime, looked: Any) -> None:
         known = categories(runtime.database.connection, blind_test.study_id) if blind_test else []
         return gr.update(choices=[("Any", ANY), *((name, name) for name in known)]), show(*values)
 
-    tab.select(open_tab, filters, [category, table], **QUIET)
+    tab.select(open_tab, filters, [category, found], **QUIET)
     for menu in (choice, winner, category, flag):
-        menu.input(show, filters, table, **QUIET)
+        menu.input(show, filters, found, **QUIET)
     for box in (tester, text):
-        gr.on([box.submit, box.blur], show, filters, table, **QUIET)
+        gr.on([box.submit, box.blur], show, filters, found, **QUIET)
 
 
 def _options(names: dict[str, str]) -> list[tuple[str, str]]:
     return [("Any", ANY), *((text, key) for key, text in names.items())]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which votes to show; an empty text is no filter.
+
+    Attributes:
+        winner: ``model1``, ``model2``, ``tie`` or ``both_bad``.
+        flag: one of ``FLAGS``.
+        tester: how the tester's id begins.
+        text: what a question, an answer or the comment has in it, in any case of letters.
+    """
+
+    choice: str = ""
+    winner: str = ""
+    category: str = ""
+    flag: str = ""
+    tester: str = ""
+    text: str = ""
+
+    def sql(self) -> tuple[str, dict[str, str]]:
+        """Conditions to be added to the query, and their parameters."""
+        conditions, values = [""], {}
+        for name, condition in (
+            ("choice", "choice = :choice"),
+            ("winner", f"{_WINNER} = :winner"),
+            ("category", "category = :category"),
+        ):
+            if value := getattr(self, name):
+                conditions.append(condition)
+                values[name] = value
+        if self.flag in _FLAG_SQL:
+            conditions.append(_FLAG_SQL[self.flag])
+        if tester := self.tester.strip().lower():
+            conditions.append("testers.code LIKE :tester ESCAPE '!'")
+            values["tester"] = _literal(tester) + "%"
+        if text := self.text.strip():
+            conditions.append(_HAS_TEXT)
+            values["text"] = f"%{_literal(text)}%"
+        return " AND ".join(conditions), values
+
+
+def _literal(text: str) -> str:
+    """A text in which LIKE finds nothing special."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+def categories(connection: sqlite3.Connection, study_id: int) -> list[str]:
+    """The categories that a study's votes have."""
+    sql = f"SELECT DISTINCT category {_FROM} ORDER BY category"
+    return [row[0] for row in connection.execute(sql, {"study": study_id})]
+
+
+def vote_table(connection: sqlite3.Connection, study_id: int, filters: Filters, rules: Exclusion) -> str:
+    """A table of the newest votes that the filters find."""
+    conditions, values = filters.sql()
+    parameters: dict[str, Any] = {"study": study_id, **values}
+    found = connection.execute(f"SELECT COUNT(*) {_FROM}{conditions}", parameters).fetchone()[0]
+    if not found:
+        return f"<p>{'No vote is like that.' if conditions else 'There are no votes yet.'}</p>"
+    rows = connection.execute(
+        f"SELECT votes.*, {_WINNER} AS winner, testers.code, battles.round, category, prompts.text {_FROM}{conditions}"
+        f" ORDER BY votes.id DESC LIMIT {SHOWN}",
+        parameters,
+    ).fetchall()
+    turns = _conversations(connection, [row["battle_id"] for row in rows])
+    testers, votes = excluded_testers(connection, study_id, rules), excluded_by_patterns(connection, study_id, rules)
+    body = (
+        _row(vote, turns.get(vote["battle_id"], []), rules, (*votes.get(vote["id"], ()), testers.get(vote["code"], "")))
+        for vote in rows
+    )
+    rest = f" The newest {SHOWN} are shown; the downloads have all." if found > SHOWN else ""
+    note = f"<p class='hint'>{found:,} vote{'s' * (found != 1)}; a question opens to its conversation.{rest}</p>"
+    return note + table(TITLES, body, "Votes")
+
+
+def _conversations(connection: sqlite3.Connection, battles: Sequence[int]) -> dict[int, list[sqlite3.Row]]:
+    """The answers of some battles, two for each turn."""
+    keys = sorted(set(battles))
+    rows = connection.execute(_TURNS.format(", ".join("?" * len(keys))), keys).fetchall()
+    return {battle: list(group) for battle, group in groupby(rows, key=lambda row: row["battle_id"])}
+
+
+def _row(vote: sqlite3.Row, answers: list[sqlite3.Row], rules: Exclusion, excluded: Sequence[str]) -> str:
+    seen = [vote[side] for side in ("left_seen", "right_seen") if vote[side] is not None]
+    marks = {
+        "replaced or taken back": vote["superseded"],
+        "names itself": vote["leak_flag"],
+        "good enough": vote["good_enough"] == 1,
+        "not good enough": vote["good_enough"] == 0,
+        "excluded: too fast": vote["vote_seconds"] is not None and vote["vote_seconds"] < rules.min_vote_seconds,
+        "excluded: not looked at": min(seen, default=rules.min_seen_seconds) < rules.min_seen_seconds,
+        "excluded: flagged": rules.flagged_answers and vote["leak_flag"],
+        **{f"excluded: {why}": why for why in excluded},
+    }
+    why = [*json.loads(vote["reasons"]), vote["comment"], *(name for name, on in marks.items() if on)]
+    cells = (
+        escape(vote["voted_at"][:19].replace("T", " ")),
+        escape(vote["code"][:8]),
+        str(vote["round"]),
+        escape(vote["category"]),
+        _conversation(vote, [answer for answer in answers if answer["number"] <= vote["turns"]]),
+        CHOICES[vote["choice"]],
+        WINNERS[vote["winner"]],
+        escape("; ".join(text for text in why if text)),
+    )
+    kind = ' class="superseded"' if vote["superseded"] else ""
+    return f"<tr{kind}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _conversation(vote: sqlite3.Row, answers: list[sqlite3.Row]) -> str:
+    """The question, which opens to every turn with both answers, the left one first."""
+    parts = []
+    for number, group in groupby(answers, key=lambda row: row["number"]):
+        turn = {row["model"]: row for row in group}
+        if number > 1:
+            parts.append(f"<p class='asked' dir='auto'>{escape(turn['model1']['prompt'])}</p>")
+        for letter in "AB":
+            model = vote["left_model"] if letter == "A" else {"model1": "model2"}.get(vote["left_model"], "model1")
+            answer = turn[model]
+            facts = f"{WINNERS[model]}, {answer['tokens']} tokens, {answer['seconds']:.1f} s"
+            flag = ", names itself" if answer["leak_flag"] else ""
+            parts.append(f"<h3>{letter}: {facts}{flag}</h3><div dir='auto'>{escape(answer['text'])}</div>")
+    return f"<details><summary dir='auto'>{escape(vote['text'])}</summary>{''.join(parts)}</details>"

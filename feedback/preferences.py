@@ -21,6 +21,7 @@ from .assignment import MODELS
 from .battles import winner
 from .database import Database
 from .export.conversations import conversations
+from .export.formats import json_line
 from .statistics.csv_file import exported_as, read_csv, read_study_csv
 from .statistics.exclusion import rules_of
 from .statistics.load import choose_study, load_outcomes
@@ -49,11 +50,7 @@ class Preferences:
     def lines(self) -> Iterator[bytes]:
         """As JSON Lines, the header first."""
         for entry in (self.header, *self.records):
-            text = json.dumps(entry, ensure_ascii=False)
-            yield (
-                text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode("utf-8", "backslashreplace")
-                + b"\n"
-            )
+            yield json_line(entry).encode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def stream_jsonl(connection: sqlite3.Connection, study_id: int | None) -> Iterat
             values[reasons] = json.loads(values[reasons] or "[]")
             for place in flags:
                 values[place] = bool(values[place])
-            lines.append(_line(dict(zip(COLUMNS, values, strict=True))))
+            lines.append(json_line(dict(zip(COLUMNS, values, strict=True))))
         yield "".join(lines).encode()
 
 
@@ -106,10 +106,10 @@ def stream_arena(connection: sqlite3.Connection, study_id: int | None) -> Iterat
 
 
 def _lines(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
-    while chunk := "".join(map(_line, islice(rows, _CHUNK))):
+    while chunk := "".join(map(json_line, islice(rows, _CHUNK))):
         yield chunk.encode()
 
 
-def _line(record: dict[str, Any]) -> str:
-    # U+2028 and U+2029 end a line for some readers of JSON lines
+def json_line(record: dict[str, Any]) -> str:
+    """A line of JSON Lines, without U+2028 and U+2029, which end a line for some readers."""
     return json.dumps(record, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029") + "\n"

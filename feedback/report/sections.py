@@ -11,7 +11,7 @@ from ..save_buttons import PLOT, TABLE, buttons
 from ..statistics import StudyVotes
 from ..statistics.anytime import closed_prefix
 from ..statistics.bias import side_balance
-from ..statistics.outcomes import SCORES, TesterCounts
+from ..statistics.outcomes import TesterCounts
 from . import figures
 from .facts import Facts
 from .wording import interval, number, p_text, percent
@@ -40,15 +40,11 @@ def overview(result: dict[str, Any], testers: TesterCounts, alpha: float, looks:
 
 def _sides(result: dict[str, Any], testers: TesterCounts) -> str:
     """How often the left side won, and Model 1 on either side."""
-    shares = [
-        float((votes * scores).sum() / votes.sum()) if votes.sum() else None
-        for votes, scores in zip(testers.counts.sum(axis=0), SCORES, strict=True)
-    ]
     caption = (
         "The side: 50% is fair. Sides were drawn by the server, so a leaning to one side adds noise, not an advantage"
         " for a model."
     )
-    return figure(figures.position(result, (shares[0], shares[1])), caption)
+    return figure(figures.position(result, testers.shares_by_side), caption)
 
 
 def _verdicts(totals: dict[str, int]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .outcomes import SCORES, Outcomes, TesterCounts
+from .outcomes import Outcomes, TesterCounts
 from .preference import MIN_TESTERS, mean_of_testers
 from .ratings import logit
 
@@ -21,10 +21,7 @@ def position(testers: TesterCounts, alpha: float = 0.05) -> dict[str, Any]:
     left = mean_of_testers(testers.left_means, alpha)
     if len(testers.closed) < MIN_TESTERS:
         left.update(ci_low=None, ci_high=None, p_value=None)
-    left_share, right_share = (
-        float(np.sum(votes * scores) / votes.sum()) if votes.sum() else None
-        for votes, scores in zip(testers.counts.sum(axis=0), SCORES, strict=True)
-    )
+    left_share, right_share = testers.shares_by_side
     adjusted = None if left_share is None or right_share is None else (left_share + right_share) / 2
     logits = logit(left_share), logit(right_share)
     return {

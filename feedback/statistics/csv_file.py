@@ -18,7 +18,7 @@ from ..study_rules import Reader
 from .blinding import ANSWERS
 from .exclusion import NEEDS, exclude
 from .load import StudyVotes, of_testers
-from .outcomes import Outcomes, VotesError, truth, versions_in
+from .outcomes import Outcomes, VotesError, current_votes, versions_in
 from .patterns import Traces, in_force, left_out_by_patterns, unjudged_by_patterns
 from .saved_names import NAMES, must_name_one_question, plain
 from .table_file import read_table
@@ -181,15 +181,9 @@ def _background(file: Path, number: int, text: str) -> dict[str, str]:
 Masks = dict[str, NDArray[np.bool_]]  # by rule, (N,) of the votes that are not taken back
 
 
-def _current(votes: DataFrame) -> DataFrame:
-    if "superseded" not in votes.columns:
-        return votes
-    return votes[~truth(votes["superseded"], "superseded").to_numpy(bool)]
-
-
 def _looks(votes: DataFrame, rules: Exclusion) -> tuple[Masks, Masks]:
     """By rule on votes, which ones it leaves out, and of which it cannot know; absent where a column is missing."""
-    current, has = _current(votes), set(votes.columns)
+    current, has = current_votes(votes), set(votes.columns)
 
     def seconds(name: str) -> NDArray[np.float64]:  # what was not measured is no reason to leave a vote out
         return np.array([float(cell) if cell else np.inf for cell in current[name]], float)
@@ -211,7 +205,7 @@ def _looks(votes: DataFrame, rules: Exclusion) -> tuple[Masks, Masks]:
 
 def _unjudged_rows(votes: DataFrame, unknown: Masks) -> tuple[str, ...]:
     """For each rule, in which rows that count it has nothing to look at; as exported, or emptied since."""
-    current = _current(votes)
+    current = current_votes(votes)
     notes = []
     for rule, mask in unknown.items():
         rows = [str(row) for row in _rows_of(current[mask])]

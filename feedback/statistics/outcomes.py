@@ -88,6 +88,15 @@ class TesterCounts:
         return np.tensordot(self.counts.sum(axis=1), SCORES[0], axes=1) / self.votes
 
     @property
+    def shares_by_side(self) -> tuple[float | None, float | None]:
+        """Mean score of model1 over all votes with it on the left, and on the right; None without any."""
+        left, right = (
+            float((votes * scores).sum() / votes.sum()) if votes.sum() else None
+            for votes, scores in zip(self.counts.sum(axis=0), SCORES, strict=True)
+        )
+        return left, right
+
+    @property
     def totals(self) -> dict[str, int]:
         """Votes for ``model1``, ``model2``, ``tie`` and ``both_bad``."""
         on_left, on_right = self.counts.sum(axis=0)
@@ -213,9 +222,7 @@ class Outcomes:
                 f"columns {', '.join(missing)} are missing; the file must have those of an exported votes.csv"
             )
         _one_study(votes)
-        current = votes
-        if "superseded" in votes.columns:
-            current = votes[~truth(votes["superseded"], "superseded").to_numpy(bool)]
+        current = current_votes(votes)
         _no_second_vote(current)
         _named(current)
         choice = _codes(current["choice"], CHOICES, "choice")
@@ -342,6 +349,13 @@ def _codes(column: Series, allowed: tuple[str, ...], name: str) -> NDArray[np.in
             f"row {_row(unknown, column)}: {name} = {str(value)!r} is unknown; it must be one of {', '.join(allowed)}"
         )
     return np.asarray(codes, dtype=np.int64)
+
+
+def current_votes(votes: DataFrame) -> DataFrame:
+    """The rows of a table that are not taken back."""
+    if "superseded" not in votes.columns:
+        return votes
+    return votes[~truth(votes["superseded"], "superseded").to_numpy(bool)]
 
 
 def truth(column: Series, name: str) -> Series:

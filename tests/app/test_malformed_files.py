@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from app.gate import shortfall_of
 from app.improve_figures import outcome_html
 from app.improvements import improvements_of, is_made_of, kinship_of, next_folder
-from app.model_files import EVALUATION
+from app.model_files import EVALUATION, shortfall_of
 from app.models_tab import compact_html, models_html
 from app.runtime import Runtime
 from tests.app.test_improve import improvement

@@ -22,7 +22,7 @@ from app.models_tab import models_html
 from app.results import ResultsTab
 from app.runtime import Runtime
 from app.study_tab import invites_html, study_html
-from app.vote_table import Filters, categories, vote_table
+from app.votes_tab import Filters, categories, vote_table
 from app.waiting import training_step
 from feedback.__main__ import main
 from feedback.blind_test import Answer, BlindTest

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from app.study_tab import study_html
-from app.vote_table import Filters, categories, vote_table
+from app.votes_tab import Filters, categories, vote_table
 from feedback.export import FORMATS
 from feedback.statistics.patterns import wordings
 from feedback.study import Exclusion, Study
