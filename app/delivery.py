@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,15 @@ def arguments(item: dict[str, Any], fields: tuple[str, ...], token: str) -> list
     values = values if isinstance(values, dict) else {}
     given = {**values, "token": token, "client": read_report(facts if isinstance(facts, dict) else {})}
     return [given.get(name) for name in fields]
+
+
+def with_one_start(waiting: tuple[dict[str, Any], ...]) -> Iterator[dict[str, Any]]:
+    """What is done again of what a browser has kept: of several Starts, each of which may try a code, the first."""
+    started = False
+    for item in waiting:
+        if item.get("do") != "start" or not started:
+            yield item
+        started = started or item.get("do") == "start"
 
 
 def receipt(keys: list[str], refused: list[str] | None = None) -> str:

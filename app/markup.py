@@ -112,6 +112,28 @@ _SAVED = {
 _ENOUGH = {True: mark("Good enough."), False: mark("Not good enough."), None: ""}
 
 
+KEPT = {  # what is sent again by itself when the database could not be written
+    "vote": mark("Your vote is kept on this page and tried again."),
+    "remark": mark("Your words are kept on this page and tried again."),
+    "judge": mark("Your answer is kept on this page and tried again."),
+    "guess": mark("Your guess is kept on this page and tried again."),
+}
+UNWRITABLE = mark("The database cannot be written at the moment.")
+NOT_SAVED = mark("The database cannot be written at the moment, so nothing was saved. Please try again.")
+UNKNOWN = mark("This session is not known here; reload the page to begin again.")
+BROKEN = mark("Something went wrong on our side. Please try again.")
+SURE = {  # what is asked before it is done, and the button that does it
+    "finish": (
+        mark("Finish now? The votes that you have given stay saved; the rounds that are left are skipped."),
+        mark("Finish"),
+    ),
+    "withdraw": (
+        mark("Delete your questions, answers, votes and comments for good? Only a count is kept."),
+        mark("Delete"),
+    ),
+}
+
+
 ADDRESS_KEPT = mark(
     "So that one person cannot pass for many, a code that is computed from your network address with a secret key is "
     "kept as well. The address itself is not stored, and the key is deleted when the study is closed."

@@ -6,6 +6,7 @@ not to a page: closing or reloading the page changes nothing, and the truth is i
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import threading
@@ -36,6 +37,7 @@ from training.inference.engines import (
 
 MAX_WAITING = 200
 MAX_WAITING_FROM_ONE = 60  # of one address: two classes of thirty, each with a question on its way
+QUEUE_SECONDS = 0.5  # how often a place in the queue is looked at for a page
 TURN_SECONDS = 240.0  # after so long a turn has failed, whatever the engines say
 OVER_LIMIT = 2  # times the tokens asked for, by whatever a server counts as one, after which an answer is ended
 CHARS_PER_TOKEN = 24
@@ -65,6 +67,15 @@ class Job:
 
     def __post_init__(self) -> None:
         self.done.set_running_or_notify_cancel()
+
+    async def news(self, seconds: float) -> None:
+        """Wait until the turn has ended or has another place in the queue, but no longer than so many seconds."""
+        ended = asyncio.wrap_future(self.done)
+        deadline = time.monotonic() + seconds
+        while not self.done.done() and self.place == self.told and (left := deadline - time.monotonic()) > 0:
+            await asyncio.wait([ended], timeout=left if self.running else QUEUE_SECONDS)
+        self.told = self.place
+        ended.cancel()
 
 
 class Rounds:

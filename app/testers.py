@@ -17,8 +17,7 @@ import inspect
 import json
 import logging
 import sqlite3
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from html import escape
 from typing import Any
@@ -28,44 +27,21 @@ import gradio as gr
 
 from app import markup, metrics
 from app.client import address
-from app.delivery import Report, arguments, read_report, receipt
+from app.delivery import Report, arguments, read_report, receipt, with_one_start
 from app.inputs import as_key, as_question, as_text, as_texts, as_token, as_yes_or_no
 from app.language import consent_language, ntr, said, tr
 from app.limits import Later
-from app.rounds import Job
 from app.runtime import Runtime
 from app.scenes import Phase, Scene, find_scene
 from app.testers_layout import TestersLayout, Updates, merged
 from feedback.blind_test import Battle, NotNow, Refused, Repeated
 from feedback.database import DatabaseError
-from feedback.messages import mark
 from feedback.rules import MAX_COMMENT_CHARS, clean
 from training.inference.engines import EngineError, OutOfService
 
 HOLD_SECONDS = 20.0  # so long a request waits for news; proxies end one that is silent for 60
-QUEUE_SECONDS = 0.5  # how often a place in the queue is looked at
 STRANGERS_CHARS = 20_000  # of a report of nobody that is known
 SETUP_SECONDS = 1.5  # how often the page shows how far a training is
-KEPT = {  # what is sent again by itself when the database could not be written
-    "vote": mark("Your vote is kept on this page and tried again."),
-    "remark": mark("Your words are kept on this page and tried again."),
-    "judge": mark("Your answer is kept on this page and tried again."),
-    "guess": mark("Your guess is kept on this page and tried again."),
-}
-UNWRITABLE = mark("The database cannot be written at the moment.")
-NOT_SAVED = mark("The database cannot be written at the moment, so nothing was saved. Please try again.")
-UNKNOWN = mark("This session is not known here; reload the page to begin again.")
-BROKEN = mark("Something went wrong on our side. Please try again.")
-SURE = {  # what is asked before it is done, and the button that does it
-    "finish": (
-        mark("Finish now? The votes that you have given stay saved; the rounds that are left are skipped."),
-        mark("Finish"),
-    ),
-    "withdraw": (
-        mark("Delete your questions, answers, votes and comments for good? Only a count is kept."),
-        mark("Delete"),
-    ),
-}
 
 log = logging.getLogger(__name__)
 
@@ -145,15 +121,16 @@ class TestersPage(TestersLayout):
             given = (*given[:place], report, *given[place + 1 :])
             refused = []
             try:
-                self._must_be_new(tester_id, report.key)
+                if report.key is not None and self._blind_test.was_done(tester_id, report.key):
+                    raise Repeated("This was done already.")
                 updates: Updates = handler(tester_id, *given)
             except NotNow as error:
                 return {self.status: markup.status(said(error), again=True)}
             except (DatabaseError, sqlite3.Error) as error:  # the latter of what is read outside of a transaction
                 _log_unreadable(error)
-                if told := KEPT.get(do.split()[0]):
-                    return {self.status: markup.status(f"{tr(UNWRITABLE)} {tr(told)}", again=True)}
-                updates = self._say(tr(NOT_SAVED))
+                if told := markup.KEPT.get(do.split()[0]):
+                    return {self.status: markup.status(f"{tr(markup.UNWRITABLE)} {tr(told)}", again=True)}
+                updates = self._say(tr(markup.NOT_SAVED))
             except Repeated:
                 updates = self._show(self._scene(tester_id, report.moved))
             except (Refused, EngineError) as error:
@@ -163,7 +140,7 @@ class TestersPage(TestersLayout):
                 refused = [report.key] if report.key and not voted else []
             except Exception:  # a mistake of ours, which no tester must see as a broken page
                 log.exception("a handler broke")
-                updates = self._say(tr(BROKEN))
+                updates = self._say(tr(markup.BROKEN))
             return {**updates, self.receipt: receipt([report.key], refused)} if report.key else updates
 
         return handle
@@ -196,7 +173,7 @@ class TestersPage(TestersLayout):
 
     def _load(self, tester_id: str, client: Report, request: gr.Request) -> Updates:
         """Do what the browser has kept since it could not send it, or got no answer; then show where the tester is."""
-        updates, done, refused = self._catch_up(tester_id, _with_one_start(client.waiting), request)
+        updates, done, refused = self._catch_up(tester_id, with_one_start(client.waiting), request)
         said = updates.get(self.status)
         scene = self._scene(tester_id, client.moved)
         shown = merged(self._translate(), self._show(scene))
@@ -235,7 +212,7 @@ class TestersPage(TestersLayout):
                 outcome = self._do_again(item, token, request)
                 known = known or self._knows(token)
             else:  # a stranger's, who may send any number, for which nothing is looked up
-                outcome = {**self._say(tr(UNKNOWN)), self.receipt: receipt([key], [key])}
+                outcome = {**self._say(tr(markup.UNKNOWN)), self.receipt: receipt([key], [key])}
             if self.receipt in outcome:
                 done.append(key)
                 refused += done[-1:] if "data-refused" in outcome[self.receipt] else []
@@ -252,7 +229,7 @@ class TestersPage(TestersLayout):
             return handler(*arguments(item, fields, token), *more)
         except Exception:  # what this browser has kept must not lock it out
             log.exception("a kept request (%s) broke", item["do"])
-            return {**self._say(tr(BROKEN)), self.receipt: ""}
+            return {**self._say(tr(markup.BROKEN)), self.receipt: ""}
 
     async def _tick(self, token: Any, client: Any) -> Updates:
         """News of a training or of answers on their way, held back until there are some."""
@@ -261,7 +238,7 @@ class TestersPage(TestersLayout):
         if rounds is None:
             await asyncio.sleep(SETUP_SECONDS)
         elif job := rounds.job(tester_id):
-            await self._wait(job)
+            await job.news(HOLD_SECONDS)
             if not job.done.done():
                 waits = ntr("Waiting: {n} before you.", "Waiting: {n} before you.", n=job.told)
                 return self._say(waits if job.told else tr(markup.WRITING))
@@ -272,15 +249,6 @@ class TestersPage(TestersLayout):
             return self._show(self._scene(tester_id))
         except (Refused, DatabaseError, sqlite3.Error, EngineError) as error:
             return self._say(_reason(error))
-
-    async def _wait(self, job: Job) -> None:
-        """Until the turn has ended or has another place in the queue, but no longer than a request may last."""
-        ended = asyncio.wrap_future(job.done)
-        deadline = time.monotonic() + HOLD_SECONDS
-        while not job.done.done() and job.place == job.told and (left := deadline - time.monotonic()) > 0:
-            await asyncio.wait([ended], timeout=left if job.running else QUEUE_SECONDS)
-        job.told = job.place
-        ended.cancel()
 
     def _start(
         self, tester_id: str, consent: Any, invite: Any, first: Any, second: Any, client: Report, request: gr.Request
@@ -331,7 +299,7 @@ class TestersPage(TestersLayout):
 
     def _ask(self, tester_id: str, ask: Callable[[], None], origin: str) -> Updates:
         if not tester_id or self._blind_test.tester(tester_id) is None:  # before any work on what a stranger sends
-            raise Refused(UNKNOWN)
+            raise Refused(markup.UNKNOWN)
         with self.runtime.limits.counted(origin, tester_id):
             ask()
         return self._show(self._scene(tester_id))
@@ -404,7 +372,7 @@ class TestersPage(TestersLayout):
         return {**self._show(self._scene(tester_id)), self.reasons: [], self.comment: ""}
 
     def _ask_first(self, what: str, tester_id: str, client: Report) -> Updates:
-        text, yes = SURE[what]
+        text, yes = markup.SURE[what]
         return {
             self.confirm: gr.update(visible=True), self.confirm_what: what,
             self.confirm_text: f"<p>{escape(tr(text))}</p>", self.confirm_yes: gr.update(value=tr(yes)),
@@ -449,10 +417,6 @@ class TestersPage(TestersLayout):
     def _scene(self, tester_id: str, moved_on: Any = "") -> Scene:
         return find_scene(self.runtime, tester_id, moved_on)
 
-    def _must_be_new(self, tester_id: str, key: str | None) -> None:
-        if key is not None and self._blind_test.was_done(tester_id, key):
-            raise Repeated("This was done already.")
-
     def _own(self, scene: Scene, key: Any) -> Battle:
         """The battle of the scene, if it is the one that the page shows."""
         if scene.battle is None or scene.battle.id != as_key(key):
@@ -460,15 +424,6 @@ class TestersPage(TestersLayout):
                 "This page showed another round, perhaps because of another tab; this is the one that you are in."
             )
         return scene.battle
-
-
-def _with_one_start(waiting: tuple[dict[str, Any], ...]) -> Iterator[dict[str, Any]]:
-    """What is done again of what a browser has kept: of several Starts, each of which may try a code, the first."""
-    started = False
-    for item in waiting:
-        if item.get("do") != "start" or not started:
-            yield item
-        started = started or item.get("do") == "start"
 
 
 def _reason(error: Exception) -> str:
@@ -481,7 +436,7 @@ def _reason(error: Exception) -> str:
             return tr(markup.MENDED_FIRST)
     else:
         _log_unreadable(error)
-    return tr(NOT_SAVED if isinstance(error, DatabaseError) else BROKEN)
+    return tr(markup.NOT_SAVED if isinstance(error, DatabaseError) else markup.BROKEN)
 
 
 def _log_unreadable(error: Exception) -> None:
