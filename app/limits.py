@@ -202,11 +202,13 @@ class Limits:
 
     def count(self, address: str, tester_id: str = "") -> None:
         """Write down a question, or without a tester a new session."""
-        self._addresses.count(address)
-        if tester_id:
-            self._testers.count(tester_id)
-        else:
-            self._sessions.count(address)
+        for window, key in self._windows(address, tester_id):
+            window.count(key)
+
+    def _windows(self, address: str, tester_id: str) -> tuple[tuple[Window, str], tuple[Window, str]]:
+        """Where a question of a tester counts, or without one a new session, and under which key."""
+        own = (self._testers, tester_id) if tester_id else (self._sessions, address)
+        return (self._addresses, address), own
 
     @contextmanager
     def counted(self, address: str, tester_id: str = "") -> Iterator[None]:
@@ -223,11 +225,8 @@ class Limits:
             if isinstance(error, WrongCode):
                 self._codes.count(address)
                 self._all_codes.count("")
-            self._addresses.refund(address)
-            if tester_id:
-                self._testers.refund(tester_id)
-            else:
-                self._sessions.refund(address)
+            for window, key in self._windows(address, tester_id):
+                window.refund(key)
             raise
 
     def delay(self, address: str) -> float:

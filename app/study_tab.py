@@ -56,19 +56,17 @@ def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
         return study_html(runtime), f"<p>{escape(note)}</p>"
 
     def end(agreed: Any) -> tuple[str, str, bool]:
+        told = "<p>Closed. The secret of its draws is told above once every session is over.</p>"
         if agreed is not True:
-            return study_html(runtime), problem("Tick the box first: a closed study stays closed"), False
-        if runtime.blind_test is None:
-            return study_html(runtime), problem("The models are not ready, so no study is open"), False
-        try:
-            runtime.blind_test.close_study()
-        except DatabaseError as error:
-            return study_html(runtime), problem(error), False
-        return (
-            study_html(runtime),
-            "<p>Closed. The secret of its draws is told above once every session is over.</p>",
-            False,
-        )
+            told = problem("Tick the box first: a closed study stays closed")
+        elif runtime.blind_test is None:
+            told = problem("The models are not ready, so no study is open")
+        else:
+            try:
+                runtime.blind_test.close_study()
+            except DatabaseError as error:
+                told = problem(error)
+        return study_html(runtime), told, False
 
     tab.select(show, [text, filled], [facts, text, filled], **QUIET)
     begin.click(start, text, [facts, said], **QUIET)

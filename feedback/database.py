@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 BUSY_SECONDS = 3  # then the tester is told, and the page tries again
 MOST_WRITES = (1 << 31) - 1  # that fit into the header
@@ -229,6 +230,13 @@ class Database:
             self.backup(self.path.with_name(f"{self.path.name}.backup-{stamp}-before-{pending[0].name}"))
         with self.transaction():  # a second process that opens the same new file waits here, then finds nothing to do
             migrations.apply(tables)
+
+
+def insert(connection: sqlite3.Connection, table: str, **values: Any) -> int:
+    """Add a row with these columns to a table; returns its key."""
+    columns, places = ", ".join(values), ", ".join("?" * len(values))
+    cursor = connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({places})", list(values.values()))
+    return cursor.lastrowid or 0
 
 
 class FileWatch:

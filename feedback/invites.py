@@ -7,6 +7,7 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 
+from .database import insert
 from .rules import Refused, RefusedCall, clean
 from .study_rules import shown
 
@@ -47,10 +48,8 @@ def make_invite(connection: sqlite3.Connection, study_id: int, label: str, uses:
     if uses is not None and (type(uses) is not int or not 1 <= uses <= MAX_USES):
         raise RefusedCall(f"{shown(uses)} uses: an invite is for 1 to {MAX_USES:,} testers, or for any number.")
     code = secrets.token_urlsafe(9)
-    connection.execute(
-        "INSERT INTO invites (study_id, code, label, uses, made_at) VALUES (?, ?, ?, ?, ?)",
-        [study_id, _hash(code), clean(label, MAX_LABEL_CHARS), uses, now],
-    )
+    note = clean(label, MAX_LABEL_CHARS)
+    insert(connection, "invites", study_id=study_id, code=_hash(code), label=note, uses=uses, made_at=now)
     return code
 
 
@@ -68,10 +67,8 @@ def revoke_invite(connection: sqlite3.Connection, study_id: int, invite_id: int,
     Raises:
         Refused: the study has no such invite.
     """
-    if (
-        connection.execute("SELECT 1 FROM invites WHERE id = ? AND study_id = ?", [invite_id, study_id]).fetchone()
-        is None
-    ):
+    known = connection.execute("SELECT 1 FROM invites WHERE id = ? AND study_id = ?", [invite_id, study_id])
+    if known.fetchone() is None:
         raise RefusedCall(f"Invite {shown(invite_id)} is none of this study's; choose one of the list.")
     connection.execute("UPDATE invites SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", [now, invite_id])
 

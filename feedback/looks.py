@@ -8,22 +8,18 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from .battles import timestamp
-from .database import Database
+from .database import Database, insert
 from .statistics.load import load_counts
 from .statistics.summary import summarise_counts
 
 SAME_LOOK = timedelta(minutes=1)
-_LOOK = (
-    "INSERT INTO looks (study_id, looked_at, kind, votes, testers_closed, e_value, ci_low, ci_high)"
-    " VALUES (:study, :now, :kind, :votes, :closed, :e, :low, :high)"
-)
 # With the clock set back a look may be written twice, and none is lost.
 _SEEN = """
 SELECT 1 FROM (
     SELECT MIN(julianday(looked_at)) AS first, MAX(julianday(looked_at)) AS last FROM looks
-    WHERE study_id = :study AND kind = :kind AND votes = :votes AND testers_closed = :closed AND e_value IS :e
-        AND ci_low IS :low AND ci_high IS :high)
-WHERE julianday(:now) >= last AND julianday(:now) - last < MAX(:least, last - first)
+    WHERE study_id = :study_id AND kind = :kind AND votes = :votes AND testers_closed = :testers_closed
+        AND e_value IS :e_value AND ci_low IS :ci_low AND ci_high IS :ci_high)
+WHERE julianday(:looked_at) >= last AND julianday(:looked_at) - last < MAX(:least, last - first)
 """
 
 
@@ -42,15 +38,16 @@ def log_look(database: Database, study_id: int, kind: str, result: Mapping[str, 
         return False
     seen, now = result["anytime"], datetime.now(timezone.utc)
     look = {
-        "study": study_id, "now": timestamp(now), "kind": kind, "votes": result["n_votes"],
-        "closed": result["n_testers_closed"], "e": seen["e_value"], "low": seen["ci_low"], "high": seen["ci_high"],
-        "least": SAME_LOOK / timedelta(days=1),
+        "study_id": study_id, "looked_at": timestamp(now), "kind": kind, "votes": result["n_votes"],
+        "testers_closed": result["n_testers_closed"], "e_value": seen["e_value"],
+        "ci_low": seen["ci_low"], "ci_high": seen["ci_high"],
     }  # fmt: skip
     # Without a transaction, which would wait for testers' votes.
-    if database.connection.execute(_SEEN, look).fetchone():
+    least = SAME_LOOK / timedelta(days=1)
+    if database.connection.execute(_SEEN, look | {"least": least}).fetchone():
         return True
     with database.transaction() as connection:
-        connection.execute(_LOOK, look)
+        insert(connection, "looks", **look)
     return True
 
 

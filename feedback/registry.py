@@ -11,6 +11,7 @@ from typing import Any
 
 from . import __version__
 from .assignment import BLOCK_SIZE
+from .database import insert
 from .rules import RefusedCall
 from .study import OWN_CATEGORY, Study
 from .study_rules import shown
@@ -49,15 +50,10 @@ def register(connection: sqlite3.Connection, study: Study, models: Mapping[str, 
         "code_version": __version__,
         "opened_at": now,
     }
-    cursor = connection.execute(
-        f"INSERT INTO studies ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values())
-    )
+    key = insert(connection, "studies", **row)
     connection.executemany(
         "INSERT INTO prompts (study_id, prompt_id, category, text, position) VALUES (?, ?, ?, ?, ?)",
-        [
-            (cursor.lastrowid, prompt.id, prompt.category, prompt.text, position)
-            for position, prompt in enumerate(study.prompts)
-        ],
+        [(key, prompt.id, prompt.category, prompt.text, position) for position, prompt in enumerate(study.prompts)],
     )
     inserted: sqlite3.Row = connection.execute(find, [study.hash, models_hash]).fetchone()
     return inserted

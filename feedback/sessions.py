@@ -15,7 +15,7 @@ from typing import Any
 
 from .assignment import MODELS
 from .battles import Tester, read_tester, timestamp
-from .database import Database, DatabaseError
+from .database import Database, DatabaseError, insert
 from .entry import challenge, check_code, check_work
 from .invites import Invite, make_invite, read_invites, revoke_invite, use_invite
 from .messages import many
@@ -172,22 +172,20 @@ class Sessions:
                 raise Refused("This study is closed; thank you for your interest.")
             origin = self._origin(connection, address, most) if self.study.address_hash and address else None
             used = use_invite(connection, self.study_id, invite or "") if self.study.access == "invite" else None
-            connection.execute(
-                "INSERT INTO testers (study_id, code, enrolment, consent_version, consent_language, background, invite,"
-                " origin, enrolled_at, last_seen_at) VALUES (?, ?,"
-                " (SELECT COALESCE(MAX(enrolment), 0) + 1 FROM testers WHERE study_id = ?), ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    self.study_id,
-                    self._code(token),
-                    self.study_id,
-                    consent_version,
-                    language,
-                    json.dumps(answers, ensure_ascii=False),
-                    used,
-                    origin,
-                    self._now(),
-                    self._now(),
-                ],
+            last = connection.execute("SELECT MAX(enrolment) FROM testers WHERE study_id = ?", [self.study_id])
+            insert(
+                connection,
+                "testers",
+                study_id=self.study_id,
+                code=self._code(token),
+                enrolment=(last.fetchone()[0] or 0) + 1,
+                consent_version=consent_version,
+                consent_language=language,
+                background=json.dumps(answers, ensure_ascii=False),
+                invite=used,
+                origin=origin,
+                enrolled_at=self._now(),
+                last_seen_at=self._now(),
             )
             return read_tester(self._row(connection, token), token)
 
@@ -276,10 +274,7 @@ class Sessions:
             ).fetchone()[0]
             if last is None:
                 raise Refused("There is nothing to guess yet; vote on a round first.")
-            connection.execute(
-                "INSERT INTO guesses (tester_id, battle_id, answer, guessed_at) VALUES (?, ?, ?, ?)",
-                [row["id"], last, answer, self._now()],
-            )
+            insert(connection, "guesses", tester_id=row["id"], battle_id=last, answer=answer, guessed_at=self._now())
 
     def close(self, tester_id: str, why: str) -> None:
         """End a session: ``quota`` (all rounds voted), ``quit`` (early), ``timeout``.  Closing twice does nothing.
@@ -365,9 +360,7 @@ class Sessions:
             raise Refused("This page is out of date; please reload it.")
         if connection.execute("SELECT 1 FROM requests WHERE tester_id = ? AND key = ?", [key, request]).fetchone():
             raise Repeated("This was done already.")
-        connection.execute(
-            "INSERT INTO requests (tester_id, key, done_at) VALUES (?, ?, ?)", [key, request, self._now()]
-        )
+        insert(connection, "requests", tester_id=key, key=request, done_at=self._now())
 
     def _row(self, connection: sqlite3.Connection, tester_id: str) -> sqlite3.Row:
         row = self._find(connection, tester_id)

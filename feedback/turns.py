@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from .assignment import MODELS, Candidate, assignment_for, first_side, left_model, rank_prompts, shuffle_prompts
 from .battles import Answer, Battle, Turn, read_battle, read_turn
+from .database import insert
 from .messages import many
 from .registry import prompt_key
 from .rules import Refused, RefusedCall, checked_answer, checked_question, clean, is_blank, is_over, next_turn, shown
@@ -53,9 +54,8 @@ class Turns(Sessions):
         """
         text = checked_question(text)
         with self._acting(tester_id, request) as (connection, row):
-            if connection.execute(
-                "SELECT 1 FROM battles WHERE tester_id = ? AND status = 'open'", [row["id"]]
-            ).fetchone():
+            is_open = "SELECT 1 FROM battles WHERE tester_id = ? AND status = 'open'"
+            if connection.execute(is_open, [row["id"]]).fetchone():
                 raise Refused("A round is open already; vote on it or leave it first.")
             voted = self._voted(connection, row["id"])
             if voted >= self.study.rounds:
@@ -67,24 +67,23 @@ class Turns(Sessions):
             serving = self._serving(connection, row["id"])
             assignment = assignment_for(self.study.reveal)
             left = left_model(self._study["secret"], row["code"], serving, self._study["block_size"], assignment)
-            cursor = connection.execute(
-                "INSERT INTO battles (study_id, tester_id, prompt_id, left_model, serving, round, scheduled_prompt_id,"
-                " first_side, first_apart, assignment, served_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
-                [
-                    self.study_id,
-                    row["id"],
-                    prompt_key(connection, self.study_id, prompt_id, text),
-                    left,
-                    serving,
-                    voted + 1,
-                    scheduled.key if scheduled else None,
-                    first_side(self._study["secret"], row["code"], serving, self._study["block_size"]),
-                    assignment,
-                    self._now(),
-                ],
+            key = insert(
+                connection,
+                "battles",
+                study_id=self.study_id,
+                tester_id=row["id"],
+                prompt_id=prompt_key(connection, self.study_id, prompt_id, text),
+                left_model=left,
+                serving=serving,
+                round=voted + 1,
+                scheduled_prompt_id=scheduled.key if scheduled else None,
+                first_side=first_side(self._study["secret"], row["code"], serving, self._study["block_size"]),
+                first_apart=1,
+                assignment=assignment,
+                served_at=self._now(),
             )
             self._seen(connection, row["id"])
-            return read_battle(connection, int(cursor.lastrowid or 0))
+            return read_battle(connection, key)
 
     def battle(self, tester_id: str, battle_id: int) -> Battle:
         """One of this tester's battles, whatever its state.
@@ -136,12 +135,12 @@ class Turns(Sessions):
             number, attempt = next_turn(battle, text, self.study.max_turns)
             if (number, attempt) != (1, 1):  # else the round had room, and stands open
                 self._must_have_room(connection, row)
-            cursor = connection.execute(
-                "INSERT INTO turns (battle_id, number, attempt, prompt, started_at) VALUES (?, ?, ?, ?, ?)",
-                [battle_id, number, attempt, text, self._now()],
+            now = self._now()
+            key = insert(
+                connection, "turns", battle_id=battle_id, number=number, attempt=attempt, prompt=text, started_at=now
             )
             self._seen(connection, row["id"])
-            return Turn(int(cursor.lastrowid or 0), battle_id, number, attempt, text, "pending")
+            return Turn(key, battle_id, number, attempt, text, "pending")
 
     def finish_turn(self, turn_id: int, answers: Mapping[str, Answer]) -> Turn:
         """Write down both answers of a turn.
@@ -160,25 +159,8 @@ class Turns(Sessions):
         status = "cancelled" if cancelled else "failed" if blank else "complete"
         with self._write() as connection:
             tester = self._pending(connection, turn_id)
-            connection.executemany(
-                "INSERT INTO answers (turn_id, model, text, tokens, chars, seconds, first_token_seconds, stopped,"
-                " leak_flag, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        turn_id,
-                        model,
-                        answer.text,
-                        answer.tokens,
-                        len(answer.text),
-                        answer.seconds,
-                        answer.first_token_seconds,
-                        answer.stopped,
-                        int(answer.leak_flag),
-                        answer.raw,
-                    )
-                    for model, answer in cleaned.items()
-                ],
-            )
+            for model, answer in cleaned.items():
+                insert(connection, "answers", turn_id=turn_id, model=model, chars=len(answer.text), **vars(answer))
             if status == "failed":
                 self._failures(connection, turn_id, dict.fromkeys(blank, "blank answer"))
             return self._end_turn(connection, turn_id, status, tester)
@@ -253,11 +235,8 @@ class Turns(Sessions):
         return None if row[0] is None else read_battle(connection, row[0])
 
     def _own(self, connection: sqlite3.Connection, key: int, battle_id: int) -> Battle:
-        if (
-            type(battle_id) is not int
-            or connection.execute("SELECT 1 FROM battles WHERE id = ? AND tester_id = ?", [battle_id, key]).fetchone()
-            is None
-        ):
+        own = "SELECT 1 FROM battles WHERE id = ? AND tester_id = ?"
+        if type(battle_id) is not int or connection.execute(own, [battle_id, key]).fetchone() is None:
             raise Refused("This round is not yours; reload the page.")
         return read_battle(connection, battle_id)
 
@@ -280,10 +259,8 @@ class Turns(Sessions):
         return row["tester_id"]
 
     def _failures(self, connection: sqlite3.Connection, turn_id: int, errors: Mapping[str, str]) -> None:
-        connection.executemany(
-            "INSERT INTO failures (turn_id, model, error, failed_at) VALUES (?, ?, ?, ?)",
-            [(turn_id, model, clean(error, 500), self._now()) for model, error in errors.items()],
-        )
+        for model, error in errors.items():
+            insert(connection, "failures", turn_id=turn_id, model=model, error=clean(error, 500), failed_at=self._now())
 
     def _end_turn(self, connection: sqlite3.Connection, turn_id: int, status: str, tester: int) -> Turn:
         connection.execute("UPDATE turns SET status = ?, finished_at = ? WHERE id = ?", [status, self._now(), turn_id])

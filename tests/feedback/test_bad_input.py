@@ -15,8 +15,6 @@ from feedback.schema import VERSIONS
 from feedback.statistics import summary
 from tests.feedback.protocol import dataset_d, open_test, show_first_as_before, vote_for
 
-NULL_ESTIMATES = ("preference", "pooled", "two_way")
-
 
 def one_way() -> pd.DataFrame:
     votes = dataset_d()
