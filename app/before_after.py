@@ -75,8 +75,7 @@ def next_study(runtime: Runtime, learned: Collection[str]) -> tuple[Study, int]:
 def learned_from(runtime: Runtime, model: str, improvement: Improvement) -> set[str]:
     """Ids of the questions that a version learned from: as its report has them, else as the votes of now have it.
 
-    Raises:
-        VotesError: the votes cannot be read.
+    Raises VotesError.
     """
     if isinstance(told := improvement.told.get("questions"), list):
         return set(map(str, told))

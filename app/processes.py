@@ -30,8 +30,7 @@ def own() -> int:
 def ask(leader: int) -> None:
     """Ask a process that was begun so, and all that it has started, to end: a training saves its state first.
 
-    Raises:
-        ProcessLookupError: it has ended.
+    Raises ProcessLookupError where it has ended.
     """
     if IS_WINDOWS:
         try:

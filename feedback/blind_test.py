@@ -252,8 +252,7 @@ class BlindTest(Turns):
     def reveal(self, tester_id: str, battle_id: int) -> dict[str, str]:
         """Which model was on which side: ``{"left": "model1", "right": "model2"}`` or the other way round.
 
-        Raises:
-            Refused: the study's policy does not allow it (yet).
+        Raises Refused while the study's policy forbids it.
         """
         with self._write() as connection:
             row = self._row(connection, tester_id)
@@ -265,8 +264,7 @@ class BlindTest(Turns):
     def tally(self, tester_id: str) -> dict[str, int]:
         """The tester's own votes by winner (``model1``, ``model2``, ``tie``, ``both_bad``), after the reveal.
 
-        Raises:
-            Refused: the study's policy does not allow it (yet).
+        Raises Refused before it.
         """
         with self._write() as connection:
             row = self._row(connection, tester_id)

@@ -106,11 +106,7 @@ class Database:
             self._must_be_ours(connection)  # what went into a deleted file is gone with the last process that has it
 
     def probe(self) -> None:
-        """Whether a vote could be saved now: writes, durably.
-
-        Raises:
-            DatabaseError: as for :meth:`transaction`.
-        """
+        """Whether a vote could be saved now: writes, durably.  Raises DatabaseError."""
         with self.transaction():
             pass
 
@@ -328,8 +324,7 @@ def _inode(path: Path) -> tuple[int, int] | None:
 def must_be_reached(path: Path) -> None:
     """Refuse a file below a folder that cannot be entered; any other look at it ends in a PermissionError.
 
-    Raises:
-        DatabaseError: there is such a folder.
+    Raises DatabaseError.
     """
     try:
         path.stat()

@@ -64,8 +64,7 @@ def read_invites(connection: sqlite3.Connection, study_id: int) -> list[Invite]:
 def revoke_invite(connection: sqlite3.Connection, study_id: int, invite_id: int, now: str) -> None:
     """Make an invite invalid for whoever has not enrolled yet; revoking twice does nothing.
 
-    Raises:
-        Refused: the study has no such invite.
+    Raises Refused for another study's.
     """
     known = connection.execute("SELECT 1 FROM invites WHERE id = ? AND study_id = ?", [invite_id, study_id])
     if known.fetchone() is None:
@@ -74,11 +73,7 @@ def revoke_invite(connection: sqlite3.Connection, study_id: int, invite_id: int,
 
 
 def use_invite(connection: sqlite3.Connection, study_id: int, code: str) -> str:
-    """Count one use of a code and return its hash, which is what a tester's row keeps.
-
-    Raises:
-        Refused: unknown, revoked, or used up.
-    """
+    """Count one use of a code and return its hash, which is what a tester's row keeps.  Raises Refused."""
     if not code.strip():
         raise Refused("This study needs an invite code; type the one that you were sent.")
     hashed = _hash(code.strip())

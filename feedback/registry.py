@@ -79,8 +79,7 @@ def earlier(connection: sqlite3.Connection, study: sqlite3.Row) -> sqlite3.Row |
 def prompt_key(connection: sqlite3.Connection, study_id: int, prompt_id: str | None, text: str) -> int:
     """The key of a prompt of the bank, or of the tester's own question (shared by all who ask the same).
 
-    Raises:
-        Refused: ``prompt_id`` is not in the study's bank.
+    Raises Refused for one that the bank lacks.
     """
     if prompt_id is not None:
         row = connection.execute(

@@ -90,11 +90,7 @@ def is_duration(value: Any) -> bool:
 
 
 def checked_question(text: Any) -> str:
-    """A question as it is stored and asked.
-
-    Raises:
-        Refused: it is no text, shows nothing, or is too long.
-    """
+    """A question as it is stored and asked.  Raises Refused for none, and one that is too long."""
     if not isinstance(text, str) or is_blank(text):
         raise Refused("The question is empty; type one or choose a suggestion.")
     cleaned = clean(text, len(text))
@@ -147,11 +143,7 @@ def next_turn(battle: Battle, text: str, max_turns: int) -> tuple[int, int]:
 
 
 def must_be_votable(battle: Battle) -> None:
-    """Refuse a vote on a round that is over, unfinished, stopped or failed.
-
-    Raises:
-        Refused: with what to do instead.
-    """
+    """Refuse a vote on a round that is over, unfinished, stopped or failed.  Raises Refused."""
     if battle.status == "voted":
         raise Refused("This round is voted already; undo that vote first.")
     if battle.status != "open":
@@ -179,11 +171,7 @@ def is_over(battle: Battle) -> Refused:
 
 
 def checked_reasons(reasons: Iterable[str], allowed: tuple[str, ...]) -> list[str]:
-    """The reasons ticked, once each, in the study's order.
-
-    Raises:
-        Refused: one is none of the study's.
-    """
+    """The reasons ticked, once each, in the study's order.  Raises Refused for another."""
     chosen = list(reasons)
     for reason in chosen:
         if reason not in allowed:
@@ -192,11 +180,7 @@ def checked_reasons(reasons: Iterable[str], allowed: tuple[str, ...]) -> list[st
 
 
 def must_be_yes_or_no(good_enough: Any) -> None:
-    """Refuse a judgement of the better answer that is neither yes, no nor left out.
-
-    Raises:
-        Refused: it is anything else.
-    """
+    """Refuse a judgement of the better answer that is neither yes, no nor left out.  Raises Refused."""
     if good_enough is not None and not isinstance(good_enough, bool):
         raise RefusedCall(f"good_enough = {shown(good_enough)} must be true, false or left out.")
 
@@ -236,11 +220,7 @@ def checked_seen(seen: Mapping[str, Any] | None, battle: Battle, since: float) -
 
 
 def checked_background(answers: Mapping[str, str], questions: tuple[BackgroundQuestion, ...]) -> dict[str, str]:
-    """The answers that were given, by the question's id.
-
-    Raises:
-        Refused: one answers no question of the study, or with none of its options.
-    """
+    """The answers that were given, by the question's id.  Raises Refused for others."""
     options = {question.id: question.options for question in questions}
     for key, answer in answers.items():
         if key not in options:
@@ -253,8 +233,7 @@ def checked_background(answers: Mapping[str, str], questions: tuple[BackgroundQu
 def must_reveal(policy: str, closed: bool, battle: Battle | None) -> None:
     """Refuse to show the models before the study's policy allows it, of one battle or (None) of all.
 
-    Raises:
-        Refused: with when they will be shown.
+    Raises Refused.
     """
     if policy == "never":
         raise Refused("This study does not show which model was which.")

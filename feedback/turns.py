@@ -86,11 +86,7 @@ class Turns(Sessions):
             return read_battle(connection, key)
 
     def battle(self, tester_id: str, battle_id: int) -> Battle:
-        """One of this tester's battles, whatever its state.
-
-        Raises:
-            Refused: it is not this tester's.
-        """
+        """One of this tester's battles, whatever its state.  Raises Refused for another's."""
         connection = self.database.connection
         return self._own(connection, self._row(connection, tester_id)["id"], battle_id)
 
@@ -103,11 +99,7 @@ class Turns(Sessions):
         return self._latest(tester_id, "status = 'voted'")
 
     def abandon(self, tester_id: str, battle_id: int, reason: str, request: str | None = None) -> None:
-        """Leave an open round without a vote; the row and what happened stay.
-
-        Raises:
-            Refused: foreign, or not open.
-        """
+        """Leave an open round without a vote; the row and what happened stay.  Raises Refused."""
         with self._write() as connection:
             row = self._active(connection, tester_id)
             self._once(connection, row["id"], request)

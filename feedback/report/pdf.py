@@ -23,11 +23,7 @@ KIND = "a report of votes, as PDF"
 
 
 def find_browser() -> str:
-    """A browser that prints.
-
-    Raises:
-        ExportError: there is none.
-    """
+    """A browser that prints.  Raises ExportError where there is none."""
     found = next(filter(None, map(shutil.which, NAMES)), None) or next(filter(os.path.exists, PLACES), None)
     if found is None:
         raise ExportError(

@@ -93,8 +93,7 @@ def choose_study(connection: sqlite3.Connection, label: str | None = None) -> sq
 def load_study(database: Database, label: str | None = None, alpha: float | None = None) -> StudyVotes:
     """One study's votes and guesses from the database; ``alpha`` is the study's unless given.
 
-    Raises:
-        VotesError: see :func:`choose_study`.
+    Raises VotesError as that does.
     """
     connection = database.connection
     study = choose_study(connection, label)
@@ -115,8 +114,7 @@ def load_study(database: Database, label: str | None = None, alpha: float | None
 def load_votes(database: Database, study: str | None = None) -> DataFrame:
     """All votes of a study, superseded ones included, with every column of ``votes.csv``.
 
-    Raises:
-        VotesError: see :func:`choose_study`.
+    Raises VotesError as :func:`choose_study`.
     """
     from pandas import DataFrame
 
