@@ -188,11 +188,18 @@ def contained(what: str, do: Callable[..., T], *arguments: Any) -> T | None:
     """What ``do`` gives, or None and one line: a fault in what comes beside a model never costs the run."""
     try:
         return do(*arguments)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if not isinstance(error, Exception | SystemExit) and not is_panic(error):
+            raise
         reason = " ".join(str(error).split())[:300] or "no reason given"
         with contextlib.suppress(OSError):
             print(f"{what}: {reason} ({type(error).__name__})", file=sys.stderr)
         return None
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether a library written in Rust gave up, as tokenizers does at some files: no ``Exception`` in Python."""
+    return type(error).__module__ == "pyo3_runtime"
 
 
 def is_installed(name: str) -> bool:

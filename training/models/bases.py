@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from diptych import nearest
 from training.common.cache import cache_folder, locked
 from training.common.checkpoint_folder import CONFIG, CheckpointError, weights_in
+from training.common.cli import is_panic
 from training.common.files import file_sha256, new_folder, replace
 from training.common.progress import Progress, quiet_transformers
 from training.data.documents import ChatForm
@@ -164,7 +165,9 @@ def load_base(
         model = load_whole(source, name, trust_remote_code=trust_remote_code, **how)
     except CheckpointError as error:
         raise BaseError(str(error)) from error
-    except Exception as error:  # transformers raises many kinds: OSError, ValueError, SafetensorError, KeyError ...
+    except BaseException as error:  # transformers raises many kinds: OSError, ValueError, SafetensorError, KeyError ...
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         raise BaseError(why_not(name, source, error)) from error
     return Base(name, model, tokenizer, prepare_for_chat(model, tokenizer), trust_remote_code)
 
@@ -292,7 +295,7 @@ def out_of_reach(name: str) -> str:
     return ""
 
 
-def why_not(name: str, source: str, error: Exception) -> str:
+def why_not(name: str, source: str, error: BaseException) -> str:
     reason = " ".join(str(error).split())
     if "trust_remote_code" in reason:
         return (

@@ -13,10 +13,11 @@ from threading import Thread
 import pytest
 import torch
 from huggingface_hub import constants
-from tokenizers import AddedToken
+from tokenizers import AddedToken, Tokenizer
 from transformers import AutoConfig
 
 from tests.training.tiny_bases import FAMILIES, as_chat, byte_pairs, save_tiny_base, tiny_model
+from training.common.cli import contained
 from training.common.progress import Progress
 from training.loop.plans import base_problems
 from training.models import bases
@@ -146,6 +147,20 @@ def test_what_cannot_be_trained_here_is_told_before_it_is_loaded(family: str, ex
     AutoConfig.for_model(family).save_pretrained(tmp_path)
     (problem,) = base_problems(Model2Options(base=str(tmp_path), frozen=0.5), tmp_path)
     assert expected in problem
+
+
+def test_a_tokenizer_at_which_its_library_gives_up_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """tokenizers panics, which is no ``Exception``: it would also end what is written at the end of a training."""
+    folder = save_tiny_base("gpt2", tmp_path)
+    state = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    state["model"]["continuing_subword_prefix"] = "##"
+    (folder / "tokenizer.json").write_text(json.dumps(state), encoding="utf-8")
+    with pytest.raises(BaseError, match="check its files"):
+        load_base(str(folder))
+    assert contained("it is not read", Tokenizer.from_file, str(folder / "tokenizer.json")) is None
+    assert "it is not read: " in capsys.readouterr().err
 
 
 def test_the_tokenizer_of_a_larger_model_is_refused(tmp_path: Path) -> None:
