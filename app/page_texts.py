@@ -1,10 +1,11 @@
-"""The language of each request, and what a page holds before its scripts run: its language, their texts in it, and a
-sentence for browsers without JavaScript, in which Gradio shows an empty page."""
+"""The language of each request, and what a page holds before its scripts run: its language, their texts in it, and
+sentences for browsers without JavaScript and for scripts that did not arrive, with which Gradio shows an empty page."""
 
 from __future__ import annotations
 
 import json
 from html import escape
+from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +18,8 @@ from feedback.messages import mark
 NO_SCRIPT = mark(
     "This page needs JavaScript, which is turned off in this browser. Please turn it on for this page and reload it."
 )
+INCOMPLETE = mark("A part of this page did not arrive. Please reload it.")
+_ARRIVAL = (Path(__file__).parent / "arrival.js").read_text(encoding="utf-8")
 
 
 class Languages:
@@ -75,7 +78,9 @@ class PageTexts:
 
     def _with_texts(self, page: bytes) -> bytes:
         end = f"<noscript><p>{escape(tr(NO_SCRIPT))}</p></noscript>"
+        end += f'<p id="incomplete" hidden><a href="">{escape(tr(INCOMPLETE))}</a></p>'
         texts = json.dumps(script_texts(self._script), ensure_ascii=False).replace("<", "\\u003c")
         end = f'<script type="application/json" id="texts" {attributes(current(), "data-")}>{texts}</script>{end}'
+        page = page.replace(b"<head>", f"<head><script>{_ARRIVAL}</script>".encode(), 1)
         page = page.replace(b'lang="en"', attributes(current()).encode(), 1)
         return page.replace(b"</body>", end.encode() + b"</body>", 1)

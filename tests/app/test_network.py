@@ -373,3 +373,26 @@ def test_a_code_and_work_for_the_browser_are_asked_before_a_session(
         page.wait_for_selector("#prompt textarea")
         assert app.rows("SELECT COUNT(*), COUNT(origin) FROM testers") == [(1, 1)]
         assert visitor.problems == []
+
+
+def test_a_page_of_which_a_script_was_lost_loads_again_or_says_so(browser: Browser, app: App) -> None:
+    """It stayed empty, or without a button."""
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        page.wait_for_selector("#start")
+        found = (
+            "performance.getEntriesByType('resource').map(({ name }) => name).filter((name) => name.endsWith('.js'))"
+        )
+        scripts = [name for name in page.evaluate(found) if "/assets/" in name]
+    for script in (scripts[0], next(name for name in scripts if "/api-logo" in name)):
+        with Visitor(browser, "about:blank") as visitor:
+            page = visitor.page
+            page.route(script, lambda route: route.abort("connectionreset"), times=1)
+            page.goto(app.url)
+            page.wait_for_selector("#start")
+            assert not page.is_visible("#incomplete")
+            page.route(script, lambda route: route.abort("connectionreset"))
+            page.evaluate("sessionStorage.setItem('diptych.arrival', JSON.stringify(Array(3).fill(Date.now())))")
+            page.reload()
+            page.wait_for_selector("#incomplete:not([hidden])")
+            assert "Please reload it" in page.inner_text("#incomplete")
