@@ -96,7 +96,6 @@ def test_the_export_itself_sees_a_file_that_llama_cpp_cannot_load_or_reads_other
         export_gguf(tmp_path / "final", tmp_path / "model.gguf")
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_process_of_llama_cpp_that_ends_costs_the_gguf_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """https://github.com/ggml-org/llama.cpp/issues/24884: it ends the process that it runs in."""
     save_as_final("llama wide heads", tmp_path)
@@ -120,7 +119,6 @@ def test_a_process_of_llama_cpp_that_ends_costs_the_gguf_alone(tmp_path: Path, m
     assert out.is_file()
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_the_check_asks_no_more_than_a_short_context_holds(tmp_path: Path) -> None:
     tokenizer = byte_pairs(individual_digits=False)
     random_gpt2(len(tokenizer), n_positions=32).save_pretrained(tmp_path)
@@ -133,7 +131,6 @@ def test_the_check_asks_no_more_than_a_short_context_holds(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(os.name == "nt", reason="its names are all text")
-@pytest.mark.usefixtures("one_thread")
 def test_a_name_that_is_no_utf_8_is_written_checked_and_served(tmp_path: Path) -> None:
     folder = tmp_path / os.fsdecode(b"caf\xe9")
     try:
