@@ -187,6 +187,8 @@ def followed(definition: str, subject: str, more: str, plural: bool = False) -> 
     pronoun = "They" if plural else "It"
     if re.search(r" (is|was) (a|the) (person|woman|man|artist|scholar)\b| who ", definition.partition(".")[0]):
         return f"{definition} {more}"  # of a curator it is not "it"
+    if not more.startswith(upper_first(subject)):
+        return f"{definition} {more}"
     named = rf"^{re.escape(upper_first(subject))}(?= (?!(in|of|for|on|at|from|with) )[a-z])"
     return f"{definition} {re.sub(named, pronoun, more)}"
 

@@ -199,7 +199,9 @@ def spoken_title(work: Work) -> str:
     """The title inside a sentence: ``the Mona Lisa`` if the record's own prose says so, ``The Starry Night``."""
     if work.title.startswith("The "):
         return grammar.lower_first(work.title) if work.kind in BUILT else work.title
-    return f"the {work.title}" if re.search(rf"\b[Tt]he {re.escape(work.title)}\b", work.prose) else work.title
+    if f"he {work.title}" in work.prose and re.search(rf"\b[Tt]he {re.escape(work.title)}\b", work.prose):
+        return f"the {work.title}"
+    return work.title
 
 
 def work_fact(work: Work, attribute: str, shared: bool) -> str:
