@@ -108,6 +108,18 @@ done
 
 mkdir -p logs
 
+# One start at a time, since each looks whether there is a run before it begins one. The file of a start that was killed,
+# or whose number is another program's by now, is taken.
+starting=logs/.starting
+until (set -o noclobber && echo $$ >"$starting") 2>/dev/null; do
+  [ -w logs ] || { echo "train_nohup.sh: $PWD/logs cannot be written; change its owner or its rights" >&2; exit 2; }
+  if ! kill -0 "$(cat "$starting" 2>/dev/null)" 2>/dev/null || [ -n "$(find "$starting" -mmin +10 2>/dev/null)" ]; then
+    rm -f "$starting"
+  fi
+  sleep 0.2
+done
+trap 'rm -f "$starting"' EXIT
+
 # One run of a model at a time: two would write the same checkpoint. The whole group counts, since a run that was told
 # to stop saves its state first.
 # A number may be another program's by now, after the machine was started again.

@@ -89,6 +89,24 @@ def stop(started: subprocess.CompletedProcess[str]) -> None:
     subprocess.run(lines["stop"], shell=True, check=True)
 
 
+def test_of_two_starts_at_once_one_begins_a_run(folder: Path) -> None:
+    """Both looked before either had begun, and wrote into one log; what became of the second stood there alone."""
+    (folder / "logs").mkdir()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (folder / "logs" / ".starting").write_text(f"{gone.pid}\n")  # of a start that was killed
+    command = ["bash", "train_nohup.sh", "model1"]
+    starts = [subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    told = "".join(start.communicate(timeout=120)[1] for start in starts)
+    group = int((folder / "logs" / "model1.pid").read_text())
+    try:
+        assert sorted(start.returncode for start in starts) == [0, 2]
+        assert f"model1 is already running as process {group}; wait for it or stop it" in told
+        assert not (folder / "logs" / ".starting").exists()
+    finally:
+        os.killpg(group, signal.SIGKILL)
+
+
 def test_a_number_that_is_another_programs_by_now_is_no_run(folder: Path) -> None:
     """After a restart of the machine the second was refused for ever, with the advice to kill that program."""
     (folder / "logs").mkdir()
