@@ -23,8 +23,9 @@ from app.mathematics import with_formulas
 
 _ADDRESSES = "diptych:addresses"  # where a rendering counts their characters
 _MAX_ADDRESSES = 20_000
-_WIDE = "diptych:wide"  # between which lines no table begins, since the last of them has too many cells for it
+_WIDE = "diptych:wide"  # between which lines no table begins, since the last of them has too many or too few cells
 _LONGEST_SOURCE = 2_000  # characters
+_MOST_MISSING = 500  # cells of a table that its rows do not have; each is made, and 10 kB became 675 kB
 
 # Scripts that part words by blanks; in others emphasis begins and ends in the midst of what looks like a word.
 _LETTER = r"A-Za-z\u00c0-\u024f\u0370-\u052f"
@@ -73,15 +74,18 @@ def _sources(state: StateBlock, first: int, last: int, silent: bool) -> bool:
 
 
 def _table(state: StateBlock, first: int, last: int, silent: bool) -> bool:
-    """A table, unless one of its rows has more cells than its head: what is beyond would be left out."""
+    """A table, unless one of its rows has more cells than its head, of which what is beyond would be left out, or its
+    rows lack cells by the hundred."""
     start, end = state.env.get(_WIDE, (0, 0))
     if start <= first < end or not table(state, first, last, True):
         return False
-    columns = len(_cells(state, first))
+    columns, missing = len(_cells(state, first)), 0
     for line in range(first + 2, last):
         if state.isEmpty(line) or state.sCount[line] < state.blkIndent:
             break
-        if any(cell.strip() for cell in _cells(state, line)[columns:]):
+        cells = _cells(state, line)
+        missing += max(0, columns - len(cells))
+        if missing > _MOST_MISSING or any(cell.strip() for cell in cells[columns:]):
             state.env[_WIDE] = (first, line)
             return False
     return silent or table(state, first, last, silent)

@@ -2,7 +2,8 @@
 
 What it does is chosen by a word in the last question: `[die]` breaks the connection after three words, `[hold]` waits
 there until `gate` is set, `[slow]` takes many times as long, `[busy]` answers 503 once, `[empty]` says nothing,
-`[name]` gives itself away, `[markup]` answers with HTML, `[many]` with a thousand words, `[flood]` with 100 MB.
+`[name]` gives itself away, `[markup]` answers with HTML, `[marks]` with piles of marks, `[many]` with a thousand words,
+`[flood]` with 100 MB.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ ANSWERS = {
     "[name]": "Hello, I am SmolLM, a model trained by Hugging Face.",
     "[markup]": "<b>bold</b> <img src=x onerror=alert(1)> ${7*7} {{this}} **strong** & done",
     "[empty]": "",
+    "[marks]": "Z" + "\u0301\u0316\u0334" * 30 + " e" + "\u0301" * 90 + " \u0e01" + "\u0e49" * 300,
     "[many]": "word " * 999 + "word",
 }
 

@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
@@ -224,6 +224,26 @@ def test_a_screen_of_320_by_256_pixels(browser: Browser, app: App) -> None:
             page.click(pressed)
             page.wait_for_selector(then)
             assert fits()
+
+
+def test_marks_that_a_model_piles_up_stay_within_its_answer(browser: Browser, app: App) -> None:
+    """They were painted over the question and the votes, or made the page three times as wide."""
+    with Visitor(browser, app.url) as visitor:
+        visitor.consent()
+        visitor.ask("[marks] What is Impressionism?")
+        page = visitor.page
+        page.evaluate("document.activeElement.blur()")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        box = page.locator(".asked-first").bounding_box()
+        assert box is not None
+        clip: Any = {**box, "height": page.locator("#panes").bounding_box()["y"] - box["y"]}  # type: ignore[index]
+        shown = page.screenshot(clip=clip)
+        page.add_style_tag(content=".answer { visibility: hidden }")
+        assert _pixels(page.screenshot(clip=clip)) == _pixels(shown)
+
+
+def _pixels(picture: bytes) -> bytes:
+    return Image.open(io.BytesIO(picture)).convert("RGB").tobytes()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
