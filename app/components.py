@@ -38,6 +38,14 @@ def numbers(counts: Mapping[str, int]) -> str:
     return f'<dl class="numbers">{cards}</dl>'
 
 
+def bar(label: str, percent: int) -> str:
+    """How far something is; the label is HTML."""
+    return (
+        f'<div class="bar" role="progressbar" aria-label="{label}" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{percent}"><i style="width:{percent}%"></i></div>'
+    )
+
+
 def problem(error: object) -> str:
     """What went wrong, as a sentence."""
     return f"<p class='problem'>{escape(str(error).rstrip('.'))}.</p>"

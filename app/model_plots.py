@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from feedback.report import figures
 from feedback.report.figures import BOTTOM, TOP, WIDTH, mark, points, svg
 
 LEFT, RIGHT, HEIGHT = 44, WIDTH - 14, 240
@@ -67,7 +68,7 @@ def _finite(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _lines(title: str, series: Sequence[Series], below: str, unit: str, at: At) -> str:
+def _lines(title: str, series: Sequence[Series], label: str, unit: str, at: At) -> str:
     series = [line for line in series if line.points]
     if not series:
         return ""
@@ -80,21 +81,12 @@ def _lines(title: str, series: Sequence[Series], below: str, unit: str, at: At) 
         across = (point[0] - low) / (high - low) if high > low else 0.5
         return LEFT + (RIGHT - LEFT) * across, floor - (floor - TOP) * min(1.0, max(0.0, point[1] / top))
 
-    parts = [
-        f'<line class="axis" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text x="{LEFT - 6}" y="{y + 4:.1f}" class="faint end">{top * share:.3g}</text>'
-        for share in (0, 0.25, 0.5, 0.75, 1)
-        for y in [floor - (floor - TOP) * share]
-    ]
+    parts = figures.levels(LEFT, RIGHT, floor, lambda share: f"{top * share:.3g}")
     for line in series:
         parts.append(f'<polyline class="line {_kind(line)}" points="{points(map(place, line.points))}"/>')
     parts += [_pointed(line, thinned(line.points, MOST_MARKS), place, unit, at) for line in series]
     parts.append(_legend(series))
-    parts += [
-        f'<text x="{LEFT}" y="{floor + 16}" class="faint">{_end(low)}</text>',
-        f'<text x="{RIGHT}" y="{floor + 16}" class="faint end">{_end(high)}</text>',
-        f'<text x="{(LEFT + RIGHT) / 2}" y="{HEIGHT - 6}" class="faint middle">{escape(below)}</text>',
-    ]
+    parts += figures.below(LEFT, RIGHT, HEIGHT, (_end(low), _end(high)), label)
     return svg(title, HEIGHT, parts)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.components import QUIET, html
+from app.components import QUIET, bar, html
 from app.evaluation_run import Progress
 from app.model_cards import cards, compact_cards
 from app.model_files import COMPARISON, MALFORMED, Known, read_models
@@ -188,12 +188,8 @@ def _hindrance(runtime: Runtime) -> str:
 
 def _told(progress: Progress, hindrance: str) -> str:
     if progress.state == "running":
-        share = round(100 * (progress.share or 0))
-        return (
-            f'<p>{escape(progress.text)}</p><div class="bar" role="progressbar" aria-label="Evaluation" '
-            f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share}"><i style="width:{share}%"></i></div>'
-            '<p class="hint">Answers take longer while it runs.</p>'
-        )
+        shown = bar("Evaluation", round(100 * (progress.share or 0)))
+        return f'<p>{escape(progress.text)}</p>{shown}<p class="hint">Answers take longer while it runs.</p>'
     if progress.state == "failed":
         return f'<p class="problem">{escape(progress.text)}</p>'
     if progress.state != "idle":

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from app.components import bar
 from app.demo_training import TRAINING, Step
 from app.language import ntr, number, tr
 from feedback.messages import mark
@@ -54,8 +55,7 @@ def training_step(step: Step) -> str:
     title = escape(tr(step.title))
     return (
         f'<div class="setup-step {step.state}"><h2>{title}</h2><p>{escape(" · ".join(_facts(step)))}</p>'
-        f'<div class="bar" role="progressbar" aria-label="{title}" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{share}"><i style="width:{share}%"></i></div>{told}</div>'
+        f"{bar(title, share)}{told}</div>"
     )
 
 

@@ -6,7 +6,7 @@ are CSS variables with a fallback, so that the page that shows a plot can bring 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Any
 
@@ -97,11 +97,7 @@ def anytime(x: NDArray[np.float64], alpha: float, looks: Iterable[int]) -> str:
     def up(share: Any) -> Any:
         return floor - (floor - TOP) * share
 
-    parts = [
-        f'<line class="axis" x1="{left}" x2="{right}" y1="{up(s):.1f}" y2="{up(s):.1f}"/>'
-        f'<text x="{left - 6}" y="{up(s) + 4:.1f}" class="faint end">{s:.0%}</text>'
-        for s in np.linspace(0, 1, 5)
-    ]
+    parts = levels(left, right, floor, lambda share: f"{share:.0%}")
     edge = [*zip(across, up(high), strict=True), *zip(across[::-1], up(low)[::-1], strict=True)]
     parts.append(f'<polygon class="band" points="{points(edge)}"/>')
     parts.append(f'<line class="fair" x1="{left}" x2="{right}" y1="{up(0.5):.1f}" y2="{up(0.5):.1f}"/>')
@@ -118,12 +114,8 @@ def anytime(x: NDArray[np.float64], alpha: float, looks: Iterable[int]) -> str:
         parts.append(mark(tip, f'<rect class="hit" {wide} y="{TOP}" height="{floor - TOP}"/>{dot}'))
     powers = [10**power for power in range(1, 9) if 10**power < 0.5 * len(x)] if is_log else []
     parts += [f'<text x="{along(n):.1f}" y="{floor + 16}" class="faint middle">{n:,}</text>' for n in powers]
-    parts += [
-        f'<text x="{left}" y="{floor + 16}" class="faint">1</text>',
-        f'<text x="{right}" y="{floor + 16}" class="faint end">{len(x):,}</text>',
-        f'<text x="{(left + right) / 2}" y="{height - 6}" class="faint middle">testers whose session is over,'
-        " by enrolment (ticks: looks)</text>",
-    ]
+    label = "testers whose session is over, by enrolment (ticks: looks)"
+    parts += below(left, right, height, ("1", f"{len(x):,}"), label)
     return svg("Anytime-valid interval of the share preferring Model 1", height, parts)
 
 
@@ -182,12 +174,10 @@ def histogram(values: Sequence[float] | NDArray[Any], label: str, whole: bool = 
             f' height="{tall:.1f}" rx="1.5"/>'
         )
         parts.append(mark(f"{span}{more} {label}: {n:,}", box))
-    ends = (edges[0] + 0.5, edges[-1] - 0.5) if whole else (edges[0], edges[-1])
-    below: list[tuple[float, str, float]] = [(left, "", ends[0]), (right, " end", ends[1])]
-    if len(counts) == 1 and whole:
-        below = [((left + right) / 2, " middle", ends[0])]
-    parts += [f'<text x="{x}" y="{floor + 16}" class="faint{how}">{end:.3g}</text>' for x, how, end in below]
-    parts.append(f'<text x="{(left + right) / 2}" y="{height - 6}" class="faint middle">{escape(label)}</text>')
+    ends = [edges[0] + 0.5, edges[-1] - 0.5] if whole else [edges[0], edges[-1]]
+    parts += below(
+        left, right, height, [f"{end:.3g}" for end in (ends[:1] if len(counts) == 1 and whole else ends)], label
+    )
     return svg(f"Spread of {label}", height, parts)
 
 
@@ -223,6 +213,26 @@ def share_axis(left: float, right: float, top: float, floor: float) -> list[str]
         parts.append(f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{floor}"/>')
         parts.append(f'<text x="{x:.1f}" y="{floor + 16:.1f}" class="faint middle">{share:.0%}</text>')
     return parts
+
+
+def levels(left: float, right: float, floor: float, label: Callable[[float], str]) -> list[str]:
+    """Lines across a plot at each quarter of its height, with what such a share of it stands for."""
+    parts = []
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        y = floor - (floor - TOP) * share
+        parts.append(f'<line class="axis" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" class="faint end">{label(share)}</text>')
+    return parts
+
+
+def below(left: float, right: float, height: float, ends: Sequence[str], label: str) -> list[str]:
+    """What stands below a plot: its axis's label, and the numbers at both ends of it or, of one, in the middle."""
+    middle, y = (left + right) / 2, height - BOTTOM + 16
+    places = ((left, ""), (right, " end")) if len(ends) > 1 else ((middle, " middle"),)
+    parts = [
+        f'<text x="{x}" y="{y}" class="faint{how}">{end}</text>' for (x, how), end in zip(places, ends, strict=True)
+    ]
+    return [*parts, f'<text x="{middle}" y="{height - 6}" class="faint middle">{escape(label)}</text>']
 
 
 def mark(tip: str, shapes: str, kind: str = "mark") -> str:
