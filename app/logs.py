@@ -107,9 +107,9 @@ class Rate(logging.Filter):
     What is said of each turn is not counted: testers have limits of their own.
     """
 
-    def __init__(self, equal: int = EQUAL_LINES, together: int = ALL_LINES) -> None:
+    def __init__(self, together: int = ALL_LINES) -> None:
         super().__init__()
-        self._equal, self._together = equal, together
+        self._together = together
         self._lock = threading.Lock()
         self._began = 0.0
         self._counts: dict[tuple[str, int], int] = {}
@@ -129,7 +129,7 @@ class Rate(logging.Filter):
                     record.args, self._left_out = None, 0
             place = (record.pathname, record.lineno)
             self._counts[place] = self._counts.get(place, 0) + 1
-            fits = self._counts[place] <= self._equal and self._passed < self._together
+            fits = self._counts[place] <= EQUAL_LINES and self._passed < self._together
             self._passed += fits
             self._left_out += not fits
             return fits

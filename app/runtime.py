@@ -46,7 +46,6 @@ class Runtime:
         training: trains what is missing; None when nothing is.
         limits: how often one tester and one address may ask.
         evaluation: measures the models when a researcher asks for it.
-        improvement: lets a model learn from the votes when a researcher asks for it.
     """
 
     def __init__(
@@ -57,7 +56,6 @@ class Runtime:
         training: DemoTraining | None = None,
         limits: Limits | None = None,
         evaluation: EvaluationRun | None = None,
-        improvement: ImprovementRun | None = None,
     ) -> None:
         self.study = study
         self.database = database
@@ -65,7 +63,7 @@ class Runtime:
         self.training = training
         self.limits = limits or Limits()
         self.evaluation = evaluation or EvaluationRun(self.specs, database.path)
-        self.improvement = improvement or ImprovementRun(database.path)
+        self.improvement = ImprovementRun(database.path)
         self.engines: dict[str, Supervised] = {}
         self.rounds: Rounds | None = None
         self.failure = ""  # one line for the page when the models cannot be had

@@ -85,6 +85,6 @@ def p_text(value: float | None) -> str:
     return "<\N{NO-BREAK SPACE}0.001" if value is not None and value < 0.001 else number(value)
 
 
-def interval(entry: dict[str, Any], low: str = "ci_low", high: str = "ci_high") -> str:
+def interval(entry: dict[str, Any]) -> str:
     """An interval as the tables show it."""
-    return "–" if entry[low] is None else f"{entry[low]:.3f} to {entry[high]:.3f}"
+    return "–" if entry["ci_low"] is None else f"{entry['ci_low']:.3f} to {entry['ci_high']:.3f}"

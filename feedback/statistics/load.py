@@ -15,7 +15,6 @@ from ..assignment import MODELS
 from ..battles import CHOICES
 from ..database import Database
 from ..export.companions import GUESS_COLUMNS, guess_rows
-from ..export.rows import COLUMNS, vote_rows
 from ..study import Exclusion
 from ..versions import versions
 from .exclusion import NOTHING, exclude, keep_testers, left_out, of_votes, rules_of
@@ -109,18 +108,6 @@ def load_study(database: Database, label: str | None = None, alpha: float | None
         of_testers(load_guesses(connection, study["id"]), outcomes, rules),
         versions(json.loads(study["models"])),
     )
-
-
-def load_votes(database: Database, study: str | None = None) -> DataFrame:
-    """All votes of a study, superseded ones included, with every column of ``votes.csv``.
-
-    Raises VotesError as :func:`choose_study`.
-    """
-    from pandas import DataFrame
-
-    chosen = choose_study(database.connection, study)
-    rows = vote_rows(database.connection, chosen["id"] if chosen else 0).fetchall()
-    return DataFrame(rows, columns=list(COLUMNS))
 
 
 def load_outcomes(

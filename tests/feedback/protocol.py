@@ -14,11 +14,17 @@ import pandas as pd
 from feedback.assignment import first_side
 from feedback.blind_test import Answer, Battle, BlindTest
 from feedback.database import Database
+from feedback.export.rows import COLUMNS, vote_rows
 from feedback.study import Study
 
 READING_MINUTES = 0.5
 GOOD = {"model1": Answer("one", 1, 0.5), "model2": Answer("two", 1, 0.5)}
 VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text())
+
+
+def load_votes(database: Database) -> pd.DataFrame:
+    """All votes, superseded ones included, with every column of votes.csv."""
+    return pd.DataFrame(vote_rows(database.connection, None).fetchall(), columns=list(COLUMNS))
 
 
 def document(**changes: Any) -> dict[str, Any]:

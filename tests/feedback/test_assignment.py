@@ -16,8 +16,7 @@ from feedback.assignment import (
     shuffle_prompts,
 )
 from feedback.blind_test import BlindTest
-from feedback.statistics import load_votes
-from tests.feedback.protocol import answered, vote_for
+from tests.feedback.protocol import answered, load_votes, vote_for
 
 SECRET = "5e" * 32
 

@@ -6,9 +6,9 @@ import pytest
 
 from feedback.blind_test import BlindTest
 from feedback.export import write
-from feedback.statistics import VotesError, load_study, load_votes, read_csv, read_study_csv, summary
+from feedback.statistics import VotesError, load_study, read_csv, read_study_csv, summary
 from feedback.statistics.outcomes import Outcomes
-from tests.feedback.protocol import answered, vote_for
+from tests.feedback.protocol import answered, load_votes, vote_for
 
 
 def test_votes_of_the_database_and_of_the_table_are_the_same_outcomes(blind_test: BlindTest) -> None:
