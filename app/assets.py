@@ -49,7 +49,7 @@ class Assets:
         headers["content-type"] = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         if path.suffix in _TEXTS and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
             if route not in self._packed:
-                self._packed[route] = await anyio.to_thread.run_sync(_pack, path)
+                self._packed[route] = await anyio.to_thread.run_sync(lambda: gzip.compress(path.read_bytes(), 9))
             content = self._packed[route]
             headers["content-encoding"] = "gzip"
         else:
@@ -60,7 +60,3 @@ class Assets:
         for place in range(0, len(content), PART) if scope["method"] == "GET" else ():
             await send({"type": "http.response.body", "body": content[place : place + PART], "more_body": True})
         await send({"type": "http.response.body", "body": b""})
-
-
-def _pack(path: Path) -> bytes:
-    return gzip.compress(path.read_bytes(), 9)

@@ -212,7 +212,8 @@ def _has_to_be_trained(model: str, asked: str | None, spec: str) -> bool:
     Raises:
         UsageError: one that was named has not.
     """
-    if asked is None and not _is_trained(model):
+    # Neither is there before a training has come to its end; an interrupted one leaves weights.
+    if asked is None and not any((CHECKPOINTS[model] / name).is_file() for name in (GGUF, REPORT)):
         return True
     why = shortfall_of(spec, model)
     if why and refusal(spec):
@@ -256,11 +257,6 @@ def _proxies(arguments: argparse.Namespace) -> Proxies:
             file=sys.stderr,
         )
     return proxies
-
-
-def _is_trained(model: str) -> bool:
-    """Whether a training came to its end there; an interrupted one leaves weights, but neither of these."""
-    return any((CHECKPOINTS[model] / name).is_file() for name in (GGUF, REPORT))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -69,16 +69,13 @@ def gathered() -> Catalog:
     template = Catalog(project="Diptych", charset="utf-8", fuzzy=False)
     for found in extract_from_dir(ROOT, METHODS, keywords=KEYWORDS, directory_filter=_is_ours):
         _, _, text, comments, _ = found
-        template.add(text, None, auto_comments=comments, flags=["python-brace-format"] if _has_places(text) else [])
+        flags = ["python-brace-format"] if "{" in "".join(text) else []
+        template.add(text, None, auto_comments=comments, flags=flags)
     return template
 
 
 def _is_ours(folder: str) -> bool:
     return Path(folder).relative_to(ROOT).parts[0] in ("app", "feedback")
-
-
-def _has_places(text: str | tuple[str, ...]) -> bool:
-    return "{" in "".join(text)
 
 
 def read(language: str) -> Catalog:

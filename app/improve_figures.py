@@ -26,9 +26,10 @@ def counts_html(found: Preferences, method: str, design: Mapping[str, float]) ->
         design: `votes_each` of a tester, `icc` and `alpha` of the study.
     """
     header = found.header
-    usable = {_vote(record) for record in found.records if _is_learned(record, method)}
-    held = {_vote(record) for record in found.records if record["split"] == "held_out"}
-    pairs_held = [record for record in found.records if record["split"] == "held_out" and record["outcome"] == "win"]
+    learned, held_out = ([one for one in found.records if one["split"] == split] for split in ("train", "held_out"))
+    usable = {_vote(record) for record in learned if record["outcome"] in USABLE[method]}
+    held = {_vote(record) for record in held_out}
+    pairs_held = [record for record in held_out if record["outcome"] == "win"]
     counts = {
         "Votes to learn from": len(usable),
         "Held back, to see what was learned": len(held),
@@ -39,10 +40,6 @@ def counts_html(found: Preferences, method: str, design: Mapping[str, float]) ->
         f"{numbers(counts)}{_left_out(header, method)}"
         f"<h2>What so many can show</h2>{_power(header, pairs_held, design)}"
     )
-
-
-def _is_learned(record: Mapping[str, Any], method: str) -> bool:
-    return record["split"] == "train" and record["outcome"] in USABLE[method]
 
 
 def _vote(record: Mapping[str, Any]) -> str:

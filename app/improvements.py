@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from app.model_files import home, report_of
+from app.model_files import home, improvement_of, report_of
 from feedback.versions import WEIGHTS, improved
 from training.common.checkpoint_folder import report_in
 from training.inference.engines.spec import MODELS
@@ -67,7 +67,7 @@ def _family(folder: Path) -> list[Improvement]:
     found = []
     with contextlib.suppress(OSError):  # there are none, or they are not ours to read
         for place in _versions(folder).iterdir():
-            told = next((told for at in (place, place / REFUSED) if (told := _told(report_in(at)))), None)
+            told = next((told for at in (place, place / REFUSED) if (told := improvement_of(report_in(at)))), None)
             if told and place.name.isdecimal():
                 found.append(Improvement(place, told))
     return found
@@ -91,7 +91,7 @@ def _ancestors(spec: str) -> Iterator[Mapping[str, Any]]:
     seen = set()
     while spec not in seen:
         seen.add(spec)
-        made_of = (_told(report_of(spec)) or {}).get("parent")
+        made_of = improvement_of(report_of(spec)).get("parent")
         if isinstance(made_of, dict):
             yield made_of
             spec = str(made_of.get("path") or "")
@@ -105,8 +105,3 @@ def kinship_of(specs: Mapping[str, str], models: Mapping[str, Mapping[str, Any]]
     reports = [report_of(spec) for spec in specs.values()]
     from_scratch = {report.get("base") is None for report in reports if report.get("model")}
     return "one kind" if len(from_scratch) == 1 and all(reports) else ""
-
-
-def _told(report: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    told = (report or {}).get("improvement")
-    return told if isinstance(told, dict) else None

@@ -143,10 +143,16 @@ def report_of(spec: str) -> dict[str, Any]:
     return (report_in(folder) if folder else None) or {}
 
 
+def improvement_of(report: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What a training report tells of learning from votes; empty where it is of no such training."""
+    told = (report or {}).get("improvement")
+    return told if isinstance(told, dict) else {}
+
+
 def refusal(spec: str) -> str:
     """Why a guard refused a version that learned from votes, as the end of a sentence; empty where none did."""
-    told = report_of(spec).get("improvement")
-    if not isinstance(told, dict) or told.get("accepted") is not False:
+    told = improvement_of(report_of(spec))
+    if told.get("accepted") is not False:
         return ""
     return f"was refused after it learned from votes: {'; '.join(reasons(told))}"
 

@@ -314,8 +314,8 @@ class Rounds:
                 return
 
     def _store(self, job: Job, answers: dict[str, Answer]) -> None:
-        if job.stopped:
-            answers = {model: _stopped(answer) for model, answer in answers.items()}
+        if job.stopped:  # a model that had ended by then is not to be told apart
+            answers = {model: replace(answer, stopped="cancelled") for model, answer in answers.items()}
         turn = self.blind_test.finish_turn(job.turn.id, answers)
         if any(answer.tokens for answer in answers.values()):
             metrics.count_turn(list(answers.values()))  # both at once, and not before they are stored
@@ -403,8 +403,3 @@ def _conversation(battle: Battle) -> list[tuple[str, dict[str, str]]]:
 def _messages(exchanges: list[tuple[str, dict[str, str]]], model: str, text: str) -> list[Message]:
     said = [m for q, answers in exchanges for m in (Message("user", q), Message("assistant", answers[model]))]
     return [*said, Message("user", text)]
-
-
-def _stopped(answer: Answer) -> Answer:
-    """The same answer as part of a stopped turn: also a model that had ended by then is not to be told apart."""
-    return replace(answer, stopped="cancelled")

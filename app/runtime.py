@@ -120,7 +120,8 @@ class Runtime:
                 write_begun(self.database.path, file, self.specs)
                 self.study = study
                 return
-            if study.hash == self.study.hash and _same(specs, self.specs) and not before.blind_test.closed:
+            same_models = all(settled(specs[model]) == settled(self.specs[model]) for model in MODELS)
+            if study.hash == self.study.hash and same_models and not before.blind_test.closed:
                 return  # two who pressed the button at the same moment: nobody's answers are stopped for it
             engines = self._engines_of(specs)
             try:
@@ -250,11 +251,6 @@ class Runtime:
         for engine in self.engines.values():
             engine.close()
         self.database.close()
-
-
-def _same(specs: Mapping[str, str], others: Mapping[str, str]) -> bool:
-    """Whether two SPECs of each model mean the same."""
-    return all(settled(specs[model]) == settled(others[model]) for model in MODELS)
 
 
 def _close(engines: Mapping[str, Supervised], kept: Mapping[str, Supervised]) -> None:

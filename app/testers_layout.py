@@ -298,9 +298,9 @@ def _options(question: BackgroundQuestion) -> list[tuple[str, str]]:
 
 def merged(first: Updates, second: Updates) -> Updates:
     """Both updates; where both change a component, the second counts, with what only the first one says of it."""
-    both = {part: {**first[part], **change} for part, change in second.items() if _is_update(first.get(part), change)}
+    both = {
+        part: {**first[part], **change}
+        for part, change in second.items()
+        if isinstance(change, dict) and isinstance(first.get(part), dict)
+    }
     return first | second | both
-
-
-def _is_update(*changes: Any) -> bool:
-    return all(isinstance(change, dict) for change in changes)

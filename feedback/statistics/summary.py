@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .anytime import anytime, closed_prefix, interval
 from .bias import agreement, length_controlled, position
@@ -157,13 +156,11 @@ def subgroups(outcomes: Outcomes, alpha: float = 0.05) -> dict[str, Any]:
     background = []
     for question in sorted({question for answers in outcomes.background for question in answers}):
         given = np.array([answers.get(question, "") for answers in outcomes.background])
-        groups = ((str(name), _only(outcomes.testers, given == name)) for name in np.unique(given[given != ""]))
+        names, testers = np.unique(given[given != ""]), outcomes.testers
+        masks = ((str(name), given == name) for name in names)
+        groups = ((name, TesterCounts(testers.counts[mask], testers.closed[mask])) for name, mask in masks)
         background += [{"question": question, **entry} for entry in estimates("answer", groups, alpha)]
     return {"without_flagged": without, "by_turns": estimates("turns", turns, alpha), "by_background": background}
-
-
-def _only(testers: TesterCounts, which: NDArray[np.bool_]) -> TesterCounts:
-    return TesterCounts(testers.counts[which], testers.closed[which])
 
 
 def estimates(name: str, groups: Iterable[tuple[Any, TesterCounts]], alpha: float = 0.05) -> list[dict[str, Any]]:
