@@ -398,9 +398,8 @@ def _clear_dead_workspaces(parent: Path) -> None:
             continue
         handle = locks.opened(place)
         try:
-            if (
-                locks.lock(handle, wait=False) and _read(place)["kind"] == "workspace"
-            ):  # else its owner has just removed it
+            # one that is read no more has just been removed by its owner
+            if locks.lock(handle, wait=False) and _read(place)["kind"] == "workspace":
                 target = parent / json.loads((place / MANIFEST).read_text(encoding="utf-8"))["target"]
                 if (place / "old").exists() and (place / "new").exists() and not os.path.lexists(target):
                     replace(place / "new", target)
