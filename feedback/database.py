@@ -241,8 +241,8 @@ class FileWatch:
     SQLite goes on with the files that it has open, and says "committed" into one that nobody can open again.  A deleted
     or replaced file has another inode.  One that was overwritten has the same, so its header is asked whenever it has
     changed (by a checkpoint, or by somebody else): which database it is (``application_id``, drawn at the first
-    opening), and whether it has lost writes that were in it before (``user_version`` counts them).  Two or three `stat`
-    calls, some 5 microseconds a transaction.
+    opening), and whether it has lost writes that were in it before (``user_version`` counts them).  So it is
+    where the log has become shorter.  Two or three `stat` calls, some 5 microseconds a transaction.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -253,7 +253,7 @@ class FileWatch:
             connection.execute(f"PRAGMA application_id = {1 + secrets.randbelow(MOST_WRITES - 1)}")
         self._file, self.writes = self._told(connection)
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")  # so that the file itself can tell, if nobody reads it
-        self._log = _inode(self._log_path)
+        self._log, self._log_size = _inode_and_size(self._log_path)
         self._seen = self._state()
         found = self._header()
         # Writes in the file itself, its log left aside; -1 where it does not know yet who it is.
@@ -266,10 +266,12 @@ class FileWatch:
             return "was deleted"
         if self._seen is None or state[:2] != self._seen[:2]:
             return "was replaced by another file"
+        inode, size = _inode_and_size(self._log_path)
         if self._log is None:
-            self._log = _inode(self._log_path)
-        elif _inode(self._log_path) != self._log:
+            self._log = inode
+        elif inode != self._log or (size < self._log_size and not self._holds_all()):
             return "lost its log (the file that ends in -wal)"
+        self._log_size = size
         if state != self._seen:
             found = self._header()
             if found is None or (self._floor >= 0 and (found[0] != self._file or found[1] < self._floor)):
@@ -285,6 +287,11 @@ class FileWatch:
         if writes < MOST_WRITES:
             connection.execute(f"PRAGMA user_version = {writes + 1}")
         return min(writes + 1, MOST_WRITES)
+
+    def _holds_all(self) -> bool:
+        """Whether the file has every write without its log, as after a checkpoint that truncates it."""
+        found = self._header()
+        return found is not None and found[0] == self._file and found[1] >= self.writes
 
     def _state(self) -> tuple[int, ...] | None:
         try:
@@ -313,12 +320,12 @@ class FileWatch:
             return None
 
 
-def _inode(path: Path) -> tuple[int, int] | None:
+def _inode_and_size(path: Path) -> tuple[tuple[int, int] | None, int]:
     try:
         found = os.stat(path)
     except OSError:
-        return None
-    return found.st_dev, found.st_ino
+        return None, 0
+    return (found.st_dev, found.st_ino), found.st_size
 
 
 def must_be_reached(path: Path) -> None:

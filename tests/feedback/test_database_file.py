@@ -33,6 +33,15 @@ def delete_log(path: Path) -> None:
     path.with_name(path.name + "-wal").unlink()
 
 
+def empty_log(path: Path) -> None:
+    os.truncate(path.with_name(path.name + "-wal"), 0)
+
+
+def cut_log(path: Path) -> None:
+    log = path.with_name(path.name + "-wal")
+    os.truncate(log, log.stat().st_size // 2)
+
+
 def replace_with_other(path: Path) -> None:
     other = path.with_name("other.db")
     Database(other).close()
@@ -58,6 +67,8 @@ def truncate(path: Path) -> None:
     [
         (delete, "was deleted"),
         (delete_log, "lost its log"),
+        (empty_log, "lost its log"),
+        (cut_log, "lost its log"),
         (replace_with_other, "was replaced"),
         (overwrite_with_other, "was overwritten"),
         (overwrite_with_noise, "was overwritten"),

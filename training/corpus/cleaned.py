@@ -21,7 +21,7 @@ from training.corpus.cleaning import REASONS, CleaningReport, clean, from_files
 from training.corpus.duplicates import DuplicateSearch, Fingerprints, fingerprint
 from training.corpus.sample import CorpusError, Sample, digest
 from training.corpus.split import SPLITS, Split, split_of
-from training.corpus.turns import normalised_question
+from training.corpus.turns import normalised_question, what_is_asked
 
 BATCH, BATCH_CHARACTERS = 4096, 1_500_000
 """Samples that one process cleans at a time: so many, or as many as first reach so many characters. Samples of some
@@ -273,10 +273,10 @@ def _asked(sample: Sample) -> int:
 
 
 def _begun(sample: Sample) -> int:
-    """A hash of the first question with its answer, which a longer chat holds too; 0 for prose."""
+    """A hash of the first question, which a longer chat holds too; 0 for prose."""
     if len(sample.messages) < 2:
         return 0
-    return digest("\x1e".join(normalised_question(message.content) for message in sample.messages[:2])) or 1
+    return digest(what_is_asked([message.content for message in sample.messages[:-1]])) or 1
 
 
 def _words(sample: Sample) -> int:

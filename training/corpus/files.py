@@ -39,8 +39,8 @@ from training.corpus.turns import (
     NO_COLUMNS,
     UNKNOWN_ROLE,
     Unreadable,
-    normalised_question,
     text_of,
+    what_is_asked,
 )
 
 __all__ = ["FORMATS", "find_files", "iter_samples", "pick_samples", "source_name"]
@@ -236,15 +236,15 @@ def _fact(own_id: str, identity: str, messages: Sequence[Message], row: Row) -> 
     """What decides on which side of the split a row is.
 
     Rows of one id say the same thing, and "x_qa" files repeat the text of "x": they stay on one side. So do rows
-    without an id that ask the same question, whatever their answers, case and marks, and what the system says above it.
+    without an id whose first question is the same, whatever their answers, case and marks, and the system's words.
     """
     if own_id:
         return "row:" + re.sub(r"_qa:", ":", own_id, count=1)
     if len(messages) < 2:
         return f"row:{identity}"
     # What the system says stands above the question, parted by a blank line.
-    asked = messages_of(row, system=False) if "\n\n" in messages[-2].content else messages
-    return f"row:question-{digest(normalised_question(asked[-2].content)):016x}"
+    said = messages_of(row, system=False) if any("\n\n" in message.content for message in messages[:-1]) else messages
+    return f"row:question-{digest(what_is_asked([message.content for message in said[:-1]])):016x}"
 
 
 def _built(turns: Any) -> tuple[Message, ...]:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 from typing import Any
@@ -238,6 +238,14 @@ def normalised_question(question: str) -> str:
     """A question without case, marks and forms of letters: "WHO painted  it" is "Who painted it?"."""
     words = re.findall(r"\w+", unicodedata.normalize("NFKC", question).casefold())
     return " ".join(words) or " ".join(question.split())
+
+
+def what_is_asked(said: Sequence[str]) -> str:
+    """What a chat is about, normalised, of all that is said before its last answer: its first question. "Hello" is
+    none: chats that begin so are told apart by the next, or by all that is said."""
+    asked = [normalised_question(text) for text in said]
+    first = next((question for question in asked[::2] if len(question.split()) > 2 or len(question) > 12), None)
+    return first or "\x1e".join(asked)
 
 
 def repeats(question: str, answer: str) -> bool:

@@ -41,6 +41,27 @@ def test_one_question_is_on_one_side_of_the_split(with_ids: bool, tmp_path: Path
     assert moved > 20 if with_ids else moved == 0
 
 
+def chat(*said: str) -> dict[str, Any]:
+    return {"messages": [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(said)]}
+
+
+def test_a_chat_is_on_the_side_of_its_first_question(tmp_path: Path) -> None:
+    """Whatever else it says: chats that all end in the same words, or begin with a greeting, are no one group."""
+    rows = [chat(f"Who painted picture number {i}?", f"Painter A{i}.", "And when?", f"In {i}.") for i in range(1500)]
+    rows += [chat(f"who painted picture number {i}", f"That was B{i}.") for i in range(1500)]
+    rows += [chat("Hello!", "Hi!", f"Who built house number {i}?", f"Builder C{i}.") for i in range(3000)]
+    dataset = load_dataset([write(tmp_path / "a.jsonl", rows)], None, 10_000)
+
+    def named(part: list[Sample], what: str) -> set[str]:
+        told = " ".join(message.content for sample in part for message in sample.messages)
+        return {number for kind, number in re.findall(r"(picture|house) number (\d+)", told) if kind == what}
+
+    for what, most in (("picture", 100), ("house", 200)):
+        trained, held_out = named(dataset.train, what), named(dataset.validation, what)
+        assert not trained & held_out
+        assert 10 < len(held_out) < most
+
+
 def chains(n: int, length: int) -> list[dict[str, Any]]:
     """Rows of which each shares its id with the one before and its question with the one after, in chains."""
     return [
