@@ -115,6 +115,8 @@ class TrainingStates:
 
     def problems(self, start: Start) -> list[str]:
         """What stands against starting in this way (empty when nothing does)."""
+        if self.folder.exists() and not self.folder.is_dir():
+            return [refusal(self.out, [RESUME])]
         strangers = [name for name in self._strangers() if name.startswith(("run.json", "step-", "new.partial"))]
         if strangers := [*([MANIFEST] if manifest_is_anothers(self.folder) else []), *strangers]:
             return [refusal(self.folder, strangers)]
@@ -175,7 +177,7 @@ class TrainingStates:
             data_key: of what the data hold now.
         """
         report = report_in(self.out)
-        with contextlib.suppress(KeyError):
+        with contextlib.suppress(KeyError, TypeError, AttributeError):  # a report that somebody has changed
             if report is None:
                 return None
             if is_cut_short(report) or shortfall(report) or report.get("written", {}).get(FINAL, FINAL) is None:

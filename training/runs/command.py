@@ -160,7 +160,7 @@ def check(
 ) -> TrainingStates:
     """The checks of ``begin`` alone."""
     states = TrainingStates(out, compared(options, data), options.keep_checkpoints)
-    own, of_data = options.problems(), data_problems(data)
+    own, of_data = [*options.problems(), *stripped()], data_problems(data)
     problems = [*own, *of_data, *tracking_problems(options.report_to, out), *states.problems(start)]
     cannot = unwritable(out, (*FOLDERS, RESUME))
     problems += cannot
@@ -178,6 +178,13 @@ def check(
         for note in (*options.notes(), *notes(data)):
             print(f"note: {note}", file=sys.stderr)
     return states
+
+
+def stripped() -> list[str]:
+    """What stands against a training where Python leaves docstrings out: transformers reads its own as it begins."""
+    if sys.flags.optimize < 2:
+        return []
+    return ["Python runs without docstrings, which transformers needs; leave -OO and PYTHONOPTIMIZE=2 out"]
 
 
 def another_model(options: TrainingOptions, out: Path, unfinished: Mapping[str, Any]) -> list[str]:

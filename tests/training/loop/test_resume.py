@@ -359,6 +359,21 @@ def test_settings_that_cannot_be_read_are_no_reason_to_go_on_with_any(held: str 
         assert "run.json is gone, which says with which settings the run was started; put it back" in problem
 
 
+def test_a_file_where_the_states_would_lie_is_told_before_the_training(tmp_path: Path) -> None:
+    (tmp_path / "resume").write_text("mine")
+    for start in ("new", "resume", "restart"):
+        (problem,) = TrainingStates(tmp_path, {}).problems(start)
+        assert f"{tmp_path} holds resume, which was not written here" in problem
+
+
+@pytest.mark.parametrize(
+    "report", [{}, {"config": 5}, {"config": None}, {"model": 5, "config": {"data": 5}}, {"config": {}, "written": 5}]
+)
+def test_a_report_that_somebody_has_changed_is_of_no_finished_run(report: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "training_report.json").write_text(json.dumps(report))
+    assert TrainingStates(tmp_path, {"data": ["core"]}).finished("key") is None
+
+
 def test_too_little_disk_is_told(tmp_path: Path) -> None:
     assert disk_problems(tmp_path / "not" / "there", 1) == []
     (problem,) = disk_problems(tmp_path / "not" / "there", 1e18)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.trained import ROOT
 from tests.training.tiny_bases import save_tiny_base
 from tests.training.tiny_run import counting
 from training import train_art_ai_model, train_model2_pretrained
@@ -160,3 +161,14 @@ def test_a_mistake_waits_for_no_compiler_and_no_library_of_tables() -> None:
     root = Path(train_art_ai_model.__file__).parents[1]
     found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert found.stdout == "light\n"
+
+
+@pytest.mark.parametrize("command", ["train_art_ai_model", "train_model2_pretrained"])
+def test_python_without_docstrings_is_told_before_a_training(command: str, tmp_path: Path) -> None:
+    """Both ended with 0 and without `hf/` and the GGUF: transformers reads its own docstrings."""
+    call = [sys.executable, "-OO", "-m", f"training.{command}", "--out", str(tmp_path / "out")]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "transformers needs; leave -OO and PYTHONOPTIMIZE=2 out" in line
+    assert not (tmp_path / "out").exists()
