@@ -107,9 +107,7 @@ def take(path: str, parser: argparse.ArgumentParser, typed: Collection[str] = ()
         action = actions.get(name)
         if action is None:
             problems.append(f"{place}: unknown key {key!r}{_meant(name, actions)}")
-        elif (
-            isinstance(action, Setting) and value == BLANK
-        ):  # null, as YAML has it, and a limit gone that was forgotten
+        elif isinstance(action, Setting) and value == BLANK:  # YAML's null: a limit forgotten would be a limit gone
             problems.append(f"{place}: {key} has no value; write one, or none to take a limit away")
         elif isinstance(action, Setting):
             text = ",".join(value) if isinstance(value, list) else "none" if value is None else value
@@ -202,9 +200,8 @@ def read(path: str) -> tuple[list[tuple[int, str, Value]], list[str]]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         return [], [f"{path}{f':{mark.line + 1}' if mark else ''}: is no YAML: {_why(error)}"]
-    if root is None or (
-        isinstance(root, yaml.ScalarNode) and _scalar(root) in (None, BLANK)
-    ):  # nothing, or `---` alone
+    is_blank = isinstance(root, yaml.ScalarNode) and _scalar(root) in (None, BLANK)
+    if root is None or is_blank:  # nothing, or `---` alone
         return [], []
     if not isinstance(root, yaml.MappingNode):
         return [], [f"{path}: holds no keys; write one option a line, as KEY: VALUE"]
