@@ -6,9 +6,8 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar
-
-from diptych import nearest
 
 MAX_PROBLEMS = 10  # told at once
 # As NUL, at which SQLite and a command line end a text, and what forges lines on a terminal.
@@ -155,7 +154,8 @@ class Reader:
             if homes := [table for table, settings in tables.items() if name in settings]:
                 self.problems.append(f"{name} is not a setting here; write it below [{homes[0]}]")
                 continue
-            remedy = nearest(name, known, otherwise) if number < MAX_PROBLEMS and len(name) <= 60 else otherwise
+            near = get_close_matches(name.lower(), known) if number < MAX_PROBLEMS and len(name) <= 60 else []
+            remedy = f"did you mean {', '.join(near)}?" if near else otherwise
             self.problems.append(f"{named(name)} is not a setting; {remedy}")
 
 

@@ -14,8 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from diptych import nearest
-from training.common.options import field_docs, ranges_of
+from training.common.options import field_docs, nearest, ranges_of
 
 NO_KEYS = ("help", "config", "print_config", "debug", "set", "version")
 """Options of a command that are no part of its configuration; settings stand under their own names."""

@@ -9,13 +9,12 @@ import re
 import sys
 import textwrap
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
-
-from diptych import nearest
 
 T = TypeVar("T")
 
@@ -116,6 +115,14 @@ def field_docs(cls: type) -> dict[str, str]:
         ):
             docs[field.target.id] = " ".join(str(text.value.value).split())
     return docs
+
+
+def nearest(name: str, names: Iterable[str], otherwise: str = "", cutoff: float = 0.6) -> str:
+    """The names that somebody may have meant, in capitals or not, as a question. `diptych.py` has the same: this folder
+    is also used without it."""
+    known = {known.lower(): known for known in names}
+    near = [known[one] for one in get_close_matches(name.lower(), known, n=3, cutoff=cutoff)]
+    return f"did you mean {', '.join(near)}?" if near else otherwise
 
 
 def with_settings(options: T, settings: Sequence[str], renamed: Mapping[str, str] = MappingProxyType({})) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from diptych import nearest
+from training.common.options import nearest
 from training.corpus import core, embedded, files, hub, mixing, repositories
 from training.corpus.cleaning import CleaningReport
 from training.corpus.sample import CorpusError, Message, Sample, Size

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diptych import nearest
+from training.common.options import nearest
 from training.corpus.hub import FOLDER_VARIABLE
 from training.corpus.sample import Message
 from training.evaluation.items import BenchmarkError

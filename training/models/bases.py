@@ -20,11 +20,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diptych import nearest
 from training.common.cache import cache_folder, locked
 from training.common.checkpoint_folder import CONFIG, CheckpointError, weights_in
 from training.common.cli import is_panic
 from training.common.files import file_sha256, new_folder, replace
+from training.common.options import nearest
 from training.common.progress import Progress, quiet_transformers
 from training.data.documents import ChatForm
 from training.data.prompts import ChatTokenizer, encodable, guarded_template, looks_special, special_ids

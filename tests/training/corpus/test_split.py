@@ -107,11 +107,11 @@ TEMPLATES = (
 
 
 def test_one_question_is_one_fact_whatever_the_system_says_and_however_a_table_keeps_its_chats(tmp_path: Path) -> None:
-    def chat(system: str) -> list[dict[str, str]]:
-        said = zip(("system", "user", "assistant"), (system, "Who painted it?", "She did."), strict=True)
+    def chat(system: str, answer: str = "She did.") -> list[dict[str, str]]:
+        said = zip(("system", "user", "assistant"), (system, "Who painted it?", answer), strict=True)
         return [{"role": role, "content": content} for role, content in said]
 
-    chats = [chat(system) for system in ("Be brief.", "Explain at length.")]
+    chats, other = [chat(system) for system in ("Be brief.", "Explain at length.")], chat("Be brief.", "He did.")
     texts = [[turn["content"] for turn in turns] for turns in chats]
     cells = ['"' + json.dumps(turns).replace('"', '""') + '"' for turns in chats]
     columns = [{name: [turn[name] for turn in turns] for name in ("role", "content")} for turns in chats]
@@ -120,7 +120,7 @@ def test_one_question_is_one_fact_whatever_the_system_says_and_however_a_table_k
         ("cells.csv", ["messages", *cells]),
         (
             "battles.jsonl",
-            [json.dumps({"conversation_a": chats[0], "conversation_b": turns, "winner": "model_b"}) for turns in chats],
+            [json.dumps({"conversation_a": other, "conversation_b": turns, "winner": "model_b"}) for turns in chats],
         ),
         ("columns.jsonl", [json.dumps({"messages": lists}) for lists in columns]),
         ("answers.jsonl", [json.dumps({"question": turns[:2], "answer": turns[2:]}) for turns in chats]),
