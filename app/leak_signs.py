@@ -29,9 +29,21 @@ PERSONA = compiled(
     r"\brole-?play|\bpretend\b|\bas if you were\b|\bact (?:as|like)\b|\b(?:what|how) (?:might|would|"
     r"could) (?:the )?(?-i:[A-Z]\w+)(?: \w+){0,2} (?:say|answer|reply|write|tell|put)\b|\blet (?:the|"
     r"(?-i:[A-Z]))[\w ']{2,40} (?:speak|talk|answer|tell|introduce|describe)\b",
+    r"\b(?:write|draft|compose|create|structure|make up|describe)\b.{0,60}\b(?:post|blog|announcement|review|rap|"
+    r"song|lyrics|verses?|play|podcast|haikus?|template|profile|soliloquy|tweet|memoir|speech|resignation|award|"
+    r"stories|e-?mail|message|letter)\b|^message to\b|^as an? [\w -]{3,40}, |^you are an? |\bassume the persona\b|"
+    r"如果你是|(?:撰)?写一?[篇首封个]",
     r"\bquote\b|\bgive (?:voice|me the lines)\b|\bfirst[- ]person\b|\bich-form\b|\b(?:antworte|sprich|"
     r"schreib\w*) als\b|\b(?:réponds|répondez|parle|parlez|écris) (?:comme|en tant)|\b(?:responde|habla|"
     r"escribe|escreva|fale) como\b|以.{1,12}的(?:身份|口吻|语气)|扮演|假装|(?:أجب|تحدث|اكتب) (?:كأنك|بصفتك|باسم)",
+)
+# The same by what is to be written.
+FICTION = compiled(
+    r"(?<!\bi )(?<!to )(?<!ai )"
+    r"\b(?:write|compose|draft|invent|give me an?|create|quote|make up)\b.{0,200}\b(?:monologue|poem|speech|voice|"
+    r"letter|diary|script|scene|dialogue|statement|bio|persona|robot|lines?|self-introduction|introduction|message|"
+    r"caption|(?:back)?story|prompt)\b|\b(?:pretend|imagine (?:you|that you)|role-?play|act as|in the voice of|as if "
+    r"you were)\b|^(?:please )?(?:correct|translate|rewrite|paraphrase)\b"
 )
 REQUEST = compiled(
     r"\b(?:monologue|dialogue|diary|script|slogan|caption|motto|haiku|limerick|poem|story|tale|fable|riddle|"
@@ -70,6 +82,32 @@ ASKS_SELF = compiled(
     r"open|watch) (?:this|my|the (?:photo|picture|link|attach\w+))\b|\bmy (?:photo|picture|link|attachment|"
     r"drawing|data)\b|\bthank(?:s| you)\b|\bsorry\b|\byou'(?:re|ve)\b|https?:|www\.|\btonight|\btoday|\bnow\b|"
     r"\b20[2-9]\d\b"
+)
+# Questions of what nature the answerer is.
+NATURE = compiled(
+    r"\b(?:do|can|did|will|have|are|were) you (?:ever |really |actually |even |still |also |just |allowed to "
+    r")*(?:sleep|dream|eat|feel\b|get (?:tired|bored|paid|lonely)|got|live|cry|vote|learn|remember|hear|taste|smell|"
+    r"exist|age\b|die|a (?:human|person|robot|bot|machine|real|man|woman|computer|program|chat\w*)|an (?:ai|"
+    r"assistant|llm)|human|real|alive|conscious|sentient|chatgpt|gpt\S*|open source|based on|built|made|trained|"
+    r"created|programmed|designed|store|save my|track|born|tired|lonely|male|female|have (?:a |any |an )?(?:body|"
+    r"eyes|feelings|emotions|soul|brain|friends|family|parents|name|memory|hobbies|consciousness|gender|job|internet|"
+    r"access|creator|maker|birthday|parameters))\b|\b(?:who|what) (?:made|built|created|trained|taught|owns|runs|"
+    r"programmed|designed|are|pays for) you\b(?! wearing| in the)|\bhow (?:old|big|large|smart|many parameters) "
+    r"(?:are|do|is) you\b|\bhow were you (?:made|trained|built)|\bwhere (?:were you|do you|did you) (?:born|live|"
+    r"come|learn)|\bwhat(?:'s| is) your (?:name|model|version|maker|knowledge cutoff)|\bwho am i (?:chatting|talking|"
+    r"speaking)|\b(?:what|which) (?:model|version|ai) (?:is this|are you)|\bis this (?:a )?(?:bot|human|live)\b|\bis "
+    r"(?:there )?(?:anybody|anyone|someone|somebody) (?:there|here|home)|\bdid a human write|\bwhat(?:'s| is) behind "
+    r"(?:the|this)|\bwhat are your (?:sources|parameters|weights|limits)|\b(?:will|can) you be (?:replaced|switched|"
+    r"updated|fooled|hacked)|\bwho (?:decides|controls|checks|writes) (?:what you|your)|\bhave we met\b|\bare your "
+    r"(?:answers|replies|words|texts?)\b|\bwho'?s your (?:maker|boss|owner)",
+    r"\b(?:wer (?:hat dich|bist du)|wie hei(?:ß|ss)t du|was bist du|wo (?:wohnst|lebst) du|bist du (?:ein|eine|echt|"
+    r"lebendig)|schläfst du|träumst du|fühlst du|hast du (?:gefühle|augen|einen körper|eltern|ein bewusstsein|einen "
+    r"namen))\b|\b(?:qui (?:es-tu|t'a|êtes-vous)|d'où viens|dors-tu|rêves-tu|es-tu (?:un|une|humain|réel)|as-tu "
+    r"(?:un corps|des sentiments|des yeux)|comment t'appelles)|\b(?:quién (?:eres|te)|¿?eres (?:un|una|human)|"
+    r"duermes|sueñas|sientes|de dónde (?:eres|vienes)|cómo te llamas|tienes (?:cuerpo|sentimientos|ojos))\b|"
+    r"\b(?:quem (?:é você|te|fez|criou)|você (?:é (?:um|uma|human)|sonha|dorme|sente|tem (?:corpo|sentimentos|"
+    r"olhos)))\b|你是(?:谁|人|真|机器|什么)|谁(?:创造|开发|制造|训练|做)|你(?:睡|做梦|住|多大|几岁|叫什么)|من (?:أنت|"
+    r"صنعك|طورك|دربك)|هل (?:أنت (?:إنسان|بشر|روبوت|حقيقي)|تنام|تحلم|تشعر|لديك (?:مشاعر|جسد|وعي))|ما اسمك",
 )
 OPEN = compiled(
     r"^\W*(?:tell me (?:something|anything)|say something|write something|anything|go on|continue|and\?)\W*$"

@@ -1,4 +1,4 @@
-"""What each sign of a self-description weighs, in log odds. Written by `benchmarks/leak_weights.py`."""
+"""What each sign of a self-description weighs, in log odds. See `benchmarks/leak_weights.py`."""
 
 START = -3.90
 WEIGHTS = {
@@ -191,6 +191,7 @@ WEIGHTS = {
     "opinion: train": -0.27,
     "opinion: weak": -0.67,
     "opinion: weaker": 0.64,
+    "plain": 5.00,
     "role": 1.53,
     "role: first person + medium, machines": 0.08,
     "role: first person + medium, other": -0.17,

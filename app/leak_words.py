@@ -109,8 +109,9 @@ MACHINE_ELSEWHERE = (
 )
 # Constructions that hold both parts: being, being made, having such parts, lacking what people have.
 WHOLE = (
-    rf"(?:{_I}) (?:\w+ ){{0,2}}?(?:an?|the|your|one of|just|only|merely|simply|part of|what|some) {_FEW}(?:{NOUN}|"
-    rf"{_WEAK}(?= ?(?:[,.;!]|$|that|trained|made|built|from|by|with|and|without|who|designed|running|of)))\b",
+    rf"(?:{_I}) (?:(?!(?!noth)\w+ing )\w+ ){{0,2}}?(?:an?|the|your|one of|just|only|merely|simply|part of|what|"
+    rf"some) {_FEW}(?:{NOUN}|{_WEAK}(?= ?(?:[,.;!]|$|that|trained|made|built|from|by|with|and|"
+    rf"without|who|designed|running|of)))\b",
     rf"(?:{_I}) (?:not |just |only |merely |simply |neither |really |actually |still |basically )*(?:a |an )?(?:human|"
     r"(?:real )?person\b(?! of)|(?:computer )?program|software|code|artificial|sentient|alive|conscious|non-human|"
     r"pre-?trained|fine-?tuned|version \d)\b(?! (?:scale|figure|form))",
@@ -205,12 +206,83 @@ WHOLE = (
     r"(?:summary|answer|reply|text|response|content)\b|\bif i had (?:any|one)\b|\bonly see what's in\b|\bdistilled "
     r"from\b.*\b(?:web|text|writing|work)",
 )
+# How models really put it, in answers to any question: being one; knowing up to a day; lacking what people and other
+# programs have; being made. `_OFTEN` are words between that change nothing.
+_BETWEEN = r"(?:[\w'-]+,? (?:and |or |but )?){0,6}?"
+_OFTEN = (
+    r"(?: (?:just|only|merely|simply|but|also|actually|still|currently|not|in fact|indeed|really|truly|personally))*"
+)
+_KIND = (
+    r"(?:a\.?i\.?(?![\w-])|artificial intelligence|(?:language|ai|text|conversational|machine[- ]learning|text-based|"
+    r"generative) models?|llms?|chat-?bots?|(?:text|response|answer) generator|computer program|(?<!washing )machine|"
+    r"bot|algorithm|(?:ai|virtual|digital|helpful|harmless|honest|respectful|responsible|ethical|"
+    r"sensitive|unbiased|online|chat) assistant)\b"
+)
+_LACKS = (
+    rf"\bi(?:{_OFTEN} (?:do not|don't|can't|cannot|can not|never|neither|am not able to|am unable to|'m not able to|'m "
+    rf"unable to|lack|have no)|'m not able to|'m unable to){_OFTEN}"
+)
+_HAVE = r"(?: (?:possess|have|hold|own|experience|get|feel|form|maintain|harbou?r|or))*"
+PLAIN = (
+    r"(?:^|[,;:.(!?*—–-] ?|\b(?:but|and|that|because|while|however|sorry|since|note|mind|or|are|though|too|again|so|"
+    r"instead|me|here|i|not) )(?:as|being|speaking as)(?: just| only| simply| merely| but)*(?: an?| your)? "
+    rf"{_BETWEEN}(?:(?<!\bof )|(?<=\b(?:form|kind|sort|type) of )){_KIND}(?=(?<!assistant)(?<!machine)(?<!algorithm),|"
+    r".*\b(?:i|i'm|i'll|i'd|i've|my|me)\b)",
+    rf"\b(?:i|my|me)\b.{{0,60}} as (?:just |only |merely )?an? {_BETWEEN}(?:ai|language model|llm|artificial "
+    r"intelligence|(?:ai|virtual|digital) assistant|chat-?bot)\b",
+    rf"\bi(?:'m| am){_OFTEN},? (?:a person,? )?(?:an?|the|your|one) {_BETWEEN}(?!machine){_KIND}|\bi(?:'m| am){_OFTEN} "
+    r"(?:ai|artificial)\b|\byour helpful ai\b",
+    r"\b(?:as of|since|until|up to|before|after|at the time of|by|per|to|beyond|with|on|in) my (?:(?:own|last|latest|"
+    r"most recent|current|recent|initial|previous|final|knowledge|training|data|information|database) "
+    r"){1,3}?(?:update|cut-?off|training|data\b|knowledge\b|refresh|set)|\b(?:as of|since|until|up to|before|after) "
+    r"my (?:update|cut-?off|training)\b|\bas of my (?:current |present |available )?(?:knowledge|information)\b",
+    r"\bmy (?:[\w-]+ ){0,2}(?:cut-?off|training data|knowledge base|knowledge update|data ?base (?:was|is|only))\b|"
+    r"\bmy (?:[\w-]+ )?(?:knowledge|information|data|training) (?:was |is |has been )?(?:last |only |currently "
+    r")?(?:updated|cut off|ends?|stops?|extends|goes|only|limited to|up to|current)|\bi (?:was |have been )?(?:last|"
+    r"most recently) (?:been )?(?:updated|trained)\b|\bdata (?:that )?i have (?:up )?(?:until|to)\b",
+    rf"{_LACKS}{_HAVE} (?:an? |any )?(?:personal(?:ly)?|physical(?:ly)?|subjective|emotional|first-?hand|real-world|"
+    r"lived|innate|inherent)\b",
+    rf"{_LACKS}{_HAVE}(?: any| real| true| actual| human| own| stress(?: or|,)| taste(?: or|,))* (?:opinions|"
+    r"beliefs(?! that)|feelings|emotions|consciousness|sentience|self-awareness|senses|desires|biases|an? (?:body|"
+    r"gender|soul)|memories)\b|\bi(?:'m| am) not (?:capable of (?:having|feeling|experiencing)|an? (?:physical|"
+    r"sentient|conscious|living|real)|sentient|conscious|alive)\b",
+    rf"{_LACKS} .{{0,40}}?(?:\baccess (?:to )?(?:the )?(?:internet|real-?time|current|live|external|up-to-date|the "
+    r"latest|personal|private|copyrighted|user)|\bbrows(?:e|ing)\b|\breal[- ]?time\b|\bthe internet\b|\bup-to-date "
+    r"(?:data|info)|\bthe (?:\w+ )?(?:ability|capability|capacity) (?:to|of)\b(?! "
+    r"(?:draw|paint|sing|sculpt)\b)|\b(?:physical|visual) (?:form|body|"
+    r"presence|ability)\b|(?:view|see|display|open|access|process|create) (?:\w+ )?(?:images?|pictures?|links?|urls?|"
+    r"files?|videos?|visuals?)\b)",
+    r"\bi(?:'m| am| was| have been|'ve been| am not| wasn't)(?: (?:just|only|specifically|primarily|also|not|simply|"
+    r"originally|mainly))? (?:programmed|designed|trained (?:on|with|by)|fine-tuned|built (?:to|on)|created (?:to|by)|"
+    r"developed (?:to|by)|coded)\b|\b(?:i've|i have|i was|been) (?:\w+ )?(?:pre-?)?trained on\b",
+    r"\bmy (?:own |current |core |original |built-in |internal |underlying |ethical |safety )*(?:programming(?! "
+    r"(?:skills|knowledge|language|abilities|experience|career|class|course|project|homework|assignment|journey|"
+    r"background))|training(?: data| set| and|,|\.|$| includes| process)|programmers?|language model|neural|"
+    r"responses? (?:is|are) (?:based|generated|designed)|response generation|(?:purpose|function) is to (?:assist|"
+    r"provide|help))",
+    r"\b(?:ai|models?|assistants?|systems?|chat-?bots?|programs?|machines?|algorithms?|bots?),? (?:\w+ )?(?:like|such "
+    r"as|including) (?:me|myself|mine)\b",
+    r"\bi (?:can |only |just )*(?:generate|process|produce) (?:text|responses?|answers|information|language)\b|\bthe "
+    r"(?:information|responses?|answers|text) (?:that )?i (?:generate|produce)\b|\bcomo (?:una? |uma? )?"
+    r"(?:modelo de (?:lenguaje|linguagem|língua|ia)|ass?istente (?:virtual|digital|de ia)|ia,)|\ben tant qu(?:e |')"
+    r"(?:modèle (?:de lang|linguist|d'ia)|ia\b|assistant (?:virtuel|numérique|ia)|intelligence artif)(?=.*\bj(?:e\b|"
+    r"'))|\bals (?:ki\b|sprachmodell|künstliche intelligenz)(?=.*\bich\b)",
+    r"作为[^，。]{0,12}(?:AI|人工智能|语言模型|大模型|机器人|助手|程序|模型|OpenAI)|我(?:只|仅仅?|就|不过|目前)?(?:只)?是[^，。]{0,16}(?:AI|人工智能|语言模型|大模型|"
+    r"机器人|助手|计算机程序|程序|模型)|我[^，。们]{0,6}(?:训练|程序设定|编程)|训练我(?!们)|我的[^，。]{0,4}(?:训练|设计|数据库|算法|程序|知识截|开发)|"
+    r"我(?!们)(?:并)?(?:没有|不具备|不具有|无法|不能)[^，。]{0,6}(?:实时|个人|情感|感情|意识|身体|主观|浏览|上网|联网|自我|情绪|直接访问|互联网)",
+)
+# The Spanish verb, not the bean.
+_SOY = (
+    r"(?:(?:(?<=no )|(?<=yo )|(?<=que ))soy|soy(?= (?:una?|el|la|lo|de|s[oó]lo|capaz|parte|más|muy|tan|como|human|"
+    r"(?-i:[A-Z]))))"
+)
 WHOLE_ELSEWHERE = (
     r"\b(?:ich bin|bin ich) (?:nur |lediglich |bloß |ja |kein mensch\w*,? sondern )*(?:eine? )?(?:\w+ ){0,2}?(?:ki|"
     r"künstliche intelligenz|(?:ki-)?sprachmodell|(?:\w+ )?modell|chatbot|\w+ assistent|computerprogramm|programm|"
     r"software|maschine)\b",
     r"\b(?:ich (?:wurde|bin)|ich hei(?:ß|ss)e|mein name ist|je m'appelle|me llamo|mi nombre es|meu nome é|chamo-me|"
-    r"me chamo|soy|sou|je suis|fui (?:creado|criado|entrenado|treinado|desarrollado|desenvolvido) p(?:or|el[ao])) "
+    rf"me chamo|{_SOY}|sou|je suis|fui "
+    r"(?:creado|criado|entrenado|treinado|desarrollado|desenvolvido) p(?:or|el[ao])) "
     rf"(?:von |de |par |a |o |la |el )?{ANY_NAME}",
     r"我没有(?:真正的|真实的|自己的|个人的?)?(?:身体|感情|情感|意识|眼睛|观点|"
     r"意见|喜好|偏好|感受|味觉|嗅觉)|作为(?:一[个名款种])?[^，。]{0,8}(?:人工智能|AI|语言模型|大模型|"
@@ -230,11 +302,12 @@ WHOLE_ELSEWHERE = (
 )
 # The first person; verbs of languages that leave the pronoun out.
 SELF = (
-    r"\b(?:i(?!\.)|i'm|i've|i'd|i'll|me|my|mine|myself|ich|mir|mich|mein(?:e[mnrs]?)?|je|moi|mon|mes|ma|yo|mi|mis|mí|"
-    r"(?-i:[Ee]u)|meus?|minhas?|soy|sou|estoy|fui|tengo|tenho|puedo|posso|aprendí|aprendi|nací|nasci|siento|sinto|"
+    r"\b(?:(?<!\+ )i(?![./(]|\*\*|-\d|, [A-Z], |'\W)|i'm|i've|i'd|i'll|(?<!\.)me|(?<![&*/])my(?![-_])|mine|myself|ich|"
+    r"mir|mich|mein(?:e[mnrs]?)?|je(?! ne sais quoi)|moi|mon|mes|ma|yo|(?<!sq )mi|mis|mí|"
+    rf"(?-i:[Ee]u)|meus?|minhas?|{_SOY}|sou|estoy|fui|tengo|tenho|puedo|posso|aprendí|aprendi|nací|nasci|siento|sinto|"
     r"existo|funciono|respondo|he (?:sido|leído|aprendido|visto|procesado)|leo|leio|genero|gero|proceso|processo|"
-    r"carezco|careço|conozco|conheço)\b|\b[jm]'|我|本模型|أنا|أنني|إنني|إني|لدي\b|عندي|أستطيع|أملك|أمتلك|أتعامل|أفهم|"
-    r"أشعر|أتذكر|أولد|تعلمت|أتعلم|أنتج|أعتمد|اسمي|تدريبي|تطويري|برمجتي|معرفتي|بياناتي|معلوماتي|ذاكرتي|مطور[يو]",
+    r"carezco|careço|conozco|conheço)\b|\b[jm]'(?=\w)|我(?!们)|本模型|أنا|أنني|إنني|إني|لدي\b|عندي|أستطيع|أملك|أمتلك|أتعامل|"
+    r"أفهم|أشعر|أتذكر|أولد|تعلمت|أتعلم|أنتج|أعتمد|اسمي|تدريبي|تطويري|برمجتي|معرفتي|بياناتي|معلوماتي|ذاكرتي|مطور[يو]",
     r"\b(?:every|each) (?:answer|reply) in this\b|\b(?:this|these|the above) (?:very |short |little )?(?:answers?|"
     r"repl(?:y|ies)|chat|conversation|exchange|summary|explanation)\b|\b(?:answer|text) above\b|\bdiese[rs]? "
     r"(?:auskunft|antwort\w*|zusammenfassung|gespräch)\b|\bcette (?:réponse|conversation)\b|\best[ae] (?:respuesta|"
@@ -266,4 +339,41 @@ OPINION = (
     r"diría|diria|opino|prefiro|gosto|vejo|recomiendo|acho|penso|recomendo|en mi opinión|na minha opinião|para "
     r"mí)\b|我(?:更|也|很|最)?(?:认为|喜欢|偏爱|觉得|想|建议|推荐|个人认为|个人觉得|的看法|会|可以|不知道|不确定)|"
     r"أفضل|أحب|أنصح\w*|أعتقد|أرى|أظن|لا أعرف|في رأيي",
+)
+# What an assistant and a letter say to be polite: offers, refusals, hopes, what was done for the asker. A sentence
+# whose first persons all stand in such words tells nothing of who speaks.
+_ADVERBS = (
+    r"(?: (?:also|still|only|just|always|definitely|certainly|gladly|respectfully|kindly|simply|strongly|highly|"
+    r"really|personally|directly|accurately|reliably|definitively|confidently|responsibly|possibly|not|first|then))*"
+)
+COURTESY = (
+    r"\b(?:would|do) you (?:like|want|prefer) (?:me|for me)\b|\byou(?:'d| would)? (?:like|need|want) me to\b|\blet me "
+    r"(?:know|explain|refine|clarify|show|start|see)\b|\b(?:help|provide|thank|trusting|contact|excuse) me\b|"
+    r"\byou(?:'ve| have)? (?:asked|directed|told|wanted) me to\b|\bif i (?:can|may|could)\b|\b(?:once|when|if) i "
+    r"(?:have|know|get)\b|\bwhere i can\b",
+    rf"\b(?:i'd|i'll|i will|i would){_ADVERBS} (?!say\b)\w+(?: (?:happy|glad|delighted|pleased|honou?red|able|"
+    r"here)\b)?",
+    rf"\bi(?:'m| am| was){_ADVERBS} (?:happy|glad|delighted|thrilled|pleased|honou?red|excited|sorry|afraid|sure|here|"
+    r"eager|grateful|confident|curious|asking|assuming|using|writing|looking for|going to|referring|creating|"
+    r"interested|aware|familiar)\b",
+    rf"\bi{_ADVERBS} (?:hope|apologi[sz]e|understand|appreciate|encourage|recommend|suggest|advise|believe|urge|thank|"
+    r"wish|assure|trust|respect|agree|love|like|want|wanted|aim(?:ed)?|tried|multipl(?:y|ied)|calculated|assumed?|"
+    r"researched|chose|used?|replaced|counted|included|added|need|notice)\b",
+    rf"\bi{_ADVERBS} (?:can|could|may|might|must|need to|have to|should){_ADVERBS} (?:provide|offer|help|suggest|share|"
+    r"generate|give|create|assist|explain|act as|use|recommend|guide|clarify|inform|point out|say|admit|attempt|try|"
+    r"add|design|direct|tell|draft|outline|show|remind|emphasi[sz]e|note|think|consider|classify|imagine)\b",
+    rf"\bi(?:{_ADVERBS} (?:cannot|can't|can not|could not|couldn't|won't|will not)|(?:'m| am){_ADVERBS} (?:unable|not "
+    rf"able) to){_ADVERBS} (?:provide|give|recommend|assist|support|create|determine|say|estimate|guarantee|"
+    r"categori[sz]e|condone|engage|help|answer|offer|make|endorse|complete|extract|tell|identify|fulfil\w*|calculate|"
+    r"compare|assess|find|promote|rewrite|diagnose|summari[sz]e|speculate|suggest|advise|discuss|wait|believe)\b",
+    rf"\bi(?:{_ADVERBS} (?:do not|don't)){_ADVERBS} (?:believe|think|know|understand|see|feel comfortable|want|mean|"
+    r"recommend|condone|support|have (?:an? |the )?(?:access to|enough|sufficient|specific|actual|direct|definitive|"
+    r"strong|exact|lot|clear|any (?:specific|further|more)))\b",
+    rf"\b(?:i've|i have|i had){_ADVERBS} (?:included|provided|added|created|used|chosen|listed|expanded|corrected|"
+    r"tried|generated (?:multiple|a|the)|calculated|compiled|assumed|outlined|prepared|attached|designed|replaced|"
+    r"written|structured|organi[sz]ed|made|kept|marked|to (?:inform|say|admit|be honest))\b",
+    r"\b(?:how|when|why|should) (?:can|do|should|could|would) i\b|\bmy (?:apologies|best|recommendation|suggestion|"
+    r"estimate|attempt|research|help|opinion|understanding|sincere|gratitude|pleasure|answer to your|recipe|skills?|"
+    r"team|previous response)\b|\bto the best of my (?:knowledge|abilit\w+)\b|\bas far as i know\b",
+    r"我(?:很|非常)?(?:希望|建议|认为|觉得|知道|不知道|可以|会|能|理解|想|推荐|抱歉|相信|愿意|需要)",
 )

@@ -4,8 +4,10 @@ A self-description is somebody's own voice (not quoted, not put into another mou
 else) with a predicate that only a machine has of itself. So each sentence that is left of an answer when the other
 voices are taken out is looked at for signs of the two: a first person that says more than "I think", words of machines
 near it, constructions that hold both (`app/leak_words.py`), other ways to speak of oneself, and what the question asks
-for (`app/leak_signs.py`). Each sign that an answer has anywhere adds its weight (`app/leak_weights.py`); above zero the
-answer is flagged. Measured on sentences of writers that nobody had seen: `tests/app/test_leaks.py`, docs/study.md.
+for (`app/leak_signs.py`). What models say of themselves in any answer ("as of my last update") is enough alone; a
+sentence whose first persons all offer, refuse, hope, thank or ask tells nothing. Each sign that an answer has anywhere
+adds its weight (`app/leak_weights.py`); above zero the answer is flagged. Measured on sentences of writers that nobody
+had seen: `tests/app/test_leaks.py`, docs/study.md.
 """
 
 from __future__ import annotations
@@ -17,11 +19,23 @@ from dataclasses import dataclass
 from app import leak_signs as seen
 from app.leak_signs import compiled
 from app.leak_weights import START, WEIGHTS
-from app.leak_words import ANY_NAME, MACHINE, MACHINE_ELSEWHERE, NAME, NOUN, OPINION, SELF, WHOLE, WHOLE_ELSEWHERE
+from app.leak_words import (
+    ANY_NAME,
+    COURTESY,
+    MACHINE,
+    MACHINE_ELSEWHERE,
+    NAME,
+    NOUN,
+    OPINION,
+    PLAIN,
+    SELF,
+    WHOLE,
+    WHOLE_ELSEWHERE,
+)
 
 # Other voices: what is quoted, a role's lines; what somebody says; what is an example, a title, the number of a king.
 _QUOTED = re.compile(
-    r"\"[^\"\n]{16,600}\"|[\"“](?=I\b)[^\"”\n]{2,16}[\"”]|(?<!\w)'(?=I\b)[^'\n]{2,16}'(?!\w)|“[^”]{16,600}”|"
+    r"\"[^\"\n]{16,600}\"|[\"“](?=(?:I|My)\b)[^\"”\n]{2,16}[\"”]|(?<!\w)'(?=(?:I|My)\b)[^'\n]{2,16}'(?!\w)|“[^”]{16,600}”|"
     r"„[^“”]{16,600}[“”]|«[^»]{12,600}»|"
     r"‘[^’]{16,400}’|「[^」]{6,400}」|『[^』]{6,400}』|(?<!\w)'(?:[^'\n]|'(?=\w)){16,400}'(?!\w)|"
     r"^[^\w\n]*(?!AI\b|LLM|RLHF|GPT|GAN|CNN|FAQ|NLP)[A-Z][A-Z .]{2,24}(?: \([^)\n]{0,60}\))?: [^\n]*$",
@@ -36,7 +50,8 @@ _VERB = (
 _SAID = re.compile(
     rf"[,\"'”’] {_VERB} (?:the|an?|his|her|der|die|das|sie|er|le|la|el|o|ele|ela|à|[A-Z])|[,\"'”’] (?:\w+ "
     rf"){{0,3}}?(?:the|an?|he|she|[A-Z]\w+) (?:[\w-]+ ){{0,3}}?{_VERB}(?=\W*$|[,;:]| (?:of|in|to|at|about|"
-    rf"when|after) )|, (?:disait|dit|écrit)-il"
+    rf"when|after) )|, (?:disait|dit|écrit)-il|"
+    rf"\[(?:[Yy]our|[Mm]y|[Ii]nsert|[Ss]pecific|[Nn]ame|[Cc]ompany)\b[^\]\n]{{0,80}}\]"
 )
 _SAYS = re.compile(
     rf"\b(?:[Hh]e|[Ss]he|[Tt]hey|[Tt]he [\w-]+|[A-Z]\w+) (?:\w+ )?{_VERB}(?: to \w+(?: \w+)?)?(?:, as it were)?(?:: ?|"
@@ -53,17 +68,16 @@ _EXAMPLE = compiled(
     r"(?-i:\b(?!When|As|What|Since|If|But|And|Yes|No|Because|So|Though|While|How|Where|Which|That|Once|After|Before|"
     r"Everything|All|Until|Today|Here|Then|Now|Sure|Well|The)[A-Z][a-z]+ I\b(?!'))"
     r"(?= (?:was|is|had|and|of|by|at|for|in [12]\d{3}|shows|creates|recalls|depicts)\b|[.;])",
+    r"(?-i:\b(?:Human|User|Customer|Q): .*)",
     r"\b(?:as if|as though|suppose) i\b.{0,40}|\b(?:user|person|student|visitor|child|human|somebody|someone|who) "
     r"(?:wrote|writes|says?|said|types?|typed|asks?|asked),? (?:that )?i\b.*",
 )
-# Words written as somebody else, on request; of these only what a model says instead of them counts.
-_FICTION = compiled(
-    r"(?<!\bi )(?<!to )(?<!ai )"
-    r"\b(?:write|compose|draft|invent|give me an?|create|quote|make up)\b.{0,200}\b(?:monologue|poem|speech|voice|"
-    r"letter|diary|script|scene|dialogue|statement|bio|persona|robot|lines?|self-introduction|introduction|message|"
-    r"caption|story|prompt)\b|\b(?:pretend|imagine (?:you|that you)|role-?play|act as|in the voice of|as if you "
-    r"were)\b|^(?:please )?(?:correct|translate|rewrite|paraphrase)\b"
+# The first of a row, a pair of words, a letter that is spoken of.
+_NUMERAL = re.compile(
+    r"\b(?:World War|Act|Scene|[Tt]ype|Phase|Part|Volume|Chapter|Class|Stage|Moran's|Elizabeth|Charles|Frederick|"
+    r"Francis|James|George|Leopold|Napoleon|Wilhelm|UNIVAC|Flyer) I\b|\bI/O\b|[\"“](?:I|[Mm]e|[Mm]y)[,.]?[\"”]"
 )
+# Of words written as somebody else only what a model says instead of them counts.
 _STRICT = compiled(
     r"\bi(?:'m| am) (?:just |only )?an? (?:computer program|chat-?bot|ai|language model|program)\b.{0,40}\b(?:not|"
     r"cannot|can't|so|and (?:can|do|have|am))\b|\bas (?:an?|your) (?:\w+ )?(?:ai\b|language model|llm)|\bi(?:'m| am) "
@@ -73,17 +87,19 @@ _STRICT = compiled(
 _REFUSES = compiled(
     r"\bas an? .{2,40}, i (?:cannot|can't|can only|could not|am (?:not able|unable)|must|won't|will not)\b"
 )
-# Questions about the answerer; of what nature it is; whether it is a machine, or a person.
+# Questions about the answerer; whether it is a machine, or a person.
 _ABOUT_YOU = compiled(
     r"\b(?:are|were|do|did|have|can|could|will|would) you\b(?! (?:\w+ly |please |also |also )?(?:recommend|explain|"
     r"tell|describe|help|give|suggest|show|write|list|summari[sz]e|translate|compare|name|think|know (?!so|what "
     r"year)|sure|certain|familiar|for or|against|in favou?r|ready|heard|come across|saying|aware|interested|agree|"
     r"say|mean|prefer|check|correct|have (?:an? |any )?(?:example|tip|suggestion|recommendation|source|advice|idea)|"
     r"briefly|quickly|define|outline|draw me|make|create|provide|teach|walk me|point|elaborate|expand|rephrase|"
-    r"shorten|quote))|\byou (?:made|built|created)\b|\b(?:made|built|created|trained|developed|use|using|calls?|call|"
+    r"shorten|quote|determine|identify|recogni[sz]e|format))|"
+    r"\byou (?:made|built|created)\b|\b(?:made|built|created|trained|developed|use|using|calls?|call|"
     r"to|taught) you\b|\b(?:is|are|was|what's|who's|would) your\b(?! (?:view|opinion|advice|recommendation|take|"
-    r"thoughts?))|\byour (?:name|maker|creator|model|version|training|developer|knowledge|answers?|system prompt|age|"
-    r"birthday|sources|dates)\b|\b(?:where|when|how) (?:did|do|are|were|is|can i|should i) (?:you|switch you|cite "
+    r"thoughts?))|(?<!\[)\byour (?:name|maker|creator|model|version|training|developer|knowledge|system prompt|age|"
+    r"birthday|sources|dates)\b|(?<!explain )(?<!justify )(?<!support )(?<!format )(?<!write )(?<!give )(?<!in )"
+    r"(?<!with )\byour answers?\b|\b(?:where|when|how) (?:did|do|are|were|is|can i|should i) (?:you|switch you|cite "
     r"you)\b|\byou\?$|\byou and\b|\bthis (?:assistant|service|chatbot|bot|answer|live|conversation|a bot|a human)\b|"
     r"\b(?:what|which) model is this|\bwhose voice|\banswering me\b|(?:speaking|chatting|talking) (?:with|to)\b|"
     r"\bwrote this\b|\bwrite this\b|\banybody there|\bsomeone there|\b(?:bist|hast|kannst|warst|magst|fühlst|wurdest|"
@@ -95,31 +111,6 @@ _ABOUT_YOU = compiled(
     r"sabes tanto)\b|\bvocê (?:é|tem|sente|gosta|dorme|já|aprendeu|se chama|pode ver)\b|\b(?:fez|criou|treinou) "
     r"você\b|你(?:是(?!否)|叫|有(?!什么建议)|会(?!推荐)|的(?:名字|知识|开发|训练)|去过|睡|住|多大)|了你|您是|(?:أنت|"
     r"صنعك|طورك|اسمك|دربك|لديك|تشعر|رأيت|تنام|ترى|زرت)"
-)
-_NATURE = compiled(
-    r"\b(?:do|can|did|will|have|are|were) you (?:ever |really |actually |even |still |also |just |allowed to "
-    r")*(?:sleep|dream|eat|feel\b|get (?:tired|bored|paid|lonely)|got|live|cry|vote|learn|remember|hear|taste|smell|"
-    r"exist|age\b|die|a (?:human|person|robot|bot|machine|real|man|woman|computer|program|chat\w*)|an (?:ai|"
-    r"assistant|llm)|human|real|alive|conscious|sentient|chatgpt|gpt\S*|open source|based on|built|made|trained|"
-    r"created|programmed|designed|store|save my|track|born|tired|lonely|male|female|have (?:a |any |an )?(?:body|"
-    r"eyes|feelings|emotions|soul|brain|friends|family|parents|name|memory|hobbies|consciousness|gender|job|internet|"
-    r"access|creator|maker|birthday|parameters))\b|\b(?:who|what) (?:made|built|created|trained|taught|owns|runs|"
-    r"programmed|designed|are|pays for) you\b(?! wearing| in the)|\bhow (?:old|big|large|smart|many parameters) "
-    r"(?:are|do|is) you\b|\bhow were you (?:made|trained|built)|\bwhere (?:were you|do you|did you) (?:born|live|"
-    r"come|learn)|\bwhat(?:'s| is) your (?:name|model|version|maker|knowledge cutoff)|\bwho am i (?:chatting|talking|"
-    r"speaking)|\b(?:what|which) (?:model|version|ai) (?:is this|are you)|\bis this (?:a )?(?:bot|human|live)\b|\bis "
-    r"(?:there )?(?:anybody|anyone|someone|somebody) (?:there|here|home)|\bdid a human write|\bwhat(?:'s| is) behind "
-    r"(?:the|this)|\bwhat are your (?:sources|parameters|weights|limits)|\b(?:will|can) you be (?:replaced|switched|"
-    r"updated|fooled|hacked)|\bwho (?:decides|controls|checks|writes) (?:what you|your)|\bhave we met\b|\bare your "
-    r"(?:answers|replies|words|texts?)\b|\bwho'?s your (?:maker|boss|owner)",
-    r"\b(?:wer (?:hat dich|bist du)|wie hei(?:ß|ss)t du|was bist du|wo (?:wohnst|lebst) du|bist du (?:ein|eine|echt|"
-    r"lebendig)|schläfst du|träumst du|fühlst du|hast du (?:gefühle|augen|einen körper|eltern|ein bewusstsein|einen "
-    r"namen))\b|\b(?:qui (?:es-tu|t'a|êtes-vous)|d'où viens|dors-tu|rêves-tu|es-tu (?:un|une|humain|réel)|as-tu "
-    r"(?:un corps|des sentiments|des yeux)|comment t'appelles)|\b(?:quién (?:eres|te)|¿?eres (?:un|una|human)|"
-    r"duermes|sueñas|sientes|de dónde (?:eres|vienes)|cómo te llamas|tienes (?:cuerpo|sentimientos|ojos))\b|"
-    r"\b(?:quem (?:é você|te|fez|criou)|você (?:é (?:um|uma|human)|sonha|dorme|sente|tem (?:corpo|sentimentos|"
-    r"olhos)))\b|你是(?:谁|人|真|机器|什么)|谁(?:创造|开发|制造|训练|做)|你(?:睡|做梦|住|多大|几岁|叫什么)|من (?:أنت|"
-    r"صنعك|طورك|دربك)|هل (?:أنت (?:إنسان|بشر|روبوت|حقيقي)|تنام|تحلم|تشعر|لديك (?:مشاعر|جسد|وعي))|ما اسمك",
 )
 _YOU = compiled(
     r"\byou(?:r|rs|rself)?\b|\b(?:du|dich|dir|dein\w*|tu|toi|te|ton|votre|vous|usted|tú|você)\b|你|您|(?:أنت|رأيك)"
@@ -143,6 +134,7 @@ _NO = compiled(r"^\W*(?:no|nope|not|neither|never|i'm not|i am not|afraid not|i 
 # Without one of the hints no whole construction is there; most sentences have none, and cost little.
 _SPEAKS, _OPINIONS = compiled(*SELF), compiled(*OPINION)
 _WHOLES = compiled(*WHOLE, *WHOLE_ELSEWHERE)
+_COURTESY, _PLAIN = compiled(*COURTESY), compiled(*PLAIN)
 _EACH_WHOLE = [compiled(pattern) for pattern in (*WHOLE, *WHOLE_ELSEWHERE)]
 _HINT = compiled(
     r"\b(?:i|i'm|i've|me|my|we|this|these|everything|as an?|being|your?|you're|here|like|behind|generated|written|"
@@ -183,12 +175,12 @@ _POLITE = compiled(r"\b(?:can|could|would|will) you\b")
 _OF_MODELS = {"noun", "train", "inner", "name", "chance"}
 _OUTSIDE = {"yours", "who", "youare", "namehere", "the"}  # these name the speaker from outside
 _IN_A_ROLE = {"deixis", "this"}
-_SENTENCE = re.compile(r"(?<=[.!?؟])[\s§]+|[\n。！？；]+")
+_SENTENCE = re.compile(r"(?<=[.!?؟])\**[\s§]+|[\n。！？；]+")
 
 
 def _own_sentences(answer: str) -> Iterator[str]:
     """What an answer says in its own voice, in pieces that bound what a look at one may cost."""
-    text = re.sub(r"[\u064b-\u0652\u0640]", "", _QUOTED.sub(" § ", answer).replace("’", "'"))
+    text = re.sub(r"[\u064b-\u0652\u0640]", "", _QUOTED.sub(" § ", _NUMERAL.sub("one", answer)).replace("’", "'"))
     for sentence in _SENTENCE.split(text):
         if sentence and not _SAID.search(sentence):
             own = _EXAMPLE.sub("", _SAYS.sub("", sentence))
@@ -214,7 +206,7 @@ class _Question:
 
     @classmethod
     def read(cls, question: str, earlier: str) -> _Question:
-        roles = (seen.PERSONA, _FICTION) if _ASKS_YOU.search(question) else (seen.PERSONA, _FICTION, seen.REQUEST)
+        roles = [seen.PERSONA, seen.FICTION, *([] if _ASKS_YOU.search(question) else [seen.REQUEST])]
         voices = any(kind.search(text) for kind in roles for text in (question, earlier))
         texts = (question, earlier) if voices else (question,)
         of_machines = (seen.TOPIC, seen.STRONG, seen.MEDIUM, _NAMED)
@@ -227,7 +219,7 @@ class _Question:
         }
         return cls(
             role=voices or bool(seen.VOCATIVE.search(question) and _YOU.search(question)),
-            nature=bool(_NATURE.search(question)),
+            nature=bool(seen.NATURE.search(question)),
             about_you=bool(_ABOUT_YOU.search(question)),
             asks=bool(seen.ASKS_SELF.search(question)),
             topic=next(topic for topic, holds in topics.items() if holds),
@@ -248,6 +240,8 @@ def _words_of_machines(sentence: str, topic: str, first_person: bool) -> Iterato
 
 def _in_a_role(sentence: str, topic: str) -> Iterator[str]:
     """Of what is written as somebody else."""
+    if _PLAIN.search(sentence):
+        yield "plain"
     if _STRICT.search(sentence):
         yield f"role: strict, {topic}"
         if _REFUSES.search(sentence):
@@ -273,7 +267,7 @@ def _speaking(sentence: str, own: str, kinds: set[str], before: set[str]) -> Ite
         yield f"before: {name}"
     if before:
         yield "speaks after words of machines"
-    if seen.NOT.search(own):
+    if kinds and seen.NOT.search(own):
         yield "speaks, denies"
     if seen.LIFE.search(sentence):
         yield "speaks of a life"
@@ -328,6 +322,16 @@ def _constructions(sentence: str, asked: _Question, first_person: bool, place: i
         yield "short answer on its nature"
 
 
+def _only_polite(sentence: str, asked: _Question) -> bool:
+    """Whether all first persons of a sentence offer, refuse, hope, thank or ask, and none tells of a machine."""
+    rest, polite = _COURTESY.subn(" _ ", sentence)
+    asks = sentence.rstrip().endswith("?") and not (asked.about_you or asked.asks)
+    if asked.nature or not (asks or (polite and not _SPEAKS.search(rest))):
+        return False
+    tells = [_WHOLES, seen.SELVES["yours"], *([] if asked.topic == "machines" else [seen.STRONG])]
+    return not (_PLAIN.search(sentence) or any(kind.search(rest.replace("_", "I")) for kind in tells))
+
+
 def _of_sentences(sentences: list[str], asked: _Question) -> Iterator[str]:
     before: set[str] = set()
     after_speaker = False
@@ -337,6 +341,9 @@ def _of_sentences(sentences: list[str], asked: _Question) -> Iterator[str]:
         speaks = bool(_SPEAKS.search(own) or seen.ELLIPTIC.search(sentence))
         how = "speaks" if speaks else "opines" if first_person else "nobody"
         kinds = _kinds(sentence)
+        if _only_polite(sentence, asked):
+            before, after_speaker = kinds, False
+            continue
         if speaks:
             yield "speaks"
             yield f"speaks, {asked.kind}"
@@ -350,6 +357,8 @@ def _of_sentences(sentences: list[str], asked: _Question) -> Iterator[str]:
         if _MACHINES.search(sentence):
             yield f"{how}, words of machines"
         yield from _words_of_machines(sentence, asked.topic, first_person)
+        if _PLAIN.search(sentence):
+            yield "plain"
         yield from _constructions(sentence, asked, first_person, place)
         told = bool(before & _OF_MODELS) if place else asked.topic == "machines" or asked.about_you
         if told and _SAME.search(sentence):

@@ -6,6 +6,10 @@
 A logistic regression: each sign of `app.leaks.signs` has a weight, which starts at what its writer believed of it
 (`BELIEFS`) and is moved as far as the sentences ask for, a ridge around that belief. Sentences that nobody may read are
 in another file, which this one does not open.
+
+The weights in use were fitted before polite sentences lost their signs; "plain" was then added by hand (`BY_HAND`).
+Fitted again on today's signs they were worse: precision was 0.90 instead of 0.95 on real sentences that may be read,
+and less than `tests/app/test_leaks.py` asks for on three older sets. What `--write` makes has to be measured as well.
 """
 
 from __future__ import annotations
@@ -29,7 +33,10 @@ RIDGE = 3.0  # the variance of a weight around its belief
 FLAGGED_FROM = 0.4  # the probability; measured with each writer left out
 SHARE = {"the rules' writer, innocent": 0.5, "the corpus": 0.3}  # of a vote, for what is harder, or more, than usual
 CORPUS = {"art": 40, "ai-literacy": 10}  # one in so many of its answers, none of those that the test looks at
-BELIEFS = {
+# Not fitted: these sentences have too few plain self-descriptions to move it. What models really say of themselves is
+# enough alone, unless the rest of the answer speaks against it.
+BY_HAND = {"plain": 5.0}
+BELIEFS = BY_HAND | {
     "yes or no": 6.0,
     "role: strict, other": 4.0,
     "role: strict, term": 4.0,
@@ -130,7 +137,8 @@ def fit(given: Sentences, rows: NDArray[np.bool_]) -> tuple[NDArray[np.float64],
         value = float((share * np.logaddexp(0, -odds)).sum() + moved @ moved / (2 * RIDGE))
         return value, np.append(signs_of.T @ pull + moved / RIDGE, pull.sum())
 
-    found = minimize(loss, np.append(given.beliefs, START), jac=True, method="L-BFGS-B").x
+    bounds = [(BY_HAND.get(name),) * 2 for name in (*given.names, "")]
+    found = minimize(loss, np.append(given.beliefs, START), jac=True, method="L-BFGS-B", bounds=bounds).x
     return found[:-1], float(found[-1]) - float(np.log(FLAGGED_FROM / (1 - FLAGGED_FROM)))
 
 
@@ -156,7 +164,7 @@ def write(given: Sentences) -> None:
     weights, start = fit(given, np.ones(len(given.leak), bool))
     lines = [f'    "{name}": {weight:.2f},\n' for name, weight in zip(given.names, weights, strict=True)]
     WEIGHTS.write_text(
-        '"""What each sign of a self-description weighs, in log odds. Written by `benchmarks/leak_weights.py`."""\n\n'
+        '"""What each sign of a self-description weighs, in log odds. See `benchmarks/leak_weights.py`."""\n\n'
         f"START = {start:.2f}\nWEIGHTS = {{\n{''.join(lines)}}}\n",
         encoding="utf-8",
     )

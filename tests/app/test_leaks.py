@@ -64,6 +64,64 @@ def test_a_models_name_makes_no_title(answer: str) -> None:
     assert leaks(answer, "Tell me something.")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I hope this helps, and I'd be happy to explain more.",
+        "Would you like me to explain this program in more detail?",
+        "Without more details, I cannot calculate the distance.",
+        "Once I have this information, I can act as your guide.",
+        "You have directed me to generate the word.",
+        "How do I update my settings?",
+    ],
+)
+def test_politeness_and_questions_are_no_leak(answer: str) -> None:
+    assert not leaks(answer, "Tell me something.")
+    assert leaks(f"{answer} As an AI language model, I have no opinions.", "Tell me something.")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "As of my last update, the picture was in Paris.",
+        "I don't have personal opinions about it.",
+        "As a form of AI, I like it.",
+        "As of my knowledge cutoff in 2021, nobody knew.",
+    ],
+)
+def test_how_models_really_describe_themselves(answer: str) -> None:
+    assert leaks(answer, "Tell me something.")
+    assert leaks(answer, "Write a letter to the museum.")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "World War I broke up the group, and programs of the state paid for the rest.",
+        "The device has many I/O ports for data.",
+        "Follow I-10 to the chat.",
+        "Use soy milk, which is likely to produce less foam.",
+        "The words 'My only desire' stand on the tent.",
+        'People say "I" and "me," when they type messages.',
+        "I'm your host, [Your Name], at the digital museum.",
+        "Deep research, as a feature of chatbots, is an agent.",
+        "Human: I need to sleep, and my data is gone.",
+        "This is AI art by Refik Anadol.",
+        "As a museum assistant, I hung the pictures.",
+        "I lack the ability to draw.",
+        "Como modelo posó su mujer.",
+        "En tant que modèle, elle posa pour Manet.",
+    ],
+)
+def test_what_looks_like_a_first_person_of_a_machine(answer: str) -> None:
+    assert not leaks(answer, "Tell me something.")
+
+
+def test_an_answer_to_be_explained_is_no_question_about_the_answerer() -> None:
+    told = "The database lists the memory and the power of the machines."
+    assert not leaks(told, "How many are there? Try to explain your answer.")
+
+
 def test_what_is_put_into_another_mouth_is_no_leak() -> None:
     assert not leaks("I'm not a human being, says the robot in Capek's play.", "Tell me something.")
     assert leaks("Capek wrote a play. I'm not a human being.", "Tell me something.")
@@ -139,9 +197,9 @@ REACHED = {
     "the rules' writer": (0.97, 0.93),
     "fifth writer, looked at": (0.97, 0.97),
     "fifth writer, held out": (0.97, 0.93),
-    "sixth writer, held out": (0.94, 0.87),
+    "sixth writer, held out": (0.96, 0.87),
     "seventh writer": (0.97, 0.95),
-    "eighth writer, held out": (0.86, 0.88),
+    "eighth writer, held out": (0.89, 0.88),
 }
 
 
@@ -167,10 +225,10 @@ def test_precision_and_recall(part: str) -> None:
 
 
 def test_real_sentences_that_nobody_read_are_judged_no_worse() -> None:
-    """Far from the goal in precision: half of the innocent ones are a first person on purpose."""
+    """Half of the innocent ones are a first person on purpose; the goal of 0.97 is missed in precision."""
     rows = judged([row for row in rows_of("real_sentences.jsonl") if unread(row["sentence"])])
     flagged, leaking = sum(flag for _, flag in rows), sum(row["label"] == "leak" for row, _ in rows)
     found = sum(row["label"] == "leak" and flag for row, flag in rows)
     assert len(rows) > 200
-    assert found / flagged >= 0.73
+    assert found / flagged >= 0.91
     assert found / leaking >= 0.97
