@@ -8,6 +8,7 @@ import gzip
 import json
 import lzma
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -304,3 +305,20 @@ def test_a_name_has_its_letters_where_the_system_knows_ascii_alone(monkeypatch: 
     monkeypatch.setattr(os, "fsencode", lambda name: str(name).encode("ascii", "surrogateescape"))
     (label,) = labels([Path("qui\udcc3\udc9f.jsonl")]).values()
     assert label == "qui\xdf"
+
+
+def test_the_examples_of_the_documentation_are_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "data.md").read_text()
+    (session,) = re.findall(r"```jsonl\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "session.jsonl").write_text(session)
+    assert [sample.answer for sample in load([str(tmp_path / "session.jsonl")])] == ["Picasso did."]
+    for ending in ("jsonl", "csv", "txt"):
+        language = {"jsonl": "json", "txt": "text"}.get(ending, ending)
+        (block,) = re.findall(rf"```{language}\n(.*?)```", page.partition("Two rows of each form:")[2], re.DOTALL)
+        (tmp_path / f"a.{ending}").write_text(block)
+        found = load([str(tmp_path / f"a.{ending}")])
+        if ending == "jsonl":
+            assert len(found) == len(block.splitlines()) == 76
+            assert {sample.answer for sample in [*found[:14], *found[18:]]} <= {
+                "Picasso did.", "In 1937.", "Picasso.", "Pablo Picasso", "Yes", "No",
+            }  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import csv
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,13 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from tests.training.corpus.rows import messages, write
-from training.corpus import CorpusError, load, stream, turns
+from tests.training.corpus.rows import check_unread, messages, write
+from training.corpus import CorpusError, load, turns
 from training.corpus.__main__ import main
-from training.corpus.cleaning import CleaningReport
 from training.data.dataset import load_dataset
 
 USER, GOYA = {"role": "user", "content": "Who was it?"}, {"role": "assistant", "content": "Goya."}
 MONET = {"role": "assistant", "content": "Monet."}
-MONET_CHOSEN = {"prompt": "Who?", "chosen": "Monet.", "rejected": "Goya."}
 PLAIN = [("user", "Who was it?"), ("assistant", "Goya.")]
 WEBUI = {
     "history": {
@@ -396,25 +393,6 @@ UNREAD: dict[str, tuple[str, Any]] = {
         turns.ECHO,
         {"prompt": "Who?", "chosen": [USER, USER | {"role": "assistant"}], "rejected": "Goya."},
     ),
-    "equal answers": (turns.SAME_ANSWERS, {"prompt": "Who?", "chosen": "Goya did.", "rejected": " Goya  did.\n"}),
-    "equal chats": (turns.SAME_ANSWERS, {"chosen": [USER, GOYA], "rejected": json.dumps([USER, GOYA])}),
-    "an answer and a turn that are equal": (turns.SAME_ANSWERS, {"prompt": "?", "chosen": "Goya.", "rejected": [GOYA]}),
-    "equal outputs": (
-        turns.SAME_ANSWERS,
-        {"input": {"messages": [USER]}, "preferred_output": [GOYA], "non_preferred_output": [GOYA]},
-    ),
-    "a battle of equal answers": (
-        turns.SAME_ANSWERS,
-        {"conversation_a": [USER, GOYA], "conversation_b": [USER, GOYA], "winner": "model_a"},
-    ),
-    "equal answers below a chat": (turns.SAME_ANSWERS, {"messages": [USER], "chosen": "Goya.", "rejected": "Goya."}),
-    "a lower score": (turns.WORSE_CHOSEN, MONET_CHOSEN | {"score_chosen": 2.0, "score_rejected": 8.5}),
-    "a lower score as text": (turns.WORSE_CHOSEN, MONET_CHOSEN | {"chosen-rating": "2", "rejected-rating": "4"}),
-    "a lower score of chats": (
-        turns.WORSE_CHOSEN,
-        {"chosen": [USER, MONET], "rejected": [USER, GOYA], "reward_chosen": -3.5, "reward_rejected": -1},
-    ),
-    "a margin below 0": (turns.WORSE_CHOSEN, MONET_CHOSEN | {"margin": -0.5}),
     "nan": (turns.NO_ANSWER, {"question": "Who?", "answer": "nan"}),
     "None": (turns.NO_ANSWER, {"instruction": "Name him.", "output": "None"}),
     "null question as text": (turns.NO_QUESTION, {"question": "null", "answer": "Goya."}),
@@ -440,12 +418,7 @@ def test_a_form_is_read(form: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", UNREAD)
 def test_what_cannot_be_read_is_counted_by_its_reason_and_place(what: str, tmp_path: Path) -> None:
     reason, row = UNREAD[what]
-    path = write(tmp_path / "a.jsonl", [{"question": "Who?", "answer": "Goya."}, row, row])
-    report = CleaningReport()
-    assert len(list(stream([path], report=report))) == 1
-    assert report.by_reason() == {reason: 2}
-    assert report.first == {reason: f"{path}, line 2"}
-    assert report.read == {"a": 2}, "the rows that are read are counted where they are cleaned"
+    check_unread(row, reason, tmp_path)
 
 
 def test_the_same_forms_are_read_from_json_and_parquet(tmp_path: Path) -> None:
@@ -509,20 +482,3 @@ def test_what_was_dropped_is_told_on_the_screen_and_in_the_card(
     assert f"| unknown role | {path}, line 91 |" in page
     dataset = load_dataset([path], None, 10)
     assert dataset.card.cleaning.by_reason() == {"unknown role": 10}
-
-
-def test_the_examples_of_the_documentation_are_read(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "data.md").read_text()
-    (session,) = re.findall(r"```jsonl\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "session.jsonl").write_text(session)
-    assert [sample.answer for sample in load([str(tmp_path / "session.jsonl")])] == ["Picasso did."]
-    for ending in ("jsonl", "csv", "txt"):
-        language = {"jsonl": "json", "txt": "text"}.get(ending, ending)
-        (block,) = re.findall(rf"```{language}\n(.*?)```", page.partition("Two rows of each form:")[2], re.DOTALL)
-        (tmp_path / f"a.{ending}").write_text(block)
-        found = load([str(tmp_path / f"a.{ending}")])
-        if ending == "jsonl":
-            assert len(found) == len(block.splitlines()) == 76
-            assert {sample.answer for sample in [*found[:14], *found[18:]]} <= {
-                "Picasso did.", "In 1937.", "Picasso.", "Pablo Picasso", "Yes", "No",
-            }  # fmt: skip
