@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from training.data.documents import Documents
 from training.data.packing import Batch, PackedBatches, all_batches
-from training.hardware.energy import peak_memory_bytes
+from training.hardware.memory import peak_memory_bytes
 from training.loop.outcome import score
 from training.models.transformer import ModernTransformer
 

@@ -28,7 +28,7 @@ from training.common.progress import Progress, quiet_transformers
 from training.data.documents import Documents
 from training.data.packing import Batch, all_batches
 from training.hardware.compute import choose_compute
-from training.hardware.energy import peak_memory_bytes
+from training.hardware.memory import peak_memory_bytes
 from training.loop.course import cosine_with_warmup
 from training.loop.outcome import score
 from training.models.bases import Base, load_base

@@ -246,7 +246,7 @@ GUARDED = {
     "training/common/cache.py": "ends at the ImportError of pwd",
     "training/common/locks.py": "ImportError is expected",
     "training/common/workers.py": "behind a question for sched_getaffinity",
-    "training/hardware/energy.py": "ImportError is expected",
+    "training/hardware/memory.py": "ImportError is expected",
     "training/hardware/threads.py": "behind a question for sched_getaffinity",
 }
 """Where such a use is behind a question for the system, which was read."""

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from training.common.progress import quiet_transformers
-from training.hardware.energy import Energy, EnergyUse, peak_memory_bytes
+from training.hardware.energy import Energy, EnergyUse
+from training.hardware.memory import peak_memory_bytes
 from training.inference.engines import EngineError, Message, Sampling
 from training.inference.engines.llama_cpp import LlamaCpp
 from training.inference.engines.openai_server import OpenAIServer

@@ -1,4 +1,4 @@
-"""What a run takes: energy and CO2, from codecarbon, by the electricity mix of a country; memory."""
+"""Energy and CO2 of a run, from codecarbon, and the countries whose electricity mix is known."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -139,23 +138,3 @@ def country_problem(code: str) -> str | None:
     if meant.alpha_3 in known:
         return f"country={code} must be the code of three letters; that of {meant.name} is {meant.alpha_3}"
     return f"country={code}: no electricity mix is known for {meant.name}; take that of a country like it, such as GBR"
-
-
-def peak_memory_bytes() -> int:
-    """The most memory that this process has held: on the GPU if PyTorch uses one, else resident."""
-    torch = sys.modules.get("torch")  # where nobody has imported it, it holds nothing on a GPU
-    if torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return torch.cuda.max_memory_allocated()
-    status = Path("/proc/self/status")
-    if status.is_file():  # Linux counts in ru_maxrss what the process that started this one held until then
-        for line in status.read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    try:
-        import resource
-    except ImportError:  # Windows
-        import psutil
-
-        return int(psutil.Process().memory_info().peak_wset)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

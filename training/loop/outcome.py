@@ -14,7 +14,8 @@ from training.common.score import NOTHING, Score
 from training.data.dataset import TokenisedDataset
 from training.data.packing import Batch
 from training.hardware.compute import Compute
-from training.hardware.energy import EnergyUse, peak_memory_bytes
+from training.hardware.energy import EnergyUse
+from training.hardware.memory import peak_memory_bytes
 from training.loop.course import Decisions, Look
 
 

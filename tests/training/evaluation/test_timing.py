@@ -98,7 +98,7 @@ def test_a_slow_model_gives_shorter_answers(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_peak_of_a_process_is_not_that_of_the_one_that_started_it() -> None:
-    told = "from training.hardware.energy import peak_memory_bytes; print(peak_memory_bytes())"
+    told = "from training.hardware.memory import peak_memory_bytes; print(peak_memory_bytes())"
     parent = f"import subprocess, sys; held = bytearray(400_000_000); subprocess.run([sys.executable, '-c', {told!r}])"
     done = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=True)
     assert 10**6 < int(done.stdout) < 2 * 10**8

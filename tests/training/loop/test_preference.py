@@ -108,6 +108,7 @@ def test_loss_and_gradients_are_trls_where_all_weigh_alike(
     their_loss = peer.compute_loss(peer.model, peer.data_collator(rows))
     their_loss.backward()
     assert float(loss.detach()) == pytest.approx(float(their_loss.detach()), abs=1e-5)
+    assert float(loss.detach()) != pytest.approx(0.693147 if method == "dpo" else 0.5, abs=1e-5)
     for name, parameter in others.items():
         torch.testing.assert_close(mine[name].grad, parameter.grad, rtol=1e-3, atol=1e-6)
 
