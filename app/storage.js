@@ -48,7 +48,8 @@ window.diptychStorage = (place) => {
         if (of && value !== undefined) write(`draft.${field}`, JSON.stringify({ of, value }));
       }
     };
-    const restore = () => {
+    // A look that was planned for a moment within it counts as such: on a busy computer it comes long after.
+    const restore = (planned) => {
       for (const field of fields) {
         const of = scope(field);
         const [first] = boxes(field);
@@ -56,9 +57,9 @@ window.diptychStorage = (place) => {
         const stage = `${field} ${of}`;
         if (!begun.has(stage)) {
           begun.set(stage, performance.now());
-          for (const wait of [100, 300, 900, hold - 100]) setTimeout(restore, wait);
+          for (const wait of [100, 300, 900, hold - 100]) setTimeout(() => restore(stage), wait);
         }
-        if (performance.now() - begun.get(stage) > hold) continue;
+        if (planned !== stage && performance.now() - begun.get(stage) > hold) continue;
         const draft = parsed(read(`draft.${field}`));
         if (draft.of === of && draft.value !== undefined) fill(field, draft.value);
       }

@@ -53,6 +53,30 @@ def test_drafts_survive_a_reload(browser: Browser, app: App) -> None:
         assert page.input_value("#prompt textarea") == ""
 
 
+# In a page: once the draft is in its box, Gradio puts its own value there, and the page is busy until no draft is held.
+FILLED_LATE = """addEventListener('input', ({ target }) => {
+  if (window.filledLate || !target.matches('#comment textarea')) return;
+  window.filledLate = true;
+  setTimeout(() => {
+    target.value = '';
+    const end = performance.now() + 1500;
+    while (performance.now() < end);
+  });
+})"""
+
+
+def test_a_draft_is_restored_on_a_computer_that_is_busy(browser: Browser, app: App) -> None:
+    with Visitor(browser, app.url) as visitor:
+        page = visitor.page
+        visitor.consent()
+        visitor.ask("What is Impressionism?")
+        page.fill("#comment textarea", "Half a thou")
+        page.add_init_script(FILLED_LATE)
+        page.reload()
+        page.wait_for_function("window.filledLate")
+        page.wait_for_function("document.querySelector('#comment textarea')?.value === 'Half a thou'")
+
+
 def test_a_text_that_is_too_long_to_be_sent_locks_nobody_out(browser: Browser, app: App) -> None:
     with Visitor(browser, app.url) as visitor:
         visitor.consent()
