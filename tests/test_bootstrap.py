@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,11 +28,11 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec.loader.exec_module(module)
     for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
         (tmp_path / name).write_text("torch==2.13.0\n")
-    module.ran = []
+    module.ran, module.unpatched_run = [], module.run
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(module, "run", lambda *command, quiet=False: module.ran.append(" ".join(command)))
-    monkeypatch.setattr(module, "sources_of_pip", list)
+    monkeypatch.setattr(module, "settings_of_pip", dict)
     monkeypatch.setattr(module, "has_nvidia_gpu", lambda: False)
     monkeypatch.setattr(module.platform, "system", lambda: "Linux")
     monkeypatch.delenv("DIPTYCH_TORCH", raising=False)
@@ -68,7 +70,7 @@ def test_which_pytorch_is_taken(
 def test_pytorch_comes_alone_and_first_where_its_index_is_asked(bootstrap: ModuleType, monkeypatch: Any) -> None:
     bootstrap.install()
     _, torch, rest = bootstrap.ran
-    assert re.search(rf"--no-deps --index-url {CPU} .*torch==2\.13\.0$", torch)
+    assert re.search(rf"--index-url {CPU} .*--no-deps torch==2\.13\.0$", torch)
     assert rest.endswith("-r requirements.txt")
 
     def refuse(*command: str, quiet: bool = False) -> None:
@@ -79,6 +81,73 @@ def test_pytorch_comes_alone_and_first_where_its_index_is_asked(bootstrap: Modul
     monkeypatch.setenv("DIPTYCH_TORCH", "cpu")
     with pytest.raises(bootstrap.Failed, match="cannot be had"):
         bootstrap.install_torch()
+
+
+def test_what_pip_was_told_is_read_from_its_files_and_the_environment(
+    bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "pip.conf").write_text(
+        "[global]\nindex-url = https://a.example/simple\n[install]\nfind-links =\n    /wheels\n    it's/here\n"
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setenv("PIP_INDEX_URL", "https://b.example/simple")
+    spec = importlib.util.spec_from_file_location("unpatched", ROOT / "bootstrap.py")
+    assert spec is not None
+    assert spec.loader is not None
+    unpatched: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(unpatched)
+    monkeypatch.setattr(unpatched, "tool", lambda name: Path(sys.executable))
+    found = unpatched.settings_of_pip()
+    assert found["index-url"] == "https://b.example/simple", "the environment comes first"
+    assert found["find-links"].split() == ["/wheels", "it's/here"]
+    assert {"index-url", "find-links"} <= set(unpatched.sources_of_pip())
+
+
+def test_uv_is_told_what_pip_was_told(bootstrap: ModuleType) -> None:
+    said = {"index-url": "https://a", "extra-index-url": "https://b https://c", "find-links": "/w", "no-index": "true"}
+    said |= {"cert": "/ca.pem", "proxy": "http://p:1", "timeout": "60"}
+    options, variables = bootstrap.uv_settings(said)
+    assert " ".join(options) == (
+        "--no-index --index-url https://a --extra-index-url https://b --extra-index-url https://c --find-links /w"
+    )
+    assert variables == {"SSL_CERT_FILE": "/ca.pem", "ALL_PROXY": "http://p:1"}
+    options, _ = bootstrap.uv_settings(said, index="https://torch")
+    assert options.count("--index-url") == 1, "an index that is asked for takes the place of pip's"
+    assert options[1] == "https://torch"
+    assert bootstrap.uv_settings({"only-binary": ":all:"}) is None, "what uv would not know is left to pip"
+
+
+def tiny_wheel(folder: Path) -> None:
+    """A package of one module that can be installed."""
+    name, about = "tiny_diptych-1.0", "tiny_diptych-1.0.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny_diptych.py", "HERE = 1\n")
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: tiny-diptych\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["uv", "pip where uv fails"])
+def test_packages_come_by_uv_and_by_pip_where_uv_fails(
+    broken: bool, bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tiny_wheel(tmp_path)
+    (tmp_path / "constraints.txt").write_text("tiny-diptych==1.0\n")
+    subprocess.run([sys.executable, "-m", "venv", *([] if broken else ["--without-pip"]), tmp_path / "env"], check=True)
+    python = tmp_path / "env" / "bin" / "python"
+    uv = sys.executable if broken else shutil.which("uv", path=str(Path(sys.executable).parent))
+    assert uv, "uv is one of the packages of the checks"
+    monkeypatch.setattr(bootstrap, "tool", lambda name: python if name == "python" else Path(uv))
+    monkeypatch.setattr(bootstrap, "settings_of_pip", lambda: {"no-index": "1", "find-links": str(tmp_path)})
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    monkeypatch.setattr(bootstrap, "run", bootstrap.unpatched_run)
+    bootstrap.install_packages("tiny-diptych")
+    subprocess.run([python, "-c", "import tiny_diptych"], check=True)
+    installer = next((tmp_path / "env").rglob("tiny_diptych-1.0.dist-info/INSTALLER"))
+    assert installer.read_text().strip() == ("pip" if broken else "uv")
 
 
 def test_what_has_not_changed_is_not_installed_again(bootstrap: ModuleType) -> None:
