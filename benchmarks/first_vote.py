@@ -9,7 +9,6 @@ vote is saved. Needs a browser. The clone and the votes are in a temporary folde
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,8 +22,7 @@ import httpx
 from playwright.sync_api import sync_playwright
 
 from tests.app.serving import ROOT, free_port
-from tests.app.visitor import Visitor
-from tests.conftest import NAMES
+from tests.app.visitor import Visitor, installed_browser
 
 PATIENCE_SECONDS = 1200
 
@@ -40,7 +38,7 @@ def wait_until_served(url: str, deadline: float) -> None:
 
 
 def vote_once(url: str, started: float) -> None:
-    browser_path = next((path for name in NAMES if (path := shutil.which(name))), None)
+    browser_path = installed_browser()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
         with Visitor(browser, url) as tester:

@@ -400,8 +400,7 @@ def _vote(run: Run) -> dict[str, Any]:
     from playwright.sync_api import sync_playwright
 
     from tests.app.serving import App
-    from tests.app.visitor import Visitor
-    from tests.conftest import NAMES
+    from tests.app.visitor import Visitor, installed_browser
 
     folder = run.work / "app"
     shutil.rmtree(folder, ignore_errors=True)
@@ -411,7 +410,7 @@ def _vote(run: Run) -> dict[str, Any]:
     seconds = {"served": time.monotonic() - started}
     try:
         with sync_playwright() as playwright:
-            path = next((path for name in NAMES if (path := shutil.which(name))), None)
+            path = installed_browser()
             browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
             with Visitor(browser, app.url) as tester:
                 tester.page.wait_for_selector("#consent input", timeout=ANSWER_MS)

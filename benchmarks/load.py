@@ -16,7 +16,6 @@ import json
 import os
 import random
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -124,9 +123,9 @@ async def open_pages(url: str, ends: float, log: Log) -> None:
     """How long a newcomer's browser takes to the first page, a fresh profile each time; where there is a browser."""
     from playwright.async_api import Error, async_playwright
 
-    from tests.conftest import NAMES
+    from tests.app.visitor import installed_browser
 
-    browser_path = next((path for name in NAMES if (path := shutil.which(name))), None)
+    browser_path = installed_browser()
     if browser_path is None:
         return
     async with async_playwright() as playwright:

@@ -24,8 +24,7 @@ from app.cli import STUDY
 from app.demo_training import CHECKPOINTS
 from benchmarks.outputs import empty_folder
 from tests.app.serving import PASSWORD, App
-from tests.app.visitor import Visitor
-from tests.conftest import NAMES
+from tests.app.visitor import Visitor, installed_browser
 
 DESK = {"viewport": {"width": 1280, "height": 960}, "color_scheme": "light"}
 PHONE = {"viewport": {"width": 375, "height": 812}, "color_scheme": "light", "has_touch": True, "is_mobile": True}
@@ -126,7 +125,7 @@ def main() -> None:
     parser.add_argument("--learn", choices=list(CHECKPOINTS), default="model1", help="which learns (%(default)s)")
     parser.add_argument("--out", type=empty_folder, required=True, help="where the pictures go: an empty folder")
     arguments = parser.parse_args()
-    path = next((path for name in NAMES if (path := shutil.which(name))), None)
+    path = installed_browser()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         models = {}
         for model in CHECKPOINTS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,19 +29,18 @@ if os.name == "nt":
     files = Path(__file__).parent.rglob("test_*.py")
     collect_ignore = [str(file) for file in files if re.search(POSIX_ONLY, file.read_text(encoding="utf-8"))]
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """An installed Chromium or Chrome, else Playwright's own; without one the test fails."""
     from playwright.sync_api import Error, sync_playwright
 
-    installed = next((path for name in NAMES if (path := shutil.which(name))), None)
+    from tests.app.visitor import installed_browser
+
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(
-                executable_path=installed, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+                executable_path=installed_browser(), args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
             )
         except Error as error:
             pytest.fail(f"no browser: install chromium, or run `make browser` ({str(error).splitlines()[0]})")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,8 +15,7 @@ from PIL import Image
 from app import markup
 from tests.app.chat_server import ChatServer
 from tests.app.serving import App
-from tests.app.visitor import Visitor
-from tests.conftest import NAMES
+from tests.app.visitor import Visitor, installed_browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -37,7 +35,7 @@ def test_a_browser_that_denies_storage(browser: Browser, app: App, tmp_path: Pat
     (tmp_path / "Default" / "Preferences").write_text(json.dumps(blocked))
     context = browser.browser_type.launch_persistent_context(
         tmp_path,
-        executable_path=next((path for name in NAMES if (path := shutil.which(name))), None),
+        executable_path=installed_browser(),
         args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
         reduced_motion="reduce",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -14,10 +15,16 @@ from tests.app.serving import PASSWORD
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ANSWER_MS = 120_000
 PREDICT = "**/run/predict*"  # the events of a page
 # In a page: how many clicks no response has confirmed yet.
 WAITING = "Object.keys(localStorage).filter((key) => key.startsWith('diptych.out.')).length"
+
+
+def installed_browser() -> str | None:
+    """The Chromium or Chrome of this machine, if it has one."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
 class Visitor:
