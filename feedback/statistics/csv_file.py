@@ -152,6 +152,10 @@ def _companion(path: str | Path, name: str, **columns: tuple[str, ...] | None) -
                 raise VotesError(f"{file}: row {row}: {column} = {value!r} is unknown; it must be {_one_of(values)}")
         if values:
             table[column] = table[column].str.strip().str.lower()
+    if (empty := table[key].str.strip() == "").any():
+        raise VotesError(
+            f"{file}: row {_rows_of(table[empty])[0]}: {key} is empty, so whose it is is lost; export it again"
+        )
     if (twice := table[key].duplicated()).any():
         row, name = next(zip(_rows_of(table[twice]), table[key][twice], strict=True))
         raise VotesError(f"{file}: row {row}: {key} = {name!r} is there twice; remove one of them")

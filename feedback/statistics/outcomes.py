@@ -223,7 +223,7 @@ class Outcomes:
             )
         _one_study(votes)
         current = current_votes(votes)
-        _no_second_vote(current)
+        _no_second_vote(votes, current)
         _named(current)
         choice = _codes(current["choice"], CHOICES, "choice")
         left = _codes(current["left_model"], ("model1", "model2"), "left_model")
@@ -233,6 +233,7 @@ class Outcomes:
                 f"row {_row(left == right, current)}: left_model and right_model are the same; each vote compares"
                 " model1 with model2"
             )
+        _won(current, choice, left)
         tester, closed = _testers(current)
         prompt, _ = _factorised(current["prompt_id"].astype(str))
         category, names = _factorised(current["category"].astype(str))
@@ -306,11 +307,29 @@ def versions_in(votes: DataFrame, model: str) -> dict[str, int]:
     return {str(version): int(n) for version, n in told[told.str.startswith(PREFIX)].value_counts().items()}
 
 
-def _no_second_vote(current: DataFrame) -> None:
+def _no_second_vote(votes: DataFrame, current: DataFrame) -> None:
     for name in ("vote_id", "battle_id"):
         if name in current.columns and (twice := current[name].duplicated().to_numpy()).any():
             value = current[name].to_numpy()[twice][0]
             raise VotesError(f"{name} {value} has two current votes; a battle has one, so remove the doubled rows")
+    if "vote_id" in votes.columns and (twice := votes["vote_id"].duplicated().to_numpy()).any():
+        value = votes["vote_id"].to_numpy()[twice][0]
+        raise VotesError(f"row {_row(twice, votes)}: vote_id = {value!r} is there twice; remove the doubled row")
+
+
+def _won(votes: DataFrame, choice: NDArray[np.int64], left: NDArray[np.int64]) -> None:
+    """Refuse a row that names another winner than its choice: a program has moved a column without the others."""
+    if "winner_model" not in votes.columns:
+        return
+    winners = np.array([["model1", "model2", "tie", "both_bad"], ["model2", "model1", "tie", "both_bad"]])
+    wrong = votes["winner_model"].astype(str).str.strip().str.lower().to_numpy(str) != winners[left, choice]
+    if wrong.any():
+        first = votes[wrong].iloc[0]
+        cells = ", ".join(f"{name} = {str(first[name])!r}" for name in ("left_model", "choice", "winner_model"))
+        raise VotesError(
+            f"row {_row(wrong, votes)}: {cells} contradict each other; a program sorted or changed one column without"
+            " the others, so export the file again"
+        )
 
 
 # What a spreadsheet writes where it could not compute a cell, in English, German, French and Spanish.

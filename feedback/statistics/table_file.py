@@ -37,6 +37,9 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}(?:[.,]\d{3})+")  # 1.234 may be a thousand 
 _ROUNDED_ID = re.compile(r"\d[.,]?\d*[eE]\+\d{1,3}")  # what a spreadsheet makes of an id of digits alone
 MOST = 1e9  # of any number of an export: lengths, tokens, seconds, places; 1.23E+15 is another cell's
 _NO_SEPARATOR = "\x1f"
+_MARKS = re.compile(
+    "^\ufeff+", re.MULTILINE
+)  # of byte order, from each program that saved it, or from each file of several
 
 
 def read_table(path: str | Path, kinds: Mapping[str, str]) -> DataFrame:
@@ -132,7 +135,7 @@ def _text(path: str | Path) -> str:
         except UnicodeDecodeError:
             continue
         if "\0" not in text and (encoding != "cp1252" or "tester_id" in text or "vote_id" in text):
-            return text
+            return _MARKS.sub("", text)
     raise VotesError(f"{path}: is not UTF-8; save it as UTF-8")
 
 
