@@ -5,19 +5,14 @@ Facts and their phrasing are kept apart: a record says what is so, ``phrasing`` 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from training.common.toml_file import TOMLDecodeError, read_toml
 from training.corpus.sample import CorpusError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 FOLDER = Path(__file__).parent / "records"
 
@@ -225,8 +220,8 @@ def read_records(folder: Path = FOLDER) -> Records:
 
 def _tables(path: Path, problems: list[str]) -> Iterator[tuple[str, Mapping[str, Any], str]]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+        content = read_toml(path)
+    except TOMLDecodeError as error:
         problems.append(f"{path.name}: not TOML ({error})")
         return
     for name, tables in content.items():

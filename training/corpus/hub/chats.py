@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from training.corpus.hub.rows import Keyed, Row
 from training.corpus.sample import Message, Role, digest
-from training.corpus.turns import UNKNOWN_ROLE, Unreadable
 
 # Both data sets of small talk set blanks around every mark: "it ' s late , is n't it ?"
 _BLANK_BEFORE = re.compile(r"\s+([,.?!;:%)\]]|n't\b|['’](?:s|m|re|ve|ll|d|t)\b)")
@@ -40,13 +38,6 @@ def openassistant(rows: Iterable[Row]) -> Iterator[Keyed]:
         turns = alternate(Message(row["role"], row["text"]) for row in path)
         if turns:
             yield root["message_tree_id"], turns
-
-
-def speaker(value: Any) -> Role:
-    """Who speaks in OpenAssistant's trees."""
-    if value not in ("prompter", "assistant"):
-        raise Unreadable(UNKNOWN_ROLE)
-    return "user" if value == "prompter" else "assistant"
 
 
 def dailydialog(rows: Iterable[Row]) -> Iterator[Keyed]:

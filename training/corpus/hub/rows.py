@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.corpus.accidents import text_as_meant
-from training.corpus.sample import Message
-from training.corpus.turns import NO_ANSWER, NO_NUMBER, NO_TEXT, NOT_TEXT, Unreadable, number_of, text_of
+from training.corpus.sample import Message, Role
+from training.corpus.turns import NO_ANSWER, NO_NUMBER, NO_TEXT, NOT_TEXT, UNKNOWN_ROLE, Unreadable, number_of, text_of
 
 Row = dict[str, Any]
 
@@ -98,6 +98,13 @@ def flag(value: Any) -> bool:
     if (text := text_of(value).lower()) not in named:
         raise Unreadable(NOT_TEXT)
     return named[text]
+
+
+def speaker(value: Any) -> Role:
+    """Who speaks in OpenAssistant's trees."""
+    if value not in ("prompter", "assistant"):
+        raise Unreadable(UNKNOWN_ROLE)
+    return "user" if value == "prompter" else "assistant"
 
 
 def _list(value: Any) -> Sequence[Any]:

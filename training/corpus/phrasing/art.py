@@ -8,23 +8,14 @@ from typing import TypeVar
 
 from training.corpus.phrasing import absent, artists, movements, museums, works
 from training.corpus.phrasing.context import Context, context_of
+from training.corpus.phrasing.names import NAMES
 from training.corpus.phrasing.prominence import Prominent, prominent
 from training.corpus.phrasing.wording import Phrase, shared_names, thin
 from training.corpus.records import Records, Work
 
 Item = TypeVar("Item")
 
-# Terms that are first of all words of every day: "What is space?" has other answers.
-EVERYDAY = frozenset((
-    "line", "shape", "form", "value", "tone", "scale", "space", "balance", "contrast", "emphasis", "pattern",
-    "rhythm", "unity", "variety", "proportion", "texture", "combine", "relief", "mobile", "happening", "performance",
-    "installation", "commission", "academy", "workshop", "copy", "edition", "attribute", "miniature", "cartoon",
-    "wash", "icon", "muse", "panel", "binder", "modelling", "casting", "saturation", "composition", "attribution",
-    "conservation", "restoration", "hatching", "glazing", "dripping", "abstraction", "appropriation", "automatism",
-    "assemblage", "salon", "nude", "bust", "symbol", "sketch", "repatriation", "landscape", "manifesto", "biennial",
-    "annunciation", "carving", "allegory", "patronage", "apprenticeship", "ink", "chalk", "plaster", "canvas", "marble",
-    "bronze", "colour", "palette", "stencil", "guild", "symmetry", "varnish", "exhibition",
-))  # fmt: skip
+EVERYDAY = frozenset(NAMES["everyday_terms"])
 # Of the wordings beyond the first, how many are kept for subjects that the records mention seldom.
 _SHARE_OF_THE_REST = 0.05
 

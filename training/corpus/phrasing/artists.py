@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.context import Context, is_common_word, names_something_else
+from training.corpus.phrasing.names import NAMES
 from training.corpus.phrasing.spoken import makers, spoken_title, work_fact
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in, one_of
 from training.corpus.records import Artist, Work
@@ -16,20 +17,7 @@ from training.corpus.sample import digest
 _LIVING_SINCE = 1925
 # Nobody asks whether somebody who was born before this is alive.
 _PERHAPS_ALIVE_SINCE = 1890
-# Their full name means somebody else as well: an actor, a philosopher, a senator, or many people.
-_NAMESAKES = frozenset((
-    "Alma Thomas", "Baya", "Benjamin West", "Bill Reid", "Charles Correa", "Daniel Boyd", "David Smith",
-    "Edward Hicks", "Francis Bacon", "Fred Williams", "George Segal", "Gordon Bennett", "John Constable",
-    "John Martin", "John Sloan", "Juan Luna", "Julio González", "Laura Knight", "Maria Martinez", "Marwan",
-    "Paul Nash", "Pedro Reyes", "Peter Blake", "Raghubir Singh", "Richard Hamilton", "Richard Long",
-    "Richard Rogers", "Robert Henri", "Robert Indiana", "Sita Devi", "Steve McQueen", "Stuart Davis", "Thomas Cole",
-    "Thomas Hart Benton", "Tom Roberts", "Tunga", "Walker Evans", "William Morris", "Zarina",
-))  # fmt: skip
-# What people belong to who have another nationality as well.
-_PEOPLES = frozenset((
-    "Aboriginal Australian", "Balinese", "Cree", "Haida", "Hopi-Tewa", "Inuit", "Javanese", "Maori", "Mughal",
-    "Native American", "Odawa-Potawatomi", "Ojibwe",
-))  # fmt: skip
+_NAMESAKES, _PEOPLES = frozenset(NAMES["namesakes"]), frozenset(NAMES["peoples"])
 # What architects do besides, which is no material.
 _NO_MATERIALS = re.compile(r"\b(design|painting|drawing|furniture|writing|sculpture|architecture)\b")
 _FAMOUS_WORK = 2

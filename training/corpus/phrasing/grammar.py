@@ -6,25 +6,11 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
+from training.corpus.phrasing.names import NAMES
+
 _PARTICLES = frozenset(
     ("van", "von", "der", "den", "de", "da", "di", "del", "della", "du", "el", "la", "le", "ter", "af")
 )
-# Known otherwise than by the rule of ``surname``.
-_SURNAMES = {
-    "Andrea del Verrocchio": "Verrocchio", "Bartolomé Esteban Murillo": "Murillo", "Francisco de Zurbarán": "Zurbarán",
-    "Georges de La Tour": "La Tour", "Henri de Toulouse-Lautrec": "Toulouse-Lautrec", "Jusepe de Ribera": "Ribera",
-    "Alexej von Jawlensky": "Jawlensky", "Marianne von Werefkin": "Werefkin", "Maurice de Vlaminck": "Vlaminck",
-    "Pierre Puvis de Chavannes": "Puvis de Chavannes", "Niki de Saint Phalle": "Niki de Saint Phalle",
-    "Leonardo da Vinci": "Leonardo", "Tamara de Lempicka": "Lempicka", "Élisabeth Vigée Le Brun": "Vigée Le Brun",
-    "Tarsila do Amaral": "Tarsila",
-}  # fmt: skip
-# Names without a short form: single ones of two words, surnames that come first or are common words.
-_UNDIVIDED = frozenset((
-    "Bada Shanren", "El Greco", "Fra Angelico", "Joseph Wright of Derby", "Lee Ufan", "Man Ray",
-    "Piero della Francesca", "Sesshu Toyo", "Zao Wou-Ki", "Grant Wood", "Richard Long", "Clyfford Still",
-    "Grandma Moses", "Kuroda Seiki", "Osman Hamdi Bey", "Robert Henri", "Frederic Edwin Church",
-    "Daniel Chester French", "Ford Madox Brown", "Chuck Close", "Morris Louis", "Robert Indiana", "Rover Thomas",
-))  # fmt: skip
 _EPITHETS = re.compile(r" (the (Elder|Younger)|I{1,3}|Jr\.)$")
 
 _COUNTRIES_AS_ADJECTIVES = frozenset(("New Zealand",))
@@ -32,17 +18,8 @@ _COUNTRIES_AS_ADJECTIVES = frozenset(("New Zealand",))
 # Names with which a sentence about artificial intelligence may begin.
 _PROPER_NAMES = frozenset(("Elo", "Turing", "English", "Google", "Europe", "European", "Python", "Wikipedia", "I"))
 
-# A place with one of these words in its name is said with "the" ...
-_PLACES_WITH_THE = re.compile(
-    r"Museo|Musée|Musei|Galleri[ae]|Gemäldegalerie|Galerie|Louvre|Rijksmuseum|Prado|Hermitage|Institut|Collection|Chapel|"
-    r"Academy|Accademia|Pinakothek|Pinacoteca|Uffizi|Mauritshuis|Belvedere|Kunst|Staatsgalerie|[Nn]ationalgalerie|"
-    r"Library|Palace|Palazzo|Palacio|Basilica|Foundation|Cent(re|er)\b|Villa|University|Museet|Nasjonalmuseet|"
-    r"Lenbachhaus|Bargello|Acropolis|Museum|National(museum| Mall| Gallery)|Gallery|Archive|Hospicio|Loggia|Residence|"
-    r"Mausoleum|Sanctuary|Desert|Comédie|Château|Atheneum|Casino|complex|Mount\b|Albertina|Secession|Baptistery|Society|"
-    r"Headquarters|Sculpture Garden|Memorial|White House|Salt Lake|cemetery|Ateneum|Zentrum|Muzeul|Cave$|"
-    r"^(Art|Royal|Barnes|Cave|Cathedral|Church|Abbey|Monastery|Convent)\b"
-)
-# ... unless it starts like this, or a town's name comes first.
+_PLACES_WITH_THE = re.compile("|".join(NAMES["places_with_the"]))
+# What a place starts like that has one of those words and no "the", or a town's name comes first.
 _PLACES_WITHOUT_THE = re.compile(
     r"(Tate|National Galleries of Scotland|Fondation|St\.?|Saint(?! Louis)|San(?! Francisco)|Santa|Sant'|Santo|"
     r"Trinity College|Kenwood|Kunsthaus Zürich|United Nations)\b|[\w. ]+'s |Florence Cathedral|.*\bCourt Palace"
@@ -161,9 +138,9 @@ def of_nationality(nationality: str) -> str:
 
 def surname(name: str) -> str:
     """The part of a name by which an artist is known: ``van Gogh``, ``Bruegel``; a single name as it is."""
-    if name in _SURNAMES:
-        return _SURNAMES[name]
-    if name in _UNDIVIDED:
+    if name in NAMES["surnames"]:
+        return NAMES["surnames"][name]
+    if name in NAMES["undivided_names"]:
         return name
     words = _EPITHETS.sub("", name).split()
     particles = [index for index, word in enumerate(words) if index and word.lower() in _PARTICLES]

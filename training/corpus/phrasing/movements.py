@@ -8,15 +8,10 @@ from collections.abc import Iterator, Sequence
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.artists import was
 from training.corpus.phrasing.context import Context
+from training.corpus.phrasing.names import NAMES
 from training.corpus.phrasing.spoken import called, makers, spoken_title, work_fact
 from training.corpus.phrasing.wording import Phrase, all_of, ask, chat, facts_in
 from training.corpus.records import Artist, Movement, Term, Work
-
-# Names that politics, letters, music, teaching or philosophy have as well.
-_ELSEWHERE_TOO = frozenset((
-    "Romanticism", "Realism", "Symbolism", "Expressionism", "Minimalism", "Futurism", "Neoclassicism", "Constructivism",
-    "Orphism", "Mannerism", "Spatialism", "Aestheticism", "Fluxus", "Precisionism",
-))  # fmt: skip
 
 
 def movement_phrases(
@@ -115,7 +110,7 @@ def _origin(movement: Movement, name: str, context: Context) -> Iterator[Phrase]
 
 def _in_art(name: str) -> str:
     """`` in art`` after a name that literature, music or philosophy has as well; "the Nabis in art" nobody asks for."""
-    return " in art" if name in _ELSEWHERE_TOO else ""
+    return " in art" if name in NAMES["movements_elsewhere_too"] else ""
 
 
 def _began(movement: Movement, name: str) -> str:

@@ -6,28 +6,11 @@ import re
 
 from training.corpus.phrasing import grammar
 from training.corpus.phrasing.context import Context, is_common_word, verb_of
+from training.corpus.phrasing.names import NAMES
 from training.corpus.records import Work
 
-# How a work is made: what the artist did, to do it, and what was done to the work.
-VERBS = {
-    "made": ("made", "make", "made"),
-    "painted": ("painted", "paint", "painted"),
-    "carved": ("carved", "carve", "carved"),
-    "cast": ("cast", "cast", "cast"),
-    "modelled": ("modelled", "model", "modelled"),
-    "drew": ("drew", "draw", "drawn"),
-    "took": ("took", "take", "taken"),
-    "printed": ("printed", "print", "printed"),
-    "designed": ("designed", "design", "completed"),
-    "built": ("built", "build", "completed"),
-    "wove": ("wove", "weave", "woven"),
-    "sewed": ("sewed", "sew", "sewn"),
-    "directed": ("directed", "direct", "finished"),
-    "performed": ("performed", "perform", "first performed"),
-    "assembled": ("assembled", "assemble", "assembled"),
-    "wrote": ("wrote", "write", "written"),
-    "founded": ("founded", "found", "founded"),
-}
+VERBS = {did: (did, to_do, done) for did, (to_do, done) in NAMES["verbs"].items()}
+"""How a work is made: what the artist did, to do it, and what was done to the work."""
 BUILT = frozenset(("building", "bridge", "monument", "square"))
 # Kinds that stay where they are, so that a date of checking says nothing.
 FIXED = BUILT | {"garden", "earthwork", "mural", "fresco", "mosaic", "stained glass"}

@@ -6,34 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from training.corpus.phrasing.names import NAMES
 from training.corpus.records import Records
 from training.corpus.sample import FACT_SEPARATOR, Message, Role, digest
 
-# Words with a meaning elsewhere too, which nobody asks bare of a stranger: "What is training?", "What is Tay?". Where
-# the definition names the field ("Memory, in a computer, ..."), that is what they are asked with.
-_FIELDS = {
-    "in machine learning": (
-        "model", "training", "inference", "classification", "regression", "clustering", "ensemble", "feature", "label",
-        "gradient", "epoch", "batch", "generalisation", "dropout", "parameter", "accuracy", "precision", "recall",
-        "sensitivity", "baseline", "annotation", "calibration", "checkpoint", "robustness", "prediction", "bias term",
-        "distillation", "adapter", "learning curve", "memorisation", "memorization", "probing", "vector", "benchmark",
-        "embedding", "quantisation", "ground truth", "false positive", "false alarm", "false negative", "missed case",
-    ),
-    "in a neural network": ("weight", "layer"),
-    "in reinforcement learning": ("reward",),
-    "in a language model": ("vocabulary", "attention", "sampling", "temperature"),
-    "in AI": (
-        "prompt", "hallucination", "confabulation", "grounding", "refusal", "alignment", "guardrail", "jailbreak",
-        "disclosure", "audit", "faithfulness", "black box", "transformer", "tool use", "Watson", "Tay", "Llama",
-        "Shakey", "CLIP", "BERT", "LoRA", "ReAct", "persona", "backdoor", "knowledge base", "COMPAS", "transparency",
-        "system message", "vote manipulation", "off switch",
-    ),
-    "in computing": ("sandbox", "throughput", "latency", "response time", "upscaling"),
-    "in statistics": ("bootstrap", "significance", "peeking"),
-    "in a study": ("debriefing",),
-    "in evaluation": ("rubric",),
-}  # fmt: skip
-FIELD_OF = {name: f" {field}" for field, names in _FIELDS.items() for name in names}
+FIELD_OF = {name: f" {field}" for field, names in NAMES["fields"].items() for name in names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import dataclasses
 import gzip
 import hashlib
 import json
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,14 +14,10 @@ from typing import Any
 
 from training.common.cache import cache_folder
 from training.common.files import new_file, unlink
+from training.common.toml_file import read_toml
 from training.corpus.cleaning import CleaningReport
 from training.corpus.repositories import dialogues, documents, git, tables
 from training.corpus.sample import CorpusError, Message, Sample, Size, sample_id
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 __all__ = ["SOURCES", "RepositorySource", "fetch", "samples"]
 
@@ -53,11 +48,6 @@ class RepositorySource:
     size: Size
 
 
-def _sources() -> dict[str, RepositorySource]:
-    rows: dict[str, dict[str, Any]] = tomllib.loads((_FOLDER / "sources.toml").read_text(encoding="utf-8"))
-    return {name: _source(name, row) for name, row in rows.items()}
-
-
 def _source(name: str, row: dict[str, Any]) -> RepositorySource:
     form: tables.Table | dialogues.Dialogues | None = None
     if "table" in row:
@@ -77,7 +67,7 @@ def _source(name: str, row: dict[str, Any]) -> RepositorySource:
     )
 
 
-SOURCES = _sources()
+SOURCES = {name: _source(name, row) for name, row in read_toml(_FOLDER / "sources.toml").items()}
 
 
 def samples(name: str, report: CleaningReport | None = None) -> Iterator[Sample]:
@@ -149,8 +139,8 @@ def _key(source: RepositorySource) -> str:
 
 @cache
 def _code() -> bytes:
-    """The readers themselves, and what a value and a sample are."""
-    shared = [_FOLDER.parent / name for name in ("sample.py", "turns.py")]
+    """The readers themselves, what they ask, and what a value and a sample are."""
+    shared = [_FOLDER / "questions.toml", *(_FOLDER.parent / name for name in ("sample.py", "turns.py"))]
     return b"\0".join(path.read_bytes() for path in (*sorted(_FOLDER.glob("*.py")), *shared))
 
 

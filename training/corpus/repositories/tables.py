@@ -16,6 +16,7 @@ from pathlib import Path
 from string import Formatter
 from typing import IO, Any
 
+from training.common.toml_file import read_toml
 from training.corpus.readers import LONGEST, MISSING
 from training.corpus.sample import CorpusError, digest
 from training.corpus.turns import CELLS, NO_JSON, NOT_TEXT, Unreadable, parsed, text_of
@@ -58,7 +59,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Question:
-    """One way to ask: ``key`` names the thing asked about, ``asks`` the field in the answer (none: all of them)."""
+    """One way to ask, as ``questions.toml`` has them."""
 
     key: tuple[str, ...]
     asks: str
@@ -67,110 +68,8 @@ class Question:
 
 
 _QUESTIONS: dict[str, tuple[Question, ...]] = {
-    "work": (
-        Question(
-            ("title",),
-            "artist",
-            (
-                "Who made “{title}” in the collection of {museum}?",
-                "{museum_start} has a {kind} called “{title}”. Who is it by?",
-                "Who is the artist of the {kind} “{title}” at {museum}?",
-            ),
-            ("“{title}” is by {artist}{artist_years}.", "It is by {artist}{artist_years}.", "{artist} made “{title}”."),
-        ),
-        Question(
-            ("title", "artist"),
-            "date",
-            (
-                "When did {artist} make “{title}”?",
-                "What is the date of the {kind} “{title}” by {artist}?",
-                "When was “{title}” by {artist} made?",
-            ),
-            ("{museum_start} dates it {date}.", "“{title}” is dated {date}.", "Its date is {date}."),
-        ),
-        Question(
-            ("title", "artist"),
-            "medium",
-            (
-                "What is “{title}” by {artist} made of?",
-                "Which materials did {artist} use for “{title}”?",
-                "What is the medium of the {kind} “{title}” by {artist}?",
-            ),
-            ("Its medium is {medium}.", "The medium is {medium}.", "“{title}” is recorded as {medium}."),
-        ),
-        Question(
-            ("title", "artist"),
-            "subjects",
-            ("What does “{title}” by {artist} show?", "What are the subjects of “{title}” by {artist}?"),
-            ("{museum_start} lists these subjects: {subjects}.", "Its subjects include {subjects}."),
-        ),
-        Question(
-            ("title", "artist"),
-            "",
-            (
-                "Tell me about “{title}” by {artist}.",
-                "Describe the {kind} “{title}” by {artist}.",
-                "I came across “{title}” by {artist}. What is it?",
-            ),
-            (
-                "“{title}” is a {kind} by {artist}{artist_years}.[ {museum_start} dates it {date}.]"
-                "[ Its medium is {medium}.][ Its subjects include {subjects}.] It belongs to {museum}.",
-            ),
-        ),
-    ),
-    "artist": (
-        Question(
-            ("name",),
-            "born",
-            ("When was {name} born?", "In what year was {name} born?", "Which year was the artist {name} born in?"),
-            ("{name} was born in {born}[ in {born_in}].", "In {born}[, in {born_in}]."),
-        ),
-        Question(
-            ("name",),
-            "born_in",
-            ("Where was {name} born?", "What is the birthplace of {name}?"),
-            ("{name} was born in {born_in}.", "In {born_in}."),
-        ),
-        Question(
-            ("name",),
-            "died",
-            ("When did {name} die?", "In what year did {name} die?"),
-            ("{name} died in {died}[ in {died_in}].", "In {died}[, in {died_in}]."),
-        ),
-        Question(
-            ("name",),
-            "nationality",
-            ("What nationality does {museum} record for {name}?",),
-            ("{museum_start} records {name} as {nationality}.", "{nationality}, as {museum} records it."),
-        ),
-        Question(
-            ("name",),
-            "movements",
-            ("Which movements is {name} associated with?", "Which movements does {museum} name for {name}?"),
-            ("{museum_start} names {movements}.", "{name} is associated with {movements}."),
-        ),
-        Question(
-            ("name",),
-            "",
-            ("What do you know about {name}?", "Tell me about the artist {name}.", "Who is the artist {name}?"),
-            (
-                "{name}{artist_years} is an artist in the records of {museum}.[ {name} was born in {born_in}.]"
-                "[ {name} died in {died_in}.][ The nationality given is {nationality}.]"
-                "[ {name} is associated with {movements}.]",
-            ),
-        ),
-    ),
-    "recording": (
-        Question(
-            ("title",),
-            "description",
-            (
-                "What is the recording “{title}” of {museum} about?",
-                "What does “{title}”, a recording of {museum}, cover?",
-            ),
-            ("{description}",),
-        ),
-    ),
+    about: tuple(Question(tuple(q["key"]), q["asks"], tuple(q["wordings"]), tuple(q["answers"])) for q in asked)
+    for about, asked in read_toml(Path(__file__).with_name("questions.toml")).items()
 }
 
 
