@@ -48,7 +48,6 @@ HEAVY = {
 LATE = {
     "training.comparison.base_table": "counts a base's parameters with PyTorch; the models tab shows the page without",
     "training.evaluate": "the model card needs huggingface_hub, half a second",
-    "training.evaluation.cost": "PyTorch, where a training's arithmetic is counted",
     "training.evaluation.harness": "PyTorch, for whole texts alone",
     "training.evaluation.local": "PyTorch: a second evaluation has all results in the cache",
     "training.inference.engines.pytorch": "PyTorch: a model that llama.cpp serves is served without",

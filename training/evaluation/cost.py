@@ -21,7 +21,12 @@ from training.evaluation.subjects import Unavailable
 from training.evaluation.timing import Job
 from training.inference.openai_connection import without_password
 
-FLOPS = ("flops", "flops_per_token", "flops_formula")
+TRAINING = {
+    **{"seconds": "train_seconds", "tokens": "tokens", "kwh": "energy_kwh"},
+    **{name: name for name in ("co2_kg", "energy_source", "device", "peak_memory_bytes")},
+    **{name: name for name in ("flops", "flops_per_token", "flops_formula")},
+}
+"""What the cost tells of a training, by its names there, with those in the report."""
 REPEATS = 3
 JOB_SECONDS = 600
 """The longest that one process may take; a model that needs more is named as missing."""
@@ -103,30 +108,16 @@ class Missing:
 
 
 def training_cost(forms: Forms, missing: Missing) -> dict[str, Any] | None:
-    """Time, tokens, arithmetic, energy and CO2 of the training, from its report; what the report lacks is missing."""
+    """Time, tokens, operations, energy and CO2 of the training, from its report; what the report lacks is missing."""
     report = read_report(forms.folder) if forms.folder else None
-    if forms.folder is None or report is None:
+    if report is None:
         missing.add("cost: training", f"no readable {REPORT} beside {forms.folder or without_password(forms.name)}")
         return None
-    names = {"seconds": "train_seconds", "tokens": "tokens", "kwh": "energy_kwh", "co2_kg": "co2_kg"}
-    names |= {"energy_source": "energy_source", "device": "device", "peak_memory_bytes": "peak_memory_bytes"}
-    cost: dict[str, Any] = {key: report.get(name) for key, name in names.items()}
-    for key in ("seconds", "tokens", "kwh", "co2_kg"):
+    cost: dict[str, Any] = {key: report.get(name) for key, name in TRAINING.items()}
+    for key in ("seconds", "tokens", "kwh", "co2_kg", "flops"):
         if cost[key] is None:
-            missing.add(f"cost: training {key}", f"{REPORT} has no {names[key]}")
-    return {**cost, **_training_flops(report, forms.folder, missing)}
-
-
-def _training_flops(report: Mapping[str, Any], folder: Path, missing: Missing) -> dict[str, Any]:
-    if report.get("flops") is not None:
-        return {key: report.get(key) for key in FLOPS}
-    from training.evaluation.arithmetic import recounted
-
-    try:
-        return recounted(report, folder)
-    except (Unavailable, KeyError, TypeError) as error:
-        missing.add("cost: training flops", error if isinstance(error, Unavailable) else f"the report lacks {error}")
-        return dict.fromkeys(FLOPS)
+            missing.add(f"cost: training {key}", f"{REPORT} has no {TRAINING[key]}")
+    return cost
 
 
 def measure_costs(

@@ -31,6 +31,7 @@ def report_of(options: Model1Options, parameters: int) -> dict[str, Any]:
         "tokens_per_second": 1000.0, "peak_memory_bytes": 10**8, "energy_kwh": 0.002, "co2_kg": 0.0004,
         "energy_source": "estimated", "device": "cpu (1 threads)", "dtype": "fp32", "val_loss": 6.0,
         "val_perplexity": 403.4, "val_bits_per_byte": 3.0, "val": {"new_wording": {"samples": 7}}, "seed": 1,
+        "flops": 6000 * parameters, "flops_per_token": 6 * parameters, "flops_formula": "6 for each parameter",
         "config": {**vars(options), "data": ["core"]},
     }  # fmt: skip
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from tests.training.evaluation.tiny_checkpoint import OPTIONS, report_of
-from training.evaluation.arithmetic import trained_model
-from training.evaluation.subjects import Unavailable
+from tests.training.evaluation.tiny_checkpoint import OPTIONS
 from training.loop.flops import training_flops_per_token
 from training.loop.plan import trace_step
 from training.loop.plans import shape_of
@@ -66,13 +63,3 @@ def test_a_model_trained_in_part(method: str, frozen: float, reached: int) -> No
     found += (2 * reached + 1) * 2 * 64  # norms that gradients reach: a product with a vector, which the count has
     # Below LoRA's first layer nothing is trained, so that the gradient of its input is not needed: not worth a rule.
     assert found == pytest.approx(counted(lambda: packed(method, frozen), options), rel=0.05 if method == "lora" else 0)
-
-
-def test_a_report_is_built_again_or_refused(tmp_path: Path) -> None:
-    parameters = shape_of(OPTIONS).n_parameters()
-    assert trained_model(report_of(OPTIONS, parameters), tmp_path).n_parameters() == parameters
-    with pytest.raises(Unavailable, match=r"settings give [\d,]+ parameters and it tells of 7"):
-        trained_model(report_of(OPTIONS, 7), tmp_path)
-    unknown = report_of(OPTIONS, 7) | {"model": "model2", "config": {"base": "someone/some-model"}}
-    with pytest.raises(Unavailable, match=r"final has no config.json"):
-        trained_model(unknown, tmp_path)
