@@ -123,14 +123,11 @@ def resume_command(prog: str, argv: Sequence[str] | None) -> str:
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """An ``ArgumentParser`` whose errors are one line, without the usage before it, and which reads ``--config``.
-
-    Attributes:
-        effective: what ``--print-config`` shows in the place of ``arguments.set`` and of what is decided later; raises
-            OptionsError with all that is wrong with them.
-    """
+    """An ``ArgumentParser`` whose errors are one line, without the usage before it, and which reads ``--config``."""
 
     effective: Callable[[argparse.Namespace], Mapping[str, Any]] = staticmethod(lambda arguments: {})
+    """What ``--print-config`` shows in the place of ``arguments.set`` and of what is decided later; raises OptionsError
+    with all that is wrong with them."""
     problems: Sequence[str] = ()
     _words: Sequence[str] = ()
 

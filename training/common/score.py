@@ -10,17 +10,11 @@ NATS_PER_BIT = math.log(2)
 
 @dataclass(frozen=True)
 class Score:
-    """Cross-entropy over text, without label smoothing.
+    """Cross-entropy over text, without label smoothing."""
 
-    Attributes:
-        nats: of all scored tokens, those that end a turn among them.
-        tokens: how many these are.
-        text_bytes: UTF-8 bytes of the text alone.
-    """
-
-    nats: float
-    tokens: int
-    text_bytes: int
+    nats: float  # of all scored tokens, those that end a turn among them
+    tokens: int  # how many these are
+    text_bytes: int  # UTF-8 bytes of the text alone
 
     @classmethod
     def of_bits(cls, bits_per_byte: float, tokens: int, text_bytes: int) -> Score:

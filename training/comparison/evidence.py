@@ -41,21 +41,13 @@ class ComparisonError(ValueError):
 
 @dataclass(frozen=True)
 class Document:
-    """A JSON file, or a part of one; a file that is not there is one without content.
+    """A JSON file, or a part of one; a file that is not there is one without content."""
 
-    Attributes:
-        name: its name among the report's sources.
-        path: where it was read; None when it came from a command, or is not there.
-        content: what was read; None when it is not there.
-        raw: the bytes of the whole file.
-        prefix: the keys from the file's top to this part.
-    """
-
-    name: str
-    path: Path | None = None
-    content: Any = None
-    raw: bytes = b""
-    prefix: tuple[str | int, ...] = ()
+    name: str  # its name among the report's sources
+    path: Path | None = None  # where it was read; None when it came from a command, or is not there
+    content: Any = None  # what was read; None when it is not there
+    raw: bytes = b""  # the bytes of the whole file
+    prefix: tuple[str | int, ...] = ()  # the keys from the file's top to this part
 
     def __bool__(self) -> bool:
         return self.content is not None
@@ -114,44 +106,26 @@ class Missing:
 
 @dataclass(frozen=True)
 class ModelEvidence:
-    """What is known of one of the two models.
+    """What is known of one of the two models."""
 
-    Attributes:
-        name: ``model1`` or ``model2``.
-        title: as the report calls it.
-        folder: where its training wrote.
-        measured: its part of ``evaluation.json``.
-        report: its ``training_report.json``.
-        card: its ``data_card.json``.
-        metrics: rows of its ``metrics.jsonl``.
-        architecture: the ``config.json`` of its Hugging Face form.
-    """
-
-    name: str
-    title: str
-    folder: Path
-    measured: Document
-    report: Document
-    card: Document
-    metrics: Document
-    architecture: Document
+    name: str  # ``model1`` or ``model2``
+    title: str  # as the report calls it
+    folder: Path  # where its training wrote
+    measured: Document  # its part of ``evaluation.json``
+    report: Document  # its ``training_report.json``
+    card: Document  # its ``data_card.json``
+    metrics: Document  # rows of its ``metrics.jsonl``
+    architecture: Document  # the ``config.json`` of its Hugging Face form
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both models and all that is known of them.
+    """Both models and all that is known of them."""
 
-    Attributes:
-        evaluation: ``evaluation.json``; without content when nothing was measured.
-        models: Model 1 and Model 2, the one that is absent too.
-        statistics: of the user test, as ``python -m feedback stats --json`` writes them.
-        missing: what is not there, and why.
-    """
-
-    evaluation: Document
-    models: tuple[ModelEvidence, ModelEvidence]
-    statistics: Document
-    missing: tuple[Missing, ...] = field(default=())
+    evaluation: Document  # ``evaluation.json``; without content when nothing was measured
+    models: tuple[ModelEvidence, ModelEvidence]  # Model 1 and Model 2, the one that is absent too
+    statistics: Document  # of the user test, as ``python -m feedback stats --json`` writes them
+    missing: tuple[Missing, ...] = field(default=())  # what is not there, and why
 
     @property
     def differences(self) -> Document:

@@ -306,23 +306,14 @@ def sustainability(comparison: Comparison) -> Section:
 
 @dataclass(frozen=True)
 class Card:
-    """A model at a glance.
+    """A model at a glance."""
 
-    Attributes:
-        model: ``model1`` or ``model2``.
-        title: as the report calls it.
-        kind: in a few words, what kind of model it is.
-        rows: (label, value); None for what was not measured.
-        is_there: whether there is such a model at all.
-        folder: where its training wrote; for the page that says what is missing.
-    """
-
-    model: str
-    title: str
-    kind: str
-    rows: tuple[tuple[str, Value | None], ...]
-    is_there: bool
-    folder: str
+    model: str  # ``model1`` or ``model2``
+    title: str  # as the report calls it
+    kind: str  # in a few words, what kind of model it is
+    rows: tuple[tuple[str, Value | None], ...]  # (label, value); None for what was not measured
+    is_there: bool  # whether there is such a model at all
+    folder: str  # where its training wrote; for the page that says what is missing
 
 
 def cards(comparison: Comparison) -> list[Card]:

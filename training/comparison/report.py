@@ -22,19 +22,12 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that the report shows, before it has a form.
+    """Everything that the report shows, before it has a form."""
 
-    Attributes:
-        comparison: the evidence.
-        cards: both models at a glance.
-        sections: the six headings, user testing, all bases, answers, and what to say.
-        made_at: when, in UTC, as ISO 8601.
-    """
-
-    comparison: Comparison
-    cards: list[Card]
-    sections: list[Section]
-    made_at: str
+    comparison: Comparison  # the evidence
+    cards: list[Card]  # both models at a glance
+    sections: list[Section]  # the six headings, user testing, all bases, answers, and what to say
+    made_at: str  # when, in UTC, as ISO 8601
 
     def values(self) -> Iterator[Value]:
         """Every value that it shows, in order."""

@@ -27,22 +27,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Value:
-    """A value as it is shown, as it was read, and where.
+    """A value as it is shown, as it was read, and where."""
 
-    Attributes:
-        raw: as the file has it; ``{"estimate", "low", "high"}`` for an interval.
-        text: as people read it.
-        sources: where it stands, or the values that it was computed from.
-        how: how it was computed from them; empty where it was read.
-        show: what writes one number of its kind.
-    """
-
-    raw: Any
-    text: str
-    sources: tuple[Source, ...]
+    raw: Any  # as the file has it; ``{"estimate", "low", "high"}`` for an interval
+    text: str  # as people read it
+    sources: tuple[Source, ...]  # where it stands, or the values that it was computed from
     status: Status = ""
-    how: str = ""
-    show: Show = str
+    how: str = ""  # how it was computed from them; empty where it was read
+    show: Show = str  # what writes one number of its kind
 
     @property
     def title(self) -> str:

@@ -21,25 +21,15 @@ from training.corpus.split import SPLITS, Split
 
 @dataclass
 class SourceCount:
-    """What a source contributes after cleaning.
+    """What a source contributes after cleaning."""
 
-    Attributes:
-        samples: by split, each once whatever the weight.
-        areas: samples by area.
-        licences: samples by licence.
-        referenced: samples that name where what they say can be looked up.
-        characters: of all these samples.
-        seen: training samples in an epoch, repeated and left out as the source's weight says.
-        seen_characters: of those.
-    """
-
-    samples: Counter[str] = field(default_factory=Counter)
-    areas: Counter[str] = field(default_factory=Counter)
-    licences: Counter[str] = field(default_factory=Counter)
-    referenced: int = 0
-    characters: int = 0
-    seen: int = 0
-    seen_characters: int = 0
+    samples: Counter[str] = field(default_factory=Counter)  # by split, each once whatever the weight
+    areas: Counter[str] = field(default_factory=Counter)  # samples by area
+    licences: Counter[str] = field(default_factory=Counter)  # samples by licence
+    referenced: int = 0  # samples that name where what they say can be looked up
+    characters: int = 0  # of all these samples
+    seen: int = 0  # training samples in an epoch, repeated and left out as the source's weight says
+    seen_characters: int = 0  # of those
 
 
 class DataCard:

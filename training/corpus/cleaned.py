@@ -46,42 +46,27 @@ _ROW = np.dtype(
 
 @dataclass(frozen=True)
 class AcrossSplit:
-    """What training and held-out samples have in common.
+    """What training and held-out samples have in common."""
 
-    Attributes:
-        near_duplicates: samples that were removed since they are near duplicates of one on the other side.
-        moved: rows that changed sides since their id or their question is that of rows on the other side.
-        same_words: held-out samples whose question has the same words, in any order, as one that is trained on.
-    """
-
-    near_duplicates: int = 0
-    moved: int = 0
-    same_words: int = 0
+    near_duplicates: int = 0  # samples that were removed since they are near duplicates of one on the other side
+    moved: int = 0  # rows that changed sides since their id or their question is that of rows on the other side
+    same_words: int = 0  # held-out samples whose question has the same words, in any order, as one that is trained on
 
 
 @dataclass(frozen=True)
 class CleanedCorpus:
-    """What cleaning left, on disk.
+    """What cleaning left, on disk."""
 
-    Attributes:
-        batches: files of pickled lists of samples, as they passed the rules.
-        rows: of every sample in them its ``id`` and ``fact`` as hashes, its ``split`` (a place in ``SPLITS``) and its
-            ``source`` (a place in ``sources``), whether it is of a ``file``, and hashes of what is ``asked`` before its
-            answer, of how it has ``begun`` and of the ``words`` of its question (0 for prose), (N,).
-        removed: which of them are duplicates of an earlier one, (N,) bool.
-        sources: the names of the sources.
-        characters: of all samples in the batches.
-        report: what was removed, duplicates included.
-        across: what the two sides of the split have in common.
-    """
-
-    batches: list[Path]
+    batches: list[Path]  # files of pickled lists of samples, as they passed the rules
     rows: np.ndarray
-    removed: np.ndarray
-    sources: list[str]
-    characters: int
-    report: CleaningReport
-    across: AcrossSplit
+    """Of every sample in them its ``id`` and ``fact`` as hashes, its ``split`` (a place in ``SPLITS``) and its
+    ``source`` (a place in ``sources``), whether it is of a ``file``, and hashes of what is ``asked`` before its answer,
+    of how it has ``begun`` and of the ``words`` of its question (0 for prose), (N,)."""
+    removed: np.ndarray  # which of them are duplicates of an earlier one, (N,) bool
+    sources: list[str]  # the names of the sources
+    characters: int  # of all samples in the batches
+    report: CleaningReport  # what was removed, duplicates included
+    across: AcrossSplit  # what the two sides of the split have in common
 
     def __iter__(self) -> Iterator[Sample]:
         """The samples that are left, in their order."""

@@ -105,17 +105,12 @@ def why_removed(sample: Sample) -> str | None:
 
 @dataclass
 class CleaningReport:
-    """How many samples were read and removed.
+    """How many samples were read and removed."""
 
-    Attributes:
-        read: by source.
-        removed: by reason, then by source; only what happened.
-        first: the file and line of the first row that could not be read, by reason.
-    """
-
-    read: Counter[str] = field(default_factory=Counter)
-    removed: dict[str, Counter[str]] = field(default_factory=dict)
+    read: Counter[str] = field(default_factory=Counter)  # by source
+    removed: dict[str, Counter[str]] = field(default_factory=dict)  # by reason, then by source; only what happened
     first: dict[str, str] = field(default_factory=dict)
+    """The file and line of the first row that could not be read, by reason."""
 
     def add_unread(self, reason: str, source: str, place: str) -> None:
         """Count a row that cannot be read, and where it stands."""

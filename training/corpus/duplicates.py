@@ -40,17 +40,12 @@ _BAND_FACTORS = _generator.integers(0, 2**63, (BANDS, BAND_ROWS), np.uint64) * n
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """What the search needs to know of N samples.
+    """What the search needs to know of N samples."""
 
-    Attributes:
-        exact: a hash of the messages, (N,) uint64; equal samples share it.
-        signatures: MinHash, (N, 128) uint32.
-        bands: keys of the locality-sensitive hashing, (N, 16) uint64; 0 for samples that have no near duplicates.
-    """
-
-    exact: np.ndarray
-    signatures: np.ndarray
+    exact: np.ndarray  # a hash of the messages, (N,) uint64; equal samples share it
+    signatures: np.ndarray  # MinHash, (N, 128) uint32
     bands: np.ndarray
+    """Keys of the locality-sensitive hashing, (N, 16) uint64; 0 for samples that have no near duplicates."""
 
 
 class _WordHashes(dict[str, int]):

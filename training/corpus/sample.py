@@ -19,25 +19,16 @@ class CorpusError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A chat or a piece of prose.
+    """A chat or a piece of prose."""
 
-    Attributes:
-        id: Depends on the content alone, so it never changes when other samples do.
-        source: The data source, e.g. ``art`` or the stem of a file's name.
-        area: ``art``, ``ai``, ``conversation`` or ``general``.
-        fact: The fact stated, e.g. ``work:Guernica/artist``; several are joined by ``FACT_SEPARATOR``.
-        messages: Turns from the oldest on, ending with the assistant's; or one of role ``text``.
-        licence: The licence of the source.
-        reference: Where what is said can be looked up, e.g. a museum's page or a book; empty when the data do not say.
-    """
-
-    id: str
-    source: str
-    area: str
-    fact: str
-    messages: tuple[Message, ...]
-    licence: str
+    id: str  # depends on the content alone, so it never changes when other samples do
+    source: str  # the data source, e.g. ``art`` or the stem of a file's name
+    area: str  # ``art``, ``ai``, ``conversation`` or ``general``
+    fact: str  # the fact stated, e.g. ``work:Guernica/artist``; several are joined by ``FACT_SEPARATOR``
+    messages: tuple[Message, ...]  # turns from the oldest on, ending with the assistant's; or one of role ``text``
+    licence: str  # the licence of the source
     reference: str = ""
+    """Where what is said can be looked up, e.g. a museum's page or a book; empty when the data do not say."""
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -63,15 +54,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Size:
-    """How much a source holds.
+    """How much a source holds."""
 
-    Attributes:
-        samples: Their number.
-        bytes: Of their text in UTF-8.
-    """
-
-    samples: int
-    bytes: int
+    samples: int  # their number
+    bytes: int  # of their text in UTF-8
 
 
 def digest(text: str, salt: str = "") -> int:

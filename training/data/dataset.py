@@ -21,18 +21,13 @@ from training.data.documents import ChatForm, Documents, EncodeBatch, LossOn, to
 
 @dataclass(frozen=True)
 class Dataset:
-    """Training samples, and held-out ones by what is new about them.
+    """Training samples, and held-out ones by what is new about them."""
 
-    Attributes:
-        train: what an epoch has, the samples of a source as often as its weight says.
-        held_out: ``new_wording`` (a known fact, asked in a wording that was not trained on) and ``new_fact``
-            (a fact that was never trained on); only those that the data has, each once.
-        card: what it was all made of.
-    """
-
-    train: list[Sample]
+    train: list[Sample]  # what an epoch has, the samples of a source as often as its weight says
     held_out: dict[str, list[Sample]]
-    card: DataCard = field(default_factory=lambda: DataCard(()))
+    """``new_wording`` (a known fact, asked in a wording that was not trained on) and ``new_fact`` (a fact that was
+    never trained on); only those that the data has, each once."""
+    card: DataCard = field(default_factory=lambda: DataCard(()))  # what it was all made of
 
     @property
     def validation(self) -> list[Sample]:

@@ -33,19 +33,12 @@ class ChatForm:
 
 @dataclass(frozen=True)
 class Documents:
-    """Tokenised samples, end to end.
+    """Tokenised samples, end to end."""
 
-    Attributes:
-        tokens: ids of all documents, (N,).
-        learned: which of them are labels, (N,).
-        offsets: where each document begins, and the end, (D + 1,).
-        answer_bytes: UTF-8 bytes of the text behind each document's learned tokens, (D,).
-    """
-
-    tokens: np.ndarray
-    learned: np.ndarray
-    offsets: np.ndarray
-    answer_bytes: np.ndarray
+    tokens: np.ndarray  # ids of all documents, (N,)
+    learned: np.ndarray  # which of them are labels, (N,)
+    offsets: np.ndarray  # where each document begins, and the end, (D + 1,)
+    answer_bytes: np.ndarray  # UTF-8 bytes of the text behind each document's learned tokens, (D,)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -61,25 +61,15 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the prepared data depend on, besides the files.
+    """What the prepared data depend on, besides the files."""
 
-    Attributes:
-        data: sources as ``--data`` takes them.
-        tokenizer: what the encoder depends on, e.g. its checksum.
-        form: the chat form of the model.
-        loss_on: what is learned.
-        max_rows_per_source: at most so many rows of each source.
-        max_held_out: at most so many held-out samples of each kind.
-        max_samples: at most so many training samples, one of each fact before a second of any.
-    """
-
-    data: tuple[str, ...]
-    tokenizer: str
-    form: ChatForm
-    loss_on: LossOn
-    max_rows_per_source: int | None
-    max_held_out: int
-    max_samples: int | None = None
+    data: tuple[str, ...]  # sources as ``--data`` takes them
+    tokenizer: str  # what the encoder depends on, e.g. its checksum
+    form: ChatForm  # the chat form of the model
+    loss_on: LossOn  # what is learned
+    max_rows_per_source: int | None  # at most so many rows of each source
+    max_held_out: int  # at most so many held-out samples of each kind
+    max_samples: int | None = None  # at most so many training samples, one of each fact before a second of any
 
     def key(self) -> str:
         """A hash of all this, of the files' sizes and times, and of the code that reads them."""
@@ -102,21 +92,13 @@ def _stamp(path: Path) -> tuple[str, int, int]:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Prepared data in the cache.
+    """Prepared data in the cache."""
 
-    Attributes:
-        folder: where they are.
-        dataset: the documents, mapped into memory.
-        cleaning: what was removed.
-        seconds: how long each stage took when they were made.
-        reused: whether they were there already.
-    """
-
-    folder: Path
-    dataset: TokenisedDataset
-    cleaning: CleaningReport
-    seconds: dict[str, float]
-    reused: bool
+    folder: Path  # where they are
+    dataset: TokenisedDataset  # the documents, mapped into memory
+    cleaning: CleaningReport  # what was removed
+    seconds: dict[str, float]  # how long each stage took when they were made
+    reused: bool  # whether they were there already
 
     @property
     def tokenizer_path(self) -> Path:

@@ -27,21 +27,13 @@ RAW_TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message['content'
 
 @dataclass(frozen=True)
 class Document:
-    """A sample in the tokens of a model.
+    """A sample in the tokens of a model."""
 
-    Attributes:
-        ids: token ids, (N,).
-        answers: which of them are of an answer or end one, (N,) bool.
-        everything: the same for all that is said, (N,) bool.
-        answer_bytes: UTF-8 bytes of the answers' text.
-        all_bytes: of all texts.
-    """
-
-    ids: list[int]
-    answers: np.ndarray
-    everything: np.ndarray
-    answer_bytes: int
-    all_bytes: int
+    ids: list[int]  # token ids, (N,)
+    answers: np.ndarray  # which of them are of an answer or end one, (N,) bool
+    everything: np.ndarray  # the same for all that is said, (N,) bool
+    answer_bytes: int  # UTF-8 bytes of the answers' text
+    all_bytes: int  # of all texts
 
 
 class ChatForm(Protocol):

@@ -55,17 +55,12 @@ def _taken(key: int, wanted: set[int]) -> bool:
 
 @dataclass(frozen=True)
 class Exposure:
-    """What the training samples of a run have of some benchmarks.
+    """What the training samples of a run have of some benchmarks."""
 
-    Attributes:
-        facts: facts of the embedded corpus that they state.
-        questions: normalised questions of items that they ask too.
-        counts: of each value among the options, how many training texts hold it, word for word.
-    """
-
-    facts: frozenset[str] = frozenset()
-    questions: frozenset[str] = frozenset()
+    facts: frozenset[str] = frozenset()  # facts of the embedded corpus that they state
+    questions: frozenset[str] = frozenset()  # normalised questions of items that they ask too
     counts: Mapping[str, int] = field(default_factory=dict)
+    """Of each value among the options, how many training texts hold it, word for word."""
 
     def is_contaminated(self, item: Item) -> bool:
         """Whether the item's question was trained on, whatever its case and marks."""

@@ -35,21 +35,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Forms:
-    """The forms of one model on the disk, those that there are.
+    """The forms of one model on the disk, those that there are."""
 
-    Attributes:
-        folder: where `training_report.json` and the model card are.
-        pt: Model 1 as PyTorch saved it.
-        hf: a folder in Hugging Face's form.
-        gguf: for llama.cpp.
-        name: BASE_URL#MODEL of a server, where there are no files.
-    """
-
-    folder: Path | None = None
-    pt: Path | None = None
-    hf: Path | None = None
-    gguf: Path | None = None
-    name: str = ""
+    folder: Path | None = None  # where `training_report.json` and the model card are
+    pt: Path | None = None  # Model 1 as PyTorch saved it
+    hf: Path | None = None  # a folder in Hugging Face's form
+    gguf: Path | None = None  # for llama.cpp
+    name: str = ""  # BASE_URL#MODEL of a server, where there are no files
 
     def job(self) -> Job:
         """What serves the model: llama.cpp where there is a GGUF, else PyTorch."""

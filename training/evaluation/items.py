@@ -37,27 +37,17 @@ class BenchmarkError(ValueError):
 
 @dataclass(frozen=True)
 class Item:
-    """One question with its options.
+    """One question with its options."""
 
-    Attributes:
-        id: depends on the item alone.
-        question: what the user asks.
-        options: two or more answers, all different; each is scored as the model's whole answer.
-        answer_index: which of them is right.
-        group: what the training has told of the fact, or None where nobody knows.
-        kind: what is asked for, such as ``nationality``.
-        facts: the facts of the embedded corpus that the right answer states; empty for items of files.
-        values: what the options differ in, one each: ``French`` of ``Claude Monet was French.``
-    """
-
-    id: str
-    question: str
-    options: tuple[str, ...]
-    answer_index: int
-    group: str | None = None
-    kind: str | None = None
+    id: str  # depends on the item alone
+    question: str  # what the user asks
+    options: tuple[str, ...]  # two or more answers, all different; each is scored as the model's whole answer
+    answer_index: int  # which of them is right
+    group: str | None = None  # what the training has told of the fact, or None where nobody knows
+    kind: str | None = None  # what is asked for, such as ``nationality``
     facts: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()
+    """The facts of the embedded corpus that the right answer states; empty for items of files."""
+    values: tuple[str, ...] = ()  # what the options differ in, one each: ``French`` of ``Claude Monet was French.``
 
     @property
     def chance(self) -> float:

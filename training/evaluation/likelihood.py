@@ -27,15 +27,10 @@ Done = Callable[[int], object]
 
 @dataclass(frozen=True)
 class Row:
-    """Tokens that are read together, and what is scored of them.
+    """Tokens that are read together, and what is scored of them."""
 
-    Attributes:
-        ids: (S + 1,): each but the last is read, each but the first may be scored.
-        scored: which of ``ids[1:]`` are scored, (S,) bool.
-    """
-
-    ids: Sequence[int]
-    scored: np.ndarray
+    ids: Sequence[int]  # (S + 1,): each but the last is read, each but the first may be scored
+    scored: np.ndarray  # which of ``ids[1:]`` are scored, (S,) bool
 
 
 @dataclass(frozen=True)
@@ -48,17 +43,11 @@ class TokenScores:
 
 @dataclass(frozen=True)
 class _Shared:
-    """Pairs that begin alike, such as the options of one question.
+    """Pairs that begin alike, such as the options of one question."""
 
-    Attributes:
-        begin: ids that all of them begin with.
-        scored: how many of the last of these belong to the continuations.
-        rests: of each pair, by its number, the ids that follow; at least one.
-    """
-
-    begin: list[int]
-    scored: int
-    rests: dict[int, list[int]]
+    begin: list[int]  # ids that all of them begin with
+    scored: int  # how many of the last of these belong to the continuations
+    rests: dict[int, list[int]]  # of each pair, by its number, the ids that follow; at least one
 
     @property
     def width(self) -> int:

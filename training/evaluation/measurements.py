@@ -34,23 +34,14 @@ _SELECTION = ("data", "max_rows_per_source", "max_samples")
 
 @dataclass(frozen=True)
 class Settings:
-    """What is measured.
+    """What is measured."""
 
-    Attributes:
-        data: data sources, or None for those that the models were trained on.
-        benchmarks: files of multiple-choice questions.
-        tasks: of lm-evaluation-harness.
-        parts: some of ``PARTS``.
-        limit: held-out samples of each kind and questions of each benchmark, None for all.
-        use_cache: whether results that are there already are taken.
-    """
-
-    data: tuple[str, ...] | None = None
-    benchmarks: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    parts: tuple[str, ...] = ("held-out", "knowledge", "answers", "cost")
-    limit: int | None = None
-    use_cache: bool = True
+    data: tuple[str, ...] | None = None  # data sources, or None for those that the models were trained on
+    benchmarks: tuple[str, ...] = ()  # files of multiple-choice questions
+    tasks: tuple[str, ...] = ()  # of lm-evaluation-harness
+    parts: tuple[str, ...] = ("held-out", "knowledge", "answers", "cost")  # some of ``PARTS``
+    limit: int | None = None  # held-out samples of each kind and questions of each benchmark, None for all
+    use_cache: bool = True  # whether results that are there already are taken
 
 
 class Measurements:

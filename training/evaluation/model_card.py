@@ -38,19 +38,12 @@ SHOWN_SETTINGS = (
 
 @dataclass(frozen=True)
 class Sources:
-    """What a card is made from.
+    """What a card is made from."""
 
-    Attributes:
-        folder: the checkpoint's, where the reports are.
-        report: of the training.
-        data: the data card; empty where there is none.
-        measured: the model's entry of ``evaluation.json``; None before it has been evaluated.
-    """
-
-    folder: Path
-    report: Mapping[str, Any]
-    data: Mapping[str, Any]
-    measured: Mapping[str, Any] | None
+    folder: Path  # the checkpoint's, where the reports are
+    report: Mapping[str, Any]  # of the training
+    data: Mapping[str, Any]  # the data card; empty where there is none
+    measured: Mapping[str, Any] | None  # the model's entry of ``evaluation.json``; None before it has been evaluated
 
     @property
     def is_model1(self) -> bool:

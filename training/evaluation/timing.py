@@ -57,23 +57,14 @@ PASSAGE = (
 
 @dataclass(frozen=True)
 class Job:
-    """What to measure.
+    """What to measure."""
 
-    Attributes:
-        engine: which engine answers.
-        source: a GGUF file, a folder in Hugging Face's form, a `.pt`, an id of the Hub, or BASE_URL#MODEL.
-        tokens: length of each answer; the end of an answer is ignored, so that all models say equally much.
-        seconds: how long questions are asked, at least, one at a time and then eight at a time.
-        country: whose electricity mix codecarbon counts with, ISO 3166 code of three letters.
-        role: whose key a server gets, ``model1`` or ``model2``; otherwise the one for both.
-    """
-
-    engine: EngineName
-    source: str
-    tokens: int = 64
-    seconds: float = 1.0
-    country: str = "GBR"
-    role: str = ""
+    engine: EngineName  # which engine answers
+    source: str  # a GGUF file, a folder in Hugging Face's form, a `.pt`, an id of the Hub, or BASE_URL#MODEL
+    tokens: int = 64  # length of each answer; the end of an answer is ignored, so that all models say equally much
+    seconds: float = 1.0  # how long questions are asked, at least, one at a time and then eight at a time
+    country: str = "GBR"  # whose electricity mix codecarbon counts with, ISO 3166 code of three letters
+    role: str = ""  # whose key a server gets, ``model1`` or ``model2``; otherwise the one for both
 
 
 @dataclass(frozen=True)

@@ -34,22 +34,15 @@ class Look(NamedTuple):
 
 @dataclass
 class Decisions:
-    """What has been decided and seen so far; it is a part of a training state, so that a run goes on with it.
+    """What has been decided and seen so far; it is a part of a training state, so that a run goes on with it."""
 
-    Attributes:
-        looks: the scores on the way.
-        falls_from: the step from which the rate falls towards the target; None before that.
-        lap_from: the step at which the rate last began to rise: 0, or the end of a fall that missed the target.
-        missed: target / score of the falls that missed it; the next one begins at a score lower by as much.
-        ceiling_from: the seconds of the run from which ``max_seconds`` counts: those of a run that it ended and that
-            goes on are counted anew.
-    """
-
-    looks: list[Look] = field(default_factory=list)
-    falls_from: int | None = None
-    lap_from: int = 0
-    missed: float = 1.0
+    looks: list[Look] = field(default_factory=list)  # the scores on the way
+    falls_from: int | None = None  # the step from which the rate falls towards the target; None before that
+    lap_from: int = 0  # the step at which the rate last began to rise: 0, or the end of a fall that missed the target
+    missed: float = 1.0  # target / score of the falls that missed it; the next one begins at a score lower by as much
     ceiling_from: float = 0.0
+    """The seconds of the run from which ``max_seconds`` counts: those of a run that it ended and that goes on are
+    counted anew."""
 
 
 class Course:

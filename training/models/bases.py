@@ -104,21 +104,14 @@ class BaseEncoder:
 
 @dataclass(frozen=True)
 class Base:
-    """A pretrained model ready for chats.
+    """A pretrained model ready for chats."""
 
-    Attributes:
-        name: as given on the command line.
-        model: weights in fp32.
-        tokenizer: with the chat template, the turns' tokens and a padding token that is none of them.
-        new_tokens: how many tokens the chat form brought that the model has not been trained on.
-        trust_remote_code: whether the base may run the code that it brings.
-    """
-
-    name: str
-    model: PreTrainedModel
+    name: str  # as given on the command line
+    model: PreTrainedModel  # weights in fp32
     tokenizer: PreTrainedTokenizerBase
-    new_tokens: int
-    trust_remote_code: bool = False
+    """With the chat template, the turns' tokens and a padding token that is none of them."""
+    new_tokens: int  # how many tokens the chat form brought that the model has not been trained on
+    trust_remote_code: bool = False  # whether the base may run the code that it brings
 
     @property
     def pad_id(self) -> int:

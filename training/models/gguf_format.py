@@ -47,17 +47,11 @@ class ExportError(ValueError):
 
 @dataclass(frozen=True)
 class Family:
-    """How one architecture of transformers is laid out in GGUF.
+    """How one architecture of transformers is laid out in GGUF."""
 
-    Attributes:
-        arch: llama.cpp's architecture.
-        parameters: writes the sizes.
-        convert: a weight, by its name in transformers, in llama.cpp's layout.
-    """
-
-    arch: gguf.MODEL_ARCH
-    parameters: Callable[[GGUFWriter, Any], None]
-    convert: Callable[[str, Tensor, Any], Tensor]
+    arch: gguf.MODEL_ARCH  # llama.cpp's architecture
+    parameters: Callable[[GGUFWriter, Any], None]  # writes the sizes
+    convert: Callable[[str, Tensor, Any], Tensor]  # a weight, by its name in transformers, in llama.cpp's layout
 
 
 def _add_sizes(writer: GGUFWriter, config: Any) -> None:

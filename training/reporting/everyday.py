@@ -12,23 +12,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Yardstick:
-    """An everyday thing that an amount is told in.
+    """An everyday thing that an amount is told in."""
 
-    Attributes:
-        name: of the thing.
-        each: kWh, or kg of CO2, for one base unit of it.
-        units: names of its units, each with its size in base units, the smallest first.
-        form: the sentence's part, with the amount and its unit.
-        conversion: what the thing takes, in words.
-        source: where that is from.
-    """
-
-    name: str
-    each: float
-    units: tuple[tuple[str, float], ...]
-    form: str
-    conversion: str
-    source: str
+    name: str  # of the thing
+    each: float  # kWh, or kg of CO2, for one base unit of it
+    units: tuple[tuple[str, float], ...]  # names of its units, each with its size in base units, the smallest first
+    form: str  # the sentence's part, with the amount and its unit
+    conversion: str  # what the thing takes, in words
+    source: str  # where that is from
 
 
 _TIME = (("seconds", 1.0), ("minutes", 60.0), ("hours", 3600.0), ("days", 86_400.0), ("years", 31_557_600.0))

@@ -294,17 +294,12 @@ def conclusion(report: Mapping[str, Any], out: Path) -> str:
 
 @dataclass(frozen=True)
 class Result:
-    """What a training made.
+    """What a training made."""
 
-    Attributes:
-        report: what it says of this model; what it says of every run is added.
-        exports: other forms of the model by their names in the folder, each made of the one before.
-        title: of the curves.
-    """
-
-    report: dict[str, Any]
+    report: dict[str, Any]  # what it says of this model; what it says of every run is added
     exports: Mapping[str, Callable[[], Any]]
-    title: str
+    """Other forms of the model by their names in the folder, each made of the one before."""
+    title: str  # of the curves
 
 
 class Run(Protocol):

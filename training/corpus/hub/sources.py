@@ -18,29 +18,20 @@ ReadValue = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class HubSource:
-    """One data set.
+    """One data set."""
 
-    Attributes:
-        repository: Its id on the Hub.
-        files: Which files of the repository are read, as a pattern.
-        columns: Which columns of them, and how a value of each is read.
-        read: Turns rows of such values into samples' messages. Samples with the same key stay on one side of the split.
-        rows: How many rows there are, roughly.
-        size: How many samples they make and how many bytes of text, roughly; None where nobody has counted.
-        megabytes: How much is downloaded, roughly.
-        note: What one should know before choosing it.
-    """
-
-    repository: str
-    files: str
-    columns: Mapping[str, ReadValue]
+    repository: str  # its id on the Hub
+    files: str  # which files of the repository are read, as a pattern
+    columns: Mapping[str, ReadValue]  # which columns of them, and how a value of each is read
     read: Callable[[Iterable[Row]], Iterator[Keyed]]
+    """Turns rows of such values into samples' messages. Samples with the same key stay on one side of the split."""
     licence: str
     area: str
-    rows: int
-    megabytes: int
+    rows: int  # how many rows there are, roughly
+    megabytes: int  # how much is downloaded, roughly
     size: Size | None = None
-    note: str = ""
+    """How many samples they make and how many bytes of text, roughly; None where nobody has counted."""
+    note: str = ""  # what one should know before choosing it
 
 
 def _source(row: dict[str, Any]) -> HubSource:

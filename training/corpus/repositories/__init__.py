@@ -29,23 +29,17 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class RepositorySource:
-    """Data of one repository, as ``sources.toml`` describes it.
-
-    Attributes:
-        files: Patterns of the files that are read, from the repository's root.
-        title: How a question names the source.
-        form: How its files are read: a ``tables.Table``, ``dialogues.Dialogues``, or None for documents.
-        size: How many samples it gives and how many bytes of text, counted at the pinned commit.
-    """
+    """Data of one repository, as ``sources.toml`` describes it."""
 
     name: str
     checkout: git.Checkout
-    files: tuple[str, ...]
+    files: tuple[str, ...]  # patterns of the files that are read, from the repository's root
     area: str
     licence: str
-    title: str
+    title: str  # how a question names the source
     form: tables.Table | dialogues.Dialogues | None
-    size: Size
+    """How its files are read: a ``tables.Table``, ``dialogues.Dialogues``, or None for documents."""
+    size: Size  # how many samples it gives and how many bytes of text, counted at the pinned commit
 
 
 def _source(name: str, row: dict[str, Any]) -> RepositorySource:

@@ -15,23 +15,16 @@ from training.corpus.turns import NO_JSON, NO_TEXT, NOT_TEXT, UNKNOWN_ROLE, Unre
 
 @dataclass(frozen=True)
 class Dialogues:
-    """How a file holds its dialogues.
-
-    Attributes:
-        turns: JSON: the field of a dialogue that lists its turns. CSV: the columns of the turns, with ``{}`` for the
-            number from 1 on.
-        text: JSON: the field of a turn with its words.
-        speaker: JSON: the field of a turn that says who speaks; the one who speaks first is the user. CSV: turns
-            alternate.
-        length: Messages of a chat at most; a longer dialogue becomes several chats, one after the other.
-        only: CSV: column -> the values of the rows that are read.
-    """
+    """How a file holds its dialogues."""
 
     turns: str
-    text: str
+    """JSON: the field of a dialogue that lists its turns. CSV: the columns of the turns, with ``{}`` for the number
+    from 1 on."""
+    text: str  # JSON: the field of a turn with its words
     speaker: str
-    length: int
-    only: dict[str, list[str]]
+    """JSON: the field of a turn that says who speaks; the one who speaks first is the user. CSV: turns alternate."""
+    length: int  # messages of a chat at most; a longer dialogue becomes several chats, one after the other
+    only: dict[str, list[str]]  # CSV: column -> the values of the rows that are read
 
 
 Keyed = tuple[str, list[tuple[str, str]]]

@@ -34,18 +34,13 @@ _PROGRESS = re.compile(r"(Receiving objects|Resolving deltas|Updating files):\s+
 
 @dataclass(frozen=True)
 class Checkout:
-    """What is wanted of a repository.
+    """What is wanted of a repository."""
 
-    Attributes:
-        repository: ``owner/name`` on GitHub.
-        commit: The full hash; every file is what it was then.
-        paths: Folders and files, or Git's patterns of them (``docs/*.md``); one after the other is fetched, so that a
-            break loses one of them at most.
-    """
-
-    repository: str
-    commit: str
+    repository: str  # ``owner/name`` on GitHub
+    commit: str  # the full hash; every file is what it was then
     paths: tuple[str, ...]
+    """Folders and files, or Git's patterns of them (``docs/*.md``); one after the other is fetched, so that a break
+    loses one of them at most."""
 
     @property
     def address(self) -> str:

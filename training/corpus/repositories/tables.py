@@ -33,28 +33,19 @@ LISTED = 6
 
 @dataclass(frozen=True)
 class Table:
-    """How a museum's columns become our fields.
+    """How a museum's columns become our fields."""
 
-    Attributes:
-        about: What a record describes: ``work``, ``artist`` or ``recording``.
-        columns: Our field -> its column; inside JSON a path (``contributors.0.fc``), ``*`` for each of a list, ``|``
-            between columns of which the first that is filled counts.
-        museum: The museum as a sentence names it.
-        kinds: The museum's word for what a work is -> ours (``painting``); other works are called works.
-        only: Column -> the values of the records that are read.
-        skip: Our field -> a pattern of values that say nothing (``untitled``); such a field is absent.
-        most: Questions of one record at most, chosen by hash.
-        of_artist: Works of one artist at most, chosen by hash: half of Tate's records are Turner's sketches.
-    """
-
-    about: str
+    about: str  # what a record describes: ``work``, ``artist`` or ``recording``
     columns: Mapping[str, str]
-    museum: str
+    """Our field -> its column; inside JSON a path (``contributors.0.fc``), ``*`` for each of a list, ``|`` between
+    columns of which the first that is filled counts."""
+    museum: str  # the museum as a sentence names it
     kinds: Mapping[str, str]
-    only: Mapping[str, Sequence[str]]
-    skip: Mapping[str, str]
-    most: int
-    of_artist: int
+    """The museum's word for what a work is -> ours (``painting``); other works are called works."""
+    only: Mapping[str, Sequence[str]]  # column -> the values of the records that are read
+    skip: Mapping[str, str]  # our field -> a pattern of values that say nothing (``untitled``); such a field is absent
+    most: int  # questions of one record at most, chosen by hash
+    of_artist: int  # works of one artist at most, chosen by hash: half of Tate's records are Turner's sketches
 
 
 @dataclass(frozen=True)
