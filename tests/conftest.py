@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import training  # noqa: F401 - before PyTorch, whose threads it tells how to wait
+from tests.order import has_nothing_for, put_in_order
 from tests.trained import Run, train
 
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ POSIX_ONLY = (
 if os.name == "nt":
     files = Path(__file__).parent.rglob("test_*.py")
     collect_ignore = [str(file) for file in files if re.search(POSIX_ONLY, file.read_text(encoding="utf-8"))]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return has_nothing_for(collection_path, config.getoption("markexpr")) or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    put_in_order(items)
 
 
 @pytest.fixture(scope="session")
@@ -65,5 +74,6 @@ def demo_model1(tmp_path_factory: pytest.TempPathFactory, shelf: Path) -> Run:
 def small_model2(tmp_path_factory: pytest.TempPathFactory, shelf: Path) -> Run:
     """Model 2 on its real base, a few steps of the demo profile."""
     folder = tmp_path_factory.mktemp("model2") / "model2_pretrained"
-    settings = ("--max-steps", "12", "--set", "max_held_out=40")  # scoring 120 of each kind takes longer than the steps
-    return train(shelf, "training/train_model2_pretrained.py", folder, *settings)
+    # Scoring 120 of each kind takes longer than the steps, and so do eight scores of 40 on the way.
+    settings = [word for value in ("max_held_out=40", "looks=1", "look_samples=20") for word in ("--set", value)]
+    return train(shelf, "training/train_model2_pretrained.py", folder, "--max-steps", "12", *settings)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from torch import Tensor
@@ -91,17 +92,26 @@ def test_a_cpu_with_bf16_uses_it_for_muon_too(monkeypatch: pytest.MonkeyPatch) -
 
 @contextmanager
 def busy_cpus() -> Iterator[None]:
-    """Two programs beside this one for each CPU, in sessions of their own as those of a desktop are."""
-    loops = [
-        subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
-        for _ in range(2 * (os.cpu_count() or 1))
-    ]
+    """Two programs beside this one for each CPU that it may use, in sessions of their own as those of a desktop are.
+
+    It may use a single one meanwhile, where the system binds programs to CPUs: the others are for the tests that run
+    at the same time.
+    """
+    me, looping = psutil.Process(), [sys.executable, "-c", "while True: pass"]
+    mine = me.cpu_affinity() if hasattr(me, "cpu_affinity") else None  # macOS has none
+    loops: list[subprocess.Popen[bytes]] = []
     try:
+        if mine:
+            me.cpu_affinity(mine[:1])
+        for _ in range(2 if mine else 2 * (os.cpu_count() or 1)):
+            loops.append(subprocess.Popen(looping, start_new_session=True))
         yield
     finally:
         for loop in loops:
             loop.kill()
             loop.wait()
+        if mine:
+            me.cpu_affinity(mine)
 
 
 def test_programs_beside_it_do_not_change_the_choice() -> None:
