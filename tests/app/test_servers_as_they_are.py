@@ -388,3 +388,25 @@ def test_a_model_that_only_thinks_is_told_with_the_remedy(
     assert battle.status == status
     errors = {row[0] for row in rounds.blind_test.database.connection.execute("SELECT error FROM failures")}
     assert any(re.search(told, error) for error in errors)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"completion_tokens": 48, "completion_tokens_details": {"reasoning_tokens": 48}},
+        {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 57},
+        {"completion_tokens": 48, "reasoning_tokens": 48},
+    ],
+)
+def test_a_model_that_thinks_in_secret_is_told_with_the_remedy(
+    rounds: Rounds, server: Server, usage: dict[str, object]
+) -> None:
+    """Nothing but the count of its tokens says that it has thought: it was a blank answer, at which to try again."""
+    server.chat = lambda body: events({"content": ""}, finish="length", more={"usage": usage})
+    tester = rounds.blind_test.enrol("1").id
+    ask(rounds, tester, "What is Impressionism?")
+    battle = rounds.blind_test.last_battle(tester)
+    assert battle is not None
+    assert (battle.status, battle.reason) == ("abandoned", SET_ASIDE)
+    errors = {row[0] for row in rounds.blind_test.database.connection.execute("SELECT error FROM failures")}
+    assert any(re.search("thought for all.*max_new_tokens", error) for error in errors)

@@ -123,3 +123,23 @@ def test_a_model_that_was_removed_is_not_called_healthy() -> None:
         engine._checked = (0.0, False)  # a few seconds later
         assert engine.health()["ok"]
         engine.close()
+
+
+def test_a_server_that_fails_at_every_question_is_not_called_healthy() -> None:
+    """Its list of models was there all the time; one that fails at one question stays healthy."""
+    with any_server() as server:
+        engine = Supervised(OpenAIServer(f"{server.url}/v1", "m"), "model1")
+        engine.start()
+        chat, fails = server.chat, refusal(500, "CUDA error: out of memory")
+        server.chat = lambda body: fails if body["max_tokens"] > 3 else chat(body)
+        with pytest.raises(EngineError, match="out of memory"):
+            ask(engine)
+        assert engine.health()["ok"]
+        server.chat = lambda body: fails
+        with pytest.raises(EngineError, match="out of memory"):
+            ask(engine)
+        assert not engine.health()["ok"]
+        server.chat = chat
+        wait_until(lambda: bool(engine.health()["ok"]), 60)
+        assert ask(engine) == "ok"
+        engine.close()

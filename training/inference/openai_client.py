@@ -23,6 +23,7 @@ from training.inference.openai_connection import (
     read_key,
 )
 from training.inference.openai_errors import (
+    FAILED,
     Busy,
     ForGood,
     ServerError,
@@ -197,7 +198,7 @@ class Client:
                     told = f"; it asks to wait {wait:.0f} s" if error.wait is not None else ""
                     what = f"the answer broke off ({error})" if came else f"{error}, {failed} times{told}"
                     failure = ServerError(f"openai:{self.base_url}: {what}; check the server{error.detail}")
-                    failure.gone = error.gone
+                    failure.gone, failure.broken = error.gone, error.broken
                     raise failure from None
                 if pause(wait) is True:
                     return
@@ -257,7 +258,9 @@ class Client:
         passes = may_pass(code) and (retry_after(response) is not None or not is_for_good(detail))
         if passes or (code in (400, 404) and has_crashed(detail)):
             wait = retry_after(response)
-            raise Busy(status, wait_in(detail) if wait is None else wait, detail)
+            busy = Busy(status, wait_in(detail) if wait is None else wait, detail)
+            busy.broken = code == FAILED
+            raise busy
         if code in (401, 403):
             page = "html" in response.headers.get("content-type", "")  # of what stands before the server
             why = f"{detail[:120]}; check what stands before the server" if page else self._about_the_key(detail)

@@ -59,6 +59,7 @@ _OF_THE_SERVER = re.compile(
     r"|permission[ _](?:error|denied)",
     re.IGNORECASE,
 )
+FAILED = 500  # the status of a server that has met what it did not expect
 _OF_THE_REQUEST = (400, 413, 422)  # statuses that what was asked may have
 
 
@@ -67,10 +68,12 @@ class ServerError(RuntimeError):
 
     `gone`: nobody answers, or not to us, so that another question would fare no better.
     `out_of_service`: nor would any, until somebody mends the server, its settings or ours.
+    `broken`: the server says that it has failed by itself, at this question or at any: another one tells.
     """
 
     gone = False
     out_of_service = False
+    broken = False
 
 
 class ForGood(ServerError):
@@ -200,6 +203,8 @@ def reported(error: Any) -> ServerError:
     if is_for_good(kind) or (code and not may_pass(code)):
         return refused(what, kind, code)
     if code or _PASSES.search(kind) or is_loading(said):
-        return Busy(what, wait_in(said))
+        busy = Busy(what, wait_in(said))
+        busy.broken = code == FAILED
+        return busy
     why = refused(what, kind)
     return why if why.out_of_service else ServerError(what)

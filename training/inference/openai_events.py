@@ -247,7 +247,7 @@ class Text:
         self.closed = False  # the server has ended the body of its answer as HTTP wants it
         self.rests = False  # an end has come, and nothing was said since
         self.empty = True
-        self.thinks = False  # the model has thought, in a field of its own
+        self.thinks = False  # the model has thought, in a field of its own or in tokens that are counted alone
         self._chose = self._said = False  # something had the form of an answer; something came at all
         self._went_on = False  # text came behind an end, so that no end of this server's is one
         self._goes_on = False  # text came without an end, so that an end of this server's is one
@@ -271,6 +271,7 @@ class Text:
         usage = _object(event.get("usage"))
         self.total = _count(usage.get("completion_tokens"), self.total)
         self.asked = _count(usage.get("prompt_tokens"), self.asked)
+        self.thinks = self.thinks or _has_thought(usage)
         self.model = _word(event.get("model")) or self.model
         finish = str(choice.get("finish_reason") or choice.get("finishReason") or "")
         finish = "" if finish.lower() in _NO_END else finish
@@ -398,6 +399,16 @@ def _content(content: Any) -> str:
             and not part.get("thought")
         )
     )
+
+
+def _has_thought(usage: dict[str, Any]) -> bool:
+    """Whether a server counts tokens of thoughts, all that some (OpenAI's, Google's) tell of them: by their name, or as
+    the ones that are neither of the question nor of the answer."""
+    details = (_object(usage.get(f"{name}_tokens_details")) for name in ("completion", "output"))
+    named = [usage.get("reasoning_tokens"), *(part.get("reasoning_tokens") for part in details)]
+    asked, said, total = (_count(usage.get(f"{name}_tokens"), None) for name in ("prompt", "completion", "total"))
+    rest = total - asked - said if None not in (asked, said, total) else 0  # type: ignore[operator]
+    return rest > 0 or any(_count(number, 0) for number in named)
 
 
 def _is_thought(content: Any) -> bool:

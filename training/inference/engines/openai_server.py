@@ -60,7 +60,7 @@ class OpenAIServer:
         self._checked = (0.0, False)
         self._looking = threading.Lock()
         self._lists_models = True
-        self._refuses = False  # whatever it is asked, by what it said last
+        self._refuses = False  # whatever it is asked, perhaps, by what it said last
         self._called = {model}  # by which names it has answered
 
     @property
@@ -126,9 +126,9 @@ class OpenAIServer:
                         tokens = max(tokens, text.total)
         except EngineError as error:
             cause = error.__cause__
-            if isinstance(cause, ServerError) and cause.gone:
+            if isinstance(cause, ServerError) and (cause.gone or cause.broken):
                 self._checked = (0.0, False)  # look again before the next answer
-            self._refuses = isinstance(error, OutOfService)
+            self._refuses = isinstance(cause, ServerError) and (cause.out_of_service or cause.broken)
             if isinstance(cause, openai_errors.TooLong) and cause.context:
                 self._context = min(cause.context, self._context or cause.context)
             raise
@@ -182,7 +182,8 @@ class OpenAIServer:
     def health(self) -> dict[str, object]:
         """Whether the server lists its models, or took the last question; looked up at most every few seconds.
 
-        One that refused a question as it would any is asked for three tokens: its list says nothing of a bill or a key.
+        One that refused a question as it would any, or failed at it, is asked for three tokens: its list says nothing of
+        a bill, a key or a model that does not fit into memory.
         """
         checked, ok = self._checked
         # One look is enough, however long the server takes; others use the last result meanwhile.
