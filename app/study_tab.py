@@ -33,17 +33,20 @@ def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
         html(_EDIT, elem_id="study-hint")
         text = gr.Textbox(label="Study file (TOML)", elem_id="study-toml", lines=18, max_lines=18)
         filled = gr.Textbox("", visible=False)  # what it was filled with: what somebody has typed since stays
+        shown = gr.Textbox("", visible=False)  # the hash of the study that is shown, which may not be the running one
         begin = gr.Button("Check, save and begin", variant="primary", elem_id="study-begin")
     with gr.Accordion("Close this study", open=False, elem_id="study-end"):
         html(_CLOSE, elem_id="study-close-hint")
         sure = gr.Checkbox(label="Nobody shall enrol in this study any more.", elem_id="study-sure")
         close = gr.Button("Close the study", elem_id="study-close")
 
-    def show(typed: Any, before: Any) -> tuple[str, Any, str]:
+    def show(typed: Any, before: Any) -> tuple[str, Any, str, str]:
         toml = runtime.study.toml
-        return study_html(runtime), toml if not typed or typed == before else gr.skip(), toml
+        return study_html(runtime), toml if not typed or typed == before else gr.skip(), toml, runtime.study.hash
 
-    def start(toml: Any) -> tuple[str, str]:
+    def start(toml: Any, seen: Any) -> tuple[str, str, str]:
+        if seen != runtime.study.hash:
+            return study_html(runtime), another_runs(runtime), runtime.study.hash
         try:
             study = _study_of_page(toml if isinstance(toml, str) else "")
             if study.hash == runtime.study.hash:
@@ -51,13 +54,15 @@ def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
             path = save_study(study, runtime.database.path.parent / FOLDER)
             runtime.begin(study, path)
         except (StudyError, ExportError, DatabaseError, EngineError) as error:
-            return study_html(runtime), problem(error)
+            return study_html(runtime), problem(error), runtime.study.hash
         note = running_note(runtime, study, path)
-        return study_html(runtime), f"<p>{escape(note)}</p>"
+        return study_html(runtime), f"<p>{escape(note)}</p>", runtime.study.hash
 
-    def end(agreed: Any) -> tuple[str, str, bool]:
+    def end(agreed: Any, seen: Any) -> tuple[str, str, bool, str]:
         told = "<p>Closed. The secret of its draws is told above once every session is over.</p>"
-        if agreed is not True:
+        if seen != runtime.study.hash:
+            told = another_runs(runtime)
+        elif agreed is not True:
             told = problem("Tick the box first: a closed study stays closed")
         elif runtime.blind_test is None:
             told = problem("The models are not ready, so no study is open")
@@ -66,11 +71,19 @@ def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
                 runtime.blind_test.close_study()
             except DatabaseError as error:
                 told = problem(error)
-        return study_html(runtime), told, False
+        return study_html(runtime), told, False, runtime.study.hash
 
-    tab.select(show, [text, filled], [facts, text, filled], **QUIET)
-    begin.click(start, text, [facts, said], **QUIET)
-    close.click(end, sure, [facts, said, sure], **QUIET)
+    tab.select(show, [text, filled], [facts, text, filled, shown], **QUIET)
+    begin.click(start, [text, shown], [facts, said, shown], **QUIET)
+    close.click(end, [sure, shown], [facts, said, sure, shown], **QUIET)
+
+
+def another_runs(runtime: Runtime) -> str:
+    """What a page is told that shows another study than the running one: what it would end is not what it shows."""
+    return problem(
+        f"“{runtime.study.name}” has been begun meanwhile, in another tab or by somebody else, and nothing was done to"
+        " it; look at it, and press again if you mean it"
+    )
 
 
 MAX_TYPED = 24_576

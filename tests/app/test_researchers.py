@@ -121,6 +121,9 @@ def test_a_researcher_begins_another_study_invites_a_tester_and_closes_it(
             page = researcher.page
             researcher.log_in("Study")
             page.wait_for_selector("#study-facts h1")
+            another = researcher.open()
+            another.click("role=tab[name=Study]")
+            another.wait_for_selector("#study-facts:has-text('Test study')")
             page.click("#study-edit button")
             old = page.input_value("#study-toml textarea")
             begin_study(page, old.replace("rounds = 2", "rounds = 0").replace('"end"', '"soon"'))
@@ -135,6 +138,16 @@ def test_a_researcher_begins_another_study_invites_a_tester_and_closes_it(
             [saved] = (tmp_path / "studies").glob("by-invitation-*.toml")
             assert Study.load(saved).access == "invite"
             assert Study.load(saved).background, "what stands at the end of a long file"
+
+            # A tab that shows the old study does not close the new one, which nobody has seen there.
+            another.click("#study-end button")
+            another.check("#study-sure input")
+            another.click("#study-close")
+            another.wait_for_selector("#study-said .problem:has-text('“By invitation” has been begun meanwhile')")
+            another.wait_for_selector("#study-facts:has-text('By invitation')")
+            assert not another.is_checked("#study-sure input")
+            assert running.rows("SELECT COUNT(*) FROM studies WHERE closed_at IS NOT NULL") == [(0,)]
+            another.close()
 
             page.click("role=tab[name=Invites]")
             page.fill("#invite-label input, #invite-label textarea", "<b>Ada</b>")
