@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.language import tr
@@ -82,6 +82,25 @@ _MAX_NAMES = 10  # of the proxies that a request came through
 _OUR_COOKIES = re.compile(rf"(?:^|;)\s*((?:{COOKIE}|{BROWSER})=[^;\s]*)".encode())
 _MAX_COOKIES = 16 << 10  # bytes, twice what most servers take; 60,000 semicolons took 3 ms to look through
 _NEVER = (b"x-gradio-server",)  # by which anybody could tell Gradio another address of its own
+
+
+class SubPath:
+    """ASGI middleware for proxies that leave the app's own root on a path, where others take it off."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take it off; the server puts it before every path, so that here it stands there twice."""
+        root = scope.get("root_path", "")
+        if root and scope["type"] == "http" and route_of(scope) == root:  # what a page asks for lies below a slash
+            query = scope["query_string"].decode("latin-1")
+            await RedirectResponse(f"{root}/{query and '?'}{query}")(scope, receive, send)
+            return
+        if root and scope["type"] == "http" and route_of(scope).startswith(f"{root}/"):
+            raw = scope.get("raw_path", b"").removeprefix(root.encode())
+            scope = {**scope, "path": route_of(scope), "raw_path": raw}
+        await self.app(scope, receive, send)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from app.intake import Intake, events_of
 from app.login import Login
 from app.page_texts import Languages, PageTexts
 from app.pages import Pages
-from app.protection import MAX_BODY_BYTES, Origins, Protection
+from app.protection import MAX_BODY_BYTES, Origins, Protection, SubPath
 from app.queues import calm, has_room
 from app.researchers import ResearchersPage, export_routes
 from app.runtime import Runtime
@@ -67,6 +67,7 @@ def build(
     server.add_middleware(Assets)
     server.add_middleware(Protection, origins=origins)
     server.add_middleware(Languages, runtime=runtime)
+    server.add_middleware(SubPath)
 
     @server.api_route("/healthz", methods=["GET", "HEAD"])
     def healthz() -> Response:

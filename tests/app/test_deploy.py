@@ -129,6 +129,24 @@ def test_events_are_not_held_back_and_the_rest_is_there(served: tuple[App, str])
             assert time.monotonic() - started < 10, "an event comes when it happens"
 
 
+def test_a_proxy_may_leave_the_sub_path_on(served: tuple[App, str]) -> None:
+    """As nginx does without a slash behind the port; every page was 404."""
+    app, _ = served
+    with httpx.Client(base_url=app.url, timeout=20) as client:
+        assert client.get("/diptych/healthz").json()["status"] == "ok"
+        page = client.get("/diptych/", headers={"accept": "text/html"})
+        script = re.search(r'src="\./(assets/[^"]+\.js)"', page.text)
+        assert script
+        assert client.get(f"/diptych/{script[1]}").status_code == 200
+        assert (
+            client.get("/diptych/admin/", headers={"accept": "text/html"}).headers["location"] == "/diptych/admin/login"
+        )
+        assert client.get("/diptych/gradio_api/upload").status_code == 404
+        assert client.get("/diptych?invite=a+b").headers["location"] == "/diptych/?invite=a+b"
+        assert client.get("/diptychon/healthz").status_code == 404
+        assert client.get("/healthz").status_code == 200
+
+
 def test_the_guide_names_only_what_there_is() -> None:
     text = GUIDE.read_text(encoding="utf-8")
     told = subprocess.run([sys.executable, "app.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
