@@ -182,8 +182,8 @@ class OpenAIServer:
     def health(self) -> dict[str, object]:
         """Whether the server lists its models, or took the last question; looked up at most every few seconds.
 
-        One that refused a question as it would any, or failed at it, is asked for three tokens: its list says nothing of
-        a bill, a key or a model that does not fit into memory.
+        One that refused a question as it would any, or failed at it, is asked for three tokens: its list says nothing
+        of a bill, a key or a model that does not fit into memory.
         """
         checked, ok = self._checked
         # One look is enough, however long the server takes; others use the last result meanwhile.
