@@ -34,6 +34,30 @@ SHOWN_SETTINGS = (
     "method", "frozen", "max_samples", "loss_on", "seq_len", "batch_size", "optimizer", "learning_rate",
     "adamw_learning_rate", "weight_decay", "label_smoothing", "dropout", "seed",
 )  # fmt: skip
+USE = """\
+## Intended use
+
+- Teaching and research: what training from scratch and fine-tuning each give, measured on the same data.
+- Blind tests of two models side by side, with people who know that they talk with small models.
+
+Not for: advice that anybody relies on, facts that nobody checks, unattended talk with children, decisions."""
+LOADING = """\
+## How to load
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+path = "{path}"  # or the id under which you put it on the Hub
+model, tokenizer = AutoModelForCausalLM.from_pretrained(path), AutoTokenizer.from_pretrained(path)
+chat = [{{"role": "user", "content": "What is Impressionism?"}}]
+inputs = tokenizer.apply_chat_template(
+    chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
+)
+answer = model.generate(**inputs, max_new_tokens=160)
+print(tokenizer.decode(answer[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
+```
+
+llama.cpp reads `model.gguf`, beside that folder: `llama-cli -m model.gguf`."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +171,7 @@ def _read_data_card(folder: Path) -> dict[str, Any]:
 
 def card(sources: Sources) -> str:
     """The whole card."""
-    parts = (_about, _use, _limits, _data, _training, _votes, _evaluation, _loading, _licence)
+    parts = (_about, _limits, _data, _training, _votes, _evaluation, _loading, _licence)
     body = [line for part in parts if (said := list(part(sources))) for line in (*said, "")]
     return f"---\n{front_matter(sources).to_yaml().strip()}\n---\n\n" + "\n".join(body).rstrip() + "\n"
 
@@ -229,9 +253,8 @@ def _about(sources: Sources) -> Iterator[str]:
     yield from (f"# {sources.title}", "")
     kind = "A Llama-style transformer whose weights began as random numbers"
     if not sources.is_model1:
-        base = (
-            f"[{sources.base_id}](https://huggingface.co/{sources.base_id})" if sources.base_id else sources.base_name
-        )
+        at_hub = f"[{sources.base_id}](https://huggingface.co/{sources.base_id})"
+        base = at_hub if sources.base_id else sources.base_name
         kind = f"A pretrained model, {base}, fine-tuned ({report.get('method', 'full')})"
     trained = report["trainable_parameters"]
     yield (
@@ -241,14 +264,7 @@ def _about(sources: Sources) -> Iterator[str]:
         "turns. It is one of the two models of Diptych, where people talk with both at once, blind, and say which "
         "answer is better."
     )
-
-
-def _use(sources: Sources) -> Iterator[str]:
-    yield from ("## Intended use", "")
-    yield "- Teaching and research: what training from scratch and fine-tuning each give, measured on the same data."
-    yield "- Blind tests of two models side by side, with people who know that they talk with small models."
-    yield ""
-    yield "Not for: advice that anybody relies on, facts that nobody checks, unattended talk with children, decisions."
+    yield from ("", USE)
 
 
 def _limits(sources: Sources) -> Iterator[str]:
@@ -357,15 +373,10 @@ def _results(measured: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]
     cost = measured.get("cost") or {}
     for at_once, speed in (cost.get("tokens_per_second") or {}).items():
         if speed:
-            where = (
-                f"{at_once} at once, {cost['engine']}, threads: {cost['threads'][at_once]}" if cost["threads"] else ""
-            )
-            yield (
-                "tokens a second (median)",
-                where,
-                f"{speed['median']:.1f} ({speed['low']:.1f} to {speed['high']:.1f})",
-                "",
-            )
+            threads = cost["threads"]
+            where = f"{at_once} at once, {cost['engine']}, threads: {threads[at_once]}" if threads else ""
+            spread = f"{speed['median']:.1f} ({speed['low']:.1f} to {speed['high']:.1f})"
+            yield "tokens a second (median)", where, spread, ""
     for task in measured.get("tasks") or []:
         value = "–" if task["value"] is None else f"{task['value']:.4g}"
         yield task["metric"], f"{task['task']} (lm-evaluation-harness)", value, ""
@@ -374,19 +385,7 @@ def _results(measured: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]
 def _loading(sources: Sources) -> Iterator[str]:
     folder = sources.folder.resolve()
     place = folder.relative_to(HOME) if folder.is_relative_to(HOME) else Path(folder.name)
-    yield from ("## How to load", "", "```python")
-    yield "from transformers import AutoModelForCausalLM, AutoTokenizer"
-    yield ""
-    yield f'path = "{(place / sources.form).as_posix()}"  # or the id under which you put it on the Hub'
-    yield "model, tokenizer = AutoModelForCausalLM.from_pretrained(path), AutoTokenizer.from_pretrained(path)"
-    yield 'chat = [{"role": "user", "content": "What is Impressionism?"}]'
-    yield "inputs = tokenizer.apply_chat_template("
-    yield '    chat, add_generation_prompt=True, return_tensors="pt", return_dict=True'
-    yield ")"
-    yield "answer = model.generate(**inputs, max_new_tokens=160)"
-    yield 'print(tokenizer.decode(answer[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))'
-    yield "```"
-    yield from ("", "llama.cpp reads `model.gguf`, beside that folder: `llama-cli -m model.gguf`.")
+    yield LOADING.format(path=(place / sources.form).as_posix())
 
 
 def _licence(sources: Sources) -> Iterator[str]:
