@@ -30,16 +30,9 @@ def all_bases(comparison: Comparison) -> Section:
         for name, part in others.items()
     ]
     columns = (
-        "",
-        "parameters",
-        "context",
-        "licence",
-        "trained on",
-        "bits a byte",
-        "right answers",
-        "tokens a second",
-        "energy of 1,000 tokens",
-    )
+        "", "parameters", "context", "licence", "trained on",
+        "bits a byte", "right answers", "tokens a second", "energy of 1,000 tokens",
+    )  # fmt: skip
     groups = (("", 1), ("What it is", 4), ("Measured here", 4))
     note = (
         "Figures in italics were published by the makers of a base or follow from its configuration; nothing of them"

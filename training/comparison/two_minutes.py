@@ -38,19 +38,10 @@ Said = Iterator[Claim | Unsaid]
 def two_minutes(comparison: Comparison) -> Section:
     """The sentences in the order of the report, then what cannot be said and why."""
     parts = (
-        _cut_short,
-        _size,
-        _training,
-        _held_out,
-        _generalisation,
-        _knowledge,
-        _endings,
-        _speed,
-        _memory,
-        _energy,
-        _testing,
-    )
-    found = [entry for part in parts for entry in part(comparison)] + list(_perplexity(comparison))
+        _cut_short, _size, _training, _held_out, _generalisation, _knowledge, _endings, _speed, _memory, _energy,
+        _testing, _perplexity,
+    )  # fmt: skip
+    found = [entry for part in parts for entry in part(comparison)]
     claims = tuple(entry for entry in found if isinstance(entry, Claim))
     unsaid = tuple(f"{entry.topic}: {entry.reason}." for entry in found if isinstance(entry, Unsaid))
     lead = (
@@ -279,7 +270,7 @@ def _testing(comparison: Comparison) -> Said:
         yield _said("Blinding", text)
 
 
-def _perplexity(comparison: Comparison) -> Iterator[Claim]:
+def _perplexity(comparison: Comparison) -> Said:
     values = [
         model.measured.value("held_out", "answers", "token_perplexity", show=one_place) for model in comparison.models
     ]

@@ -12,26 +12,10 @@ from training.corpus.sample import CorpusError, Message, Sample, Size
 from training.corpus.split import Split, split_of
 
 __all__ = [
-    "CorpusError",
-    "Message",
-    "Sample",
-    "Size",
-    "Source",
-    "Split",
-    "data_around",
-    "in_the_way",
-    "is_embedded",
-    "iter_source",
-    "known_size",
-    "load",
-    "notes",
-    "source_files",
-    "source_name",
-    "sources",
-    "split_of",
-    "stream",
+    "CorpusError", "Message", "Sample", "Size", "Source", "Split", "data_around", "in_the_way", "is_embedded",
+    "iter_source", "known_size", "load", "notes", "source_files", "source_name", "sources", "split_of", "stream",
     "weighted_sources",
-]
+]  # fmt: skip
 
 Source = str | Path
 """The name of an embedded source or of one of the Hub, or the path of a file."""

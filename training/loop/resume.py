@@ -56,17 +56,10 @@ Start = Literal["new", "resume", "restart"]
 """How a command treats an unfinished run in its folder: refuses it, goes on with it, or leaves it behind."""
 
 MAY_CHANGE = (
-    *(
-        "learning_rate",
-        "adamw_learning_rate",
-        "max_grad_norm",
-        "patience",
-        "micro_batch_size",
-        "activation_checkpointing",
-    ),
-    *("compile", "save_seconds", "save_steps", "keep_checkpoints", "sample_tokens", "report_to", "country", "parallel"),
+    "learning_rate", "adamw_learning_rate", "max_grad_norm", "patience", "micro_batch_size", "activation_checkpointing",
+    "compile", "save_seconds", "save_steps", "keep_checkpoints", "sample_tokens", "report_to", "country", "parallel",
     "usable_bits_per_byte",
-)
+)  # fmt: skip
 """Settings that may differ on resume: they do not move the run's course or order. A lower rate is the remedy after a
 loss that was no number."""
 
@@ -92,7 +85,6 @@ class TrainingStates:
     Args:
         out: the folder of the run; the states lie in its folder ``resume``.
         config: the settings and the data, as in ``training_report.json``.
-        keep: how many of the newest states stay.
     """
 
     def __init__(self, out: str | Path, config: Mapping[str, Any], keep: int = 2) -> None:

@@ -15,29 +15,11 @@ from training.common.checkpoint_folder import CURVES, METRICS, REPORT
 from training.common.cli import contained
 from training.common.files import new_file, replace_text, sign_growing
 
-REPORT_KEYS = [
-    "model",
-    "base",
-    "parameters",
-    "trainable_parameters",
-    "size_bytes",
-    "samples",
-    "tokens",
-    "epochs",
-    "train_seconds",
-    "tokens_per_second",
-    "peak_memory_bytes",
-    "energy_kwh",
-    "co2_kg",
-    "energy_source",
-    "device",
-    "dtype",
-    "val_loss",
-    "val_perplexity",
-    "val_bits_per_byte",
-    "seed",
-    "config",
-]
+REPORT_KEYS = (
+    "model", "base", "parameters", "trainable_parameters", "size_bytes", "samples", "tokens", "epochs", "train_seconds",
+    "tokens_per_second", "peak_memory_bytes", "energy_kwh", "co2_kg", "energy_source", "device", "dtype", "val_loss",
+    "val_perplexity", "val_bits_per_byte", "seed", "config",
+)  # fmt: skip
 """What ``training_report.json`` always has; more may stand beside."""
 
 

@@ -12,7 +12,7 @@ import torch
 from training.common.checkpoint_folder import FINAL, GGUF, METRICS, report_in
 from training.common.cli import contained
 from training.common.progress import Progress
-from training.common.score import NOTHING
+from training.common.score import NOTHING, Score
 from training.data.dataset import TokenisedDataset
 from training.data.prepare import Recipe, tokenised
 from training.hardware.compute import Compute
@@ -144,24 +144,18 @@ def set_up(
         model.checkpoint_activations()
     dataset = world.in_turn(lambda: prepare_data(options, data, base, progress))
 
+    def keep(step: int, scores: dict[str, Score]) -> None:
+        method.keep(out)
+
     def answers() -> dict[str, str]:
         length = options.sample_tokens
         with compute.autocast():
             return {q: generate(base.model, q, base.tokenizer, max_new_tokens=length) for q in SAMPLE_QUESTIONS}
 
     metrics = world.metrics(out / METRICS, state["outcome"]["steps"] if state else None)
+    alike = options if options.method == "full" else replace(options, parallel="ddp")
     trainer = world.trainer(
-        model,
-        dataset.train,
-        dataset.held_out,
-        options if options.method == "full" else replace(options, parallel="ddp"),
-        compute,
-        base.pad_id,
-        progress,
-        metrics,
-        lambda step, scores: method.keep(out),
-        states,
-        answers,
+        model, dataset.train, dataset.held_out, alike, compute, base.pad_id, progress, metrics, keep, states, answers
     )
     if state is not None:
         trainer.restore(state)
