@@ -91,12 +91,6 @@ def exposure(benchmarks: Sequence[Benchmark], samples: Iterable[Sample]) -> Expo
     return Exposure(frozenset(facts), frozenset(questions), {value: counts[_key(value)] for value in phrases.values})
 
 
-def contamination(items: Sequence[Item], samples: Iterable[Sample]) -> list[str]:
-    """The ids of items whose normalised question is asked in training samples too."""
-    found = exposure([Benchmark("", None, "", tuple(items))], samples)
-    return [item.id for item in items if found.is_contaminated(item)]
-
-
 class _Phrases:
     """Many phrases that are looked for in many texts at once, by their first word."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from training.corpus import core, embedded, split_of
-from training.evaluation.contamination import contamination, exposure, training_samples
+from training.evaluation.contamination import exposure, training_samples
 from training.evaluation.items import (
     DIRECTIONS,
     IN_TRAIN,
@@ -135,7 +135,8 @@ def test_questions_that_were_trained_on_are_found_whatever_their_case_and_marks(
     sample = next(s for s in core.samples() if split_of(s) == "train" and s.question.startswith("Who painted"))
     rows = [ROW | {"question": "Who made something that is not there?"}, ROW | {"question": sample.question.upper()}]
     benchmark = load_benchmark(write(tmp_path, *rows))
-    assert contamination(benchmark.items, training_samples({"data": ["core"]})) == [benchmark.items[1].id]
+    told = exposure([benchmark], training_samples({"data": ["core"]}))
+    assert [told.is_contaminated(item) for item in benchmark.items] == [False, True]
 
 
 def test_counts_are_of_texts_that_hold_a_value_word_for_word(tmp_path: Path) -> None:
