@@ -64,12 +64,7 @@ def _kind_of(path: Path) -> str | None:
 
 
 def foreign(out: Path, files: Iterable[str], folders: Mapping[str, str] = {}) -> list[str]:
-    """What stands in ``out`` where a command will write and is not ours.
-
-    Args:
-        files: names of files that it will write.
-        folders: names of folders that it will write, each with its kind.
-    """
+    """What stands in ``out`` where a command will write these files, and folders of these kinds, and is not ours."""
     found = [MANIFEST] if manifest_is_anothers(out) else []
     found += [name for name in files if os.path.lexists(out / name) and not is_ours(out / name)]
     for name, kind in folders.items():
@@ -82,11 +77,8 @@ def foreign(out: Path, files: Iterable[str], folders: Mapping[str, str] = {}) ->
 
 
 def unwritable(out: Path, folders: Iterable[str] = ()) -> list[str]:
-    """What stands against this user's writing to ``out``, such as what another user's run has left there.
-
-    Args:
-        folders: names of folders in it that would be replaced.
-    """
+    """What stands against this user's writing to ``out`` and replacing these folders in it, such as what another user's
+    run has left there."""
     there = next(path for path in (out.absolute(), *out.absolute().parents) if path.is_dir())
     places = [there] if there != out.absolute() else [out, out / MANIFEST, *(out / name for name in folders)]
     shut = next((path for path in places if path.exists() and not os.access(path, os.W_OK)), None)

@@ -85,9 +85,6 @@ def conversation_ids(
     """Ids of a conversation; no special token is in it but the template's own.
 
     Args:
-        render: the template.
-        encode: the tokenizer.
-        contents: what the messages say.
         special: ids that nobody can say; without them the tokenizer's word is taken for it.
     """
     apart = [i for i, content in enumerate(contents) if holds_special(encode, content.strip(), special)]
@@ -116,12 +113,7 @@ def _saying(messages: Sequence[Message], contents: Sequence[str]) -> list[dict[s
 
 
 class ChatTokenizer:
-    """A tokenizer of transformers in which words are words.
-
-    Args:
-        tokenizer: any ``PreTrainedTokenizerBase``.
-        template: a chat template in the place of its own.
-    """
+    """Any tokenizer of transformers, with words that are words, and maybe another chat template than its own."""
 
     def __init__(self, tokenizer: Any, template: str | None = None) -> None:
         self.tokenizer, self.template = tokenizer, template
@@ -179,9 +171,7 @@ def guarded_template(template: str, content: str, special_tokens: Iterable[str])
     For programs that write a conversation as one text and encode it whole, as transformers and llama.cpp do.
 
     Args:
-        template: in Jinja.
-        content: how it writes what was said, e.g. ``message['content']``.
-        special_tokens: their texts.
+        content: how the template writes what was said, e.g. ``message['content']``.
     """
     texts = {token.strip("▁ ") for token in special_tokens}
     if len(texts) > 40:  # Llama 3 has 256, Gemma 3 has 6,000 that differ in their number

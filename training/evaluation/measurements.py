@@ -49,7 +49,6 @@ class Measurements:
 
     Args:
         models: name, if it was given one, and spec of each.
-        settings: what is measured.
         machine: what it is measured on; costs found elsewhere do not count.
 
     Raises:

@@ -36,12 +36,8 @@ def generate_batch(
     """Answers to many conversations, in their order; the likeliest ones are those that ``generate`` gives one by one.
 
     Args:
-        model: Model 1, or any causal language model of transformers.
-        tokenizer: the model's own.
-        conversations: each a sequence of messages, the last one the user's.
         stop: strings or token ids at which an answer ends; they are not part of it.
         seed: with a temperature, conversation i of Model 1 draws from seed + i; transformers draws for a batch at once.
-        batch_size: conversations at a time.
         sampling: max_new_tokens (160), temperature (0), top_p (1), top_k (0: all) and repetition_penalty (1).
     """
     model.eval()
@@ -117,13 +113,9 @@ def generate(
     """The answer of either model to one question, as text.
 
     Args:
-        model: Model 1, or any causal language model of transformers.
-        prompt: the question.
         tokenizer: the model's own; without it, that of ``checkpoints/art_ai_model`` for Model 1, and for the other the
             one saved in the folder that the model was loaded from.
-        max_new_tokens: tokens of the answer at most.
         temperature: 0 for the likeliest answer, which is the same every time.
-        top_p: sample from the likeliest tokens that together have this probability.
         sampling: top_k, repetition_penalty, stop and seed, as for ``generate_batch``.
     """
     if isinstance(model, ModernTransformer):

@@ -25,13 +25,10 @@ to 8 bits moves near ties, and another place of a head or another frequency move
 
 
 def gguf_fault(path: Path, model: Any, tokenizer: Any) -> str | None:
-    """What llama.cpp does otherwise, in words; None when it does the same, or is not installed here.
+    """What llama.cpp does otherwise with a GGUF than transformers with the model that it was made of, in words; None
+    when it does the same, or is not installed here.
 
     llama.cpp ends the process that it runs in where it meets what it did not expect, so it has one of its own.
-
-    Args:
-        path: of the GGUF.
-        model: the model in transformers, of which it was made.
     """
     try:
         import httpx

@@ -186,7 +186,6 @@ def export_gguf(folder: str | Path, out: str | Path, file_type: FileType = "f16"
 
     Args:
         folder: a Llama, GPT-2 or Phi with its tokenizer; Model 1's ``hf/`` with ``tokenizer.model`` in it.
-        out: the file to write.
         file_type: numbers of the matrices; vectors are always in fp32. ``q8_0`` is half the size of ``f16``.
 
     The file is checked before it takes its place: llama.cpp has to read and answer two prompts as transformers does.

@@ -306,8 +306,7 @@ class ModernTransformer(nn.Module):
         """Final normalised states (B, S, D).
 
         Args:
-            tokens_BS: token ids.
-            documents_BS: the number of the document that each token belongs to; tokens attend within theirs alone.
+                documents_BS: the number of the document that each token belongs to; tokens attend within theirs alone.
                 Positions need no reset, since rotary attention depends on distances only.
             cache: keys and values of earlier tokens, extended by this call.
 
