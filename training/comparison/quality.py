@@ -10,6 +10,7 @@ from training.comparison.charts import forest
 from training.comparison.content import (
     AnswerPair,
     Block,
+    Cell,
     Paragraph,
     Plot,
     Row,
@@ -192,7 +193,7 @@ def art_knowledge(comparison: Comparison) -> Section:
 
 def _benchmark(comparison: Comparison, name: str) -> Table:
     """Accuracy over all questions, by group and by kind; each line with its number of questions and its chance."""
-    rows = [_accuracy_row(comparison, name, "All questions", ())]
+    rows = [_accuracy_row(comparison, name, "All questions", (), accuracy_difference(comparison, name))]
     for part, field in (("groups", "group"), ("kinds", "kind")):
         for entry in named((knowledge(model, name).at(part) for model in comparison.models), field):
             sizes = [
@@ -202,9 +203,6 @@ def _benchmark(comparison: Comparison, name: str) -> Table:
                 continue
             label = entry[:1].upper() + entry[1:] if field == "group" else f"Kind: {entry}"
             rows.append(_accuracy_row(comparison, name, label, (part, field, entry)))
-    difference = accuracy_difference(comparison, name)
-    rows[0] = Row(rows[0].label, (*rows[0].cells[:2], difference, *rows[0].cells[2:]))
-    rows[1:] = [Row(row.label, (*row.cells[:2], "", *row.cells[2:])) for row in rows[1:]]
     titles = [model.title for model in comparison.models]
     columns = ("", *titles, "Difference", "chance", "always the longest", "always the most frequent", "questions")
     note = (
@@ -216,7 +214,7 @@ def _benchmark(comparison: Comparison, name: str) -> Table:
     return Table(f"Benchmark “{name}”", tuple(columns[place] for place in shown), tuple(rows), note=note)
 
 
-def _accuracy_row(comparison: Comparison, name: str, label: str, where: Sequence[str]) -> Row:
+def _accuracy_row(comparison: Comparison, name: str, label: str, where: Sequence[str], difference: Cell = "") -> Row:
     parts = []
     for model in comparison.models:
         part = knowledge(model, name)
@@ -224,7 +222,7 @@ def _accuracy_row(comparison: Comparison, name: str, label: str, where: Sequence
     lines = [(key, percent) for key in ("chance", "longest_option", "most_frequent_option")] + [("n", whole)]
     beside = [_of_both([part.value(key, show=show) for part in parts]) for key, show in lines]
     shares = (with_interval(part, "accuracy", n="n", show=percent) for part in parts)
-    return Row(label, (*shares, *(v or "" for v in beside)))
+    return Row(label, (*shares, difference, *(v or "" for v in beside)))
 
 
 def _of_both(values: Sequence[Value | None]) -> Value | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from training.corpus.sample import Sample
 from training.data.documents import tokenise
-from training.data.prompts import ChatTokenizer, conversation_ids, encodable, holds_special, parts
+from training.data.prompts import ChatTokenizer, encodable, holds_special, parts
 from training.evaluation.subjects import Chat, Unavailable
 from training.models.tokenizer import BEGIN, CHAT_FORM, END, Tokenizer
 
@@ -96,7 +97,7 @@ class Model1Form:
         return self.tokenizer.decode(ids).strip()
 
 
-class TemplateForm:
+class TemplateForm(ChatTokenizer):
     """A tokenizer of transformers with its chat template.
 
     A conversation is rendered and encoded whole, as any program does that runs the model, but for special tokens that
@@ -105,10 +106,8 @@ class TemplateForm:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.tokenizer: Any = tokenizer
+        super().__init__(tokenizer, tokenizer.chat_template or RAW_TEMPLATE)
         self.begin = self._first_id()
-        self.template = tokenizer.chat_template or RAW_TEMPLATE
-        self._chat = ChatTokenizer(tokenizer, self.template)
         ends = [] if self.tokenizer.eos_token_id is None else [self.tokenizer.eos_token_id]
         self.stop_ids: tuple[int, ...] = tuple(ends)
         self.stop_strings: tuple[str, ...] = () if tokenizer.chat_template else ("\n",)
@@ -120,42 +119,27 @@ class TemplateForm:
                 return candidate
         raise Unavailable("its tokenizer has no token that begins or ends a text; add one as bos_token")
 
-    def encode(self, text: str) -> list[int]:
-        """Ids of a text in which nothing stands for a special token."""
-        return self._chat.plain(text)
-
     def _encode_text(self, text: str) -> list[int]:
         return self.tokenizer(encodable(text), split_special_tokens=True)["input_ids"]
 
-    def render(self, conversation: Chat, *, answer_follows: bool) -> str:
-        """The conversation as the model's template writes it."""
-        return self._render(conversation, [message.content for message in conversation], answer_follows)
-
-    def _render(self, conversation: Chat, contents: Sequence[str], answer_follows: bool) -> str:
+    def render(self, messages: Chat, contents: Sequence[str], *, answer_follows: bool) -> str:
         try:
-            return self._chat.render(conversation, contents, answer_follows=answer_follows)
+            return super().render(messages, contents, answer_follows=answer_follows)
         except Exception as error:  # templates raise errors of their own, for roles that they do not know
             raise Unavailable(f"its chat template cannot write the conversation: {error}") from error
 
     def _typed_special(self, contents: Sequence[str]) -> bool:
-        return any(holds_special(self._chat.encode, content, self._chat.special) for content in contents)
-
-    def prompt(self, conversation: Chat) -> list[int]:
-        return conversation_ids(
-            lambda contents: self._render(conversation, contents, True),
-            self._chat.encode,
-            [encodable(message.content) for message in conversation],
-            self._chat.special,
-        )
+        return any(holds_special(self.encode, content, self.special) for content in contents)
 
     def pair(self, context: Chat | str, continuation: str) -> Pair:
         if not isinstance(context, str):
-            if self._typed_special([*(message.content for message in context), continuation]):
-                return self.prompt(context), self.encode(continuation)
-            rendered = self.render(context, answer_follows=True)
-            return split_pair(lambda text: self._chat.encode(text, special=True), rendered, continuation)
+            contents = [message.content for message in context]
+            if self._typed_special([*contents, continuation]):
+                return self.prompt(context), self.plain(continuation)
+            rendered = self.render(context, contents, answer_follows=True)
+            return split_pair(lambda text: self.encode(text, special=True), rendered, continuation)
         # A text begins with what the tokenizer puts before every text, as in the harness; many put nothing there.
-        before, after = split_pair(self._encode_text if context.strip() else self.encode, context, continuation)
+        before, after = split_pair(self._encode_text if context.strip() else self.plain, context, continuation)
         return before or [self.begin], after
 
     def documents(self, samples: Sequence[Sample]) -> list[Document]:
@@ -167,12 +151,12 @@ class TemplateForm:
         all_bytes = sum(len(content.encode()) for content in contents)
         answer_bytes = sum(len(c.encode()) for c, answer in zip(contents, is_answer, strict=True) if answer)
         if sample.messages[0].role == "text":
-            ids = [self.begin, *self.encode(contents[0]), *self.stop_ids[:1]]
+            ids = [self.begin, *self.plain(contents[0]), *self.stop_ids[:1]]
             scored = np.arange(len(ids)) > 0
             return Document(ids, scored, scored, answer_bytes, all_bytes)
         if self._typed_special(contents):
             return self._document_in_parts(sample, is_answer, answer_bytes, all_bytes)
-        text = self.render(sample.messages, answer_follows=False)
+        text = self.render(sample.messages, contents, answer_follows=False)
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         ids, offsets = encoded["input_ids"], np.array(encoded["offset_mapping"])
         answers, everything = np.zeros(len(ids), bool), np.zeros(len(ids), bool)
@@ -194,9 +178,10 @@ class TemplateForm:
         answers: list[bool] = []
         everything: list[bool] = []
         said_before: int | None = None
-        pieces = parts(lambda said: self._render(sample.messages, said, False), contents, range(len(contents)))
+        render = partial(self.render, sample.messages, answer_follows=False)
+        pieces = parts(render, contents, range(len(contents)))
         for text, said_by in pieces:
-            new = self._chat.encode(text, special=True) if said_by is None else self.encode(text)
+            new = self.encode(text, special=True) if said_by is None else self.plain(text)
             scored = [said_by is not None] * len(new)
             if said_before is not None and new and new[0] in self.stop_ids:
                 scored[0] = True

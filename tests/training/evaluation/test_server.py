@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
         form = self.server.model.network.form
         if "messages" in body:
             return {"tokens": form.prompt([Message(**m) for m in body["messages"]])}
-        return {"tokens": form.encode(body["prompt"])}
+        return {"tokens": form.plain(body["prompt"])}
 
     def echo(self, body: dict[str, Any]) -> dict[str, Any]:
         assert (body["echo"], body["logprobs"], body["temperature"]) == (True, 1, 0.0)
