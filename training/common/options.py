@@ -35,18 +35,12 @@ class OptionsError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """The numbers that a setting may have, declared beside it: ``dropout: Annotated[float, Range(0, 1, below=True)]``.
-
-    Attributes:
-        low, high: the least and the greatest.
-        above: whether ``low`` itself is too little.
-        below: whether ``high`` itself is too much.
-    """
+    """The numbers a setting may have, declared beside it: ``dropout: Annotated[float, Range(0, 1, below=True)]``."""
 
     low: float
     high: float
-    above: bool = False
-    below: bool = False
+    above: bool = False  # whether ``low`` itself is too little
+    below: bool = False  # whether ``high`` itself is too much
 
     def __contains__(self, value: float) -> bool:
         """NaN is in no range."""

@@ -34,16 +34,10 @@ Generated = tuple[list[int], bool]
 
 
 class Network(Protocol):
-    """What is computed with a model; B rows, S tokens, D width of the states, V pieces.
+    """What is computed with a model; B rows, S tokens, D width of the states, V pieces."""
 
-    Attributes:
-        form: the tokenizer and chat form.
-        context: tokens that it can read.
-        parameters: how many, shared ones once.
-    """
-
-    context: int
-    parameters: int
+    context: int  # tokens that it can read
+    parameters: int  # how many, shared ones once
 
     @property
     def form(self) -> ChatForm: ...

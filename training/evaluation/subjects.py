@@ -44,31 +44,24 @@ class Answer:
 
 
 class Subject(Protocol):
-    """What every kind of model can be asked.
+    """What every kind of model can be asked."""
 
-    Attributes:
-        name: ``model1``, ``model2``, the NAME of NAME=SPEC, or the name of the folder or file.
-        spec: what the user named.
-        kind: ``model1`` (.pt), ``transformers`` (folder or id of the Hub), ``gguf`` or ``openai``.
-        sha256: of weights and tokenizer (of a server: of address and model): the key of cached results.
-        parameters: how many, where that is known.
-        report: the ``training_report.json`` beside the checkpoint, if there is one.
-        trained_on: the file beside it that says which samples were trained on, if there is one.
-        done: told of each number of texts that are done, for a progress bar; set it to be told.
-    """
-
-    name: str
-    spec: str
-    kind: str
-    report: dict[str, Any] | None
-    trained_on: Path | None
-    done: Callable[[int], object]
+    name: str  # ``model1``, ``model2``, the NAME of NAME=SPEC, or the name of the folder or file
+    spec: str  # what the user named
+    kind: str  # ``model1`` (.pt), ``transformers`` (folder or id of the Hub), ``gguf`` or ``openai``
+    report: dict[str, Any] | None  # the ``training_report.json`` beside the checkpoint, if there is one
+    trained_on: Path | None  # the file beside it that says which samples were trained on, if there is one
+    done: Callable[[int], object]  # told of each number of texts that are done, for a progress bar; set it to be told
 
     @property
-    def sha256(self) -> str: ...
+    def sha256(self) -> str:
+        """Of weights and tokenizer (of a server: of address and model): the key of cached results."""
+        ...
 
     @property
-    def parameters(self) -> int | None: ...
+    def parameters(self) -> int | None:
+        """How many, where that is known."""
+        ...
 
     def loglikelihoods(self, pairs: Sequence[tuple[Chat | str, str]]) -> list[Likelihood]:
         """Of each continuation after its context, without the token that ends a turn.

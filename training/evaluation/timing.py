@@ -129,18 +129,12 @@ def open_engine(job: Job) -> Served:
 
 @dataclass(frozen=True)
 class Phase:
-    """Questions asked so many at a time for a while.
+    """Questions asked so many at a time for a while."""
 
-    Attributes:
-        firsts: seconds to the first text of each answer.
-        tokens_per_second: all tokens over the whole time, prompts included.
-        kwh: what that took, if it can be known, with its source.
-    """
-
-    firsts: list[float]
+    firsts: list[float]  # seconds to the first text of each answer
     tokens: int
-    tokens_per_second: float
-    energy: EnergyUse
+    tokens_per_second: float  # over the whole time, prompts included
+    energy: EnergyUse  # what that took, if it can be known
 
 
 def run_phase(engine: Served, at_once: int, job: Job, tokens: int) -> Phase:

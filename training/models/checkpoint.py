@@ -13,7 +13,7 @@ from training.common.checkpoint_folder import TOKENIZER, CheckpointError
 from training.common.files import new_file
 from training.models.tokenizer import Tokenizer
 from training.models.transformer import ModernTransformer
-from training.models.whole import LOWER, check_numbers, check_weights
+from training.models.whole import LOWER, check_weights
 
 
 def save_checkpoint(
@@ -60,7 +60,7 @@ def load(path: str | Path) -> tuple[ModernTransformer, Tokenizer]:
         raise CheckpointError(
             f"{path} is not a readable checkpoint of Model 1 ({type(error).__name__}); {remedy}"
         ) from error
-    check_numbers(model, path)
+    check_weights(model.named_parameters(), path)
     tokenizer = Tokenizer(path.parent / TOKENIZER)
     expected = checkpoint.get("tokenizer_sha256", tokenizer.sha256)
     if tokenizer.sha256 != expected or len(tokenizer) != model.config["vocab_size"]:

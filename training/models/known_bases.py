@@ -11,31 +11,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class KnownBase:
-    """What is known of a base before it is downloaded.
+    """What is known of a base before it is downloaded."""
 
-    Attributes:
-        hub: its id on the Hub, https://huggingface.co/ID.
-        model_type, config: as its ``config.json`` there has them.
-        licence: of its weights.
-        megabytes: what is downloaded. GPT-2's files hold masks beside the weights.
-        stored: the number format of the weights there. Q4_1, 4 bits, is dequantised.
-        trained_on, said_in: what its makers say it was trained on, and where they say it.
-        is_new_to_turns: whether the chat form's tokens are new to it.
-        in_wheel: whether it comes in a Python package, so that the Hub is not asked.
-        stand_in: the base that a run begins with where it named none and the Hub cannot be reached.
-    """
-
-    hub: str
-    model_type: str
+    hub: str  # its id on the Hub, https://huggingface.co/ID
+    model_type: str  # as its ``config.json`` there has it, and the next
     config: dict[str, Any]
-    licence: str
-    megabytes: int
-    stored: str
-    trained_on: str
-    said_in: str
-    is_new_to_turns: bool = True
-    in_wheel: bool = False
-    stand_in: str | None = None
+    licence: str  # of its weights
+    megabytes: int  # what is downloaded; GPT-2's files hold masks beside the weights
+    stored: str  # the number format of the weights there; Q4_1, 4 bits, is dequantised
+    trained_on: str  # as its makers say
+    said_in: str  # where they say it
+    is_new_to_turns: bool = True  # whether the chat form's tokens are new to it
+    in_wheel: bool = False  # whether it comes in a Python package, so that the Hub is not asked
+    stand_in: str | None = None  # what a run begins with where it named no base and the Hub cannot be reached
 
 
 def _gpt2(name: str, width: int, layers: int, heads: int, megabytes: int) -> KnownBase:

@@ -14,7 +14,7 @@ from training.common.checkpoint_folder import CONFIG, CheckpointError, weights_i
 from training.common.progress import quiet_transformers
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 REMEDY = "put its own files together, or train and export it again"
 LOWER = "lower learning_rate and train again"
@@ -40,17 +40,12 @@ def load_whole(folder: str | Path, place: str | Path = "", **how: Any) -> Any:
             f"{place or folder}: {len(missing)} of the weights that its config.json names are not there "
             f"({missing[0]}); {REMEDY}"
         )
-    check_numbers(model, place or folder)
+    check_weights(model.named_parameters(), place or folder)
     return model
 
 
-def check_numbers(model: nn.Module, place: str | Path) -> None:
-    """Raises CheckpointError where a weight is not a number or infinite, as training at too high a rate leaves it."""
-    check_weights(model.named_parameters(), place)
-
-
 def check_weights(weights: Iterable[tuple[str, Tensor]], place: str | Path, remedy: str = REMEDY) -> None:
-    """The same for weights by their names."""
+    """Raises CheckpointError where a weight is not a number or infinite, as training at too high a rate leaves it."""
     import torch
 
     for name, weight in weights:

@@ -31,25 +31,15 @@ _VERB_OF_KIND = {
 
 @dataclass(frozen=True)
 class Context:
-    """What the other records say about how to speak of one.
+    """What the other records say about how to speak of one."""
 
-    Attributes:
-        shared: Titles that several works have, or would have in any museum; these are named with their maker.
-        generic: Those of them that only one work here has.
-        alone: Titles with the kind of work, where only one work has them.
-        depicted: Subjects that only one work shows, so that the work can be asked for by them.
-        makers: Who painted, who carved and so on, by the verb, to ask after the wrong one.
-        short: The name by which each artist can be asked for: the short one only if it can mean nobody else.
-        artists, movements, museums: The records by name.
-    """
-
-    shared: frozenset[str]
-    generic: frozenset[str]
-    alone: frozenset[tuple[str, str]]
-    depicted: frozenset[str]
-    makers: Mapping[str, tuple[str, ...]]
-    short: Mapping[str, str]
-    artists: Mapping[str, Artist]
+    shared: frozenset[str]  # titles that several works have, or would have in any museum: named with their maker
+    generic: frozenset[str]  # those of them that only one work here has
+    alone: frozenset[tuple[str, str]]  # titles with the kind of work, where only one work has them
+    depicted: frozenset[str]  # subjects that only one work shows, so that the work can be asked for by them
+    makers: Mapping[str, tuple[str, ...]]  # who painted, who carved and so on, by the verb, to ask after the wrong one
+    short: Mapping[str, str]  # what each artist can be asked for by: the short name only if it can mean nobody else
+    artists: Mapping[str, Artist]  # the records by name, as the next two
     movements: Mapping[str, Movement]
     museums: Mapping[str, Museum]
 
