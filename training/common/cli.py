@@ -26,11 +26,8 @@ called_as = ""
 
 
 class Stopped(Exception):
-    """A run that was told to stop, by Ctrl-C or a signal, after it had saved what it needs to go on.
-
-    Args:
-        resumable: whether the command has ``--resume``.
-    """
+    """A run that was told to stop, by Ctrl-C or a signal, after it had saved what it needs to go on; ``resumable``
+    where the command has ``--resume``."""
 
     def __init__(self, number: int, message: str, resumable: bool = True) -> None:
         super().__init__(message)

@@ -92,11 +92,8 @@ def keys_of(actions: Iterable[argparse.Action]) -> dict[str, argparse.Action]:
 
 
 def take(path: str, parser: argparse.ArgumentParser, typed: Collection[str] = ()) -> list[str]:
-    """Put what a file says in the place of a parser's defaults; returns every problem, each with its line.
-
-    Args:
-        typed: words of the command line; what excludes one of its options is not taken from the file.
-    """
+    """Put what a file says in the place of a parser's defaults, but for what excludes an option among the words that
+    were ``typed``; returns every problem, each with its line."""
     actions = keys_of(parser._actions)
     settings: list[str] = []
     said: dict[argparse.Action, str] = {}
@@ -241,11 +238,8 @@ def _scalar(node: Any) -> str | None:
 
 
 def written(actions: Sequence[argparse.Action], arguments: argparse.Namespace, settings: Mapping[str, Any]) -> str:
-    """A file that says what ``arguments`` say, each key below what it means.
-
-    Args:
-        settings: values that are not among the arguments, or stand there in another form.
-    """
+    """A file that says what ``arguments`` say, each key below what it means; ``settings`` are values that are not among
+    the arguments, or stand there in another form."""
     import yaml
 
     parts = []

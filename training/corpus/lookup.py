@@ -37,10 +37,8 @@ def references_in(text: str) -> list[Reference]:
     """The records with a source that a text names, in the order of their first mention, the longest name at each place.
 
     A title or a person's name of one word counts only as it is written in the record ("Hope", not "I hope"), and an
-    everyday word, such as "House" or "line", only where its maker or art is spoken of as well.
-
-    Args:
-        text: a question, an answer, or both; its first 4,000 characters are read, in 5 ms.
+    everyday word, such as "House" or "line", only where its maker or art is spoken of as well. The
+    text is a question, an answer, or both, of which the first 4,000 characters are read, in 5 ms.
     """
     words = list(_WORD.finditer(text[:MOST_CHARS]))
     keys = [_key(word.group()) for word in words]

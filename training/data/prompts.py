@@ -82,11 +82,8 @@ def _broken(text: str) -> str:
 def conversation_ids(
     render: Render, encode: Encode, contents: Sequence[str], special: Collection[int] = ()
 ) -> list[int]:
-    """Ids of a conversation; no special token is in it but the template's own.
-
-    Args:
-        special: ids that nobody can say; without them the tokenizer's word is taken for it.
-    """
+    """Ids of a conversation; no special token is in it but the template's own. ``special`` are ids that nobody can say;
+    without them the tokenizer's word is taken for it."""
     apart = [i for i, content in enumerate(contents) if holds_special(encode, content.strip(), special)]
     if not apart:
         return encode(render(contents), True)
@@ -168,10 +165,8 @@ _MARKUP = re.compile(r"[▁ ]*(<\S*[^\W\d_]\S*>|\[/?\w*[^\W\d_]\w*\]|>>\w+<<|\{\
 def guarded_template(template: str, content: str, special_tokens: Iterable[str]) -> str:
     """A chat template that puts a blank into every special token that somebody typed.
 
-    For programs that write a conversation as one text and encode it whole, as transformers and llama.cpp do.
-
-    Args:
-        content: how the template writes what was said, e.g. ``message['content']``.
+    For programs that write a conversation as one text and encode it whole, as transformers and llama.cpp do. What was
+    said is ``content`` in the template, e.g. ``message['content']``.
     """
     texts = {token.strip("▁ ") for token in special_tokens}
     if len(texts) > 40:  # Llama 3 has 256, Gemma 3 has 6,000 that differ in their number
@@ -194,10 +189,7 @@ def llama_cpp_prompt(
     """Ids of a conversation that llama.cpp's chat endpoint would not read as meant; None for every other.
 
     That is one in which somebody typed a special token, and, where ``context`` is given, one that leaves no room for an
-    answer of ``max_new_tokens``.
-
-    Args:
-        post: asks the server: a path and a body, answered with JSON.
+    answer of ``max_new_tokens``. ``post`` asks the server: a path and a body, answered with JSON.
     """
 
     def encode(text: str, special: bool) -> list[int]:

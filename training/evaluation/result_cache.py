@@ -26,11 +26,8 @@ _LIBRARIES = ("torch", "transformers", "tokenizers", "sentencepiece", "rouge-sco
 
 
 class ResultCache:
-    """Results as JSON files in a folder of the cache.
-
-    Args:
-        use: False measures everything again; what is found then takes the place of what was there.
-    """
+    """Results as JSON files in a folder of the cache; without ``use`` everything is measured again, and takes the place
+    of what was there."""
 
     def __init__(self, use: bool = True) -> None:
         self.folder, self.use = cache_folder() / "evaluation", use

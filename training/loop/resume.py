@@ -162,12 +162,8 @@ class TrainingStates:
         return {}
 
     def finished(self, data_key: str) -> list[str] | None:
-        """How the finished run in ``out`` differs from this one: empty when it is the same, None without one,
-        or where it has more to do.
-
-        Args:
-            data_key: of what the data hold now.
-        """
+        """How the finished run in ``out`` differs from this one, whose data have this key: empty when it is the same,
+        None without one, or where it has more to do."""
         report = report_in(self.out)
         with contextlib.suppress(KeyError, TypeError, AttributeError):  # a report that somebody has changed
             if report is None:

@@ -168,10 +168,7 @@ _NO_UTF_8 = set("ÀÁõö÷øùúûüýþÿ")
 
 def _check_added(state: Mapping[str, Any], normalized: bool) -> None:
     """Raises TokenizerProblem for words that were added with rules of their own; what is special is found in no text.
-
-    Args:
-        normalized: whether the normalizer changes words before they are found.
-    """
+    They are ``normalized`` where the normalizer changes words before they are found."""
     for token in state["added_tokens"]:
         rules = [name for name in ("lstrip", "rstrip", "single_word") if token[name]]
         rules += ["normalized"] if normalized and token["normalized"] else []

@@ -388,11 +388,8 @@ def write_beside(out: Path, exports: Mapping[str, Callable[[], Any]], title: str
 
 def _part(out: Path, name: str, write: Callable[[], Any], lacking: str = "") -> str | None:
     """The name of what is written; None, and one line, where that fails. What an older run left under the name goes
-    then: it is of another model, as whatever is made of it would be.
-
-    Args:
-        lacking: what it would have been made of and is not there.
-    """
+    then: it is of another model, as whatever is made of it would be. ``lacking`` is what it would have been made of
+    and is not there."""
 
     def named() -> str:
         if lacking:
