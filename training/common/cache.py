@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,15 @@ from filelock import FileLock
 
 class CacheError(ValueError):
     """The cache cannot be written; the message is one line and says what to do."""
+
+
+KEPT_DAYS = 30
+"""What no run has used for so long is removed when others are written."""
+
+
+def is_forgotten(path: Path) -> bool:
+    """Whether no run has used a file of the cache, and touched it then, for ``KEPT_DAYS``."""
+    return time.time() - path.stat().st_mtime > KEPT_DAYS * 86_400
 
 
 def cache_folder() -> Path:

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from training.common.cache import cache_folder, locked
+from training.common.cache import cache_folder, is_forgotten, locked
 from training.common.checkpoint_folder import TOKENIZER, TRAINED_ON
 from training.common.files import MANIFEST, new_file, new_folder, remove_folder, remove_tree
 from training.common.workers import Workers, release_freed_memory
@@ -42,9 +42,6 @@ VERSION = 3
 
 TOKENIZER_CHARACTERS = 20_000_000
 """A tokenizer is trained on at most about so many characters, chosen by hash: its training holds them in memory."""
-
-KEPT_DAYS = 30
-"""Prepared data that no run has used for so long are removed when others are made."""
 
 KIND = "prepared"
 _INDEX = "index.json"
@@ -181,10 +178,10 @@ def _found(folder: Path, say: Callable[[str], None]) -> Prepared | None:
 
 
 def _forget_old(cache: Path) -> None:
-    """Remove what no run has used for ``KEPT_DAYS``."""
+    """Remove what no run has used for long."""
     for index in cache.glob(f"*/{_INDEX}"):
         with contextlib.suppress(OSError):  # another run removes it too, or, on Windows, has it open
-            if time.time() - index.stat().st_mtime > KEPT_DAYS * 86_400:
+            if is_forgotten(index):
                 remove_folder(index.parent, KIND)
                 if not index.exists():
                     index.parent.with_suffix(".lock").unlink(missing_ok=True)

@@ -90,9 +90,7 @@ def measure(
 
     groups = parts("group", group_of, clean)
     for group in groups:
-        group["kinds"] = parts(
-            "kind", lambda c: c.item.kind, (c for c in clean if group_of(c) == group["group"])
-        )  # fmt: skip
+        group["kinds"] = parts("kind", lambda c: c.item.kind, (c for c in clean if group_of(c) == group["group"]))
     return {
         "benchmark": benchmark.name,
         "path": None if benchmark.path is None else str(benchmark.path),

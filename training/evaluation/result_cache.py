@@ -7,19 +7,15 @@ import hashlib
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from training.common.cache import cache_folder
+from training.common.cache import cache_folder, is_forgotten
 from training.common.cli import contained
 from training.common.files import replacing
-
-KEPT_DAYS = 30
-"""Results that no run has used for so long are removed when others are written."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _LIBRARIES = ("torch", "transformers", "tokenizers", "sentencepiece", "rouge-score", "sacrebleu", "xllamacpp")
@@ -62,10 +58,9 @@ class ResultCache:
         return True
 
     def _remove_old(self) -> None:
-        limit = time.time() - KEPT_DAYS * 86_400
         for path in self.folder.glob("*.json"):
             with contextlib.suppress(OSError):  # another evaluation removes it too, or, on Windows, reads it
-                if re.fullmatch(r".+-[0-9a-f]{32}\.json", path.name) and path.stat().st_mtime < limit:
+                if re.fullmatch(r".+-[0-9a-f]{32}\.json", path.name) and is_forgotten(path):
                     path.unlink()
 
 

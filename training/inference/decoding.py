@@ -63,8 +63,9 @@ class Answer:
 class Decoder:
     """Answers several conversations at once, ``rows`` at most; new ones join and finished ones leave between two steps.
 
-    One thread owns a decoder, whose model is in evaluation mode. Each conversation is one row of the cache, the running ones first, and each row has its
-    own length, so that nothing is padded and the tokens are those that each conversation gets alone.
+    One thread owns a decoder, whose model is in evaluation mode. Each conversation is one row of the cache, the running
+    ones first, and each row has its own length, so that nothing is padded and the tokens are those that each
+    conversation gets alone.
     """
 
     def __init__(self, model: ModernTransformer, rows: int = 8) -> None:

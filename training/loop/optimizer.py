@@ -76,9 +76,9 @@ STRIPS, LEAST_STRIP = 4, 64
 class BatchedMuon(torch.optim.Muon):
     """``torch.optim.Muon`` (Jordan 2024, https://kellerjordan.github.io/posts/muon/) in less time.
 
-    Settings and state are PyTorch's, but for ``ns_coefficients`` and ``ns_steps``, which are not read; ``dtype`` is that
-    of the products. Small matrices leave half of a CPU idle; stacked ones do not. Where processes hold shares of a
-    matrix (FSDP) its update is gathered, so that the steps are those of the whole matrix.
+    Settings and state are PyTorch's, but for ``ns_coefficients`` and ``ns_steps``, which are not read; ``dtype`` is of
+    the products. Small matrices leave half of a CPU idle; stacked ones do not. Where processes hold shares of a matrix
+    (FSDP) its update is gathered, so that the steps are those of the whole matrix.
     """
 
     def __init__(self, params: Any, *, dtype: torch.dtype = EXACT, **settings: Any) -> None:

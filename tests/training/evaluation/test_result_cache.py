@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from training.common.cache import KEPT_DAYS
 from training.corpus.embedded import records_sha256
 from training.corpus.records import FOLDER
 from training.data.prepare import data_key
 from training.evaluation import result_cache
-from training.evaluation.result_cache import KEPT_DAYS, ResultCache, code_version
+from training.evaluation.result_cache import ResultCache, code_version
 from training.evaluation.subjects import Unavailable
 
 
