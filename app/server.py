@@ -52,7 +52,7 @@ def build(
         runtime.close()
 
     server = FastAPI(title="Diptych", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    script = _script("storage.js", "kept.js", "work.js", "testers.js").replace("{VERSION}", VERSION)
+    script = _script("double.js", "storage.js", "kept.js", "work.js", "testers.js").replace("{VERSION}", VERSION)
     server.add_middleware(PageTexts, script=script)
     login = Login(password, root_path)
     server.add_middleware(Pages, login=login)
@@ -101,7 +101,7 @@ def build(
     gr.mount_gradio_app(
         server, researchers, "/admin", auth_dependency=login.user,
         head=_style("style.css", "admin.css")
-        + _script("storage.js", "admin.js").replace("{VERSION}", VERSION)
+        + _script("double.js", "storage.js", "admin.js").replace("{VERSION}", VERSION)
         + HEAD,
         **common,
     )  # fmt: skip

@@ -151,8 +151,9 @@ def test_a_researcher_begins_another_study_invites_a_tester_and_closes_it(
 
             page.click("role=tab[name=Invites]")
             page.fill("#invite-label input, #invite-label textarea", "<b>Ada</b>")
-            page.click("#invite-make")
+            researcher.double_click("#invite-make", "#invite-said code")
             link = page.inner_text("#invite-said code")
+            assert running.rows("SELECT COUNT(*) FROM invites") == [(1,)], "a double click makes one"
             assert "<b>Ada</b>" in page.inner_text("#invite-list")
             with Visitor(browser, link) as guest, Visitor(browser, running.url) as stranger:
                 stranger.page.check("#consent input")

@@ -40,6 +40,26 @@ def test_a_double_click_a_then_b_and_a_replay_leave_one_vote(visitor: Visitor, a
     assert visitor.status == "Saved: A is better."
 
 
+def test_a_double_click_on_a_vote_does_not_press_what_comes_under_the_pointer(visitor: Visitor, app: App) -> None:
+    """Which was Undo below "Equally good", and the next round below "Both are bad"; on a phone below the other two."""
+    visitor.consent()
+    visitor.ask("What is Impressionism?")
+    visitor.read_both()
+    battle = app.rows("SELECT MAX(id) FROM battles")[0][0]
+    for number, (width, choice) in enumerate(((1280, "tie"), (1280, "both-bad"), (375, "left"), (375, "right"))):
+        visitor.page.set_viewport_size({"width": width, "height": 700})
+        visitor.wait_for_vote()
+        visitor.double_click(f"#vote-{choice}", "html[data-phase=voted] #next-round")
+        visitor.page.wait_for_timeout(300)
+        assert visitor.status.startswith("Saved"), (width, choice)
+        votes = app.rows("SELECT superseded FROM votes WHERE battle_id = ? ORDER BY id", battle)
+        assert votes == [(1,)] * number + [(0,)]
+        visitor.page.click("#undo-vote")
+    visitor.vote("left")
+    visitor.double_click("#next-round", "#prompt textarea")
+    assert visitor.problems == []
+
+
 def test_a_locked_database_is_told_and_the_vote_is_kept_and_sent_again(visitor: Visitor, app: App) -> None:
     visitor.consent()
     visitor.ask("What is Impressionism?")

@@ -93,6 +93,16 @@ class Visitor:
         self.page.click(f"#vote-{choice}")
         self.page.wait_for_selector("#next-round")
 
+    def double_click(self, button: str, then: str) -> None:
+        """As a hand does, slowly enough for what the first click brings (`then`) to be there at the second one."""
+        box = self.page.locator(button).bounding_box()
+        assert box is not None
+        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        for count in (1, 2):
+            self.page.mouse.down(click_count=count)
+            self.page.mouse.up(click_count=count)
+            self.page.wait_for_selector(then)
+
     @property
     def status(self) -> str:
         return self.page.inner_text("#status").strip()

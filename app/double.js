@@ -1,0 +1,18 @@
+// A double click is one click, on both pages: the first changes the page, and the second would take what has come under the
+// pointer meanwhile, which may be "Undo" or "Next round". Keys and scripts are let through.
+(() => {
+  const NEAR = 30; // pixels
+  const TAPS_MS = 700; // between two taps, which not every phone counts as one double click by itself
+  let last = null;
+  let isTouch = false;
+  addEventListener("pointerdown", ({ pointerType }) => (isTouch = pointerType === "touch"), true);
+  addEventListener("click", (event) => {
+    if (!event.isTrusted || !event.detail) return;
+    const isNear = last && Math.hypot(event.clientX - last.clientX, event.clientY - last.clientY) < NEAR;
+    const isSecond = isNear && (event.detail > 1 || (isTouch && event.timeStamp - last.timeStamp < TAPS_MS));
+    last = event;
+    if (!isSecond || !event.target.closest("button")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+})();
