@@ -41,8 +41,10 @@ class Model1Options(TrainingOptions):
     epochs: float = 3.0
     max_seconds: float | None = 1200.0
     target_bits_per_byte: float | None = 0.10
-    fall_within: float = 2.8
-    look_samples: int = 200
+    fall_within: float = 5.4
+    decay: float = 0.5
+    looks: int = 30
+    look_samples: int = 150
     usable_bits_per_byte: float | None = USABLE_BITS_PER_BYTE
     schedule: Literal["cosine", "wsd"] = "wsd"
     save_seconds: float | None = 60.0

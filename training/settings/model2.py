@@ -54,20 +54,21 @@ class Model2Options(TrainingOptions):
 
 PROFILES = {
     "demo": Model2Options(
-        frozen=0.34,
+        frozen=0.6,
         max_samples=2000,
         batch_size=4,
         micro_batch_size=4,
-        learning_rate=6e-4,
+        learning_rate=8e-4,
         sample_tokens=0,  # the only evaluation is the last, and the saved model is asked right after it
         max_held_out=120,
         max_seconds=1200.0,
         target_bits_per_byte=0.45,
         usable_bits_per_byte=USABLE_BITS_PER_BYTE,
         schedule="wsd",
-        fall_within=1.15,
-        looks=8,
-        look_samples=40,
+        fall_within=1.1,
+        decay=0.25,
+        looks=14,
+        look_samples=80,
         save_seconds=180.0,
         keep_checkpoints=1,
     ),
