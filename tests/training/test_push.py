@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from json import JSONDecodeError
 from pathlib import Path
 
@@ -61,7 +62,49 @@ def push(hub: Hub | None, home: Path, *words: str, token: str = WRITE) -> subpro
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=200)
 
 
-def test_a_pushed_model_1_loads_from_the_hub(hub: Hub, checkpoint: Path, tmp_path: Path) -> None:
+# The command again and again in one process, since its libraries take seconds to load: for each line that comes in,
+# its words and the token, its exit code and all that it and they wrote, by whatever way.
+SERVE = """
+import json, os, sys, tempfile
+from training.push import main
+answers = os.fdopen(os.dup(1), "w")
+for line in sys.stdin:
+    words, token = json.loads(line)
+    os.environ.pop("HF_TOKEN", None)
+    os.environ.update({"HF_TOKEN": token} if token else {})
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
+        try:
+            code = main(words)
+        except SystemExit as stopped:
+            code = stopped.code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        told = [file.seek(0) or file.read().decode() for file in (out, err)]
+    print(json.dumps([code, *told]), file=answers, flush=True)
+"""
+Push = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def push_again(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Push]:
+    """As ``push`` to this server, without a process of its own for each."""
+    pipe, env = subprocess.PIPE, environment(hub, "", tmp_path_factory.mktemp("home"))
+    process = subprocess.Popen([sys.executable, "-c", SERVE], cwd=ROOT, env=env, stdin=pipe, stdout=pipe, text=True)
+
+    def push(*words: str, token: str = WRITE) -> subprocess.CompletedProcess[str]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        print(json.dumps([words, token]), file=process.stdin, flush=True)
+        code, out, err = json.loads(process.stdout.readline())
+        return subprocess.CompletedProcess(words, code, out, err)
+
+    yield push
+    process.communicate(timeout=60)
+
+
+def test_a_pushed_model_1_loads_from_the_hub(hub: Hub, checkpoint: Path, tmp_path: Path, push_again: Push) -> None:
     words = ("--model", "model1", "--checkpoint", str(checkpoint), "--to", f"{OWNER}/one")
     done = push(hub, tmp_path, *words)
     assert done.returncode == 0, done.stderr
@@ -86,27 +129,27 @@ def test_a_pushed_model_1_loads_from_the_hub(hub: Hub, checkpoint: Path, tmp_pat
     assert float(loaded.stdout) == pytest.approx(here, rel=1e-4)
 
     # A repository that exists is left alone unless it is meant.
-    again = push(hub, tmp_path, *words)
+    again = push_again(*words)
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
     assert "it exists already; name another, or add a commit to it with --update" in again.stderr
     assert len(held.commits) == 1
-    assert push(hub, tmp_path, *words, "--update").returncode == 0
+    assert push_again(*words, "--update").returncode == 0
     assert len(held.commits) == 2
 
     # Nor does a commit say who may read it: what is there decides, and has to be what was meant.
-    opened = push(hub, tmp_path, *words, "--update", "--public")
+    opened = push_again(*words, "--update", "--public")
     assert (opened.returncode, opened.stderr.count("\n")) == (2, 1), opened.stderr
     assert f"--to {OWNER}/one: is private, and stays so; leave --public out" in opened.stderr
     held.private = False
-    hidden = push(hub, tmp_path, *words, "--update")
+    hidden = push_again(*words, "--update")
     assert (hidden.returncode, hidden.stderr.count("\n")) == (2, 1), hidden.stderr
     assert f"--to {OWNER}/one: everybody may read it; say --public too" in hidden.stderr
     assert len(held.commits) == 2
-    assert push(hub, tmp_path, *words, "--update", "--public").stdout.endswith("MB\n")
+    assert push_again(*words, "--update", "--public").stdout.endswith("MB\n")
     held.private = True
 
     # One that --update finds missing is as private as any other.
-    assert push(hub, tmp_path, *words[:-1], f"{OWNER}/another", "--update").returncode == 0
+    assert push_again(*words[:-1], f"{OWNER}/another", "--update").returncode == 0
     assert hub.repositories[f"models/{OWNER}/another"].private
 
 
@@ -125,9 +168,9 @@ def test_a_pushed_model_1_loads_from_the_hub(hub: Hub, checkpoint: Path, tmp_pat
     ],
 )
 def test_a_token_that_will_not_do(
-    to: str, token: str, expected: str, hub: Hub, checkpoint: Path, tmp_path: Path
+    to: str, token: str, expected: str, hub: Hub, checkpoint: Path, push_again: Push
 ) -> None:
-    done = push(hub, tmp_path, "--model", "model1", "--checkpoint", str(checkpoint), "--to", to, token=token)
+    done = push_again("--model", "model1", "--checkpoint", str(checkpoint), "--to", to, token=token)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     assert expected in done.stderr
     assert f"models/{to}" not in hub.repositories
@@ -184,17 +227,17 @@ def test_a_name_that_the_hub_would_not_take(to: str, checkpoint: Path, capsys: p
     assert told.count("\n") == 1
 
 
-def test_no_network_no_model_no_card_and_no_room(hub: Hub, checkpoint: Path, tmp_path: Path) -> None:
+def test_no_network_no_model_no_card_and_no_room(hub: Hub, checkpoint: Path, tmp_path: Path, push_again: Push) -> None:
     to = ("--to", f"{OWNER}/three")
     done = push(None, tmp_path, "--model", "model1", "--checkpoint", str(checkpoint), *to)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "no connection to http://127.0.0.1:9" in done.stderr
-    done = push(hub, tmp_path, "--model", "model1", "--checkpoint", str(tmp_path), *to)
+    done = push_again("--model", "model1", "--checkpoint", str(tmp_path), *to)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert f"{tmp_path} holds no model in Hugging Face's form" in done.stderr
     hub.full = True
     try:
-        done = push(hub, tmp_path, "--model", "model1", "--checkpoint", str(checkpoint), *to)
+        done = push_again("--model", "model1", "--checkpoint", str(checkpoint), *to)
     finally:
         hub.full = False
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
@@ -202,7 +245,7 @@ def test_no_network_no_model_no_card_and_no_room(hub: Hub, checkpoint: Path, tmp
     card = checkpoint / "hf" / "README.md"
     card.rename(tmp_path / "README.md")
     try:
-        done = push(hub, tmp_path, "--model", "model1", "--checkpoint", str(checkpoint), *to)
+        done = push_again("--model", "model1", "--checkpoint", str(checkpoint), *to)
     finally:
         (tmp_path / "README.md").rename(card)
     assert "has no card; write README.md there" in done.stderr
