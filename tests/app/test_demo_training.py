@@ -11,7 +11,6 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-import httpx
 import pytest
 
 from app.demo_training import STAGES, DemoTraining
@@ -277,7 +276,7 @@ def test_a_test_opens_with_no_model_that_has_not_learned(
     steps = [0]
 
     def must_be_refused() -> None:
-        wait_until(lambda: httpx.get(f"{running.url}/healthz").json()["model1"] == "down", 300)
+        wait_until(lambda: running.health()["model1"] == "down", 300)
         steps.append(json.loads((out / "training_report.json").read_text())["steps"])
         assert steps[-1] > steps[-2], "it went on from where it was"
         with Visitor(browser, running.url) as visitor:
@@ -304,7 +303,7 @@ def test_a_test_opens_with_no_model_that_has_not_learned(
         page.click("[role=tab]:has-text('Models')")
         page.wait_for_function("document.body.innerText.includes('has not learned enough to be tested')")
         page.click("#models-go-on")
-        wait_until(lambda: httpx.get(f"{running.url}/healthz").json()["status"] == "ok", 300)
+        wait_until(lambda: running.health()["status"] == "ok", 300)
         page.close()
         report = json.loads((out / "training_report.json").read_text())
         assert report["steps"] > steps[-1]
