@@ -26,9 +26,7 @@ def whole_of(study: Study, definitions: Iterable[str]) -> Study:
     """The study with all questions of the one that the loop began with; any other study as it is.
 
     What an earlier turn learned from, both models of the next turn know, so it may be asked again.
-
-    Args:
-        definitions: of all studies of the database, the oldest first.
+    `definitions` are those of all studies of the database, the oldest first.
     """
 
     def settings(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,10 +50,8 @@ def before_after(study: Study, learned: Collection[str]) -> Study:
     """The study for it.
 
     A model that is asked what it has just learned shows what it remembers, not what it can do. So those questions are
-    left out where enough others are left for a whole session; where not, the study's name says so.
-
-    Args:
-        learned: ids of the questions of the bank that the new model learned from.
+    left out where enough others are left for a whole session; where not, the study's name says so. `learned` are
+    the ids of those.
     """
     rest = tuple(prompt for prompt in study.prompts if prompt.id not in learned)
     enough = len(rest) >= study.rounds
@@ -73,10 +69,7 @@ def next_study(runtime: Runtime, learned: Collection[str]) -> tuple[Study, int]:
 
 
 def learned_from(runtime: Runtime, model: str, improvement: Improvement) -> set[str]:
-    """Ids of the questions that a version learned from: as its report has them, else as the votes of now have it.
-
-    Raises VotesError.
-    """
+    """Ids of the questions that a version learned from, by its report, else by the votes of now. Raises VotesError."""
     if isinstance(told := improvement.told.get("questions"), list):
         return set(map(str, told))
     assert runtime.blind_test is not None

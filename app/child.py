@@ -1,4 +1,4 @@
-"""A command as a child process that never outlives the app."""
+"""A command as a child process that never outlives the app, and the runs of such that a researcher begins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from app import processes
@@ -38,13 +39,9 @@ class Child:
             # A group of its own, so that the child's workers end with it; Ctrl-C reaches only this process. The pipe
             # closes with this process, however it ends, and then the guard ends the group.
             self._process = subprocess.Popen(
-                [*GUARD, *command],
-                cwd=HOME,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
+                [*GUARD, *command], cwd=HOME, stdin=subprocess.PIPE, stdout=output, stderr=output,
                 **processes.beginning(),
-            )
+            )  # fmt: skip
         with self._process:  # closes the pipe at the end
             return self._process.wait()
 
@@ -66,9 +63,53 @@ class Child:
                 return
 
 
-def why(error: Exception) -> str:
-    """Why a command could not be begun: no log can be written, no process started, an argument that can be none."""
-    return getattr(error, "strerror", None) or str(error)
+@dataclass(frozen=True)
+class Progress:
+    """How a run is: `state` is idle, running, done, refused, failed or stopped; `text` says so in words."""
+
+    state: str
+    text: str = ""
+    share: float | None = None
+
+
+class Run:
+    """Commands that a researcher begins and may stop, in a thread of their own; one run at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child = Child()
+        self._progress = Progress("idle")
+        self._what = "It"  # that is being begun, as the beginning of a sentence
+
+    def _begin(self, text: str, work: Callable[[Child], Progress]) -> None:
+        """Let `work` run commands and say how they ended, unless a run is under way; returns at once."""
+        with self._lock:
+            if self._progress.state == "running":
+                return
+            child = self._child = Child()
+            self._progress = Progress("running", text)
+
+        def run() -> None:
+            try:
+                self._progress = work(child)
+            except (OSError, ValueError) as error:  # no log, no process, an argument that can be none
+                reason = getattr(error, "strerror", None) or error
+                self._progress = Progress("failed", f"{self._what} could not be begun: {reason}.")
+
+        threading.Thread(target=run, name="run", daemon=True).start()
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is, or how the last one ended."""
+        return self._progress
+
+    def stop(self) -> None:
+        """End the run and all that it started; what it had written stays."""
+        self._child.close()
+
+    def close(self) -> None:
+        """The same for good."""
+        self.stop()
 
 
 def short_path(path: Path) -> str:

@@ -50,19 +50,10 @@ def parser(prog: str = "app.py") -> argparse.ArgumentParser:
         " DIPTYCH_METRICS_TOKEN opens /metrics for others than this machine. DIPTYCH_LOGS is the folder for the logs of"
         " trainings (logs/).",
     )
-    parser.add_argument(
-        "--host",
-        default=os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1",
-        metavar="H",
-        help="address to listen on (%(default)s)",
-    )
-    parser.add_argument(
-        "--port",
-        type=int,
-        default=os.environ.get("GRADIO_SERVER_PORT") or 7860,
-        metavar="N",
-        help="port to listen on (%(default)s)",
-    )
+    host = os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+    port = os.environ.get("GRADIO_SERVER_PORT") or 7860
+    parser.add_argument("--host", default=host, metavar="H", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=port, metavar="N", help="port to listen on (%(default)s)")
     parser.add_argument("--db", type=place, default=_database(), metavar="PATH", help="votes (feedback/diptych.db)")
     parser.add_argument("--study", type=place, metavar="FILE", help="the study (app/study.toml)")
     for model, folder in CHECKPOINTS.items():
@@ -72,9 +63,8 @@ def parser(prog: str = "app.py") -> argparse.ArgumentParser:
         ("address", ADDRESS_LIMIT, "questions and new sessions an hour from one address"),
         ("session", SESSION_LIMIT, "new sessions an hour from one address"),
     ):
-        parser.add_argument(
-            f"--{who}-limit", type=int, default=limit, metavar="N", help=f"{what} (%(default)s; 0: no limit)"
-        )
+        told = f"{what} (%(default)s; 0: no limit)"
+        parser.add_argument(f"--{who}-limit", type=int, default=limit, metavar="N", help=told)
     parser.add_argument(
         "--trust-proxy", metavar="IPS", help="proxies whose X-Forwarded-For is to be believed: addresses or networks,"
         " such as 127.0.0.1 or 10.1.0.0/16, separated by commas (none)",
@@ -155,9 +145,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     else:
         runtime.open()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    os.environ.setdefault(
-        "MPLBACKEND", "agg"
-    )  # else Gradio loads pyplot, to see which one there is, at the first click
+    # Else Gradio loads pyplot, to see which one there is, at the first click.
+    os.environ.setdefault("MPLBACKEND", "agg")
     import uvicorn  # late, since Gradio takes seconds to load and the mistakes above should not
 
     from app.connections import RESERVED_FILES, Door, protocol_for, raise_file_limit
@@ -265,9 +254,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.socket(family, socket.SOCK_STREAM)
-        alone = getattr(
-            socket, "SO_EXCLUSIVEADDRUSE", None
-        )  # Windows: there SO_REUSEADDR lets two programs share a port
+        # Windows': there SO_REUSEADDR lets two programs share a port.
+        alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR if alone is None else alone, 1)
         listening.bind((host, port))
         listening.listen(128)

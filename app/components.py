@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.child import Progress
 from feedback.save_buttons import TABLE, buttons
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -32,6 +33,12 @@ def bare_table(titles: Iterable[str], rows: Iterable[str], caption: str = "") ->
     return f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
+def row(*cells: str, head: str = "") -> str:
+    """A row of a table from cells of HTML; `head` is a first cell that names it."""
+    first = f"<th scope='row'>{head}</th>" if head else ""
+    return f"<tr>{first}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
 def numbers(counts: Mapping[str, int]) -> str:
     """Counts as large numbers, each above its name."""
     cards = "".join(f"<div><dt>{name}</dt><dd>{value:,}</dd></div>" for name, value in counts.items())
@@ -49,3 +56,11 @@ def bar(label: str, percent: int) -> str:
 def problem(error: object) -> str:
     """What went wrong, as a sentence."""
     return f"<p class='problem'>{escape(str(error).rstrip('.'))}.</p>"
+
+
+def run_html(run: Progress, idle: str) -> str:
+    """How a run that is not under way ended, or what is to be said before the first."""
+    if run.state == "idle":
+        return f'<p class="hint">{escape(idle)}</p>'
+    kind = ' class="problem"' if run.state == "failed" else ""
+    return f"<p{kind}>{escape(run.text)}</p>"

@@ -32,15 +32,10 @@ RESERVED_FILES = 256  # for the database, the models and pages
 
 @dataclass
 class Door:
-    """The connections that are open.
+    """The connections that are open."""
 
-    Attributes:
-        most: of all addresses together.
-        exempt: addresses that stand for many clients: proxies that are trusted.
-    """
-
-    most: int
-    exempt: Container[str] = frozenset()
+    most: int  # of all addresses together
+    exempt: Container[str] = frozenset()  # addresses that stand for many clients: proxies that are trusted
     all: set[Any] = field(default_factory=set)
     by_address: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     half_open: dict[str, OrderedDict[Any, None]] = field(default_factory=lambda: defaultdict(OrderedDict))

@@ -37,34 +37,20 @@ VERSION_HEADER = "x-diptych-page"
 
 @dataclass(frozen=True)
 class Report:
-    """The last argument of each event.
+    """The last argument of each event."""
 
-    Attributes:
-        key: of this request, None for one that changes nothing.
-        consent: the version of the consent text that the page showed.
-        moved: the round that the tester has left for the next question.
-        seconds: from both answers readable to the vote.
-        time: the browser's clock.
-        invite: a code from the page's link.
-        seen: for how many seconds the answer on each side was on the screen.
-        first: which was there first.
-        fresh: the page has just been opened; nobody has written on it yet.
-        challenge, solution: the work that the study asks of a browser, and what it found.
-        waiting: what was kept from before, oldest first; each with `do`, `values` and `facts`.
-    """
-
-    key: str | None = None
-    consent: str | None = None
-    moved: str = ""
-    seconds: float | None = None
-    time: str | None = None
-    invite: str = ""
-    seen: dict[str, float] = field(default_factory=dict)
-    first: str | None = None
-    fresh: bool = False
-    challenge: str = ""
-    solution: str = ""
-    waiting: tuple[dict[str, Any], ...] = ()
+    key: str | None = None  # of this request, None for one that changes nothing
+    consent: str | None = None  # the version of the consent text that the page showed
+    moved: str = ""  # the round that the tester has left for the next question
+    seconds: float | None = None  # from both answers readable to the vote
+    time: str | None = None  # the browser's clock
+    invite: str = ""  # a code from the page's link
+    seen: dict[str, float] = field(default_factory=dict)  # seconds for which each side's answer was on the screen
+    first: str | None = None  # which was there first
+    fresh: bool = False  # the page has just been opened; nobody has written on it yet
+    challenge: str = ""  # the work that the study asks of a browser
+    solution: str = ""  # what it found
+    waiting: tuple[dict[str, Any], ...] = ()  # kept from before, oldest first; each with `do`, `values`, `facts`
 
 
 def read_report(client: Any) -> Report:

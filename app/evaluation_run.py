@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from app.child import LOGS, Child, last_line, short_path, unwritable, why
+from app.child import LOGS, Child, Progress, Run, last_line, short_path, unwritable
 from app.model_files import COMPARISON, EVALUATION, RESULTS, to_measure
 from training.common.cli import is_installed
 
@@ -18,17 +16,8 @@ MOST_CHARS = 100  # of a line of the log on the page
 _BAR = re.compile(r"(?P<what>[^|]*?)\s*(?P<percent>\d{1,3})%\|")
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is; `state` is idle, running, done, failed or stopped."""
-
-    state: str
-    text: str = ""
-    share: float | None = None
-
-
-class EvaluationRun:
-    """Measures both models, then compares them; one run at a time.
+class EvaluationRun(Run):
+    """Measures both models, then compares them.
 
     Args:
         specs: what answers as `model1` and `model2`.
@@ -46,11 +35,9 @@ class EvaluationRun:
         commands: Mapping[str, Sequence[str]] | None = None,
         logs: Path = LOGS,
     ) -> None:
+        super().__init__()
         self.results = results
         self._specs, self._database, self._commands, self._logs = specs, database, commands, logs
-        self._lock = threading.Lock()
-        self._child = Child()
-        self._progress = Progress("idle")
         self._log = logs
 
     def lacks(self) -> str:
@@ -61,37 +48,21 @@ class EvaluationRun:
 
     def start(self, study: str | None = None) -> None:
         """Begin a run, unless one is under way; returns at once. `study` is whose votes the comparison tells."""
-        with self._lock:
-            if self._progress.state == "running":
-                return
-            self._child = Child()
-            self._log = self._logs / f"evaluation-{time.strftime('%Y%m%d-%H%M%S')}.log"
-            self._progress = Progress("running", "Starting")
-        arguments = (self._child, self._log, self._commands or self._own_commands(study))
-        threading.Thread(target=self._run, args=arguments, name="evaluation", daemon=True).start()
+        log = self._logs / f"evaluation-{time.strftime('%Y%m%d-%H%M%S')}.log"
+        if self._progress.state != "running":
+            self._log = log
+        self._begin("Starting", lambda child: self._run(child, log, self._commands or self._own_commands(study)))
 
-    def stop(self) -> None:
-        """End the run and all that it started; what an earlier run has written stays."""
-        self._child.close()
-
-    close = stop
-
-    def _run(self, child: Child, log: Path, commands: Mapping[str, Sequence[str]]) -> None:
+    def _run(self, child: Child, log: Path, commands: Mapping[str, Sequence[str]]) -> Progress:
         for title, command in commands.items():
-            self._progress = Progress("running", title)
-            try:
-                code = child.run(command, log)
-            except (OSError, ValueError) as error:
-                self._progress = Progress("failed", f"{title} could not be begun: {why(error)}.")
-                return
+            self._what, self._progress = title, Progress("running", title)
+            code = child.run(command, log)
             if child.closed:
-                self._progress = Progress("stopped", "Stopped; what was measured before is unchanged.")
-                return
+                return Progress("stopped", "Stopped; what was measured before is unchanged.")
             if code != 0:
                 text = f"{title} ended with exit code {code}: {last_line(log)} (the log is {short_path(log)})"
-                self._progress = Progress("failed", text)
-                return
-        self._progress = Progress("done", "Done: both models were measured and compared.")
+                return Progress("failed", text)
+        return Progress("done", "Done: both models were measured and compared.")
 
     @property
     def progress(self) -> Progress:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from app.components import numbers, table
+from app.components import numbers, row, table
 from app.improvements import Improvement
 from app.model_files import reasons
 from feedback.preferences import Preferences
@@ -20,11 +20,7 @@ UNUSED = {"tie": "ties: neither answer was preferred", "both_bad": "both bad: ne
 
 
 def counts_html(found: Preferences, method: str, design: Mapping[str, float]) -> str:
-    """How many votes a method can use, why it cannot use others, and what so many can show.
-
-    Args:
-        design: `votes_each` of a tester, `icc` and `alpha` of the study.
-    """
+    """How many votes a method can use, and what so many show; `design` is `votes_each`, `icc` and `alpha`."""
     header = found.header
     learned, held_out = ([one for one in found.records if one["split"] == split] for split in ("train", "held_out"))
     usable = {_vote(record) for record in learned if record["outcome"] in USABLE[method]}
@@ -50,7 +46,7 @@ def _vote(record: Mapping[str, Any]) -> str:
 def _left_out(header: Mapping[str, Any], method: str) -> str:
     reasons = dict(header["left_out"])
     reasons |= {why: header["outcomes"].get(name, 0) for name, why in UNUSED.items() if name not in USABLE[method]}
-    rows = [f"<tr><td>{escape(why)}</td><td>{n:,}</td></tr>" for why, n in reasons.items() if n]
+    rows = [row(escape(why), f"{n:,}") for why, n in reasons.items() if n]
     if not rows:
         return '<p class="hint">Every vote can be learned from.</p>' if header["n_votes"] else ""
     return table(("Not learned from", "votes"), rows, "Not learned from", "wide")
@@ -102,10 +98,7 @@ def outcome_html(improvement: Improvement) -> str:
     )
     kind = "" if improvement.accepted else ' class="problem"'
     facts = [f"by {str(told.get('method', '')).upper()}", f"from the votes of {told.get('study', 'a study')}"]
-    rows = (
-        f"<tr><th scope='row'>{escape(label)}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
-        for label, *cells in _rows(told)
-    )
+    rows = (row(*map(escape, cells), head=escape(label)) for label, *cells in _rows(told))
     shown = table(("", "Before", "After", "Limit"), rows, "Before and after", "wide")
     return (
         f"<h2>Version {escape(improvement.name)}</h2><p class='hint'>{escape(', '.join(facts))}</p>"

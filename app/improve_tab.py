@@ -14,9 +14,9 @@ from typing import Any
 import gradio as gr
 
 from app.before_after import ON_LEARNED, begin_before_after, learned_from, next_study
-from app.components import QUIET, html, problem
+from app.components import QUIET, html, problem, run_html
 from app.improve_figures import counts_html, outcome_html
-from app.improvement_run import METHODS, Told
+from app.improvement_run import METHODS
 from app.improvements import Improvement, improvements_of, is_made_of
 from app.model_files import MALFORMED, NAMES
 from app.models_tab import strange
@@ -40,6 +40,7 @@ HEAD = (
     " which.</p>"
 )
 SECONDS = 1.5  # between two looks at a run
+HINT = "Takes minutes, on this machine; answers take longer meanwhile. The old version stays."
 RUNNING = (
     "This study still runs: votes that come later are not learned from, and who learns from a study before its end must"
     " not take its results for final."
@@ -78,7 +79,7 @@ def lay_out_improve(tab: gr.Tab, runtime: Runtime, looked: Callable[[str], None]
         return page.start(model, method), *page.running(model)
 
     def follow(model: Any) -> tuple[Any, ...]:
-        is_over = page.run.told.state != "running"
+        is_over = page.run.progress.state != "running"
         return *page.running(model), *(page.made(model, None) if is_over else (gr.skip() for _ in made))
 
     def end(model: Any) -> tuple[Any, ...]:
@@ -126,11 +127,11 @@ class _Improve:
 
     def running(self, model: Any) -> tuple[Any, Any, str, Any]:
         """The button, the stop, the line of progress and the timer."""
-        told = self.run.told
-        is_running = told.state == "running"
+        progress = self.run.progress
+        is_running = progress.state == "running"
         why_not = self._hindrance(_model(model))
         begin = gr.update(visible=not is_running, interactive=not why_not)
-        shown = training_step(self.run.step) if is_running else _told(told, why_not)
+        shown = training_step(self.run.step) if is_running else run_html(progress, why_not or HINT)
         return begin, gr.update(visible=is_running), shown, gr.update(active=is_running)
 
     def made(self, model: Any, version: Any) -> tuple[Any, ...]:
@@ -162,14 +163,15 @@ class _Improve:
         """Let the test of a version begin in the place of the running study."""
         name = _model(model)
         chosen = next((one for one in self._improvements(name) if one.name == version and one.accepted), None)
+        told, testers = "", self._open_sessions()
         if chosen is None:
-            return problem("Choose a version that was not refused"), *self.made(name, None)
-        if (testers := self._open_sessions()) and sure is not True:
+            told = "Choose a version that was not refused"
+        elif testers and sure is not True:
             told = f"{_people(testers)} in the middle of the running study; tick the box to begin all the same"
-            return problem(told), *self.made(name, version)
-        if not is_made_of(str(chosen.folder), self.runtime.engines[name].describe()):
+        elif not is_made_of(str(chosen.folder), self.runtime.engines[name].describe()):
             told = "This version was made of other weights than answer now; train a new one"
-            return problem(told), *self.made(name, version)
+        if chosen is None or told:
+            return problem(told), *self.made(name, version if chosen else None)
         try:
             file = begin_before_after(
                 self.runtime, self.runtime.specs[name], chosen, learned_from(self.runtime, name, chosen)
@@ -260,11 +262,3 @@ def _method(value: Any) -> str:
 
 def _people(testers: int) -> str:
     return f"{testers:,} tester{'s are' if testers != 1 else ' is'}"
-
-
-def _told(told: Told, why_not: str) -> str:
-    if told.state == "idle":
-        text = why_not or "Takes minutes, on this machine; answers take longer meanwhile. The old version stays."
-        return f'<p class="hint">{escape(text)}</p>'
-    kind = ' class="problem"' if told.state == "failed" else ""
-    return f"<p{kind}>{escape(told.text)}</p>"

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.child import LOGS, Child, last_line, reason, short_path, unwritable, why
+from app.child import LOGS, Child, Progress, Run, last_line, reason, short_path, unwritable
 from app.demo_training import RESTART, Step, step_of
 from app.improvements import next_folder
 from app.model_files import NAMES, home
@@ -29,16 +27,7 @@ METHODS = {
 REFUSED = 3  # exit code: trained, and refused by a guard
 
 
-@dataclass(frozen=True)
-class Told:
-    """How a run is: `state` is idle, running, done, refused, failed or stopped; `text` says so in a sentence."""
-
-    state: str
-    text: str = ""
-    title: str = ""
-
-
-class ImprovementRun:
+class ImprovementRun(Run):
     """Trains one model on the votes of one study.
 
     Args:
@@ -48,10 +37,8 @@ class ImprovementRun:
     """
 
     def __init__(self, database: Path, command: Sequence[str] = COMMAND, logs: Path = LOGS) -> None:
+        super().__init__()
         self._database, self._command, self._logs = database, command, logs
-        self._lock = threading.Lock()
-        self._child = Child()
-        self._told = Told("idle")
         self._folder = tempfile.TemporaryDirectory(prefix="diptych-", ignore_cleanup_errors=True)
 
     def lacks(self, spec: str) -> str:
@@ -76,56 +63,38 @@ class ImprovementRun:
         """
         checkpoint, out = home(spec), next_folder(spec)
         assert out is not None
-        with self._lock:
-            if self._told.state == "running":
-                return
-            self._progress_file.unlink(missing_ok=True)
-            self._child = Child()
-            self._told = Told("running", title=f"{NAMES[model]} learns from the votes ({method.upper()})")
         command = [*self._command, "--model", model, "--checkpoint", str(checkpoint), "--out", str(out)]
         command += ["--db", str(self._database.resolve()), f"--study={study}", "--method", method]
         command += ["--progress", str(self._progress_file)]
         log = self._logs / f"improve-{model}-{time.strftime('%Y%m%d-%H%M%S')}.log"
-        arguments = (self._child, command, log, out)
-        threading.Thread(target=self._run, args=arguments, name="improvement", daemon=True).start()
+        if self._progress.state != "running":
+            self._progress_file.unlink(missing_ok=True)
+        title = f"{NAMES[model]} learns from the votes ({method.upper()})"
+        self._begin(title, lambda child: self._run(child, command, log, out))
 
-    def _run(self, child: Child, command: list[str], log: Path, out: Path) -> None:
-        try:
-            start = "--resume"  # an unfinished run, unless it was of other votes or in another way
-            if (out / RESUME).is_dir() and child.run([*command, start, "--check"], log) == 2:
-                start = "--restart" if RESTART in last_line(log) else start
-            code = child.run([*command, start], log)
-        except (OSError, ValueError) as error:
-            self._told = replace(self._told, state="failed", text=f"It could not be begun: {why(error)}.")
-            return
+    def _run(self, child: Child, command: list[str], log: Path, out: Path) -> Progress:
+        start = "--resume"  # an unfinished run, unless it was of other votes or in another way
+        if (out / RESUME).is_dir() and child.run([*command, start, "--check"], log) == 2:
+            start = "--restart" if RESTART in last_line(log) else start
+        code = child.run([*command, start], log)
         if child.closed:
-            text = "Stopped. Begun again, it goes on from what was saved."
-            self._told = replace(self._told, state="stopped", text=text)
-        elif code in (0, REFUSED):
-            text = "Done." if code == 0 else "Trained, and refused: see why below."
-            self._told = replace(self._told, state="refused" if code else "done", text=text)
-        else:
-            text = f"It ended with exit code {code}: {reason(log)} (the log is {short_path(log)})."
-            self._told = replace(self._told, state="failed", text=text)
-
-    def stop(self) -> None:
-        """End the run and all that it started; what it had saved stays."""
-        self._child.close()
+            return Progress("stopped", "Stopped. Begun again, it goes on from what was saved.")
+        if code == 0:
+            return Progress("done", "Done.")
+        if code == REFUSED:
+            return Progress("refused", "Trained, and refused: see why below.")
+        text = f"It ended with exit code {code}: {reason(log)} (the log is {short_path(log)})."
+        return Progress("failed", text)
 
     def close(self) -> None:
         """The same for good."""
-        self.stop()
+        super().close()
         self._folder.cleanup()
 
     @property
-    def told(self) -> Told:
-        """How the last run is."""
-        return self._told
-
-    @property
     def step(self) -> Step:
-        """How far it is, as the page of the demo trainings shows it."""
-        return step_of(self._told.title, self._told.state, self._progress_file)
+        """How far a run under way is, as the page of the demo trainings shows it."""
+        return step_of(self._progress.text, self._progress.state, self._progress_file)
 
     @property
     def _progress_file(self) -> Path:

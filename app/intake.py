@@ -46,34 +46,24 @@ MAX_ANSWERED = 1000  # of these events, whose answers are kept
 MAX_VALUES = 200  # of a tester, counted within lists too: the reasons of a study are fifty at most
 TOO_LONG = mark("That is more text than can be sent at once; please shorten it.")
 _ENVELOPE: dict[str, Any] = {
-    "is_generating": False,
-    "duration": 0,
-    "average_duration": 0,
-    "render_config": None,
-    "changed_state_ids": [],
-}
+    "is_generating": False, "duration": 0, "average_duration": 0, "render_config": None, "changed_state_ids": [],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Events:
-    """What one page's events look like.
+    """What one page's events look like."""
 
-    Attributes:
-        arity: how many values each event takes, by its number.
-        outputs: for a page all of whose events may change its status line: what an event changes, the line as None.
-        functions: by their numbers, for a page whose handlers return dictionaries of values and updates, take what
-            comes as it is, and are asked here.
-        has_room: whether a page, by its session, has taken enough of its answers to be given more.
-    """
-
-    arity: dict[int, int]
+    arity: dict[int, int]  # how many values each event takes, by its number
+    # For a page all of whose events may change its status line: what an event changes, the line as None.
     outputs: tuple[dict[str, str] | None, ...] = ()
+    # By number, of a page whose handlers return dictionaries of values and updates, and are asked here.
     functions: Mapping[int, BlockFunction] = field(default_factory=dict)
     max_bytes: int = MAX_EVENT_BYTES
     max_text: int = MAX_TEXT
     max_marks: int = MAX_MARKS
     max_values: int = MAX_VALUES
-    has_room: Callable[[str | None], bool] = lambda page: True
+    has_room: Callable[[str | None], bool] = lambda page: True  # whether a page takes its answers, by its session
 
     def say(self, text: str, status: int, wait: float = 0.0) -> Response:
         """An answer that the page shows as a sentence and that changes nothing else; without such a line an error.

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from html import escape
 
 from app import metrics
-from app.components import bare_table, numbers
+from app.components import bare_table, numbers, row
 from app.results import WINNERS
 from app.runtime import Runtime
 from feedback.battles import timestamp
@@ -93,14 +93,13 @@ def _models(runtime: Runtime, study: int) -> str:
         speed = runtime.database.connection.execute(
             _SPEED, {"study": study, "model": model, "recent": RECENT_ANSWERS}
         ).fetchone()
-        cells = "".join(f"<td>{_number(value)}</td>" for value in speed)
-        rows.append(f"<tr><th scope='row'>{WINNERS[model]}</th><td>{escape(health[model])}</td>{cells}</tr>")
+        rows.append(row(escape(health[model]), *map(_number, speed), head=WINNERS[model]))
     titles = ("Model", "State", "Tokens/s", "First token, s", "Whole answer, s", "Tokens")
     return bare_table(titles, rows, f"Models, last {RECENT_ANSWERS} answers of each")
 
 
 def _counts(caption: str, counts: dict[str, int]) -> str:
-    rows = "".join(f"<tr><th scope='row'>{name}</th><td>{value:,}</td></tr>" for name, value in counts.items())
+    rows = "".join(row(f"{value:,}", head=name) for name, value in counts.items())
     return f"<table><caption>{caption}</caption><tbody>{rows}</tbody></table>"
 
 
@@ -109,9 +108,9 @@ def _failures(runtime: Runtime, study: int) -> str:
     if not rows:
         return ""
     items = "".join(
-        f"<li><span>{escape(row['failed_at'][:19].replace('T', ' '))} UTC · {WINNERS.get(row['model'], 'Both')}</span>"
-        f" {escape(row['error'])}</li>"
-        for row in rows
+        f"<li><span>{escape(failed_at[:19].replace('T', ' '))} UTC · {WINNERS.get(model, 'Both')}</span>"
+        f" {escape(error)}</li>"
+        for failed_at, model, error in rows
     )
     return f'<h2 class="failures">The last failures</h2><ul class="failures">{items}</ul>'
 

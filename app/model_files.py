@@ -29,15 +29,10 @@ MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of both models, and what is not.
+    """What is known of both models, and what is not."""
 
-    Attributes:
-        comparison: all that their files tell; None where there are none.
-        absent: what is missing as a whole, in sentences.
-    """
-
-    comparison: Comparison | None
-    absent: tuple[str, ...]
+    comparison: Comparison | None  # all that their files tell; None where there are none
+    absent: tuple[str, ...]  # what is missing as a whole, in sentences
 
 
 def read_models(specs: Mapping[str, str], results: Path = RESULTS) -> Known:

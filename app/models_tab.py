@@ -13,8 +13,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.components import QUIET, bar, html
-from app.evaluation_run import Progress
+from app.child import Progress
+from app.components import QUIET, bar, html, run_html
 from app.model_cards import cards, compact_cards
 from app.model_files import COMPARISON, MALFORMED, Known, read_models
 from app.model_plots import STYLE, held_out_curves, loss_curve
@@ -190,9 +190,5 @@ def _told(progress: Progress, hindrance: str) -> str:
     if progress.state == "running":
         shown = bar("Evaluation", round(100 * (progress.share or 0)))
         return f'<p>{escape(progress.text)}</p>{shown}<p class="hint">Answers take longer while it runs.</p>'
-    if progress.state == "failed":
-        return f'<p class="problem">{escape(progress.text)}</p>'
-    if progress.state != "idle":
-        return f"<p>{escape(progress.text)}</p>"
-    text = hindrance or "Measures both models on this machine, in a few minutes, and writes the comparison."
-    return f'<p class="hint">{escape(text)}</p>'
+    idle = hindrance or "Measures both models on this machine, in a few minutes, and writes the comparison."
+    return run_html(progress, idle)

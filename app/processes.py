@@ -28,10 +28,7 @@ def own() -> int:
 
 
 def ask(leader: int) -> None:
-    """Ask a process that was begun so, and all that it has started, to end: a training saves its state first.
-
-    Raises ProcessLookupError where it has ended.
-    """
+    """Ask a group to end, so that a training saves its state first. Raises ProcessLookupError where it has ended."""
     if IS_WINDOWS:
         try:
             os.kill(leader, ASKING)

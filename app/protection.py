@@ -31,17 +31,8 @@ ADMIN = "/admin"
 # Gradio registers some sixty routes a page: uploads, deep links, recordings, code editing, reloads. These are what the
 # pages ask for; whatever else there is, or comes with an upgrade, is not there.
 FRAMED = "/static/js/iframeResizer.contentWindow.min.js"  # what a page asks for that is shown in a frame
-_BOTH_PAGES = {
-    "/": READS,
-    "/config": READS,
-    "/theme.css": READS,
-    "/manifest.json": READS,
-    "/favicon.ico": READS,
-    "/robots.txt": READS,
-    "/gradio_api/info": READS,
-    "/gradio_api/startup-events": READS,
-    FRAMED: READS,
-}
+_PAGE = ("/", "/config", "/theme.css", "/manifest.json", "/favicon.ico", "/robots.txt", FRAMED)
+_BOTH_PAGES = dict.fromkeys((*_PAGE, "/gradio_api/info", "/gradio_api/startup-events"), READS)
 _BELOW = ("/assets/",)
 EVENTS = "/gradio_api/run/predict"  # of testers: one plain request each
 ADMIN_EVENTS = f"{ADMIN}/gradio_api/queue/join"  # of researchers: their answers come through a stream
@@ -105,15 +96,10 @@ class SubPath:
 
 @dataclass(frozen=True)
 class Origins:
-    """Whom the pages trust besides themselves; by default nobody.
+    """Whom the pages trust besides themselves; by default nobody."""
 
-    Attributes:
-        frames: origins whose pages may show ours in a frame, such as `https://huggingface.co`.
-        scripts: origins whose pages may send requests and read the answers.
-    """
-
-    frames: tuple[str, ...] = ()
-    scripts: tuple[str, ...] = ()
+    frames: tuple[str, ...] = ()  # origins whose pages may show ours in a frame, such as `https://huggingface.co`
+    scripts: tuple[str, ...] = ()  # origins whose pages may send requests and read the answers
 
 
 class Protection:

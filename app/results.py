@@ -22,7 +22,7 @@ from feedback.report import figures, sections
 from feedback.report.facts import gather
 from feedback.report.wording import answer, headline
 from feedback.statistics import VotesError, load_study, summary
-from feedback.statistics.load import choose_study, load_counts
+from feedback.statistics.load import choose_study, count_superseded, load_counts
 from feedback.statistics.preference import sample_size
 from feedback.statistics.summary import estimates, excluded, summarise_counts
 from feedback.versions import NAMES, improved, who_answered
@@ -85,9 +85,7 @@ class ResultsTab:
         """The half that the tally tells; a sight of results, so it is written into the look log."""
         database, alpha = self.runtime.database, float(study["alpha"])
         testers, categories = load_counts(database.connection, study)
-        superseded = database.connection.execute(
-            "SELECT COUNT(*) FROM votes WHERE study_id = ? AND superseded = 1", [study["id"]]
-        ).fetchone()[0]
+        superseded = count_superseded(database.connection, study["id"])
         result = summarise_counts(testers, alpha)
         result["by_category"] = estimates("category", categories.items(), alpha)
         result["excluded"] = excluded(testers, superseded, testers.excluded, testers.unjudged)

@@ -88,15 +88,9 @@ def build(
     server.include_router(login.router)
     server.include_router(export_routes(runtime), dependencies=[Depends(login.required)])
     common = {
-        "theme": diptych_theme(),
-        "footer_links": [],
-        "run_history": False,
-        "enable_monitoring": False,
-        "ssr_mode": False,
-        "show_error": False,
-        "mcp_server": False,
-        "max_file_size": "1kb",
-    }
+        "theme": diptych_theme(), "footer_links": [], "run_history": False, "enable_monitoring": False,
+        "ssr_mode": False, "show_error": False, "mcp_server": False, "max_file_size": "1kb",
+    }  # fmt: skip
     # The style goes into the head as it is: Gradio would rewrite what it is given as `css`, and loses gradients.
     gr.mount_gradio_app(
         server, researchers, "/admin", auth_dependency=login.user,

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from app.begun import FOLDER
-from app.components import QUIET, html, problem, table
+from app.components import QUIET, html, problem, row, table
 from app.inputs import as_text
 from app.model_files import NAMES, without_password
 from app.runtime import Runtime
@@ -19,7 +19,7 @@ from feedback.blind_test import Refused
 from feedback.database import DatabaseError
 from feedback.export.write import ExportError, replace_file
 from feedback.invites import Invite
-from feedback.statistics.patterns import in_force, wordings
+from feedback.statistics.exclusion import wordings
 from feedback.study import Study, StudyError
 from feedback.versions import in_words
 from training.inference.engines import EngineError
@@ -147,15 +147,6 @@ def study_html(runtime: Runtime) -> str:
     """What is running, with its settings."""
     study, blind_test = runtime.study, runtime.blind_test
     state = "being prepared" if blind_test is None else "closed" if blind_test.closed else "running"
-    rules = study.exclusion
-    excluded = [
-        f"votes under {rules.min_vote_seconds:g} s" if rules.min_vote_seconds else "",
-        f"votes on answers seen under {rules.min_seen_seconds:g} s" if rules.min_seen_seconds else "",
-        "votes on flagged answers" if rules.flagged_answers else "",
-        f"testers with fewer than {rules.min_votes} votes" if rules.min_votes else "",
-        f"testers with over {rules.max_same_side:.0%} on one side" if rules.max_same_side < 1 else "",
-        *(wordings(rules)[rule] for rule in in_force(rules)),
-    ]
     facts = {
         "State": state,
         "Label in exports": blind_test.label if blind_test else "–",
@@ -169,7 +160,7 @@ def study_html(runtime: Runtime) -> str:
         "Who may take part": {"open": "whoever has the link", "invite": "with an invite code"}[study.access]
         + (" and the code for all" if study.entry_code else "")
         + (", after work of the browser" if study.proof_of_work_bits else ""),
-        "Left out of the statistics": "; ".join(text for text in excluded if text) or "nothing",
+        "Left out of the statistics": "; ".join(wordings(study.exclusion).values()) or "nothing",
         "Questions": f"{len(study.prompts)} in {len({prompt.category for prompt in study.prompts})} categories",
         "Answers": f"at most {study.max_new_tokens} tokens, temperature {study.temperature:g}, top-p {study.top_p:g}",
     }
@@ -192,11 +183,12 @@ def _others(runtime: Runtime) -> str:
         return ""
     titles = ("Study", "Testers", "Votes", *NAMES.values())
     rows = (
-        f"<tr><td>{escape(row['label'])}{' (closed)' if row['closed'] else ''}</td><td>{row['testers']:,}</td>"
-        f"<td>{row['votes']:,}</td>"
-        + "".join(f"<td>{escape(in_words(told))}</td>" for _, told in sorted(json.loads(row["models"]).items()))
-        + "</tr>"
-        for row in studies
+        row(
+            escape(study["label"]) + (" (closed)" if study["closed"] else ""),
+            *(f"{study[counted]:,}" for counted in ("testers", "votes")),
+            *(escape(in_words(told)) for _, told in sorted(json.loads(study["models"]).items())),
+        )
+        for study in studies
     )
     note = "Votes on other settings or other models are never added to these; each study is read by its label:"
     return (
@@ -253,18 +245,16 @@ def invites_html(runtime: Runtime, invites: list[Invite]) -> str:
         return f"{note}<p>There are no invites yet.</p>"
     titles = ("Number", "For whom", "Enrolled", "Made (UTC)", "State")
     rows = (
-        f"<tr><td>{invite.id}</td><td>{escape(invite.label)}</td>"
-        f"<td>{invite.used} of {invite.uses or 'any number'}</td>"
-        f"<td>{escape(invite.made_at[:16].replace('T', ' '))}</td><td>{_state(invite)}</td></tr>"
+        row(
+            str(invite.id),
+            escape(invite.label),
+            f"{invite.used} of {invite.uses or 'any number'}",
+            escape(invite.made_at[:16].replace("T", " ")),
+            "revoked" if invite.revoked_at else "valid" if invite.valid else "used up",
+        )
         for invite in invites
     )
     return note + table(titles, rows, "Invites")
-
-
-def _state(invite: Invite) -> str:
-    if invite.revoked_at:
-        return "revoked"
-    return "valid" if invite.valid else "used up"
 
 
 def _page(request: gr.Request) -> str:

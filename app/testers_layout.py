@@ -29,12 +29,8 @@ Updates = dict[Any, Any]
 FINISH_EARLY, GO_BACK, DELETE = mark("Finish early"), mark("Go back"), mark("Delete my data")
 AGREE, START, DONT_KNOW = mark("I have read this and agree to take part."), mark("Start"), mark("I don't know")
 STOP, SHOW_ALL, UNDO, WHICH = mark("Stop"), mark("Show all"), mark("Undo"), mark("Which was which?")
-NEXT_ROUND, FINISH, NEW_QUESTION, TRY_AGAIN = (
-    mark("Next round"),
-    mark("Finish"),
-    mark("New question"),
-    mark("Try again"),
-)
+NEXT_ROUND, FINISH = mark("Next round"), mark("Finish")
+NEW_QUESTION, TRY_AGAIN = mark("New question"), mark("Try again")
 YOUR_QUESTION, ABOUT, ASK_BOTH = mark("Your question"), mark("Ask about art or AI"), mark("Ask both")
 GOOD_ENOUGH, BOTH_GOOD_ENOUGH = mark("Is the better one good enough?"), mark("Are they good enough?")
 WHY, COMMENT, STOOD_OUT = mark("Why? (if you like)"), mark("Comment (if you like)"), mark("Anything that stood out")

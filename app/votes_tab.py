@@ -16,6 +16,8 @@ from app.components import QUIET, html, table
 from app.inputs import as_text
 from app.results import WINNERS
 from app.runtime import Runtime
+from feedback.battles import WINNER
+from feedback.statistics.exclusion import wordings
 from feedback.statistics.load import excluded_testers
 from feedback.statistics.patterns import excluded_by_patterns
 from feedback.study import Exclusion
@@ -33,10 +35,6 @@ FLAGS = {
 }
 TITLES = ("Time (UTC)", "Tester", "Round", "Category", "Question", "Choice", "Winner", "Why")
 
-_WINNER = (
-    "CASE WHEN choice IN ('tie', 'both_bad') THEN choice"
-    " WHEN (choice = 'left') = (votes.left_model = 'model1') THEN 'model1' ELSE 'model2' END"
-)
 _FLAG_SQL = {
     "current": "superseded = 0",
     "superseded": "superseded = 1",
@@ -105,28 +103,21 @@ def _options(names: dict[str, str]) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Filters:
-    """Which votes to show; an empty text is no filter.
-
-    Attributes:
-        winner: ``model1``, ``model2``, ``tie`` or ``both_bad``.
-        flag: one of ``FLAGS``.
-        tester: how the tester's id begins.
-        text: what a question, an answer or the comment has in it, in any case of letters.
-    """
+    """Which votes to show; an empty text is no filter."""
 
     choice: str = ""
-    winner: str = ""
+    winner: str = ""  # ``model1``, ``model2``, ``tie`` or ``both_bad``
     category: str = ""
-    flag: str = ""
-    tester: str = ""
-    text: str = ""
+    flag: str = ""  # one of ``FLAGS``
+    tester: str = ""  # how the tester's id begins
+    text: str = ""  # what a question, an answer or the comment has in it, in any case of letters
 
     def sql(self) -> tuple[str, dict[str, str]]:
         """Conditions to be added to the query, and their parameters."""
         conditions, values = [""], {}
         for name, condition in (
             ("choice", "choice = :choice"),
-            ("winner", f"{_WINNER} = :winner"),
+            ("winner", f"{WINNER} = :winner"),
             ("category", "category = :category"),
         ):
             if value := getattr(self, name):
@@ -162,16 +153,18 @@ def vote_table(connection: sqlite3.Connection, study_id: int, filters: Filters, 
     if not found:
         return f"<p>{'No vote is like that.' if conditions else 'There are no votes yet.'}</p>"
     rows = connection.execute(
-        f"SELECT votes.*, {_WINNER} AS winner, testers.code, battles.round, category, prompts.text {_FROM}{conditions}"
+        f"SELECT votes.*, {WINNER} AS winner, testers.code, battles.round, category, prompts.text {_FROM}{conditions}"
         f" ORDER BY votes.id DESC LIMIT {SHOWN}",
         parameters,
     ).fetchall()
     turns = _conversations(connection, [row["battle_id"] for row in rows])
     testers, votes = excluded_testers(connection, study_id, rules), excluded_by_patterns(connection, study_id, rules)
-    body = (
-        _row(vote, turns.get(vote["battle_id"], []), rules, (*votes.get(vote["id"], ()), testers.get(vote["code"], "")))
-        for vote in rows
-    )
+    told = wordings(rules)
+
+    def excluded(vote: sqlite3.Row) -> list[str]:
+        return [*(told[rule] for rule in votes.get(vote["id"], ())), testers.get(vote["code"], "")]
+
+    body = (_row(vote, turns.get(vote["battle_id"], []), rules, excluded(vote)) for vote in rows)
     rest = f" The newest {SHOWN} are shown; the downloads have all." if found > SHOWN else ""
     note = f"<p class='hint'>{found:,} vote{'s' * (found != 1)}; a question opens to its conversation.{rest}</p>"
     return note + table(TITLES, body, "Votes")

@@ -78,9 +78,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         return sub
 
     stats = command("stats", _stats, "The statistics as JSON.")
-    source = stats.add_mutually_exclusive_group()
-    _add_database(source)
-    source.add_argument("--csv", type=_place, metavar="FILE", help="an exported votes.csv")
+    _add_source(stats)
     stats.add_argument("--alpha", type=_alpha, help="error rate of the intervals (default: the study's)")
     stats.add_argument("--json", required=True, metavar="FILE", help="where to write them; - is standard output")
     export = command("export", _export, "The votes, for other tools.")
@@ -88,9 +86,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     export.add_argument("--format", required=True, choices=list(FORMATS), help="format of the file")
     export.add_argument("--out", required=True, type=_place, metavar="PATH", help="the file to write")
     learned = command("preferences", _preferences, "What a model can learn from the votes, as JSON Lines.")
-    source = learned.add_mutually_exclusive_group()
-    _add_database(source)
-    source.add_argument("--csv", type=_place, metavar="FILE", help="an exported votes.csv")
+    _add_source(learned)
     learned.add_argument("--model", choices=MODELS, default="model2", help="which model learns (default: %(default)s)")
     learned.add_argument("--json", action="store_true", help="print what there is as JSON, and no pairs")
     learned.add_argument("--out", type=_place, metavar="FILE", help="the file to write (default: standard output)")
@@ -105,15 +101,14 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     size.add_argument(
         "--difference", type=_share(0, 0.5), required=True, help="smallest lead that matters: 0.05 is 55 to 45"
     )
-    size.add_argument("--tie-share", type=_share(0, 1, True), default=0.25, help="share of ties (default: %(default)s)")
-    size.add_argument(
-        "--votes-each", type=_share(1, 1000, True), default=10, help="votes a tester (default: %(default)s)"
-    )
-    size.add_argument(
-        "--icc", type=_share(0, 1, True), default=0.1, help="likeness of one tester's votes (default: %(default)s)"
-    )
-    size.add_argument("--power", type=_share(0, 1), default=0.8, help="chance to find it (default: %(default)s)")
-    size.add_argument("--alpha", type=_alpha, default=0.05, help="error rate (default: %(default)s)")
+    for name, kind, default, text in (
+        ("tie-share", _share(0, 1, True), 0.25, "share of ties"),
+        ("votes-each", _share(1, 1000, True), 10, "votes a tester"),
+        ("icc", _share(0, 1, True), 0.1, "likeness of one tester's votes"),
+        ("power", _share(0, 1), 0.8, "chance to find it"),
+        ("alpha", _alpha, 0.05, "error rate"),
+    ):
+        size.add_argument(f"--{name}", type=kind, default=default, help=f"{text} (default: %(default)s)")
     backup = command("backup", _backup, "A copy of the database, made while the app goes on.")
     _add_database(backup)
     backup.add_argument("--out", required=True, type=_place, metavar="PATH", help="the file to write")
@@ -170,6 +165,12 @@ def _add_database(parser: Any) -> None:
     parser.add_argument(
         "--db", type=_place, default=DEFAULT_PATH, metavar="PATH", help="the app's database (default: %(default)s)"
     )
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
+    _add_database(source)
+    source.add_argument("--csv", type=_place, metavar="FILE", help="an exported votes.csv")
 
 
 def _open(path: Path) -> Database:
@@ -283,14 +284,8 @@ def _patterns(arguments: argparse.Namespace) -> int:
 
 
 def _sample_size(arguments: argparse.Namespace) -> int:
-    needed = sample_size(
-        0.5 + arguments.difference,
-        arguments.tie_share,
-        arguments.icc,
-        arguments.votes_each,
-        arguments.alpha,
-        arguments.power,
-    )
+    design = (arguments.tie_share, arguments.icc, arguments.votes_each, arguments.alpha, arguments.power)
+    needed = sample_size(0.5 + arguments.difference, *design)
     if (needed is None and arguments.difference < 1e-6) or (needed is not None and not math.isfinite(needed)):
         raise VotesError(
             f"--difference {arguments.difference} with --alpha {arguments.alpha} asks for more testers than there "
@@ -355,23 +350,18 @@ def main(argv: list[str] | None = None, prog: str = "python -m feedback") -> int
     arguments = _parser(prog).parse_args(argv)
     try:
         return int(arguments.run(arguments))
-    except (DatabaseError, ExportError, VotesError) as error:
-        if arguments.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:  # no room, or no right, even for what is temporary
-        if is_unread(error) or arguments.debug:
-            raise
-        print(f"error: {error.filename or 'what is written'}: {error.strerror or error}", file=sys.stderr)
-        return 2
-    except sqlite3.DatabaseError as error:  # damage that shows only when the page is read
-        if arguments.debug:
-            raise
-        print(f"error: {arguments.db}: {remedy(str(error), arguments.db)}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         return 130
+    except (DatabaseError, ExportError, VotesError, OSError, sqlite3.DatabaseError) as error:
+        if arguments.debug or is_unread(error):
+            raise
+        told = str(error)
+        if isinstance(error, OSError):  # no room, or no right, even for what is temporary
+            told = f"{error.filename or 'what is written'}: {error.strerror or error}"
+        if isinstance(error, sqlite3.DatabaseError):  # damage that shows only when the page is read
+            told = f"{arguments.db}: {remedy(str(error), arguments.db)}"
+        print(f"error: {told}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

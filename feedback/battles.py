@@ -15,50 +15,29 @@ SET_ASIDE = "cannot be answered"  # why a round was left that the models' server
 
 @dataclass(frozen=True)
 class Tester:
-    """A person who takes part.
+    """A person who takes part."""
 
-    Attributes:
-        id: random token; who holds it acts as this tester.  It is nowhere stored.
-        code: hash of the token; names the tester in the database and in exports.
-        enrolment: 1, 2, 3, ... in the order of consent.
-        consent_version: the consent text that was agreed to.
-        background: answers to the optional questions.
-        closed_why: ``quota``, ``timeout``, ``quit``, or None while the session is open.
-        revealed: whether a reveal took place.
-        guessed: whether the guess was given.
-    """
-
-    id: str
-    code: str
-    enrolment: int
-    consent_version: str
-    background: dict[str, str]
-    closed_why: str | None
-    revealed: bool
-    guessed: bool
+    id: str  # random token; who holds it acts as this tester.  It is nowhere stored
+    code: str  # hash of the token; names the tester in the database and in exports
+    enrolment: int  # 1, 2, 3, ... in the order of consent
+    consent_version: str  # the consent text that was agreed to
+    background: dict[str, str]  # answers to the optional questions
+    closed_why: str | None  # ``quota``, ``timeout``, ``quit``, or None while the session is open
+    revealed: bool  # whether a reveal took place
+    guessed: bool  # whether the guess was given
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one model wrote in one turn.
+    """What one model wrote in one turn."""
 
-    Attributes:
-        text: the answer as the tester reads it.
-        tokens: its length in tokens of the model that wrote it.
-        seconds: time from the request to the last token.
-        first_token_seconds: time to the first token, None when unknown.
-        stopped: ``stop`` (the model ended), ``length`` (the cap), ``cancelled`` (the tester).
-        leak_flag: the text says who the model is.
-        raw: what the model wrote, where the tester reads something else; None where it is the same.
-    """
-
-    text: str
-    tokens: int
-    seconds: float
-    first_token_seconds: float | None = None
-    stopped: str = "stop"
-    leak_flag: bool = False
-    raw: str | None = None
+    text: str  # the answer as the tester reads it
+    tokens: int  # its length in tokens of the model that wrote it
+    seconds: float  # time from the request to the last token
+    first_token_seconds: float | None = None  # time to the first token, None when unknown
+    stopped: str = "stop"  # ``stop`` (the model ended), ``length`` (the cap), ``cancelled`` (the tester)
+    leak_flag: bool = False  # the text says who the model is
+    raw: str | None = None  # what the model wrote, where the tester reads something else; None where it is the same
 
     @property
     def written(self) -> str:
@@ -68,20 +47,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Turn:
-    """One question and its two answers; a retry is a new attempt at the same number.
-
-    Attributes:
-        status: ``pending`` (answers on their way), ``complete``, ``cancelled`` or ``failed``.
-        answers: by model, empty until the turn is finished.
-    """
+    """One question and its two answers; a retry is a new attempt at the same number."""
 
     id: int
     battle_id: int
     number: int
     attempt: int
     prompt: str
-    status: str
-    answers: dict[str, Answer] = field(default_factory=dict)
+    status: str  # ``pending`` (answers on their way), ``complete``, ``cancelled`` or ``failed``
+    answers: dict[str, Answer] = field(default_factory=dict)  # by model, empty until the turn is finished
 
 
 @dataclass(frozen=True)
@@ -99,28 +73,19 @@ class Vote:
 
 @dataclass(frozen=True)
 class Battle:
-    """One round: a question, two models on drawn sides, and what they answered.
-
-    Attributes:
-        round: number of the vote that this battle is for; a battle after an abandoned one has the same.
-        status: ``open``, ``voted``, ``abandoned`` or ``withdrawn``.
-        turns: every attempt, oldest first.
-        vote: the current vote, if there is one.
-        first_side: the answer that a screen with room for one shows first.
-        reason: why an abandoned round was left.
-    """
+    """One round: a question, two models on drawn sides, and what they answered."""
 
     id: int
-    round: int
+    round: int  # number of the vote that this battle is for; a battle after an abandoned one has the same
     prompt_id: str
     category: str
     prompt: str
     left_model: str
-    status: str
-    turns: tuple[Turn, ...] = ()
-    vote: Vote | None = None
-    first_side: str = "left"
-    reason: str | None = None
+    status: str  # ``open``, ``voted``, ``abandoned`` or ``withdrawn``
+    turns: tuple[Turn, ...] = ()  # every attempt, oldest first
+    vote: Vote | None = None  # the current vote, if there is one
+    first_side: str = "left"  # the answer that a screen with room for one shows first
+    reason: str | None = None  # why an abandoned round was left
 
     @property
     def right_model(self) -> str:
@@ -138,6 +103,13 @@ class Battle:
         return self.status == "open" and bool(self.turns) and self.turns[-1].status == "complete"
 
 
+WINNER = (
+    "CASE WHEN choice IN ('tie', 'both_bad') THEN choice"
+    " WHEN (choice = 'left') = (votes.left_model = 'model1') THEN 'model1' ELSE 'model2' END"
+)
+"""The same as :func:`winner`, of a row of ``votes``, as SQL."""
+
+
 def winner(left_model: str, choice: str) -> str:
     """A choice of sides as a choice of models: ``model1``, ``model2``, ``tie`` or ``both_bad``."""
     if choice in ("tie", "both_bad"):
@@ -150,17 +122,19 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
+def _taken(row: sqlite3.Row, *names: str) -> dict[str, Any]:
+    """Columns that a record has under the same names."""
+    return {name: row[name] for name in names}
+
+
 def read_tester(row: sqlite3.Row, token: str) -> Tester:
     """A tester from a row of ``testers`` that also has ``guessed``."""
     return Tester(
         token,
-        row["code"],
-        row["enrolment"],
-        row["consent_version"],
-        json.loads(row["background"]),
-        row["closed_why"],
-        row["revealed_at"] is not None,
-        bool(row["guessed"]),
+        background=json.loads(row["background"]),
+        revealed=row["revealed_at"] is not None,
+        guessed=bool(row["guessed"]),
+        **_taken(row, "code", "enrolment", "consent_version", "closed_why"),
     )
 
 
@@ -179,51 +153,31 @@ def read_battle(connection: sqlite3.Connection, battle_id: int) -> Battle:
     )
     vote = connection.execute("SELECT * FROM votes WHERE battle_id = ? AND superseded = 0", [battle_id]).fetchone()
     return Battle(
-        row["id"],
-        row["round"],
-        row["prompt_name"],
-        row["category"],
-        row["text"],
-        row["left_model"],
-        row["status"],
-        turns,
-        read_vote(vote) if vote else None,
-        row["first_side"] or "left",
-        row["reason"],
+        prompt_id=row["prompt_name"],
+        prompt=row["text"],
+        turns=turns,
+        vote=read_vote(vote) if vote else None,
+        first_side=row["first_side"] or "left",
+        **_taken(row, "id", "round", "category", "left_model", "status", "reason"),
     )
 
 
 def read_turn(connection: sqlite3.Connection, row: sqlite3.Row) -> Turn:
     """A turn with its answers."""
     answers = {
-        answer["model"]: read_answer(answer)
+        answer["model"]: Answer(leak_flag=bool(answer["leak_flag"]), **_taken(answer, *_WRITTEN))
         for answer in connection.execute("SELECT * FROM answers WHERE turn_id = ?", [row["id"]])
     }
-    return Turn(row["id"], row["battle_id"], row["number"], row["attempt"], row["prompt"], row["status"], answers)
+    return Turn(answers=answers, **_taken(row, "id", "battle_id", "number", "attempt", "prompt", "status"))
 
 
-def read_answer(row: sqlite3.Row) -> Answer:
-    """An answer from a row of ``answers``."""
-    return Answer(
-        row["text"],
-        row["tokens"],
-        row["seconds"],
-        row["first_token_seconds"],
-        row["stopped"],
-        bool(row["leak_flag"]),
-        row["raw"],
-    )
+_WRITTEN = ("text", "tokens", "seconds", "first_token_seconds", "stopped", "raw")
 
 
 def read_vote(row: sqlite3.Row) -> Vote:
     """A vote from a row of ``votes``."""
-    good_enough: Any = row["good_enough"]
     return Vote(
-        row["id"],
-        row["battle_id"],
-        row["choice"],
-        tuple(json.loads(row["reasons"])),
-        row["comment"],
-        None if good_enough is None else bool(good_enough),
-        row["voted_at"],
+        reasons=tuple(json.loads(row["reasons"])),
+        good_enough=None if row["good_enough"] is None else bool(row["good_enough"]),
+        **_taken(row, "id", "battle_id", "choice", "comment", "voted_at"),
     )

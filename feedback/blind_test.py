@@ -147,12 +147,7 @@ class BlindTest(Turns):
             )
 
     def undo_vote(self, tester_id: str, battle_id: int, request: str | None = None) -> None:
-        """Take the vote of the last round back, so that it can be given again; the old row stays, superseded.
-
-        Raises:
-            Repeated: it was done under this key of the browser's.
-            Refused: no vote, a later round was begun, the models were revealed, session closed.
-        """
+        """Take the last round's vote back, to be given again; its row stays, superseded. Raises Repeated or Refused."""
         with self._acting(tester_id, request) as (connection, row):
             self._supersede(connection, row["id"], battle_id)
             self._seen(connection, row["id"])
@@ -166,12 +161,7 @@ class BlindTest(Turns):
         good_enough: bool | None = None,
         request: str | None = None,
     ) -> Vote:
-        """Give the vote of the last round these reasons, comment and judgement; the old row stays, superseded.
-
-        Raises:
-            Repeated: it was done under this key of the browser's.
-            Refused: unknown reason, or as for :meth:`undo_vote`.
-        """
+        """Give the last vote these words and judgement; the old row stays, superseded. Raises Repeated or Refused."""
         must_be_yes_or_no(good_enough)
         reasons = checked_reasons(reasons, self.study.reasons)
         comment = clean(comment, MAX_COMMENT_CHARS)
@@ -189,10 +179,7 @@ class BlindTest(Turns):
     def remark(self, tester_id: str, battle_id: int, reasons: Iterable[str], comment: str) -> None:
         """Keep what was ticked and written beside answers on which no vote was given (yet), or after the session.
 
-        Words that were taken back, so that nothing is left, are deleted.
-
-        Raises:
-            Refused: unknown reason, or not this tester's round.
+        Words that were taken back, so that nothing is left, are deleted. Raises Refused.
         """
         reasons = checked_reasons(reasons, self.study.reasons)
         comment = clean(comment, MAX_COMMENT_CHARS)
@@ -262,10 +249,7 @@ class BlindTest(Turns):
             return {"left": battle.left_model, "right": battle.right_model}
 
     def tally(self, tester_id: str) -> dict[str, int]:
-        """The tester's own votes by winner (``model1``, ``model2``, ``tie``, ``both_bad``), after the reveal.
-
-        Raises Refused before it.
-        """
+        """The tester's own votes by winner, as :func:`winner` names it. Raises Refused before the reveal."""
         with self._write() as connection:
             row = self._row(connection, tester_id)
             must_reveal(self.study.reveal, row["closed_at"] is not None, None)

@@ -58,13 +58,11 @@ def _schema(connection: sqlite3.Connection) -> Iterator[str]:
     )
     wanted = {(kind, name): sql for kind, name, sql in fresh.conn.execute(listing)}
     found = {(kind, name): sql for kind, name, sql in connection.execute(listing)}
-    yield from (f"schema: {kind} {name} is missing" for kind, name in sorted(wanted.keys() - found.keys()))
-    yield from (f"schema: {kind} {name} is not ours" for kind, name in sorted(found.keys() - wanted.keys()))
-    yield from (
-        f"schema: {kind} {name} was changed"
-        for kind, name in sorted(wanted.keys() & found.keys())
-        if wanted[kind, name] != found[kind, name]
-    )
+    for kind, name in sorted(wanted.keys() | found.keys()):
+        ours, theirs = wanted.get((kind, name)), found.get((kind, name))
+        if ours != theirs:
+            what = "is missing" if theirs is None else "is not ours" if ours is None else "was changed"
+            yield f"schema: {kind} {name} {what}"
 
 
 def _foreign_keys(connection: sqlite3.Connection) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import sqlite3
 import threading
@@ -120,12 +121,9 @@ class Database:
 
     def _rescue(self, connection: sqlite3.Connection) -> None:
         """Write what is still open of a file that was deleted or replaced beside it, once."""
-        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
-        target = self.path.with_name(f"{self.path.name}.rescued-{stamp}")
+        target = _beside(self.path, "rescued")
         try:
-            with closing(sqlite3.connect(target)) as copy:
-                connection.backup(copy)
-                copy.execute("PRAGMA journal_mode = DELETE")
+            _copy(connection, target)
         except sqlite3.Error:
             log.error("%s was deleted, replaced or overwritten; what it held could not be saved", self.path)
             target.unlink(missing_ok=True)
@@ -141,25 +139,16 @@ class Database:
             yield connection
 
     def backup(self, target: str | Path) -> None:
-        """Copy the database with SQLite's online backup while it stays in use; the copy is one file.
-
-        Raises:
-            DatabaseError: the target is there already, or cannot be written.
-        """
+        """Copy the database into one file with SQLite's online backup, while it is in use. Raises DatabaseError."""
         target = Path(target)
         if target.is_file():
             raise DatabaseError(f"{target}: is there already; name a new file, for a backup replaces nothing")
-        with _explained(target), closing(sqlite3.connect(target)) as copy:
-            self.connection.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")
+        with _explained(target):
+            _copy(self.connection, target)
 
     @classmethod
     def existing(cls, path: str | Path) -> Database:
-        """Open a database that must be there already; for reading alone where it cannot be written.
-
-        Raises:
-            DatabaseError: as for the constructor, or there is no such file.
-        """
+        """Open a database that is there; to be read alone where it cannot be written. Raises DatabaseError."""
         path = Path(path)
         must_be_reached(path)
         if not path.exists():
@@ -175,13 +164,9 @@ class Database:
     def _connect(self) -> _Connection:
         # Threads keep to their own connection; only close() and a snapshot handed on cross, and those never overlap.
         connection: _Connection = sqlite3.connect(
-            self._uri(),
-            uri=True,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
+            self._uri(), uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False,
             factory=_Connection,
-        )
+        )  # fmt: skip
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE cannot get round the delete triggers
@@ -222,10 +207,21 @@ class Database:
         if self.readonly:
             raise DatabaseError(f"{self.path}: has an older schema; open it once with write access to migrate it")
         if applied:
-            stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
-            self.backup(self.path.with_name(f"{self.path.name}.backup-{stamp}-before-{pending[0].name}"))
+            self.backup(_beside(self.path, "backup", f"-before-{pending[0].name}"))
         with self.transaction():  # a second process that opens the same new file waits here, then finds nothing to do
             migrations.apply(tables)
+
+
+def _beside(path: Path, kind: str, why: str = "") -> Path:
+    """Where a copy of a database goes that is made now."""
+    return path.with_name(f"{path.name}.{kind}-{datetime.now(timezone.utc):%Y%m%dT%H%M%S}{why}")
+
+
+def _copy(connection: sqlite3.Connection, target: Path) -> None:
+    """A database in one file, by SQLite's online backup."""
+    with closing(sqlite3.connect(target)) as copy:
+        connection.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
 
 
 def insert(connection: sqlite3.Connection, table: str, **values: Any) -> int:
@@ -329,10 +325,7 @@ def _inode_and_size(path: Path) -> tuple[tuple[int, int] | None, int]:
 
 
 def must_be_reached(path: Path) -> None:
-    """Refuse a file below a folder that cannot be entered; any other look at it ends in a PermissionError.
-
-    Raises DatabaseError.
-    """
+    """Refuse a file below a folder that cannot be entered, at which all else fails. Raises DatabaseError."""
     try:
         path.stat()
     except PermissionError:
@@ -391,8 +384,7 @@ def restore(source: str | Path, target: str | Path) -> Path | None:
 
 
 def _set_aside(path: Path) -> Path:
-    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
-    kept = path.with_name(f"{path.name}.backup-{stamp}-before-restore")
+    kept = _beside(path, "backup", "-before-restore")
     try:
         Database(path).backup(kept)
     except DatabaseError as error:
@@ -430,14 +422,18 @@ def remedy(message: str, path: Path) -> str:
         if not path.exists():
             return "does not exist or cannot be made here; check the path and its permissions"
         return "cannot be opened; check its permissions"
-    if "readonly" in lowered or "read-only" in lowered:
-        return "cannot be written; check its permissions and those of its folder, or name another file with --db"
-    if "locked" in lowered or "busy" in lowered:
-        return f"is locked by another program for over {BUSY_SECONDS} s; close that program and try again"
-    if "full" in lowered:
-        return "cannot grow, the disk is full; free some space and try again"
-    if "i/o error" in lowered:
-        return "cannot be read or written; check the disk, the space and the quota that are left on it"
-    if "not a database" in lowered or "malformed" in lowered or "corrupt" in lowered:
-        return "is corrupt or no SQLite database; restore a backup or name another file with --db"
+    for signs, told in _REMEDIES.items():
+        if re.search(signs, lowered):
+            return told
     return f"SQLite says: {message.partition(' with text ')[0]}"  # what testers wrote is not for logs
+
+
+_REMEDIES = {
+    "read-?only": "cannot be written; check its permissions and those of its folder, or name another file with --db",
+    "locked|busy": f"is locked by another program for over {BUSY_SECONDS} s; close that program and try again",
+    "full": "cannot grow, the disk is full; free some space and try again",
+    "i/o error": "cannot be read or written; check the disk, the space and the quota that are left on it",
+    "not a database|malformed|corrupt": "is corrupt or no SQLite database; restore a backup or name another file with"
+    " --db",
+}
+"""By what SQLite says, in that order."""

@@ -17,20 +17,13 @@ MAX_LABEL_CHARS = 80
 
 @dataclass(frozen=True)
 class Invite:
-    """An invite as a researcher sees it.
-
-    Attributes:
-        label: the researcher's note.
-        uses: how many testers may enrol with it; None for any number.
-        used: how many did.
-        made_at, revoked_at: times; None while it is valid.
-    """
+    """An invite as a researcher sees it."""
 
     id: int
-    label: str
-    uses: int | None
-    used: int
-    made_at: str
+    label: str  # the researcher's note
+    uses: int | None  # how many testers may enrol with it; None for any number
+    used: int  # how many did
+    made_at: str  # times; None while it is valid
     revoked_at: str | None
 
     @property
@@ -40,11 +33,7 @@ class Invite:
 
 
 def make_invite(connection: sqlite3.Connection, study_id: int, label: str, uses: int | None, now: str) -> str:
-    """Write down a new invite and return its code, which cannot be had again.
-
-    Raises:
-        Refused: the number of uses is no number from 1 to ``MAX_USES``.
-    """
+    """Write down a new invite and return its code, which cannot be had again. Raises Refused."""
     if uses is not None and (type(uses) is not int or not 1 <= uses <= MAX_USES):
         raise RefusedCall(f"{shown(uses)} uses: an invite is for 1 to {MAX_USES:,} testers, or for any number.")
     code = secrets.token_urlsafe(9)
@@ -62,10 +51,7 @@ def read_invites(connection: sqlite3.Connection, study_id: int) -> list[Invite]:
 
 
 def revoke_invite(connection: sqlite3.Connection, study_id: int, invite_id: int, now: str) -> None:
-    """Make an invite invalid for whoever has not enrolled yet; revoking twice does nothing.
-
-    Raises Refused for another study's.
-    """
+    """Make an invite invalid for who has not enrolled yet; twice does nothing. Raises Refused for another study's."""
     known = connection.execute("SELECT 1 FROM invites WHERE id = ? AND study_id = ?", [invite_id, study_id])
     if known.fetchone() is None:
         raise RefusedCall(f"Invite {shown(invite_id)} is none of this study's; choose one of the list.")

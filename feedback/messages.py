@@ -21,16 +21,11 @@ MANY = 100  # stands for a number that is not whole: every language that we know
 
 @dataclass(frozen=True)
 class Message:
-    """A sentence and what belongs in its placeholders.
+    """A sentence and what belongs in its placeholders."""
 
-    Attributes:
-        text: the sentence in English, with placeholders such as ``{n}``.
-        other: the same for another number than one; nothing where no number changes the sentence.
-        values: what belongs in the placeholders, messages among them; ``n`` is the number that changes the sentence.
-    """
-
-    text: str
-    other: str = ""
+    text: str  # the sentence in English, with placeholders such as ``{n}``
+    other: str = ""  # the same for another number than one; nothing where no number changes the sentence
+    # What belongs in the placeholders, messages among them; ``n`` is the number that changes the sentence.
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def said(self, look_up: LookUp, written: Written = float) -> str:

@@ -22,7 +22,7 @@ from .battles import winner
 from .database import Database
 from .export.conversations import conversations
 from .export.formats import json_line
-from .statistics.csv_file import exported_as, read_csv, read_study_csv
+from .statistics.csv_file import read_csv, read_study_csv
 from .statistics.exclusion import rules_of
 from .statistics.load import choose_study, load_outcomes
 from .statistics.outcomes import VotesError
@@ -68,11 +68,7 @@ class _Judged:
 
 
 def preferences(database: Database, label: str | None = None, model: str = "model2") -> Preferences:
-    """The preferences that a study's votes tell, for a model that is to learn from them.
-
-    Raises:
-        VotesError: see :func:`~feedback.statistics.load.choose_study`; or the database has no study.
-    """
+    """The preferences that a study's votes tell, for a model that is to learn from them. Raises VotesError."""
     connection = database.connection
     study = choose_study(connection, label)
     if study is None:
@@ -120,10 +116,7 @@ def preferences_csv(path: str | Path, label: str | None = None, model: str = "mo
     """The same from an exported ``votes.csv`` and what lies beside it.
 
     It tells no more than the first digits of the weights' hashes, and holds no turns apart: votes after several
-    questions are left out.
-
-    Raises:
-        VotesError: see :func:`~feedback.statistics.csv_file.read_study_csv`; or a column is missing.
+    questions are left out. Raises VotesError.
     """
     study = read_study_csv(path, label)
     votes = read_csv(path)
@@ -145,10 +138,10 @@ def preferences_csv(path: str | Path, label: str | None = None, model: str = "mo
                 *(winner(row["left_model"], row["choice"]), (row["prompt"],), sides, dict.fromkeys(sides, True)),
             )
         )
-    label_hash = hashlib.sha256(str(study.label).encode()).hexdigest()
+    is_known = re.fullmatch("[0-9a-f]{64}", study.study_hash)
     header = {
         "study": study.label,
-        "study_hash": _hash_beside(exported_as(path, study.label), study.label) or label_hash,
+        "study_hash": study.study_hash if is_known else hashlib.sha256(str(study.label).encode()).hexdigest(),
         "model_hashes": {name: (study.versions.get(name) or "").removeprefix(PREFIX) or None for name in MODELS},
         "running": not study.outcomes.closed.all(),
         "consent_training": None,
@@ -158,16 +151,6 @@ def preferences_csv(path: str | Path, label: str | None = None, model: str = "mo
         "votes after several questions, whose turns votes.csv does not hold apart": several,
     }
     return replace(_made(header, judged, left_out | dict(study.outcomes.excluded), model), notes=study.notes)
-
-
-def _hash_beside(path: str | Path, label: str | None) -> str | None:
-    """The study's hash as the export's manifest has it."""
-    try:
-        studies = json.loads(Path(f"{path}.manifest.json").read_text("utf-8-sig"))["studies"]
-        found = next(str(study["study_hash"]) for study in studies if study["label"] == label)
-        return found if re.fullmatch("[0-9a-f]{64}", found) else None
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
-        return None
 
 
 def _made(header: dict[str, Any], judged: Sequence[_Judged], left_out: Mapping[str, int], model: str) -> Preferences:
@@ -187,6 +170,7 @@ def _made(header: dict[str, Any], judged: Sequence[_Judged], left_out: Mapping[s
         for vote in kept
         for record in _records(vote, model)
     ]  # fmt: skip
+    left_out = {**left_out, "votes on two answers that are the same": len(same)}
     digest = hashlib.sha256()
     for vote in judged:
         digest.update(json.dumps([vote.vote, vote.tester, vote.outcome, vote.questions, vote.answers]).encode())
@@ -194,22 +178,14 @@ def _made(header: dict[str, Any], judged: Sequence[_Judged], left_out: Mapping[s
         {
             "kind": KIND,
             "version": VERSION,
-            "study": header["study"],
-            "study_hash": header["study_hash"],
+            **header,
             "votes_hash": digest.hexdigest(),
             "model": model,
-            "model_hashes": header["model_hashes"],
             "n_votes": len(judged),
             "n_pairs": sum(vote.outcome in MODELS for vote in kept),
             "n_testers": len({vote.tester for vote in judged}),
             "outcomes": dict(Counter(vote.outcome for vote in judged)),
-            "running": header["running"],
-            "consent_training": header["consent_training"],
-            "left_out": {
-                reason: n
-                for reason, n in (dict(left_out) | {"votes on two answers that are the same": len(same)}).items()
-                if n
-            },
+            "left_out": {reason: n for reason, n in left_out.items() if n},
         },
         records,
     )

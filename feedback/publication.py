@@ -38,11 +38,7 @@ FILES = (
 
 
 def write_dataset(database: Database, label: str | None, out: Path, licence: str) -> dict[str, Any]:
-    """Write the data set of a study that is over into a folder; returns what its card tells.
-
-    Raises:
-        ExportError: the study runs, has no votes, or its consent does not cover publication.
-    """
+    """Write the data set of a study that is over into a folder; returns what its card tells. Raises ExportError."""
     with database.snapshot() as connection:
         study = choose_study(connection, label)
         if study is None:
@@ -68,17 +64,13 @@ def write_dataset(database: Database, label: str | None, out: Path, licence: str
             "SELECT COUNT(DISTINCT tester_id) FROM votes WHERE study_id = ?", [study["id"]]
         ).fetchone()[0]
     manifest["filters"]["publication"] = scope
-    facts = {
+    kept = ("label", "study_hash", "models_hash", "opened_at", "closed_at")
+    facts = {name: study[name] for name in kept} | {
         "name": definition["name"],
-        "label": study["label"],
-        "study_hash": study["study_hash"],
-        "models_hash": study["models_hash"],
         "scope": scope,
         "licence": licence,
         "votes": manifest["rows"],
         "testers": testers,
-        "opened_at": study["opened_at"],
-        "closed_at": study["closed_at"],
         "tables": names,
     }
     described = {"study": definition, "models": json.loads(study["models"])}

@@ -32,11 +32,8 @@ _INVISIBLE = {"Cc", "Cf", "Cn", "Cs", "Co", "Zs", "Zl", "Zp"}
 
 
 class Refused(ValueError):
-    """The protocol does not allow this: one line that a tester can read, in English; ``message`` says it in others.
-
-    Args:
-        message: the line, with placeholders for ``values``.
-    """
+    """The protocol does not allow this: one line that a tester can read, in English with placeholders for ``values``;
+    ``message`` says it in other languages."""
 
     def __init__(self, message: str | Message, **values: Any) -> None:
         self.message = message if isinstance(message, Message) else Message(message, values=values)
@@ -100,11 +97,7 @@ def checked_question(text: Any) -> str:
 
 
 def checked_answer(answer: Answer) -> Answer:
-    """An answer as it is stored.
-
-    Raises:
-        Refused: a count or time is impossible, or the reason to stop is unknown.
-    """
+    """An answer as it is stored. Raises Refused."""
     if type(answer.tokens) is not int or not 0 <= answer.tokens <= MAX_TOKENS:
         raise RefusedCall(f"tokens = {shown(answer.tokens)} must be a whole number from 0 to {MAX_TOKENS}.")
     for name in ("seconds", "first_token_seconds"):
@@ -120,11 +113,7 @@ def checked_answer(answer: Answer) -> Answer:
 
 
 def next_turn(battle: Battle, text: str, max_turns: int) -> tuple[int, int]:
-    """Number and attempt of a battle's next turn.
-
-    Raises:
-        Refused: answers are on their way, the turns are used up, or the first question is not the round's.
-    """
+    """Number and attempt of a battle's next turn. Raises Refused."""
     last = battle.turns[-1] if battle.turns else None
     if last is not None and last.status == "pending":
         raise Refused("The answers are still being written; wait for them or stop them.")
@@ -231,10 +220,7 @@ def checked_background(answers: Mapping[str, str], questions: tuple[BackgroundQu
 
 
 def must_reveal(policy: str, closed: bool, battle: Battle | None) -> None:
-    """Refuse to show the models before the study's policy allows it, of one battle or (None) of all.
-
-    Raises Refused.
-    """
+    """Refuse to show the models, of one battle or (None) of all, before the study says so. Raises Refused."""
     if policy == "never":
         raise Refused("This study does not show which model was which.")
     if policy == "end" and not closed:

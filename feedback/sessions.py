@@ -255,11 +255,7 @@ class Sessions:
         return row is not None and connection.execute(found, [row["id"], request]).fetchone() is not None
 
     def guess(self, tester_id: str, answer: str, request: str | None = None) -> None:
-        """Which model was trained from scratch: the one on the left of the last voted round, on the right, unknown.
-
-        Raises:
-            Refused: unknown answer, no round voted yet, a second guess, or after a reveal.
-        """
+        """Which model was trained from scratch: the last voted round's left one, right one, unknown. Raises Refused."""
         if answer not in GUESSES:
             raise RefusedCall(f"{shown(answer)} is no answer; choose one of {', '.join(GUESSES)}.")
         with self._write() as connection:
@@ -277,11 +273,7 @@ class Sessions:
             insert(connection, "guesses", tester_id=row["id"], battle_id=last, answer=answer, guessed_at=self._now())
 
     def close(self, tester_id: str, why: str) -> None:
-        """End a session: ``quota`` (all rounds voted), ``quit`` (early), ``timeout``.  Closing twice does nothing.
-
-        Raises:
-            Refused: an unknown reason, or ``quota`` before all rounds are voted.
-        """
+        """End a session: ``quota`` (all voted), ``quit`` (early), ``timeout``; twice does nothing. Raises Refused."""
         if why not in CLOSING:
             raise RefusedCall(f"{shown(why)} is no reason to close; use one of {', '.join(CLOSING)}.")
         with self._write() as connection:

@@ -54,59 +54,34 @@ class StudyError(ValueError):
 
 @dataclass(frozen=True)
 class Prompt:
-    """A question of the study's bank.
+    """A question of the study's bank."""
 
-    Attributes:
-        id: short name, unique within the study (letters, digits, ``-``, ``_`` and ``.``).
-        category: group under which the question is suggested and reported.
-        text: the question as the models get it, at most ``MAX_PROMPT_CHARS`` characters.
-    """
-
-    id: str
-    category: str
-    text: str
+    id: str  # short name, unique within the study (letters, digits, ``-``, ``_`` and ``.``)
+    category: str  # group under which the question is suggested and reported
+    text: str  # the question as the models get it, at most ``MAX_PROMPT_CHARS`` characters
 
 
 @dataclass(frozen=True)
 class BackgroundQuestion:
-    """A question on a tester's background, asked with the consent; nobody has to answer it.
+    """A question on a tester's background, asked with the consent; nobody has to answer it."""
 
-    Attributes:
-        id: short name, unique within the study; the key of the stored answer.
-        text: the question.
-        options: what can be chosen.
-    """
-
-    id: str
-    text: str
-    options: tuple[str, ...]
+    id: str  # short name, unique within the study; the key of the stored answer
+    text: str  # the question
+    options: tuple[str, ...]  # what can be chosen
 
 
 @dataclass(frozen=True)
 class Exclusion:
-    """Which votes and testers the statistics leave out, decided before the first vote; by default none.
+    """Which votes and testers the statistics leave out, decided before the first vote; by default none."""
 
-    Attributes:
-        min_vote_seconds: votes given faster than this, in seconds from both answers shown, are left out.
-        min_seen_seconds: votes on an answer that was on the screen for less are left out.
-        flagged_answers: votes on an answer that said which model wrote it are left out.
-        min_votes: a tester whose session is over with fewer votes is left out.
-        max_same_side: a tester whose session is over, and who chose one side in a larger share of at least
-            ``SAME_SIDE_VOTES`` choices of a side, is left out.
-        max_reading_speed: votes that came sooner than the answers can be read at so many characters a second, by the
-            server's clock, are left out; 0 for none.
-        max_testers_per_address: votes from a network address of more than so many testers are left out; 0 for none.
-        max_same_comment: votes with a comment that more than so many testers gave are left out; 0 for none.
-    """
-
-    min_vote_seconds: float = 0.0
-    flagged_answers: bool = False
-    min_votes: int = 0
-    max_same_side: float = 1.0
-    min_seen_seconds: float = 0.0
-    max_reading_speed: float = 0.0
-    max_testers_per_address: int = 0
-    max_same_comment: int = 0
+    min_vote_seconds: float = 0.0  # votes given faster than this, in seconds from both answers shown
+    flagged_answers: bool = False  # votes on an answer that said which model wrote it
+    min_votes: int = 0  # testers whose session is over with fewer votes
+    max_same_side: float = 1.0  # such testers with a larger share of one side in ``SAME_SIDE_VOTES`` choices or more
+    min_seen_seconds: float = 0.0  # votes on an answer that was on the screen for less
+    max_reading_speed: float = 0.0  # votes faster than so many characters a second, by the server's clock; 0: none
+    max_testers_per_address: int = 0  # votes from a network address of more testers than this; 0: none
+    max_same_comment: int = 0  # votes with a comment that more testers than this gave; 0: none
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -119,69 +94,36 @@ _LATER_RULES = ("min_seen_seconds", "max_reading_speed", "max_testers_per_addres
 
 @dataclass(frozen=True)
 class Study:
-    """Everything about a study that is decided beforehand.
+    """Everything about a study that is decided beforehand."""
 
-    Attributes:
-        name: what the study is called in exports and reports.
-        rounds: votes asked of each tester.
-        reveal: when a tester learns which model was on which side (``end`` of the session, each ``vote``, ``never``).
-        alpha: error rate of every interval (0.05 gives 95% intervals).
-        session_timeout_minutes: a session without activity for so long is closed.
-        max_turns: questions of a tester within one round, the first one included.
-        max_new_tokens: longest answer, in tokens of the model that writes it.
-        temperature: sampling temperature of both models (0 is greedy).
-        top_p: nucleus sampling mass of both models.
-        consent_version: label stored with each tester's consent.
-        consent_text: what a tester agrees to.
-        reasons: the reasons that a tester may tick.
-        prompts: the bank of questions, in the order of the file.
-        access: who may take part: ``open`` (whoever has the link) or ``invite`` (with a code).
-        background: questions on the tester's background, at most ``MAX_BACKGROUND``.
-        exclusion: which votes and testers the statistics leave out.
-        show_models: whether a tester, once the models are revealed, also sees a card of each of them.
-        markdown: whether both answers are shown as the Markdown that they are written in, or as plain text.
-        entry_code: a short code without which nobody begins in an open study; ``""`` for none.
-        consent_publication: what the consent allows to publish: ``none``, ``votes`` (nothing that a tester typed) or
-            ``everything``; ``consent.publication`` in the file.
-        address_hash: whether a keyed hash of the network address that a tester begins from is kept; the page says so.
-        proof_of_work_bits: what a browser must compute before its tester begins: 2**bits hashes; 0 for nothing.
-        language: of the testers' page, one of ``LANGUAGES``; ``auto`` for the one that each browser asks for.
-        consent_training: whether the consent says that answers and votes may train a model; ``consent.training`` in the
-            file.
-    """
-
-    name: str
-    rounds: int
-    reveal: str
-    alpha: float
-    session_timeout_minutes: float
-    max_turns: int
-    max_new_tokens: int
-    temperature: float
-    top_p: float
-    consent_version: str
-    consent_text: str
-    reasons: tuple[str, ...]
-    prompts: tuple[Prompt, ...]
-    access: str = "open"
-    background: tuple[BackgroundQuestion, ...] = ()
-    exclusion: Exclusion = Exclusion()
-    show_models: bool = False
-    markdown: bool = False
-    entry_code: str = ""
-    proof_of_work_bits: int = 0
-    address_hash: bool = False
-    consent_publication: str = "none"
-    language: str = "en"
-    consent_training: bool = False
+    name: str  # what the study is called in exports and reports
+    rounds: int  # votes asked of each tester
+    reveal: str  # when a tester learns which model was on which side (``end`` of the session, each ``vote``, ``never``)
+    alpha: float  # error rate of every interval (0.05 gives 95% intervals)
+    session_timeout_minutes: float  # a session without activity for so long is closed
+    max_turns: int  # questions of a tester within one round, the first one included
+    max_new_tokens: int  # longest answer, in tokens of the model that writes it
+    temperature: float  # sampling temperature of both models (0 is greedy)
+    top_p: float  # nucleus sampling mass of both models
+    consent_version: str  # label stored with each tester's consent
+    consent_text: str  # what a tester agrees to
+    reasons: tuple[str, ...]  # the reasons that a tester may tick
+    prompts: tuple[Prompt, ...]  # the bank of questions, in the order of the file
+    access: str = "open"  # who may take part: ``open`` (whoever has the link) or ``invite`` (with a code)
+    background: tuple[BackgroundQuestion, ...] = ()  # questions on the tester's background, at most ``MAX_BACKGROUND``
+    exclusion: Exclusion = Exclusion()  # which votes and testers the statistics leave out
+    show_models: bool = False  # whether a tester, once the models are revealed, also sees a card of each of them
+    markdown: bool = False  # whether both answers are shown as the Markdown that they are written in, or as plain text
+    entry_code: str = ""  # a short code without which nobody begins in an open study; ``""`` for none
+    proof_of_work_bits: int = 0  # what a browser must compute before its tester begins: 2**bits hashes; 0 for nothing
+    address_hash: bool = False  # whether a keyed hash of the tester's network address is kept; the page says so
+    consent_publication: str = "none"  # what the consent allows: ``votes`` are without all that a tester typed
+    language: str = "en"  # of the testers' page, one of ``LANGUAGES``; ``auto`` for the one that each browser asks for
+    consent_training: bool = False  # whether the consent says that answers and votes may train a model
 
     @classmethod
     def load(cls, path: str | Path) -> Study:
-        """Read a study file.
-
-        Raises:
-            StudyError: the file is missing, is no TOML, or breaks a rule; the message names all problems at once.
-        """
+        """Read a study file. Raises StudyError."""
         try:
             with Path(path).open("rb") as file:
                 content = file.read(MAX_FILE_BYTES + 1)
@@ -196,11 +138,7 @@ class Study:
 
     @classmethod
     def from_toml(cls, text: str, source: str = "study") -> Study:
-        """Read a study from the text of a study file; ``source`` begins the error message.
-
-        Raises:
-            StudyError: it is no TOML, or breaks a rule; the message names all problems at once.
-        """
+        """Read a study from the text of a study file; ``source`` begins the error message. Raises StudyError."""
         if len(text) > MAX_FILE_BYTES:
             raise StudyError(f"{source}: {_TOO_LARGE}")
         if found := _LONG_KEY.search(text):
@@ -216,11 +154,7 @@ class Study:
 
     @classmethod
     def from_document(cls, document: dict[str, Any], source: str = "study") -> Study:
-        """Check a parsed study file; ``source`` begins the error message.
-
-        Raises:
-            StudyError: with all problems, separated by semicolons.
-        """
+        """Check a parsed study file; ``source`` begins the error message. Raises StudyError."""
         reader = Reader(document)
         for text in filter(CONTROL.search, texts(document)):
             reader.problems.append(f"{shown(text)} holds a control character; remove it")

@@ -46,11 +46,7 @@ class Turns(Sessions):
         """Serve a round: draw the sides for this question and write them down.
 
         ``prompt_id`` names a prompt of the bank; with None, or when ``text`` was edited, the question is the
-        tester's own.  ``request`` is a key of the browser's under which this is done once.
-
-        Raises:
-            Repeated: it was done under this key.
-            Refused: no or too long a question, a round still open, all rounds voted, session closed.
+        tester's own.  ``request`` is a key of the browser's under which this is done once. Raises Repeated or Refused.
         """
         text = checked_question(text)
         with self._acting(tester_id, request) as (connection, row):
@@ -116,10 +112,7 @@ class Turns(Sessions):
         """Write down a question before the models get it.
 
         After a complete turn this is a follow-up; after a failed or cancelled one it is a new attempt at the same.
-
-        Raises:
-            Repeated: it was done under this key of the browser's.
-            Refused: foreign or not open, an answer on its way, no room for another turn, another first question.
+        Raises Repeated or Refused.
         """
         text = checked_question(text)
         with self._acting(tester_id, request) as (connection, row):
@@ -138,10 +131,7 @@ class Turns(Sessions):
         """Write down both answers of a turn.
 
         The turn is then ``complete``; ``cancelled`` when the tester stopped it (kept, but no vote: lengths cut by
-        speed would tell the models apart); ``failed`` when an answer is blank.
-
-        Raises:
-            Refused: the turn is unknown or finished, or an answer is missing or impossible.
+        speed would tell the models apart); ``failed`` when an answer is blank. Raises Refused.
         """
         if set(answers) != set(MODELS):
             raise RefusedCall(f"answers of {sorted(answers)} are no pair; give one of model1 and one of model2.")
@@ -160,10 +150,7 @@ class Turns(Sessions):
     def fail_turn(self, turn_id: int, model: str, error: str) -> Turn:
         """Write down that a model (or ``both``) failed; the round can be retried or abandoned, never voted on so.
 
-        A second failure of the same turn adds its row and changes nothing else.
-
-        Raises:
-            Refused: an unknown turn or model, or a turn that was complete already.
+        A second failure of the same turn adds its row and changes nothing else. Raises Refused.
         """
         if model not in (*MODELS, "both"):
             raise RefusedCall(f"{shown(model)} is no model; use model1, model2 or both.")

@@ -45,11 +45,7 @@ FORMATS = {
 
 
 def stream(database: Database, format: str, study_id: int | None = None) -> Iterator[bytes]:
-    """The votes as bytes, in constant memory; of one study, or of all.
-
-    Raises:
-        ExportError: an unknown format, or several studies in a format that cannot tell them apart.
-    """
+    """The votes as bytes, in constant memory; of one study, or of all. Raises ExportError."""
     entry = _checked(database, format, study_id)
 
     def chunks() -> Iterator[bytes]:
@@ -60,11 +56,7 @@ def stream(database: Database, format: str, study_id: int | None = None) -> Iter
 
 
 def describing(database: Database, format: str, study_id: int | None, what: str) -> bytes:
-    """The ``codebook.md`` or ``manifest.json`` of what :func:`stream` yields; the manifest reads it once for its hash.
-
-    Raises:
-        ExportError: as :func:`stream`, or ``what`` is neither.
-    """
+    """``codebook.md`` or ``manifest.json`` of a stream, which is read once for its hash. Raises ExportError."""
     entry = _checked(database, format, study_id)
     if what == "codebook.md":
         return codebook(format).encode()
@@ -94,9 +86,7 @@ def write(
     whose columns the codebook has too.
 
     Each file appears whole or not at all.  ``progress`` is told the bytes of each piece as it is written.
-
-    Raises:
-        ExportError: as :func:`stream`, or the place cannot be written.
+    Raises ExportError.
     """
     entry = _checked(database, format, study_id)
     check_place(out, VOTES)

@@ -17,30 +17,19 @@ from .rows import CODEBOOK
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an exported file holds, so that it can be cited and checked.
+    """What an exported file holds, so that it can be cited and checked."""
 
-    Attributes:
-        format: name of the format.
-        rows: rows of the format in the file (votes, pairs, completions or battles).
-        filters: what was asked for.
-        dropped: ``{"reason", "n"}`` of votes that the format has no row for.
-        sha256, size_bytes: of the file.
-        studies: of each study in it the label, the hashes (settings, models, prompts, secret), both models with the
-            hash of their weights, the error rate, the category of each of its questions by the question's id, and the
-            rules of exclusion with what the statistics leave out by them; the file itself keeps those votes.
-        versions: of Diptych, the schema, Python and SQLite.
-        created_at: UTC, ISO 8601.
-    """
-
-    format: str
-    rows: int
-    filters: dict[str, Any]
-    dropped: list[dict[str, Any]]
-    sha256: str
+    format: str  # name of the format
+    rows: int  # rows of the format in the file (votes, pairs, completions or battles)
+    filters: dict[str, Any]  # what was asked for
+    dropped: list[dict[str, Any]]  # ``{"reason", "n"}`` of votes that the format has no row for
+    sha256: str  # of the file
     size_bytes: int
+    # Of each study its label, hashes, models with the hash of their weights, error rate, the category of each question
+    # by its id, and the rules of exclusion with what the statistics leave out by them; the file keeps those votes.
     studies: list[dict[str, Any]]
-    versions: dict[str, str]
-    created_at: str
+    versions: dict[str, str]  # of Diptych, the schema, Python and SQLite
+    created_at: str  # UTC, ISO 8601
 
 
 # Which votes have no row, by format; the tabular formats keep them all.
@@ -166,7 +155,7 @@ def codebook(format: str) -> str:
             "",
         ]
     others = _OTHER_CODEBOOKS | {name: companion.columns for name, companion in COMPANIONS.items()}
-    columns = others.get(format) or [column[:4] for column in CODEBOOK]
+    columns = others.get(format) or [(column.name, column.type, column.unit, column.meaning) for column in CODEBOOK]
     lines += ["| column | type | unit | meaning |", "|---|---|---|---|"]
     lines += [f"| {' | '.join(column)} |" for column in columns]
     return "\n".join(lines) + "\n"

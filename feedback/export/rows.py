@@ -11,13 +11,13 @@ from .. import versions
 
 
 class Column(NamedTuple):
-    """A column of ``votes.csv``: its name, type, unit, meaning, and the SQL that computes it."""
+    """A column of ``votes.csv``: its name, type, meaning, the SQL that computes it, and its unit."""
 
     name: str
     type: str  # integer, number, text, time or flag (1 or 0)
-    unit: str
     meaning: str
     sql: str
+    unit: str = ""
     one_turn: str = ""  # a simpler SQL for votes after one question, which most are
 
 
@@ -31,12 +31,8 @@ def _both(name: str, kind: str, meaning: str, many: str, unit: str = "") -> list
             f" {is_left} ORDER BY t.number"
         )
         sql = f"CASE votes.turns WHEN 1 THEN {alias}.{name} ELSE (SELECT {many} FROM ({turns})) END"
-        columns.append(Column(f"{side}_{name}", kind, unit, meaning.format(side), sql, f"{alias}.{name}"))
+        columns.append(Column(f"{side}_{name}", kind, meaning.format(side), sql, unit, f"{alias}.{name}"))
     return columns
-
-
-def _one(name: str, kind: str, meaning: str, sql: str, unit: str = "", one_turn: str = "") -> Column:
-    return Column(name, kind, unit, meaning, sql, one_turn)
 
 
 _ALL_QUESTIONS = (
@@ -62,44 +58,44 @@ _GROUP = "Enrolment of the first tester who began from the same network address;
 _VERSION = "The weights that answered as {}, by the first digits of their SHA-256; empty of a server, which tells none."
 
 CODEBOOK = (
-    _one("vote_id", "integer", "Number of the vote, in the order in which votes were given.", "votes.id"),
-    _one("study", "text", "The study: its name and a hash of its settings and models.", "studies.label"),
-    _one("tester_id", "text", "Opaque id of the tester.", "testers.code"),
-    _one("enrolment", "integer", "1 for the first tester who consented, 2 for the second, ...", "testers.enrolment"),
-    _one("tester_closed", "flag", "1 when the tester's session is over.", "testers.closed_at IS NOT NULL"),
-    _one("battle_id", "integer", "Number of the round that was served.", "votes.battle_id"),
-    _one("round", "integer", "1 for the tester's first vote, 2 for the second, ...", "battles.round"),
-    _one("prompt_id", "text", _PROMPT_ID, "prompts.prompt_id"),
-    _one("category", "text", "Category of the first question; own for a tester's own.", "prompts.category"),
-    _one("prompt", "text", _PROMPT, _ALL_QUESTIONS, one_turn="prompts.text"),
-    _one("turns", "integer", "Questions answered before the vote.", "votes.turns"),
-    _one("left_model", "text", "The model on the left: model1 or model2.", "votes.left_model"),
-    _one("right_model", "text", "The model on the right.", "ra.model"),
-    _one("choice", "text", "What the tester chose: left, right, tie or both_bad.", "votes.choice"),
-    _one("winner_model", "text", "The choice by model: model1, model2, tie or both_bad.", _WINNER),
-    _one("reasons", "text", "Reasons ticked, as a JSON list; empty when none.", "NULLIF(votes.reasons, '[]')"),
-    _one("comment", "text", "The tester's comment.", "votes.comment"),
+    Column("vote_id", "integer", "Number of the vote, in the order in which votes were given.", "votes.id"),
+    Column("study", "text", "The study: its name and a hash of its settings and models.", "studies.label"),
+    Column("tester_id", "text", "Opaque id of the tester.", "testers.code"),
+    Column("enrolment", "integer", "1 for the first tester who consented, 2 for the second, ...", "testers.enrolment"),
+    Column("tester_closed", "flag", "1 when the tester's session is over.", "testers.closed_at IS NOT NULL"),
+    Column("battle_id", "integer", "Number of the round that was served.", "votes.battle_id"),
+    Column("round", "integer", "1 for the tester's first vote, 2 for the second, ...", "battles.round"),
+    Column("prompt_id", "text", _PROMPT_ID, "prompts.prompt_id"),
+    Column("category", "text", "Category of the first question; own for a tester's own.", "prompts.category"),
+    Column("prompt", "text", _PROMPT, _ALL_QUESTIONS, one_turn="prompts.text"),
+    Column("turns", "integer", "Questions answered before the vote.", "votes.turns"),
+    Column("left_model", "text", "The model on the left: model1 or model2.", "votes.left_model"),
+    Column("right_model", "text", "The model on the right.", "ra.model"),
+    Column("choice", "text", "What the tester chose: left, right, tie or both_bad.", "votes.choice"),
+    Column("winner_model", "text", "The choice by model: model1, model2, tie or both_bad.", _WINNER),
+    Column("reasons", "text", "Reasons ticked, as a JSON list; empty when none.", "NULLIF(votes.reasons, '[]')"),
+    Column("comment", "text", "The tester's comment.", "votes.comment"),
     *_both("text", "text", _TEXT, "group_concat(text, char(10, 10))"),
     *_both(
         "tokens", "integer", "Length of the {} answer in its own model's tokens, all turns.", "SUM(tokens)", "tokens"
     ),
-    _one("left_chars", "integer", "Length of the left answer, all turns.", "votes.left_chars", "characters"),
-    _one("right_chars", "integer", "Length of the right answer, all turns.", "votes.right_chars", "characters"),
+    Column("left_chars", "integer", "Length of the left answer, all turns.", "votes.left_chars", "characters"),
+    Column("right_chars", "integer", "Length of the right answer, all turns.", "votes.right_chars", "characters"),
     *_both("seconds", "number", "Time that the {} model took to write, all turns.", "SUM(seconds)", "seconds"),
-    _one("leak_flag", "flag", "1 when an answer said which model wrote it.", "votes.leak_flag"),
-    _one("voted_at", "time", "When the server saved the vote, UTC, ISO 8601.", "votes.voted_at"),
-    _one("vote_seconds", "number", _VOTE_SECONDS, "votes.vote_seconds", "seconds"),
-    _one("superseded", "flag", "1 when the tester took this vote back; it does not count.", "votes.superseded"),
+    Column("leak_flag", "flag", "1 when an answer said which model wrote it.", "votes.leak_flag"),
+    Column("voted_at", "time", "When the server saved the vote, UTC, ISO 8601.", "votes.voted_at"),
+    Column("vote_seconds", "number", _VOTE_SECONDS, "votes.vote_seconds", "seconds"),
+    Column("superseded", "flag", "1 when the tester took this vote back; it does not count.", "votes.superseded"),
     *_both("raw", "text", _RAW, "CASE WHEN COUNT(raw) THEN group_concat(ifnull(raw, text), char(10, 10)) END"),
     *(
-        _one(f"{side}_seen_seconds", "number", _SEEN.format(side), f"votes.{side}_seen", "seconds")
+        Column(f"{side}_seen_seconds", "number", _SEEN.format(side), f"votes.{side}_seen", "seconds")
         for side in ("left", "right")
     ),
-    _one("first_seen", "text", _FIRST_SEEN, "votes.first_seen"),
-    _one("server_seconds", "number", _SERVER_SECONDS, "votes.server_seconds", "seconds"),
-    _one("first_side", "text", _FIRST_SIDE, "battles.first_side"),
-    _one("address_group", "integer", _GROUP, _ADDRESS_GROUP),
-    *(_one(f"{m}_version", "text", _VERSION.format(m), versions.sql(m)) for m in ("model1", "model2")),
+    Column("first_seen", "text", _FIRST_SEEN, "votes.first_seen"),
+    Column("server_seconds", "number", _SERVER_SECONDS, "votes.server_seconds", "seconds"),
+    Column("first_side", "text", _FIRST_SIDE, "battles.first_side"),
+    Column("address_group", "integer", _GROUP, _ADDRESS_GROUP),
+    *(Column(f"{m}_version", "text", _VERSION.format(m), versions.sql(m)) for m in ("model1", "model2")),
 )
 COLUMNS = tuple(column.name for column in CODEBOOK)
 

@@ -54,9 +54,7 @@ def replace_file(
 
     ``observe`` sees every chunk (a digest, a progress bar). ``kind`` is what the file is, where a user chose its name:
     one of another kind is never replaced. ``mode`` is who may read it: by default whoever may read a new file.
-
-    Raises:
-        ExportError: the place cannot be written, or has a file of somebody else's.
+    Raises ExportError.
     """
     path = Path(path)
     check_place(path, kind)

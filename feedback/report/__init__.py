@@ -20,14 +20,10 @@ REPORT = "a report of votes"
 def write_report(
     database: Database, out: str | Path, label: str | None = None
 ) -> tuple[Path, StudyVotes, dict[str, Any]]:
-    """Write ``report.html`` of a study into a folder, which is made when missing.
+    """Write ``report.html`` of a study into a folder, which is made when missing. Raises VotesError or ExportError.
 
     Returns:
         The file, the votes it rests on, and their summary.
-
-    Raises:
-        VotesError: no study, or several and none named.
-        ExportError: the folder cannot be written.
     """
     folder = Path(out)
     try:

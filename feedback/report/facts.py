@@ -12,32 +12,17 @@ from ..sessions import told_secret
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything of one study that is not a statistic.
+    """Everything of one study that is not a statistic."""
 
-    Attributes:
-        study: the study's row as a dictionary, ``definition`` and ``models`` parsed, ``secret`` None while it
-            foretells anything.
-        flow: testers at each step, from consent to what was excluded, as (step, number).
-        battles: rounds by state.
-        unvoted: rounds served and not voted, by side and model on it: {"left_model": (unvoted, served)}.
-        failures: failed answers by model.
-        flagged: current votes on an answer that told who wrote it.
-        reasons: how often each reason was ticked, by winner.
-        vote_seconds: times to a vote, in seconds.
-        prompts: each prompt of the bank with its servings and votes.
-        looks: (closed testers, low, high) of every look that was logged.
-    """
-
-    study: dict[str, Any]
-    flow: list[tuple[str, int]]
-    battles: dict[str, int]
-    unvoted: dict[str, tuple[int, int]]
-    failures: dict[str, int]
-    flagged: int
-    reasons: dict[str, int]
-    vote_seconds: list[float]
-    prompts: list[sqlite3.Row]
-    looks: list[tuple[int, float | None, float | None]]
+    study: dict[str, Any]  # its row, ``definition`` and ``models`` parsed, ``secret`` None while it foretells anything
+    flow: list[tuple[str, int]]  # testers at each step, from consent to what was excluded, as (step, number)
+    unvoted: dict[str, tuple[int, int]]  # by the model on the left: rounds without a vote, and all that were served
+    failures: dict[str, int]  # failed answers by model
+    flagged: int  # current votes on an answer that told who wrote it
+    reasons: dict[str, int]  # how often each reason was ticked, by winner
+    vote_seconds: list[float]  # times to a vote, in seconds
+    prompts: list[sqlite3.Row]  # each prompt of the bank with its servings and votes
+    looks: list[int]  # testers whose session was over at every look that was logged
 
 
 def gather(connection: sqlite3.Connection, study_id: int) -> Facts:
@@ -55,7 +40,6 @@ def gather(connection: sqlite3.Connection, study_id: int) -> Facts:
     return Facts(
         study=study,
         flow=_flow(rows),
-        battles=pairs("SELECT status, COUNT(*) FROM battles WHERE study_id = :study GROUP BY 1"),
         unvoted={
             row[0]: (row[1], row[2])
             for row in rows(
@@ -83,10 +67,7 @@ def gather(connection: sqlite3.Connection, study_id: int) -> Facts:
             " FROM prompts LEFT JOIN votes ON votes.prompt_id = prompts.id AND superseded = 0 WHERE"
             " prompts.study_id = :study AND position IS NOT NULL GROUP BY prompts.id ORDER BY position"
         ),
-        looks=[
-            tuple(row)
-            for row in rows("SELECT testers_closed, ci_low, ci_high FROM looks WHERE study_id = :study ORDER BY id")
-        ],
+        looks=[row[0] for row in rows("SELECT testers_closed FROM looks WHERE study_id = :study ORDER BY id")],
     )
 
 

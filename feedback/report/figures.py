@@ -57,8 +57,7 @@ def forest(
     parts = share_axis(left, right, TOP, height - BOTTOM)
     for place, (label, entry, votes) in enumerate(lines):
         y = TOP + 26 * place + 13
-        short = label if len(label) <= 20 else label[:19] + "…"
-        parts.append(f'<text x="{left - 10}" y="{y + 4}" class="end">{escape(short)}</text>')
+        parts.append(_name(label, left, y + 4))
         if entry["estimate"] is None:
             parts.append(f'<text x="{left + 6}" y="{y + 4}" class="faint">no votes</text>')
             continue
@@ -192,16 +191,21 @@ def bars(counts: dict[str, int], label: str) -> str:
     parts = []
     for place, (name, n) in enumerate(shown):
         y, wide = TOP + 26 * place, (right - left) * n / highest
-        short = name if len(name) <= 20 else name[:19] + "…"
         shapes = (
             f'<rect class="hit" x="0" y="{y}" width="{WIDTH}" height="26"/>'
             f'<rect class="box" x="{left}" y="{y + 4}" width="{max(1.0, wide):.1f}" height="18" rx="2"/>'
             f'<text x="{left + wide + 6:.1f}" y="{y + 17}">{n:,}</text>'
-            f'<text x="{left - 10}" y="{y + 17}" class="end">{escape(short)}</text>'
+            f"{_name(name, left, y + 17)}"
         )
         parts.append(mark(f"{name}: {n:,}", shapes))
     parts.append(f'<text x="{WIDTH / 2}" y="{height - 6}" class="faint middle">{escape(label)}</text>')
     return svg(label, height, parts)
+
+
+def _name(name: str, left: float, y: float) -> str:
+    """What a line of a plot is called, at its left."""
+    short = name if len(name) <= 20 else name[:19] + "…"
+    return f'<text x="{left - 10}" y="{y}" class="end">{escape(short)}</text>'
 
 
 def share_axis(left: float, right: float, top: float, floor: float) -> list[str]:

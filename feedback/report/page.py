@@ -11,17 +11,7 @@ from ..statistics import StudyVotes
 from ..versions import improved, who_answered
 from . import figures
 from .facts import Facts
-from .sections import (
-    Code,
-    disturbances,
-    left_out,
-    number_table,
-    overview,
-    people,
-    subgroups,
-    table,
-    testers_left_out,
-)
+from .sections import Code, disturbances, left_out, number_table, overview, people, subgroups, table, testers_left_out
 from .wording import answer, headline, percent
 
 _STYLE = """
@@ -57,7 +47,7 @@ def page(votes: StudyVotes, result: dict[str, Any], facts: Facts, now: str) -> s
         *_of_an_improvement(study, result, votes.alpha),
         f'<p class="headline">{escape(headline(result, votes.alpha))}</p>',
         f'<p class="note">{escape(who_answered(study["models"]))}</p>',
-        *overview(result, votes.outcomes.testers, votes.alpha, [closed for closed, _, _ in facts.looks]),
+        *overview(result, votes.outcomes.testers, votes.alpha, facts.looks),
         *subgroups(result),
         *disturbances(votes, result, facts),
         "<h2>Who took part</h2>",
@@ -86,19 +76,11 @@ def _of_an_improvement(study: dict[str, Any], result: dict[str, Any], alpha: flo
 def _study(facts: Facts, alpha: float) -> list[str]:
     study, settings = facts.study, facts.study["definition"]
     secret = study["secret"] or "told when the study is closed and every session in it is over"
-    rows = [
-        (name, str(settings[name]))
-        for name in (
-            "rounds",
-            "reveal",
-            "max_turns",
-            "max_new_tokens",
-            "temperature",
-            "top_p",
-            "session_timeout_minutes",
-            "consent_version",
-        )
-    ]
+    names = (
+        "rounds", "reveal", "max_turns", "max_new_tokens", "temperature", "top_p", "session_timeout_minutes",
+        "consent_version",
+    )  # fmt: skip
+    rows = [(name, str(settings[name])) for name in names]
     rows += [(f"leaves out: {name}", str(value)) for name, value in settings.get("exclusion", {}).items()]
     rows += [
         ("intervals", percent(1 - alpha)),
@@ -108,14 +90,9 @@ def _study(facts: Facts, alpha: float) -> list[str]:
         ("Diptych", f"{study['code_version']} (report by {__version__})"),
     ]
     hashes = [
-        (name, study[key])
-        for name, key in (
-            ("settings", "study_hash"),
-            ("models", "models_hash"),
-            ("prompts", "prompt_bank_hash"),
-            ("secret", "secret_sha256"),
-        )
-    ] + [("the secret itself", secret)]
+        ("settings", study["study_hash"]), ("models", study["models_hash"]), ("prompts", study["prompt_bank_hash"]),
+        ("secret", study["secret_sha256"]), ("the secret itself", secret),
+    ]  # fmt: skip
     models = [
         (f"{name}: {key}", str(value))
         for name, description in study["models"].items()

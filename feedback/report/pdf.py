@@ -34,11 +34,7 @@ def find_browser() -> str:
 
 
 def print_to_pdf(page: Path, browser: str) -> Path:
-    """Write a page beside itself as PDF.
-
-    Raises:
-        ExportError: the browser failed, or the place cannot be written.
-    """
+    """Write a page beside itself as PDF. Raises ExportError."""
     out = page.with_suffix(".pdf")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         printed = Path(scratch) / "printed.pdf"

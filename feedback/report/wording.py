@@ -41,13 +41,10 @@ def headline(result: dict[str, Any], alpha: float) -> str:
 
 
 def answer(result: dict[str, Any], alpha: float, improved: str) -> str:
-    """One sentence on a model and what was made of it: whether testers prefer the new one.
+    """One sentence on a model and what was made of it: whether testers prefer the new one, which is `improved`.
 
     By the interval that may be looked at at any time alone, and by the study's rule of stopping: it is claimed, and
     the study may end, once that interval excludes 1/2.
-
-    Args:
-        improved: which of the two is the new one.
     """
     anytime, estimate = result["anytime"], result["preference"]["estimate"]
     closed = anytime["n_closed"]

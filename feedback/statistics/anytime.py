@@ -84,20 +84,16 @@ def lower_bound(x: NDArray[np.float64], alpha: float) -> float:
     from scipy import optimize
 
     threshold = float(np.log(2 / alpha))
+
+    def excess(m: float, values: NDArray[np.float64], times: NDArray[np.int64]) -> float:
+        return _final_log_capital(values, times, m) - threshold
+
     bound, end = 0.0, len(x)
     while end:
         values, times = np.unique(x[:end], return_counts=True)
         if _final_log_capital(values, times, max(bound, _TINY)) > threshold:
-            bound = float(
-                optimize.brentq(
-                    lambda m, values, times: _final_log_capital(values, times, m) - threshold,
-                    max(bound, _TINY),
-                    1.0,
-                    args=(values, times),
-                    xtol=1e-14,
-                    rtol=1e-14,
-                )
-            )
+            limits = (max(bound, _TINY), 1.0)
+            bound = float(optimize.brentq(excess, *limits, args=(values, times), xtol=1e-14, rtol=1e-14))
         most, largest = peak(x, max(bound, _TINY))
         end = largest + 1 if most > threshold + 1e-9 and largest + 1 != end else 0
     return bound

@@ -32,11 +32,7 @@ SHOWN_ROWS = 5  # of those where something is empty
 
 
 def read_csv(path: str | Path) -> DataFrame:
-    """An exported ``votes.csv``, texts as they were before they were made safe for spreadsheets.
-
-    Raises:
-        VotesError: no file, no CSV, an unknown encoding, truncated, or with a cell that is no number.
-    """
+    """An exported ``votes.csv``, texts as they were before they were made safe for spreadsheets. Raises VotesError."""
     frame = read_table(path, KINDS)
     for name in (column for column in frame.columns if KINDS.get(column, "text") == "text"):  # of what lies beside, too
         frame[name] = frame[name].map(reveal_formula)
@@ -49,11 +45,7 @@ def read_study_csv(path: str | Path, label: str | None = None, alpha: float | No
     """One study's votes from an exported file and the files beside it, as far as they are there.
 
     Beside it lie the guesses, the testers' backgrounds, the good-enough answers, and the manifest with the study's
-    error rate and its rules of exclusion.
-
-    Raises:
-        VotesError: see :func:`read_csv` and :meth:`Outcomes.from_frame`, the label is unknown, or a rule of the study
-            cannot be followed.
+    error rate and its rules of exclusion. Raises VotesError.
     """
     votes = read_csv(path)
     rows = len(votes)
@@ -82,7 +74,8 @@ def read_study_csv(path: str | Path, label: str | None = None, alpha: float | No
         guesses = guesses[guesses["tester_id"].isin(votes["tester_id"])]
         guesses = of_testers(guesses, outcomes, rules)
     told = {model: next(iter(versions_in(votes, model)), "") for model in MODELS}
-    return StudyVotes(None, only, alpha or default_alpha, outcomes, guesses, told, notes)
+    known = str(settings.get("study_hash", ""))
+    return StudyVotes(None, only, alpha or default_alpha, outcomes, guesses, told, notes, known)
 
 
 def _of_study(path: str | Path, votes: DataFrame, label: str) -> DataFrame:
@@ -111,11 +104,7 @@ def _labels(manifest: Path) -> list[str]:
 
 
 def _beside(path: str | Path, votes: DataFrame) -> dict[str, Any]:
-    """What lies beside an exported ``votes.csv``: guesses, good-enough answers by vote, backgrounds by tester.
-
-    Raises:
-        VotesError: see :func:`_companion`; or a vote or guess is of a tester whom the file of all testers lacks.
-    """
+    """What lies beside ``votes.csv``: guesses, good-enough by vote, backgrounds by tester. Raises VotesError."""
     found: dict[str, Any] = {}
     if (guesses := _companion(path, "guesses", answer=ANSWERS, left_model=MODELS)) is not None:
         found["guesses"] = guesses
@@ -135,11 +124,7 @@ def _beside(path: str | Path, votes: DataFrame) -> dict[str, Any]:
 
 
 def _companion(path: str | Path, name: str, **columns: tuple[str, ...] | None) -> DataFrame | None:
-    """A table beside ``votes.csv``, or None; of each column that is needed the values that there are.
-
-    Raises:
-        VotesError: a column is missing, a value is another, or a tester or vote is there twice.
-    """
+    """A table beside ``votes.csv``, or None; ``columns`` are needed, with their values. Raises VotesError."""
     file, key = beside(path, name), "vote_id" if name == "good_enough" else "tester_id"
     if not file.exists():
         return None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..study import SAME_SIDE_VOTES, Exclusion
 from .outcomes import LEFT, RIGHT, Outcomes, TesterCounts, VotesError
-from .patterns import COLUMNS, wordings
+from .patterns import COLUMNS
 
 NOTHING = Exclusion()
 NEEDS: Mapping[str, tuple[str, ...]] = {  # by rule on votes, what of an exported vote it looks at
@@ -35,19 +35,30 @@ def of_votes(rules: Exclusion) -> list[str]:
     return [rule for rule in NEEDS if getattr(rules, rule)]
 
 
+def wordings(rules: Exclusion) -> dict[str, str]:
+    """By rule in force, what it leaves out, as the statistics and the pages say it."""
+    share = f"{rules.max_same_side:.0%}"
+    every = {
+        "min_vote_seconds": f"votes given in less than {rules.min_vote_seconds:g} s",
+        "min_seen_seconds": f"votes on an answer that was on the screen for less than {rules.min_seen_seconds:g} s",
+        "flagged_answers": "votes on an answer that named its model",
+        "max_reading_speed": f"votes faster than {rules.max_reading_speed:g} characters a second",
+        "max_testers_per_address": f"votes from an address of more than {rules.max_testers_per_address} testers",
+        "max_same_comment": f"votes with a comment that more than {rules.max_same_comment} testers gave",
+        "min_votes": f"testers with fewer than {rules.min_votes} votes",
+        "max_same_side": f"testers who chose the same side in over {share} of their choices of a side",
+    }
+    return {rule: text for rule, text in every.items() if getattr(rules, rule) != getattr(NOTHING, rule)}
+
+
 def left_out(testers: TesterCounts, rules: Exclusion) -> list[tuple[str, NDArray[np.bool_]]]:
     """For each rule on testers that is in force: its wording, and (G,) who is left out by it and by none before."""
-    masks: list[tuple[str, NDArray[np.bool_]]] = []
     few = testers.closed & (testers.votes < rules.min_votes)
-    if rules.min_votes:
-        masks.append((f"testers with fewer than {rules.min_votes} votes", few))
-    if rules.max_same_side < 1:
-        sides = testers.counts.sum(axis=1)[:, [LEFT, RIGHT]]
-        decided = sides.sum(axis=1)
-        one_sided = testers.closed & (decided >= SAME_SIDE_VOTES) & (sides.max(axis=1) > rules.max_same_side * decided)
-        wording = f"testers who chose the same side in over {rules.max_same_side:.0%} of their choices of a side"
-        masks.append((wording, one_sided & ~few))
-    return masks
+    sides = testers.counts.sum(axis=1)[:, [LEFT, RIGHT]]
+    decided = sides.sum(axis=1)
+    one_sided = testers.closed & (decided >= SAME_SIDE_VOTES) & (sides.max(axis=1) > rules.max_same_side * decided)
+    masks, told = {"min_votes": few, "max_same_side": one_sided & ~few}, wordings(rules)
+    return [(told[rule], mask) for rule, mask in masks.items() if rule in told]
 
 
 def keep_testers(testers: TesterCounts, rules: Exclusion) -> tuple[NDArray[np.bool_], tuple[tuple[str, int], ...]]:
@@ -67,19 +78,16 @@ def exclude(
     masks: Mapping[str, NDArray[np.bool_] | None] | None = None,
     unknown: Mapping[str, NDArray[np.bool_]] | None = None,
 ) -> Outcomes:
-    """The outcomes that the rules keep, with what they leave out in ``Outcomes.excluded``.
+    """The outcomes that the rules keep, with what they leave out in ``Outcomes.excluded``. Raises VotesError.
 
     Args:
         masks: by rule, (N,) whether it leaves a vote out; needed for the rules on votes that are in force.
         unknown: by rule, (N,) whether what it looks at was not measured; such a vote counts, which is told in
             ``Outcomes.unjudged``.
-
-    Raises:
-        VotesError: a rule looks at a column that the table of votes lacks.
     """
     if rules == NOTHING:
         return outcomes
-    masks, wording_of = {"flagged_answers": outcomes.flagged, **(masks or {})}, _wordings(rules)
+    masks, wording_of = {"flagged_answers": outcomes.flagged, **(masks or {})}, wordings(rules)
     drop = np.zeros(len(outcomes.tester), bool)
     reasons: list[tuple[str, int]] = []
     for rule in of_votes(rules):
@@ -100,16 +108,6 @@ def exclude(
         excluded=tuple((wording, n) for wording, n in reasons if n),
         unjudged=tuple((wording, n) for wording, n in unjudged if n),
     )
-
-
-def _wordings(rules: Exclusion) -> dict[str, str]:
-    """By rule on votes, what it leaves out."""
-    return {
-        "min_vote_seconds": f"votes given in less than {rules.min_vote_seconds:g} s",
-        "min_seen_seconds": f"votes on an answer that was on the screen for less than {rules.min_seen_seconds:g} s",
-        "flagged_answers": "votes on an answer that named its model",
-        **wordings(rules),
-    }
 
 
 def _unjudged(rule: str) -> str:

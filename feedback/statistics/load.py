@@ -50,7 +50,7 @@ class StudyVotes:
     """What :func:`~feedback.statistics.summary` needs of one study; ``id`` and ``label`` are None without a study.
 
     ``versions`` are those of the weights that answered, by model, as far as they are known; ``notes`` what somebody who
-    reads an exported file has to know of it.
+    reads an exported file has to know of it, and ``study_hash`` that of its manifest.
     """
 
     id: int | None
@@ -60,6 +60,7 @@ class StudyVotes:
     guesses: DataFrame | None
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    study_hash: str = ""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -68,11 +69,7 @@ class StudyVotes:
 
 
 def choose_study(connection: sqlite3.Connection, label: str | None = None) -> sqlite3.Row | None:
-    """The row of the study to read: the named one, else the only one with votes, else the latest; None without any.
-
-    Raises:
-        VotesError: unknown label, or several studies have votes and none is named.
-    """
+    """The named study's row, else the only one with votes, else the latest; None without any. Raises VotesError."""
     studies: list[sqlite3.Row] = connection.execute(
         "SELECT *, (SELECT COUNT(*) FROM votes WHERE study_id = studies.id AND superseded = 0) AS n FROM studies"
         " ORDER BY id DESC"
@@ -90,10 +87,7 @@ def choose_study(connection: sqlite3.Connection, label: str | None = None) -> sq
 
 
 def load_study(database: Database, label: str | None = None, alpha: float | None = None) -> StudyVotes:
-    """One study's votes and guesses from the database; ``alpha`` is the study's unless given.
-
-    Raises VotesError as that does.
-    """
+    """One study's votes and guesses; ``alpha`` is the study's unless given. Raises VotesError."""
     connection = database.connection
     study = choose_study(connection, label)
     if study is None:
@@ -116,10 +110,7 @@ def load_outcomes(
     """What :func:`~feedback.statistics.summary` needs of a study's votes, from the covering index alone.
 
     The table itself is read only where a rule or an answer of the testers needs what the index does not hold, or
-    where the votes' numbers are asked for.
-
-    Raises:
-        VotesError: votes point to testers or prompts that are missing.
+    where the votes' numbers are asked for. Raises VotesError.
     """
     cursor = connection.cursor()
     cursor.row_factory = None
@@ -142,9 +133,6 @@ def load_outcomes(
     if not found or not category_of.keys() >= set(prompts.tolist()):
         raise VotesError("votes of testers or prompts that are missing; python -m feedback check lists the damage")
     names, category = np.unique([category_of[int(key)] for key in prompts] or np.zeros(0, str), return_inverse=True)
-    superseded = cursor.execute(
-        "SELECT COUNT(*) FROM votes WHERE study_id = ? AND superseded = 1", [study_id]
-    ).fetchone()[0]
     model1_left = votes["model1_left"] == 1
     left_chars, right_chars = votes["left_chars"].astype(float), votes["right_chars"].astype(float)
     voted, tester = _distinct(tester)
@@ -158,7 +146,7 @@ def load_outcomes(
         np.where(model1_left, right_chars, left_chars),
         testers.closed[voted],
         tuple(str(name) for name in names),
-        superseded,
+        count_superseded(connection, study_id),
         turns=votes["turns"],
         flagged=votes["flagged"] == 1,
         good_enough=votes["good_enough"] if asked else None,
@@ -174,6 +162,12 @@ def load_outcomes(
         masks |= left_out_by_patterns(traces, rules)
         unknown |= unjudged_by_patterns(traces, rules)
     return exclude(outcomes, rules, masks, unknown)
+
+
+def count_superseded(connection: sqlite3.Connection, study_id: int) -> int:
+    """Votes of a study that were taken back or given anew."""
+    counted = "SELECT COUNT(*) FROM votes WHERE study_id = ? AND superseded = 1"
+    return int(connection.execute(counted, [study_id]).fetchone()[0])
 
 
 @dataclass(frozen=True)

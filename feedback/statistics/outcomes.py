@@ -18,17 +18,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 REQUIRED = (
-    "tester_id",
-    "enrolment",
-    "tester_closed",
-    "prompt_id",
-    "category",
-    "left_model",
-    "right_model",
-    "choice",
-    "left_chars",
-    "right_chars",
-)
+    "tester_id", "enrolment", "tester_closed", "prompt_id", "category", "left_model", "right_model", "choice",
+    "left_chars", "right_chars",
+)  # fmt: skip
 LEFT, RIGHT, TIE, BOTH_BAD = range(4)  # places in CHOICES
 VERDICTS = ("", "no", "yes")  # whether the better answer was good enough in itself; "" was not said
 # As exported, and as spreadsheets write it in German, French, Spanish, Italian, Portuguese, Dutch, Polish and Russian.
@@ -47,20 +39,13 @@ SCORES = np.array([[1.0, 0.0, 0.5, 0.5], [0.0, 1.0, 0.5, 0.5]])
 
 @dataclass(frozen=True)
 class TesterCounts:
-    """Votes of each tester, counted: enough for every statistic but those of prompts and lengths.
+    """Votes of each tester, counted: enough for every statistic but those of prompts and lengths."""
 
-    Attributes:
-        counts: (G, 2, 4) by tester in the order of enrolment, side of model1 (0 left, 1 right) and choice; every
-            tester has a vote.
-        closed: (G,) whether the tester's session is closed.
-        excluded: what the study's rules left out, as (reason, number).
-        unjudged: votes that count though a rule could not look at them, likewise.
-    """
-
+    # (G, 2, 4) by tester as enrolled, side of model1 (0 left, 1 right) and choice; every tester has a vote
     counts: NDArray[np.int64]
-    closed: NDArray[np.bool_]
-    excluded: tuple[tuple[str, int], ...] = ()
-    unjudged: tuple[tuple[str, int], ...] = ()
+    closed: NDArray[np.bool_]  # (G,) whether the tester's session is closed
+    excluded: tuple[tuple[str, int], ...] = ()  # what the study's rules left out, as (reason, number)
+    unjudged: tuple[tuple[str, int], ...] = ()  # votes that count though a rule could not look at them, likewise
 
     @cached_property
     def votes(self) -> NDArray[np.int64]:
@@ -117,47 +102,27 @@ _OF_VOTES = (
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Every current vote of one study.  ``N`` votes, ``G`` testers in the order of enrolment.
+    """Every current vote of one study.  ``N`` votes, ``G`` testers in the order of enrolment."""
 
-    Attributes:
-        tester: (N,) place of the vote's tester, 0 to G-1.
-        prompt: (N,) number of the vote's prompt; equal prompts have equal numbers.
-        category: (N,) place in ``categories``.
-        model1_left: (N,) whether model1 was on the left.
-        choice: (N,) place in ``CHOICES``.
-        model1_chars, model2_chars: (N,) length of the answers, in characters.
-        closed: (G,) whether the tester's session is closed.
-        categories: names, sorted.
-        superseded: votes that were corrected and do not count.
-        turns: (N,) questions answered before the vote; None where the table does not say.
-        flagged: (N,) whether an answer said which model wrote it; None where the table does not say.
-        good_enough: (N,) place in ``VERDICTS``; None where nobody was asked.
-        background: for each tester the answers to the questions on their background, by the question's id; empty
-            where nobody was asked.
-        tester_ids: for each tester the opaque id of the exports.
-        excluded: what the study's rules left out, as (reason, number).
-        unjudged: votes that count though a rule could not look at them, likewise.
-        vote: (N,) the vote's number; None where it was not asked for or the table does not say.
-    """
-
-    tester: NDArray[np.int64]
-    prompt: NDArray[np.int64]
-    category: NDArray[np.int64]
-    model1_left: NDArray[np.bool_]
-    choice: NDArray[np.int64]
-    model1_chars: NDArray[np.float64]
+    tester: NDArray[np.int64]  # (N,) place of the vote's tester, 0 to G-1
+    prompt: NDArray[np.int64]  # (N,) number of the vote's prompt; equal prompts have equal numbers
+    category: NDArray[np.int64]  # (N,) place in ``categories``
+    model1_left: NDArray[np.bool_]  # (N,) whether model1 was on the left
+    choice: NDArray[np.int64]  # (N,) place in ``CHOICES``
+    model1_chars: NDArray[np.float64]  # (N,) length of the answers, in characters
     model2_chars: NDArray[np.float64]
-    closed: NDArray[np.bool_]
-    categories: tuple[str, ...]
-    superseded: int = 0
-    turns: NDArray[np.int64] | None = None
-    flagged: NDArray[np.bool_] | None = None
-    good_enough: NDArray[np.int64] | None = None
+    closed: NDArray[np.bool_]  # (G,) whether the tester's session is closed
+    categories: tuple[str, ...]  # names, sorted
+    superseded: int = 0  # votes that were corrected and do not count
+    turns: NDArray[np.int64] | None = None  # (N,) questions answered before the vote; None where the table does not say
+    flagged: NDArray[np.bool_] | None = None  # (N,) whether an answer named its model; None where not told
+    good_enough: NDArray[np.int64] | None = None  # (N,) place in ``VERDICTS``; None where nobody was asked
+    # For each tester the answers on the background, by the question's id; empty where nobody was asked.
     background: tuple[dict[str, str], ...] = ()
-    tester_ids: tuple[str, ...] = ()
-    excluded: tuple[tuple[str, int], ...] = ()
-    unjudged: tuple[tuple[str, int], ...] = ()
-    vote: NDArray[np.int64] | None = None
+    tester_ids: tuple[str, ...] = ()  # for each tester the opaque id of the exports
+    excluded: tuple[tuple[str, int], ...] = ()  # what the study's rules left out, as (reason, number)
+    unjudged: tuple[tuple[str, int], ...] = ()  # votes that count though a rule could not look at them, likewise
+    vote: NDArray[np.int64] | None = None  # (N,) the vote's number; None where not asked for, or not told
 
     @cached_property
     def testers(self) -> TesterCounts:
@@ -210,12 +175,11 @@ class Outcomes:
     def from_frame(cls, votes: DataFrame, extra: Mapping[str, Any] | None = None) -> Outcomes:
         """Check a table with the columns of ``votes.csv`` (at least ``REQUIRED``) and take what counts.
 
+        Raises VotesError.
+
         Args:
             votes: the table; ``turns``, ``leak_flag`` and ``superseded`` are read where they are there.
             extra: what is exported beside it: ``good_enough`` by vote_id ("yes" or "no"), ``background`` by tester_id.
-
-        Raises:
-            VotesError: missing columns, unknown choices or models, several studies or versions, or contradictions.
         """
         if missing := [name for name in REQUIRED if name not in votes.columns]:
             raise VotesError(

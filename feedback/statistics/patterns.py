@@ -45,23 +45,14 @@ WHERE votes.study_id = ? AND superseded = 0 ORDER BY votes.id
 
 @dataclass(frozen=True)
 class Traces:
-    """What N current votes tell of how they were given.
+    """What N current votes tell of how they were given."""
 
-    Attributes:
-        tester: (N,) whose vote it is, as numbers.
-        chars: (N,) characters of both answers, all turns.
-        turns: (N,) questions before the vote.
-        seconds: (N,) by the server's clock, from both of the last answers stored to the vote; infinite if unknown.
-        comments: N comments.
-        address: (N,) which network address the tester began from, as a number; 0 if that was not kept.
-    """
-
-    tester: NDArray[np.int64]
-    chars: NDArray[np.float64]
-    turns: NDArray[np.float64]
-    seconds: NDArray[np.float64]
-    comments: Sequence[str]
-    address: NDArray[np.int64]
+    tester: NDArray[np.int64]  # (N,) whose vote it is, as numbers
+    chars: NDArray[np.float64]  # (N,) characters of both answers, all turns
+    turns: NDArray[np.float64]  # (N,) questions before the vote
+    seconds: NDArray[np.float64]  # (N,) from the last answers stored to the vote; infinite if unknown
+    comments: Sequence[str]  # N comments
+    address: NDArray[np.int64]  # (N,) which network address the tester began from, as a number; 0 if that was not kept
 
 
 def in_force(rules: Exclusion) -> list[str]:
@@ -87,23 +78,14 @@ def unjudged_by_patterns(traces: Traces, rules: Exclusion) -> dict[str, NDArray[
     return {rule: mask for rule, mask in unknown.items() if getattr(rules, rule)}
 
 
-def wordings(rules: Exclusion) -> dict[str, str]:
-    """By rule, what it leaves out, as the statistics and the table of votes say it."""
-    return {
-        "max_reading_speed": f"votes faster than {rules.max_reading_speed:g} characters a second",
-        "max_testers_per_address": f"votes from an address of more than {rules.max_testers_per_address} testers",
-        "max_same_comment": f"votes with a comment that more than {rules.max_same_comment} testers gave",
-    }
-
-
 def excluded_by_patterns(connection: sqlite3.Connection, study_id: int, rules: Exclusion) -> dict[int, list[str]]:
-    """By the number of each current vote that the rules in force leave out: the wording of each that does."""
+    """By the number of each current vote that these rules leave out: which of them do."""
     found: dict[int, list[str]] = {}
     if in_force(rules):
         rows = connection.execute(_TRACES, [study_id]).fetchall()
         for rule, mask in left_out_by_patterns(_traces(rows), rules).items():
             for place in np.flatnonzero(mask):
-                found.setdefault(rows[place]["id"], []).append(wordings(rules)[rule])
+                found.setdefault(rows[place]["id"], []).append(rule)
     return found
 
 

@@ -26,15 +26,8 @@ def t_estimate(
     """An estimate with its t interval and two-sided p-value; null without a spread or a degree of freedom."""
     from scipy import stats
 
-    result: dict[str, Any] = {
-        "estimate": estimate,
-        "se": se,
-        "df": df if df > 0 else None,
-        "ci_low": None,
-        "ci_high": None,
-        "p_value": None,
-        "method": method,
-    }
+    result: dict[str, Any] = {"estimate": estimate, "se": se, "df": df if df > 0 else None}
+    result |= {"ci_low": None, "ci_high": None, "p_value": None, "method": method}
     if estimate is not None and se and df > 0:
         reach = float(stats.t.ppf(1 - alpha / 2, df)) * se
         result.update(
@@ -136,14 +129,8 @@ def sign_test(y: NDArray[np.float64], alpha: float = 0.05) -> dict[str, Any]:
     from scipy import stats
 
     model1, model2 = int(np.sum(y > 0.5 + _SLACK)), int(np.sum(y < 0.5 - _SLACK))
-    result: dict[str, Any] = {
-        "model1": model1,
-        "model2": model2,
-        "none": len(y) - model1 - model2,
-        "p_value": None,
-        "ci_low": None,
-        "ci_high": None,
-    }
+    result: dict[str, Any] = {"model1": model1, "model2": model2, "none": len(y) - model1 - model2}
+    result |= dict.fromkeys(("p_value", "ci_low", "ci_high"))
     if model1 + model2:
         test = stats.binomtest(model1, model1 + model2)
         interval = test.proportion_ci(1 - alpha)

@@ -36,13 +36,9 @@ def plain(name: str, cell: str) -> str:
 
 
 def must_name_one_question(votes: DataFrame, bank: Mapping[str, str] | None) -> None:
-    """Give each question the id and category that it was exported with, in place.
+    """Give each question the id and category that it was exported with, in place. Raises VotesError.
 
-    Args:
-        bank: the study's questions, as category by id; None where the manifest does not tell them.
-
-    Raises:
-        VotesError: a cell names none of them, or could name two.
+    ``bank`` are the study's questions, as category by id; None where the manifest does not tell them.
     """
     if bank:
         _as_in_the_bank(votes, bank)

@@ -35,13 +35,12 @@ _POSITION = ("left_estimate", "ci_low", "ci_high", "p_value", "estimate_adjusted
 def summary(votes: DataFrame | Outcomes, guesses: DataFrame | None = None, *, alpha: float = 0.05) -> dict[str, Any]:
     """Every statistic of one study's votes; estimates are shares preferring model1, what cannot be had is None.
 
+    Raises VotesError.
+
     Args:
         votes: a table with the columns of ``votes.csv``, or outcomes that were loaded already.
         guesses: one row a tester who guessed, columns ``answer`` and ``left_model`` (of the last round); optional.
         alpha: error rate; intervals cover 1 - alpha.
-
-    Raises:
-        VotesError: the table breaks a rule; one line.
     """
     outcomes = votes if isinstance(votes, Outcomes) else Outcomes.from_frame(votes)
     table = guess_table(guesses) if guesses is not None else np.zeros((3, 2), np.int64)
@@ -71,31 +70,11 @@ def summary(votes: DataFrame | Outcomes, guesses: DataFrame | None = None, *, al
 
 # The order in which the dictionary reads well: the study, the answer, its checks, what may have disturbed it.
 KEYS = (
-    "n_votes",
-    "n_testers",
-    "n_testers_closed",
-    "counts",
-    "preference",
-    "pooled",
-    "two_way",
-    "sign_flip",
-    "sign_test",
-    "anytime",
-    "position",
-    "length_controlled",
-    "elo_gap",
-    "davidson",
-    "icc",
-    "agreement",
-    "blinding",
-    "power",
-    "by_category",
-    "without_flagged",
-    "by_turns",
-    "by_background",
-    "good_enough",
-    "excluded",
-)
+    "n_votes", "n_testers", "n_testers_closed", "counts",
+    "preference", "pooled", "two_way", "sign_flip", "sign_test", "anytime",
+    "position", "length_controlled", "elo_gap", "davidson", "icc", "agreement", "blinding", "power",
+    "by_category", "without_flagged", "by_turns", "by_background", "good_enough", "excluded",
+)  # fmt: skip
 
 
 def summarise_counts(testers: TesterCounts, alpha: float = 0.05) -> dict[str, Any]:

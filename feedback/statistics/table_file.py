@@ -43,13 +43,9 @@ _MARKS = re.compile(
 
 
 def read_table(path: str | Path, kinds: Mapping[str, str]) -> DataFrame:
-    """A table as texts; numbers in it are written with a point, whatever the file has.
+    """A table as texts; numbers in it are written with a point, whatever the file has. Raises VotesError.
 
-    Args:
-        kinds: of the columns that matter, ``integer``, ``number`` or ``text``.
-
-    Raises:
-        VotesError: no file, no table, an unknown encoding, a row that is cut, a cell that is no number.
+    ``kinds`` are those of the columns that matter: ``integer``, ``number`` or ``text``.
     """
     from pandas import DataFrame
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.before_after import before_after, whole_of
+from app.child import Progress
 from app.improve_figures import counts_html, outcome_html
-from app.improvement_run import ImprovementRun, Told
+from app.improvement_run import ImprovementRun
 from app.improvements import Improvement
 from feedback.preferences import preferences
 from feedback.save_buttons import TABLE, buttons
@@ -139,7 +140,7 @@ def test_a_run_tells_how_far_it_is_and_how_it_ended(tmp_path: Path) -> None:
     wait_until(lambda: run.step.run.step == 3)
     assert (run.step.title, run.step.stage) == ("Model 2 learns from the votes (DPO)", "Training")
     run.stop()
-    wait_until(lambda: run.told.state == "stopped")
+    wait_until(lambda: run.progress.state == "stopped")
     run.close()
     told = (folder / "improved" / "1" / "told.txt").read_text().split()
     assert told[:4] == ["--model", "model2", "--checkpoint", str(folder)]
@@ -191,11 +192,11 @@ def test_a_run_that_cannot_be_begun_is_over(tmp_path: Path, study: str, logs: st
     assert "could not be begun" in told.text
 
 
-def ended(run: ImprovementRun) -> Told:
+def ended(run: ImprovementRun) -> Progress:
     """How a run ended."""
-    wait_until(lambda: run.told.state != "running")
+    wait_until(lambda: run.progress.state != "running")
     run.close()
-    return run.told
+    return run.progress
 
 
 @pytest.fixture

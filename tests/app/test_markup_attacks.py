@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from app.child import Progress
+from app.components import run_html
 from app.demo_training import Step
 from app.improve_figures import outcome_html
-from app.improve_tab import _told
-from app.improvement_run import Told
 from app.improvements import Improvement
 from app.live import live_html
 from app.models_tab import models_html
@@ -179,7 +179,7 @@ def test_what_a_training_on_votes_says_is_text_on_the_improve_tab(tmp_path: Path
     few = improvement(held_out={"judged": False, "why_not": payload}, study=payload)
     many = improvement(held_out={"judged": True, "n": payload, "testers": payload, "before": {"accuracy": payload}})
     shown = [outcome_html(Improvement(tmp_path / payload.replace("/", ""), told)) for told in (refused, few, many)]
-    shown += [_told(Told(state, payload), payload) for state in ("idle", "failed", "stopped")]
+    shown += [run_html(Progress(state, payload), payload) for state in ("idle", "failed", "stopped")]
     state = State(
         "train", step=1, steps=9, looks=((1.0, 2.0), (2.0, 1.0)), target=0.5, question=payload, answer=payload
     )

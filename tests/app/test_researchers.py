@@ -16,7 +16,7 @@ import pytest
 from app.study_tab import study_html
 from app.votes_tab import Filters, categories, vote_table
 from feedback.export import FORMATS
-from feedback.statistics.patterns import wordings
+from feedback.statistics.exclusion import wordings
 from feedback.study import Exclusion, Study
 from tests.app.chat_server import ANSWER, ChatServer
 from tests.app.serving import PASSWORD, App, wait_until
