@@ -1,5 +1,6 @@
 // A double click is one click, on both pages: the first changes the page, and the second would take what has come under the
-// pointer meanwhile, which may be "Undo" or "Next round". Keys and scripts are let through.
+// pointer meanwhile, which may be "Undo" or "Next round". So is a key that is held: the focus moves on with the page, and each
+// of its repetitions would press what it comes to.
 (() => {
   const NEAR = 30; // pixels
   const TAPS_MS = 700; // between two taps, which not every phone counts as one double click by itself
@@ -14,5 +15,8 @@
     if (!isSecond || !event.target.closest("button")) return;
     event.preventDefault();
     event.stopImmediatePropagation();
+  }, true);
+  addEventListener("keydown", (event) => {
+    if (event.repeat && event.key === "Enter" && event.target.closest("button")) event.preventDefault();
   }, true);
 })();

@@ -40,7 +40,7 @@ def test_a_double_click_a_then_b_and_a_replay_leave_one_vote(visitor: Visitor, a
     assert visitor.status == "Saved: A is better."
 
 
-def test_a_double_click_on_a_vote_does_not_press_what_comes_under_the_pointer(visitor: Visitor, app: App) -> None:
+def test_a_double_click_or_a_held_key_does_not_press_what_comes_next(visitor: Visitor, app: App) -> None:
     """Which was Undo below "Equally good", and the next round below "Both are bad"; on a phone below the other two."""
     visitor.consent()
     visitor.ask("What is Impressionism?")
@@ -55,7 +55,12 @@ def test_a_double_click_on_a_vote_does_not_press_what_comes_under_the_pointer(vi
         votes = app.rows("SELECT superseded FROM votes WHERE battle_id = ? ORDER BY id", battle)
         assert votes == [(1,)] * number + [(0,)]
         visitor.page.click("#undo-vote")
-    visitor.vote("left")
+    visitor.wait_for_vote()
+    visitor.page.focus("#vote-left")
+    for _ in range(3):  # held, so that it repeats while the focus moves on to the next round
+        visitor.page.keyboard.down("Enter")
+        visitor.page.wait_for_selector("#next-round:focus")
+    visitor.page.keyboard.up("Enter")
     visitor.double_click("#next-round", "#prompt textarea")
     assert visitor.problems == []
 
