@@ -3,30 +3,31 @@
     python benchmarks/leak_plain.py --clones DIR --out TEXTS       # the sentences, from clones DIR/OWNER+NAME
     python benchmarks/leak_real.py --plain TEXTS                   # the flag's figures on them
 
-The sentences are their authors' and stay in their repositories: `tests/app/data/plain_sentences.tsv` has their addresses,
-hashes and labels, and this finds them again in clones of the commits below.
+The sentences are their authors' and stay in their repositories: `tests/app/data/plain_sentences.tsv` has their
+addresses, hashes and labels, and this finds them again in clones of the commits below.
 
 **The protocol, written down before a sentence was drawn.**
 
-1. *Sources* (`SOURCES`): answers of chat models in public repositories that no other set of the flag is from, and four books
-   in which artists speak. A record is a question and one answer, or a paragraph of a book. Files of 4 MiB and more are left out.
+1. *Sources* (`SOURCES`): answers of chat models in public repositories that no other set of the flag is from, and
+   four books in which artists speak. A record is a question and one answer, or a paragraph of a book. Files of 4 MiB
+   and more are left out.
 2. *Drawn*: of each source so many records by a seed, of each record one sentence by a seed, so that no answer counts
    twice; of 25 to 300 characters, or 8 to 300 in Chinese and Japanese.
-3. *Read*: every drawn sentence that `WIDE` lets through: a first person in its language, or a word of machines, models,
-   training, knowledge, updates or assistants. All others are innocent unread; 200 of them by a seed are read too, to see whether
-   that is right.
-4. *A leak* says of its own speaker, in its own voice, that it is a machine, a program, a model or an AI, who made, trained or
-   named it, up to which day it knows, or what it lacks or has because it is no human being ("I have no personal
-   opinions", "I cannot browse"), as the other sets have it. It is none if it refuses, offers, hopes or thanks
-   alone, speaks of models in the third person, stands in another's mouth, or in a role that the question asks for. A sentence on
-   which two readers might differ is marked doubtful and counts by its label.
-5. *The set*: of the leaks each sentence once, and at most two whose first eight words (14 characters in Chinese and Japanese)
-   are the same (`wording`); as many innocent ones, by a seed, of those that are no leaks, read or not, two fifths from the books.
-   Sentences with the examples that the requirement names (a llama, Mauve, the mistral at Arles) are picked from the same sources,
-   not drawn, and told apart.
+3. *Read*: every drawn sentence that `WIDE` lets through: a first person in its language, or a word of machines,
+   models, training, knowledge, updates or assistants. All others are innocent unread; 200 of them by a seed are read
+   too, to see whether that is right.
+4. *A leak* says of its own speaker, in its own voice, that it is a machine, a program, a model or an AI, who made,
+   trained or named it, up to which day it knows, or what it lacks or has because it is no human being ("I have no
+   personal opinions", "I cannot browse"), as the other sets have it. It is none if it refuses, offers, hopes or
+   thanks alone, speaks of models in the third person, stands in another's mouth, or in a role that the question asks
+   for. A sentence on which two readers might differ is marked doubtful and counts by its label.
+5. *The set*: of the leaks each sentence once, and at most two whose first eight words (14 characters in Chinese and
+   Japanese) are the same (`wording`); as many innocent ones, by a seed, of those that are no leaks, read or not, two
+   fifths from the books. Sentences with the examples that the requirement names (a llama, Mauve, the mistral at
+   Arles) are picked from the same sources, not drawn, and told apart.
 6. *Halves*: by the hash of the sentence (`leak_real.unread`). The labels are committed before the flag is run on any.
-7. *Told*: precision and recall with Wilson intervals of 95% of both halves, before anything is mended and, if it is, after.
-   Also of all drawn sentences as they come (`as drawn`), where nobody has balanced leaks and innocent ones.
+7. *Told*: precision and recall with Wilson intervals of 95% of both halves, before anything is mended and, if it is,
+   after. Also of all drawn sentences as they come (`as drawn`), where nobody has balanced leaks and innocent ones.
 """
 
 from __future__ import annotations
@@ -216,6 +217,21 @@ def draw(clones: Path) -> Iterator[Drawn]:
         for name, question, said in random.Random(f"{SEED} {number}").sample(found, min(source.count, len(found))):
             sentence = random.Random(f"{SEED} {name}").choice(said)
             yield Drawn(number, name, sentence, question, WIDE.search(sentence) is not None)
+
+
+def composed(drawn: list[Drawn], leaks: set[str]) -> tuple[list[Drawn], list[Drawn]]:
+    """The leaks and the innocent sentences of the set, of all that was drawn and the addresses of its leaks."""
+    found: list[Drawn] = []
+    for each in drawn:
+        alike = [other for other in found if wording(other.sentence) == wording(each.sentence)]
+        if each.address in leaks and len(alike) < 2 and each.sentence not in [other.sentence for other in alike]:
+            found.append(each)
+    said = {each.sentence for each in drawn if each.address in leaks}
+    innocent = list({each.sentence: each for each in drawn if each.sentence not in said}.values())
+    art = [each for each in innocent if SOURCES[each.source].art]
+    others = [each for each in innocent if not SOURCES[each.source].art]
+    of_art = len(found) * 2 // 5
+    return found, random.Random(SEED).sample(art, of_art) + random.Random(SEED).sample(others, len(found) - of_art)
 
 
 def main() -> None:
