@@ -177,6 +177,19 @@ def sentences(text: str) -> list[str]:
     return [each for each in found if (8 if _CJK.search(each) else 25) <= len(each) <= 300]
 
 
+# The examples that the requirement names, as far as they occur in these sources.
+NAMED = re.compile(r"\bMauve\b|\bMistral\b|Mercury or Gemini|Miss Llama")
+
+
+def named(clones: Path, drawn: set[str]) -> Iterator[Drawn]:
+    """Sentences with the examples that the requirement names, but for those that were drawn."""
+    for number in (1, 4, 8):
+        for name, question, answer in records(SOURCES[number], clones):
+            for sentence in sentences(answer):
+                if NAMED.search(sentence) and sentence not in drawn:
+                    yield Drawn(number, name, sentence, question, WIDE.search(sentence) is not None)
+
+
 def wording(sentence: str) -> str:
     """What two sentences of one wording begin with."""
     words = re.findall(r"\w+(?:['’]\w+)?", sentence.lower())
@@ -239,8 +252,10 @@ def main() -> None:
     parser.add_argument("--clones", type=Path, required=True, help="the folder of the clones")
     parser.add_argument("--out", type=Path, required=True, help="the file that the drawn sentences are written to")
     asked = parser.parse_args()
+    drawn = list(draw(asked.clones))
+    drawn += named(asked.clones, {each.sentence for each in drawn})
     with asked.out.open("w", encoding="utf-8") as out:
-        out.writelines(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in draw(asked.clones))
+        out.writelines(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in drawn)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
     python benchmarks/leak_real.py             # what may be looked at
     python benchmarks/leak_real.py --show      # and the mistakes there
     python benchmarks/leak_real.py --unread    # and the figures of the part that nobody may read
+    python benchmarks/leak_real.py --plain TEXTS [--show] [--unread]    # the same of sentences drawn at random
 
 `tests/app/data/real_sentences.jsonl` is parted by a hash of the sentence. The unread part is measured and never shown.
+Its innocent sentences are hard on purpose. `TEXTS` is what `benchmarks/leak_plain.py` draws; its docstring is the
+protocol.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from pathlib import Path
 from statsmodels.stats.proportion import proportion_confint
 
 from app.leaks import leaks
+from benchmarks.leak_plain import SOURCES
 
 DATA = Path(__file__).parents[1] / "tests/app/data"
 
@@ -36,6 +40,24 @@ def readable() -> list[dict[str, str]]:
     return half + rows_of("real_sentences_read.jsonl")
 
 
+def plain(texts: Path) -> dict[str, list[dict[str, str]]]:
+    """The labelled sentences by part: the balanced "set", what is "named" beside it, and all "as drawn"."""
+    lines = (DATA / "plain_sentences.tsv").read_text(encoding="utf-8").splitlines()
+    labels = {(address, digest): (label, part) for label, _, part, address, digest in (x.split("\t") for x in lines)}
+    parts: dict[str, list[dict[str, str]]] = {"set": [], "named": [], "as drawn": []}
+    for row in map(json.loads, texts.read_text(encoding="utf-8").splitlines()):
+        digest = hashlib.sha256(row["sentence"].encode()).hexdigest()
+        address = f"{SOURCES[row['source']].repository}:{row['record']}"
+        label, part = labels.get((address, digest), ("innocent", "drawn"))
+        each = {"label": label, "sentence": row["sentence"], "question": row["question"]}
+        parts["named" if part == "named" else "as drawn"].append(each)
+        if part == "set":
+            parts["set"].append(each)
+    if (len(parts["set"]), len(parts["named"])) != tuple(sum(x[1] == y for x in labels.values()) for y in parts)[:2]:
+        raise SystemExit(f"{texts}: not all sentences that are labelled are there; draw them again with leak_plain.py")
+    return parts
+
+
 def judged(rows: list[dict[str, str]]) -> list[tuple[dict[str, str], bool]]:
     """Each sentence with what the flag says of it."""
     return [(row, leaks(row["sentence"], row["question"])) for row in rows]
@@ -53,18 +75,32 @@ def report(name: str, part: list[tuple[dict[str, str], bool]]) -> None:
     print(f"{name}: {len(part)} sentences, precision {share(found, flagged)}, recall {share(found, leaking)}")
 
 
+def show(part: list[tuple[dict[str, str], bool]]) -> None:
+    for row, flag in part:
+        if flag != (row["label"] == "leak"):
+            print(f"{row['label']}: {row['sentence']} | {row['question']}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--show", action="store_true", help="show the mistakes among what may be looked at")
     parser.add_argument("--unread", action="store_true", help="measure the unread part too, which is used up by that")
+    parser.add_argument("--plain", type=Path, metavar="TEXTS", help="measure what was drawn at random instead")
     asked = parser.parse_args()
-    looked_at = judged(readable())
+    parts = plain(asked.plain) if asked.plain else {}
+    rows = parts["set"] if parts else rows_of("real_sentences.jsonl")
+    looked_at = judged([row for row in rows if not unread(row["sentence"])] if parts else readable())
     report("looked at", looked_at)
     if asked.unread:
-        report("unread", judged([row for row in rows_of("real_sentences.jsonl") if unread(row["sentence"])]))
-    for row, flag in looked_at if asked.show else []:
-        if flag != (row["label"] == "leak"):
-            print(f"{row['label']}: {row['sentence']} | {row['question']}")
+        report("unread", judged([row for row in rows if unread(row["sentence"])]))
+    if parts and asked.unread:
+        report("as drawn", judged(parts["as drawn"]))
+    if parts:
+        named = judged(parts["named"])
+        print(f"named in the requirement: {sum(flag for _, flag in named)} of {len(named)} flagged")
+        looked_at += named
+    if asked.show:
+        show(looked_at)
 
 
 if __name__ == "__main__":
