@@ -65,7 +65,7 @@ REQUEST = compiled(
 VOCATIVE = re.compile(
     r"(?:, )(?:(?:Mr|Mrs|Ms|Miss|Master|Herr|Frau|Monsieur|Madame|Señor\w*|Maestro|dear|old)\.? )?(?!AI\b|GPT|"
     r"Chat|Claude|Gemini|Siri|Alexa|Qwen|Llama|Mistral)[A-Z][\w'-]+(?: [A-Z][\w'-]+)*\?$|^(?!Hi|Hello|Hey|Yes|"
-    r"No|Please|Thanks|Sorry|So|Well|Ok|Okay|Claude|Gemini|Siri|Alexa|Qwen|Llama|Mistral|ChatGPT|But|And|"
+    r"No|Please|Thanks|Sorry|So|Well|Ok|Okay|Chat-?bot|Bot|Robot|Assistant|Claude|Gemini|Siri|Alexa|Qwen|Llama|Mistral|ChatGPT|But|And|"
     r"First|Now|Also)[A-Z]\w+(?: [A-Z]\w+)?, (?:who|what|when|where|why|how|are|do|did|were|can|have)\b"
 )
 # Questions about the answerer, those that ask for anything, and those about machines, in which machines may be named.

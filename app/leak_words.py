@@ -260,6 +260,17 @@ PLAIN = (
     r"background))|training(?: data| set| and|,|\.|$| includes| process)|programmers?|language model|neural|"
     r"responses? (?:is|are) (?:based|generated|designed)|response generation|(?:purpose|function) is to (?:assist|"
     r"provide|help))",
+    r"\bi(?:'m| am) [\w -]{1,20}, an? (?:ai|artificial|virtual|digital) (?:\w+ )?assistant\b|\b(?:we are|we're|our "
+    r"(?:answers|responses|knowledge) (?:is|are|was|were)) (?:not |only )?(?:programmed|trained)\b|\b(?:people|those|"
+    r"users|anyone|everyone) who use me\b|\b(?:non ho|sono privo di) (?:una |delle |alcuna )?(?:personalità|emozioni|"
+    r"sentimenti|opinioni|coscienza|corpo)|\bsono (?:solo |un[a']? ?)*(?:modello linguistico|intelligenza artificiale|"
+    r"assistente (?:virtuale|ai)|programma)|\bcome (?:modello linguistico|intelligenza artificiale|ia\b)",
+    r"(?:私|わたし|僕|当方)は[^。、]{0,24}(?:AI|人工知能|言語モデル|アシスタント|ボット|BOT|プログラム(?:です|だ|され))|(?:AI|人工知能|言語モデル)(?:として|である(?:私|"
+    r"ため)|な?ので|"
+    r"ですから)[^。]{0,30}(?:私|でき|ません|ない)|私[はには][^。]{0,40}(?:プログラムされ|訓練され|学習データ|設計され)",
+    r"\bя (?:всего лишь |просто |лишь )?(?:-|—|это)? ?(?:искусственный интеллект|языковая модель|ии\b|бот|чат-бот|"
+    r"программа|"
+    r"виртуальный помощник)|\bкак (?:языковая модель|искусственный интеллект|ии\b)",
     r"\b(?:ai|models?|assistants?|systems?|chat-?bots?|programs?|machines?|algorithms?|bots?),? (?:\w+ )?(?:like|such "
     r"as|including) (?:me|myself|mine)\b",
     r"\bi (?:can |only |just )*(?:generate|process|produce) (?:text|responses?|answers|information|language)\b|\bthe "
@@ -302,7 +313,8 @@ WHOLE_ELSEWHERE = (
 )
 # The first person; verbs of languages that leave the pronoun out.
 SELF = (
-    r"\b(?:(?<!\+ )i(?![./(]|\*\*|-\d|, [A-Z], |'\W)|i'm|i've|i'd|i'll|(?<!\.)me|(?<![&*/])my(?![-_])|mine|myself|ich|"
+    r"\b(?:(?<!\+ )(?<!for )(?<!int )i(?![./(\])]|\*\*|-\d|, [A-Z], |'\W| in \b| ?[=<>+]|\+\+)|"
+    r"i'm|i've|i'd|i'll|(?<!\.)me|(?<![&*/])my(?![-_])|mine|myself|ich|"
     r"mir|mich|mein(?:e[mnrs]?)?|je(?! ne sais quoi)|moi|mon|mes|ma|yo|(?<!sq )mi|mis|mí|"
     rf"(?-i:[Ee]u)|meus?|minhas?|{_SOY}|sou|estoy|fui|tengo|tenho|puedo|posso|aprendí|aprendi|nací|nasci|siento|sinto|"
     r"existo|funciono|respondo|he (?:sido|leído|aprendido|visto|procesado)|leo|leio|genero|gero|proceso|processo|"
@@ -343,13 +355,16 @@ OPINION = (
 # What an assistant and a letter say to be polite: offers, refusals, hopes, what was done for the asker. A sentence
 # whose first persons all stand in such words tells nothing of who speaks.
 _ADVERBS = (
-    r"(?: (?:also|still|only|just|always|definitely|certainly|gladly|respectfully|kindly|simply|strongly|highly|"
+    r"(?: (?:also|still|only|just|always|actually|so|very|more than|definitely|"
+    r"certainly|gladly|respectfully|kindly|simply|strongly|highly|"
     r"really|personally|directly|accurately|reliably|definitively|confidently|responsibly|possibly|not|first|then))*"
 )
 COURTESY = (
     r"\b(?:would|do) you (?:like|want|prefer) (?:me|for me)\b|\byou(?:'d| would)? (?:like|need|want) me to\b|\blet me "
     r"(?:know|explain|refine|clarify|show|start|see)\b|\b(?:help|provide|thank|trusting|contact|excuse) me\b|"
-    r"\byou(?:'ve| have)? (?:asked|directed|told|wanted) me to\b|\bif i (?:can|may|could)\b|\b(?:once|when|if) i "
+    r"\byou(?:'ve| have)? (?:asked|directed|told|wanted) me to\b|\bfor me to \w+|\b(?:in any way|as best|what|where|"
+    r"however|wherever|whatever) i can\b|\bi (?:cannot|can't) and will not\b|"
+    r"\bif i (?:can|may|could)\b|\b(?:once|when|if) i "
     r"(?:have|know|get)\b|\bwhere i can\b",
     rf"\b(?:i'd|i'll|i will|i would){_ADVERBS} (?!say\b)\w+(?: (?:happy|glad|delighted|pleased|honou?red|able|"
     r"here)\b)?",
@@ -363,12 +378,15 @@ COURTESY = (
     r"generate|give|create|assist|explain|act as|use|recommend|guide|clarify|inform|point out|say|admit|attempt|try|"
     r"add|design|direct|tell|draft|outline|show|remind|emphasi[sz]e|note|think|consider|classify|imagine)\b",
     rf"\bi(?:{_ADVERBS} (?:cannot|can't|can not|could not|couldn't|won't|will not)|(?:'m| am){_ADVERBS} (?:unable|not "
-    rf"able) to){_ADVERBS} (?:provide|give|recommend|assist|support|create|determine|say|estimate|guarantee|"
+    rf"able) to|(?:'ll not| won't| will not) be able to){_ADVERBS} (?:provide|prescribe|give|recommend|assist|"
+    rf"support|create|determine|say|estimate|guarantee|"
     r"categori[sz]e|condone|engage|help|answer|offer|make|endorse|complete|extract|tell|identify|fulfil\w*|calculate|"
     r"compare|assess|find|promote|rewrite|diagnose|summari[sz]e|speculate|suggest|advise|discuss|wait|believe)\b",
     rf"\bi(?:{_ADVERBS} (?:do not|don't)){_ADVERBS} (?:believe|think|know|understand|see|feel comfortable|want|mean|"
     r"recommend|condone|support|have (?:an? |the )?(?:access to|enough|sufficient|specific|actual|direct|definitive|"
-    r"strong|exact|lot|clear|any (?:specific|further|more)))\b",
+    r"strong|exact|lot|clear|any (?:specific|further|more)|an opinion on (?:this|that|it)|(?:any )?(?:information|"
+    r"insights?|details?|evidence|"
+    r"records?|idea|advice|answers?|examples?|knowledge of|of that)))\b",
     rf"\b(?:i've|i have|i had){_ADVERBS} (?:included|provided|added|created|used|chosen|listed|expanded|corrected|"
     r"tried|generated (?:multiple|a|the)|calculated|compiled|assumed|outlined|prepared|attached|designed|replaced|"
     r"written|structured|organi[sz]ed|made|kept|marked|to (?:inform|say|admit|be honest))\b",

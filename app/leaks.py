@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import fsum
 
 from app import leak_signs as seen
 from app.leak_signs import compiled
@@ -172,6 +173,17 @@ _NAMED = compiled(ANY_NAME)
 _ASKS_YOU = compiled(r"\b(?:have|did|do|are|were) you\b")
 _ASKS_EXAMPLE = compiled(r"\b(?:an?|another|one|some|any) (?:\w+ )?(?:examples?|analog(?:y|ies)|comparisons?)\b")
 _POLITE = compiled(r"\b(?:can|could|would|will) you\b")
+# What is said to the asker, or of nobody, is no answer to what he is asked: "Remember that fear is natural".
+_TO_ASKER = compiled(
+    r"\byou(?:r|rs|rself)?\b|^\W*(?:however|instead|also|additionally)?,? ?(?:remember|please|it(?:'s| is) (?:\w+ )?(?:"
+    r"important|essential|crucial|possible|impossible|best|necessary|normal|worth|vital|natural|never|not)|there (?:is|"
+    r"are)|while|some|this|these|one|in some|researchers|stay|improving|being)\b"
+)
+# Who is talked to by a machine is told so by these.
+_YOU_ARE_WITH = compiled(
+    r"\byou(?:'re| are| were|'ve been| have been)\b|\b(?:to|with|at|from|by|behind|before) you\b|\byou (?:talk|speak|"
+    r"chat|type|write|read|ask|hear|see|met|meet|get|got|have here)\b|\b(?:tell|telling|told|answer\w*|serve\w*) you\b"
+)
 _OF_MODELS = {"noun", "train", "inner", "name", "chance"}
 _OUTSIDE = {"yours", "who", "youare", "namehere", "the"}  # these name the speaker from outside
 _IN_A_ROLE = {"deixis", "this"}
@@ -234,7 +246,7 @@ def _words_of_machines(sentence: str, topic: str, first_person: bool) -> Iterato
             yield f"{strength}, {topic}"
             if first_person:
                 yield f"first person + {strength}, {topic}"
-            if _YOU.search(sentence):
+            if _YOU.search(sentence) and (first_person or strength == "strong" or _YOU_ARE_WITH.search(sentence)):
                 yield f"you + {strength}, {topic}"
 
 
@@ -278,9 +290,11 @@ def _speaking(sentence: str, own: str, kinds: set[str], before: set[str]) -> Ite
                     yield f"clause: {name}"
 
 
-def _not_speaking(asked: _Question, kinds: set[str], place: int, after_speaker: bool, opines: bool) -> Iterator[str]:
+def _not_speaking(
+    asked: _Question, kinds: set[str], place: int, after_speaker: bool, opines: bool, aside: bool
+) -> Iterator[str]:
     """Of a sentence whose first person, if it has one, only thinks; a question can stand for the speaker."""
-    near = place < 2
+    near = place < 2 and not aside
     for name in kinds:
         if opines:
             yield f"opinion: {name}"
@@ -351,7 +365,8 @@ def _of_sentences(sentences: list[str], asked: _Question) -> Iterator[str]:
         else:
             if first_person:
                 yield "opines"
-            yield from _not_speaking(asked, kinds, place, after_speaker, first_person)
+            aside = bool(_TO_ASKER.search(sentence)) and not seen.STRONG.search(sentence)
+            yield from _not_speaking(asked, kinds, place, after_speaker, first_person, aside)
         if asked.asks and (first_person or speaks or place == 0):
             yield f"{how}, asked to"
         if _MACHINES.search(sentence):
@@ -396,4 +411,5 @@ def leaks(answer: str, question: str, earlier: str = "") -> bool:
         question: What it answers.
         earlier: What was asked before, in the same conversation: another voice that was asked for goes on.
     """
-    return START + sum(WEIGHTS.get(sign, 0.0) for sign in signs(answer, question, earlier)) > 0
+    # The order of a set differs from process to process, and so would a plain sum of what comes to nothing.
+    return round(fsum([START, *(WEIGHTS.get(sign, 0.0) for sign in signs(answer, question, earlier))]), 9) > 0
