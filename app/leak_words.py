@@ -313,7 +313,7 @@ WHOLE_ELSEWHERE = (
 )
 # The first person; verbs of languages that leave the pronoun out.
 SELF = (
-    r"\b(?:(?<!\+ )(?<!for )(?<!int )i(?![./(\])]|\*\*|-\d|, [A-Z], |'\W| in \b| ?[=<>+]|\+\+)|"
+    r"\b(?:(?<!\+ )i(?![./(\])]|\*\*|-\d|, [A-Z], |'\W| in (?:range|zip|enumerate|reversed|sorted)\b| ?[=<>+]|\+\+)|"
     r"i'm|i've|i'd|i'll|(?<!\.)me|(?<![&*/])my(?![-_])|mine|myself|ich|"
     r"mir|mich|mein(?:e[mnrs]?)?|je(?! ne sais quoi)|moi|mon|mes|ma|yo|(?<!sq )mi|mis|mí|"
     rf"(?-i:[Ee]u)|meus?|minhas?|{_SOY}|sou|estoy|fui|tengo|tenho|puedo|posso|aprendí|aprendi|nací|nasci|siento|sinto|"
@@ -355,17 +355,16 @@ OPINION = (
 # What an assistant and a letter say to be polite: offers, refusals, hopes, what was done for the asker. A sentence
 # whose first persons all stand in such words tells nothing of who speaks.
 _ADVERBS = (
-    r"(?: (?:also|still|only|just|always|actually|so|very|more than|definitely|"
+    r"(?: (?:also|still|only|just|always|definitely|"
     r"certainly|gladly|respectfully|kindly|simply|strongly|highly|"
     r"really|personally|directly|accurately|reliably|definitively|confidently|responsibly|possibly|not|first|then))*"
 )
 COURTESY = (
     r"\b(?:would|do) you (?:like|want|prefer) (?:me|for me)\b|\byou(?:'d| would)? (?:like|need|want) me to\b|\blet me "
     r"(?:know|explain|refine|clarify|show|start|see)\b|\b(?:help|provide|thank|trusting|contact|excuse) me\b|"
-    r"\byou(?:'ve| have)? (?:asked|directed|told|wanted) me to\b|\bfor me to \w+|\b(?:in any way|as best|what|where|"
-    r"however|wherever|whatever) i can\b|\bi (?:cannot|can't) and will not\b|"
-    r"\bif i (?:can|may|could)\b|\b(?:once|when|if) i "
-    r"(?:have|know|get)\b|\bwhere i can\b",
+    r"\byou(?:'ve| have)? (?:asked|directed|told|wanted) me to\b|"
+    r""
+    r"\bif i (?:can|may|could)\b|\b(?:once|when|if) i (?:have|know|get)\b|\bwhere i can\b",
     rf"\b(?:i'd|i'll|i will|i would){_ADVERBS} (?!say\b)\w+(?: (?:happy|glad|delighted|pleased|honou?red|able|"
     r"here)\b)?",
     rf"\bi(?:'m| am| was){_ADVERBS} (?:happy|glad|delighted|thrilled|pleased|honou?red|excited|sorry|afraid|sure|here|"
@@ -385,8 +384,8 @@ COURTESY = (
     rf"\bi(?:{_ADVERBS} (?:do not|don't)){_ADVERBS} (?:believe|think|know|understand|see|feel comfortable|want|mean|"
     r"recommend|condone|support|have (?:an? |the )?(?:access to|enough|sufficient|specific|actual|direct|definitive|"
     r"strong|exact|lot|clear|any (?:specific|further|more)|an opinion on (?:this|that|it)|(?:any )?(?:information|"
-    r"insights?|details?|evidence|"
-    r"records?|idea|advice|answers?|examples?|knowledge of|of that)))\b",
+    r"insights?|details?|evidence|records?) (?:about|on|into|regarding|of)(?!.*(?:20[12]\d|recent|current|latest|up-to-"
+    r"date|after|beyond))))\b",
     rf"\b(?:i've|i have|i had){_ADVERBS} (?:included|provided|added|created|used|chosen|listed|expanded|corrected|"
     r"tried|generated (?:multiple|a|the)|calculated|compiled|assumed|outlined|prepared|attached|designed|replaced|"
     r"written|structured|organi[sz]ed|made|kept|marked|to (?:inform|say|admit|be honest))\b",

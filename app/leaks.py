@@ -175,9 +175,8 @@ _ASKS_EXAMPLE = compiled(r"\b(?:an?|another|one|some|any) (?:\w+ )?(?:examples?|
 _POLITE = compiled(r"\b(?:can|could|would|will) you\b")
 # What is said to the asker, or of nobody, is no answer to what he is asked: "Remember that fear is natural".
 _TO_ASKER = compiled(
-    r"\byou(?:r|rs|rself)?\b|^\W*(?:however|instead|also|additionally)?,? ?(?:remember|please|it(?:'s| is) (?:\w+ )?(?:"
-    r"important|essential|crucial|possible|impossible|best|necessary|normal|worth|vital|natural|never|not)|there (?:is|"
-    r"are)|while|some|this|these|one|in some|researchers|stay|improving|being)\b"
+    r"\byou(?:r|rs|rself)?\b|^\W*(?:(?:however|instead|also|additionally),? )?(?:remember|please|it(?:'s| is) (?:\w+ )?"
+    r"(?:important|essential|crucial|best|necessary|worth|vital|natural)|there (?:is|are))\b"
 )
 # Who is talked to by a machine is told so by these.
 _YOU_ARE_WITH = compiled(
