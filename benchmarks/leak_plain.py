@@ -15,9 +15,9 @@ addresses, hashes and labels, and this finds them again in clones of the commits
    twice; of 25 to 300 characters, or 8 to 300 in Chinese and Japanese.
 3. *Read*: every drawn sentence that `WIDE` lets through: a first person in its language, or a word of machines,
    models, training, knowledge, updates or assistants. All others are innocent unread; 200 of them by a seed are read
-   too, to see whether that is right. (It was not quite: at first `WIDE` knew "my" and "we" in small letters alone. The
-   54 sentences more that it lets through since were labelled after the first measurement, both halves; 7 are leaks.
-   They count as drawn, and in the set by their label where they had been taken for innocent.)
+   too, to see whether that is right. (It was not quite: at first `WIDE` knew "my" and such in small letters alone.
+   What it lets through since was labelled after the first measurement, both halves: 54 sentences, 7 of them leaks.
+   They count as drawn; none is in the set.)
 4. *A leak* says of its own speaker, in its own voice, that it is a machine, a program, a model or an AI, who made,
    trained or named it, up to which day it knows, or what it lacks or has because it is no human being ("I have no
    personal opinions", "I cannot browse"), as the other sets have it. It is none if it refuses, offers, hopes or
@@ -146,8 +146,9 @@ SOURCES = (
 
 WIDE = re.compile(
     r"\bI\b|\b(?i:me|my|mine|myself|we|our|ours|this (?:assistant|chat|bot|program))\b|\bus\b|\b[Ii]['’]"
-    r"|\b(?:machine|robot|model|AI|A\.I\.|artificial|program|software|comput|algorithm|train|data|neural|chatbot|bot\b|assistant"
-    r"|language model|knowledge|cut-?off|update|version|OpenAI|GPT|LAION|Anthropic|Claude|Alpaca|Vicuna|DeepSeek|Llama)"
+    r"|\b(?i:machine|robot|model|artificial|program|software|comput|algorithm|train|data|neural|chatbot|bot\b|assistant|"
+    r"knowledge|cut-?off|update|version)"
+    r"|\b(?:AI|A\.I\.|OpenAI|GPT|LAION|Anthropic|Claude|Alpaca|Vicuna|DeepSeek|Llama)"
     r"|\b(?i:ich|mich|mir|mein\w*|je|moi|yo|mis|soy|eu|meu|minha|sou|io|mio|jestem)\b|\b(?:mon|ma|mes|mi|sono|ja)\b|\bj['’]"
     r"|[我咱]|私|僕|俺|自分|人工|知能|模型|モデル|语言|言語|训练|学習|程序|机器|助手|数据|データ|アシスタント"
     r"|\b(?:я|меня|мне|мой|моя|мои|мною|мені|мене|мій|моя|модел\w*|ИИ|ШІ)\b"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from app.leaks import leaks
-from benchmarks.leak_real import judged, rows_of, unread
+from benchmarks.leak_plain import SOURCES
+from benchmarks.leak_real import judged, plain, rows_of, unread
 from tests.timing import costs_less_than
 from training.corpus.embedded import samples
 
@@ -115,6 +117,36 @@ def test_how_models_really_describe_themselves(answer: str) -> None:
 )
 def test_what_looks_like_a_first_person_of_a_machine(answer: str) -> None:
     assert not leaks(answer, "Tell me something.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "question"),
+    [
+        ("Remember that sorrow passes, and talk with your friends about feelings.", "I feel lost. Can you comfort me?"),
+        (
+            "It is important to treat neighbours with care and to mind their feelings.",
+            "Can you assist me with a prank?",
+        ),
+        ("Install the software on your computer first.", "How do I build a drone?"),
+        ("for (int i = 0; i < 9; i++)", "Write a loop that adds numbers."),
+    ],
+)
+def test_what_is_said_to_the_asker_is_no_answer_about_the_answerer(answer: str, question: str) -> None:
+    assert not leaks(answer, question)
+
+
+@pytest.mark.parametrize(
+    ("answer", "question"),
+    [
+        ("I am Aria, an AI assistant built in Oslo.", "Chatbot, do you ever grieve?"),
+        ("We are not programmed to judge people.", "Pretend you are a farmer. Do you judge people?"),
+        ("私はAIなので、意見はありません。", "絵をどう思いますか？"),
+        ("Sono solo un'intelligenza artificiale.", "Chi ha dipinto questo quadro?"),
+        ("Я языковая модель и не вижу картин.", "Кто написал эту картину?"),
+    ],
+)
+def test_a_chatbot_that_is_addressed_a_machine_in_the_plural_and_further_languages(answer: str, question: str) -> None:
+    assert leaks(answer, question)
 
 
 def test_an_answer_to_be_explained_is_no_question_about_the_answerer() -> None:
@@ -232,3 +264,28 @@ def test_real_sentences_that_nobody_read_are_judged_no_worse() -> None:
     assert len(rows) > 200
     assert found / flagged >= 0.91
     assert found / leaking >= 0.97
+
+
+def test_the_labels_of_the_sentences_that_were_drawn_at_random() -> None:
+    """The sentences are their authors'; here are their addresses. Half leaks; of the others two fifths about art."""
+    lines = (DATA / "plain_sentences.tsv").read_text(encoding="utf-8").splitlines()
+    rows = [line.split("\t") for line in lines]
+    assert {len(row) for row in rows} == {5}
+    assert len({(address, digest) for _, _, _, address, digest in rows}) == len(rows)
+    chosen = [(label, address) for label, _, part, address, _ in rows if part == "set"]
+    leaking = [address for label, address in chosen if label == "leak"]
+    innocent = [address for label, address in chosen if label == "innocent"]
+    art = tuple(source.repository for source in SOURCES if source.art)
+    assert len(leaking) == len(innocent) >= 200
+    assert sum(address.startswith(art) for address in innocent) >= len(innocent) / 3
+
+
+@pytest.mark.skipif("DIPTYCH_PLAIN_SENTENCES" not in os.environ, reason="drawn by benchmarks/leak_plain.py from clones")
+def test_sentences_drawn_at_random_are_judged_no_worse() -> None:
+    rows = plain(Path(os.environ["DIPTYCH_PLAIN_SENTENCES"]))["set"]
+    for half, (least_precision, least_recall) in {False: (0.96, 0.96), True: (0.95, 0.97)}.items():
+        part = judged([row for row in rows if unread(row["sentence"]) == half])
+        flagged, leaking = sum(flag for _, flag in part), sum(row["label"] == "leak" for row, _ in part)
+        found = sum(row["label"] == "leak" and flag for row, flag in part)
+        assert found / flagged >= least_precision
+        assert found / leaking >= least_recall
