@@ -187,6 +187,10 @@ def conclusion(report: dict[str, Any], out: Path) -> list[str]:
         f"{report['model'].replace('model', 'Model ')}: learned from {pairs['learned_votes']} of {pairs['votes']} "
         f"votes of {pairs['testers']} testers, {report['tokens']:,} tokens in {report['train_seconds']:.0f} s"
     )
+    if again := found["replay"]:
+        said.append(
+            f"learned again: {again['samples']:,} samples of its own training data, {again['share']:.1%} of the tokens"
+        )
     held_out = found["held_out"]
     if not held_out["judged"]:
         said.append(f"held-out votes: {held_out['why_not']}; nothing is claimed")

@@ -21,7 +21,7 @@ from tests.feedback.protocol import Clock, document, rows, vote_for
 from tests.training.preferences import ANSWERS, tiny_base, write_preferences
 from tests.training.tiny_bases import byte_pairs, tiny_model
 from training import ModernTransformer
-from training.common.checkpoint_folder import CURVES, FINAL, GGUF, HF, METRICS, PT, TOKENIZER
+from training.common.checkpoint_folder import CURVES, FINAL, GGUF, HF, METRICS, PT, REPORT, TOKENIZER
 from training.common.files import WORKSPACE, file_sha256
 from training.common.progress import Progress, read_state
 from training.data.preference_file import Preferences, read_preferences
@@ -154,6 +154,7 @@ def test_a_version_has_all_that_a_training_leaves(model2: Path, tmp_path: Path, 
     assert found["pairs"]["learned"] == 24
     assert found["questions"] == [f"q{n}" for n in range(8)]
     assert found["held_out"]["n"] == 6
+    assert found["replay"] is None
     assert found["held_out"]["gain"]["accuracy"] == 1.0  # all testers prefer the longer answer
     assert found["length"]["preferred_is_longer"] == 1.0
     assert found["guards"]["bits_per_byte"]["before"] != found["guards"]["bits_per_byte"]["after"]
@@ -185,9 +186,14 @@ def test_model1_learns_and_comes_back_in_all_its_forms(texts: Path, tmp_path: Pa
     votes = write_preferences(tmp_path / "p.jsonl", "model1", file_sha256(folder / PT))
     out = tmp_path / "better"
     arguments = ["--model", "model1", "--preferences", str(votes), "--checkpoint", str(folder), "--out", str(out)]
-    assert main([*arguments, "--method", "kto", *quick("max_steps=6")]) == 0
-    assert "Model 1: learned from 24 of 30 votes of 6 testers" in capsys.readouterr().out
-    assert "from 24 of 30 votes of 6 testers" in (out / "README.md").read_text()
+    assert main([*arguments, "--method", "kto", *quick("max_steps=6", "replay=0.3")]) == 0
+    said, card = capsys.readouterr().out, (out / "README.md").read_text()
+    assert "Model 1: learned from 24 of 30 votes of 6 testers" in said
+    assert "from 24 of 30 votes of 6 testers" in card
+    again = json.loads((out / REPORT).read_text())["improvement"]["replay"]
+    assert again["share"] == pytest.approx(0.3, abs=0.05)
+    assert f"learned again: {again['samples']} samples of its own training data, {again['share']:.1%} of" in said
+    assert f"learned {again['samples']} samples of its own training data again, {again['share']:.0%} of" in card
     checkpoint = torch.load(out / PT)
     learned = ModernTransformer(**checkpoint["config"])
     learned.load_state_dict(checkpoint["model_state_dict"])
@@ -212,7 +218,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     def run(name: str, *more: str) -> int:
         out = ["--out", str(tmp_path / name)]
         arguments = ["--model", "model2", "--preferences", str(votes), "--checkpoint", str(model2), *out]
-        return main([*arguments, *more, *quick("max_steps=7")])
+        return main([*arguments, *more, *quick("max_steps=7", "replay=0.5", "rpo_alpha=0.5")])
 
     assert run("whole") == 0
     step = Progress.step
@@ -241,6 +247,9 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     rows = [json.loads(line)["step"] for line in (tmp_path / "parts" / METRICS).read_text().splitlines()]
     assert rows == [1, 2, 3, 4, 5, 6, 7]
+    again = [json.loads((tmp_path / name / REPORT).read_text())["improvement"]["replay"] for name in ("whole", "parts")]
+    assert again[0] == again[1]
+    assert again[0]["share"] == pytest.approx(0.5, abs=0.05)
 
 
 def test_what_lost_too_much_is_refused_and_kept_apart(model2: Path, tmp_path: Path, capsys: Any) -> None:
@@ -276,6 +285,9 @@ def lines_of(capsys: Any) -> list[str]:
         ({"model_hashes": {"model2": None}}, 30, [], "do not say which weights"),
         ({}, 30, ["--set", "beta=0"], "beta=0"),
         ({}, 30, ["--set", "ties=wanted"], "for method=kto"),
+        ({}, 30, ["--set", "replay=1"], "replay=1.0 must be at least 0 and at most 0.9"),
+        ({}, 30, ["--set", "replay=-0.1"], "replay=-0.1 must be at least 0"),
+        ({}, 30, ["--set", "rpo_alpha=1", "--method", "sft"], "rpo_alpha=1 is for method=dpo"),
         ({}, 30, ["--checkpoint", "no/such/folder"], "does not exist"),
         ({}, 30, ["--set", "max_tokens=16"], "leaves room for an answer"),
         ({}, 30, ["--model", "model1"], "model = model2, and --model model1 is to learn; make the file with"),

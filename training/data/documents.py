@@ -79,6 +79,13 @@ class Documents:
         places = np.repeat(self.offsets[numbers] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return Documents(self.tokens[places], self.learned[places], offsets, self.answer_bytes[numbers])
 
+    def cut(self, most: int) -> Documents:
+        """Each document's first tokens, so many at most."""
+        lengths = self.lengths
+        kept = np.arange(len(self.tokens)) - np.repeat(self.offsets[:-1], lengths) < most
+        offsets = np.append(0, np.cumsum(np.minimum(lengths, most)))
+        return Documents(self.tokens[kept], self.learned[kept], offsets, self.answer_bytes)
+
     def spread(self, most: int) -> Documents:
         """At most so many of the documents, at even distances."""
         if len(self) <= most:

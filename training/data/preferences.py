@@ -79,17 +79,17 @@ def prepare_preferences(
         texts.append((_messages(record, record[side]), record.get(f"{side}_ended") is not False))
         return len(texts) - 1
 
-    pairs = {id(r): (document(r, "chosen"), document(r, "rejected")) for r in (*used, *held) if r["outcome"] == "win"}
+    sides = _SIDES[:1] if method == "sft" else _SIDES
+    pairs = {id(r): tuple(document(r, side) for side in sides) for r in used if r["outcome"] == "win"}
+    pairs |= {id(r): tuple(document(r, side) for side in _SIDES) for r in held}
     single: dict[tuple[int, bool], int] = {}
     for record in used:
         if record["outcome"] != "win":
             side = "chosen" if record["chosen"] is not None else "rejected"
             single[id(record), side == "chosen"] = document(record, side)
     learned: list[tuple[tuple[int, ...], bool, Mapping[str, Any]]]
-    if method == "dpo":
+    if method != "kto":
         learned = [(pairs[id(r)], True, r) for r in used]
-    elif method == "sft":
-        learned = [(pairs[id(r)][:1], True, r) for r in used]
     else:
         learned = [((d,), not place, r) for r in used if id(r) in pairs for place, d in enumerate(pairs[id(r)])]
         learned += [((single[id(r), w],), w, r) for r in used for w in (True, False) if (id(r), w) in single]

@@ -41,6 +41,7 @@ class Settings:
     tasks: tuple[str, ...] = ()  # of lm-evaluation-harness
     parts: tuple[str, ...] = ("held-out", "knowledge", "answers", "cost")  # some of ``PARTS``
     limit: int | None = None  # held-out samples of each kind and questions of each benchmark, None for all
+    true_false: bool = True  # whether statements of the embedded corpus are asked for
     use_cache: bool = True  # whether results that are there already are taken
 
 
@@ -185,8 +186,8 @@ class Measurements:
 
     @cached_property
     def _benchmarks(self) -> list[Benchmark]:
-        benchmarks = (embedded_benchmark(), true_false_benchmark(), *self.files)
-        return [benchmark.limited(self.settings.limit) for benchmark in benchmarks]
+        own = (embedded_benchmark(), true_false_benchmark()) if self.settings.true_false else (embedded_benchmark(),)
+        return [benchmark.limited(self.settings.limit) for benchmark in (*own, *self.files)]
 
     def _knowledge(self, subject: Subject, missing: list[dict[str, str]]) -> list[dict[str, Any]]:
         config = {key: (_config(subject) or {}).get(key) for key in _SELECTION}
@@ -201,7 +202,9 @@ class Measurements:
         else:
             missing.append({"part": "knowledge: what its training held", "reason": "no report names its data"})
         found = []
-        own = {"embedded": "facts of the embedded corpus", TRUE_FALSE: "true or false, of the embedded corpus"}
+        own = {"embedded": "facts of the embedded corpus"}
+        if self.settings.true_false:
+            own[TRUE_FALSE] = "true or false, of the embedded corpus"
         doing = [*own.values(), *(benchmark.name for benchmark in self.files)]
         for number, sha256 in enumerate([*own, *(benchmark.sha256 for benchmark in self.files)]):
 

@@ -103,6 +103,11 @@ def told_of_votes(found: Mapping[str, Any] | None) -> Iterator[str]:
         f"testers of a blind test (study `{found['study']}`, votes `{found['votes_hash'][:16]}`). It was made from the "
         f"weights `{found['parent']['hash'][:16]}`."
     )
+    if again := found.get("replay"):
+        yield (
+            f"Beside them it learned {again['samples']:,} samples of its own training data again, {again['share']:.0%} "
+            "of the tokens."
+        )
     yield ""
     if held_out["judged"]:
         gain, before, after = held_out["gain"], held_out["before"], held_out["after"]

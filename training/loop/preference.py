@@ -33,6 +33,7 @@ from training.common.cli import Stopped
 from training.common.files import replace, unlink
 from training.common.progress import Progress, quiet_transformers
 from training.data.preferences import PreferenceData
+from training.data.replay import Replay
 from training.hardware.compute import Compute
 from training.hardware.threads import FreeCores
 from training.loop.resume import Interruption, TrainingStates
@@ -70,10 +71,12 @@ class Step:
 class PackedPreferences:
     """Goes before one of TRL's trainers and gives it our data, our forward pass and weighted losses.
 
-    ``data``, ``reference`` (T,), ``packed``, ``compute``, ``options``, ``pad_id`` and ``done`` are set before training.
+    ``data``, ``reference`` (T,), ``packed``, ``compute``, ``options``, ``pad_id``, ``done`` and, where there is some,
+    ``replay`` are set before training.
     """
 
     data: PreferenceData
+    replay: Replay | None = None
     reference: Tensor
     packed: PackedCausalLM
     compute: Compute
@@ -108,32 +111,25 @@ class PackedPreferences:
             found["mismatched_documents"] = torch.from_numpy(other)
         return found
 
-    def gains(self, texts: PackedTexts, documents: Tensor) -> Tensor:
-        """How much likelier (nats) the model finds each text than the reference does."""
-        found = log_likelihoods(self.packed, texts.to(self.compute.device))
+    def likelihoods(self, texts: PackedTexts) -> Tensor:
+        """Of each text, in nats."""
         self.done.tokens += texts.tokens
-        return found - self.reference[documents.cpu()].to(found.device)
+        return log_likelihoods(self.packed, texts.to(self.compute.device))
+
+    def gains(self, likelihoods: Tensor, documents: Tensor) -> Tensor:
+        """How much likelier (nats) the model finds each text than the reference does."""
+        return likelihoods - self.reference[documents.cpu()].to(likelihoods.device)
 
     def compute_loss(
         self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
-        """The weighted mean of TRL's losses; our weights have a mean of 1 over all examples."""
-        device, beta = self.compute.device, self.options.beta
+        """The weighted mean of TRL's losses, whose weights have a mean of 1 over all examples, and the loss of what is
+        learned again, by its share."""
+        share = self.options.replay if self.replay else 0.0
         with self.compute.autocast():
-            if self.options.method == "sft":
-                before = self.reference[inputs["documents"].cpu()].to(device)
-                likelihoods = before + self.gains(inputs["texts"], inputs["documents"])
-                learned = torch.bincount(inputs["texts"].owner[inputs["texts"].batch.labels >= 0].flatten())
-                losses = -likelihoods / learned.to(device)
-            elif self.options.method == "kto":
-                with torch.no_grad():
-                    mismatched = self.gains(inputs["mismatched"], inputs["mismatched_documents"])
-                gains = self.gains(inputs["texts"], inputs["documents"])
-                losses = kto_losses(gains, inputs["wanted"].to(device), mismatched, beta)
-            else:
-                chosen, rejected = self.gains(inputs["texts"], inputs["documents"]).chunk(2)
-                losses = dpo_losses(chosen, rejected, beta)
-        loss = (losses * inputs["weights"].to(device)).mean()
+            loss = (1 - share) * (self.losses(inputs) * inputs["weights"].to(self.compute.device)).mean()
+            if self.replay:
+                loss = loss + share * self.replayed(self.replay)
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss became {float(loss)} with learning_rate={self.options.learning_rate}; lower it or raise beta"
@@ -141,9 +137,38 @@ class PackedPreferences:
         self.done.losses.append(float(loss.detach()))
         return loss
 
+    def losses(self, inputs: Mapping[str, Any]) -> Tensor:
+        """Of each example (E,), by the method."""
+        options, device = self.options, self.compute.device
+        texts, documents = inputs["texts"], inputs["documents"]
+        if options.method == "kto":
+            with torch.no_grad():
+                mismatched = self.gains(self.likelihoods(inputs["mismatched"]), inputs["mismatched_documents"])
+            gains = self.gains(self.likelihoods(texts), documents)
+            return kto_losses(gains, inputs["wanted"].to(device), mismatched, options.beta)
+        likelihoods = self.likelihoods(texts)
+        imitated = -likelihoods / texts.learned.to(device)
+        if options.method == "sft":
+            return imitated
+        chosen, rejected = self.gains(likelihoods, documents).chunk(2)
+        losses = dpo_losses(chosen, rejected, options.beta)
+        return losses + options.rpo_alpha * imitated.chunk(2)[0] if options.rpo_alpha else losses
+
+    def replayed(self, replay: Replay) -> Tensor:
+        """The loss a token of what this micro-batch learns again; which it is follows from the step alone, so that a
+        run that goes on learns the same."""
+        trainer: Any = self
+        done = trainer.state.global_step * trainer.args.gradient_accumulation_steps + len(self.done.losses)
+        numbers = replay.numbers(done)
+        if not len(numbers):
+            return torch.zeros((), device=self.compute.device)
+        texts = PackedTexts.of(replay.documents, numbers, self.options.seq_len, self.pad_id)
+        return -self.likelihoods(texts).sum() / replay.learned
+
 
 class PackedDPO(PackedPreferences, DPOTrainer):
-    """TRL's DPO on packed rows; its loss ``sft`` learns the preferred answers alone."""
+    """TRL's DPO on packed rows; its loss ``sft`` learns the preferred answers alone, or beside (RPO, Pang et al. 2024,
+    arXiv:2404.19733)."""
 
 
 class PackedKTO(PackedPreferences, KTOTrainer):
@@ -236,7 +261,7 @@ def build_trainer(base: Base, data: PreferenceData, options: ImproveOptions, com
     )
     numbers = Dataset.from_dict({"example": list(range(len(data.train)))})
     trainers: dict[str, tuple[Any, Any, dict[str, Any]]] = {
-        "dpo": (PackedDPO, DPOConfig, {"loss_type": ["sigmoid"]}),
+        "dpo": (PackedDPO, DPOConfig, {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, options.rpo_alpha]}),
         "sft": (PackedDPO, DPOConfig, {"loss_type": ["sft"]}),
         "kto": (PackedKTO, KTOConfig, {}),
     }
@@ -283,9 +308,10 @@ def likelihoods_of(
 
 
 def reference_likelihoods(trainer: Any, weights_hash: str, progress: Progress) -> Tensor:
-    """Those of all documents before training, from the cache where the same weights have read the same texts."""
-    documents = trainer.data.documents
-    key = hashlib.sha256(repr((weights_hash, trainer.compute.dtype_name)).encode())
+    """Those of all documents before training, of sft of those alone that are held back (the others are no numbers),
+    from the cache where the same weights have read the same texts."""
+    documents, is_sft = trainer.data.documents, trainer.options.method == "sft"
+    key = hashlib.sha256(repr((weights_hash, trainer.compute.dtype_name, is_sft)).encode())
     for part in (documents.tokens, documents.learned, documents.offsets):
         key.update(np.ascontiguousarray(part).tobytes())
     path = cache_folder() / "likelihoods" / f"{key.hexdigest()[:32]}.npy"
@@ -293,9 +319,12 @@ def reference_likelihoods(trainer: Any, weights_hash: str, progress: Progress) -
         return torch.from_numpy(found)
 
     def read() -> np.ndarray:
-        progress.stage("evaluate", f"reading the texts of {len(documents):,} answers with the model as it is")
+        needed = trainer.data.held_out.documents.flatten() if is_sft else np.arange(len(documents))
+        progress.stage("evaluate", f"reading the texts of {len(needed):,} answers with the model as it is")
+        found = np.full(len(documents), np.nan, np.float32)
         with trainer.model.disable_adapter():
-            return likelihoods_of(trainer, np.arange(len(documents)), progress)
+            found[needed] = likelihoods_of(trainer, needed, progress)
+        return found
 
     try:
         with locked(path):

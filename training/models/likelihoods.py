@@ -90,6 +90,11 @@ class PackedTexts:
         return PackedTexts(self.batch.to(device), self.owner.to(device), self.texts)
 
     @property
+    def learned(self) -> Tensor:
+        """How many tokens of each document are learned, (T,)."""
+        return torch.bincount(self.owner[self.batch.labels != IGNORE_INDEX], minlength=self.texts)
+
+    @property
     def tokens(self) -> int:
         """Those that are no padding."""
         return int((self.owner >= 0).sum())

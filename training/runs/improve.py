@@ -32,6 +32,7 @@ from training.loop.plans import base_problems, plan_base
 from training.loop.resume import Start, TrainingStates
 from training.reporting.report import Metrics, write_report
 from training.runs.command import write_beside
+from training.runs.own_data import again, own_data
 from training.runs.versions import Opened, Parent, open_parent
 from training.settings.improve import ImproveOptions
 from training.settings.model2 import Model2Options
@@ -69,7 +70,7 @@ class Request:
     def planned(self) -> Model2Options:
         """The same run as a fine-tuning with LoRA, whose memory and time are planned already."""
         options = self.options
-        rows = max(1, 2 * options.micro_batch_size * 96 // options.seq_len)
+        rows = max(1, round(2 * options.micro_batch_size * 96 / options.seq_len / (1 - options.replay)))
         return Model2Options(
             base=str(self.parent.hf), method="lora", lora_rank=options.lora_rank,
             seq_len=min(options.seq_len, self.parent.context or options.seq_len),
@@ -138,7 +139,7 @@ def plan_run(request: Request, tokens: int, examples: int) -> str:
     if request.parent.hf is None:
         return "\n".join([*lines, "memory and time are not known without the checkpoint in Hugging Face's form (hf/)"])
     found: Plan = plan_base(request.planned, tokens, None)
-    passes = 1 + steps * options.batch_size / max(1, examples)
+    passes = 1 + steps * options.batch_size / max(1, examples) / (1 - options.replay)
     seconds = tokens * passes * found.flops_per_token / (found.device.flops * found.mfu)
     described = [line for line in found.describe().splitlines() if line.split()[0] not in ("tokens", "steps", "time")]
     return "\n".join(
@@ -170,8 +171,10 @@ def improve(request: Request, start: Start, progress: Progress) -> dict[str, Any
         request.preferences, options.method, opened.encode_batch, opened.form,
         ties=options.ties, max_tokens=request.max_tokens, seed=options.seed,
     )  # fmt: skip
+    replay = own_data(parent, request.preferences, opened, data, options, request.max_tokens, progress)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         trainer = build_trainer(opened.base, data, options, compute, Path(scratch))
+        trainer.replay = replay
         trainer.reference = reference_likelihoods(trainer, parent.sha256, progress)
         trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
         progress.stage("train", _announced(data, options, trainable, compute))
@@ -192,6 +195,7 @@ def improve(request: Request, start: Start, progress: Progress) -> dict[str, Any
     del trainer
     guards, refused = guard.measure(opened, steps, progress)
     improvement = _improvement(request, data, found, guards, refused)
+    improvement["replay"] = again(replay, done.tokens)
     report = _report(request, opened, data, improvement, guard.result, compute, used) | {
         "trainable_parameters": trainable,
         "steps": steps,
@@ -221,6 +225,7 @@ class _Guard:
             data=None if request.parent.report else request.data,
             parts=("held-out", "knowledge"),
             limit=request.options.guard_samples,
+            true_false=False,
         )
         Measurements([("before", str(request.parent.weights))], self.settings, {})
         self.result: dict[str, Any] = {}

@@ -21,6 +21,10 @@ class ImproveOptions(Checked):
     """dpo: the preferred answer over the other; kto: each answer as wanted or not; sft: the preferred answers alone"""
     beta: Annotated[float, Range(0, 100, above=True)] = 0.1
     """How strongly dpo and kto hold the model to what it was"""
+    rpo_alpha: Annotated[float, Range(0, 100)] = 0.0
+    """What imitating the preferred answers weighs beside dpo, as in RPO, where it is 1"""
+    replay: Annotated[float, Range(0, 0.9)] = 0.0
+    """Share of the tokens that are samples of the model's own training data, learned again so that they stay known"""
     ties: Literal["leave_out", "wanted"] = "leave_out"
     """What kto makes of a tie: nothing, or two answers that are wanted"""
     other_weights: bool = False
@@ -72,6 +76,8 @@ class ImproveOptions(Checked):
             )
         if self.method == "kto" and self.micro_batch_size == 1:
             problems.append("micro_batch_size=1 must be at least 2 with method=kto, which compares answers of a batch")
+        if self.rpo_alpha and self.method != "dpo":
+            problems.append(f"rpo_alpha={self.rpo_alpha:g} is for method=dpo; write rpo_alpha=0 with {self.method}")
         if self.ties == "wanted" and self.method != "kto":
             problems.append(f"ties=wanted is for method=kto; method={self.method} has no use for a tie")
         return problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 from tests.training.preferences import tiny_base, write_preferences
 from training.common.cache import cache_folder
 from training.common.progress import Progress
+from training.corpus.sample import Message, Sample
 from training.data.preference_file import read_preferences
 from training.data.preferences import prepare_preferences
+from training.data.replay import choose_replay
 from training.hardware.compute import Compute
 from training.loop.preference import build_trainer, likelihoods_of, reference_likelihoods
 from training.models.likelihoods import log_likelihoods
@@ -111,6 +114,66 @@ def test_loss_and_gradients_are_trls_where_all_weigh_alike(
     assert float(loss.detach()) != pytest.approx(0.693147 if method == "dpo" else 0.5, abs=1e-5)
     for name, parameter in others.items():
         torch.testing.assert_close(mine[name].grad, parameter.grad, rtol=1e-3, atol=1e-6)
+
+
+def test_imitation_beside_dpo_is_trls(tmp_path: Path) -> None:
+    """TRL takes the mean over the tokens of a batch, RPO that of each answer: of one pair both are the same."""
+    ours = trainer_for(tmp_path, "dpo", rpo_alpha=0.7)
+    ours.data.train.weights[:] = 1
+    one_by_one = []
+    for alpha in (0.0, 0.7):
+        ours.options = replace(ours.options, rpo_alpha=alpha)
+        one_by_one.append(float(ours.compute_loss(ours.model, ours.collate([{"example": 3}])).detach()))
+    chosen = ours.data.train.documents[3, 0]
+    likelihood = float(likelihoods_of(ours, [chosen])[0])
+    documents = ours.data.documents
+    learned = documents.learned[documents.offsets[chosen] : documents.offsets[chosen + 1]].sum()
+    assert one_by_one[1] - one_by_one[0] == pytest.approx(-0.7 * likelihood / learned, abs=1e-4)
+    assert (ours.args.loss_type, ours.args.loss_weights) == (["sigmoid", "sft"], [1.0, 0.7])
+
+
+def test_imitation_reads_no_other_answers(tmp_path: Path) -> None:
+    """Neither those that lost nor, before the training, those that are learned."""
+    ours = trainer_for(tmp_path, "sft")
+    read = np.isfinite(ours.reference.numpy())
+    assert sorted(np.flatnonzero(read)) == sorted(ours.data.held_out.documents.flatten())
+    assert len(ours.data.documents) == len(ours.data.train) + 2 * len(ours.data.held_out)
+    loss = ours.compute_loss(ours.model, ours.collate([{"example": e} for e in range(4)]))
+    documents, numbers = ours.data.documents, ours.data.train.documents[:4, 0]
+    learned = [documents.learned[documents.offsets[d] : documents.offsets[d + 1]].sum() for d in numbers]
+    expected = -likelihoods_of(ours, numbers) / learned * ours.data.train.weights[:4]
+    assert float(loss.detach()) == pytest.approx(float(expected.mean()), abs=1e-4)
+
+
+@pytest.mark.parametrize("method", ["dpo", "kto", "sft"])
+def test_what_is_learned_again_has_its_share_of_the_loss_and_of_the_tokens(tmp_path: Path, method: str) -> None:
+    ours = trainer_for(tmp_path, method, replay=0.4)
+    inputs = ours.collate([{"example": e} for e in range(8)])
+    alone = float(ours.compute_loss(ours.model, inputs).detach())
+    read = ours.done.tokens
+    samples = [
+        Sample(
+            f"a-{n}",
+            "a",
+            "art",
+            f"row:{n}",
+            (Message("user", f"Who is {n}?"), Message("assistant", "A painter.")),
+            "MIT",
+        )
+        for n in range(40)
+    ]
+    base = tiny_base()
+    ours.replay = choose_replay(
+        samples, base.encode_batch, base.chat_form(), "answers", each=read * 0.4 / 0.6, batches=3, max_tokens=64, seed=1
+    )
+    ours.done.losses.clear()
+    mixed = float(ours.compute_loss(ours.model, inputs).detach())
+    again = ours.done.tokens - 2 * read
+    assert again / (read + again) == pytest.approx(0.4, abs=0.05)
+    numbers, documents = ours.replay.numbers(0), ours.replay.documents
+    ours.data = replace(ours.data, documents=documents)
+    likelihood = float(likelihoods_of(ours, numbers).sum())
+    assert mixed == pytest.approx(0.6 * alone - 0.4 * likelihood / ours.replay.learned, abs=1e-4)
 
 
 def test_likelihoods_are_those_of_each_text_by_itself(tmp_path: Path) -> None:
