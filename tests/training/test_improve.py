@@ -144,6 +144,8 @@ def test_a_version_has_all_that_a_training_leaves(model2: Path, tmp_path: Path, 
     assert main([*arguments, "--progress", str(progress), *quick("epochs=4")]) == 0
     said = capsys.readouterr()
     assert "too few to judge" in said.out
+    assert "questions, facts of the embedded corpus" in said.err
+    assert "true or false" not in said.err, "which no guard looks at"
     report = json.loads((out / "training_report.json").read_text())
     found = report["improvement"]
     assert found["accepted"]
