@@ -163,7 +163,8 @@ def _finished(request: Request) -> dict[str, Any] | None:
     for folder in (request.out, request.out / "refused"):
         found = (report_in(folder) or {}).get("improvement") or {}
         votes = found.get("votes_hash") == request.preferences.header["votes_hash"]
-        same = votes and found.get("settings") == asdict(request.options)
+        known = asdict(ImproveOptions()) | (found.get("settings") or {})  # of an older version, which had fewer
+        same = votes and known == asdict(request.options)
         if same and (found.get("parent") or {}).get("hash") == request.parent.sha256:
             return report_in(folder)
     return None

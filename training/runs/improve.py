@@ -70,7 +70,7 @@ class Request:
     def planned(self) -> Model2Options:
         """The same run as a fine-tuning with LoRA, whose memory and time are planned already."""
         options = self.options
-        rows = max(1, round(2 * options.micro_batch_size * 96 / options.seq_len / (1 - options.replay)))
+        rows = max(1, int(2 * options.micro_batch_size * 96 / (1 - options.replay)) // options.seq_len)
         return Model2Options(
             base=str(self.parent.hf), method="lora", lora_rank=options.lora_rank,
             seq_len=min(options.seq_len, self.parent.context or options.seq_len),
