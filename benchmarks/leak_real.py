@@ -1,13 +1,14 @@
 """Precision and recall of the leak flag on sentences that language models and people really wrote.
 
-    python benchmarks/leak_real.py             # what may be looked at
-    python benchmarks/leak_real.py --show      # and the mistakes there
-    python benchmarks/leak_real.py --unread    # and the figures of the part that nobody may read
+    python benchmarks/leak_real.py TEXTS             # what may be looked at
+    python benchmarks/leak_real.py TEXTS --show      # and the mistakes there
+    python benchmarks/leak_real.py TEXTS --unread    # and the figures of the part that nobody may read
     python benchmarks/leak_real.py --plain TEXTS [--show] [--unread]    # the same of sentences drawn at random
 
-`tests/app/data/real_sentences.jsonl` is parted by a hash of the sentence. The unread part is measured and never shown.
-Its innocent sentences are hard on purpose. `TEXTS` is what `benchmarks/leak_plain.py` draws; its docstring is the
-protocol.
+The sentences are their authors': `tests/app/data/real_sentences.tsv` has labels, sources and SHA-256, and `TEXTS` is
+a file of JSON lines with `sentence` and `question` that whoever has the sources puts together. The set is parted by a
+hash of the sentence; the unread part is measured and never shown. Its innocent sentences are hard on purpose. For
+`--plain` the texts are what `benchmarks/leak_plain.py` draws; its docstring is the protocol.
 """
 
 from __future__ import annotations
@@ -30,14 +31,18 @@ def unread(sentence: str) -> bool:
     return hashlib.sha256(sentence.encode()).digest()[-1] % 2 == 1
 
 
-def rows_of(file: str) -> list[dict[str, str]]:
-    return [json.loads(line) for line in (DATA / file).read_text(encoding="utf-8").split("\n") if line]
-
-
-def readable() -> list[dict[str, str]]:
-    """All sentences that may be looked at."""
-    half = [row for row in rows_of("real_sentences.jsonl") if not unread(row["sentence"])]
-    return half + rows_of("real_sentences_read.jsonl")
+def real(texts: Path) -> dict[str, list[dict[str, str]]]:
+    """The labelled sentences by part: the "set", and what was "read" besides."""
+    lines = (DATA / "real_sentences.tsv").read_text(encoding="utf-8").splitlines()
+    labels = {digest: (label, part) for label, part, _, digest in (line.split("\t") for line in lines)}
+    parts: dict[str, list[dict[str, str]]] = {"set": [], "read": []}
+    for row in map(json.loads, filter(None, texts.read_text(encoding="utf-8").split("\n"))):
+        label, part = labels.pop(hashlib.sha256(row["sentence"].encode()).hexdigest(), ("", ""))
+        if part:
+            parts[part].append({"label": label, "sentence": row["sentence"], "question": row["question"]})
+    if labels:
+        raise SystemExit(f"{texts}: {len(labels)} of the sentences that are labelled are not there")
+    return parts
 
 
 def plain(texts: Path) -> dict[str, list[dict[str, str]]]:
@@ -83,19 +88,21 @@ def show(part: list[tuple[dict[str, str], bool]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("texts", type=Path, nargs="?", metavar="TEXTS", help="the sentences")
     parser.add_argument("--show", action="store_true", help="show the mistakes among what may be looked at")
     parser.add_argument("--unread", action="store_true", help="measure the unread part too, which is used up by that")
     parser.add_argument("--plain", type=Path, metavar="TEXTS", help="measure what was drawn at random instead")
     asked = parser.parse_args()
-    parts = plain(asked.plain) if asked.plain else {}
-    rows = parts["set"] if parts else rows_of("real_sentences.jsonl")
-    looked_at = judged([row for row in rows if not unread(row["sentence"])] if parts else readable())
+    if (asked.texts is None) == (asked.plain is None):
+        parser.error("name the TEXTS of one of the two sets")
+    parts = plain(asked.plain) if asked.plain else real(asked.texts)
+    looked_at = judged([row for row in parts["set"] if not unread(row["sentence"])] + parts.get("read", []))
     report("looked at", looked_at)
     if asked.unread:
-        report("unread", judged([row for row in rows if unread(row["sentence"])]))
-    if parts and asked.unread:
+        report("unread", judged([row for row in parts["set"] if unread(row["sentence"])]))
+    if asked.plain and asked.unread:
         report("as drawn", judged(parts["as drawn"]))
-    if parts:
+    if asked.plain:
         named = judged(parts["named"])
         print(f"named in the requirement: {sum(flag for _, flag in named)} of {len(named)} flagged")
         looked_at += named

@@ -10,7 +10,7 @@ import pytest
 
 from app.leaks import leaks
 from benchmarks.leak_plain import SOURCES
-from benchmarks.leak_real import judged, plain, rows_of, unread
+from benchmarks.leak_real import judged, plain, real, unread
 from tests.timing import costs_less_than
 from training.corpus.embedded import samples
 
@@ -256,14 +256,26 @@ def test_precision_and_recall(part: str) -> None:
     assert recall >= least_recall
 
 
+@pytest.mark.skipif("DIPTYCH_REAL_SENTENCES" not in os.environ, reason="the sentences are their authors'")
 def test_real_sentences_that_nobody_read_are_judged_no_worse() -> None:
     """Half of the innocent ones are a first person on purpose; the goal of 0.97 is missed in precision."""
-    rows = judged([row for row in rows_of("real_sentences.jsonl") if unread(row["sentence"])])
+    rows = judged([row for row in real(Path(os.environ["DIPTYCH_REAL_SENTENCES"]))["set"] if unread(row["sentence"])])
     flagged, leaking = sum(flag for _, flag in rows), sum(row["label"] == "leak" for row, _ in rows)
     found = sum(row["label"] == "leak" and flag for row, flag in rows)
     assert len(rows) > 200
     assert found / flagged >= 0.91
     assert found / leaking >= 0.97
+
+
+def test_the_labels_of_the_real_sentences() -> None:
+    """The sentences are their authors'; here is where each is from. Half of the set are leaks."""
+    lines = (DATA / "real_sentences.tsv").read_text(encoding="utf-8").splitlines()
+    rows = [line.split("\t") for line in lines]
+    assert {len(row) for row in rows} == {4}
+    assert len({digest for *_, digest in rows}) == len(rows)
+    chosen = [label for label, part, _, _ in rows if part == "set"]
+    assert len(chosen) >= 300
+    assert 0.4 < chosen.count("leak") / len(chosen) < 0.6
 
 
 def test_the_labels_of_the_sentences_that_were_drawn_at_random() -> None:
