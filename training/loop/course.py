@@ -106,7 +106,7 @@ class Course:
         return self.behind(steps, seconds) >= min(1.0, (evaluations + 1) / planned)
 
     def is_look_due(self, steps: int) -> bool:
-        """Whether a score on the way is due: at even distances, sooner at the beginning and while the rate falls.
+        """Whether a score on the way is due: at even distances, sooner at the beginning and near a fall's end.
 
         It depends on steps alone, so that a run that was stopped and goes on decides what it would have decided.
         """
@@ -115,7 +115,9 @@ class Course:
             return False
         every = max(1, round(self.max_steps / options.looks))
         if start is not None:
-            return (steps - start) % max(1, min(every, self._fall_steps // 5)) == 0 or self.is_fall_over(steps)
+            if self._may_end(steps):
+                every = max(1, min(every, self._fall_steps // 5))
+            return (steps - start) % every == 0 or self.is_fall_over(steps)
         return steps % every == 0 or steps in (every // 8, every // 4, every // 2)
 
     def look(self, steps: int, seconds: float, bits_per_byte: float) -> None:
@@ -140,9 +142,13 @@ class Course:
         With ``wsd`` it counts from the middle of the fall on, where the rate is below a third: a model that is stopped
         at its full rate is worse than it could be a few steps later.
         """
-        target, start = self.options.target_bits_per_byte, self.decided.falls_from
-        has_fallen = start is not None and steps >= start + self._fall_steps / 2
-        return target is not None and bits_per_byte <= target and (has_fallen or self.options.schedule != "wsd")
+        target = self.options.target_bits_per_byte
+        return target is not None and bits_per_byte <= target and self._may_end(steps)
+
+    def _may_end(self, steps: int) -> bool:
+        """Whether the rate is low enough for the run to end here."""
+        start = self.decided.falls_from
+        return self.options.schedule != "wsd" or (start is not None and steps >= start + self._fall_steps / 2)
 
     def rise_again(self, steps: int, score: float) -> None:
         """Begin anew with the rate after a fall that ended at ``score``, which is above the target."""

@@ -43,8 +43,7 @@ class Model1Options(TrainingOptions):
     target_bits_per_byte: float | None = 0.10
     fall_within: float = 5.4
     decay: float = 0.5
-    looks: int = 30
-    look_samples: int = 150
+    look_samples: int = 100
     usable_bits_per_byte: float | None = USABLE_BITS_PER_BYTE
     schedule: Literal["cosine", "wsd"] = "wsd"
     save_seconds: float | None = 60.0

@@ -113,6 +113,20 @@ def test_looks_depend_on_steps_alone_and_come_soon() -> None:
     assert not any(Course(replace(OPTIONS, target_bits_per_byte=None), PLAN).is_look_due(steps) for steps in due)
 
 
+def test_a_fall_is_looked_at_more_often_where_the_run_may_end() -> None:
+    course = Course(replace(OPTIONS, looks=10), PLAN)
+    start = next(steps for steps in range(PLAN // 2, PLAN) if course.is_look_due(steps))
+    course.look(start, 1.0, OPTIONS.target_bits_per_byte or 0.0)
+    end = next(steps for steps in range(start, PLAN) if course.is_fall_over(steps))
+    middle = start + (end - start) / 2
+    due = [steps for steps in range(start + 1, end + 1) if course.is_look_due(steps)]
+    assert all(steps >= middle for steps in due), "no score there could end the run"
+    assert len(due) >= 3
+    assert due[-1] == end
+    assert not course.is_near(int(middle) - 1, 0.0)
+    assert course.is_near(due[0], 0.0)
+
+
 def test_without_a_target_the_rate_follows_the_limits() -> None:
     course = Course(replace(OPTIONS, target_bits_per_byte=None, max_seconds=None, decay=0.5), 100)
     assert course.multiplier(1, 0.0) == pytest.approx(0.01 / 0.03)
