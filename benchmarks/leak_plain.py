@@ -42,9 +42,14 @@ import json
 import random
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.outputs import own_file, write
 
 SEED = 20261130
 
@@ -253,12 +258,11 @@ def composed(drawn: list[Drawn], leaks: set[str]) -> tuple[list[Drawn], list[Dra
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clones", type=Path, required=True, help="the folder of the clones")
-    parser.add_argument("--out", type=Path, required=True, help="the file that the drawn sentences are written to")
+    parser.add_argument("--out", type=own_file, required=True, help="the file that the drawn sentences are written to")
     asked = parser.parse_args()
     drawn = list(draw(asked.clones))
     drawn += named(asked.clones, {each.sentence for each in drawn})
-    with asked.out.open("w", encoding="utf-8") as out:
-        out.writelines(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in drawn)
+    write(asked.out, "\n".join(json.dumps(asdict(each), ensure_ascii=False) for each in drawn))
 
 
 if __name__ == "__main__":

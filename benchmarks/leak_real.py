@@ -16,9 +16,12 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 from statsmodels.stats.proportion import proportion_confint
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from app.leaks import leaks
 from benchmarks.leak_plain import SOURCES

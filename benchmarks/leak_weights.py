@@ -15,12 +15,15 @@ and less than `tests/app/test_leaks.py` asks for on three older sets. What `--wr
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from app.leaks import signs
 from training.corpus.embedded import samples

@@ -55,7 +55,7 @@ def test_a_deep_base_is_planned_from_shallow_ones(method: Literal["full", "lora"
     """Where activations outweigh gradients, and where they do not; a third of the layers is frozen."""
     shape = {"hidden_size": hidden, "intermediate_size": 4 * hidden, "vocab_size": 50, "num_attention_heads": 2}
     LlamaConfig(num_hidden_layers=9, num_key_value_heads=1, **shape).save_pretrained(tmp_path)
-    options = replace(MODEL2["demo"], base=str(tmp_path), method=method, seq_len=32)
+    options = replace(MODEL2["demo"], base=str(tmp_path), method=method, seq_len=32, frozen=0.34)
     build, n_layers = builder(options, torch.float32)
     whole = trace_step(build, options, torch.float32)
     planned = whole_step(build, n_layers, options, torch.float32, 3 if method == "full" else 0)
