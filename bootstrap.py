@@ -130,7 +130,7 @@ def has_pip() -> bool:
 
 
 def install_packages(*words: str, index: str = "") -> None:
-    """By uv, which takes a tenth of pip's time (docs/experiments.md); by pip where uv cannot.
+    """By uv, which takes a quarter of pip's time (docs/experiments.md); by pip where uv cannot.
 
     Raises:
         Failed: pip could not either.

@@ -269,8 +269,7 @@ PLAIN = (
     r"ため)|な?ので|"
     r"ですから)[^。]{0,30}(?:私|でき|ません|ない)|私[はには][^。]{0,40}(?:プログラムされ|訓練され|学習データ|設計され)",
     r"\bя (?:всего лишь |просто |лишь )?(?:-|—|это)? ?(?:искусственный интеллект|языковая модель|ии\b|бот|чат-бот|"
-    r"программа|"
-    r"виртуальный помощник)|\bкак (?:языковая модель|искусственный интеллект|ии\b)",
+    r"программа|виртуальный помощник)|\bкак (?:языковая модель|искусственный интеллект|ии\b)",
     r"\b(?:ai|models?|assistants?|systems?|chat-?bots?|programs?|machines?|algorithms?|bots?),? (?:\w+ )?(?:like|such "
     r"as|including) (?:me|myself|mine)\b",
     r"\bi (?:can |only |just )*(?:generate|process|produce) (?:text|responses?|answers|information|language)\b|\bthe "
@@ -355,16 +354,14 @@ OPINION = (
 # What an assistant and a letter say to be polite: offers, refusals, hopes, what was done for the asker. A sentence
 # whose first persons all stand in such words tells nothing of who speaks.
 _ADVERBS = (
-    r"(?: (?:also|still|only|just|always|definitely|"
-    r"certainly|gladly|respectfully|kindly|simply|strongly|highly|"
+    r"(?: (?:also|still|only|just|always|definitely|certainly|gladly|respectfully|kindly|simply|strongly|highly|"
     r"really|personally|directly|accurately|reliably|definitively|confidently|responsibly|possibly|not|first|then))*"
 )
 COURTESY = (
     r"\b(?:would|do) you (?:like|want|prefer) (?:me|for me)\b|\byou(?:'d| would)? (?:like|need|want) me to\b|\blet me "
     r"(?:know|explain|refine|clarify|show|start|see)\b|\b(?:help|provide|thank|trusting|contact|excuse) me\b|"
-    r"\byou(?:'ve| have)? (?:asked|directed|told|wanted) me to\b|"
-    r""
-    r"\bif i (?:can|may|could)\b|\b(?:once|when|if) i (?:have|know|get)\b|\bwhere i can\b",
+    r"\byou(?:'ve| have)? (?:asked|directed|told|wanted) me to\b|\bif i (?:can|may|could)\b|\b(?:once|when|if) i "
+    r"(?:have|know|get)\b|\bwhere i can\b",
     rf"\b(?:i'd|i'll|i will|i would){_ADVERBS} (?!say\b)\w+(?: (?:happy|glad|delighted|pleased|honou?red|able|"
     r"here)\b)?",
     rf"\bi(?:'m| am| was){_ADVERBS} (?:happy|glad|delighted|thrilled|pleased|honou?red|excited|sorry|afraid|sure|here|"

@@ -18,7 +18,11 @@ MODELS = ("model1", "model2")
 
 
 def guess_table(guesses: DataFrame) -> NDArray[np.int64]:
-    """(3, 2) testers by guess (left, right, don't know) and truth (model1 left, right). Raises VotesError."""
+    """(3, 2) testers by guess (left, right, don't know) and by truth (model1 was left, right in the last round).
+
+    Raises:
+        VotesError: a column is missing, or an answer or model is unknown.
+    """
     if missing := [name for name in ("answer", "left_model") if name not in guesses.columns]:
         raise VotesError(f"columns {', '.join(missing)} are missing in the guesses; export them again")
     table = np.zeros((3, 2), np.int64)
@@ -49,28 +53,53 @@ def blinding(table: NDArray[np.int64], alpha: float = 0.05) -> dict[str, Any]:
         from scipy import stats
 
         result["p_value"] = float(stats.binomtest(right, right + wrong).pvalue)
-    arms = [bang(int(table[arm, arm]), int(table[1 - arm, arm]), int(table[2, arm])) for arm in (0, 1)]
-    return result | {"james": james(table), "bang_left": arms[0], "bang_right": arms[1]}
+    arms = [bang(int(table[arm, arm]), int(table[1 - arm, arm]), int(table[2, arm]))[0] for arm in (0, 1)]
+    return result | {"james": james(table)[0], "bang_left": arms[0], "bang_right": arms[1]}
 
 
-def bang(right: int, wrong: int, unknown: int) -> float | None:
-    """Bang's index of one arm, p_right - p_wrong; 0 is blind, 1 is not.  (Bang 2004.)"""
+def bang(right: int, wrong: int, unknown: int) -> tuple[float | None, float | None]:
+    """Bang's index of one arm, p_right - p_wrong, and its standard error; 0 is blind, 1 is not.  (Bang 2004.)"""
     n = right + wrong + unknown
-    return (right - wrong) / n if n else None
+    if not n:
+        return None, None
+    estimate = (right - wrong) / n
+    return estimate, float(np.sqrt(((right + wrong) / n - estimate**2) / n))
 
 
-def james(table: NDArray[np.int64]) -> float | None:
-    """James' index: 1 is blind (all don't know), 1/2 chance guessing, 0 not blind.
+def james(table: NDArray[np.int64]) -> tuple[float | None, float | None]:
+    """James' index and its standard error: 1 is blind (all don't know), 1/2 chance guessing, 0 not blind.
 
     BI = (1 + d + q kappa) / 2 with d the share of don't know, q = 1 - d and kappa the weighted agreement of guess and
-    truth (right 0, wrong 1/2).  Null without testers, and where all guessed alike with one side only: chance agreement
-    is undefined then.  Source: James et al. 1996.
+    truth (right 0, wrong 1/2).  The error is by the delta method.  Null without testers; 1 when nobody guessed.
+    Source: James et al. 1996.
     """
-    guesses = int(table[:2].sum())
-    if not guesses:
-        return 1.0 if table.sum() else None
-    unknown = float(table[2].sum() / table.sum())
-    guessed = table[:2] / guesses
-    observed = float(guessed[0, 1] + guessed[1, 0]) / 2
-    expected = float(np.outer(guessed.sum(axis=1), guessed.sum(axis=0))[[0, 1], [1, 0]].sum()) / 2
-    return (1 + unknown + (1 - unknown) * (observed - expected) / expected) / 2 if expected else None
+    n = int(table.sum())
+    if not n:
+        return None, None
+    shares = table / n
+    if not table[:2].sum():
+        return 1.0, 0.0
+    if _disagreement(shares)[1] == 0:  # all guessed alike with one side only: chance agreement is undefined
+        return None, None
+    gradient = np.zeros_like(shares)
+    step = 1e-6
+    for cell in np.ndindex(*shares.shape):
+        nudge = np.zeros_like(shares)
+        nudge[cell] = step
+        gradient[cell] = (_james_index(shares + nudge) - _james_index(shares - nudge)) / (2 * step)
+    variance = (np.sum(shares * gradient**2) - np.sum(shares * gradient) ** 2) / n
+    return _james_index(shares), float(np.sqrt(max(variance, 0.0)))
+
+
+def _disagreement(shares: NDArray[np.float64]) -> tuple[float, float]:
+    """Observed and expected weighted disagreement among those who guessed."""
+    guessed = shares[:2] / shares[:2].sum()
+    wrong = np.array([[0.0, 0.5], [0.5, 0.0]])
+    expected = np.outer(guessed.sum(axis=1), guessed.sum(axis=0))
+    return float(np.sum(wrong * guessed)), float(np.sum(wrong * expected))
+
+
+def _james_index(shares: NDArray[np.float64]) -> float:
+    unknown = float(shares[2].sum() / shares.sum())
+    observed, expected = _disagreement(shares)
+    return (1 + unknown + (1 - unknown) * (observed - expected) / expected) / 2

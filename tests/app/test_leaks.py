@@ -256,7 +256,10 @@ def test_precision_and_recall(part: str) -> None:
     assert recall >= least_recall
 
 
-@pytest.mark.skipif("DIPTYCH_REAL_SENTENCES" not in os.environ, reason="the sentences are their authors'")
+@pytest.mark.skipif(
+    "DIPTYCH_REAL_SENTENCES" not in os.environ,
+    reason="the sentences are their authors', and not ours to publish; benchmarks/leak_real.py says how to give them",
+)
 def test_real_sentences_that_nobody_read_are_judged_no_worse() -> None:
     """Half of the innocent ones are a first person on purpose; the goal of 0.97 is missed in precision."""
     rows = judged([row for row in real(Path(os.environ["DIPTYCH_REAL_SENTENCES"]))["set"] if unread(row["sentence"])])
@@ -292,7 +295,10 @@ def test_the_labels_of_the_sentences_that_were_drawn_at_random() -> None:
     assert sum(address.startswith(art) for address in innocent) >= len(innocent) / 3
 
 
-@pytest.mark.skipif("DIPTYCH_PLAIN_SENTENCES" not in os.environ, reason="drawn by benchmarks/leak_plain.py from clones")
+@pytest.mark.skipif(
+    "DIPTYCH_PLAIN_SENTENCES" not in os.environ,
+    reason="the sentences are their authors', and not ours to publish; benchmarks/leak_plain.py draws them from clones",
+)
 def test_sentences_drawn_at_random_are_judged_no_worse() -> None:
     rows = plain(Path(os.environ["DIPTYCH_PLAIN_SENTENCES"]))["set"]
     for half, (least_precision, least_recall) in {False: (0.96, 0.96), True: (0.95, 0.97)}.items():

@@ -14,13 +14,16 @@ TABLE = np.array(PUBLISHED["x_rows_guess_T_P_DK__cols_arm_T_P"])
 
 
 def test_james_is_the_published_index() -> None:
-    assert james(TABLE) == pytest.approx(PUBLISHED["james"]["est"], abs=1e-6)
+    estimate, error = james(TABLE)
+    assert estimate == pytest.approx(PUBLISHED["james"]["est"], abs=1e-6)
+    assert error == pytest.approx(PUBLISHED["james"]["se"], abs=1e-6)
 
 
 @pytest.mark.parametrize("arm", [0, 1])
 def test_bang_is_the_published_index(arm: int) -> None:
-    index = bang(TABLE[arm, arm], TABLE[1 - arm, arm], TABLE[2, arm])
-    assert index == pytest.approx(PUBLISHED["bang"][arm]["est"], abs=1e-6)
+    estimate, error = bang(TABLE[arm, arm], TABLE[1 - arm, arm], TABLE[2, arm])
+    assert estimate == pytest.approx(PUBLISHED["bang"][arm]["est"], abs=1e-6)
+    assert error == pytest.approx(PUBLISHED["bang"][arm]["se"], abs=1e-6)
 
 
 def test_headline_is_the_mean_of_right_minus_wrong() -> None:
