@@ -30,20 +30,36 @@ class Child:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def run(self, command: Sequence[str], log: Path) -> int:
-        """Run `command` to its end, its output in the file `log`; its exit code, or -1 when this was closed before."""
+    def begin(self, command: Sequence[str], log: Path) -> None:
+        """Start `command`, its output in the file `log`, unless this was closed."""
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output, self._lock:
             if self.closed:
-                return -1
+                return
             # A group of its own, so that the child's workers end with it; Ctrl-C reaches only this process. The pipe
             # closes with this process, however it ends, and then the guard ends the group.
             self._process = subprocess.Popen(
                 [*GUARD, *command], cwd=HOME, stdin=subprocess.PIPE, stdout=output, stderr=output,
                 **processes.beginning(),
             )  # fmt: skip
+
+    @property
+    def pid(self) -> int | None:
+        """The process that lives as long as the command; None where none was begun."""
+        return None if self._process is None else self._process.pid
+
+    def wait(self) -> int:
+        """The exit code of what was begun, or -1 when this was closed before."""
+        if self._process is None:
+            return -1
         with self._process:  # closes the pipe at the end
             return self._process.wait()
+
+    def run(self, command: Sequence[str], log: Path) -> int:
+        """Both."""
+        self._process = None
+        self.begin(command, log)
+        return self.wait()
 
     def close(self) -> None:
         """End the command and everything that it started."""

@@ -138,7 +138,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             open_engine(specs[model], model)  # a wrong SPEC is told now, not after minutes of training
 
     limits = Limits(arguments.tester_limit, arguments.address_limit, sessions=arguments.session_limit)
-    training = DemoTraining(missing, check=lambda model: shortfall_of(specs[model], model)) if missing else None
+    training = DemoTraining(missing, check=lambda m: shortfall_of(specs[m], m), ahead=True) if missing else None
     runtime = Runtime(study, database, specs, training, limits)
     if missing:
         runtime.train_then_open()

@@ -147,6 +147,12 @@ def cpu_speedup(dtype: torch.dtype) -> float:
     return exact / asked
 
 
+@cache
+def has_amx() -> bool:
+    """Whether this CPU multiplies in 16 bits by AMX's tiles (Intel's servers since 2023), which need large matrices."""
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+
+
 def memory_bytes(device: torch.device) -> int:
     """Memory that a run can have: all of a GPU's, what is free of the machine's (a control group's limit included)."""
     if device.type == "cuda":

@@ -147,8 +147,11 @@ class Course:
 
     def _may_end(self, steps: int) -> bool:
         """Whether the rate is low enough for the run to end here."""
+        return self.options.schedule != "wsd" or self.is_fall_half_over(steps)
+
+    def is_fall_half_over(self, steps: int) -> bool:
         start = self.decided.falls_from
-        return self.options.schedule != "wsd" or (start is not None and steps >= start + self._fall_steps / 2)
+        return start is not None and steps >= start + self._fall_steps / 2
 
     def rise_again(self, steps: int, score: float) -> None:
         """Begin anew with the rate after a fall that ended at ``score``, which is above the target."""

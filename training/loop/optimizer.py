@@ -1,7 +1,9 @@
-"""AdamW, and Muon with all matrices of one shape in batched products, in three iterations where it takes five."""
+"""AdamW, and Muon with all matrices of one shape in batched products, in three iterations where it takes five, and at
+small batches not at every step."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim._muon import _adjust_lr
 
-from training.hardware.compute import EXACT
+from training.hardware.compute import EXACT, has_amx
 from training.hardware.products import fp32_products, onednn_linear
 from training.hardware.shards import shared_like, whole
 from training.models.loss import output_weight
@@ -44,7 +46,8 @@ def build_optimizers(model: nn.Module, options: TrainingOptions, dtype: torch.dt
     adamw_rate = rate if options.adamw_learning_rate is None or not is_muon else options.adamw_learning_rate
     optimizers: list[Optimizer] = [torch.optim.AdamW(adamw_groups, lr=adamw_rate, betas=(0.9, 0.95), fused=True)]
     if is_muon:
-        muon = BatchedMuon(hidden, dtype=dtype, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+        settings: dict[str, Any] = {"lr": rate, "weight_decay": decay, "adjust_lr_fn": "match_rms_adamw"}
+        muon = BatchedMuon(hidden, dtype=dtype, every=options.muon_every, **settings)
         optimizers.append(muon)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
@@ -70,7 +73,8 @@ best on what the one before leaves (Polar Express, Amsel et al. 2025, arXiv:2505
 GRAM_FROM = 1.2
 """Columns for each row from which the iterations on the Gram matrix take fewer products, in fp32."""
 STRIPS, LEAST_STRIP = 4, 64
-"""Of a symmetric product on a CPU: four strips leave 10 of 16 blocks to compute; thinner ones are slow."""
+"""Of a symmetric product on a CPU: four strips leave 10 of 16 blocks to compute; thinner ones are slow. With AMX the
+whole product in 16 bits is faster: 12 matrices of 320 x 896 take 13 ms, in strips 38 (two threads of an Intel Xeon)."""
 
 
 class BatchedMuon(torch.optim.Muon):
@@ -79,37 +83,50 @@ class BatchedMuon(torch.optim.Muon):
     Settings and state are PyTorch's, but for ``ns_coefficients`` and ``ns_steps``, which are not read; ``dtype`` is of
     the products. Small matrices leave half of a CPU idle; stacked ones do not. Where processes hold shares of a matrix
     (FSDP) its update is gathered, so that the steps are those of the whole matrix.
+
+    The products cost the same whatever the batch, so at small ones only every so many steps move the matrices, as if
+    their batch were larger: the steps between go into the momentum alone, and the rate is that of the larger batch, by
+    the root of its size. In steps the demo's Model 1 learns as fast by every second step (docs/experiments.md).
     """
 
-    def __init__(self, params: Any, *, dtype: torch.dtype = EXACT, **settings: Any) -> None:
+    def __init__(self, params: Any, *, dtype: torch.dtype = EXACT, every: int = 1, **settings: Any) -> None:
         super().__init__(params, **settings)
-        self.dtype = dtype
+        self.dtype, self.every = dtype, every
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """One step. No closure is called: nothing here evaluates a model again."""
         assert closure is None
         for group in self.param_groups:
-            for parameters in _alike([p for p in group["params"] if p.grad is not None]):
-                self._step(parameters, group)
+            parameters = [p for p in group["params"] if p.grad is not None]
+            for parameter in parameters:
+                self._gather(parameter, group["momentum"])
+            group["steps"] = group.get("steps", 0) + 1  # a part of the state
+            if group["steps"] % self.every == 0:
+                for alike in _alike(parameters):
+                    self._move(alike, group)
 
-    def _step(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        """Parameters with the same sides, the tall ones transposed."""
-        updates = []
+    def _gather(self, parameter: Tensor, momentum: float) -> None:
+        """Take the gradient into the momentum."""
+        state = self.state[parameter]
+        assert parameter.grad is not None
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(parameter.grad)
+        state["momentum_buffer"].lerp_(parameter.grad, 1 - momentum)
+
+    def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """Move parameters with the same sides, the tall ones transposed."""
+        updates, peak = [], group["lr"] * math.sqrt(self.every)
         for parameter in parameters:
-            gradient, state = parameter.grad, self.state[parameter]
+            gradient, momentum = parameter.grad, self.state[parameter]["momentum_buffer"]
             assert gradient is not None
-            if "momentum_buffer" not in state:
-                state["momentum_buffer"] = torch.zeros_like(gradient)
-            momentum = state["momentum_buffer"]
-            momentum.lerp_(gradient, 1 - group["momentum"])
             update = gradient.lerp(momentum, group["momentum"]) if group["nesterov"] else momentum
             update = whole(update.to(self.dtype))
             updates.append(update.T if _is_tall(update) else update)
         directions = orthogonalise(torch.stack(updates), group["eps"])
         for parameter, direction in zip(parameters, directions, strict=True):
-            rate = _adjust_lr(group["lr"], group["adjust_lr_fn"], parameter.shape)
-            parameter.mul_(1 - group["lr"] * group["weight_decay"])
+            rate = _adjust_lr(peak, group["adjust_lr_fn"], parameter.shape)
+            parameter.mul_(1 - group["lr"] * self.every * group["weight_decay"])
             direction = direction.T if _is_tall(parameter) else direction
             parameter.add_(shared_like(direction, parameter), alpha=-rate)
 
@@ -169,7 +186,8 @@ def _symmetric_product(
 ) -> Tensor:
     """``factor * left @ right.mT + scale * plus``, symmetric: by strips of rows, each up to the diagonal."""
     rows = left_NRK.shape[1]
-    strips = min(STRIPS, rows // LEAST_STRIP) if left_NRK.device.type == "cpu" else 1
+    in_strips = left_NRK.device.type == "cpu" and (left_NRK.dtype == EXACT or not has_amx())
+    strips = min(STRIPS, rows // LEAST_STRIP) if in_strips else 1
     if strips < 2:
         return _product(left_NRK, right_NRK.mT, factor, plus, scale)
     result = left_NRK.new_empty(len(left_NRK), rows, rows)

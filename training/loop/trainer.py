@@ -17,7 +17,7 @@ from torch import Tensor
 
 from training.common.cli import Stopped, contained
 from training.common.progress import Progress
-from training.common.score import Score
+from training.common.score import NOTHING, Score
 from training.data.documents import Documents
 from training.data.packing import Batch, PackedBatches, all_batches
 from training.hardware.compute import Compute
@@ -89,7 +89,8 @@ class Trainer:
         self.max_steps = options.steps(documents)
         self.outcome = Outcome(planned_steps=self.max_steps)
         self.course = Course(options, self.max_steps, self.outcome.decided)
-        self._looked_at = next(iter(held_out.values())).spread(options.look_samples) if held_out else None
+        self._first, first = next(iter(held_out.items()), ("", None))
+        self._looked_at = first.spread(options.look_samples) if first is not None else None
         self.energy, self.energy_used = Energy(), NO_ENERGY
         self._saved_at = time.monotonic()
 
@@ -144,10 +145,11 @@ class Trainer:
         if told := self.cores.after_step(step_seconds):
             self.progress.say(told)
         course, steps = self.course, outcome.steps
-        is_near = course.is_look_due(steps) and course.is_near(steps, self._look())
+        found = self._look() if course.is_look_due(steps) else NOTHING
+        is_near = found.tokens > 0 and course.is_near(steps, found.bits_per_byte)
         is_due = course.is_evaluation_due(steps, outcome.wall_seconds, outcome.evaluations)
         if is_near or course.is_fall_over(steps) or is_due:
-            self._evaluate()
+            self._evaluate(found if found.tokens and course.is_fall_half_over(steps) else None)
 
     def step(self, batch: Batch) -> float:
         """One optimizer step; the loss (nats a label, with smoothing) before it."""
@@ -212,15 +214,17 @@ class Trainer:
         rows = all_batches(documents, self.options.seq_len, self.options.micro_batch_size, self.pad_id)
         return score(self._loss_sum, rows, int(documents.answer_bytes.sum()))
 
-    def _look(self) -> float:
-        """Score some held-out samples on the way to the target and ask the fixed questions; the bits per byte."""
+    def _look(self) -> Score:
+        """Score some held-out samples on the way to the target and ask the fixed questions; where the run may end here,
+        all of the first kind: 40 of Model 2's 80 said 0.445 where all say 0.408, ten steps too late."""
         outcome = self.outcome
         if self._looked_at is None:
-            return math.inf
-        found = self.score(self._looked_at)
+            return NOTHING
+        documents = self.held_out[self._first] if self.course.is_fall_half_over(outcome.steps) else self._looked_at
+        found = self.score(documents)
         self.course.look(outcome.steps, outcome.wall_seconds, found.bits_per_byte)
-        self._tell(found, f"{len(self._looked_at)} of {next(iter(self.held_out))}", samples=len(self._looked_at))
-        return found.bits_per_byte
+        self._tell(found, f"{len(documents)} of {self._first}", samples=len(documents))
+        return found
 
     def _tell(self, found: Score, of_what: str, **more: Any) -> None:
         """Write down a score, with the answers to the fixed questions, and show both."""
@@ -245,11 +249,13 @@ class Trainer:
         looks = [(look.seconds, look.bits_per_byte) for look in outcome.decided.looks]
         self.progress.look(looks, self.options.target_bits_per_byte, answers.get("answers", {}))
 
-    def _evaluate(self) -> None:
-        """Score the held-out sets, keep the weights if they are the best, and ask the fixed questions."""
+    def _evaluate(self, first_score: Score | None = None) -> None:
+        """Score the held-out sets, the first unless its score is known, keep the weights if they are the best, and ask
+        the fixed questions."""
         outcome = self.outcome
         outcome.evaluations += 1
-        outcome.scores = {name: self.score(documents) for name, documents in self.held_out.items()}
+        known = {} if first_score is None else {self._first: first_score}
+        outcome.scores = {name: known.get(name) or self.score(documents) for name, documents in self.held_out.items()}
         if not outcome.scores:
             return
         name, first = next(iter(outcome.scores.items()))

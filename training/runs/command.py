@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import psutil
+
 from training.common.checkpoint_folder import CURVES, FILES, FINAL, FOLDERS, RESUME, TRAINED_ON, check_apart, report_in
 from training.common.cli import OneLineParser, contained, stoppable
 from training.common.config import add_config, add_settings
@@ -84,6 +86,9 @@ def build_parser(prog: str, description: str | None, profiles: Mapping[str, Trai
     parser.add_argument(
         "--find-learning-rate", action="store_true", help="try rates in a short sweep and suggest one; trains nothing"
     )
+    parser.add_argument(
+        "--after", type=process_id, metavar="PID", help="prepare all, then wait until that process has ended"
+    )
     parser.add_argument("--progress", type=place, metavar="FILE", help="keep the state of the run in FILE, as JSON")
     add_config(parser)
     add_settings(parser, profiles["demo"], "defaults of the profile demo")
@@ -95,6 +100,13 @@ def build_parser(prog: str, description: str | None, profiles: Mapping[str, Trai
 
     parser.effective = effective
     return parser
+
+
+def process_id(text: str) -> int:
+    """The number of a process."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**31):
+        raise argparse.ArgumentTypeError(f"{text!r} is no process; give its number, as ps lists them")
+    return int(text)
 
 
 def add_start(parser: argparse.ArgumentParser) -> None:
@@ -259,7 +271,9 @@ def carry_out(
             states = begin(options, data, out, arguments.start, room)
             key, resumes = key_of(options, data), arguments.start == "resume"
             report = train(  # which alone holds the run, and no state: their memory is free again for the answers
-                set_up(options, data, out, progress, states, states.newest() if resumes else None, world),
+                after(arguments.after, set_up(
+                    options, data, out, progress, states, states.newest() if resumes else None, world
+                )),
                 options, out, progress, states, key, world,
             )  # fmt: skip
         if world.is_first:
@@ -271,6 +285,14 @@ def carry_out(
             contained("the model's answers are not shown", tell, report)
             print(conclusion(report, out))
             progress.stage("done", f"written to {out}")
+
+
+def after(process: int | None, run: Run) -> Run:
+    """The run, once the process has ended: two trainings at once take longer than one after the other."""
+    if process is not None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(process).wait()
+    return run
 
 
 def conclusion(report: Mapping[str, Any], out: Path) -> str:

@@ -86,6 +86,8 @@ class TrainingOptions(Checked):
     """Peak rate; with muon that of the hidden matrices"""
     adamw_learning_rate: Annotated[float | None, Range(0, 10)] = None
     """Peak rate of what muon leaves to AdamW: embeddings, output layer, norms (none: learning_rate)"""
+    muon_every: Annotated[int, Range(1, 1000)] = 1
+    """Muon moves its matrices at every so many steps, by the root of as many rates: cheaper at small batches"""
     weight_decay: Annotated[float, Range(0, 100)] = 0.0
     """Decoupled decay of matrices"""
     schedule: Literal["cosine", "wsd"] = "cosine"

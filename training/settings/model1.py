@@ -50,6 +50,7 @@ class Model1Options(TrainingOptions):
     optimizer: Literal["muon", "adamw"] = "muon"
     learning_rate: float = 4e-3
     adamw_learning_rate: float | None = 1e-2
+    muon_every: int = 2
     weight_decay: float = 0.1
     warmup: float = 0.03
     min_lr_ratio: float = 0.02
@@ -95,6 +96,7 @@ PROFILES = {
         save_seconds=300.0,
         learning_rate=1e-3,
         adamw_learning_rate=3e-4,
+        muon_every=1,
         evaluations=50,
         patience=5,
         max_held_out=2000,
