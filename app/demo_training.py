@@ -124,13 +124,14 @@ class DemoTraining:
             if self._states[model] == "done":
                 continue
             self._states[model] = "running"
-            self.failure = self._train(model)
+            failure = self._train(model)
             if self._closed:
                 return False
-            self._states[model] = "failed" if self.failure else "done"
-            if not self.failure and (why := self._check(model)):
-                self._states[model], self.failure = "weak", why
-            if self.failure:
+            state = "failed" if failure else "done"
+            if not failure and (failure := self._check(model)):
+                state = "weak"
+            self._states[model], self.failure = state, failure
+            if failure:
                 self._end_what_waits()
                 return False
         return True

@@ -236,9 +236,8 @@ def report(keep: dict[str, Any], arguments: argparse.Namespace) -> str:
         "model2": "A step of Model 2's training",
         "serving": f"Both answers of five testers, {arguments.tokens} tokens each",
     }
-    flags = " ".join(
-        f"{key}={os.environ[key]}" for key in ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY") if key in os.environ
-    )
+    kept = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS")
+    flags = " ".join(f"{key}={os.environ[key]}" for key in kept if key in os.environ)
     lines = [
         "# Beside other programs", "",
         f"Measured on {time.strftime('%Y-%m-%d')} with `benchmarks/contention.py`: {os.cpu_count()} cores, medians, in "

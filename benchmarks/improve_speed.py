@@ -41,8 +41,8 @@ WAYS = {
 }
 WARM_UP = 2
 LOSSES, SMALL = 20, 2
-AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
-"""As in `processors.py`: MKL has no such switch."""
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+"""As in `processors.py`."""
 VOTES, LEARNED, EPOCHS = 800, 0.72, 2.0
 """Of a whole run: votes for a side, the share that is not held back, and epochs, as in the settings' defaults."""
 

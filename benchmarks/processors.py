@@ -5,7 +5,7 @@
     python benchmarks/processors.py --data FOLDER --as avx2-slow-mkl --out docs/benchmarks-processors.md
 
 Every measurement is a process of its own, the ways take turns, and both sides train in the format that is the faster
-on the CPU. `avx2` keeps oneDNN and PyTorch from newer instructions (MKL has no such switch); `avx2-slow-mkl` also lets
+on the CPU. `avx2` keeps oneDNN, PyTorch and, on an Intel, MKL from newer instructions; `avx2-slow-mkl` also lets
 MKL take its slow path, which it does by itself on AMD's CPUs before Zen 4. Results are appended to `--results` as they
 come, and the report is written from that file.
 """
@@ -33,10 +33,15 @@ from model1_ways import Job
 
 from benchmarks.outputs import Results, own_file, write
 
-AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 KINDS: dict[str, dict[str, str]] = {"native": {}, "avx2": AVX2, "avx2-slow-mkl": AVX2 | {"MKL_CBWR": "COMPATIBLE"}}
 FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
-OURS: dict[str, dict[str, Any]] = {"ours (AdamW)": {"optimizer": "adamw"}, "ours (Muon)": {}}
+OURS: dict[str, dict[str, Any]] = {
+    "ours (AdamW)": {"optimizer": "adamw"},
+    "ours (Muon)": {},
+    "ours (AdamW, compiled)": {"optimizer": "adamw", "compile": "true"},
+    "ours (Muon, compiled)": {"compile": "true"},
+}
 Row = dict[str, Any]
 
 

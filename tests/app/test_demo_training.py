@@ -85,6 +85,60 @@ def test_what_failed_is_taken_up_again_and_what_is_done_is_not(tmp_path: Path) -
     training.close()
 
 
+WAITS = """
+    import psutil
+    begun = pathlib.Path({0!r})
+    begun.write_text(begun.read_text() + "x" if begun.exists() else "x")
+    while "--after" in sys.argv and psutil.pid_exists(int(sys.argv[sys.argv.index("--after") + 1])):
+        time.sleep(0.02)
+    pathlib.Path({1!r}).touch()
+"""
+"""As the commands with `--after PID` do: how often it was begun, and that its turn has come."""
+
+
+@pytest.mark.parametrize("ends", ["well", "badly", "killed", "weak"])
+def test_the_second_prepares_itself_while_the_first_trains(ends: str, tmp_path: Path) -> None:
+    begun, trained, tried = tmp_path / "begun", tmp_path / "trained", tmp_path / "tried"
+    first = f"""
+        begun, tried = pathlib.Path({str(begun)!r}), pathlib.Path({str(tried)!r})
+        while not begun.exists():
+            time.sleep(0.02)
+        if not tried.exists():
+            assert not pathlib.Path({str(trained)!r}).exists()
+            tried.touch()
+            {{"badly": lambda: sys.exit("no room"), "killed": lambda: os.kill(os.getpid(), 9)}}.get({ends!r}, str)()
+    """
+    commands = {"model1": command(first), "model2": command(WAITS.format(str(begun), str(trained)))}
+    shortfalls = ["has not learned"] if ends == "weak" else []
+    training = DemoTraining(
+        ["model1", "model2"], commands, tmp_path, ahead=True,
+        check=lambda model: shortfalls.pop() if model == "model1" and shortfalls else "",
+    )  # fmt: skip
+    is_well = training.run()
+    assert is_well == (ends in ("well", "killed"))
+    if not is_well:
+        assert [step.state for step in training.steps()] == [{"badly": "failed", "weak": "weak"}[ends], "waiting"]
+        assert training.run(), training.failure
+    assert [step.state for step in training.steps()] == ["done", "done"]
+    assert trained.exists()
+    assert begun.read_text() == ("x" if ends == "well" else "xx")
+    training.close()
+
+
+def test_nothing_is_begun_ahead_where_memory_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.demo_training.MEMORY_AHEAD", 1 << 60)
+    count = f"""
+        logs = len(list(pathlib.Path({str(tmp_path)!r}).glob("*.log")))
+        open({str(tmp_path / "logs")!r}, "a").write(str(logs))
+    """
+    training = DemoTraining(
+        ["model1", "model2"], {m: command(count) for m in ("model1", "model2")}, tmp_path, ahead=True
+    )
+    assert training.run(), training.failure
+    assert (tmp_path / "logs").read_text() == "12"
+    training.close()
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_killed_training_goes_on_once_by_itself(times: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     code = f"""
@@ -152,13 +206,17 @@ def test_closing_ends_the_child_and_its_children(tmp_path: Path) -> None:
         open({str(pids)!r}, "w").write(f"{{os.getpid()}} {{child.pid}}")
         time.sleep(60)
     """
-    training = DemoTraining(["model1"], {"model1": command(code)}, tmp_path)
+    following = code.replace(str(pids), str(pids) + "2")
+    commands = {"model1": command(code), "model2": command(following)}
+    training = DemoTraining(list(commands), commands, tmp_path, ahead=True)
     worker = threading.Thread(target=training.run)
     worker.start()
-    wait_until(lambda: pids.exists() and pids.read_text().count(" ") == 1)
+    for file in (pids, tmp_path / "pids2"):
+        wait_until(lambda file=file: file.exists() and file.read_text().count(" ") == 1)
     training.close()
     worker.join(5)
-    wait_until(lambda: not any(_runs(int(pid)) for pid in pids.read_text().split()))
+    for file in (pids, tmp_path / "pids2"):
+        wait_until(lambda file=file: not any(_runs(int(pid)) for pid in file.read_text().split()))
 
 
 def test_a_training_does_not_outlive_a_killed_app(tmp_path: Path) -> None:

@@ -6,15 +6,17 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.app.serving import wait_until
 from tests.trained import ROOT, Run
 from training import ModernTransformer, generate
 from training.models.checkpoint import load
-from training.reporting.report import REPORT_KEYS
+from training.reporting.report import REPORT_KEYS, read_metrics
 from training.settings.model1 import PROFILES, Model1Options
 from training.train_art_ai_model import DEMO_QUESTIONS, main
 
@@ -91,6 +93,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("--set", "n_heads=7", "--set", "seq_len=9000"), "n_heads=7 must divide dim=320; seq_len=9000 exceeds"),
         (("--set", "n_layer=7"), "unknown setting 'n_layer'; did you mean n_layers"),
         (("--profile", "tiny"), "invalid choice: 'tiny'"),
+        (("--after", "0"), "'0' is no process; give its number"),
     ],
 )
 def test_a_mistake_is_one_line_before_any_work(
@@ -117,3 +120,22 @@ def test_help_names_every_setting() -> None:
 def test_every_profile_is_possible() -> None:
     for options in PROFILES.values():
         options.check()
+
+
+def test_it_prepares_itself_and_waits_for_the_end_of_another_process(tmp_path: Path) -> None:
+    small = ["--max-steps", "1", "--dim", "32", "--n-layers", "1", "--max-held-out", "2", "--sample-tokens", "0"]
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    train = subprocess.Popen(
+        [sys.executable, "-m", "training.train_art_ai_model", "--out", tmp_path, "--after", str(other.pid), *small],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert train.stdout is not None
+    lines = iter(train.stdout.readline, "")
+    assert any("training a tokenizer" in line for line in lines)
+    wait_until(lambda: (tmp_path / "tokenizer.model").is_file())
+    time.sleep(2)
+    assert train.poll() is None
+    assert not (tmp_path / "metrics.jsonl").exists() or not read_metrics(tmp_path / "metrics.jsonl")
+    other.communicate(b"\n")
+    assert train.wait(120) == 0, "".join(lines)
+    assert (tmp_path / "art_ai_best.pt").is_file()

@@ -27,7 +27,7 @@ from training.hardware.compute import LEAST_SPEEDUP, Compute, choose_compute, cp
 from training.models.fine_tuning import PackedCausalLM
 
 CPU = torch.device("cpu")
-OLD_CPU = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+OLD_CPU = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 PRODUCTS = ("mm", "bmm", "addmm", "baddbmm", "addbmm", "linear", "_linear_pointwise", "onednn_linear", "matmul")
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
 from training.hardware import products
 from training.hardware.products import Fp32Products
-from training.loop.optimizer import STACK_ELEMENTS, BatchedMuon, orthogonalise
+from training.loop.optimizer import STACK_ELEMENTS, BatchedMuon, _product, orthogonalise
 
 SHAPES = [(24, 24), (12, 24), (12, 24), (24, 24), (64, 24), (24, 64), (64, 24)]
 
@@ -72,6 +74,32 @@ def test_steps_are_those_of_muon(
         assert (a - b).norm() < (c - b).norm()  # nearer than PyTorch's, which takes five iterations
 
 
+@pytest.mark.parametrize("stops_at", [None, 3])
+def test_at_small_batches_every_second_step_moves_the_matrices(stops_at: int | None) -> None:
+    """As a step of twice the batch does, by the root of two rates; a run that goes on keeps the count of its steps."""
+    torch.manual_seed(0)
+    start = torch.randn(12, 24)
+    settings = {"lr": 0.05, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"}
+    parameter, exact, momentum = torch.nn.Parameter(start.clone()), start.clone(), torch.zeros_like(start)
+    optimizer = BatchedMuon([parameter], every=2, **settings)
+    for step in range(1, 7):
+        parameter.grad = torch.randn_like(start)
+        before = parameter.detach().clone()
+        optimizer.step()
+        momentum.lerp_(parameter.grad, 0.05)
+        if step % 2:
+            assert torch.equal(parameter, before)
+        else:
+            update = polar(parameter.grad.lerp(momentum, 0.95))
+            exact.mul_(1 - 2 * 0.05 * 0.1).sub_(0.05 * 2**0.5 * 0.2 * 24**0.5 * update)
+        if step == stops_at:
+            state, optimizer = optimizer.state_dict(), BatchedMuon([parameter], every=2, **settings)
+            optimizer.load_state_dict(state)
+    moved = (exact - start).norm()
+    assert moved > 0.05
+    assert (parameter - exact).norm() < 0.12 * moved
+
+
 def test_its_state_goes_on_with_either() -> None:
     torch.manual_seed(0)
     parameter = torch.nn.Parameter(torch.randn(8, 12))
@@ -109,6 +137,7 @@ def test_strips_and_the_gram_matrix_change_nothing(
 ) -> None:
     """Matrices large enough to be cut, of which some have singular values far below those that the iterations lift."""
     monkeypatch.setattr(products, "_measured", by)
+    monkeypatch.setattr("training.loop.optimizer.has_amx", lambda: False)
     torch.manual_seed(0)
     matrices = torch.randn(3, *sides) @ torch.diag(torch.logspace(0, -5, sides[1])) * 1e-6
     quick = orthogonalise(matrices, 1e-12)
@@ -118,6 +147,22 @@ def test_strips_and_the_gram_matrix_change_nothing(
     whole = orthogonalise(matrices, 1e-12)
     assert (quick - whole).norm() < 1e-4 * whole.norm()
     assert (low - orthogonalise(matrices.bfloat16(), 1e-12)).float().norm() < 0.01 * whole.norm()
+
+
+@pytest.mark.parametrize("amx", [False, True])
+def test_with_amx_a_product_in_16_bits_is_not_cut(amx: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.loop.optimizer.has_amx", lambda: amx)
+    widths: dict[torch.dtype, set[int]] = {torch.float32: set(), torch.bfloat16: set()}
+
+    def product(left: Tensor, right: Tensor, *rest: Any) -> Tensor:
+        widths[left.dtype].add(left.shape[1])
+        return _product(left, right, *rest)
+
+    monkeypatch.setattr("training.loop.optimizer._product", product)
+    for dtype in widths:
+        orthogonalise(torch.randn(2, 160, 160).to(dtype), 1e-7)
+    assert 80 in widths[torch.float32]
+    assert (80 in widths[torch.bfloat16]) != amx
 
 
 def test_a_gradient_of_zeros_moves_nothing() -> None:

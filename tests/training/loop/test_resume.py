@@ -34,6 +34,7 @@ CLOCKS = ("seconds", "tokens_per_second")
     "options",
     [
         pytest.param(SAVING, id="muon"),
+        pytest.param(replace(SAVING, muon_every=2), id="muon at every second step"),
         pytest.param(replace(SAVING, optimizer="adamw", micro_batch_size=3, schedule="wsd"), id="adamw, wsd, slices"),
         pytest.param(
             replace(SAVING, learning_rate=0.0, adamw_learning_rate=0.0, evaluations=8, patience=3), id="patience"

@@ -134,6 +134,23 @@ def test_a_run_ends_at_its_target_with_a_rate_that_has_fallen(tmp_path: Path) ->
     assert run.optimizers[-1].param_groups[0]["lr"] < 0.35 * TARGET.learning_rate
 
 
+def test_where_a_run_may_end_all_of_the_first_kind_is_looked_at_and_not_scored_again(tmp_path: Path) -> None:
+    run = tiny_trainer(tmp_path, TARGET)
+    scored: list[tuple[int, int]] = []
+    score = run.score
+    run.score = lambda documents: scored.append((run.outcome.steps, len(documents))) or score(documents)
+    outcome = run.run()
+    falls_from, every = outcome.decided.falls_from, len(run.held_out["held out"])
+    assert outcome.stopped == "target"
+    assert falls_from is not None
+    assert every > TARGET.look_samples
+    for step, samples in scored:
+        assert samples == (every if run.course.is_fall_half_over(step) else TARGET.look_samples)
+    assert [step for step, _ in scored].count(outcome.steps) == 1
+    samples = [row["samples"] for row in read_metrics(tmp_path / "metrics.jsonl") if "samples" in row]
+    assert samples == [samples for _, samples in scored]
+
+
 def test_a_target_that_is_not_reached_leaves_the_end_to_steps_and_time(tmp_path: Path) -> None:
     never = replace(TARGET, target_bits_per_byte=1e-6, max_steps=40)
     outcome = tiny_trainer(tmp_path, never).run()
