@@ -207,6 +207,8 @@ def _tokenise(
 
 
 def _cut(spans: Sequence[tuple[list[int], bool]], max_tokens: int) -> list[tuple[list[int], bool]]:
+    if sum(len(ids) for ids, _ in spans) <= max_tokens:  # nearly all: copies make Python's collector walk them again
+        return list(spans)
     kept, room = [], max_tokens
     for ids, learned in spans:
         kept.append((ids[:room], learned))
