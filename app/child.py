@@ -56,7 +56,7 @@ class Child:
             return self._process.wait()
 
     def run(self, command: Sequence[str], log: Path) -> int:
-        """Both."""
+        """Begin `command` and wait for its exit code."""
         self._process = None
         self.begin(command, log)
         return self.wait()

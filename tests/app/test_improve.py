@@ -295,7 +295,8 @@ def test_names_of_folders_and_studies_and_words_of_reports_are_text(
         with Visitor(browser, f"{running.url}/admin") as researcher:
             page = researcher.page
             researcher.log_in("Improve")
-            page.wait_for_timeout(3000)  # a choice made sooner than the page listens is lost, on a slow machine
+            # What the tab shows by itself; a choice in the half second before it is lost on Gradio's page.
+            page.wait_for_selector("#improve-counts:has-text('Votes to learn from')")
             page.check("#improve-model input[value=model1]")
             page.wait_for_selector(f"#improve-outcome:has-text({json.dumps(f'from the votes of {IMAGE}')})")
             page.click("#improve-train")  # without a vote it ends at once, and says so of the study by its name
