@@ -119,24 +119,27 @@ def keep_freed_memory() -> None:
         mallopt(ctypes.c_int(-1), ctypes.c_int((1 << 31) - 1))  # M_TRIM_THRESHOLD
 
 
-def cpu_seconds(*ways: Callable[[], object], rounds: int = 5) -> tuple[float, ...]:
+def cpu_seconds(*ways: Callable[[], object], rounds: int = 5, seconds: float = 0.03) -> tuple[float, ...]:
     """The least CPU time of each way in one thread, the ways in turns; programs beside this one hardly matter.
 
     With all threads and the clock on the wall, programs beside it made the ratio of bf16 to fp32 anything from 0.2 to
-    34 where a quiet machine has 4.3 (docs/experiments.md).
+    34 where a quiet machine has 4.3 (docs/experiments.md). Five rounds of products of 0.2 ms may all follow a change
+    of program, which leaves the caches cold: they gave 0.67 to 2.3 for 2.2, and thirty milliseconds of them 2.1 to 2.3.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         times: list[list[float]] = [[] for _ in ways]
-        for _ in range(rounds + 1):  # the first warms up
-            for way, seconds in zip(ways, times, strict=True):
+        begun, done = time.thread_time(), -1  # the first round warms up
+        while done < rounds or time.thread_time() - begun < seconds:
+            for way, taken in zip(ways, times, strict=True):
                 started = time.thread_time()
                 way()
-                seconds.append(time.thread_time() - started)
+                taken.append(time.thread_time() - started)
+            done += 1
     finally:
         torch.set_num_threads(threads)
-    return tuple(min(seconds[1:]) for seconds in times)
+    return tuple(min(taken[1:]) for taken in times)
 
 
 @cache
