@@ -25,9 +25,6 @@ SYSTEM_TEMPLATE = (
     "<|endoftext|>[system] Be kind.\n{% for m in messages %}[{{ m['role'] }}] {{ m['content'] | trim }}<|endoftext|>\n"
     "{% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}"
 )
-SAMPLES = [sample for sample in load(("art",))[::900] if len(sample.messages) > 1] + [
-    sample for sample in load(("conversation",))[::80] if len(sample.messages) > 2
-]
 PROSE = Sample("p", "mine", "general", "row:p", (Message("text", "A thatched roof – straw, über all."),), "MIT")
 QUESTION = [Message("user", "Who painted Guernica?")]
 PAIRS: list[Any] = [
@@ -45,6 +42,12 @@ PAIRS: list[Any] = [
 @pytest.fixture(scope="module")
 def folder(saved_checkpoint: Path) -> Path:
     return saved_checkpoint
+
+
+@cache
+def samples() -> list[Sample]:
+    art, conversation = load(("art",))[::900], load(("conversation",))[::80]
+    return [one for one in art if len(one.messages) > 1] + [one for one in conversation if len(one.messages) > 2]
 
 
 @cache
@@ -71,7 +74,7 @@ def test_a_pt_a_folder_and_a_gguf_give_the_same_likelihoods(folder: Path) -> Non
         for a, b in zip(expected, other.loglikelihoods(chats), strict=True):
             assert a.nats == pytest.approx(b.nats, rel=tolerance)
             assert (a.tokens, a.text_bytes) == (b.tokens, b.text_bytes)
-    for a, b in zip(model1.document_losses(SAMPLES), hf.document_losses(SAMPLES), strict=True):
+    for a, b in zip(model1.document_losses(samples()), hf.document_losses(samples()), strict=True):
         for x, y in ((a.answers, b.answers), (a.everything, b.everything)):
             assert (x.tokens, x.text_bytes) == (y.tokens, y.text_bytes)
             assert x.nats == pytest.approx(y.nats, rel=1e-4)
@@ -80,9 +83,9 @@ def test_a_pt_a_folder_and_a_gguf_give_the_same_likelihoods(folder: Path) -> Non
 
 def test_a_model_s_losses_are_those_of_a_direct_computation(folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder / "hf")
-    losses = open_subject(str(folder)).document_losses([*SAMPLES, PROSE])
+    losses = open_subject(str(folder)).document_losses([*samples(), PROSE])
     end = tokenizer.eos_token_id
-    for sample, loss in zip(SAMPLES, losses, strict=False):
+    for sample, loss in zip(samples(), losses, strict=False):
         turns = [{"role": message.role, "content": message.content} for message in sample.messages]
         ids = tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)
         nats = token_nats(folder / "hf", ids)
@@ -113,7 +116,7 @@ def test_a_base_without_a_template_reads_raw_text(family: str, tmp_path: Path) -
     subject = open_subject(str(base))
     assert (subject.name, subject.report) == (family, None)
     tokenizer = AutoTokenizer.from_pretrained(base)
-    sample = SAMPLES[0]
+    sample = samples()[0]
     text = f"{tokenizer.bos_token}{sample.question}\n{sample.answer}\n"
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     (loss,) = subject.document_losses([sample])
@@ -161,7 +164,7 @@ def test_a_text_longer_than_the_model_reads_is_scored_once_in_windows(folder: Pa
 def test_losses_that_are_no_numbers_are_unavailable(folder: Path) -> None:
     subject: Any = open_subject(str(folder / "art_ai_best.pt"))
     subject.network.model.norm.weight.data[0] = float("nan")
-    for measure in (lambda: subject.loglikelihoods(PAIRS[:1]), lambda: subject.document_losses(SAMPLES[:1])):
+    for measure in (lambda: subject.loglikelihoods(PAIRS[:1]), lambda: subject.document_losses(samples()[:1])):
         with pytest.raises(Unavailable, match="NaN"):
             measure()
 
