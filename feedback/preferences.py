@@ -20,8 +20,7 @@ from typing import Any
 from .assignment import MODELS
 from .battles import winner
 from .database import Database
-from .export.conversations import conversations
-from .export.formats import json_line
+from .export.formats import SIDES, as_messages, conversations, json_line
 from .statistics.csv_file import read_csv, read_study_csv
 from .statistics.exclusion import rules_of
 from .statistics.load import choose_study, load_outcomes
@@ -75,23 +74,14 @@ def preferences(database: Database, label: str | None = None, model: str = "mode
         raise VotesError(f"{database.path} has no study yet; collect votes with `python app.py` first")
     outcomes = load_outcomes(connection, study["id"], rules_of(study["definition"]), numbered=True)
     assert outcomes.vote is not None
-    about = {
-        row["id"]: (row["code"], row["prompt_id"], row["category"])
-        for row in connection.execute(
-            "SELECT votes.id, code, prompts.prompt_id, category FROM votes JOIN testers ON testers.id = tester_id"
-            " JOIN prompts ON prompts.id = votes.prompt_id WHERE votes.study_id = ? AND superseded = 0",
-            [study["id"]],
-        )
-    }
     counted = set(outcomes.vote.tolist())
     judged = [
         _Judged(
-            talk.vote_id,
-            *about[talk.vote_id],
-            winner(talk.left_model, talk.choice),
+            *(talk.vote_id, talk.tester_code, talk.prompt_id, talk.category),
+            talk.models.get(talk.choice, talk.choice),
             talk.questions,
-            {talk.left_model: talk.left_answers, talk.right_model: talk.right_answers},
-            {talk.left_model: talk.left_ended, talk.right_model: talk.right_ended},
+            {talk.models[side]: talk.answers[side] for side in SIDES},
+            {talk.models[side]: talk.ended[side] for side in SIDES},
         )
         for talk in conversations(connection, study["id"])
         if talk.vote_id in counted
@@ -198,9 +188,7 @@ def _records(vote: _Judged, model: str) -> Iterator[dict[str, Any]]:
         """The answer; after several questions the conversation from the first answer on, since the sides differ."""
         if author is None or len(vote.questions) == 1:
             return None if author is None else vote.answers[author][0]
-        turns = zip(vote.questions, vote.answers[author], strict=True)
-        messages = [m for q, a in turns for m in ({"role": "user", "content": q}, {"role": "assistant", "content": a})]
-        return messages[1:]
+        return as_messages(vote.questions, vote.answers[author])[1:]
 
     def record(name: str, chosen: str | None, rejected: str | None, outcome: str) -> dict[str, Any]:
         authors = [author for author in (chosen, rejected) if author]

@@ -91,24 +91,11 @@ COMPANIONS = {
         " battles.tester_id" + _OF_TESTERS,
     ),
 }
-GUESS_COLUMNS = tuple(column[0] for column in COMPANIONS["guesses"].columns)
-
-
-def companion_rows(connection: sqlite3.Connection, name: str, study_id: int | None) -> sqlite3.Cursor:
-    """The rows of a companion, read as they are asked for."""
-    cursor = connection.cursor()
-    cursor.row_factory = None
-    return cursor.execute(COMPANIONS[name].sql, {"study": study_id})
-
-
-def guess_rows(connection: sqlite3.Connection, study_id: int | None) -> list[tuple[Any, ...]]:
-    """One row a tester who guessed; ``left_model`` is the model on the left of the round that the guess is about."""
-    return companion_rows(connection, "guesses", study_id).fetchall()
 
 
 def stream_companion(connection: sqlite3.Connection, name: str, study_id: int | None) -> Iterator[bytes]:
     """The table as CSV, its header first."""
-    rows = companion_rows(connection, name, study_id)
+    rows = connection.execute(COMPANIONS[name].sql, {"study": study_id})
     yield _csv([[column[0] for column in COMPANIONS[name].columns]])
     while chunk := rows.fetchmany(_CHUNK):
         yield _csv(chunk)

@@ -1,15 +1,16 @@
-"""How votes become bytes: the tabular formats and those of the preference-learning and arena tools."""
+"""How votes become bytes: the tabular formats, and with whole conversations those of preference learning and arenas."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from .conversations import Conversation, conversations
 from .rows import COLUMNS, csv_lines, vote_rows
 
 _CHUNK = 2000  # rows that are turned into bytes at a time
@@ -48,6 +49,64 @@ def stream_jsonl(connection: sqlite3.Connection, study_id: int | None) -> Iterat
         yield "".join(lines).encode()
 
 
+SIDES = ("left", "right")
+_OF_VOTE = ("vote_id", "battle_id", "tester_code", "prompt_id", "category", "choice", "voted_at")
+_CONVERSATIONS = """
+SELECT votes.id AS vote_id, votes.battle_id, code AS tester_code, prompts.prompt_id, category, choice, voted_at,
+       turns.prompt, la.model AS left_model, la.text AS left_text, la.stopped AS left_stopped,
+       ra.model AS right_model, ra.text AS right_text, ra.stopped AS right_stopped
+FROM votes JOIN testers ON testers.id = votes.tester_id JOIN prompts ON prompts.id = votes.prompt_id
+    JOIN turns ON turns.battle_id = votes.battle_id AND turns.status = 'complete' AND turns.number <= votes.turns
+    JOIN answers la ON la.turn_id = turns.id AND la.model = votes.left_model
+    JOIN answers ra ON ra.turn_id = turns.id AND ra.model <> votes.left_model
+WHERE votes.superseded = 0 AND (:study IS NULL OR votes.study_id = :study) ORDER BY votes.id, turns.number
+"""
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A current vote and what was said on both sides before it; of each side by ``left`` and ``right``."""
+
+    vote_id: int
+    battle_id: int
+    tester_code: str
+    prompt_id: str
+    category: str
+    choice: str
+    voted_at: str
+    questions: tuple[str, ...]
+    models: dict[str, str]
+    answers: dict[str, tuple[str, ...]]
+    ended: dict[str, bool]  # whether the model ended its last answer itself, and nobody cut it off
+
+    def messages(self, side: str) -> list[dict[str, str]]:
+        """One side as chat messages, from the first question to the last answer."""
+        return as_messages(self.questions, self.answers[side])
+
+
+def as_messages(questions: Sequence[str], answers: Sequence[str]) -> list[dict[str, str]]:
+    """Questions and their answers as chat messages."""
+    return [
+        {"role": role, "content": content}
+        for question, answer in zip(questions, answers, strict=True)
+        for role, content in (("user", question), ("assistant", answer))
+    ]
+
+
+def conversations(connection: sqlite3.Connection, study_id: int | None) -> Iterator[Conversation]:
+    """The current votes, oldest first, read as they are asked for."""
+    for _, group in groupby(connection.execute(_CONVERSATIONS, {"study": study_id}), key=itemgetter("vote_id")):
+        turns = list(group)
+        last = turns[-1]
+        yield Conversation(
+            **{name: last[name] for name in _OF_VOTE},
+            questions=tuple(turn["prompt"] for turn in turns),
+            models={side: last[f"{side}_model"] for side in SIDES},
+            answers={side: tuple(turn[f"{side}_text"] for turn in turns) for side in SIDES},
+            ended={side: last[f"{side}_stopped"] == "stop" for side in SIDES},
+        )
+
+
 def stream_dpo(connection: sqlite3.Connection, study_id: int | None) -> Iterator[bytes]:
     """TRL preference rows, conversational: the first question, the better and the worse continuation."""
     return _lines(
@@ -57,7 +116,7 @@ def stream_dpo(connection: sqlite3.Connection, study_id: int | None) -> Iterator
             "rejected": talk.messages("right" if talk.choice == "left" else "left")[1:],
         }
         for talk in conversations(connection, study_id)
-        if talk.choice in ("left", "right")
+        if talk.choice in SIDES
     )
 
 
@@ -67,7 +126,7 @@ def stream_kto(connection: sqlite3.Connection, study_id: int | None) -> Iterator
     def rows() -> Iterator[dict[str, Any]]:
         for talk in conversations(connection, study_id):
             if talk.choice != "tie":
-                for side in ("left", "right"):
+                for side in SIDES:
                     messages = talk.messages(side)
                     yield {"prompt": messages[:1], "completion": messages[1:], "label": talk.choice == side}
 
@@ -84,8 +143,8 @@ def stream_arena(connection: sqlite3.Connection, study_id: int | None) -> Iterat
         return json.dumps(
             {
                 "question_id": str(talk.battle_id),
-                "model_a": talk.left_model,
-                "model_b": talk.right_model,
+                "model_a": talk.models["left"],
+                "model_b": talk.models["right"],
                 "winner": _ARENA_WINNERS[talk.choice],
                 "judge": f"arena_user_{talk.tester_code}",
                 "conversation_a": talk.messages("left"),

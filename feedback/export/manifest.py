@@ -11,6 +11,8 @@ from typing import Any
 
 from .. import __version__
 from ..battles import timestamp
+from ..statistics.exclusion import NOTHING, rules_of
+from ..statistics.load import load_outcomes
 from .companions import COMPANIONS
 from .rows import CODEBOOK
 
@@ -94,9 +96,6 @@ _BANK = "SELECT prompt_id, category FROM prompts WHERE study_id = ? AND position
 
 def _described(connection: sqlite3.Connection, study: sqlite3.Row) -> dict[str, Any]:
     """A study in a manifest: its hashes, error rate, rules of exclusion and what they leave out."""
-    from ..statistics.exclusion import NOTHING, rules_of
-    from ..statistics.load import load_outcomes
-
     rules = rules_of(study["definition"])
     excluded = () if rules == NOTHING else load_outcomes(connection, study["id"], rules).excluded
     bank = connection.execute(_BANK, [study["id"]]).fetchall()

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from ..assignment import MODELS
 from ..battles import CHOICES
 from ..database import Database
-from ..export.companions import GUESS_COLUMNS, guess_rows
 from ..study import Exclusion
 from ..versions import versions
 from .exclusion import NOTHING, exclude, keep_testers, left_out, of_votes, rules_of
@@ -339,10 +338,15 @@ def _kept(
 
 
 def load_guesses(connection: sqlite3.Connection, study_id: int) -> DataFrame:
-    """One row a tester who guessed, with ``answer`` and the ``left_model`` of the round that it is about."""
+    """One row a tester who guessed, with the ``left_model`` of the round that the ``answer`` is about."""
     from pandas import DataFrame
 
-    return DataFrame(guess_rows(connection, study_id), columns=list(GUESS_COLUMNS))
+    rows = connection.execute(
+        "SELECT code, answer, left_model FROM guesses JOIN testers ON testers.id = guesses.tester_id"
+        " JOIN battles ON battles.id = guesses.battle_id WHERE testers.study_id = ? ORDER BY testers.id",
+        [study_id],
+    )
+    return DataFrame(map(tuple, rows), columns=["tester_id", "answer", "left_model"])
 
 
 def of_testers(guesses: DataFrame, outcomes: Outcomes, rules: Exclusion) -> DataFrame:
