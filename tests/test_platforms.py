@@ -18,7 +18,6 @@ import psutil
 import pytest
 
 from app import child, processes
-from feedback.export.write import _replace as export_replace
 from tests.app.serving import wait_until
 from tests.trained import ROOT
 from training.common import files, locks
@@ -122,10 +121,7 @@ def test_two_runs_are_kept_apart_without_locks_of_folders(
     assert files.is_ours(tmp_path / "report.json")
 
 
-@pytest.mark.parametrize("replace", [files.replace, export_replace])
-def test_a_file_that_is_being_read_is_replaced_a_moment_later(
-    replace: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_is_being_read_is_replaced_a_moment_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows refuses to replace what is open; on other systems the same error is one of rights, and told at once."""
     (tmp_path / "new").write_text("new")
     refused = []
@@ -139,11 +135,11 @@ def test_a_file_that_is_being_read_is_replaced_a_moment_later(
 
     monkeypatch.setattr("os.replace", refuse)
     with pytest.raises(PermissionError):
-        replace(tmp_path / "new", tmp_path / "old")
+        files.replace(tmp_path / "new", tmp_path / "old")
     assert len(refused) == 1
     source, target = tmp_path / "new", tmp_path / "old"  # no path is made below, where it would be one of Windows
     monkeypatch.setattr("os.name", "nt")
-    replace(source, target)
+    files.replace(source, target)
     monkeypatch.undo()
     assert target.read_text() == "new"
 
