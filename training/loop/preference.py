@@ -39,7 +39,7 @@ from training.hardware.threads import FreeCores
 from training.loop.resume import Interruption, TrainingStates
 from training.loop.trainer import TrainingError
 from training.models.bases import Base
-from training.models.fine_tuning import PackedCausalLM, store_in
+from training.models.fine_tuning import PackedCausalLM, store_in, use_own_lora
 from training.models.likelihoods import PackedTexts, log_likelihoods
 from training.reporting.report import Metrics
 from training.settings.improve import ImproveOptions
@@ -275,6 +275,7 @@ def build_trainer(base: Base, data: PreferenceData, options: ImproveOptions, com
         peft_config=matrices,
     )
     trainer.remove_callback(PrinterCallback)
+    use_own_lora(trainer.model)
     trainer.packed = PackedCausalLM(base.model)
     trainer.data, trainer.options, trainer.compute, trainer.pad_id = data, options, compute, base.pad_id
     trainer.done = Step()

@@ -7,6 +7,7 @@ same packed rows, attention and optimizer, since it computes all logits (SmolLM2
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from training.common.checkpoint_folder import FINAL, FOLDERS
 from training.common.cli import is_installed
 from training.common.files import new_folder
 from training.hardware.compute import EXACT, STORED
-from training.hardware.products import use_fast_products
+from training.hardware.products import grad_input, output, use_fast_products
 from training.hardware.shards import is_first, whole_weights
 from training.models.attention import PLAIN_ATTENTION_UP_TO, plain_attention
 from training.models.bases import Base, BaseError, load_base
@@ -154,6 +155,72 @@ def use_own_norms(model: PreTrainedModel) -> None:
                 setattr(parent, name, own)
 
 
+class LoraProduct(torch.autograd.Function):
+    """x (N, I) times weight (O, I), and its low-rank correction: xWᵀ + b + s(xAᵀ)Bᵀ, of which only A and B learn.
+
+    PEFT converts x to A's fp32 and back, scales and adds the correction in passes of their own, and adds up both
+    gradients of x in another: with bf16 on two cores of a Xeon with AMX a step of SmolLM2-135M (1,140 tokens) took 1.37
+    times as long (docs/experiments.md).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None, a_RI: Tensor, b_OR: Tensor, scale: float
+    ) -> Tensor:
+        out_NO = output(x_NI, weight_OI, bias_O)
+        low_NR = x_NI @ a_RI.T
+        torch.addmm(out_NO, low_NR, b_OR.T, alpha=scale, out=out_NO)
+        ctx.save_for_backward(x_NI, low_NR, weight_OI, a_RI, b_OR)
+        ctx.scale = scale
+        return out_NO
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (grad_NO,) = grads
+        x_NI, low_NR, weight_OI, a_RI, b_OR = ctx.saved_tensors
+        grad_low_NR = (grad_NO @ b_OR).mul_(ctx.scale)
+        grad_x_NI = None
+        if ctx.needs_input_grad[0]:
+            grad_x_NI = grad_input(grad_NO, weight_OI)
+            torch.addmm(grad_x_NI, grad_low_NR, a_RI, out=grad_x_NI)
+        return grad_x_NI, None, None, grad_low_NR.T @ x_NI, (grad_NO.T @ low_NR).mul_(ctx.scale), None
+
+
+def use_own_lora(model: nn.Module) -> None:
+    """Let PEFT's matrices beside plain linear layers compute by ``LoraProduct``; those of GPT-2's layers and of bases in
+    4 bits) stay with PEFT."""
+    from peft.tuners.lora import Linear
+
+    for layer in model.modules():
+        if type(layer) is Linear and type(layer.base_layer) is nn.Linear:
+            layer.__class__ = _lora_linear()
+
+
+@cache
+def _lora_linear() -> Any:
+    """Defined where PEFT is needed, which takes a second to load."""
+    from peft.tuners.lora import Linear
+
+    class LoraLinear(Linear):
+        """PEFT's layer; disabled or merged it computes as ever."""
+
+        def forward(self, x: Tensor, *arguments: Any, **more: Any) -> Tensor:
+            (name,) = self.active_adapters
+            if self.disable_adapters or self.merged or not isinstance(self.lora_dropout[name], nn.Identity):
+                return super().forward(x, *arguments, **more)
+            dtype = compute_dtype(x.device) if torch.is_autocast_enabled(x.device.type) else x.dtype
+            base, a, b = self.get_base_layer(), self.lora_A[name].weight, self.lora_B[name].weight
+            bias = None if base.bias is None else base.bias.to(dtype)
+            x_NI = x.to(dtype).flatten(0, -2)
+            with torch.autocast(x.device.type, enabled=False):
+                out: Any = LoraProduct.apply(
+                    x_NI, base.weight.to(dtype), bias, a.to(dtype), b.to(dtype), self.scaling[name]
+                )
+            return out.unflatten(0, x.shape[:-1])
+
+    return LoraLinear
+
+
 def compute_dtype(device: torch.device) -> torch.dtype:
     """The number format of matrix products in the present context."""
     return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else EXACT
@@ -226,6 +293,7 @@ class Lora:
             r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM", fan_in_fan_out=gpt2
         )
         self.adapted: Any = get_peft_model(model, config)
+        use_own_lora(self.adapted)
         if base.new_tokens:
             for layer in {model.get_input_embeddings(), model.get_output_embeddings()}:
                 layer.requires_grad_(True).float()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
@@ -27,6 +28,7 @@ from training.models.fine_tuning import (
     positions_within,
     save_final,
     store_in,
+    use_own_lora,
     use_own_norms,
 )
 from training.models.loss import cross_entropy_sum
@@ -266,6 +268,32 @@ def test_the_saved_model_is_the_trained_one_rounded_once(tmp_path: Path) -> None
     save_final(base, tmp_path / "final")  # in place of what was there
     assert (tmp_path / "final" / "model.safetensors").read_bytes() != written
     assert {path.name for path in tmp_path.iterdir()} - {".diptych.json"} == {"base", "final"}
+
+
+@pytest.mark.parametrize(("bias", "dtype"), [(False, torch.float32), (True, torch.float32), (True, torch.bfloat16)])
+def test_low_rank_products_are_pefts(bias: bool, dtype: torch.dtype) -> None:
+    """Output and all gradients; without its matrices, and with them merged, the layer is PEFT's."""
+    torch.manual_seed(0)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=["0"], init_lora_weights=False)
+    theirs: Any = get_peft_model(nn.Sequential(nn.Linear(24, 40, bias)).to(dtype), config)  # type: ignore[arg-type]
+    ours = copy.deepcopy(theirs)
+    use_own_lora(ours)
+    x = torch.randn(2, 9, 24)
+    found = []
+    for model in (theirs, ours):
+        given = x.clone().requires_grad_()
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            out = model(given)
+        out.float().square().sum().backward()
+        of_matrices = [p.grad for p in model.parameters() if p.requires_grad]
+        assert len(of_matrices) == 2
+        found.append([out, given.grad, *of_matrices])
+    near = {} if dtype == torch.float32 else {"atol": 0.2, "rtol": 0.03}
+    torch.testing.assert_close(found[1], found[0], **near)
+    with ours.disable_adapter(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        assert not torch.allclose(ours(x), found[0][0])
+    ours.float().merge_adapter()
+    torch.testing.assert_close(ours(x), found[0][0].float(), **near)
 
 
 @pytest.mark.parametrize(
