@@ -187,8 +187,10 @@ class LoraProduct(torch.autograd.Function):
 
 
 def use_own_lora(model: nn.Module) -> None:
-    """Let PEFT's matrices beside plain linear layers compute by ``LoraProduct``; those of GPT-2's layers and of bases in
-    4 bits) stay with PEFT."""
+    """Let PEFT's matrices beside plain linear layers compute by ``LoraProduct``.
+
+    Those of GPT-2's layers and of bases in 4 bits stay with PEFT.
+    """
     from peft.tuners.lora import Linear
 
     for layer in model.modules():
