@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from training.corpus.sample import Sample
-from training.data.documents import tokenise
 from training.data.prompts import ChatTokenizer, encodable, holds_special, parts
 from training.evaluation.subjects import Chat, Unavailable
-from training.models.tokenizer import BEGIN, CHAT_FORM, END, Tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from training.models.tokenizer import Tokenizer
 
 
 Pair = tuple[list[int], list[int]]
@@ -37,77 +37,22 @@ class Document:
     all_bytes: int  # of all texts
 
 
-class ChatForm(Protocol):
-    """A tokenizer with the chat form that its model was trained with."""
-
-    @property
-    def stop_ids(self) -> tuple[int, ...]:
-        """The tokens that end an answer."""
-        ...
-
-    def prompt(self, conversation: Chat) -> list[int]:
-        """Ids up to where the answer begins."""
-        ...
-
-    def pair(self, context: Chat | str, continuation: str) -> Pair:
-        """Ids of a context, at least one, and of its continuation."""
-        ...
-
-    def documents(self, samples: Sequence[Sample]) -> list[Document]:
-        """Whole samples."""
-        ...
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of an answer."""
-        ...
-
-
-class Model1Form:
-    """Model 1's tokenizer: every text is encoded by itself, exactly as in its training."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self.tokenizer, self.stop_ids = tokenizer, (END,)
-
-    def prompt(self, conversation: Chat) -> list[int]:
-        return self.tokenizer.encode_chat(conversation)
-
-    def pair(self, context: Chat | str, continuation: str) -> Pair:
-        if isinstance(context, str):
-            before, after = split_pair(self.tokenizer.encode, context, continuation)
-            return [BEGIN, *before], after
-        return self.prompt(context), self.tokenizer.encode(continuation)
-
-    def documents(self, samples: Sequence[Sample]) -> list[Document]:
-        answers, everything = (
-            tokenise(samples, self.tokenizer.encode_batch, CHAT_FORM, "answers"),
-            tokenise(samples, self.tokenizer.encode_batch, CHAT_FORM, "everything"),
-        )
-        return [
-            Document(
-                answers.tokens[first:last].tolist(),
-                answers.learned[first:last],
-                everything.learned[first:last],
-                int(answers.answer_bytes[i]),
-                int(everything.answer_bytes[i]),
-            )
-            for i, (first, last) in enumerate(zip(answers.offsets[:-1], answers.offsets[1:], strict=True))
-        ]
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return self.tokenizer.decode(ids).strip()
-
-
 class TemplateForm(ChatTokenizer):
     """A tokenizer of transformers with its chat template.
 
     A conversation is rendered and encoded whole, as any program does that runs the model, but for special tokens that
     somebody typed in it: those stay text. Scored are the tokens of the texts, found by their offsets, and the token
     that ends a turn where the template has one.
+
+    Attributes:
+        stop_ids: the tokens that end an answer.
+        own: Model 1's tokenizer, of whose training every text began with the first token, raw ones too; it also knows
+            better what bytes are that are no character.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, own: Tokenizer | None = None) -> None:
         super().__init__(tokenizer, tokenizer.chat_template or RAW_TEMPLATE)
-        self.begin = self._first_id()
+        self.begin, self.own = self._first_id(), own
         ends = [] if self.tokenizer.eos_token_id is None else [self.tokenizer.eos_token_id]
         self.stop_ids: tuple[int, ...] = tuple(ends)
         self.stop_strings: tuple[str, ...] = () if tokenizer.chat_template else ("\n",)
@@ -132,6 +77,7 @@ class TemplateForm(ChatTokenizer):
         return any(holds_special(self.encode, content, self.special) for content in contents)
 
     def pair(self, context: Chat | str, continuation: str) -> Pair:
+        """Ids of a context, at least one, and of its continuation."""
         if not isinstance(context, str):
             contents = [message.content for message in context]
             if self._typed_special([*contents, continuation]):
@@ -140,7 +86,7 @@ class TemplateForm(ChatTokenizer):
             return split_pair(lambda text: self.encode(text, special=True), rendered, continuation)
         # A text begins with what the tokenizer puts before every text, as in the harness; many put nothing there.
         before, after = split_pair(self._encode_text if context.strip() else self.plain, context, continuation)
-        return before or [self.begin], after
+        return [self.begin, *before] if self.own or not before else before, after
 
     def documents(self, samples: Sequence[Sample]) -> list[Document]:
         return [self._document(sample) for sample in samples]
@@ -193,6 +139,9 @@ class TemplateForm(ChatTokenizer):
         return Document(ids, np.array(answers, bool), np.array(everything, bool), answer_bytes, all_bytes)
 
     def decode(self, ids: Sequence[int]) -> str:
+        """The text of an answer."""
+        if self.own:
+            return self.own.decode(ids).strip()
         return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
 
 

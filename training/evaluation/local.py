@@ -48,9 +48,9 @@ class LocalModel:
     @cached_property
     def network(self) -> Network:
         """The model in memory. Raises CheckpointError in one line."""
-        from training.evaluation.networks import Model1Network, TransformersNetwork
+        from training.evaluation.networks import Network
 
-        return Model1Network(self.path) if self.kind == "model1" else TransformersNetwork(self.path)
+        return Network.of_model1(self.path) if self.kind == "model1" else Network.of_folder(self.path)
 
     def loglikelihoods(self, pairs: Sequence[tuple[Chat | str, str]]) -> list[Likelihood]:
         from training.evaluation.likelihood import pair_likelihoods
@@ -92,10 +92,10 @@ class GGUFModel(LocalModel):
     @cached_property
     def network(self) -> Network:
         """Raises Unavailable for an architecture that transformers cannot read from a GGUF."""
-        from training.evaluation.networks import TransformersNetwork
+        from training.evaluation.networks import Network
 
         try:
-            return TransformersNetwork(self.path.parent, self.path.name)
+            return Network.of_folder(self.path.parent, self.path.name)
         except CheckpointError as error:
             raise Unavailable(f"its probabilities cannot be had: {error}") from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,12 +16,11 @@ from torch import Tensor
 from training.common.checkpoint_folder import CheckpointError
 from training.common.progress import quiet_transformers
 from training.data.prompts import fit
-from training.evaluation.chat_forms import ChatForm, Model1Form, TemplateForm
+from training.evaluation.chat_forms import TemplateForm
 from training.hardware.compute import EXACT
 from training.hardware.products import use_fast_products
-from training.inference.decoding import Decoder
 from training.models.checkpoint import load
-from training.models.transformer import KeyValueCache, ModernTransformer
+from training.models.hf_format import to_llama
 from training.models.whole import in_one_line, load_whole
 
 ANSWERS_AT_A_TIME = 32
@@ -33,78 +32,33 @@ Generated = tuple[list[int], bool]
 """An answer's ids without the one that ends it, and whether it ended by itself."""
 
 
-class Network(Protocol):
-    """What is computed with a model; B rows, S tokens, D width of the states, V pieces."""
+class Network:
+    """A causal language model of transformers in memory, with its chat form.
 
-    context: int  # tokens that it can read
-    parameters: int  # how many, shared ones once
+    Shapes have B rows, S tokens, D width of the states, V pieces.
 
-    @property
-    def form(self) -> ChatForm: ...
-
-    def states(self, tokens_BS: Tensor) -> Tensor:
-        """Final states (B, S, D) of rows that may be padded on the right: no token sees what comes after it."""
-        ...
-
-    def read(self, tokens_BS: Tensor) -> tuple[Tensor, Any]:
-        """Final states (B, S, D) of contexts of equal length, and their keys and values."""
-        ...
-
-    def states_after(self, read: Any, contexts_N: Tensor, tokens_NS: Tensor) -> Tensor:
-        """Final states (N, S, D) of rows that each go on after one of the contexts of ``read``, which is used up."""
-        ...
-
-    def logits(self, states_ND: Tensor) -> Tensor:
-        """Logits (N, V) of some states."""
-        ...
-
-    def greedy(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[Generated]:
-        """The likeliest answers."""
-        ...
-
-
-class Model1Network:
-    """Model 1 as it was trained."""
-
-    def __init__(self, path: Path) -> None:
-        model, tokenizer = load(path)
-        self.model: ModernTransformer = model.to(device())
-        self.form = Model1Form(tokenizer)
-        self.context: int = model.config["max_seq_len"]
-        self.parameters = model.n_parameters()
-
-    def states(self, tokens_BS: Tensor) -> Tensor:
-        return self.model.hidden(tokens_BS.to(device()))
-
-    def read(self, tokens_BS: Tensor) -> tuple[Tensor, KeyValueCache]:
-        cache = KeyValueCache(self.model, len(tokens_BS), tokens_BS.shape[1])
-        return self.model.hidden(tokens_BS.to(device()), cache=cache), cache
-
-    def states_after(self, read: KeyValueCache, contexts_N: Tensor, tokens_NS: Tensor) -> Tensor:
-        length = read.keys.shape[3]
-        cache = KeyValueCache(self.model, len(contexts_N), length + tokens_NS.shape[1])
-        cache.keys[..., :length, :] = read.keys[:, contexts_N]
-        cache.values[..., :length, :] = read.values[:, contexts_N]
-        cache.lengths[:] = length
-        return self.model.hidden(tokens_NS.to(device()), cache=cache)
-
-    def logits(self, states_ND: Tensor) -> Tensor:
-        return self.model.output(states_ND)
-
-    def greedy(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[Generated]:
-        decoder = Decoder(self.model, rows=max(1, min(ANSWERS_AT_A_TIME, len(prompts))))
-        answers = decoder.answers(prompts, max_new_tokens=max_new_tokens, stop_ids=self.form.stop_ids)
-        return [(answer.ids, answer.finished == "stop") for answer in answers]
-
-
-class TransformersNetwork:
-    """A causal language model of transformers, from a folder or from a GGUF that transformers can read.
-
-    Raises:
-        CheckpointError: when transformers cannot load it, in one line.
+    Attributes:
+        context: tokens that it can read.
+        parameters: how many, shared ones once.
     """
 
-    def __init__(self, folder: Path, gguf_file: str | None = None) -> None:
+    def __init__(self, model: Any, form: TemplateForm) -> None:
+        self.model, self.form, self.tokenizer = model.to(device()).eval(), form, form.tokenizer
+        use_fast_products(self.model)
+        longest = getattr(model.config.get_text_config(), "max_position_embeddings", None) or LONGEST_CONTEXT
+        self.context = min(int(longest), LONGEST_CONTEXT)
+        self.parameters = sum(parameter.numel() for parameter in model.parameters())
+        self._plain_head = self._has_plain_head()
+
+    @classmethod
+    def of_model1(cls, path: Path) -> Network:
+        """Model 1's ``.pt``, as the Llama that it is. Raises CheckpointError in one line."""
+        model, tokenizer = load(path)
+        return cls(to_llama(model), TemplateForm(tokenizer.to_transformers(), own=tokenizer))
+
+    @classmethod
+    def of_folder(cls, folder: Path, gguf_file: str | None = None) -> Network:
+        """What transformers can load, a GGUF in a folder included. Raises CheckpointError in one line."""
         from transformers import AutoTokenizer
 
         quiet_transformers()
@@ -112,8 +66,8 @@ class TransformersNetwork:
         place = folder / (gguf_file or "")
         with in_one_line(place):
             tokenizer = AutoTokenizer.from_pretrained(folder, **how)
-            loaded = load_whole(folder, place, dtype=EXACT, **how)
-        rows = loaded.get_input_embeddings().weight.shape[0]
+            model = load_whole(folder, place, dtype=EXACT, **how)
+        rows = model.get_input_embeddings().weight.shape[0]
         if len(tokenizer) > rows:
             raise CheckpointError(
                 f"{folder}: the tokenizer has {len(tokenizer)} tokens and the model {rows}; it is another model's, put "
@@ -121,14 +75,7 @@ class TransformersNetwork:
             )
         if gguf_file is not None and not tokenizer.chat_template:
             tokenizer.chat_template = _template_of(folder / gguf_file)
-        self.model: Any = loaded.to(device()).eval()
-        use_fast_products(self.model)
-        self.tokenizer: Any = tokenizer
-        self.form = TemplateForm(tokenizer)
-        longest = getattr(loaded.config.get_text_config(), "max_position_embeddings", None) or LONGEST_CONTEXT
-        self.context = min(int(longest), LONGEST_CONTEXT)
-        self.parameters = sum(parameter.numel() for parameter in loaded.parameters())
-        self._plain_head = self._has_plain_head()
+        return cls(model, TemplateForm(tokenizer))
 
     @torch.inference_mode()
     def _has_plain_head(self) -> bool:
@@ -142,6 +89,7 @@ class TransformersNetwork:
         return states.shape[-1] == head.weight.shape[-1] and torch.allclose(head(states), whole, rtol=1e-4, atol=1e-4)
 
     def states(self, tokens_BS: Tensor) -> Tensor:
+        """Final states (B, S, D) of rows that may be padded on the right: no token sees what comes after it."""
         return self._forward(tokens_BS, use_cache=False)[0]
 
     def _forward(self, tokens_BS: Tensor, **how: Any) -> tuple[Tensor, Any]:
@@ -153,16 +101,20 @@ class TransformersNetwork:
         return output.logits, output.get("past_key_values")
 
     def read(self, tokens_BS: Tensor) -> tuple[Tensor, Any]:
+        """Final states (B, S, D) of contexts of equal length, and their keys and values."""
         return self._forward(tokens_BS, use_cache=True)
 
     def states_after(self, read: Any, contexts_N: Tensor, tokens_NS: Tensor) -> Tensor:
+        """Final states (N, S, D) of rows that each go on after one of the contexts of ``read``, which is used up."""
         read.batch_select_indices(contexts_N.to(device()))
         return self._forward(tokens_NS, past_key_values=read, use_cache=True)[0]
 
     def logits(self, states_ND: Tensor) -> Tensor:
+        """Logits (N, V) of some states."""
         return self.model.get_output_embeddings()(states_ND) if self._plain_head else states_ND
 
     def greedy(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[Generated]:
+        """The likeliest answers."""
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         answers: dict[int, Generated] = {}
         for start in range(0, len(order), ANSWERS_AT_A_TIME):

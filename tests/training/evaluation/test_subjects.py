@@ -163,7 +163,7 @@ def test_a_text_longer_than_the_model_reads_is_scored_once_in_windows(folder: Pa
 
 def test_losses_that_are_no_numbers_are_unavailable(folder: Path) -> None:
     subject: Any = open_subject(str(folder / "art_ai_best.pt"))
-    subject.network.model.norm.weight.data[0] = float("nan")
+    subject.network.model.model.norm.weight.data[0] = float("nan")
     for measure in (lambda: subject.loglikelihoods(PAIRS[:1]), lambda: subject.document_losses(samples()[:1])):
         with pytest.raises(Unavailable, match="NaN"):
             measure()
