@@ -363,7 +363,7 @@ def _opponent(run: Run) -> dict[str, Any]:
     family.parameters(writer, config)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.chat_template = CHAT_TEMPLATE
-    add_tokenizer(writer, folder, tokenizer, config.vocab_size)
+    add_tokenizer(writer, tokenizer, config.vocab_size)
     draw = np.random.default_rng(1)
     for name, tensor in model.state_dict().items():
         if name.startswith("lm_head."):

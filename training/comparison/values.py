@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -179,18 +179,21 @@ def duration(seconds: float) -> str:
 
 def energy(kwh: float) -> str:
     """2.19 Wh"""
-    for unit, name in ((1.0, "kWh"), (1e-3, "Wh"), (1e-6, "mWh")):
-        if kwh >= 0.1 * unit:
-            return f"{_three(kwh / unit)} {name}"
-    return f"{kwh / 1e-6:.2g} mWh"
+    return _in_thousandths(kwh, ("kWh", "Wh", "mWh"))
 
 
 def mass(kg: float) -> str:
     """0.521 g"""
-    for unit, name in ((1.0, "kg"), (1e-3, "g"), (1e-6, "mg")):
-        if kg >= 0.1 * unit:
-            return f"{_three(kg / unit)} {name}"
-    return f"{kg / 1e-6:.2g} mg"
+    return _in_thousandths(kg, ("kg", "g", "mg"))
+
+
+def _in_thousandths(number: float, units: Sequence[str]) -> str:
+    """In the largest unit of which there is a tenth at least; each is a thousandth of the one before."""
+    for name in units:
+        if number >= 0.1:
+            return f"{_three(number)} {name}"
+        number *= 1000
+    return f"{number / 1000:.2g} {units[-1]}"
 
 
 def operations(number: float) -> str:

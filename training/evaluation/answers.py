@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.corpus.sample import Sample, digest
-from training.evaluation.intervals import DRAWS, mean_interval
+from training.evaluation.intervals import mean_interval
 from training.evaluation.subjects import Answer, Subject, Unavailable
 
 N_ANSWERS = 40
@@ -36,8 +36,6 @@ def measure(
     splits: Mapping[str, str],
     *,
     max_new_tokens: int = MAX_NEW_TOKENS,
-    seed: int = 0,
-    draws: int = DRAWS,
 ) -> dict[str, Any]:
     """The likeliest answers to held-out questions, as the part ``answers`` of ``evaluation.json``.
 
@@ -63,7 +61,7 @@ def measure(
     }
 
     def mean(values: Sequence[float]) -> dict[str, Any]:
-        return mean_interval(values, seed, draws).as_dict()
+        return mean_interval(values).as_dict()
 
     return {
         "n": len(answers),

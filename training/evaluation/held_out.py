@@ -18,7 +18,7 @@ from training.corpus import CorpusError
 from training.corpus.sample import Sample, digest
 from training.corpus.split import NEW_FACT_SHARE, NEW_WORDING_SHARE, SPLITS
 from training.data.dataset import split_samples
-from training.evaluation.intervals import DRAWS, paired_ratio_difference, ratio_interval
+from training.evaluation.intervals import paired_ratio_difference, ratio_interval
 from training.evaluation.subjects import DocumentLoss, Likelihood, Subject
 
 PARTS = ("answers", "everything")
@@ -65,7 +65,7 @@ def load_held_out(data: Sequence[str], max_rows_per_source: int | None, limit: i
     )
 
 
-def measure(subject: Subject, held_out: HeldOut, *, seed: int = 0, draws: int = DRAWS) -> dict[str, Any]:
+def measure(subject: Subject, held_out: HeldOut) -> dict[str, Any]:
     """Bits per byte over the answers and over everything, as the part ``held_out`` of ``evaluation.json``.
 
     Its key ``per_sample`` has the nats of every sample, for the paired difference of two models.
@@ -75,7 +75,7 @@ def measure(subject: Subject, held_out: HeldOut, *, seed: int = 0, draws: int = 
     """
     samples = held_out.samples
     losses = subject.document_losses(samples)
-    part: dict[str, Any] = {name: _score(losses, held_out, name, seed, draws) for name in PARTS}
+    part: dict[str, Any] = {name: _score(losses, held_out, name) for name in PARTS}
     part["available"] = held_out.available
     part["per_sample"] = {"ids": [sample.id for sample in samples]} | {
         name: {
@@ -87,18 +87,18 @@ def measure(subject: Subject, held_out: HeldOut, *, seed: int = 0, draws: int = 
     return part
 
 
-def _score(losses: Sequence[DocumentLoss], held_out: HeldOut, name: str, seed: int, draws: int) -> Any:
+def _score(losses: Sequence[DocumentLoss], held_out: HeldOut, name: str) -> Any:
     likelihoods: list[Likelihood] = [getattr(loss, name) for loss in losses]
 
     def grouped(key: str, of: Callable[[Sample], str]) -> list[dict[str, Any]]:
         groups: dict[str, list[Likelihood]] = defaultdict(list)
         for sample, likelihood in zip(held_out.samples, likelihoods, strict=True):
             groups[of(sample)].append(likelihood)
-        return [{key: group} | _bits(groups[group], seed, draws) for group in sorted(groups)]
+        return [{key: group} | _bits(groups[group]) for group in sorted(groups)]
 
     total = sum(likelihoods, NOTHING)
     return {
-        **_bits(likelihoods, seed, draws),
+        **_bits(likelihoods),
         "token_perplexity": total.perplexity if total.tokens else None,
         "token_perplexity_note": "comparable only between models that share a tokenizer",
         "by_source": grouped("source", lambda sample: sample.source),
@@ -107,21 +107,21 @@ def _score(losses: Sequence[DocumentLoss], held_out: HeldOut, name: str, seed: i
     }
 
 
-def _bits(likelihoods: Sequence[Likelihood], seed: int, draws: int) -> dict[str, Any]:
+def _bits(likelihoods: Sequence[Likelihood]) -> dict[str, Any]:
     bits = np.array([loss.nats for loss in likelihoods]) / NATS_PER_BIT
     sizes = np.array([loss.text_bytes for loss in likelihoods])
     return {
         "samples": len(likelihoods),
         "tokens": sum(loss.tokens for loss in likelihoods),
         "bytes": int(sizes.sum()),
-        "bits_per_byte": ratio_interval(bits, sizes, seed, draws).as_dict() if sizes.sum() else None,
+        "bits_per_byte": ratio_interval(bits, sizes).as_dict() if sizes.sum() else None,
     }
 
 
-def difference(a: Mapping[str, Any], b: Mapping[str, Any], name: str, *, seed: int = 0, draws: int = DRAWS) -> Any:
+def difference(a: Mapping[str, Any], b: Mapping[str, Any], name: str) -> Any:
     """Bits per byte of one model minus another's over the same samples, from their ``per_sample``; None for others."""
     first, second = a["per_sample"], b["per_sample"]
     if first["ids"] != second["ids"] or not sum(first[name]["bytes"]):
         return None
     ours, theirs = (np.array(one[name]["nats"]) / NATS_PER_BIT for one in (first, second))
-    return paired_ratio_difference(ours, theirs, first[name]["bytes"], seed, draws).as_dict()
+    return paired_ratio_difference(ours, theirs, first[name]["bytes"]).as_dict()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 DRAWS = 10_000
+SEED = 0
 LEVEL = 0.95
 CHUNK = 2_000_000
 """Numbers drawn at a time, so that many items need little memory."""
@@ -32,7 +33,7 @@ class Interval:
         return asdict(self)
 
 
-def mean_interval(values: Sequence[float] | np.ndarray, seed: int = 0, draws: int = DRAWS) -> Interval:
+def mean_interval(values: Sequence[float] | np.ndarray, seed: int = SEED, draws: int = DRAWS) -> Interval:
     """The mean of values (N,). Raises ValueError: no values, or one that is no number."""
     values = np.asarray(values, np.float64)
     _check(values, np.ones_like(values))
@@ -48,7 +49,7 @@ def mean_interval(values: Sequence[float] | np.ndarray, seed: int = 0, draws: in
 def ratio_interval(
     numerators: Sequence[float] | np.ndarray,
     denominators: Sequence[float] | np.ndarray,
-    seed: int = 0,
+    seed: int = SEED,
     draws: int = DRAWS,
 ) -> Interval:
     """The ratio of two sums over items, (N,) each: bits over bytes, for example.
@@ -62,9 +63,7 @@ def ratio_interval(
     return _interval(above.sum() / below.sum(), ratios)
 
 
-def paired_difference(
-    a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray, seed: int = 0, draws: int = DRAWS
-) -> Interval:
+def paired_difference(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -> Interval:
     """The mean of a − b over items that both models were given, (N,) each, in the same order.
 
     Raises:
@@ -72,15 +71,13 @@ def paired_difference(
     """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     _check(first, second, positive=False)
-    return mean_interval(first - second, seed, draws)
+    return mean_interval(first - second)
 
 
 def paired_ratio_difference(
     a: Sequence[float] | np.ndarray,
     b: Sequence[float] | np.ndarray,
     denominators: Sequence[float] | np.ndarray,
-    seed: int = 0,
-    draws: int = DRAWS,
 ) -> Interval:
     """The difference of two ratios of sums over the same items: bits per byte of one model minus that of another.
 
@@ -89,7 +86,7 @@ def paired_ratio_difference(
     """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     _check(first, second, positive=False)
-    return ratio_interval(first - second, denominators, seed, draws)
+    return ratio_interval(first - second, denominators)
 
 
 def _check(first: np.ndarray, second: np.ndarray, *, positive: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""Models on this machine: loaded when they are first asked, by transformers, by our own code or by llama.cpp."""
+"""Models on this machine: loaded when they are first asked, by transformers or by llama.cpp."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from training.evaluation import answers, harness, held_out, multiple_choice
 from training.evaluation.contamination import Exposure, exposure, training_samples
 from training.evaluation.cost import measure_costs
 from training.evaluation.harness import Tasks, load_tasks
-from training.evaluation.intervals import DRAWS, paired_difference
+from training.evaluation.intervals import DRAWS, SEED, paired_difference
 from training.evaluation.items import TRUE_FALSE, Benchmark, embedded_benchmark, load_benchmark, true_false_benchmark
 from training.evaluation.opening import open_subject
 from training.evaluation.result_cache import ResultCache
@@ -27,7 +27,6 @@ from training.evaluation.subjects import Subject, Unavailable
 
 PARTS = ("held-out", "knowledge", "answers", "cost", "tasks")
 DEFAULT_DATA = ("core",)
-SEED = 0
 _SELECTION = ("data", "max_rows_per_source", "max_samples")
 """What of a run's configuration decides which samples it was given."""
 
@@ -108,7 +107,7 @@ class Measurements:
             subject.close()
         if "cost" in self.settings.parts:
             self._measure_costs(models)
-        found = differences(models, seed=SEED)
+        found = differences(models)
         for model in models.values():
             for part in ("held_out", "answers"):
                 (model.get(part) or {}).pop("per_sample", None)
@@ -171,7 +170,7 @@ class Measurements:
             {"data": self._data_key, "limit": self.settings.limit},
             "held-out text",
             lambda: len(self.held_out.samples),
-            lambda: held_out.measure(subject, self.held_out, seed=SEED),
+            lambda: held_out.measure(subject, self.held_out),
         )
 
     def _answers(self, subject: Subject) -> Any:
@@ -181,7 +180,7 @@ class Measurements:
             {"data": self._data_key, "limit": self.settings.limit},
             "answers",
             lambda: len(answers.questions(self.held_out.samples)),
-            lambda: answers.measure(subject, answers.questions(self.held_out.samples), self.held_out.splits, seed=SEED),
+            lambda: answers.measure(subject, answers.questions(self.held_out.samples), self.held_out.splits),
         )
 
     @cached_property
@@ -210,7 +209,7 @@ class Measurements:
 
             def measure(number: int = number) -> Any:
                 seen = None if stamp is None else self._exposure(config, subject.trained_on)
-                return multiple_choice.measure(subject, self._benchmarks[number], seen, seed=SEED)
+                return multiple_choice.measure(subject, self._benchmarks[number], seen)
 
             depends_on = {"benchmark": sha256, "limit": self.settings.limit, "training": config, "data": stamp}
             total = lambda number=number: sum(len(item.options) for item in self._benchmarks[number].items)  # noqa: E731
@@ -254,7 +253,7 @@ def _config(subject: Subject) -> dict[str, Any] | None:
     return config if isinstance(config, dict) else None
 
 
-def differences(models: Mapping[str, Mapping[str, Any]], *, seed: int = 0) -> dict[str, Any]:
+def differences(models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The first model minus the second, as ``differences`` of ``evaluation.json``; empty for fewer than two.
 
     What only one of them has, or what was measured on other items, has no difference and is left out.
@@ -263,20 +262,20 @@ def differences(models: Mapping[str, Mapping[str, Any]], *, seed: int = 0) -> di
         return {}
     names = list(models)[:2]
     a, b = (models[name] for name in names)
-    found: dict[str, Any] = {"models": names, "knowledge": _knowledge(a, b, seed)}
+    found: dict[str, Any] = {"models": names, "knowledge": _knowledge(a, b)}
     if a["held_out"] and b["held_out"]:
         for part in held_out.PARTS:
-            difference = held_out.difference(a["held_out"], b["held_out"], part, seed=seed)
+            difference = held_out.difference(a["held_out"], b["held_out"], part)
             if difference is not None:
                 found[f"held_out_{part}_bits_per_byte"] = difference
     if a["answers"] and b["answers"] and a["answers"]["per_sample"]["ids"] == b["answers"]["per_sample"]["ids"]:
         for key in ("words", "stopped", "repetition", "rouge_l"):
             ours, theirs = (model["answers"]["per_sample"][key] for model in (a, b))
-            found[f"answers_{key}"] = paired_difference(ours, theirs, seed).as_dict()
+            found[f"answers_{key}"] = paired_difference(ours, theirs).as_dict()
     return found
 
 
-def _knowledge(a: Mapping[str, Any], b: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
+def _knowledge(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Over the items of a benchmark that neither model has been trained on word for word."""
     found = []
     others = {entry["benchmark"]: entry for entry in b["knowledge"]}
@@ -296,7 +295,7 @@ def _knowledge(a: Mapping[str, Any], b: Mapping[str, Any], seed: int) -> list[di
                 {
                     "benchmark": entry["benchmark"],
                     "n": len(common),
-                    "accuracy": paired_difference(ours, theirs, seed).as_dict(),
+                    "accuracy": paired_difference(ours, theirs).as_dict(),
                 }
             )
     return found

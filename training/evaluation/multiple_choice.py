@@ -16,7 +16,7 @@ import numpy as np
 
 from training.corpus.sample import Message
 from training.evaluation.contamination import Exposure
-from training.evaluation.intervals import DRAWS, mean_interval
+from training.evaluation.intervals import mean_interval
 from training.evaluation.items import VERDICTS, Benchmark, Item
 from training.evaluation.subjects import Subject
 
@@ -55,14 +55,7 @@ def choose(subject: Subject, items: Sequence[Item]) -> list[Choice]:
     return choices
 
 
-def measure(
-    subject: Subject,
-    benchmark: Benchmark,
-    exposure: Exposure | None = None,
-    *,
-    seed: int = 0,
-    draws: int = DRAWS,
-) -> dict[str, Any]:
+def measure(subject: Subject, benchmark: Benchmark, exposure: Exposure | None = None) -> dict[str, Any]:
     """Accuracy of a model on a benchmark, as an entry of ``knowledge`` in ``evaluation.json``.
 
     Args:
@@ -80,7 +73,7 @@ def measure(
         return exposure.group(choice.item) if exposure else choice.item.group
 
     def accuracy(chosen: Sequence[Choice], by: Callable[[Choice], bool] = lambda c: c.is_right) -> Any:
-        return mean_interval([by(choice) for choice in chosen], seed, draws).as_dict() if chosen else None
+        return mean_interval([by(choice) for choice in chosen]).as_dict() if chosen else None
 
     def parts(key: str, of: Callable[[Choice], str | None], chosen: Iterable[Choice]) -> list[dict[str, Any]]:
         return [

@@ -75,39 +75,33 @@ class Timing:
     tokens: int
 
 
-class Served:
-    """An engine that is asked many questions at once, each answer timed."""
+Served = LlamaCpp | HuggingFace | TrainedFromScratch | OpenAIServer
 
-    def __init__(self, engine: LlamaCpp | HuggingFace | TrainedFromScratch | OpenAIServer) -> None:
-        self.engine, self._pool = engine, ThreadPoolExecutor(SLOTS)
 
-    def load(self) -> None:
-        """Open the model; libraries are imported before."""
-        self.engine.start()
+def ask(engine: Served, questions: Sequence[str], tokens: int) -> list[Timing]:
+    """Ask all questions at once and wait for all answers, each timed."""
+    return list(_ASKERS.map(lambda question: _answer(engine, question, tokens), questions))
 
-    def ask(self, questions: Sequence[str], tokens: int) -> list[Timing]:
-        """Ask all questions at once and wait for all answers."""
-        return list(self._pool.map(lambda question: self._answer(question, tokens), questions))
 
-    def _answer(self, question: str, tokens: int) -> Timing:
-        sampling = Sampling(tokens, temperature=0.0, top_p=1.0, seed=0, to_the_end=True)
-        started, first, told = time.perf_counter(), 0.0, 0
-        for piece in self.engine.stream([Message("user", question)], sampling, threading.Event()):
-            if piece.tokens and not first:
-                first = time.perf_counter() - started
-            told += piece.tokens
-        if not told:
-            raise ValueError("an empty answer; check the model")
-        return Timing(first, told)
+_ASKERS = ThreadPoolExecutor(SLOTS)
 
-    def characters_per_token(self, text: str) -> float | None:
-        """Of a text in the model's tokenizer, where that is at hand."""
-        count = self.engine.count(text)
-        return len(text) / count if count else None
 
-    def describe(self) -> dict[str, Any]:
-        """Engine, version, device and threads."""
-        return self.engine.setup()
+def _answer(engine: Served, question: str, tokens: int) -> Timing:
+    sampling = Sampling(tokens, temperature=0.0, top_p=1.0, seed=0, to_the_end=True)
+    started, first, told = time.perf_counter(), 0.0, 0
+    for piece in engine.stream([Message("user", question)], sampling, threading.Event()):
+        if piece.tokens and not first:
+            first = time.perf_counter() - started
+        told += piece.tokens
+    if not told:
+        raise ValueError("an empty answer; check the model")
+    return Timing(first, told)
+
+
+def characters_per_token(engine: Served, text: str) -> float | None:
+    """Of a text in the model's tokenizer, where that is at hand."""
+    count = engine.count(text)
+    return len(text) / count if count else None
 
 
 def open_engine(job: Job) -> Served:
@@ -115,16 +109,16 @@ def open_engine(job: Job) -> Served:
     path = Path(job.source)
     if job.engine == "openai":
         base_url, _, model = job.source.partition("#")
-        return Served(OpenAIServer(base_url, model, job.role))
+        return OpenAIServer(base_url, model, job.role)
     if job.engine == "llama.cpp":
         import xllamacpp  # noqa: F401 - not a part of the time that loading takes
 
-        return Served(LlamaCpp(path))
+        return LlamaCpp(path)
     import torch  # noqa: F401 - as above
     import transformers  # noqa: F401
 
     quiet_transformers()
-    return Served(TrainedFromScratch(path) if path.suffix == ".pt" else HuggingFace(path, needs_template=False))
+    return TrainedFromScratch(path) if path.suffix == ".pt" else HuggingFace(path, needs_template=False)
 
 
 @dataclass(frozen=True)
@@ -146,7 +140,7 @@ def run_phase(engine: Served, at_once: int, job: Job, tokens: int) -> Phase:
     with metered:
         started = time.perf_counter()
         while (passed := time.perf_counter() - started) < job.seconds or not timings:
-            timings += engine.ask([next(questions) for _ in range(at_once)], tokens)
+            timings += ask(engine, [next(questions) for _ in range(at_once)], tokens)
     total = sum(timing.tokens for timing in timings)
     return Phase([timing.first for timing in timings], total, total / passed, energy.so_far())
 
@@ -155,16 +149,16 @@ def measure(job: Job) -> dict[str, Any]:
     """Everything that one process can tell; energy and memory of a server elsewhere cannot be known here."""
     engine = open_engine(job)
     started = time.perf_counter()
-    engine.load()
+    engine.start()
     loaded = time.perf_counter() - started
     started = time.perf_counter()
-    warm = engine.ask(QUESTIONS[:1], WARM_UP_TOKENS)[0]
+    warm = ask(engine, QUESTIONS[:1], WARM_UP_TOKENS)[0]
     rate = warm.tokens / (time.perf_counter() - started)
     tokens = max(LEAST_TOKENS, min(job.tokens, int(rate * ANSWER_SECONDS)))
     phases = {at_once: run_phase(engine, at_once, job, tokens) for at_once in (1, SLOTS)}
     is_here = job.engine != "openai"
     return {
-        **engine.describe(),
+        **engine.setup(),
         "answer_tokens": tokens,
         "load_seconds": loaded if is_here else None,
         "peak_memory_bytes": peak_memory_bytes() if is_here else None,
@@ -175,7 +169,7 @@ def measure(job: Job) -> dict[str, Any]:
             for n, phase in phases.items()
         },
         "energy_source": phases[1].energy.source,
-        "characters_per_token": engine.characters_per_token(PASSAGE),
+        "characters_per_token": characters_per_token(engine, PASSAGE),
     }
 
 

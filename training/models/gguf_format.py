@@ -15,7 +15,7 @@ import gguf
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
 
-from training.common.checkpoint_folder import GGUF, TOKENIZER
+from training.common.checkpoint_folder import GGUF
 from training.common.files import new_file
 from training.common.progress import quiet_transformers
 from training.models.gguf_check import gguf_fault
@@ -185,7 +185,7 @@ def export_gguf(folder: str | Path, out: str | Path, file_type: FileType = "f16"
     """Write the model of a folder in Hugging Face's form as one GGUF file, atomically.
 
     Args:
-        folder: a Llama, GPT-2 or Phi with its tokenizer; Model 1's ``hf/`` with ``tokenizer.model`` in it.
+        folder: a Llama, GPT-2 or Phi with its tokenizer, such as Model 1's ``hf/``.
         file_type: numbers of the matrices; vectors are always in fp32. ``q8_0`` is half the size of ``f16``.
 
     The file is checked before it takes its place: llama.cpp has to read and answer two prompts as transformers does.
@@ -204,8 +204,7 @@ def export_gguf(folder: str | Path, out: str | Path, file_type: FileType = "f16"
         raise ExportError(f"{folder} {gguf_problem(config, None)}")
     with in_one_line(folder):
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    own = (folder / TOKENIZER).is_file()  # Model 1's, of whose tokenizer.json nothing is asked
-    if (problem := gguf_problem(config, tokenizer)) and not own:
+    if problem := gguf_problem(config, tokenizer):
         raise ExportError(f"{folder} cannot be written as GGUF: {problem}")
     family = FAMILIES[config.model_type]
     with new_file(out, GGUF) as partial:
@@ -226,7 +225,7 @@ def _write(path: Path, folder: Path, tokenizer: Any, family: Family, file_type: 
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     family.parameters(writer, config)
     try:
-        add_tokenizer(writer, folder, tokenizer, config.vocab_size, model.generation_config.eos_token_id)
+        add_tokenizer(writer, tokenizer, config.vocab_size, model.generation_config.eos_token_id)
     except TokenizerProblem as problem:
         raise ExportError(f"{folder} cannot be written as GGUF: {problem}") from problem
     for name, array, kind in _tensors(model, family, FILE_TYPES[file_type][0]):

@@ -6,15 +6,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from gguf import GGUFWriter, TokenType
 from tokenizers import models, pre_tokenizers
 
-from training.common.checkpoint_folder import TOKENIZER
 from training.data.prompts import looks_special
-from training.models.tokenizer import Tokenizer, TokenizerError
 
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+"
@@ -35,34 +32,29 @@ class TokenizerProblem(ValueError):
     """A tokenizer that has no place in GGUF; the message says what of it."""
 
 
-def add_tokenizer(writer: GGUFWriter, folder: Path, tokenizer: Any, vocab_size: int, ends: Any = None) -> None:
+def add_tokenizer(writer: GGUFWriter, tokenizer: Any, vocab_size: int, ends: Any = None) -> None:
     """Write a tokenizer of transformers.
 
     Args:
         ends: the token or tokens that end an answer, where the model says so; the tokenizer's else.
-        folder: where it is; Model 1's scores are in its ``tokenizer.model``.
         vocab_size: rows of the embedding, which may be more than the tokenizer has tokens.
 
     Raises:
         TokenizerProblem: it has no place.
     """
-    pieces = _own_pieces(folder, vocab_size)
-    if pieces is not None:
-        _add_sentencepiece(writer, pieces)
+    state = state_of(tokenizer)
+    kind = kind_of(state)
+    texts, types = _tokens(tokenizer, state, vocab_size)
+    writer.add_tokenizer_model("llama" if kind == "pieces" else "gpt2")
+    writer.add_tokenizer_pre("default" if kind == "pieces" else kind)
+    writer.add_token_list(texts)
+    if kind == "pieces":
+        writer.add_token_scores(_scores(texts, state))
+        types = [_type_of_piece(text, type_, tokenizer) for text, type_ in zip(texts, types, strict=True)]
     else:
-        state = state_of(tokenizer)
-        kind = kind_of(state)
-        texts, types = _tokens(tokenizer, state, vocab_size)
-        writer.add_tokenizer_model("llama" if kind == "pieces" else "gpt2")
-        writer.add_tokenizer_pre("default" if kind == "pieces" else kind)
-        writer.add_token_list(texts)
-        if kind == "pieces":
-            writer.add_token_scores(_scores(texts, state))
-            types = [_type_of_piece(text, type_, tokenizer) for text, type_ in zip(texts, types, strict=True)]
-        else:
-            writer.add_token_merges([" ".join(pair) for pair in _merges(state)])
-        writer.add_token_types(types)
-        writer.add_add_space_prefix(kind == "pieces" and _adds_space(state))
+        writer.add_token_merges([" ".join(pair) for pair in _merges(state)])
+    writer.add_token_types(types)
+    writer.add_add_space_prefix(kind == "pieces" and _adds_space(state))
     writer.add_add_bos_token(_begins_by_itself(tokenizer))
     end, *others = _ends(tokenizer, ends)
     if len(others) > MORE_ENDS:
@@ -274,30 +266,3 @@ def _type_of_piece(text: str, type_: TokenType, tokenizer: Any) -> TokenType:
     if re.fullmatch(r"<0x[0-9A-F]{2}>", text):
         return TokenType.BYTE
     return TokenType.UNKNOWN if text == tokenizer.unk_token and type_ != TokenType.UNUSED else type_
-
-
-def _own_pieces(folder: Path, vocab_size: int) -> Any:
-    """Model 1's SentencePiece model, where it is that of the whole vocabulary; else None."""
-    if not (folder / TOKENIZER).is_file():
-        return None
-    try:
-        found = Tokenizer(folder / TOKENIZER)
-    except TokenizerError:
-        return None
-    return found.processor if len(found) == vocab_size else None
-
-
-def _add_sentencepiece(writer: GGUFWriter, processor: Any) -> None:
-    ids = range(processor.get_piece_size())
-    kinds = (
-        (processor.is_unknown, TokenType.UNKNOWN),
-        (processor.is_control, TokenType.CONTROL),
-        (processor.is_byte, TokenType.BYTE),
-        (processor.is_unused, TokenType.UNUSED),
-    )
-    writer.add_tokenizer_model("llama")
-    writer.add_tokenizer_pre("default")
-    writer.add_token_list([processor.id_to_piece(i) for i in ids])
-    writer.add_token_scores([processor.get_score(i) for i in ids])
-    writer.add_token_types([next((kind for test, kind in kinds if test(i)), TokenType.NORMAL) for i in ids])
-    writer.add_add_space_prefix(False)

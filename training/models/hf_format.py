@@ -87,5 +87,5 @@ def export_hf(model: ModernTransformer, tokenizer: Tokenizer, folder: str | Path
     with new_folder(folder, FOLDERS[HF]) as partial:
         llama.save_pretrained(partial)
         tokenizer.to_transformers().save_pretrained(partial)
-        # The pieces' scores, which GGUF needs, are in no other file.
+        # For other programs: the pieces' scores are in no other file.
         shutil.copyfile(tokenizer.path, partial / TOKENIZER)

@@ -40,7 +40,7 @@ class Parrot:
 
 def test_what_is_counted_in_answers() -> None:
     subject: Any = Parrot()
-    part = answers.measure(subject, SAMPLES, SPLITS, max_new_tokens=9, draws=200)
+    part = answers.measure(subject, SAMPLES, SPLITS, max_new_tokens=9)
     assert part["n"] == 3
     assert part["stopped"]["estimate"] == pytest.approx(2 / 3)
     assert part["mean_words"]["estimate"] == pytest.approx((4 + 9 + 0) / 3)

@@ -62,7 +62,7 @@ def test_a_verdict_is_not_divided_by_its_length() -> None:
 
 
 def test_accuracy_has_chance_per_item_groups_kinds_and_intervals() -> None:
-    told = measure(RULE, Benchmark("own", Path("own.jsonl"), "00", ITEMS), draws=200)
+    told = measure(RULE, Benchmark("own", Path("own.jsonl"), "00", ITEMS))
     assert (told["n"], told["accuracy"]["estimate"]) == (3, pytest.approx(1 / 3))
     assert told["accuracy_raw"]["estimate"] == pytest.approx(2 / 3)
     assert told["accuracy"]["low"] <= 1 / 3 <= told["accuracy"]["high"]
@@ -86,13 +86,13 @@ def test_items_that_were_trained_on_are_named_and_left_out_of_everything_else() 
     asked = (Message("user", "who painted guernica"), Message("assistant", "Picasso did."))
     sample = Sample("s", "own", "art", "row:1", asked, "MIT")
     benchmark = Benchmark("own", None, "00", ITEMS)
-    told = measure(RULE, benchmark, exposure([benchmark], [sample]), draws=200)
+    told = measure(RULE, benchmark, exposure([benchmark], [sample]))
     assert told["n"] == 2
     assert told["contaminated"]["ids"] == ["a"]
     assert told["contaminated"]["accuracy"]["estimate"] == 0
     assert [kind["kind"] for kind in told["kinds"]] == ["year"]
     only = Benchmark("own", None, "00", ITEMS[:1])
-    told = measure(RULE, only, exposure([only], [sample]), draws=200)
+    told = measure(RULE, only, exposure([only], [sample]))
     assert (told["n"], told["accuracy"], told["chance"], told["groups"]) == (0, None, None, [])
 
 

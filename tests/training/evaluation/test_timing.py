@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 from tests.app.chat_server import ChatServer
 from tests.training.evaluation.tiny_checkpoint import OPTIONS
 from training.evaluation import timing
-from training.evaluation.timing import PASSAGE, QUESTIONS, Job, Timing, measure
-from training.inference.engines import CONTEXT
+from training.evaluation.timing import PASSAGE, QUESTIONS, Job, measure
+from training.inference.engines import CONTEXT, Piece, Sampling
 
 SHORT: dict[str, Any] = {"tokens": 12, "seconds": 0.01}
 
@@ -38,23 +39,23 @@ def test_a_gguf_with_llama_cpp(saved_checkpoint: Path) -> None:
 
 def test_every_answer_has_its_length_however_many_are_asked(saved_checkpoint: Path) -> None:
     engine = timing.open_engine(Job("llama.cpp", str(saved_checkpoint / "model.gguf")))
-    engine.load()
-    assert [answer.tokens for answer in engine.ask(QUESTIONS, 7)] == [7] * 8
+    engine.start()
+    assert [answer.tokens for answer in timing.ask(engine, QUESTIONS, 7)] == [7] * 8
 
 
 def test_a_checkpoint_without_a_gguf_with_pytorch(saved_checkpoint: Path) -> None:
     engine = timing.open_engine(Job("transformers", str(saved_checkpoint / "art_ai_best.pt")))
-    engine.load()
-    answers = engine.ask(QUESTIONS, 7)
+    engine.start()
+    answers = timing.ask(engine, QUESTIONS, 7)
     assert [answer.tokens for answer in answers] == [7] * 8
     assert all(answer.first > 0 for answer in answers)
     same = timing.open_engine(Job("transformers", str(saved_checkpoint / "hf")))
-    same.load()
-    assert same.characters_per_token(PASSAGE) == engine.characters_per_token(PASSAGE)
-    assert engine.describe()["engine"] == "transformers"
+    same.start()
+    assert timing.characters_per_token(same, PASSAGE) == timing.characters_per_token(engine, PASSAGE)
+    assert engine.setup()["engine"] == "transformers"
     assert OPTIONS.max_seq_len < CONTEXT  # so that the model's own context is the limit
-    engine.engine.close()
-    same.engine.close()
+    engine.close()
+    same.close()
 
 
 def test_of_a_server_only_speed_is_measured() -> None:
@@ -76,18 +77,18 @@ def test_a_slow_model_gives_shorter_answers(monkeypatch: pytest.MonkeyPatch) -> 
         def __init__(self) -> None:
             self.asked: list[int] = []
 
-        def load(self) -> None:
+        def start(self) -> None:
             pass
 
-        def ask(self, questions: Any, tokens: int) -> list[Timing]:
-            self.asked.append(tokens)
+        def stream(self, messages: Any, sampling: Sampling, cancel: Any) -> Iterator[Piece]:
+            self.asked.append(sampling.max_new_tokens)
             timing.time.sleep(0.05)
-            return [Timing(0.01, tokens) for _ in questions]
+            yield Piece("x", sampling.max_new_tokens)
 
-        def characters_per_token(self, text: str) -> None:
+        def count(self, text: str) -> None:
             return None
 
-        def describe(self) -> dict[str, Any]:
+        def setup(self) -> dict[str, Any]:
             return {}
 
     slow = Slow()
