@@ -17,8 +17,8 @@ from app.model_files import NAMES, without_password
 from app.runtime import Runtime
 from feedback.blind_test import Refused
 from feedback.database import DatabaseError
+from feedback.entry import Invite
 from feedback.export.write import ExportError, replace_file
-from feedback.invites import Invite
 from feedback.statistics.exclusion import wordings
 from feedback.study import Study, StudyError
 from feedback.versions import in_words

@@ -31,9 +31,9 @@ from .export.write import replace_file
 from .looks import log_look, log_look_at
 from .preferences import UNTOLD_CONSENT, preferences, preferences_csv
 from .publication import check_alone, write_dataset
+from .registry import close_expired
 from .report import write_report
 from .report.pdf import find_browser, print_to_pdf
-from .sessions import close_expired
 from .statistics import VotesError, load_study, read_study_csv, summary
 from .statistics.csv_file import exported_as
 from .statistics.load import choose_study

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 CHOICES = ("left", "right", "tie", "both_bad")
+GUESSES = ("left_last", "right_last", "dont_know")  # which side of the last round is Model 1's
 OUT_OF_SERVICE = "a model is out of service"  # why a round was left that no question could have saved
 SET_ASIDE = "cannot be answered"  # why a round was left that the models' servers refuse, as another try would show
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .assignment import MODELS
-from .battles import CHOICES, Answer, Battle, Tester, Turn, Vote, read_vote, winner
+from .battles import CHOICES, GUESSES, Answer, Battle, Tester, Turn, Vote, read_vote, winner
 from .messages import many
 from .rules import (
     MAX_CHANGES,
@@ -30,7 +30,6 @@ from .rules import (
     must_reveal,
     shown,
 )
-from .sessions import GUESSES
 from .turns import Turns
 
 __all__ = [

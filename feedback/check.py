@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -245,12 +246,9 @@ def _assignment(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _serve(bank: dict[int, Candidate], battle: Any) -> None:
-    prompt = bank.get(battle["prompt_id"])
-    if prompt is not None:
-        left = battle["left_model"] == "model1"
-        bank[prompt.key] = Candidate(
-            prompt.key, prompt.prompt_id, prompt.category, prompt.served_left + left, prompt.served_right + (not left)
-        )
+    if prompt := bank.get(battle["prompt_id"]):
+        served = "served_left" if battle["left_model"] == "model1" else "served_right"
+        bank[prompt.key] = replace(prompt, **{served: getattr(prompt, served) + 1})
 
 
 _EXAMINATIONS: tuple[Callable[[sqlite3.Connection], Iterator[str]], ...] = (

@@ -1,4 +1,4 @@
-"""How studies and questions enter the database, and how a tester leaves it."""
+"""How studies and questions enter the database, how a tester leaves it, and when a study's secret may be told."""
 
 from __future__ import annotations
 
@@ -11,13 +11,31 @@ from typing import Any
 
 from . import __version__
 from .assignment import BLOCK_SIZE
-from .database import insert
+from .database import Database, insert
 from .rules import RefusedCall
 from .study import OWN_CATEGORY, Study
 from .study_rules import shown
 from .versions import as_before
 
 PRIMARY_STATISTIC = "tester-mean preference, t interval"
+_IDLE = """
+SELECT testers.id FROM testers JOIN studies ON studies.id = study_id WHERE testers.closed_at IS NULL
+    AND last_seen_at <= strftime('%Y-%m-%dT%H:%M:%fZ', :now, '-' || session_timeout_minutes || ' minutes')
+"""
+_CLOSE_IDLE = f"""
+UPDATE testers SET
+    closed_at = (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', last_seen_at, '+' || session_timeout_minutes || ' minutes')
+                 FROM studies WHERE studies.id = study_id),
+    closed_why = CASE WHEN (SELECT COUNT(*) FROM votes WHERE votes.study_id = testers.study_id
+                            AND votes.tester_id = testers.id AND superseded = 0)
+                      >= (SELECT rounds FROM studies WHERE studies.id = study_id) THEN 'quota' ELSE 'timeout' END
+WHERE id IN ({_IDLE})
+"""
+
+# Of a row of studies: whether its secret still foretells a side.
+SECRET_KEPT = (
+    "(closed_at IS NULL OR EXISTS (SELECT 1 FROM testers WHERE study_id = studies.id AND testers.closed_at IS NULL))"
+)
 
 
 def register(connection: sqlite3.Connection, study: Study, models: Mapping[str, Any], now: str) -> sqlite3.Row:
@@ -125,3 +143,25 @@ def remove_tester(connection: sqlite3.Connection, key: int) -> None:
         " AND status <> 'withdrawn')",
     ):
         connection.execute(statement, {"key": key})
+
+
+def told_secret(connection: sqlite3.Connection, study_id: int) -> str | None:
+    """A study's secret, or None while somebody may still be served a round that it foretells."""
+    row = connection.execute(f"SELECT secret FROM studies WHERE id = ? AND NOT {SECRET_KEPT}", [study_id]).fetchone()
+    return None if row is None else str(row[0])
+
+
+def close_expired(database: Database, now: str) -> int:
+    """Close every session that was idle for its study's timeout, as of that moment; returns how many.
+
+    A timeout that is fixed beforehand keeps a tester who wandered off from holding up the anytime interval.
+    """
+    if database.connection.execute(f"{_IDLE} LIMIT 1", {"now": now}).fetchone() is None:
+        return 0
+    with database.transaction() as connection:
+        connection.execute(
+            "UPDATE battles SET status = 'abandoned', reason = 'timeout', closed_at = :now"
+            f" WHERE status = 'open' AND tester_id IN ({_IDLE})",
+            {"now": now},
+        )
+        return connection.execute(_CLOSE_IDLE, {"now": now}).rowcount

@@ -14,29 +14,23 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .assignment import MODELS
-from .battles import Tester, read_tester, timestamp
+from .battles import GUESSES, Tester, read_tester, timestamp
 from .database import Database, DatabaseError, insert
-from .entry import challenge, check_code, check_work
-from .invites import Invite, make_invite, read_invites, revoke_invite, use_invite
+from .entry import (
+    Invite,
+    challenge,
+    check_code,
+    check_work,
+    make_invite,
+    read_invites,
+    revoke_invite,
+    use_invite,
+)
 from .messages import many
-from .registry import earlier, register, remove_tester
+from .registry import close_expired, earlier, register, remove_tester, told_secret
 from .rules import ROW_CHARS, TESTERS_AT_ONCE, Refused, RefusedCall, Repeated, checked_background, room, shown
 from .study import Study
 from .versions import changed
-
-_IDLE = """
-SELECT testers.id FROM testers JOIN studies ON studies.id = study_id WHERE testers.closed_at IS NULL
-    AND last_seen_at <= strftime('%Y-%m-%dT%H:%M:%fZ', :now, '-' || session_timeout_minutes || ' minutes')
-"""
-_CLOSE_IDLE = f"""
-UPDATE testers SET
-    closed_at = (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', last_seen_at, '+' || session_timeout_minutes || ' minutes')
-                 FROM studies WHERE studies.id = study_id),
-    closed_why = CASE WHEN (SELECT COUNT(*) FROM votes WHERE votes.study_id = testers.study_id
-                            AND votes.tester_id = testers.id AND superseded = 0)
-                      >= (SELECT rounds FROM studies WHERE studies.id = study_id) THEN 'quota' ELSE 'timeout' END
-WHERE id IN ({_IDLE})
-"""
 
 # Characters that some testers have written, with what their rows take.
 _WRITTEN = f"""
@@ -48,11 +42,6 @@ SELECT {ROW_CHARS} * (SELECT COUNT(*) FROM rounds)
     + (SELECT ifnull(SUM(length(comment) + {ROW_CHARS}), 0) FROM remarks WHERE battle_id IN (SELECT id FROM rounds))
 """
 
-# Of a row of studies: whether its secret still foretells a side.
-SECRET_KEPT = (
-    "(closed_at IS NULL OR EXISTS (SELECT 1 FROM testers WHERE study_id = studies.id AND testers.closed_at IS NULL))"
-)
-GUESSES = ("left_last", "right_last", "dont_know")
 CLOSING = ("quota", "timeout", "quit")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")  # 24 random bytes
 _REQUEST = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -409,25 +398,3 @@ def _ended(why: str, minutes: float) -> Refused:
 def _code(token: str) -> str:
     """Of a tester's token, enough to recognise it, nothing to act with."""
     return hashlib.sha256(str(token).encode("utf-8", "replace")).hexdigest()[:16]
-
-
-def told_secret(connection: sqlite3.Connection, study_id: int) -> str | None:
-    """A study's secret, or None while somebody may still be served a round that it foretells."""
-    row = connection.execute(f"SELECT secret FROM studies WHERE id = ? AND NOT {SECRET_KEPT}", [study_id]).fetchone()
-    return None if row is None else str(row[0])
-
-
-def close_expired(database: Database, now: str) -> int:
-    """Close every session that was idle for its study's timeout, as of that moment; returns how many.
-
-    A timeout that is fixed beforehand keeps a tester who wandered off from holding up the anytime interval.
-    """
-    if database.connection.execute(f"{_IDLE} LIMIT 1", {"now": now}).fetchone() is None:
-        return 0
-    with database.transaction() as connection:
-        connection.execute(
-            "UPDATE battles SET status = 'abandoned', reason = 'timeout', closed_at = :now"
-            f" WHERE status = 'open' AND tester_id IN ({_IDLE})",
-            {"now": now},
-        )
-        return connection.execute(_CLOSE_IDLE, {"now": now}).rowcount

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..sessions import SECRET_KEPT
+from ..registry import SECRET_KEPT
 from .rows import CODEBOOK, vote_rows
 from .write import ExportError
 

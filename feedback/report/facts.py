@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from ..sessions import told_secret
+from ..registry import told_secret
 
 
 @dataclass(frozen=True)

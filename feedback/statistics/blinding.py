@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..assignment import MODELS
+from ..battles import GUESSES
 from .outcomes import VotesError
 from .preference import MIN_TESTERS, mean_of_testers
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-ANSWERS = ("left_last", "right_last", "dont_know")
-MODELS = ("model1", "model2")
 
 
 def guess_table(guesses: DataFrame) -> NDArray[np.int64]:
@@ -27,9 +26,9 @@ def guess_table(guesses: DataFrame) -> NDArray[np.int64]:
         raise VotesError(f"columns {', '.join(missing)} are missing in the guesses; export them again")
     table = np.zeros((3, 2), np.int64)
     for answer, left in zip(guesses["answer"], guesses["left_model"], strict=True):
-        if answer not in ANSWERS or left not in MODELS:
-            raise VotesError(f"guess {answer!r} about {left!r} is unknown; answers are {', '.join(ANSWERS)}")
-        table[ANSWERS.index(answer), MODELS.index(left)] += 1
+        if answer not in GUESSES or left not in MODELS:
+            raise VotesError(f"guess {answer!r} about {left!r} is unknown; answers are {', '.join(GUESSES)}")
+        table[GUESSES.index(answer), MODELS.index(left)] += 1
     return table
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..assignment import MODELS
+from ..battles import GUESSES
 from ..export.companions import beside
 from ..export.rows import CODEBOOK, reveal_formula
 from ..study import ALPHA, Exclusion, read_exclusion
 from ..study_rules import Reader
-from .blinding import ANSWERS
 from .exclusion import NEEDS, exclude
 from .load import StudyVotes, of_testers
 from .outcomes import Outcomes, VotesError, current_votes, versions_in
@@ -106,7 +106,7 @@ def _labels(manifest: Path) -> list[str]:
 def _beside(path: str | Path, votes: DataFrame) -> dict[str, Any]:
     """What lies beside ``votes.csv``: guesses, good-enough by vote, backgrounds by tester. Raises VotesError."""
     found: dict[str, Any] = {}
-    if (guesses := _companion(path, "guesses", answer=ANSWERS, left_model=MODELS)) is not None:
+    if (guesses := _companion(path, "guesses", answer=GUESSES, left_model=MODELS)) is not None:
         found["guesses"] = guesses
     if (table := _companion(path, "good_enough", good_enough=("yes", "no"))) is not None:
         found["good_enough"] = dict(zip(table["vote_id"], table["good_enough"], strict=True))
