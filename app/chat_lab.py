@@ -131,11 +131,9 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
             while True:
                 ended = all(reply.ended for reply in replies.values())
                 texts = {model: reply.text for model, reply in replies.items()}
-                answers = {
-                    model: {"role": "assistant", "content": escape(text, quote=False)} for model, text in texts.items()
-                }
-                view = {
-                    model: [*shown[model], answers[model]] if model in answers else shown[model] for model in MODELS
+                view = shown | {
+                    model: [*shown[model], {"role": "assistant", "content": escape(text, quote=False)}]
+                    for model, text in texts.items()
                 }
                 if texts != seen:  # the whole conversation goes through Gradio each time
                     yield emptied, *view.values(), gr.skip(), list(replies.values())

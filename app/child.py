@@ -123,10 +123,6 @@ class Run:
         """End the run and all that it started; what it had written stays."""
         self._child.close()
 
-    def close(self) -> None:
-        """The same for good."""
-        self.stop()
-
 
 def short_path(path: Path) -> str:
     """`path` from the repository's root where it lies below, as a user would type it."""

@@ -88,7 +88,7 @@ class ImprovementRun(Run):
 
     def close(self) -> None:
         """The same for good."""
-        super().close()
+        self.stop()
         self._folder.cleanup()
 
     @property

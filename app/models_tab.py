@@ -45,19 +45,16 @@ def lay_out_models(tab: gr.Tab, runtime: Runtime) -> gr.Timer:
     told = html(elem_id="models-progress")
     comparison = html(elem_id="models-comparison")
     timer = gr.Timer(SECONDS, active=False)
-    outputs = [overview, begin, stop, go_on, told, comparison, timer]
+    outputs = [overview, comparison, begin, stop, go_on, told, timer]
 
     def show() -> tuple[Any, ...]:
-        overview, comparison = models_html(runtime)
-        begin, stop, go_on, told, timer = run_updates(runtime, run.progress)
-        return overview, begin, stop, go_on, told, comparison, timer
+        return *models_html(runtime), *run_updates(runtime, run.progress)
 
     def follow() -> tuple[Any, ...]:
         progress = run.progress
         if progress.state != "running" and not _is_preparing(runtime):  # what was written is to be seen
             return show()
-        begin, stop, go_on, told, timer = run_updates(runtime, progress)
-        return gr.skip(), begin, stop, go_on, told, gr.skip(), timer
+        return gr.skip(), gr.skip(), *run_updates(runtime, progress)
 
     def start() -> tuple[Any, ...]:
         if not _hindrance(runtime):

@@ -244,7 +244,7 @@ class Runtime:
         """End the training, the answers on their way and the engines; close the database."""
         if self.training is not None:
             self.training.close()
-        self.evaluation.close()
+        self.evaluation.stop()
         self.improvement.close()
         if self.rounds is not None:
             self.rounds.close()

@@ -25,23 +25,15 @@ from feedback.study import Exclusion
 ANY = ""
 SHOWN = 200  # the newest; all are in the downloads
 CHOICES = {"left": "A", "right": "B", "tie": "Equally good", "both_bad": "Both bad"}
-FLAGS = {
-    "": "All votes",
-    "current": "Current votes",
-    "superseded": "Replaced or taken back",
-    "leak": "An answer names itself",
-    "good": "Good enough",
-    "not_good": "Not good enough",
+FLAGS = {  # each with the condition that its votes meet
+    "current": ("Current votes", "superseded = 0"),
+    "superseded": ("Replaced or taken back", "superseded = 1"),
+    "leak": ("An answer names itself", "votes.leak_flag = 1"),
+    "good": ("Good enough", "good_enough = 1"),
+    "not_good": ("Not good enough", "good_enough = 0"),
 }
 TITLES = ("Time (UTC)", "Tester", "Round", "Category", "Question", "Choice", "Winner", "Why")
 
-_FLAG_SQL = {
-    "current": "superseded = 0",
-    "superseded": "superseded = 1",
-    "leak": "votes.leak_flag = 1",
-    "good": "good_enough = 1",
-    "not_good": "good_enough = 0",
-}
 _FROM = """
 FROM votes JOIN testers ON testers.id = votes.tester_id JOIN battles ON battles.id = votes.battle_id
            JOIN prompts ON prompts.id = votes.prompt_id
@@ -66,9 +58,8 @@ def lay_out_votes(tab: gr.Tab, runtime: Runtime, looked: Any) -> None:
         choice = gr.Dropdown(_options(CHOICES), value=ANY, label="Choice", elem_id="filter-choice")
         winner = gr.Dropdown(_options(WINNERS), value=ANY, label="Winner", elem_id="filter-winner")
         category = gr.Dropdown([("Any", ANY)], value=ANY, label="Category", elem_id="filter-category")
-        flag = gr.Dropdown(
-            [(text, key) for key, text in FLAGS.items()], value=ANY, label="State", elem_id="filter-flag"
-        )
+        states = [("All votes", ANY), *((text, key) for key, (text, _) in FLAGS.items())]
+        flag = gr.Dropdown(states, value=ANY, label="State", elem_id="filter-flag")
         tester = gr.Textbox(label="Tester", placeholder="Id, or its beginning", elem_id="filter-tester", max_lines=1)
         text = gr.Textbox(
             label="Text", placeholder="In questions, answers, comments", elem_id="filter-text", max_lines=1
@@ -123,8 +114,8 @@ class Filters:
             if value := getattr(self, name):
                 conditions.append(condition)
                 values[name] = value
-        if self.flag in _FLAG_SQL:
-            conditions.append(_FLAG_SQL[self.flag])
+        if self.flag in FLAGS:
+            conditions.append(FLAGS[self.flag][1])
         if tester := self.tester.strip().lower():
             conditions.append("testers.code LIKE :tester ESCAPE '!'")
             values["tester"] = _literal(tester) + "%"
