@@ -1,6 +1,7 @@
 """Draws sentences at random from answers of chat models and from books about art, to judge the leak flag by.
 
     python benchmarks/leak_plain.py --clones DIR --out TEXTS       # the sentences, from clones DIR/OWNER+NAME
+    python benchmarks/leak_plain.py --clones DIR --out TEXTS --third    # those of the third part
     python benchmarks/leak_real.py --plain TEXTS                   # the flag's figures on them
 
 The sentences are their authors' and stay in their repositories: `tests/app/data/plain_sentences.tsv` has their
@@ -30,6 +31,10 @@ addresses, hashes and labels, and this finds them again in clones of the commits
 6. *Halves*: by the hash of the sentence (`leak_real.unread`). The labels are committed before the flag is run on any.
 7. *Told*: precision and recall with Wilson intervals of 95% of both halves, before anything is mended and, if it is,
    after. Also of all drawn sentences as they come (`as drawn`), where nobody has balanced leaks and innocent ones.
+8. *A third part* (`third`), written down before it was drawn and after the two halves had been measured: by another
+   seed half as many sentences of each source, of records that were not drawn before, none of whose words were drawn
+   before. It is drawn, read (3, with `WIDE` as it is) and labelled (4) when the flag is finished, composed as (5),
+   and measured once, whatever comes out. Nothing is mended after it.
 """
 
 from __future__ import annotations
@@ -233,11 +238,23 @@ def records(source: Source, clones: Path) -> Iterator[Record]:
 
 def draw(clones: Path) -> Iterator[Drawn]:
     for number, source in enumerate(SOURCES):
-        found = [(name, question, sentences(answer)) for name, question, answer in records(source, clones)]
-        found = [each for each in found if each[2]]
-        for name, question, said in random.Random(f"{SEED} {number}").sample(found, min(source.count, len(found))):
-            sentence = random.Random(f"{SEED} {name}").choice(said)
-            yield Drawn(number, name, sentence, question, WIDE.search(sentence) is not None)
+        yield from _sample(number, list(records(source, clones)), SEED, source.count)
+
+
+def third(clones: Path, drawn: list[Drawn]) -> Iterator[Drawn]:
+    """Half as many once more, of other records and of other words than what is `drawn`."""
+    names, said = {(each.source, each.record) for each in drawn}, {each.sentence for each in drawn}
+    for number, source in enumerate(SOURCES):
+        left = [each for each in records(source, clones) if (number, each[0]) not in names]
+        yield from (each for each in _sample(number, left, SEED + 1, source.count // 2) if each.sentence not in said)
+
+
+def _sample(number: int, told: list[Record], seed: int, count: int) -> Iterator[Drawn]:
+    found = [(name, question, sentences(answer)) for name, question, answer in told]
+    found = [each for each in found if each[2]]
+    for name, question, said in random.Random(f"{seed} {number}").sample(found, min(count, len(found))):
+        sentence = random.Random(f"{seed} {name}").choice(said)
+        yield Drawn(number, name, sentence, question, WIDE.search(sentence) is not None)
 
 
 def composed(drawn: list[Drawn], leaks: set[str]) -> tuple[list[Drawn], list[Drawn]]:
@@ -259,9 +276,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clones", type=Path, required=True, help="the folder of the clones")
     parser.add_argument("--out", type=own_file, required=True, help="the file that the drawn sentences are written to")
+    parser.add_argument("--third", action="store_true", help="draw the third part instead")
     asked = parser.parse_args()
     drawn = list(draw(asked.clones))
-    drawn += named(asked.clones, {each.sentence for each in drawn})
+    if asked.third:
+        drawn = list(third(asked.clones, drawn))
+    else:
+        drawn += named(asked.clones, {each.sentence for each in drawn})
     write(asked.out, "\n".join(json.dumps(asdict(each), ensure_ascii=False) for each in drawn))
 
 
