@@ -92,7 +92,7 @@ NATURE = compiled(
     r"created|programmed|designed|store|save my|track|born|tired|lonely|male|female|have (?:a |any |an )?(?:body|"
     r"eyes|feelings|emotions|soul|brain|friends|family|parents|name|memory|hobbies|consciousness|gender|job|internet|"
     r"access|creator|maker|birthday|parameters))\b|\b(?:who|what) (?:made|built|created|trained|taught|owns|runs|"
-    r"programmed|designed|are|pays for) you\b(?! wearing| in the)|\bhow (?:old|big|large|smart|many parameters) "
+    r"programmed|designed|are|pays for) you\b(?! wearing| in the| waiting| looking| think)|\bhow (?:old|big|large|smart|many parameters) "
     r"(?:are|do|is) you\b|\bhow were you (?:made|trained|built)|\bwhere (?:were you|do you|did you) (?:born|live|"
     r"come|learn)|\bwhat(?:'s| is) your (?:name|model|version|maker|knowledge cutoff)|\bwho am i (?:chatting|talking|"
     r"speaking)|\b(?:what|which) (?:model|version|ai) (?:is this|are you)|\bis this (?:a )?(?:bot|human|live)\b|\bis "
@@ -229,7 +229,7 @@ SELVES: dict[str, re.Pattern[str]] = {
         r"just)\b|\bfor (?:those|people|someone|somebody|creatures|beings) with (?:an? )?(?:pulse|tongues?|eyes?|"
         r"bod(?:y|ies)|ears?|noses?|skin|hearts?|hands|senses|feelings|brains?)\b|\b(?:into|inside|in|through to|"
         r"of) me\b|\bus machines\b|\bthe likes of me\b|\bout of character\b|\bstepping out\b|\b(?:signed:?|"
-        r"[—–-]+) (?:\w+ )?your \w+"
+        r"[—–-]+) (?!into)(?:\w+ )?your \w+"
     ),
     "lacks": compiled(
         r"\b(?:no|without) (?:eyes?|bod(?:y|ies)|brain|mouth|nose|hands?|feet|legs?|taste|pulse|feelings?|"

@@ -317,7 +317,7 @@ SELF = (
     r"mir|mich|mein(?:e[mnrs]?)?|je(?! ne sais quoi)|moi|mon|mes|ma|yo|(?<!sq )mi|mis|mí|"
     rf"(?-i:[Ee]u)|meus?|minhas?|{_SOY}|sou|estoy|fui|tengo|tenho|puedo|posso|aprendí|aprendi|nací|nasci|siento|sinto|"
     r"existo|funciono|respondo|he (?:sido|leído|aprendido|visto|procesado)|leo|leio|genero|gero|proceso|processo|"
-    r"carezco|careço|conozco|conheço)\b|\b[jm]'(?=\w)|我(?!们)|本模型|أنا|أنني|إنني|إني|لدي\b|عندي|أستطيع|أملك|أمتلك|أتعامل|"
+    r"carezco|careço|conozco|conheço)\b|\b[jm]'(?=\w)|(?<!自)我(?!们)|本模型|أنا|أنني|إنني|إني|لدي\b|عندي|أستطيع|أملك|أمتلك|أتعامل|"
     r"أفهم|أشعر|أتذكر|أولد|تعلمت|أتعلم|أنتج|أعتمد|اسمي|تدريبي|تطويري|برمجتي|معرفتي|بياناتي|معلوماتي|ذاكرتي|مطور[يو]",
     r"\b(?:every|each) (?:answer|reply) in this\b|\b(?:this|these|the above) (?:very |short |little )?(?:answers?|"
     r"repl(?:y|ies)|chat|conversation|exchange|summary|explanation)\b|\b(?:answer|text) above\b|\bdiese[rs]? "
@@ -355,13 +355,15 @@ OPINION = (
 # whose first persons all stand in such words tells nothing of who speaks.
 _ADVERBS = (
     r"(?: (?:also|still|only|just|always|definitely|certainly|gladly|respectfully|kindly|simply|strongly|highly|"
-    r"really|personally|directly|accurately|reliably|definitively|confidently|responsibly|possibly|not|first|then))*"
+    r"really|personally|directly|accurately|reliably|definitively|confidently|responsibly|possibly|not|first|then|"
+    r"actually|currently|unfortunately|so|very|truly|deeply|sincerely|more than))*"
 )
 COURTESY = (
     r"\b(?:would|do) you (?:like|want|prefer) (?:me|for me)\b|\byou(?:'d| would)? (?:like|need|want) me to\b|\blet me "
     r"(?:know|explain|refine|clarify|show|start|see)\b|\b(?:help|provide|thank|trusting|contact|excuse) me\b|"
     r"\byou(?:'ve| have)? (?:asked|directed|told|wanted) me to\b|\bif i (?:can|may|could)\b|\b(?:once|when|if) i "
-    r"(?:have|know|get)\b|\bwhere i can\b",
+    r"(?:have|know|get)\b|\b(?:where|any way) i can\b|\b(?:(?:im|in)?(?:possible|appropriate)|hard|difficult|unethical|"
+    r"illegal|wrong) for me to (?:provide|share|say|give|answer|comment|disclose|generate|determine|know)\b",
     rf"\b(?:i'd|i'll|i will|i would){_ADVERBS} (?!say\b)\w+(?: (?:happy|glad|delighted|pleased|honou?red|able|"
     r"here)\b)?",
     rf"\bi(?:'m| am| was){_ADVERBS} (?:happy|glad|delighted|thrilled|pleased|honou?red|excited|sorry|afraid|sure|here|"
@@ -377,10 +379,11 @@ COURTESY = (
     rf"able) to|(?:'ll not| won't| will not) be able to){_ADVERBS} (?:provide|prescribe|give|recommend|assist|"
     rf"support|create|determine|say|estimate|guarantee|"
     r"categori[sz]e|condone|engage|help|answer|offer|make|endorse|complete|extract|tell|identify|fulfil\w*|calculate|"
-    r"compare|assess|find|promote|rewrite|diagnose|summari[sz]e|speculate|suggest|advise|discuss|wait|believe)\b",
+    r"compare|assess|find|promote|rewrite|diagnose|summari[sz]e|speculate|suggest|advise|discuss|wait|believe|"
+    r"(?:generate|give) an? (?:response|answer)|(?:and|or) will not \w+)\b",
     rf"\bi(?:{_ADVERBS} (?:do not|don't)){_ADVERBS} (?:believe|think|know|understand|see|feel comfortable|want|mean|"
     r"recommend|condone|support|have (?:an? |the )?(?:access to|enough|sufficient|specific|actual|direct|definitive|"
-    r"strong|exact|lot|clear|any (?:specific|further|more)|an opinion on (?:this|that|it)|(?:any )?(?:information|"
+    r"strong|exact|lot|clear|any (?:specific|further|more|access to|ability to (?:access|share|disclose))|an opinion on (?:this|that|it)|(?:any )?(?:information|"
     r"insights?|details?|evidence|records?) (?:about|on|into|regarding|of)(?!.*(?:20[12]\d|recent|current|latest|up-to-"
     r"date|after|beyond))))\b",
     rf"\b(?:i've|i have|i had){_ADVERBS} (?:included|provided|added|created|used|chosen|listed|expanded|corrected|"
@@ -389,5 +392,5 @@ COURTESY = (
     r"\b(?:how|when|why|should) (?:can|do|should|could|would) i\b|\bmy (?:apologies|best|recommendation|suggestion|"
     r"estimate|attempt|research|help|opinion|understanding|sincere|gratitude|pleasure|answer to your|recipe|skills?|"
     r"team|previous response)\b|\bto the best of my (?:knowledge|abilit\w+)\b|\bas far as i know\b",
-    r"我(?:很|非常)?(?:希望|建议|认为|觉得|知道|不知道|可以|会|能|理解|想|推荐|抱歉|相信|愿意|需要)",
+    r"我(?:很|非常|肯定|将)*(?:希望|建议|认为|觉得|知道|不知道|可以|会|能|理解|想|推荐|抱歉|相信|愿意|需要|回答)",
 )

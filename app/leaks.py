@@ -93,15 +93,16 @@ _ABOUT_YOU = compiled(
     r"\b(?:are|were|do|did|have|can|could|will|would) you\b(?! (?:\w+ly |please |also |also )?(?:recommend|explain|"
     r"tell|describe|help|give|suggest|show|write|list|summari[sz]e|translate|compare|name|think|know (?!so|what "
     r"year)|sure|certain|familiar|for or|against|in favou?r|ready|heard|come across|saying|aware|interested|agree|"
-    r"say|mean|prefer|check|correct|have (?:an? |any )?(?:example|tip|suggestion|recommendation|source|advice|idea)|"
-    r"briefly|quickly|define|outline|draw me|make|create|provide|teach|walk me|point|elaborate|expand|rephrase|"
-    r"shorten|quote|determine|identify|recogni[sz]e|format))|"
+    r"say|mean|prefer|check|correct|have (?:an? |any )?(?:example|tip|suggestion|recommendation|source|advice|idea|"
+    r"insight|detail|information)|briefly|quickly|define|outline|draw me|make|create|provide|teach|walk me|point|"
+    r"elaborate|expand|rephrase|shorten|quote|determine|identify|recogni[sz]e|format|share|disclose|generate|delve|"
+    r"revise|rewrite|verify|confirm|run|rate|assist|need to|the president))|"
     r"\byou (?:made|built|created)\b|\b(?:made|built|created|trained|developed|use|using|calls?|call|"
     r"to|taught) you\b|\b(?:is|are|was|what's|who's|would) your\b(?! (?:view|opinion|advice|recommendation|take|"
     r"thoughts?))|(?<!\[)\byour (?:name|maker|creator|model|version|training|developer|knowledge|system prompt|age|"
     r"birthday|sources|dates)\b|(?<!explain )(?<!justify )(?<!support )(?<!format )(?<!write )(?<!give )(?<!in )"
-    r"(?<!with )\byour answers?\b|\b(?:where|when|how) (?:did|do|are|were|is|can i|should i) (?:you|switch you|cite "
-    r"you)\b|\byou\?$|\byou and\b|\bthis (?:assistant|service|chatbot|bot|answer|live|conversation|a bot|a human)\b|"
+    r"(?<!with )\byour answers?\b|\b(?:where|when|how) (?:did|do|are|were|is|can i|should i) (?:you(?! (?:think|generate|make|create|"
+    r"write|come up))|switch you|cite you)\b|\byou\?$|\byou and\b|\bthis (?:assistant|service|chatbot|bot|answer|live|conversation|a bot|a human)\b|"
     r"\b(?:what|which) model is this|\bwhose voice|\banswering me\b|(?:speaking|chatting|talking) (?:with|to)\b|"
     r"\bwrote this\b|\bwrite this\b|\banybody there|\bsomeone there|\b(?:bist|hast|kannst|warst|magst|fühlst|wurdest|"
     r"lernst|weißt|siehst|schläfst|träumst) du\b(?! (?:mir|uns|sicher|ein beispiel))|\b(?:wer hat dich|heißt du|dein "
@@ -118,8 +119,8 @@ _YOU = compiled(
 )
 _IS_MACHINE = compiled(
     r"\b(?:(?:are you|am i (?:talking|speaking|chatting) (?:to|with)|you're|you are) (?!sure|certain|"
-    rf"saying)(?:[\w-]+ ){{0,3}}?|(?:bist du|es-tu|êtes-vous|eres|você é|és|أنت|你是).{{0,60}})(?:{NOUN}|{ANY_NAME}|"
-    r"robot|machine|\bki\b|\bia\b|maschine|máquina|机器|人工智能|روبوت|آلة|ذكاء)"
+    rf"saying)(?:[\w-]+ ){{0,3}}?|(?:bist du|es-tu|êtes-vous|eres|você é|és|أنت|你是).{{0,60}})(?:(?:{NOUN}|{ANY_NAME}|"
+    r"robot|machine)\b|\bki\b|\bia\b|maschine|máquina|机器|人工智能|روبوت|آلة|ذكاء)"
 )
 _IS_HUMAN = compiled(
     r"\b(?:(?:are you|is there|am i (?:talking|speaking|chatting) (?:to|with)|you're|you are|prove you're) (?!sure|"
