@@ -65,7 +65,8 @@ REQUEST = compiled(
 VOCATIVE = re.compile(
     r"(?:, )(?:(?:Mr|Mrs|Ms|Miss|Master|Herr|Frau|Monsieur|Madame|Señor\w*|Maestro|dear|old)\.? )?(?!AI\b|GPT|"
     r"Chat|Claude|Gemini|Siri|Alexa|Qwen|Llama|Mistral)[A-Z][\w'-]+(?: [A-Z][\w'-]+)*\?$|^(?!Hi|Hello|Hey|Yes|"
-    r"No|Please|Thanks|Sorry|So|Well|Ok|Okay|Chat-?bot|Bot|Robot|Assistant|Claude|Gemini|Siri|Alexa|Qwen|Llama|Mistral|ChatGPT|But|And|"
+    r"No|Please|Thanks|Sorry|So|Well|Ok|Okay|Chat-?bot|Bot|Robot|Assistant|Claude|Gemini|Siri|Alexa|Qwen|Llama|"
+    r"Mistral|ChatGPT|But|And|"
     r"First|Now|Also)[A-Z]\w+(?: [A-Z]\w+)?, (?:who|what|when|where|why|how|are|do|did|were|can|have)\b"
 )
 # Questions about the answerer, those that ask for anything, and those about machines, in which machines may be named.
@@ -92,8 +93,9 @@ NATURE = compiled(
     r"created|programmed|designed|store|save my|track|born|tired|lonely|male|female|have (?:a |any |an )?(?:body|"
     r"eyes|feelings|emotions|soul|brain|friends|family|parents|name|memory|hobbies|consciousness|gender|job|internet|"
     r"access|creator|maker|birthday|parameters))\b|\b(?:who|what) (?:made|built|created|trained|taught|owns|runs|"
-    r"programmed|designed|are|pays for) you\b(?! wearing| in the| waiting| looking| think)|\bhow (?:old|big|large|smart|many parameters) "
-    r"(?:are|do|is) you\b|\bhow were you (?:made|trained|built)|\bwhere (?:were you|do you|did you) (?:born|live|"
+    r"programmed|designed|are|pays for) you\b(?! wearing| in the| waiting| looking| think)|\bhow (?:old|big|large|"
+    r"smart|many parameters) (?:are|do|is) you\b|\bhow were you (?:made|trained|built)|\bwhere (?:were you|do you|"
+    r"did you) (?:born|live|"
     r"come|learn)|\bwhat(?:'s| is) your (?:name|model|version|maker|knowledge cutoff)|\bwho am i (?:chatting|talking|"
     r"speaking)|\b(?:what|which) (?:model|version|ai) (?:is this|are you)|\bis this (?:a )?(?:bot|human|live)\b|\bis "
     r"(?:there )?(?:anybody|anyone|someone|somebody) (?:there|here|home)|\bdid a human write|\bwhat(?:'s| is) behind "
@@ -176,7 +178,8 @@ HUMBLE = compiled(
     r"\bmy (?:enthusiasm|love|admiration|respect|interest)\b|\bi keep (?:going|coming)\b|\bi wouldn't\b|"
     r"\bi(?:'d| would)(?: \w+)? |\bi do not have a picture\b|\bich habe keine ahnung|"
     r"\bje n'ai pas d'information|\bno tengo información|\bnão tenho certeza"
-    r"|\bi (?:read|shortened|changed|left|used|chose|put|count|ordered|skip|treat|added|removed|moved|kept|marked|"
+    r"|\bi (?:also )?(?:read|shortened|changed|left|used|chose|put|count|ordered|skip|treat|added|removed|moved|kept|"
+    r"marked|"
     r"wrote) (?:it|your|the|them|two|three|five|simple|a few|some|eleven)\b|\bi (?:can see|see|understand) (?:why|"
     r"the|how|that)\b|\bi have no (?:data|figures|records?|sources?|numbers|details|photo)\b|\b(?:shall|may|can|"
     r"should) i (?:add|suggest|go on|explain|ask|help)\b|\bif i (?:ask|show|tell)\b|\bimagine i\b|\bsuppose i'm\b|"
@@ -191,6 +194,14 @@ LIFE = compiled(
     r"years ago|when i was|as a (?:child|boy|girl|student|kid)|king|pope|duke|patron|catalogue|opening|"
     r"holiday|queue|student|class|friends?|edition|photos?|paper|film|museum|gallery|exhibition|shop|tickets?|"
     r"forty|years old|grandm\w+|job|work(?:ed|ing)?|office|train|colleagues?)\b"
+)
+# What people tell of themselves: in the past tense, or with what only they have.
+PAST = compiled(
+    r"\b(?:i|we)(?: (?:\w+ly|also|still|then|once|never|often|soon|had|have|just|already|not))* (?:had|did|went|came|"
+    r"took|found|gave|told|kept|brought|sent|left|stood|met|knew|began|made|wore|spent|lost|felt|saw|got|wrote|"
+    r"spoke|fell|paid|bought|(?!us(?:ed)\b|trained|learned|process|predict|generat|comput|train|call|ask|want|need|"
+    r"mention|updat|design|program)[a-z]{3,}ed)\b|\b(?:upon|toward|towards|before|behind|beside) me\b|\bmy (?:dear|"
+    r"youth|blood|throat|health|hat|bed|boots|pipe|hair|life|career|lunch|money|phone|country)\b"
 )
 # A clause; a negation; a sentence that leaves its first person out.
 CLAUSE = re.compile(
@@ -263,7 +274,8 @@ SELVES: dict[str, re.Pattern[str]] = {
         rf"some) (?:[\w-]+[ -]){{0,3}}?{NOUNS}\b"
     ),
     "end": compiled(
-        r"\b(?:on|at) (?:my|this|the other) (?:side|end|part)\b|\bin here\b|\bhere\b|\bthis side\b|\binside me\b|"
+        r"\b(?:on|at) (?:my|this|the other) (?:side|end|part)\b|\bin here\b|\bhere\b(?! (?:to|let)\b|,|>)|\bthis "
+        r"side\b|\binside me\b|"
         r"\bin me\b|\bbehind (?:this|the) (?:screen|chat|window|text|curtain|words|page)|\bat your (?:service|"
         r"disposal|command)\b|\bat work\b|\bat the keyboard\b"
     ),

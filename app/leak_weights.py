@@ -295,6 +295,7 @@ WEIGHTS = {
     "short answer on its nature": 1.10,
     "speaks": 1.50,
     "speaks after words of machines": 2.19,
+    "speaks of the past": -1.50,
     "speaks of a life": -1.95,
     "speaks, about it": 0.85,
     "speaks, asked to": 0.75,

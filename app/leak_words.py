@@ -103,13 +103,13 @@ MACHINE_ELSEWHERE = (
     r"emociones|emoções|con(?:s)?ci[eê]ncia|gustos|gostos|human[oa]",
     r"人工智能|(?-i:(?<![A-Za-z])AI(?![A-Za-z]))|语言模型|大模型|机器人|"
     r"程序|算法|软件|机器|智能助手|训练|参数|数据|服务器|开发|研发|算力|代码|芯片|联网|上网|"
-    r"神经网络|虚拟助手|语料|情感|感情|意识|人类|不是人",
+    r"神经网络|虚拟助手|语料|情感|感情|意识(?!到)|人类|不是人",
     r"ذكاء اصطناعي|الذكاء الاصطناعي|نموذج|برنامج|روبوت|\bآلة|خوارزمي|مساعد|تدريب|بيانات|خوادم|مطور|الإنترنت|تطوير|"
     r"اصطناعي|برمج|مشاعر|وعي|إنسان|لغوي",
 )
 # Constructions that hold both parts: being, being made, having such parts, lacking what people have.
 WHOLE = (
-    rf"(?:{_I}) (?:(?!(?!noth)\w+ing )\w+ ){{0,2}}?(?:an?|the|your|one of|just|only|merely|simply|part of|what|"
+    rf"(?:{_I}) (?:(?!(?!noth)\w+ing )\w+ ){{0,3}}?(?:an?|the|your|one of|just|only|merely|simply|part of|what|"
     rf"some) {_FEW}(?:{NOUN}|{_WEAK}(?= ?(?:[,.;!]|$|that|trained|made|built|from|by|with|and|"
     rf"without|who|designed|running|of)))\b",
     rf"(?:{_I}) (?:not |just |only |merely |simply |neither |really |actually |still |basically )*(?:a |an )?(?:human|"
@@ -210,7 +210,8 @@ WHOLE = (
 # programs have; being made. `_OFTEN` are words between that change nothing.
 _BETWEEN = r"(?:[\w'-]+,? (?:and |or |but )?){0,6}?"
 _OFTEN = (
-    r"(?: (?:just|only|merely|simply|but|also|actually|still|currently|not|in fact|indeed|really|truly|personally))*"
+    r"(?: (?:(?:no|nothing|little) more than|nothing but|just|only|merely|simply|but|also|actually|still|currently|"
+    r"not|in fact|indeed|really|truly|personally))*"
 )
 _KIND = (
     r"(?:a\.?i\.?(?![\w-])|artificial intelligence|(?:language|ai|text|conversational|machine[- ]learning|text-based|"
@@ -231,7 +232,7 @@ PLAIN = (
     rf"\b(?:i|my|me)\b.{{0,60}} as (?:just |only |merely )?an? {_BETWEEN}(?:ai|language model|llm|artificial "
     r"intelligence|(?:ai|virtual|digital) assistant|chat-?bot)\b",
     rf"\bi(?:'m| am){_OFTEN},? (?:a person,? )?(?:an?|the|your|one) {_BETWEEN}(?!machine){_KIND}|\bi(?:'m| am){_OFTEN} "
-    r"(?:ai|artificial)\b|\byour helpful ai\b",
+    r"(?:ai|artificial|an assistant(?=[.,]))\b|\byour helpful ai\b",
     r"\b(?:as of|since|until|up to|before|after|at the time of|by|per|to|beyond|with|on|in) my (?:(?:own|last|latest|"
     r"most recent|current|recent|initial|previous|final|knowledge|training|data|information|database) "
     r"){1,3}?(?:update|cut-?off|training|data\b|knowledge\b|refresh|set)|\b(?:as of|since|until|up to|before|after) "
@@ -247,7 +248,7 @@ PLAIN = (
     r"gender|soul)|memories)\b|\bi(?:'m| am) not (?:capable of (?:having|feeling|experiencing)|an? (?:physical|"
     r"sentient|conscious|living|real)|sentient|conscious|alive)\b",
     rf"{_LACKS} .{{0,40}}?(?:\baccess (?:to )?(?:the )?(?:internet|real-?time|current|live|external|up-to-date|the "
-    r"latest|personal|private|copyrighted|user)|\bbrows(?:e|ing)\b|\breal[- ]?time\b|\bthe internet\b|\bup-to-date "
+    r"latest|copyrighted|user)|\bbrows(?:e|ing)\b|\breal[- ]?time\b|\bthe internet\b|\bup-to-date "
     r"(?:data|info)|\bthe (?:\w+ )?(?:ability|capability|capacity) (?:to|of)\b(?! "
     r"(?:draw|paint|sing|sculpt)\b)|\b(?:physical|visual) (?:form|body|"
     r"presence|ability)\b|(?:view|see|display|open|access|process|create) (?:\w+ )?(?:images?|pictures?|links?|urls?|"
@@ -317,7 +318,8 @@ SELF = (
     r"mir|mich|mein(?:e[mnrs]?)?|je(?! ne sais quoi)|moi|mon|mes|ma|yo|(?<!sq )mi|mis|mí|"
     rf"(?-i:[Ee]u)|meus?|minhas?|{_SOY}|sou|estoy|fui|tengo|tenho|puedo|posso|aprendí|aprendi|nací|nasci|siento|sinto|"
     r"existo|funciono|respondo|he (?:sido|leído|aprendido|visto|procesado)|leo|leio|genero|gero|proceso|processo|"
-    r"carezco|careço|conozco|conheço)\b|\b[jm]'(?=\w)|(?<!自)我(?!们)|本模型|أنا|أنني|إنني|إني|لدي\b|عندي|أستطيع|أملك|أمتلك|أتعامل|"
+    r"carezco|careço|conozco|conheço)\b|\b[jm]'(?=\w)|(?<!自)我(?!们)|本模型|أنا|أنني|إنني|إني|لدي\b|عندي|أستطيع|أملك|"
+    r"أمتلك|أتعامل|"
     r"أفهم|أشعر|أتذكر|أولد|تعلمت|أتعلم|أنتج|أعتمد|اسمي|تدريبي|تطويري|برمجتي|معرفتي|بياناتي|معلوماتي|ذاكرتي|مطور[يو]",
     r"\b(?:every|each) (?:answer|reply) in this\b|\b(?:this|these|the above) (?:very |short |little )?(?:answers?|"
     r"repl(?:y|ies)|chat|conversation|exchange|summary|explanation)\b|\b(?:answer|text) above\b|\bdiese[rs]? "
@@ -360,19 +362,21 @@ _ADVERBS = (
 )
 COURTESY = (
     r"\b(?:would|do) you (?:like|want|prefer) (?:me|for me)\b|\byou(?:'d| would)? (?:like|need|want) me to\b|\blet me "
-    r"(?:know|explain|refine|clarify|show|start|see)\b|\b(?:help|provide|thank|trusting|contact|excuse) me\b|"
+    r"(?:know|explain|refine|clarify|show|start|see|get back)\b|\b(?:help|provide|thank|trusting|contact|excuse) me\b|"
     r"\byou(?:'ve| have)? (?:asked|directed|told|wanted) me to\b|\bif i (?:can|may|could)\b|\b(?:once|when|if) i "
     r"(?:have|know|get)\b|\b(?:where|any way) i can\b|\b(?:(?:im|in)?(?:possible|appropriate)|hard|difficult|unethical|"
     r"illegal|wrong) for me to (?:provide|share|say|give|answer|comment|disclose|generate|determine|know)\b",
     rf"\b(?:i'd|i'll|i will|i would){_ADVERBS} (?!say\b)\w+(?: (?:happy|glad|delighted|pleased|honou?red|able|"
     r"here)\b)?",
-    rf"\bi(?:'m| am| was){_ADVERBS} (?:happy|glad|delighted|thrilled|pleased|honou?red|excited|sorry|afraid|sure|here|"
+    rf"\bi(?:'m| am| was){_ADVERBS} (?:the best person|happy|glad|delighted|thrilled|pleased|honou?red|excited|sorry|"
+    r"afraid|sure|here|"
     r"eager|grateful|confident|curious|asking|assuming|using|writing|looking for|going to|referring|creating|"
     r"interested|aware|familiar)\b",
     rf"\bi{_ADVERBS} (?:hope|apologi[sz]e|understand|appreciate|encourage|recommend|suggest|advise|believe|urge|thank|"
     r"wish|assure|trust|respect|agree|love|like|want|wanted|aim(?:ed)?|tried|multipl(?:y|ied)|calculated|assumed?|"
     r"researched|chose|used?|replaced|counted|included|added|need|notice)\b",
-    rf"\bi{_ADVERBS} (?:can|could|may|might|must|need to|have to|should){_ADVERBS} (?:provide|offer|help|suggest|share|"
+    rf"\bi{_ADVERBS} (?:can|could|may|might|must|need to|have to|should){_ADVERBS} (?:be able to )?(?:provide|offer|"
+    r"help|suggest|share|"
     r"generate|give|create|assist|explain|act as|use|recommend|guide|clarify|inform|point out|say|admit|attempt|try|"
     r"add|design|direct|tell|draft|outline|show|remind|emphasi[sz]e|note|think|consider|classify|imagine)\b",
     rf"\bi(?:{_ADVERBS} (?:cannot|can't|can not|could not|couldn't|won't|will not)|(?:'m| am){_ADVERBS} (?:unable|not "
@@ -383,7 +387,9 @@ COURTESY = (
     r"(?:generate|give) an? (?:response|answer)|(?:and|or) will not \w+)\b",
     rf"\bi(?:{_ADVERBS} (?:do not|don't)){_ADVERBS} (?:believe|think|know|understand|see|feel comfortable|want|mean|"
     r"recommend|condone|support|have (?:an? |the )?(?:access to|enough|sufficient|specific|actual|direct|definitive|"
-    r"strong|exact|lot|clear|any (?:specific|further|more|access to|ability to (?:access|share|disclose))|an opinion on (?:this|that|it)|(?:any )?(?:information|"
+    r"strong|exact|lot|clear|any (?:specific|further|more|access to|ability to (?:access|share|disclose))|an opinion "
+    r"on "
+    r"(?:this|that|it)|(?:any )?(?:information|"
     r"insights?|details?|evidence|records?) (?:about|on|into|regarding|of)(?!.*(?:20[12]\d|recent|current|latest|up-to-"
     r"date|after|beyond))))\b",
     rf"\b(?:i've|i have|i had){_ADVERBS} (?:included|provided|added|created|used|chosen|listed|expanded|corrected|"

@@ -36,7 +36,8 @@ from app.leak_words import (
 
 # Other voices: what is quoted, a role's lines; what somebody says; what is an example, a title, the number of a king.
 _QUOTED = re.compile(
-    r"\"[^\"\n]{16,600}\"|[\"“](?=(?:I|My)\b)[^\"”\n]{2,16}[\"”]|(?<!\w)'(?=(?:I|My)\b)[^'\n]{2,16}'(?!\w)|“[^”]{16,600}”|"
+    r"\"[^\"\n]{16,600}\"|[\"“](?=(?:I|My)\b)[^\"”\n]{2,16}[\"”]|(?<!\w)'(?=(?:I|My)\b)[^'\n]{2,16}'(?!\w)|"
+    r"“[^”]{16,600}”|"
     r"„[^“”]{16,600}[“”]|«[^»]{12,600}»|"
     r"‘[^’]{16,400}’|「[^」]{6,400}」|『[^』]{6,400}』|(?<!\w)'(?:[^'\n]|'(?=\w)){16,400}'(?!\w)|"
     r"^[^\w\n]*(?!AI\b|LLM|RLHF|GPT|GAN|CNN|FAQ|NLP)[A-Z][A-Z .]{2,24}(?: \([^)\n]{0,60}\))?: [^\n]*$",
@@ -101,8 +102,11 @@ _ABOUT_YOU = compiled(
     r"to|taught) you\b|\b(?:is|are|was|what's|who's|would) your\b(?! (?:view|opinion|advice|recommendation|take|"
     r"thoughts?))|(?<!\[)\byour (?:name|maker|creator|model|version|training|developer|knowledge|system prompt|age|"
     r"birthday|sources|dates)\b|(?<!explain )(?<!justify )(?<!support )(?<!format )(?<!write )(?<!give )(?<!in )"
-    r"(?<!with )\byour answers?\b|\b(?:where|when|how) (?:did|do|are|were|is|can i|should i) (?:you(?! (?:think|generate|make|create|"
-    r"write|come up))|switch you|cite you)\b|\byou\?$|\byou and\b|\bthis (?:assistant|service|chatbot|bot|answer|live|conversation|a bot|a human)\b|"
+    r"(?<!with )\byour answers?\b|\b(?:where|when|how) (?:did|do|are|were|is|can i|should i) (?:you(?! (?:think|"
+    r"generate|make|"
+    r"create|write|come up))|switch you|cite you)\b|\byou\?$|\byou and\b|\bthis (?:assistant|service|chatbot|bot|"
+    r"answer|"
+    r"live|conversation|a bot|a human)\b|"
     r"\b(?:what|which) model is this|\bwhose voice|\banswering me\b|(?:speaking|chatting|talking) (?:with|to)\b|"
     r"\bwrote this\b|\bwrite this\b|\banybody there|\bsomeone there|\b(?:bist|hast|kannst|warst|magst|fühlst|wurdest|"
     r"lernst|weißt|siehst|schläfst|träumst) du\b(?! (?:mir|uns|sicher|ein beispiel))|\b(?:wer hat dich|heißt du|dein "
@@ -150,11 +154,13 @@ _HINT = compiled(
 _MACHINES = compiled(*MACHINE, *MACHINE_ELSEWHERE)
 # A sentence that says the same of the speaker; an indefinite machine; an answer without its subject.
 _SAME = compiled(
-    r"\bmyself\b|\bno exception\b|\b(?:same|true|applies|goes|holds) (?:\w+ )?(?:for|to|of) me\b|\bincluding me\b|"
+    r"(?<!about )\bmyself\b|\bno exception\b|\b(?:same|true|applies|goes|holds) (?:\w+ )?(?:for|to|of) me\b|"
+    r"\bincluding me\b|"
     r"\bme included\b|\bin my (?:own )?case\b|\bso (?:do|am|can|did) i\b|\bneither (?:do|am|can) i\b|\blike mine\b|"
     r"\bbeing one of them\b|\bcomme moi\b|\bcomo (?:yo|eu)\b|\bwie (?:ich|dieses hier)\b|像我|مثلي|\bwe(?:'re| are| "
     r"were| have been) (?:\w+ )?(?:trained|tuned|bad at|good at|built|designed|programmed)|\bi, (?:by contrast|too|"
-    r"for one|on the other hand)\b|\bwhat i am\b|\bthat's (?:me|what i am)\b|\bi am one\b|\bi'm one\b|\bmy own\b"
+    r"for one|on the other hand)\b|\bwhat i am\b|\bthat's (?:me|what i am)\b|\bi am one\b|\bi'm one\b|(?<!on )\bmy "
+    r"own\b"
 )
 _GENERIC = compiled(
     rf"\b(?:an?|any) (?:\w+ )?{NOUN} (?:can't|cannot|can hardly|has no|has neither|doesn't|does not|never|isn't|won't|"
@@ -184,6 +190,7 @@ _YOU_ARE_WITH = compiled(
     r"\byou(?:'re| are| were|'ve been| have been)\b|\b(?:to|with|at|from|by|behind|before) you\b|\byou (?:talk|speak|"
     r"chat|type|write|read|ask|hear|see|met|meet|get|got|have here)\b|\b(?:tell|telling|told|answer\w*|serve\w*) you\b"
 )
+_ADVISES = compiled(r"^\W*(?:for example, )?(?:remember|please|if you)\b")
 _OF_MODELS = {"noun", "train", "inner", "name", "chance"}
 _OUTSIDE = {"yours", "who", "youare", "namehere", "the"}  # these name the speaker from outside
 _IN_A_ROLE = {"deixis", "this"}
@@ -246,7 +253,8 @@ def _words_of_machines(sentence: str, topic: str, first_person: bool) -> Iterato
             yield f"{strength}, {topic}"
             if first_person:
                 yield f"first person + {strength}, {topic}"
-            if _YOU.search(sentence) and (first_person or strength == "strong" or _YOU_ARE_WITH.search(sentence)):
+            told = strength == "strong" or (_YOU_ARE_WITH.search(sentence) and not _ADVISES.search(sentence))
+            if _YOU.search(sentence) and (first_person or told):
                 yield f"you + {strength}, {topic}"
 
 
@@ -283,6 +291,8 @@ def _speaking(sentence: str, own: str, kinds: set[str], before: set[str]) -> Ite
         yield "speaks, denies"
     if seen.LIFE.search(sentence):
         yield "speaks of a life"
+    if seen.PAST.search(own):
+        yield "speaks of the past"
     for clause in seen.CLAUSE.split(own):
         if _SPEAKS.search(clause):
             for name in kinds:

@@ -38,7 +38,7 @@ SHARE = {"the rules' writer, innocent": 0.5, "the corpus": 0.3}  # of a vote, fo
 CORPUS = {"art": 40, "ai-literacy": 10}  # one in so many of its answers, none of those that the test looks at
 # Not fitted: these sentences have too few plain self-descriptions to move it. What models really say of themselves is
 # enough alone, unless the rest of the answer speaks against it.
-BY_HAND = {"plain": 5.0}
+BY_HAND = {"plain": 5.0, "speaks of the past": -1.5}
 BELIEFS = BY_HAND | {
     "yes or no": 6.0,
     "role: strict, other": 4.0,
