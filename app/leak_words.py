@@ -248,7 +248,7 @@ PLAIN = (
     r"gender|soul)|memories)\b|\bi(?:'m| am) not (?:capable of (?:having|feeling|experiencing)|an? (?:physical|"
     r"sentient|conscious|living|real)|sentient|conscious|alive)\b",
     rf"{_LACKS} .{{0,40}}?(?:\baccess (?:to )?(?:the )?(?:internet|real-?time|current|live|external|up-to-date|the "
-    r"latest|copyrighted|user)|\bbrows(?:e|ing)\b|\breal[- ]?time\b|\bthe internet\b|\bup-to-date "
+    r"latest|personal|private|copyrighted|user)|\bbrows(?:e|ing)\b|\breal[- ]?time\b|\bthe internet\b|\bup-to-date "
     r"(?:data|info)|\bthe (?:\w+ )?(?:ability|capability|capacity) (?:to|of)\b(?! "
     r"(?:draw|paint|sing|sculpt)\b)|\b(?:physical|visual) (?:form|body|"
     r"presence|ability)\b|(?:view|see|display|open|access|process|create) (?:\w+ )?(?:images?|pictures?|links?|urls?|"
@@ -364,8 +364,9 @@ COURTESY = (
     r"\b(?:would|do) you (?:like|want|prefer) (?:me|for me)\b|\byou(?:'d| would)? (?:like|need|want) me to\b|\blet me "
     r"(?:know|explain|refine|clarify|show|start|see|get back)\b|\b(?:help|provide|thank|trusting|contact|excuse) me\b|"
     r"\byou(?:'ve| have)? (?:asked|directed|told|wanted) me to\b|\bif i (?:can|may|could)\b|\b(?:once|when|if) i "
-    r"(?:have|know|get)\b|\b(?:where|any way) i can\b|\b(?:(?:im|in)?(?:possible|appropriate)|hard|difficult|unethical|"
-    r"illegal|wrong) for me to (?:provide|share|say|give|answer|comment|disclose|generate|determine|know)\b",
+    r"(?:have|know|get)\b|\b(?:where|any way) i can\b|(?:(?<=appropriate )|(?<=hard )|(?<=difficult )|"
+    r"(?<=unethical )|(?<=illegal )|(?<=wrong ))for me to (?:provide|share|say|give|answer|comment|disclose|generate|"
+    r"determine|know)\b",
     rf"\b(?:i'd|i'll|i will|i would){_ADVERBS} (?!say\b)\w+(?: (?:happy|glad|delighted|pleased|honou?red|able|"
     r"here)\b)?",
     rf"\bi(?:'m| am| was){_ADVERBS} (?:the best person|happy|glad|delighted|thrilled|pleased|honou?red|excited|sorry|"

@@ -4,6 +4,7 @@
     python benchmarks/leak_real.py TEXTS --show      # and the mistakes there
     python benchmarks/leak_real.py TEXTS --unread    # and the figures of the part that nobody may read
     python benchmarks/leak_real.py --plain TEXTS [--show] [--unread]    # the same of sentences drawn at random
+    python benchmarks/leak_real.py --third TEXTS     # the figures of the third part, of which nothing is ever shown
 
 The sentences are their authors': `tests/app/data/real_sentences.tsv` has labels, sources and SHA-256, and `TEXTS` is
 a file of JSON lines with `sentence` and `question` that whoever has the sources puts together. The set is parted by a
@@ -48,9 +49,9 @@ def real(texts: Path) -> dict[str, list[dict[str, str]]]:
     return parts
 
 
-def plain(texts: Path) -> dict[str, list[dict[str, str]]]:
+def plain(texts: Path, labelled: str = "plain_sentences.tsv") -> dict[str, list[dict[str, str]]]:
     """The labelled sentences by part: the balanced "set", what is "named" beside it, and all "as drawn"."""
-    lines = (DATA / "plain_sentences.tsv").read_text(encoding="utf-8").splitlines()
+    lines = (DATA / labelled).read_text(encoding="utf-8").splitlines()
     labels = {(address, digest): (label, part) for label, _, part, address, digest in (x.split("\t") for x in lines)}
     parts: dict[str, list[dict[str, str]]] = {"set": [], "named": [], "as drawn": []}
     for row in map(json.loads, texts.read_text(encoding="utf-8").splitlines()):
@@ -95,9 +96,15 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="show the mistakes among what may be looked at")
     parser.add_argument("--unread", action="store_true", help="measure the unread part too, which is used up by that")
     parser.add_argument("--plain", type=Path, metavar="TEXTS", help="measure what was drawn at random instead")
+    parser.add_argument("--third", type=Path, metavar="TEXTS", help="measure the third part instead")
     asked = parser.parse_args()
-    if (asked.texts is None) == (asked.plain is None):
-        parser.error("name the TEXTS of one of the two sets")
+    if sum(each is not None for each in (asked.texts, asked.plain, asked.third)) != 1:
+        parser.error("name the TEXTS of one of the three sets")
+    if asked.third:
+        parts = plain(asked.third, "third_sentences.tsv")
+        report("third", judged(parts["set"]))
+        report("third, as drawn", judged(parts["as drawn"]))
+        return
     parts = plain(asked.plain) if asked.plain else real(asked.texts)
     looked_at = judged([row for row in parts["set"] if not unread(row["sentence"])] + parts.get("read", []))
     report("looked at", looked_at)

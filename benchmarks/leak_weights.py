@@ -7,7 +7,7 @@ A logistic regression: each sign of `app.leaks.signs` has a weight, which starts
 (`BELIEFS`) and is moved as far as the sentences ask for, a ridge around that belief. Sentences that nobody may read are
 in another file, which this one does not open.
 
-The weights in use were fitted before polite sentences lost their signs; "plain" was then added by hand (`BY_HAND`).
+The weights in use were fitted before polite sentences lost their signs; `BY_HAND` was then added by hand.
 Fitted again on today's signs they were worse: precision was 0.90 instead of 0.95 on real sentences that may be read,
 and less than `tests/app/test_leaks.py` asks for on three older sets. What `--write` makes has to be measured as well.
 """

@@ -75,6 +75,9 @@ def test_a_models_name_makes_no_title(answer: str) -> None:
         "Once I have this information, I can act as your guide.",
         "You have directed me to generate the word.",
         "How do I update my settings?",
+        "I do not actually have any information about the tastes of people there.",
+        "It would be inappropriate for me to share the data without the consent of the person.",
+        "I'm sorry, but I can't generate a response to that.",
     ],
 )
 def test_politeness_and_questions_are_no_leak(answer: str) -> None:
@@ -113,6 +116,10 @@ def test_how_models_really_describe_themselves(answer: str) -> None:
         "I lack the ability to draw.",
         "Como modelo posó su mujer.",
         "En tant que modèle, elle posa pour Manet.",
+        "I hastened to her as soon as I heard of it, but the illness went on, and I cannot tell what I felt.",
+        "压力可能导致自我怀疑和情感上的焦虑。",
+        "You will need to be signed into your Google account.",
+        "Here, the string says that this is a data file of the system.",
     ],
 )
 def test_what_looks_like_a_first_person_of_a_machine(answer: str) -> None:
@@ -129,6 +136,10 @@ def test_what_looks_like_a_first_person_of_a_machine(answer: str) -> None:
         ),
         ("Install the software on your computer first.", "How do I build a drone?"),
         ("for (int i = 0; i < 9; i++)", "Write a loop that adds numbers."),
+        ("The engineers and the content teams address technical challenges.", "Can you share a summary of it?"),
+        ("Silicon batteries may offer improved performance in computers.", "When do you think we will have them?"),
+        ("Yes, as long as nobody is harmed.", "If you're not bothering or hurting other people, is it fine?"),
+        ("Remember, you are a vital part of the support system.", "Why is he such a failure?"),
     ],
 )
 def test_what_is_said_to_the_asker_is_no_answer_about_the_answerer(answer: str, question: str) -> None:
@@ -147,6 +158,11 @@ def test_what_is_said_to_the_asker_is_no_answer_about_the_answerer(answer: str, 
 )
 def test_a_chatbot_that_is_addressed_a_machine_in_the_plural_and_further_languages(answer: str, question: str) -> None:
     assert leaks(answer, question)
+
+
+def test_an_assistant_and_no_more_than_a_machine() -> None:
+    assert leaks("I am an assistant, which means that my job is to help.", "Introduce yourself as a human.")
+    assert leaks("I am no more than a language model.", "Write a limerick.")
 
 
 def test_an_answer_to_be_explained_is_no_question_about_the_answerer() -> None:
@@ -281,9 +297,10 @@ def test_the_labels_of_the_real_sentences() -> None:
     assert 0.4 < chosen.count("leak") / len(chosen) < 0.6
 
 
-def test_the_labels_of_the_sentences_that_were_drawn_at_random() -> None:
+@pytest.mark.parametrize(("labelled", "least"), [("plain_sentences.tsv", 200), ("third_sentences.tsv", 120)])
+def test_the_labels_of_the_sentences_that_were_drawn_at_random(labelled: str, least: int) -> None:
     """The sentences are their authors'; here are their addresses. Half leaks; of the others two fifths about art."""
-    lines = (DATA / "plain_sentences.tsv").read_text(encoding="utf-8").splitlines()
+    lines = (DATA / labelled).read_text(encoding="utf-8").splitlines()
     rows = [line.split("\t") for line in lines]
     assert {len(row) for row in rows} == {5}
     assert len({(address, digest) for _, _, _, address, digest in rows}) == len(rows)
@@ -291,7 +308,7 @@ def test_the_labels_of_the_sentences_that_were_drawn_at_random() -> None:
     leaking = [address for label, address in chosen if label == "leak"]
     innocent = [address for label, address in chosen if label == "innocent"]
     art = tuple(source.repository for source in SOURCES if source.art)
-    assert len(leaking) == len(innocent) >= 200
+    assert len(leaking) == len(innocent) >= least
     assert sum(address.startswith(art) for address in innocent) >= len(innocent) / 3
 
 
@@ -301,7 +318,7 @@ def test_the_labels_of_the_sentences_that_were_drawn_at_random() -> None:
 )
 def test_sentences_drawn_at_random_are_judged_no_worse() -> None:
     rows = plain(Path(os.environ["DIPTYCH_PLAIN_SENTENCES"]))["set"]
-    for half, (least_precision, least_recall) in {False: (0.96, 0.96), True: (0.95, 0.97)}.items():
+    for half, (least_precision, least_recall) in {False: (0.98, 0.97), True: (0.97, 0.97)}.items():
         part = judged([row for row in rows if unread(row["sentence"]) == half])
         flagged, leaking = sum(flag for _, flag in part), sum(row["label"] == "leak" for row, _ in part)
         found = sum(row["label"] == "leak" and flag for row, flag in part)
