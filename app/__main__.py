@@ -67,10 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return run(name, words[len(name.split()) :])
     except ImportError as error:
-        told = lacking(f"diptych {name}", error)
-        if not told:
+        message = lacking(f"diptych {name}", error)
+        if not message:
             raise
-        print(told, file=sys.stderr)
+        print(message, file=sys.stderr)
         return 2
 
 

@@ -29,15 +29,15 @@ def whole_of(study: Study, definitions: Iterable[str]) -> Study:
     `definitions` are those of all studies of the database, the oldest first.
     """
 
-    def settings(told: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in told.items() if name not in ("name", "prompts")}
+    def settings(document: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in document.items() if name not in ("name", "prompts")}
 
     own = json.loads(study.canonical)
     for definition in definitions:
-        told = json.loads(definition)
-        prompts = tuple(Prompt(**prompt) for prompt in told["prompts"])
-        is_origin = study.name in (_named(told["name"], suffix) for suffix in (SUFFIX, SUFFIX + ON_LEARNED))
-        if is_origin and settings(told) == settings(own) and set(study.prompts) <= set(prompts):
+        document = json.loads(definition)
+        prompts = tuple(Prompt(**prompt) for prompt in document["prompts"])
+        is_origin = study.name in (_named(document["name"], suffix) for suffix in (SUFFIX, SUFFIX + ON_LEARNED))
+        if is_origin and settings(document) == settings(own) and set(study.prompts) <= set(prompts):
             return replace(study, prompts=prompts)
     return study
 
@@ -70,8 +70,8 @@ def next_study(runtime: Runtime, learned: Collection[str]) -> tuple[Study, int]:
 
 def learned_from(runtime: Runtime, model: str, improvement: Improvement) -> set[str]:
     """Ids of the questions that a version learned from, by its report, else by the votes of now. Raises VotesError."""
-    if isinstance(told := improvement.told.get("questions"), list):
-        return set(map(str, told))
+    if isinstance(asked := improvement.record.get("questions"), list):
+        return set(map(str, asked))
     assert runtime.blind_test is not None
     found = preferences(runtime.database, runtime.blind_test.label, model)
     return {str(record["prompt_id"]) for record in found.records if record["split"] == "train"}

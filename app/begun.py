@@ -43,11 +43,11 @@ def write_begun(database: Path, study: Path, specs: Mapping[str, str]) -> None:
 def read_begun(database: Path) -> Begun | None:
     """What was begun last on a database; None where nothing was, or it cannot be read."""
     try:
-        told = json_text.loads(place_of(database).read_text(encoding="utf-8"))
+        saved = json_text.loads(place_of(database).read_text(encoding="utf-8"))
         specs: dict[str, str] = {
-            model: str(told[model]) for model in MODELS if told[model] != settled(str(CHECKPOINTS[model]))
+            model: str(saved[model]) for model in MODELS if saved[model] != settled(str(CHECKPOINTS[model]))
         }
-        return Begun(Path(told["study"]), specs)
+        return Begun(Path(saved["study"]), specs)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

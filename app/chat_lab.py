@@ -118,8 +118,8 @@ def lay_out_chat_lab(runtime: Runtime) -> None:
         if not text or names not in WHO or not runtime.engines:
             yield text, *shown.values(), gr.skip(), None
             return
-        told = clean_prompt(before) if isinstance(before, str) else ""
-        first: list[Message] = [Message("system", told)] if told else []
+        system = clean_prompt(before) if isinstance(before, str) else ""
+        first: list[Message] = [Message("system", system)] if system else []
         replies = {}
         for model in WHO[names]:
             sampling = Sampling(int(tokens), float(heat), float(mass), secrets.randbits(31))

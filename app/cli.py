@@ -63,8 +63,8 @@ def parser(prog: str = "app.py") -> argparse.ArgumentParser:
         ("address", ADDRESS_LIMIT, "questions and new sessions an hour from one address"),
         ("session", SESSION_LIMIT, "new sessions an hour from one address"),
     ):
-        told = f"{what} (%(default)s; 0: no limit)"
-        parser.add_argument(f"--{who}-limit", type=int, default=limit, metavar="N", help=told)
+        help_text = f"{what} (%(default)s; 0: no limit)"
+        parser.add_argument(f"--{who}-limit", type=int, default=limit, metavar="N", help=help_text)
     parser.add_argument(
         "--trust-proxy", metavar="IPS", help="proxies whose X-Forwarded-For is to be believed: addresses or networks,"
         " such as 127.0.0.1 or 10.1.0.0/16, separated by commas (none)",
@@ -219,8 +219,8 @@ def _origins(arguments: argparse.Namespace) -> Origins:
     frames = arguments.allow_frame
     if frames is None:
         frames = SPACE_FRAME if "SPACE_ID" in os.environ else ""
-    told = {"--allow-frame": frames, "--allow-origin": arguments.allow_origin or ""}
-    origins = {option: tuple(filter(None, (o.strip() for o in text.split(",")))) for option, text in told.items()}
+    named = {"--allow-frame": frames, "--allow-origin": arguments.allow_origin or ""}
+    origins = {option: tuple(filter(None, (o.strip() for o in text.split(",")))) for option, text in named.items()}
     for option, values in origins.items():
         for value in values:
             if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?", value):
@@ -274,5 +274,5 @@ def _announce(host: str, port: int, password: str, missing: Sequence[str]) -> No
         print(f"Training {' and '.join(missing)} first; the page shows how far it is. Logs are in {short_path(LOGS)}/.")
     print(f"Diptych is at {address}")
     given = os.environ.get("DIPTYCH_ADMIN_PASSWORD", "").strip()
-    told = "password from DIPTYCH_ADMIN_PASSWORD" if given else f"password {password}"
-    print(f"Results are at {address}/admin (user admin, {told})", flush=True)
+    credential = "password from DIPTYCH_ADMIN_PASSWORD" if given else f"password {password}"
+    print(f"Results are at {address}/admin (user admin, {credential})", flush=True)

@@ -100,8 +100,8 @@ def receipt(keys: list[str], refused: list[str] | None = None) -> str:
     def known(some: list[str]) -> str:
         return " ".join(key for key in some if key.replace("-", "").replace("_", "").isalnum())
 
-    told = f' data-refused="{known(refused)}"' if refused else ""
-    return f'<i data-done="{known(keys)}"{told} hidden></i>'
+    refused_keys = f' data-refused="{known(refused)}"' if refused else ""
+    return f'<i data-done="{known(keys)}"{refused_keys} hidden></i>'
 
 
 def _object(text: str) -> dict[str, Any]:

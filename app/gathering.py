@@ -82,14 +82,14 @@ def read(language: str) -> Catalog:
     """A language's catalogue; an empty one where there is none yet."""
     path = _path(language)
     if not path.exists():
-        told = {
+        header = {
             "project": "Diptych",
             "version": "",
             "last_translator": "",
             "language_team": "",
             "msgid_bugs_address": "",
         }
-        return Catalog(language, header_comment=HEADER, fuzzy=False, **told)
+        return Catalog(language, header_comment=HEADER, fuzzy=False, **header)
     with path.open("rb") as file:
         return read_po(file, locale=language)
 
@@ -110,8 +110,8 @@ def _path(language: str) -> Path:
 @command
 def main() -> int:
     """Gather, bring every catalogue up to date, compile; say what is still to be translated."""
-    told = "Bring the catalogues of the testers' page up to date with the code, and compile them."
-    parser = argparse.ArgumentParser(prog="python -m app.gathering", description=told)
+    description = "Bring the catalogues of the testers' page up to date with the code, and compile them."
+    parser = argparse.ArgumentParser(prog="python -m app.gathering", description=description)
     parser.add_argument("language", nargs="*", help="begin a catalogue in this language too, by its code of ISO 639-1")
     asked = parser.parse_args().language
     for language in asked:

@@ -90,24 +90,24 @@ def _power(header: Mapping[str, Any], held: list[Any], design: Mapping[str, floa
 
 def outcome_html(improvement: Improvement) -> str:
     """What came of a training: the choices of held-out testers before and after, and each guard with its limit."""
-    told = improvement.told
+    record = improvement.record
     verdict = (
         "No guard stands against it; whether people prefer it only a blind test can say."
         if improvement.accepted
-        else "Refused, so testers are not shown it: " + "; ".join(reasons(told))
+        else "Refused, so testers are not shown it: " + "; ".join(reasons(record))
     )
     kind = "" if improvement.accepted else ' class="problem"'
-    facts = [f"by {str(told.get('method', '')).upper()}", f"from the votes of {told.get('study', 'a study')}"]
-    rows = (row(*map(escape, cells), head=escape(label)) for label, *cells in _rows(told))
+    facts = [f"by {str(record.get('method', '')).upper()}", f"from the votes of {record.get('study', 'a study')}"]
+    rows = (row(*map(escape, cells), head=escape(label)) for label, *cells in _rows(record))
     shown = table(("", "Before", "After", "Limit"), rows, "Before and after", "wide")
     return (
         f"<h2>Version {escape(improvement.name)}</h2><p class='hint'>{escape(', '.join(facts))}</p>"
-        f"<p{kind}>{escape(verdict)}</p>{_notes(told)}{shown}"
+        f"<p{kind}>{escape(verdict)}</p>{_notes(record)}{shown}"
     )
 
 
-def _rows(told: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    held = _dict(told.get("held_out"))
+def _rows(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    held = _dict(record.get("held_out"))
     rows: list[tuple[str, ...]] = []
     if held.get("judged"):
         said = f"Finds the preferred answer the likelier one ({held.get('n')} pairs of {held.get('testers')} testers)"
@@ -115,7 +115,7 @@ def _rows(told: Mapping[str, Any]) -> list[tuple[str, ...]]:
         rows.append(("Moved towards the preferred answer", "–", _accuracy(held.get("gain")), "–"))
         rows.append(("Where that is the longer one", "–", _accuracy(held.get("gain_where_preferred_is_longer")), "–"))
         rows.append(("Where it is not", "–", _accuracy(held.get("gain_where_preferred_is_not")), "–"))
-    guards = _dict(told.get("guards"))
+    guards = _dict(record.get("guards"))
     for key, label in GUARDS.items():
         if guard := _dict(guards.get(key)):
             rows.append((label, *(_number(guard.get(name), key) for name in ("before", "after", "limit"))))
@@ -128,9 +128,9 @@ GUARDS = {
 }
 
 
-def _notes(told: Mapping[str, Any]) -> str:
+def _notes(record: Mapping[str, Any]) -> str:
     """Why nothing is claimed of the pairs held back, and whether the votes follow length alone."""
-    held, length = _dict(told.get("held_out")), _dict(told.get("length"))
+    held, length = _dict(record.get("held_out")), _dict(record.get("length"))
     said = [] if held.get("judged") else [f"Held-out votes: {held.get('why_not') or 'none'}; nothing is claimed"]
     longer = length.get("preferred_is_longer")
     if isinstance(longer, int | float):
@@ -138,13 +138,13 @@ def _notes(told: Mapping[str, Any]) -> str:
     return "".join(f"<p class='hint'>{escape(text)}.</p>" for text in said)
 
 
-def _accuracy(told: Any) -> str:
-    told = _dict(told)
-    if not isinstance(told.get("accuracy"), int | float):
+def _accuracy(record: Any) -> str:
+    record = _dict(record)
+    if not isinstance(record.get("accuracy"), int | float):
         return "–"
-    low, high = told.get("ci_low"), told.get("ci_high")
+    low, high = record.get("ci_low"), record.get("ci_high")
     is_known = isinstance(low, int | float) and isinstance(high, int | float)
-    return percent(told["accuracy"]) + (f" ({percent(low)} to {percent(high)})" if is_known else "")
+    return percent(record["accuracy"]) + (f" ({percent(low)} to {percent(high)})" if is_known else "")
 
 
 def _number(value: Any, key: str) -> str:

@@ -60,7 +60,7 @@ def lay_out_improve(tab: gr.Tab, runtime: Runtime, looked: Callable[[str], None]
     with gr.Row(elem_id="improve-run"):
         train = gr.Button("Train on these votes", variant="primary", elem_id="improve-train")
         stop = gr.Button("Stop", elem_id="improve-stop", visible=False)
-    told = html(elem_id="improve-told")
+    message = html(elem_id="improve-told")
     with gr.Column(elem_id="improve-result", visible=False) as result:
         version = gr.Dropdown([], label="Version", elem_id="improve-version")
         outcome = html(elem_id="improve-outcome")
@@ -69,7 +69,7 @@ def lay_out_improve(tab: gr.Tab, runtime: Runtime, looked: Callable[[str], None]
         begin = gr.Button("Begin a blind test: before against after", variant="primary", elem_id="improve-begin")
     said = html(elem_id="improve-said")
     timer = gr.Timer(SECONDS, active=False)
-    running = [train, stop, told, timer]
+    running = [train, stop, message, timer]
     made = [result, version, outcome, hint, sure, begin]
 
     def show(model: Any, method: Any) -> tuple[Any, ...]:
@@ -87,8 +87,8 @@ def lay_out_improve(tab: gr.Tab, runtime: Runtime, looked: Callable[[str], None]
         return page.running(model)
 
     def start_test(model: Any, method: Any, version: Any, sure: Any) -> tuple[Any, ...]:
-        told, *outcome = page.begin(model, version, sure)
-        return told, page.counts(model, method), *outcome  # those of the study that runs from now on
+        message, *outcome = page.begin(model, version, sure)
+        return message, page.counts(model, method), *outcome  # those of the study that runs from now on
 
     tab.select(show, [model, method], [counts, *running, *made], **QUIET)
     gr.on([model.input, method.input], show, [model, method], [counts, *running, *made], **QUIET)
@@ -163,15 +163,15 @@ class _Improve:
         """Let the test of a version begin in the place of the running study."""
         name = _model(model)
         chosen = next((one for one in self._improvements(name) if one.name == version and one.accepted), None)
-        told, testers = "", self._open_sessions()
+        message, testers = "", self._open_sessions()
         if chosen is None:
-            told = "Choose a version that was not refused"
+            message = "Choose a version that was not refused"
         elif testers and sure is not True:
-            told = f"{_people(testers)} in the middle of the running study; tick the box to begin all the same"
+            message = f"{_people(testers)} in the middle of the running study; tick the box to begin all the same"
         elif not is_made_of(str(chosen.folder), self.runtime.engines[name].describe()):
-            told = "This version was made of other weights than answer now; train a new one"
-        if chosen is None or told:
-            return problem(told), *self.made(name, version if chosen else None)
+            message = "This version was made of other weights than answer now; train a new one"
+        if chosen is None or message:
+            return problem(message), *self.made(name, version if chosen else None)
         try:
             file = begin_before_after(
                 self.runtime, self.runtime.specs[name], chosen, learned_from(self.runtime, name, chosen)
@@ -179,11 +179,11 @@ class _Improve:
         except (StudyError, ExportError, DatabaseError, EngineError, VotesError) as error:
             return problem(error), *self.made(name, version)
         note = running_note(self.runtime, self.runtime.study, file)
-        told = (
+        message = (
             "Before answers as Model 1, after as Model 2; sides are drawn for every question. Send testers the same"
             " link as before. Whether they prefer the new one is told under Results, in one sentence."
         )
-        return f"<p>{escape(note)}</p><p>{told}</p>", *self.made("model2", None)
+        return f"<p>{escape(note)}</p><p>{message}</p>", *self.made("model2", None)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

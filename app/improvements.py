@@ -25,12 +25,12 @@ class Improvement:
     """One of them: its folder, and what its report says of how it was made and what came of it."""
 
     folder: Path
-    told: Mapping[str, Any]
+    record: Mapping[str, Any]
 
     @property
     def accepted(self) -> bool:
         """Whether no guard refused it; only then may testers be shown it."""
-        return self.told.get("accepted") is True
+        return self.record.get("accepted") is True
 
     @property
     def name(self) -> str:
@@ -67,15 +67,17 @@ def _family(folder: Path) -> list[Improvement]:
     found = []
     with contextlib.suppress(OSError):  # there are none, or they are not ours to read
         for place in _versions(folder).iterdir():
-            told = next((told for at in (place, place / REFUSED) if (told := improvement_of(report_in(at)))), None)
-            if told and place.name.isdecimal():
-                found.append(Improvement(place, told))
+            record = next(
+                (record for at in (place, place / REFUSED) if (record := improvement_of(report_in(at)))), None
+            )
+            if record and place.name.isdecimal():
+                found.append(Improvement(place, record))
     return found
 
 
 def _parent(improvement: Improvement) -> Path | None:
     """The folder of what it was made of."""
-    made_of = improvement.told.get("parent")
+    made_of = improvement.record.get("parent")
     path = made_of.get("path") if isinstance(made_of, dict) else None
     return home(str(path)) if path else None
 

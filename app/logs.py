@@ -75,9 +75,9 @@ class Lines(logging.Formatter):
         """One line, or several in debugging."""
         if self._texts:
             return super().format(record)
-        told = where(record.exc_info) if record.exc_info else ""
+        place = where(record.exc_info) if record.exc_info else ""
         text = f"{self.formatTime(record)} {record.levelname} {record.name}: {_message(record)}"
-        return one_line(f"{text} [{told}]" if told else text)
+        return one_line(f"{text} [{place}]" if place else text)
 
 
 class JsonLines(logging.Formatter):

@@ -37,8 +37,8 @@ def compact_cards(comparison: Comparison) -> str:
     """Both cards for a tester who has seen the reveal: no files, no hashes, the figures that say most."""
     lines = [_few_lines(model) for model in comparison.models]
     # A line that one of them lacks is kept, so that the two stay comparable; one that both lack is not.
-    told = {label for found in lines for label, text in found if text is not None}
-    kept = [[line for line in found if line[0] in told] for found in lines]
+    known = {label for found in lines for label, text in found if text is not None}
+    kept = [[line for line in found if line[0] in known] for found in lines]
     both = [
         _card(comparison, model, found, has_sources=False) for model, found in zip(comparison.models, kept, strict=True)
     ]
@@ -225,11 +225,11 @@ def _meter(name: str, entry: Document, has_sources: bool) -> str:
         said = f" ({_share(low)} to {_share(high)})" if low < high else ""
     marks += f'<i class="point" style="left:{100 * accuracy.estimate:.1f}%"></i>'
     asked = entry.value("n", show=whole)
-    told = [f"{asked.text} questions with options" if asked else ""]
+    hints = [f"{asked.text} questions with options" if asked else ""]
     if chance is not None:
         marks += f'<i class="chance" style="left:{100 * chance.estimate:.1f}%"></i>'
-        told.append(f"guessing would reach {chance.text}")
-    hint = "; ".join(part for part in told if part)
+        hints.append(f"guessing would reach {chance.text}")
+    hint = "; ".join(part for part in hints if part)
     return (
         f"<p{_source(accuracy, has_sources)}>{escape(name[:1].upper() + name[1:])}: <b>{_share(accuracy.estimate)}</b>"
         f' right{said}</p><div class="line" aria-hidden="true">{marks}</div><p class="hint">{escape(hint)}</p>'

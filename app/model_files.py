@@ -42,30 +42,32 @@ def read_models(specs: Mapping[str, str], results: Path = RESULTS) -> Known:
     problem = why_not_of_these(specs, evaluation)
     nowhere = results / "nothing"
     folders: dict[str, Path] = {model: home(specs.get(model, "")) or nowhere for model in MODELS}
-    untold: dict[str, str] = {model: _untold(specs.get(model, "")) for model in MODELS if folders[model] is nowhere}
+    unavailable: dict[str, str] = {
+        model: _unavailable(specs.get(model, "")) for model in MODELS if folders[model] is nowhere
+    }
     absent = [problem] if problem else []
-    absent += [f"{NAMES[model]} {reason}" for model, reason in untold.items()]
+    absent += [f"{NAMES[model]} {reason}" for model, reason in unavailable.items()]
     for source in (nowhere / EVALUATION,) if problem else (evaluation, nowhere / EVALUATION):
         try:
             comparison = load(source, folders)
         except ComparisonError as error:
-            if source is evaluation or len(untold) < len(MODELS):
+            if source is evaluation or len(unavailable) < len(MODELS):
                 absent.append(f"{error}.")
             continue
-        told = tuple(_in_words(entry, untold, absent) for entry in comparison.missing)
-        return Known(replace(comparison, missing=told), tuple(absent))
+        missing = tuple(_in_words(entry, unavailable, absent) for entry in comparison.missing)
+        return Known(replace(comparison, missing=missing), tuple(absent))
     return Known(None, tuple(absent))
 
 
-def _in_words(entry: Missing, untold: Mapping[str, str], absent: Sequence[str]) -> Missing:
+def _in_words(entry: Missing, unavailable: Mapping[str, str], absent: Sequence[str]) -> Missing:
     """An entry with our reason instead of the name of a file that is not there."""
-    reason = untold.get(entry.model) if entry.model else next(iter(absent), None)
+    reason = unavailable.get(entry.model) if entry.model else next(iter(absent), None)
     if entry.part not in ("evaluation", "everything") or reason is None:
         return entry
     return replace(entry, reason=reason.rstrip("."))
 
 
-def _untold(spec: str) -> str:
+def _unavailable(spec: str) -> str:
     if spec.startswith("openai:"):
         return "answers from a server, which does not tell how it was trained."
     return "has no training report beside its file, so how it was trained is not known."
@@ -140,21 +142,21 @@ def report_of(spec: str) -> dict[str, Any]:
 
 def improvement_of(report: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """What a training report tells of learning from votes; empty where it is of no such training."""
-    told = (report or {}).get("improvement")
-    return told if isinstance(told, dict) else {}
+    improvement = (report or {}).get("improvement")
+    return improvement if isinstance(improvement, dict) else {}
 
 
 def refusal(spec: str) -> str:
     """Why a guard refused a version that learned from votes, as the end of a sentence; empty where none did."""
-    told = improvement_of(report_of(spec))
-    if told.get("accepted") is not False:
+    improvement = improvement_of(report_of(spec))
+    if improvement.get("accepted") is not False:
         return ""
-    return f"was refused after it learned from votes: {'; '.join(reasons(told))}"
+    return f"was refused after it learned from votes: {'; '.join(reasons(improvement))}"
 
 
-def reasons(told: Mapping[str, Any]) -> list[str]:
+def reasons(improvement: Mapping[str, Any]) -> list[str]:
     """Why a version was refused, as the part of its report on learning has it."""
-    found = told.get("refused_because")
+    found = improvement.get("refused_because")
     return list(map(str, found)) if isinstance(found, list) and found else ["its report says why"]
 
 

@@ -42,10 +42,10 @@ def lay_out_models(tab: gr.Tab, runtime: Runtime) -> gr.Timer:
         begin = gr.Button("Evaluate and compare", variant="primary", elem_id="models-evaluate")
         stop = gr.Button("Stop", elem_id="models-stop", visible=False)
         go_on = gr.Button("Go on training", variant="primary", elem_id="models-go-on", visible=False)
-    told = html(elem_id="models-progress")
+    progress_line = html(elem_id="models-progress")
     comparison = html(elem_id="models-comparison")
     timer = gr.Timer(SECONDS, active=False)
-    outputs = [overview, comparison, begin, stop, go_on, told, timer]
+    outputs = [overview, comparison, begin, stop, go_on, progress_line, timer]
 
     def show() -> tuple[Any, ...]:
         return *models_html(runtime), *run_updates(runtime, run.progress)
@@ -167,8 +167,8 @@ def run_updates(runtime: Runtime, progress: Progress) -> tuple[Any, Any, Any, st
     running = progress.state == "running"
     hindrance = _hindrance(runtime)
     begin = gr.update(visible=not running and not runtime.can_go_on, interactive=not hindrance)
-    told, follows = _told(progress, hindrance), gr.update(active=running or _is_preparing(runtime))
-    return begin, gr.update(visible=running), gr.update(visible=runtime.can_go_on), told, follows
+    progress_line, follows = _progress_html(progress, hindrance), gr.update(active=running or _is_preparing(runtime))
+    return begin, gr.update(visible=running), gr.update(visible=runtime.can_go_on), progress_line, follows
 
 
 def _is_preparing(runtime: Runtime) -> bool:
@@ -183,7 +183,7 @@ def _hindrance(runtime: Runtime) -> str:
     return runtime.evaluation.lacks()
 
 
-def _told(progress: Progress, hindrance: str) -> str:
+def _progress_html(progress: Progress, hindrance: str) -> str:
     if progress.state == "running":
         shown = bar("Evaluation", round(100 * (progress.share or 0)))
         return f'<p>{escape(progress.text)}</p>{shown}<p class="hint">Answers take longer while it runs.</p>'

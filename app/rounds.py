@@ -62,7 +62,7 @@ class Job:
     stopped: bool = False
     running: bool = False
     place: int = 0  # how many turns wait in front of this one; 0 when it is its turn
-    told: int = 0  # the place that the page has been told
+    sent: int = 0  # the place that the page has been told
     origin: str = ""  # the address that it came from, kept while it is on its way
 
     def __post_init__(self) -> None:
@@ -72,9 +72,9 @@ class Job:
         """Wait until the turn has ended or has another place in the queue, but no longer than so many seconds."""
         ended = asyncio.wrap_future(self.done)
         deadline = time.monotonic() + seconds
-        while not self.done.done() and self.place == self.told and (left := deadline - time.monotonic()) > 0:
+        while not self.done.done() and self.place == self.sent and (left := deadline - time.monotonic()) > 0:
             await asyncio.wait([ended], timeout=left if self.running else QUEUE_SECONDS)
-        self.told = self.place
+        self.sent = self.place
         ended.cancel()
 
 
@@ -375,12 +375,12 @@ class Rounds:
             asked = {model: _messages(exchanges[start:], model, text) for model in self.engines}
             if all(engine.fits(asked[model], limit) for model, engine in self.engines.items()):
                 return asked
-        told = many(
+        message = many(
             "The question has {n:,} character, more than the models can read; please shorten it.",
             "The question has {n:,} characters, more than the models can read; please shorten it.",
             n=len(text),
         )
-        raise Refused(told)
+        raise Refused(message)
 
 
 def longest_answer(max_new_tokens: int) -> int:

@@ -91,8 +91,8 @@ class Runtime:
             log.warning(
                 "%d turns were interrupted by the last stop of the app; their testers can try again", interrupted
             )
-        if told := blind_test.apart_from:
-            log.warning("%s", told)
+        if warning := blind_test.apart_from:
+            log.warning("%s", warning)
         self.rounds = Rounds(blind_test, self.engines)
         metrics.READY.set_function(lambda: sum(bool(engine.health()["ok"]) for engine in self.engines.values()))
         metrics.RESTARTS.set_function(lambda: sum(engine.restarts for engine in self.engines.values()))
@@ -127,8 +127,8 @@ class Runtime:
             try:
                 blind_test = self._blind_test(study, specs, engines)
                 if blind_test.closed:
-                    told = f"{blind_test.label} is closed; change a setting, such as its name, to begin another"
-                    raise StudyError(told)
+                    message = f"{blind_test.label} is closed; change a setting, such as its name, to begin another"
+                    raise StudyError(message)
                 write_begun(self.database.path, file, specs)
             except Exception:
                 _close(engines, old)
@@ -208,8 +208,8 @@ class Runtime:
         database, disk = self._written()
         working = "ok" if self.rounds else "training"
         status = "down" if "down" in (database, *states.values()) else working
-        told = {"status": status, **states, "database": database}
-        return told if disk == "ok" else told | {"disk": disk}
+        health = {"status": status, **states, "database": database}
+        return health if disk == "ok" else health | {"disk": disk}
 
     def _written(self) -> tuple[str, str]:
         """How the database and its disk are; looked up at most every few seconds, by one request at a time."""

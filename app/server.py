@@ -77,8 +77,10 @@ def build(
     @server.api_route("/metrics", methods=["GET", "HEAD"])
     def show_metrics(request: Request) -> Response:
         if not is_local(request) and not _is_bearer(request, metrics_token):
-            told = "Metrics are for this machine, or with the token of DIPTYCH_METRICS_TOKEN as Authorization: Bearer."
-            return PlainTextResponse(told, 401, {"WWW-Authenticate": "Bearer"})
+            message = (
+                "Metrics are for this machine, or with the token of DIPTYCH_METRICS_TOKEN as Authorization: Bearer."
+            )
+            return PlainTextResponse(message, 401, {"WWW-Authenticate": "Bearer"})
         return PlainTextResponse(generate_latest(metrics.REGISTRY), media_type="text/plain; version=0.0.4")
 
     @server.api_route("/admin", methods=["GET", "HEAD"])

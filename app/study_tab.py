@@ -59,19 +59,19 @@ def lay_out_study(tab: gr.Tab, runtime: Runtime) -> None:
         return study_html(runtime), f"<p>{escape(note)}</p>", runtime.study.hash
 
     def end(agreed: Any, seen: Any) -> tuple[str, str, bool, str]:
-        told = "<p>Closed. The secret of its draws is told above once every session is over.</p>"
+        message = "<p>Closed. The secret of its draws is told above once every session is over.</p>"
         if seen != runtime.study.hash:
-            told = another_runs(runtime)
+            message = another_runs(runtime)
         elif agreed is not True:
-            told = problem("Tick the box first: a closed study stays closed")
+            message = problem("Tick the box first: a closed study stays closed")
         elif runtime.blind_test is None:
-            told = problem("The models are not ready, so no study is open")
+            message = problem("The models are not ready, so no study is open")
         else:
             try:
                 runtime.blind_test.close_study()
             except DatabaseError as error:
-                told = problem(error)
-        return study_html(runtime), told, False, runtime.study.hash
+                message = problem(error)
+        return study_html(runtime), message, False, runtime.study.hash
 
     tab.select(show, [text, filled], [facts, text, filled, shown], **QUIET)
     begin.click(start, [text, shown], [facts, said, shown], **QUIET)
@@ -150,7 +150,7 @@ def study_html(runtime: Runtime) -> str:
     facts = {
         "State": state,
         "Label in exports": blind_test.label if blind_test else "–",
-        **{NAMES[model]: in_words(told) for model, told in (blind_test.models if blind_test else {}).items()},
+        **{NAMES[model]: in_words(described) for model, described in (blind_test.models if blind_test else {}).items()},
         "SHA-256 of the settings": study.hash[:16],
         "SHA-256 of the secret": blind_test.secret_sha256[:16] if blind_test else "–",
         "The secret itself": (blind_test.secret if blind_test else None) or "told when it is closed and all are done",
@@ -186,7 +186,7 @@ def _others(runtime: Runtime) -> str:
         row(
             escape(study["label"]) + (" (closed)" if study["closed"] else ""),
             *(f"{study[counted]:,}" for counted in ("testers", "votes")),
-            *(escape(in_words(told)) for _, told in sorted(json.loads(study["models"]).items())),
+            *(escape(in_words(described)) for _, described in sorted(json.loads(study["models"]).items())),
         )
         for study in studies
     )
@@ -222,8 +222,8 @@ def lay_out_invites(tab: gr.Tab, runtime: Runtime) -> None:
             code = runtime.blind_test.make_invite(as_text(note), int(number) if number else None)
         except (Refused, DatabaseError) as error:
             return problem(error), *show()
-        told = f"<p>This link is shown once: <code>{escape(_page(request))}?invite={escape(code)}</code></p>"
-        return told, *show()
+        message = f"<p>This link is shown once: <code>{escape(_page(request))}?invite={escape(code)}</code></p>"
+        return message, *show()
 
     def remove(invite: Any) -> tuple[Any, ...]:
         try:

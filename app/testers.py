@@ -97,19 +97,19 @@ class TestersPage(TestersLayout):
         }  # fmt: skip
         fields = ("token", *values, "client")
         script = f"window.diptych ? window.diptych.pack({json.dumps(do)}, {json.dumps(fields)}, args) : args"
-        handler = told = self._told(do, handler)
+        handler = wrapped = self._reporting(do, handler)
         if do not in ("load", "tick"):
             self._replayed[do] = (handler, fields)
         if do in ("load", "start"):
-            told = self._unhurried(do, handler)
+            wrapped = self._unhurried(do, handler)
         # Gradio drops an event whose last request is under way; newer words and judgements must not be.
         mode = "multiple" if do in ("remark", "judge") else "once"
         event(
-            told, [components[name] for name in fields], self._outputs, js=f"(...args) => {script}", queue=False,
+            wrapped, [components[name] for name in fields], self._outputs, js=f"(...args) => {script}", queue=False,
             api_visibility="private", show_progress="hidden", api_name=None, trigger_mode=mode,
         )  # fmt: skip
 
-    def _told(self, do: str, handler: Callable[..., Any]) -> Callable[..., Any]:
+    def _reporting(self, do: str, handler: Callable[..., Any]) -> Callable[..., Any]:
         """A handler that says why what was asked for was refused or could not be done, and what need not come again."""
         if inspect.iscoroutinefunction(handler):
             return handler
@@ -128,8 +128,8 @@ class TestersPage(TestersLayout):
                 return {self.status: markup.status(said(error), again=True)}
             except (DatabaseError, sqlite3.Error) as error:  # the latter of what is read outside of a transaction
                 _log_unreadable(error)
-                if told := markup.KEPT.get(do.split()[0]):
-                    return {self.status: markup.status(f"{tr(markup.UNWRITABLE)} {tr(told)}", again=True)}
+                if kept := markup.KEPT.get(do.split()[0]):
+                    return {self.status: markup.status(f"{tr(markup.UNWRITABLE)} {tr(kept)}", again=True)}
                 updates = self._say(tr(markup.NOT_SAVED))
             except Repeated:
                 updates = self._show(self._scene(tester_id, report.moved))
@@ -240,8 +240,8 @@ class TestersPage(TestersLayout):
         elif job := rounds.job(tester_id):
             await job.news(HOLD_SECONDS)
             if not job.done.done():
-                waits = ntr("Waiting: {n} before you.", "Waiting: {n} before you.", n=job.told)
-                return self._say(waits if job.told else tr(markup.WRITING))
+                waits = ntr("Waiting: {n} before you.", "Waiting: {n} before you.", n=job.sent)
+                return self._say(waits if job.sent else tr(markup.WRITING))
         return await anyio.to_thread.run_sync(self._news, tester_id)
 
     def _news(self, tester_id: str) -> Updates:

@@ -270,13 +270,13 @@ class TestersLayout:
     def _thanks(self, scene: Scene, guessed_right: bool | None = None) -> str:
         if scene.phase is not Phase.THANKS or scene.tester is None:
             return ""
-        tally, last, told = None, None, ""
+        tally, last, models_html = None, None, ""
         if self.runtime.study.reveal != "never" and scene.voted:
             tally = self._blind_test.tally(scene.tester.id)
             if scene.battle is not None:
                 last = self._blind_test.reveal(scene.tester.id, scene.battle.id)
-            told = _in_english(compact_html(self.runtime)) if self.runtime.study.show_models else ""
-        return markup.thanks(scene, tally, last, guessed_right, self.runtime.kinship) + told
+            models_html = _in_english(compact_html(self.runtime)) if self.runtime.study.show_models else ""
+        return markup.thanks(scene, tally, last, guessed_right, self.runtime.kinship) + models_html
 
 
 def _in_english(cards: str) -> str:

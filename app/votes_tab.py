@@ -150,10 +150,10 @@ def vote_table(connection: sqlite3.Connection, study_id: int, filters: Filters, 
     ).fetchall()
     turns = _conversations(connection, [row["battle_id"] for row in rows])
     testers, votes = excluded_testers(connection, study_id, rules), excluded_by_patterns(connection, study_id, rules)
-    told = wordings(rules)
+    wording = wordings(rules)
 
     def excluded(vote: sqlite3.Row) -> list[str]:
-        return [*(told[rule] for rule in votes.get(vote["id"], ())), testers.get(vote["code"], "")]
+        return [*(wording[rule] for rule in votes.get(vote["id"], ())), testers.get(vote["code"], "")]
 
     body = (_row(vote, turns.get(vote["battle_id"], []), rules, excluded(vote)) for vote in rows)
     rest = f" The newest {SHOWN} are shown; the downloads have all." if found > SHOWN else ""

@@ -51,11 +51,11 @@ def training_step(step: Step) -> str:
     run = step.run
     taken = round(100 * run.step / run.steps) if step.state == "running" and run.steps else 0
     share = 100 if step.state == "done" else taken
-    told = _curve(step) + _answer(step) if run.looks else ""
+    learned = _curve(step) + _answer(step) if run.looks else ""
     title = escape(tr(step.title))
     return (
         f'<div class="setup-step {step.state}"><h2>{title}</h2><p>{escape(" · ".join(_facts(step)))}</p>'
-        f"{bar(title, share)}{told}</div>"
+        f"{bar(title, share)}{learned}</div>"
     )
 
 
@@ -87,10 +87,10 @@ def _curve(step: Step) -> str:
     run = step.run
     now = run.looks[-1][1]
     if run.target is None:
-        told = tr("Score on unseen wordings: {score:.2f} bits per byte.", score=now)
+        score_text = tr("Score on unseen wordings: {score:.2f} bits per byte.", score=now)
     else:
         text = mark("Score on unseen wordings: {score:.2f} bits per byte; the goal is {goal:.2f}.")
-        told = tr(text, score=now, goal=run.target)
+        score_text = tr(text, score=now, goal=run.target)
     first = tr("It began at {score:.2f}.", score=run.looks[0][1]) if len(run.looks) > 1 else ""
     count = ntr("{n} score so far.", "{n} scores so far.", n=len(run.looks))
     bits = [score for _, score in run.looks] + ([run.target] if run.target else [])
@@ -122,8 +122,8 @@ def _curve(step: Step) -> str:
     parts.append(f'<text x="{RIGHT}" y="{HEIGHT - 8}" class="end">{_clock(end)}</text>')
     return (
         f'<figure class="score-curve"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(" ".join(filter(None, (told, first, count))))}">{"".join(parts)}</svg>'
-        f"<figcaption><b>{escape(told)}</b> {escape(tr(MEANING))}</figcaption></figure>"
+        f'aria-label="{escape(" ".join(filter(None, (score_text, first, count))))}">{"".join(parts)}</svg>'
+        f"<figcaption><b>{escape(score_text)}</b> {escape(tr(MEANING))}</figcaption></figure>"
     )
 
 

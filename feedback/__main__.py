@@ -194,7 +194,7 @@ def _stats(arguments: argparse.Namespace) -> int:
     else:
         database = _open(arguments.db)
         study = load_study(database, arguments.study, arguments.alpha)
-    _tell(study.notes)
+    _print_notes(study.notes)
     result = summary(study.outcomes, study.guesses, alpha=study.alpha)
     if study.id is not None:
         log_look(database, study.id, "stats", result)
@@ -202,7 +202,7 @@ def _stats(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _tell(notes: Iterable[str]) -> None:
+def _print_notes(notes: Iterable[str]) -> None:
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
 
@@ -222,7 +222,7 @@ def _export(arguments: argparse.Namespace) -> int:
 def _preferences(arguments: argparse.Namespace) -> int:
     if arguments.csv:
         found = preferences_csv(arguments.csv, arguments.study, arguments.model)
-        _tell(found.notes)
+        _print_notes(found.notes)
     else:
         database = _open(arguments.db)
         found = preferences(database, arguments.study, arguments.model)
@@ -355,12 +355,12 @@ def main(argv: list[str] | None = None, prog: str = "python -m feedback") -> int
     except (DatabaseError, ExportError, VotesError, OSError, sqlite3.DatabaseError) as error:
         if arguments.debug or is_unread(error):
             raise
-        told = str(error)
+        message = str(error)
         if isinstance(error, OSError):  # no room, or no right, even for what is temporary
-            told = f"{error.filename or 'what is written'}: {error.strerror or error}"
+            message = f"{error.filename or 'what is written'}: {error.strerror or error}"
         if isinstance(error, sqlite3.DatabaseError):  # damage that shows only when the page is read
-            told = f"{arguments.db}: {remedy(str(error), arguments.db)}"
-        print(f"error: {told}", file=sys.stderr)
+            message = f"{arguments.db}: {remedy(str(error), arguments.db)}"
+        print(f"error: {message}", file=sys.stderr)
         return 2
 
 

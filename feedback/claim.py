@@ -52,7 +52,7 @@ class Claim:
                     f"{self._path}: its folder takes no files; name a file in another folder with --db"
                 ) from None
             raise DatabaseError(
-                f"{self._path}: is in use by {self._told()}; stop that app, or name another file with --db"
+                f"{self._path}: is in use by {self._in_words()}; stop that app, or name another file with --db"
             ) from None
         except OSError as error:
             if error.errno in (errno.ENOLCK, errno.ENOTSUP):
@@ -76,7 +76,7 @@ class Claim:
                 self._holder.unlink(missing_ok=True)
             self._lock.release()
 
-    def _told(self) -> str:
+    def _in_words(self) -> str:
         holder = self._read_holder()
         if holder is None:
             return "another Diptych"

@@ -247,7 +247,7 @@ class FileWatch:
         self._log_path = path.with_name(path.name + "-wal")
         if not connection.execute("PRAGMA application_id").fetchone()[0]:
             connection.execute(f"PRAGMA application_id = {1 + secrets.randbelow(MOST_WRITES - 1)}")
-        self._file, self.writes = self._told(connection)
+        self._file, self.writes = self._file_state(connection)
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")  # so that the file itself can tell, if nobody reads it
         self._log, self._log_size = _inode_and_size(self._log_path)
         self._seen = self._state()
@@ -277,7 +277,7 @@ class FileWatch:
 
     def count(self, connection: sqlite3.Connection) -> int:
         """Count a transaction, within it; returns how many there were. Raises DatabaseError."""
-        file, writes = self._told(connection)
+        file, writes = self._file_state(connection)
         if file != self._file or writes < self.writes:
             raise DatabaseError(f"{self.path}: was overwritten {STOPPED}")
         if writes < MOST_WRITES:
@@ -297,7 +297,7 @@ class FileWatch:
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
     @staticmethod
-    def _told(connection: sqlite3.Connection) -> tuple[int, int]:
+    def _file_state(connection: sqlite3.Connection) -> tuple[int, int]:
         pragmas = ("application_id", "user_version")
         file, writes = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas)
         return int(file), int(writes)
@@ -311,7 +311,7 @@ class FileWatch:
         try:
             with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?immutable=1", uri=True)) as alone:
                 alone.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()  # an empty file has every header
-                return self._told(alone)
+                return self._file_state(alone)
         except sqlite3.Error:
             return None
 
@@ -422,9 +422,9 @@ def remedy(message: str, path: Path) -> str:
         if not path.exists():
             return "does not exist or cannot be made here; check the path and its permissions"
         return "cannot be opened; check its permissions"
-    for signs, told in _REMEDIES.items():
+    for signs, remedy_text in _REMEDIES.items():
         if re.search(signs, lowered):
-            return told
+            return remedy_text
     return f"SQLite says: {message.partition(' with text ')[0]}"  # what testers wrote is not for logs
 
 

@@ -42,15 +42,15 @@ def check_code(given: str, code: str) -> None:
 
 def challenge(secret: str, bits: int, now: datetime) -> str:
     """What a page that is shown at this moment must work on: bits, until when, and the signature of both."""
-    told = f"{bits}.{int((now + timedelta(minutes=CHALLENGE_MINUTES)).timestamp())}"
-    return f"{told}.{_signature(secret, told)}"
+    payload = f"{bits}.{int((now + timedelta(minutes=CHALLENGE_MINUTES)).timestamp())}"
+    return f"{payload}.{_signature(secret, payload)}"
 
 
 def check_work(secret: str, bits: int, now: datetime, token: str, code: str, challenge: str, solution: str) -> None:
     """Refuse who has not done the work for this token and this code.  Takes two hashes.  Raises Refused."""
-    told, _, signature = challenge.rpartition(".")
-    given, _, until = told.partition(".")
-    if not hmac.compare_digest(signature.encode("utf-8", "replace"), _signature(secret, told).encode()):
+    payload, _, signature = challenge.rpartition(".")
+    given, _, until = payload.partition(".")
+    if not hmac.compare_digest(signature.encode("utf-8", "replace"), _signature(secret, payload).encode()):
         raise Refused("Your browser has not done the work that this study asks for; reload the page and press Start.")
     if int(given) != bits or int(until) < now.timestamp():  # ours, so these are numbers
         raise Refused("This page was open for long; please press Start again.")
@@ -67,9 +67,9 @@ def zero_bits(text: str) -> int:
     return 256 - int.from_bytes(digest, "big").bit_length()
 
 
-def _signature(secret: str, told: str) -> str:
+def _signature(secret: str, payload: str) -> str:
     key = f"{secret}|proof of work".encode()
-    return hmac.new(key, told.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
+    return hmac.new(key, payload.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
 
 
 def _digest(code: str) -> bytes:

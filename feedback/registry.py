@@ -145,7 +145,7 @@ def remove_tester(connection: sqlite3.Connection, key: int) -> None:
         connection.execute(statement, {"key": key})
 
 
-def told_secret(connection: sqlite3.Connection, study_id: int) -> str | None:
+def revealed_secret(connection: sqlite3.Connection, study_id: int) -> str | None:
     """A study's secret, or None while somebody may still be served a round that it foretells."""
     row = connection.execute(f"SELECT secret FROM studies WHERE id = ? AND NOT {SECRET_KEPT}", [study_id]).fetchone()
     return None if row is None else str(row[0])

@@ -120,12 +120,12 @@ def next_turn(battle: Battle, text: str, max_turns: int) -> tuple[int, int]:
     retry = last is not None and last.status != "complete"
     number = 1 if last is None else last.number if retry else last.number + 1
     if number > max_turns:
-        told = many(
+        message = many(
             "This round has had its one question; please vote.",
             "This round has had its {n} questions; please vote.",
             n=max_turns,
         )
-        raise Refused(told)
+        raise Refused(message)
     if number == 1 and text != battle.prompt:
         raise Refused("This round was begun with another question; leave it to ask a new one.")
     return number, last.attempt + 1 if last is not None and retry else 1

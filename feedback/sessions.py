@@ -27,7 +27,7 @@ from .entry import (
     use_invite,
 )
 from .messages import many
-from .registry import close_expired, earlier, register, remove_tester, told_secret
+from .registry import close_expired, earlier, register, remove_tester, revealed_secret
 from .rules import ROW_CHARS, TESTERS_AT_ONCE, Refused, RefusedCall, Repeated, checked_background, room, shown
 from .study import Study
 from .versions import changed
@@ -110,7 +110,7 @@ class Sessions:
     def secret(self) -> str | None:
         """The secret behind every draw, once it foretells nothing: the study is closed and so is every session."""
         self.close_expired()
-        return told_secret(self.database.connection, self.study_id)
+        return revealed_secret(self.database.connection, self.study_id)
 
     def enrol(
         self,

@@ -26,8 +26,8 @@ settings."""
 def as_before(models: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The description of both models as earlier releases wrote it into a study."""
     found = {}
-    for model, told in models.items():
-        found[model] = {**told, "sha256": told[WEIGHTS]} if WEIGHTS in told else dict(told)
+    for model, described in models.items():
+        found[model] = {**described, "sha256": described[WEIGHTS]} if WEIGHTS in described else dict(described)
         found[model].pop(WEIGHTS, None)
     return found
 

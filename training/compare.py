@@ -158,8 +158,8 @@ def user_test(database: Path | None, statistics: Path | None, study: str | None)
     command += [f"--study={study}"] if study else []  # a name may begin with a hyphen
     done = subprocess.run(command, cwd=ROOT, capture_output=True)
     if done.returncode:
-        told = done.stderr.decode("utf-8", "backslashreplace").strip().splitlines() or ["the votes cannot be read"]
-        reason = told[-1].removeprefix("python -m feedback: ")
+        errors = done.stderr.decode("utf-8", "backslashreplace").strip().splitlines() or ["the votes cannot be read"]
+        reason = errors[-1].removeprefix("python -m feedback: ")
         if database is not None or study is not None:
             raise ComparisonError(reason)
         return Missing(None, "user testing", reason)

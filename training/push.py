@@ -166,7 +166,7 @@ def _reason(error: Exception, to: str, endpoint: str) -> str:
     while chain[-1].__cause__ is not None:
         chain.append(chain[-1].__cause__)
     status = next((one.response.status_code for one in chain if getattr(one, "response", None) is not None), None)
-    told = {
+    remedies = {
         401: f"the token is not valid; make another at {endpoint}/{TOKENS} and `hf auth login`",
         403: f"the token may not write to {to.partition('/')[0]}; make one with that right at {endpoint}/{TOKENS}",
         404: "there is no such place, or the token may not see it; check OWNER",
@@ -174,8 +174,8 @@ def _reason(error: Exception, to: str, endpoint: str) -> str:
         413: "the Hub takes no file of this size there",
         429: "the Hub asks for patience; wait some minutes and try again",
     }
-    if status in told:
-        return told[status]
+    if status in remedies:
+        return remedies[status]
     if any(isinstance(one, JSONDecodeError) for one in chain):  # of a network that wants a login first, for example
         return f"what answers at {endpoint} is not the Hub; check the network and HF_ENDPOINT"
     said = " ".join(str(chain[-1]).split()).partition(" For more information")[0][:300] or type(chain[-1]).__name__

@@ -24,9 +24,9 @@ from training.common.cli import OneLineParser, run_command
 from training.inference.generation import complete
 from training.loop.plan import estimate_tokens, few_tokens
 from training.loop.plans import plan, room_problems
-from training.runs.command import DEMO_QUESTIONS, build_parser, carry_out, chosen
+from training.runs.command import DEMO_QUESTIONS, Run, TrainingCommand, build_parser, chosen
 from training.runs.model1 import set_up
-from training.settings.model1 import PROFILES
+from training.settings.model1 import PROFILES, Model1Options
 
 COURSEWORK_PERPLEXITY = {"seed": (15, 20)}
 """Held-out perplexity that the coursework behind this project names for a profile. No run of ours shows it."""
@@ -48,19 +48,28 @@ def run(arguments: argparse.Namespace) -> None:
             lines.append(f"data         {warning}")
         print("\n".join([*lines, verdict]))
         return
+    Model1Training(arguments, options, data).run()
 
-    def tell(report: dict[str, Any]) -> None:
+
+class Model1Training(TrainingCommand[Model1Options]):
+    """Model 1's training."""
+
+    def room_problems(self, options: Model1Options, out: Path) -> list[str]:
+        return room_problems(options, out)
+
+    def set_up(self, options: Model1Options, data: tuple[str, ...], out: Path, *more: Any) -> Run:
+        return set_up(options, data, out, *more)
+
+    def print_result(self, report: dict[str, Any]) -> None:
         if report["val_loss"] is not None:
-            named = COURSEWORK_PERPLEXITY.get(arguments.profile)
+            named = COURSEWORK_PERPLEXITY.get(self.arguments.profile)
             beside = f" (the coursework names {named[0]}-{named[1]})" if named else ""
             print(
                 f"held out: perplexity {report['val_perplexity']:.1f}{beside}, "
                 f"{report['val_bits_per_byte']:.3f} bits per byte"
             )
         for question in DEMO_QUESTIONS:
-            print(f"  {question}\n    {complete(arguments.out / 'art_ai_best.pt', question)}")
-
-    carry_out(arguments, options, data, room_problems, set_up, tell)
+            print(f"  {question}\n    {complete(self.arguments.out / 'art_ai_best.pt', question)}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -25,7 +25,7 @@ from training.inference.generation import generate
 from training.loop.plan import estimate_tokens
 from training.loop.plans import base_problems, list_bases, plan_base
 from training.loop.resume import TrainingStates
-from training.runs.command import DEMO_QUESTIONS, build_parser, carry_out, chosen
+from training.runs.command import DEMO_QUESTIONS, Run, TrainingCommand, build_parser, chosen
 from training.runs.model2 import set_up, with_base_at_hand
 from training.settings.model2 import PROFILES, Model2Options
 
@@ -48,20 +48,30 @@ def run(arguments: argparse.Namespace) -> None:
         options.check()
         print(plan_base(options, estimate_tokens(data, options, 4.2), arguments.plan_for).describe())
         return
+    Model2Training(arguments, options, data).run()
 
-    def tell(report: dict[str, Any]) -> None:
+
+class Model2Training(TrainingCommand[Model2Options]):
+    """Model 2's training."""
+
+    def room_problems(self, options: Model2Options, out: Path) -> list[str]:
+        return base_problems(options, out)
+
+    def set_up(self, options: Model2Options, data: tuple[str, ...], out: Path, *more: Any) -> Run:
+        return set_up(options, data, out, *more)
+
+    def settled(self) -> Model2Options:
+        named = any(change.partition("=")[0].strip() == "base" for change in self.arguments.set)
+        states = TrainingStates(self.arguments.out, {})
+        return self.options if named else with_base_at_hand(self.options, states, self.arguments.start)
+
+    def print_result(self, report: dict[str, Any]) -> None:
         if report["val_loss"] is not None:
             print(
                 f"held-out answers: {report['base_val_bits_per_byte']:.3f} bits per byte before, "
                 f"{report['val_bits_per_byte']:.3f} after (perplexity {report['val_perplexity']:.1f})"
             )
-        show_answers(arguments.out / FINAL, options.trust_remote_code)
-
-    def settle(options: Model2Options) -> Model2Options:
-        named = any(change.partition("=")[0].strip() == "base" for change in arguments.set)
-        return options if named else with_base_at_hand(options, TrainingStates(arguments.out, {}), arguments.start)
-
-    carry_out(arguments, options, data, base_problems, set_up, tell, settle)
+        show_answers(self.arguments.out / FINAL, self.options.trust_remote_code)
 
 
 def show_answers(final: Path, trust_remote_code: bool) -> None:

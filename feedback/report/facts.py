@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from ..registry import told_secret
+from ..registry import revealed_secret
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def gather(connection: sqlite3.Connection, study_id: int) -> Facts:
 
     study = dict(rows("SELECT * FROM studies WHERE id = :study")[0])
     study.update(definition=json.loads(study["definition"]), models=json.loads(study["models"]))
-    study["secret"] = told_secret(connection, study_id)
+    study["secret"] = revealed_secret(connection, study_id)
     return Facts(
         study=study,
         flow=_flow(rows),

@@ -266,8 +266,8 @@ def grid(plots: Sequence[str]) -> str:
 def figure(svg: str, caption: str) -> str:
     """A plot with its caption, and buttons that save it."""
     label = re.search(r'aria-label="([^"]*)"', svg)
-    told = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f"<figure>{svg}{told}{buttons(unescape(label[1]) if label else 'plot', PLOT)}</figure>"
+    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f"<figure>{svg}{below}{buttons(unescape(label[1]) if label else 'plot', PLOT)}</figure>"
 
 
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -73,9 +73,9 @@ def read_study_csv(path: str | Path, label: str | None = None, alpha: float | No
     if (guesses := extra.get("guesses")) is not None:
         guesses = guesses[guesses["tester_id"].isin(votes["tester_id"])]
         guesses = of_testers(guesses, outcomes, rules)
-    told = {model: next(iter(versions_in(votes, model)), "") for model in MODELS}
+    versions = {model: next(iter(versions_in(votes, model)), "") for model in MODELS}
     known = str(settings.get("study_hash", ""))
-    return StudyVotes(None, only, alpha or default_alpha, outcomes, guesses, told, notes, known)
+    return StudyVotes(None, only, alpha or default_alpha, outcomes, guesses, versions, notes, known)
 
 
 def _of_study(path: str | Path, votes: DataFrame, label: str) -> DataFrame:
@@ -216,7 +216,7 @@ def _must_leave_out_the_same(
     """
     found = outcomes.excluded
     if written is not None and [n for _, n in found] != [n for _, n in written]:
-        then, now = ("; ".join(f"{n} {reason}" for reason, n in told) or "nothing" for told in (written, found))
+        then, now = ("; ".join(f"{n} {reason}" for reason, n in counts) or "nothing" for counts in (written, found))
         raise VotesError(
             f"by the manifest the study's rules left out of these rows: {then}; of the file as it is now: {now}. A"
             f" column that they look at was changed; export the file again{f' ({notes[0]})' if notes else ''}"

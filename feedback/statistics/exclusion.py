@@ -57,8 +57,8 @@ def left_out(testers: TesterCounts, rules: Exclusion) -> list[tuple[str, NDArray
     sides = testers.counts.sum(axis=1)[:, [LEFT, RIGHT]]
     decided = sides.sum(axis=1)
     one_sided = testers.closed & (decided >= SAME_SIDE_VOTES) & (sides.max(axis=1) > rules.max_same_side * decided)
-    masks, told = {"min_votes": few, "max_same_side": one_sided & ~few}, wordings(rules)
-    return [(told[rule], mask) for rule, mask in masks.items() if rule in told]
+    masks, wording = {"min_votes": few, "max_same_side": one_sided & ~few}, wordings(rules)
+    return [(wording[rule], mask) for rule, mask in masks.items() if rule in wording]
 
 
 def keep_testers(testers: TesterCounts, rules: Exclusion) -> tuple[NDArray[np.bool_], tuple[tuple[str, int], ...]]:

@@ -185,8 +185,8 @@ class _Testers:
         rows = cursor.execute(
             f"SELECT id, closed_at IS NOT NULL{more} FROM testers WHERE study_id = ? ORDER BY enrolment", [study_id]
         ).fetchall()
-        keys, closed, *told = zip(*rows, strict=True) if rows else ((), ())
-        codes, backgrounds = told or ((), ())
+        keys, closed, *others = zip(*rows, strict=True) if rows else ((), ())
+        codes, backgrounds = others or ((), ())
         return cls(np.array(keys, np.int64), np.array(closed, bool), codes, backgrounds)
 
     def places(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], bool]:

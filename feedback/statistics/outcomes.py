@@ -257,9 +257,9 @@ def _one_study(votes: DataFrame) -> None:
         labels = ", ".join(f"{label} ({n} votes)" for label, n in votes["study"].value_counts().items())
         raise VotesError(f"votes of several studies are mixed: {labels}; choose one with --study")
     for model in ("model1", "model2"):  # also where somebody gave two studies one name, or none
-        told = versions_in(votes, model)
-        if len(told) > 1:
-            found = ", ".join(f"{version} ({n} votes)" for version, n in told.items())
+        versions = versions_in(votes, model)
+        if len(versions) > 1:
+            found = ", ".join(f"{version} ({n} votes)" for version, n in versions.items())
             raise VotesError(f"votes on several versions of {model} are mixed: {found}; keep the rows of one")
 
 
@@ -267,8 +267,8 @@ def versions_in(votes: DataFrame, model: str) -> dict[str, int]:
     """The versions of a model in a table of votes, with the votes on each; empty where it tells none."""
     if f"{model}_version" not in votes.columns:
         return {}
-    told = votes[f"{model}_version"].astype(str)
-    return {str(version): int(n) for version, n in told[told.str.startswith(PREFIX)].value_counts().items()}
+    named = votes[f"{model}_version"].astype(str)
+    return {str(version): int(n) for version, n in named[named.str.startswith(PREFIX)].value_counts().items()}
 
 
 def _no_second_vote(votes: DataFrame, current: DataFrame) -> None:

@@ -128,8 +128,8 @@ def served_sha256(path: Path) -> dict[str, str]:
         return {"sha256": checksum(path) if path.is_dir() else file_sha256(path)}
     of_weights = file_sha256(weights[0])
     others = sorted({file for pattern in BESIDE_WEIGHTS for file in path.glob(pattern) if file.is_file()})
-    told = [f"{of_weights}  weights", *(f"{file_sha256(file)}  {file.name}" for file in others)]
-    return {"sha256": hashlib.sha256("\n".join(told).encode()).hexdigest(), "weights_sha256": of_weights}
+    lines = [f"{of_weights}  weights", *(f"{file_sha256(file)}  {file.name}" for file in others)]
+    return {"sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest(), "weights_sha256": of_weights}
 
 
 def holds_version(folder: Path, version: str) -> bool | None:

@@ -135,8 +135,8 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
         """Ends with this and with what has been found wrong before it."""
         message = lacking_or_mistyped(message, self._words, self._option_string_actions)
-        told = " ".join("; ".join([*self.problems, message]).split())
-        self.exit(2, f"{self.prog}: {told}; see {self.prog} --help\n")
+        message = " ".join("; ".join([*self.problems, message]).split())
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """Tells of a number that is none how it is written, where argparse would say `invalid int value`."""
@@ -146,8 +146,8 @@ class OneLineParser(argparse.ArgumentParser):
         try:
             return kind(arg_string)
         except ValueError:
-            told = f"{arg_string!r} is not {describe(kind)}{as_meant(arg_string, kind)}"
-            raise argparse.ArgumentError(action, told) from None
+            message = f"{arg_string!r} is not {describe(kind)}{as_meant(arg_string, kind)}"
+            raise argparse.ArgumentError(action, message) from None
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Raises OSError where nobody reads a help text, which argparse would keep to itself."""

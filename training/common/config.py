@@ -138,7 +138,7 @@ def _meant(name: str, actions: Iterable[str]) -> str:
 
 
 def _set_default(parser: argparse.ArgumentParser, action: argparse.Action, value: Any) -> None:
-    action.help = _told(action).replace("%", "%%")  # before the default that it names is another
+    action.help = _help_of(action).replace("%", "%%")  # before the default that it names is another
     parser.set_defaults(**{action.dest: value})
     action.required = False
     if not action.option_strings and action.nargs is None:
@@ -250,14 +250,14 @@ def written(actions: Sequence[argparse.Action], arguments: argparse.Namespace, s
         values = value if isinstance(value, list | tuple) else [value]
         plain = [as_typed(one) if isinstance(one, Path) else one for one in values]
         several = isinstance(value, list | tuple)
-        about = textwrap.fill(_told(action), WIDTH, initial_indent="# ", subsequent_indent="# ")
+        about = textwrap.fill(_help_of(action), WIDTH, initial_indent="# ", subsequent_indent="# ")
         said = plain if several else {key: plain[0]}
-        told = yaml.safe_dump(said, default_flow_style=several, width=10**6, allow_unicode=True).strip()
-        parts.append(f"{about}\n{f'{key}: ' if several else ''}{told}\n")
+        text = yaml.safe_dump(said, default_flow_style=several, width=10**6, allow_unicode=True).strip()
+        parts.append(f"{about}\n{f'{key}: ' if several else ''}{text}\n")
     return "\n".join(parts)
 
 
-def _told(action: argparse.Action) -> str:
+def _help_of(action: argparse.Action) -> str:
     """What ``--help`` says of an option, in one line."""
     return " ".join(((action.help or "") % vars(action)).split())
 

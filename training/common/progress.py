@@ -50,17 +50,17 @@ def read_state(path: Path) -> State | None:
     """What a run has written to its progress file; None before it has. Another version may have written it: what it
     lacks, or has of another kind, is as in a new ``State``."""
     try:
-        told = json_text.loads(path.read_text(encoding="utf-8"))
+        saved = json_text.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if not isinstance(told, dict):
+    if not isinstance(saved, dict):
         return None
-    known: dict[str, Any] = {"stage": str(told.get("stage")), "looks": tuple(_pairs(told.get("looks")))}
-    known |= {name: str(told.get(name) or "") for name in ("message", "question", "answer")}
-    known |= {name: int(_number(told.get(name)) or 0) for name in ("step", "steps")}
+    known: dict[str, Any] = {"stage": str(saved.get("stage")), "looks": tuple(_pairs(saved.get("looks")))}
+    known |= {name: str(saved.get(name) or "") for name in ("message", "question", "answer")}
+    known |= {name: int(_number(saved.get(name)) or 0) for name in ("step", "steps")}
     measured = ("loss", "val_loss", "tokens_per_second", "seconds_left", "seconds_at_most", "target")
-    known |= {name: _number(told.get(name)) for name in measured}
-    return State(**known, updated=_number(told.get("updated")) or 0.0)
+    known |= {name: _number(saved.get(name)) for name in measured}
+    return State(**known, updated=_number(saved.get("updated")) or 0.0)
 
 
 def _number(value: Any) -> float | None:

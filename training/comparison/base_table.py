@@ -42,8 +42,8 @@ def all_bases(comparison: Comparison) -> Section:
         "The two models, and the bases that Model 2 can start from", columns, (*rows, *known), note=note, groups=groups
     )
     where = dict.fromkeys(base.said_in for base in KNOWN.values())
-    told = [f"{', '.join(b for b in KNOWN if KNOWN[b].said_in == place)}: {place}" for place in where]
-    blocks: list[Block] = [table, Paragraph((f"Trained on, according to their makers. {'; '.join(told)}.",))]
+    sources = [f"{', '.join(b for b in KNOWN if KNOWN[b].said_in == place)}: {place}" for place in where]
+    blocks: list[Block] = [table, Paragraph((f"Trained on, according to their makers. {'; '.join(sources)}.",))]
     lead = (
         "Where both models stand among the bases of their kind. A dash under “Measured here” means that it was not run"
         " here; no measurement was copied from elsewhere."

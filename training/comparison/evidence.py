@@ -233,10 +233,14 @@ def _absent(model: ModelEvidence, evaluation: Document, is_old: bool) -> Iterato
     files = {"training_report.json": model.report, "data_card.json": model.card, "metrics.jsonl": model.metrics}
     yield from ((name, f"no {name} beside its weights") for name, document in files.items() if not document)
     listed = [*model.measured.at("missing").items(), *model.measured.at("cost", "missing").items()]
-    told = dict.fromkeys((str(entry.at("part").content), str(entry.at("reason").content)) for entry in listed)
-    yield from told
+    missing = dict.fromkeys((str(entry.at("part").content), str(entry.at("reason").content)) for entry in listed)
+    yield from missing
     for key, name in PARTS.items():
-        if model.measured and not model.measured.at(key).content and not any(part.startswith(name) for part, _ in told):
+        if (
+            model.measured
+            and not model.measured.at(key).content
+            and not any(part.startswith(name) for part, _ in missing)
+        ):
             yield name, "it was not asked for when the model was measured"
 
 

@@ -34,9 +34,9 @@ def user_testing(comparison: Comparison) -> Section:
 
 def _versions(statistics: Document) -> str:
     """On which weights the votes are; ``evidence.load`` has compared them with those in the models' folders."""
-    told = [statistics.at("study", "models", name).content for name in ("model1", "model2")]
-    if all(told):
-        return f"The votes are on Model 1 as {told[0]} and Model 2 as {told[1]}, the weights above."
+    names = [statistics.at("study", "models", name).content for name in ("model1", "model2")]
+    if all(names):
+        return f"The votes are on Model 1 as {names[0]} and Model 2 as {names[1]}, the weights above."
     return (
         "The statistics do not name the weights of both models: that the votes were cast on the very models above is"
         " for whoever held the test to say."

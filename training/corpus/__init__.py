@@ -125,14 +125,14 @@ def data_around(out: Path, data: Sequence[str]) -> Path | None:
 
 def notes(data: Sequence[str]) -> list[str]:
     """What is possible and perhaps not meant: a folder of which files are trained on that are there to test with."""
-    told = []
+    warnings = []
     for name, _ in mixing.weights(data):
         folder = Path(name).expanduser()
         if folder.is_dir() and (found := files.kept_for_measuring(folder)):
             names = ", ".join(files.shown(path.relative_to(folder)) for path in found[:3])
             more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-            told.append(f"{name}: {names}{more} is trained on like the rest; name files to keep it to test with")
-    return told
+            warnings.append(f"{name}: {names}{more} is trained on like the rest; name files to keep it to test with")
+    return warnings
 
 
 def in_the_way(out: Path, folder: Path) -> str:

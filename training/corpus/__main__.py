@@ -253,7 +253,7 @@ def _stats(options: argparse.Namespace) -> None:
     print(f"mean words of a sample          {_words(everything) / len(everything):>11.1f}")
     print(f"mean words of an answer         {sum(len(text.split()) for text in answers) / len(answers):>11.1f}")
     if report.removed:
-        print(f"rows that are not read: {report.told()}")
+        print(f"rows that are not read: {report.reasons()}")
     report.read.update(sample.source for sample in everything)
     _warn(report)
 

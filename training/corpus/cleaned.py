@@ -197,8 +197,8 @@ def _join(rows: np.ndarray, removed: np.ndarray) -> int:
     order = np.lexsort((part["fact"], group))
     side = part["split"][order[np.diff(group[order], prepend=-1) != 0]]
     for held_out in (False, True):
-        told = others["asked"][(others["split"] != 0) == held_out]
-        side[group[np.isin(part["asked"], told)]] = SPLITS.index("new_fact" if held_out else "train")
+        asked = others["asked"][(others["split"] != 0) == held_out]
+        side[group[np.isin(part["asked"], asked)]] = SPLITS.index("new_fact" if held_out else "train")
     side[np.bincount(group) > MOST_OF_ALL * len(part)] = SPLITS.index("train")
     rows["split"][chosen] = side[group]
     return int((side[group] != part["split"]).sum())

@@ -169,18 +169,18 @@ class CleaningReport:
     def __str__(self) -> str:
         """One line: ``kept 9 of 12 samples; removed 2 exact duplicate, 1 markup``."""
         kept = f"kept {self.total_read - self.total_removed:,} of {self.total_read:,} samples"
-        return f"{kept}; removed {self.told()}" if self.removed else kept
+        return f"{kept}; removed {self.reasons()}" if self.removed else kept
 
-    def told(self, of: Collection[str] | None = None) -> str:
+    def reasons(self, of: Collection[str] | None = None) -> str:
         """What was removed, of all sources or of some: ``2 exact duplicate, 1 unknown role (first: chats.jsonl, line
         3)``."""
-        told = []
+        parts = []
         for reason, count in self.by_reason().items():
             here = count if of is None else sum(self.removed[reason][source] for source in of)
             # The first row is known of all sources together, so it is named where no other source has such rows.
             first = f" (first: {self.first[reason]})" if reason in self.first and here == count else ""
-            told += [f"{here:,} {reason}{first}"] if here else []
-        return ", ".join(told)
+            parts += [f"{here:,} {reason}{first}"] if here else []
+        return ", ".join(parts)
 
     def warning(self) -> str:
         """A line that cannot be missed where much of a source was dropped; else nothing."""
@@ -192,7 +192,7 @@ class CleaningReport:
         if not much:
             return ""
         rows = "; ".join(much.values())
-        return f"WARNING: nothing is learned from {rows}: {self.told(much)}. Look at these rows before you train."
+        return f"WARNING: nothing is learned from {rows}: {self.reasons(much)}. Look at these rows before you train."
 
 
 def clean(samples: Iterable[Sample], report: CleaningReport) -> Iterator[Sample]:

@@ -90,13 +90,13 @@ def _attached(turn: Row) -> list[str]:
     """The texts beside a turn of Claude's export or llama.cpp's page, where long ones are put that somebody pasted."""
     if turn.get("files") and "sender" in turn:
         raise Unreadable(MEDIA)
-    told: list[Any] = []
+    texts: list[Any] = []
     for marked_by, beside, name in (("sender", "attachments", "extracted_content"), ("convId", "extra", "content")):
         given = turn.get(beside) if marked_by in turn else None
-        told += [_object(one).get(name) for one in given] if isinstance(given, list | tuple) else []
-    if not all(isinstance(text, str) and text for text in told):
+        texts += [_object(one).get(name) for one in given] if isinstance(given, list | tuple) else []
+    if not all(isinstance(text, str) and text for text in texts):
         raise Unreadable(MEDIA)
-    return told
+    return texts
 
 
 # -- trees -----------------------------------------------------------------------------------------------------------
@@ -180,14 +180,14 @@ def _text(content: Row) -> str:
     parts = content.get("parts")
     if not isinstance(parts, list | tuple):
         parts = [next((content[name] for name in ("text", "result") if content.get(name) is not None), None)]
-    told = [part.get("text") if isinstance(part, Mapping) else part for part in parts]
+    texts = [part.get("text") if isinstance(part, Mapping) else part for part in parts]
     kinds = {part.get("content_type") for part in parts if isinstance(part, Mapping)}
     sounds = {"audio_asset_pointer", "real_time_user_audio_video_asset_pointer"}
     if kinds - {"audio_transcription", "text", None} - (sounds if "audio_transcription" in kinds else set()):
         raise Unreadable(MEDIA)
-    if not all(text is None or isinstance(text, str) for text in told):
+    if not all(text is None or isinstance(text, str) for text in texts):
         raise Unreadable(NOT_TEXT)
-    return "\n".join(text for text in told if text)
+    return "\n".join(text for text in texts if text)
 
 
 def _of_fragments(message: Row) -> dict[str, Any] | None:

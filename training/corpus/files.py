@@ -185,7 +185,7 @@ def _why_none(path: Path, unread: CleaningReport, columns: set[str]) -> str:
         if format_of(path) not in (".csv", ".tsv"):
             return f"{lacks}; rename them"
         return f"{lacks}; rename them or, where its first line is a row, write question,answer above it"
-    return f"{unread.told()}; docs/data.md lists the forms that are read"
+    return f"{unread.reasons()}; docs/data.md lists the forms that are read"
 
 
 def _shortened(names: Sequence[str]) -> str:

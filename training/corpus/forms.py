@@ -246,7 +246,7 @@ def _chat(row: Row, system: bool) -> tuple[Message, ...] | None:
         turns = None if name == "chat" and isinstance(row.get(name), Mapping) else _turns_in(row.get(name))
         if isinstance(turns, list | tuple) and (name != "data" or _are_texts(turns)):
             return turns_of([above_turn(_above(row)), *_each(on_one_branch(turns, row), row)], system)
-    if turns := _told(row) or _best_path(row.get("prompt")):
+    if turns := _utterances(row) or _best_path(row.get("prompt")):
         return turns_of(turns, system)
     answer = next((decoded(row[name]) for name in ("completion", "chosen") if is_given(row.get(name))), None)
     if is_chat(decoded(row.get("prompt"))) or is_chat(answer):  # TRL, conversational
@@ -296,7 +296,7 @@ def _turn(role: str, content: Any) -> dict[str, Any]:
     return {"role": role, "content": content}
 
 
-def _told(row: Row) -> list[Any]:
+def _utterances(row: Row) -> list[Any]:
     """PersonaChat's turns: those before the last words, whose true form is the last of the candidates; each person
     speaks by turns."""
     given: Any = row.get("utterances")

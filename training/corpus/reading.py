@@ -31,7 +31,7 @@ def draw(versions: Mapping[str, Sequence[Sample]], count: int, salt: str) -> lis
 
 def sheet(drawn: Sequence[tuple[str, Sample]]) -> tuple[list[str], list[str]]:
     """The lines of the sheet that is filled in, and of its key: number, version, id, fact."""
-    filled = [(number, _told(sample), *("" for _ in FAULTS), "") for number, (_, sample) in enumerate(drawn, 1)]
+    filled = [(number, _as_text(sample), *("" for _ in FAULTS), "") for number, (_, sample) in enumerate(drawn, 1)]
     key = [(number, version, sample.id, sample.fact) for number, (version, sample) in enumerate(drawn, 1)]
     return _csv(("number", "text", *FAULTS, "note"), filled), _csv(("number", "version", "id", "fact"), key)
 
@@ -71,7 +71,7 @@ def score(path: Path) -> str:
     return "\n".join(markdown_table(("version", "fault", "found", "share", "95% interval"), rows))
 
 
-def _told(sample: Sample) -> str:
+def _as_text(sample: Sample) -> str:
     names = {"user": "Q", "assistant": "A", "text": "Text"}
     return "\n".join(f"{names[message.role]}: {message.content}" for message in sample.messages)
 

@@ -202,15 +202,15 @@ def turns_of(turns: Iterable[Any], system: bool = True) -> tuple[Message, ...]:
     chat: list[Message] = []
     learned: list[bool] = []
     waiting = asked = ""  # of the system, for the user's next turn; and what the user said in the last one
-    told: list[str] = []  # by the system: some programs write it above each turn, or beside the chat too
+    of_system: list[str] = []  # by the system: some programs write it above each turn, or beside the chat too
     for turn in turns:
         role, content = _turn(turn)
         if role == "text":
             return (Message("text", content),)
         if role == "system":
-            if system and content not in told and not is_no_value(content):
+            if system and content not in of_system and not is_no_value(content):
                 waiting = "\n\n".join(filter(None, (waiting, content)))
-            told.append(content)
+            of_system.append(content)
         elif role in ("user", "assistant") and is_no_value(content, chat[-1].content if chat else ""):
             raise Unreadable(NO_TEXT)
         elif role == "user":
@@ -363,7 +363,7 @@ def _part(part: Any, role: str) -> str:
     if kind in (*_THOUGHTS, *_CALLS):
         return ""
     if isinstance(kind, str) and kind.endswith("tool_result"):  # what a tool said, by the user
-        return _told_by_tool(part) if role in ("user", "tool") else ""
+        return _tool_text(part) if role in ("user", "tool") else ""
     if kind == "refusal":
         return text_of(part.get("refusal"))
     if kind not in (None, "text", "input_text", "output_text"):
@@ -384,7 +384,7 @@ _MEDIA = (
 )
 
 
-def _told_by_tool(part: Mapping[Any, Any]) -> str:
+def _tool_text(part: Mapping[Any, Any]) -> str:
     """What a tool said, in Anthropic's, Amazon's or Google's names.
 
     Raises:

@@ -21,7 +21,7 @@ from training.common.files import ForeignFileError, replace_text
 from training.corpus import embedded, hub
 from training.corpus.card import markdown_table
 from training.evaluation.cost import find_forms
-from training.evaluation.preference import told_of_votes
+from training.evaluation.preference import describe_votes
 from training.evaluation.subjects import Unavailable
 from training.models.known_bases import KNOWN
 from training.reporting.everyday import everyday_co2, everyday_energy
@@ -336,7 +336,7 @@ def _training(sources: Sources) -> Iterator[str]:
 
 
 def _votes(sources: Sources) -> Iterator[str]:
-    yield from told_of_votes(sources.report.get("improvement"))
+    yield from describe_votes(sources.report.get("improvement"))
 
 
 def _evaluation(sources: Sources) -> Iterator[str]:

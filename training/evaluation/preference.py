@@ -91,7 +91,7 @@ def lengths(sizes: np.ndarray) -> dict[str, Any]:
     }
 
 
-def told_of_votes(found: Mapping[str, Any] | None) -> Iterator[str]:
+def describe_votes(found: Mapping[str, Any] | None) -> Iterator[str]:
     """What a model card says of a version that learned from votes; nothing of any other."""
     if not found:
         return

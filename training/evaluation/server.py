@@ -57,12 +57,12 @@ class ServerModel:
             messages = [message._asdict() for message in conversation]
             fields = {"messages": messages, "max_tokens": max_new_tokens, "temperature": 0.0, "seed": 0}
             try:
-                told = list(self._client.chat(fields))
+                pieces = list(self._client.chat(fields))
             except ServerError as error:
                 raise _unavailable("/chat/completions", error) from error
-            text = told[-1][1] if told else Text()
+            text = pieces[-1][1] if pieces else Text()
             stopped, tokens = bool(text.finish) and not text.cut, int(text.total or 0)
-            return Answer("".join(more for more, _ in told).strip(), tokens - (stopped and tokens > 0), stopped)
+            return Answer("".join(more for more, _ in pieces).strip(), tokens - (stopped and tokens > 0), stopped)
 
         return self._map(answer, conversations)
 

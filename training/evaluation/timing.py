@@ -88,14 +88,14 @@ _ASKERS = ThreadPoolExecutor(SLOTS)
 
 def _answer(engine: Served, question: str, tokens: int) -> Timing:
     sampling = Sampling(tokens, temperature=0.0, top_p=1.0, seed=0, to_the_end=True)
-    started, first, told = time.perf_counter(), 0.0, 0
+    started, first, tokens_so_far = time.perf_counter(), 0.0, 0
     for piece in engine.stream([Message("user", question)], sampling, threading.Event()):
         if piece.tokens and not first:
             first = time.perf_counter() - started
-        told += piece.tokens
-    if not told:
+        tokens_so_far += piece.tokens
+    if not tokens_so_far:
         raise ValueError("an empty answer; check the model")
-    return Timing(first, told)
+    return Timing(first, tokens_so_far)
 
 
 def characters_per_token(engine: Served, text: str) -> float | None:

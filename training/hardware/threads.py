@@ -78,7 +78,7 @@ class FreeCores:
         self._left: tuple[int, float, float] | None = None  # while fewer are tried: the threads, step and use before
         self._next_try, self._pause = 0.0, PAUSE_SECONDS
         self._least, self._knows_least = math.inf, False  # CPU seconds of a step
-        self._told = False
+        self._reported = False
 
     def __enter__(self) -> FreeCores:
         return self
@@ -102,8 +102,8 @@ class FreeCores:
         threads = self.next(use, step, time.monotonic())
         if threads != self.threads:
             self._change(threads)
-        elif tried and not self._told:
-            self._told = True
+        elif tried and not self._reported:
+            self._reported = True
             return (
                 f"other programs use {use.others:.1f} cores, so {threads} of {self.most} threads are faster; they "
                 "become more when cores are free (OMP_NUM_THREADS fixes the number)"

@@ -140,8 +140,8 @@ class Client:
                 self._refuse_redirect(response)
                 if may_pass(code) and code != 501:
                     raise ServerError(
-                        f"{self.name}: HTTP {code} for its list of models ({_told(response)[:160]}); it may still load"
-                        " one: wait until it is ready"
+                        f"{self.name}: HTTP {code} for its list of models ({_error_of(response)[:160]}); it may still"
+                        " load one: wait until it is ready"
                     )
                 if code in (404, 405, 501) or "json" not in response.headers.get("content-type", ""):
                     return None
@@ -195,8 +195,8 @@ class Client:
                 attempts = ATTEMPTS_WHILE_LOADING if is_loading(f"{error}{error.detail}") else ATTEMPTS
                 given_up = failed >= attempts or wait > LONGEST_WAIT_SECONDS
                 if came or given_up:  # after a text that has come, a second attempt would say something else
-                    told = f"; it asks to wait {wait:.0f} s" if error.wait is not None else ""
-                    what = f"the answer broke off ({error})" if came else f"{error}, {failed} times{told}"
+                    wait_text = f"; it asks to wait {wait:.0f} s" if error.wait is not None else ""
+                    what = f"the answer broke off ({error})" if came else f"{error}, {failed} times{wait_text}"
                     failure = ServerError(f"openai:{self.base_url}: {what}; check the server{error.detail}")
                     failure.gone, failure.broken = error.gone, error.broken
                     raise failure from None
@@ -250,7 +250,7 @@ class Client:
             return
         code, status = response.status_code, f"HTTP {response.status_code}"
         self._refuse_redirect(response)
-        detail = _told(response)
+        detail = _error_of(response)
         if code in (400, 413, 422):
             self._adapt(detail, body)
         if code == 413 or (code in (400, 422, 500) and is_too_long(detail)):
@@ -269,17 +269,17 @@ class Client:
             raise Unfinished(f"{self.name}: thought for all its tokens: {detail[:200]}")
         named = [name for name in _SAMPLING if code in (400, 422) and name in detail and name in body]
         if len(named) == 2:
-            told = (
+            message = (
                 f"does not take temperature and top_p together; set top_p = 1 (in the study file), which is then left"
                 f" out: {detail[:200]}"
             )
-            raise out_of_service(ForGood(f"{self.name}: {told}"))
+            raise out_of_service(ForGood(f"{self.name}: {message}"))
         if named:
-            told = (
+            message = (
                 f"refuses {named[0]} = {body[named[0]]:g}; set it (in the study file) to what the server takes:"
                 f" {detail[:200]}"
             )
-            raise out_of_service(ForGood(f"{self.name}: {told}"))
+            raise out_of_service(ForGood(f"{self.name}: {message}"))
         hint = "; check the address (it usually ends in /v1) and the model's name" if code in (404, 405) else ""
         raise refused(f"{self.name}: {status}: {detail[:200]}{hint}", detail, code)
 
@@ -307,8 +307,8 @@ class Client:
             target = urlsplit(str(response.url.join(response.headers["location"])))
             host = target.netloc.rpartition("@")[2]
             shown = Address.of(urlunsplit((target.scheme, host, target.path, "", ""))).base
-            told = f"{self.name}: is answered from another address; write openai:{shown}#{self.model}"
-            raise out_of_service(ForGood(told))
+            message = f"{self.name}: is answered from another address; write openai:{shown}#{self.model}"
+            raise out_of_service(ForGood(message))
 
     def _has_key(self) -> bool:
         return bool(self.http.headers.keys() & {"authorization", "api-key"} or self.address.login)
@@ -318,8 +318,10 @@ class Client:
         if not self._has_key():
             return f"it wants a key: set {names}"
         key = read_key(self.role)
-        told = re.sub(rf"{re.escape(key[:6])}\S*", "...", detail[:200]) if key else ""  # some repeat it
-        return f"it does not take the key that it was sent: look at {names}" + (f"; it says: {told}" if told else "")
+        detail_shown = re.sub(rf"{re.escape(key[:6])}\S*", "...", detail[:200]) if key else ""  # some repeat it
+        return f"it does not take the key that it was sent: look at {names}" + (
+            f"; it says: {detail_shown}" if detail_shown else ""
+        )
 
 
 def _names(entry: dict[str, Any]) -> set[str]:
@@ -342,7 +344,7 @@ def _answers_to(model: str, entry: dict[str, Any]) -> bool:
     )
 
 
-def _told(response: httpx.Response) -> str:
+def _error_of(response: httpx.Response) -> str:
     """What the body of a refusal says, in one line without HTML."""
     text = _TAGS.sub(" ", beginning(response, _MOST_OF_AN_ERROR).decode("utf-8", "replace"))
     return " ".join(text.split())[:500]

@@ -80,8 +80,8 @@ _DATA = re.compile(rb"(?:data: ?)+")  # again where a proxy passes lines on as e
 
 
 def _web_page(response: httpx.Response) -> ForGood:
-    told = "answers with a web page, as the login of a network does; check the address and the connection"
-    return out_of_service(ForGood(f"{response.url.copy_with(query=None)}: {told}"))
+    message = "answers with a web page, as the login of a network does; check the address and the connection"
+    return out_of_service(ForGood(f"{response.url.copy_with(query=None)}: {message}"))
 
 
 def _chunks(response: httpx.Response) -> Iterator[bytes]:
@@ -344,11 +344,11 @@ class Text:
         if self.empty and (self._calls or self.finish in ("tool_calls", "function_call")):
             raise ForGood("the model called a tool in place of answering; serve it without tools")
         if self._said and not self._chose:
-            told = (
+            message = (
                 "the server's answer has no choices, as one of OpenAI's interface; check the address (it usually ends"
                 f" in /v1) and the server; it says: {self._odd}"
             )
-            raise out_of_service(ForGood(told)) if is_for_good(self._odd) else ServerError(told)
+            raise out_of_service(ForGood(message)) if is_for_good(self._odd) else ServerError(message)
         if not self.says_end and (says_ends or self.empty or not self.closed):
             raise ServerError("the answer broke off; check the server")
         if self.empty and not (self.cut or _WHOLE.fullmatch(self.finish)):

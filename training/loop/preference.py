@@ -205,8 +205,8 @@ class Course(TrainerCallback):
             step=state.global_step, seconds=round(done.seconds, 2), loss=loss, learning_rate=rate, tokens=done.tokens
         )
         self.progress.step(state.global_step, state.max_steps, loss, speed, left, None)
-        if told := self.cores.after_step(done.seconds - before):
-            self.progress.say(told)
+        if message := self.cores.after_step(done.seconds - before):
+            self.progress.say(message)
         if self.interruption.number is not None:
             control.should_save = control.should_training_stop = True
 

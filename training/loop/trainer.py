@@ -142,8 +142,8 @@ class Trainer:
         outcome.seconds += step_seconds
         outcome.wall_seconds = self._wall_seconds(started)
         self._show(loss, rate)
-        if told := self.cores.after_step(step_seconds):
-            self.progress.say(told)
+        if message := self.cores.after_step(step_seconds):
+            self.progress.say(message)
         course, steps = self.course, outcome.steps
         found = self._look() if course.is_look_due(steps) else NOTHING
         is_near = found.tokens > 0 and course.is_near(steps, found.bits_per_byte)
@@ -223,10 +223,10 @@ class Trainer:
         documents = self.held_out[self._first] if self.course.is_fall_half_over(outcome.steps) else self._looked_at
         found = self.score(documents)
         self.course.look(outcome.steps, outcome.wall_seconds, found.bits_per_byte)
-        self._tell(found, f"{len(documents)} of {self._first}", samples=len(documents))
+        self._log(found, f"{len(documents)} of {self._first}", samples=len(documents))
         return found
 
-    def _tell(self, found: Score, of_what: str, **more: Any) -> None:
+    def _log(self, found: Score, of_what: str, **more: Any) -> None:
         """Write down a score, with the answers to the fixed questions, and show both."""
         outcome = self.outcome
         ask = self.answers if self.options.sample_tokens else None
@@ -259,7 +259,7 @@ class Trainer:
         if not outcome.scores:
             return
         name, first = next(iter(outcome.scores.items()))
-        self._tell(first, name)
+        self._log(first, name)
         if self.course.is_fall_over(outcome.steps) and not self.has_reached_target:
             self.course.rise_again(outcome.steps, first.bits_per_byte)  # before a state is saved, to be a part of it
         if first.loss < outcome.best_loss:

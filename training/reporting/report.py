@@ -48,7 +48,7 @@ class Metrics:
             if not self._fails:
                 print(f"{self.path.name} lacks measurements: {error}", file=sys.stderr)
             self._fails = True
-        if self.listener is not None and not contained("the tracker gets no more measurements", self._tell, row):
+        if self.listener is not None and not contained("the tracker gets no more measurements", self._notify, row):
             self.listener = None
 
     def _append(self, row: dict[str, Any]) -> None:
@@ -62,7 +62,7 @@ class Metrics:
             self._signed = True
         self._fails = False
 
-    def _tell(self, row: dict[str, Any]) -> bool:
+    def _notify(self, row: dict[str, Any]) -> bool:
         if self.listener is not None:
             self.listener(row)
         return True

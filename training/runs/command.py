@@ -1,56 +1,46 @@
-"""What the two training commands share: their arguments, and what has to be right before a run begins."""
+"""What the two training commands share: their arguments, the way from checks to files, and what is printed."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import os
-import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import psutil
 
-from training.common.checkpoint_folder import CURVES, FILES, FINAL, FOLDERS, RESUME, TRAINED_ON, check_apart, report_in
+from training.common.checkpoint_folder import CURVES, FINAL, FOLDERS, RESUME, TRAINED_ON, check_apart
 from training.common.cli import OneLineParser, contained, stoppable
 from training.common.config import add_config, add_settings
 from training.common.files import (
-    MANIFEST,
     check_file,
-    foreign,
     place,
-    print_of,
-    refusal,
     remove_file,
     remove_folder,
-    sign,
-    sign_folder,
-    unwritable,
 )
 from training.common.locks import held
 from training.common.options import OptionsError, with_settings
 from training.common.progress import Progress
-from training.corpus import CorpusError, data_around, in_the_way, notes, sources
 from training.data.dataset import TokenisedDataset
 from training.data.documents import Documents
-from training.data.prepare import data_key
 from training.evaluation.model_card import write_cards
 from training.hardware.compute import Compute, choose_compute
 from training.loop.distributed import World
 from training.loop.learning_rate_finder import PICTURE, find_learning_rate
 from training.loop.outcome import run_report
 from training.loop.plan import DEVICES
-from training.loop.resume import BASE_FILES, Start, StateError, TrainingStates
+from training.loop.resume import StateError, TrainingStates
 from training.loop.trainer import Trainer
-from training.models.bases import files_of
-from training.reporting.report import REPORT_KEYS, draw_curves, write_report
-from training.reporting.tracking import tracking, tracking_problems
+from training.reporting.report import draw_curves, write_report
+from training.reporting.tracking import tracking
 from training.reporting.verdict import ending, in_words, is_cut_short, score_of, shortfall
+from training.runs.checks import begin, check, configuration, is_finished, key_of
 from training.settings.common import RENAMED, TrainingOptions
-from training.settings.model2 import Model2Options
 
 Options = TypeVar("Options", bound=TrainingOptions)
 
@@ -134,157 +124,79 @@ def one_spelling(entry: str) -> str:
     return f"{os.path.normpath(path)}{equals}{weight}" if os.sep in path else entry
 
 
-def configuration(options: TrainingOptions, data: Sequence[str]) -> dict[str, Any]:
-    """What a run is, for its report and to be compared on resume."""
-    return asdict(options) | {"data": list(data)}
+class TrainingCommand(ABC, Generic[Options]):
+    """One of both trainings, from its arguments to what is printed at the end; each model says what is its own."""
 
+    def __init__(self, arguments: argparse.Namespace, options: Options, data: tuple[str, ...]) -> None:
+        self.arguments, self.options, self.data = arguments, options, data
 
-def compared(options: TrainingOptions, data: Sequence[str]) -> dict[str, Any]:
-    """The same with the files of the base, which decide as much."""
-    return configuration(options, data) | (base_files(options.base) if isinstance(options, Model2Options) else {})
+    @abstractmethod
+    def room_problems(self, options: Options, out: Path) -> list[str]:
+        """As ``room`` of ``begin``."""
 
+    @abstractmethod
+    def set_up(self, options: Options, data: tuple[str, ...], out: Path, *more: Any) -> Run:
+        """A run of options, data, a folder, progress, states and, where there are some, a state and other processes."""
 
-def base_files(base: str) -> dict[str, dict[str, str]]:
-    """The files of a base with their hashes, for the settings of a run; nothing where none are here yet."""
-    return {BASE_FILES: found} if (found := files_of(base)) else {}
+    @abstractmethod
+    def print_result(self, report: dict[str, Any]) -> None:
+        """What the report says of this model beside its size and speed."""
 
+    def settled(self) -> Options:
+        """The options, with what a setting left open, such as a base that can be had."""
+        return self.options
 
-def begin(
-    options: Options, data: Sequence[str], out: Path, start: Start, room: Callable[[Options, Path], list[str]]
-) -> TrainingStates:
-    """Check everything that can be checked before any work, and open the run's states.
-
-    Args:
-        room: what stands against a model of these settings, of which each alone is possible: its base, too little
-            memory or disk.
-
-    Raises:
-        OptionsError: every problem at once.
-    """
-    states = check(options, data, out, start, room)
-    if start == "restart":
-        states.remove()
-    return states
-
-
-def check(
-    options: Options, data: Sequence[str], out: Path, start: Start, room: Callable[[Options, Path], list[str]]
-) -> TrainingStates:
-    """The checks of ``begin`` alone."""
-    states = TrainingStates(out, compared(options, data), options.keep_checkpoints)
-    own, of_data = [*options.problems(), *stripped()], data_problems(data)
-    problems = [*own, *of_data, *tracking_problems(options.report_to, out), *states.problems(start)]
-    cannot = unwritable(out, (*FOLDERS, RESUME))
-    problems += cannot
-    if not cannot:
-        adopt_old_run(out)
-    if names := foreign(out, FILES, FOLDERS):
-        problems.append(refusal(out, names))
-    problems += another_model(options, out, states.saved_config())
-    if not of_data and (folder := data_around(out, data)):
-        problems.append(in_the_way(out, folder))
-    problems += [] if own else room(options, out)
-    if problems:
-        raise OptionsError(problems)
-    if os.environ.get("RANK", "0") == "0":  # of several processes the first tells it
-        for note in (*options.notes(), *notes(data)):
-            print(f"note: {note}", file=sys.stderr)
-    return states
-
-
-def stripped() -> list[str]:
-    """What stands against a training where Python leaves docstrings out: transformers reads its own as it begins."""
-    if sys.flags.optimize < 2:
-        return []
-    return ["Python runs without docstrings, which transformers needs; leave -OO and PYTHONOPTIMIZE=2 out"]
-
-
-def another_model(options: TrainingOptions, out: Path, unfinished: Mapping[str, Any]) -> list[str]:
-    """What stands against a training of this model where the other one's is: it would take the place of its files."""
-    mine = "Model 2" if isinstance(options, Model2Options) else "Model 1"
-    finished = str((report_in(out) or {}).get("model", "")).replace("model", "Model ")
-    begun = next((model for model, key in (("Model 1", "n_layers"), ("Model 2", "base")) if key in unfinished), "")
-    other = next((model for model in (begun, finished) if model not in ("", mine)), None)
-    return [f"{out} is the folder of {other}, of which {mine} would lose files; name another --out"] if other else []
-
-
-def adopt_old_run(out: Path) -> None:
-    """Note the files of a run as ours that was made before any were noted."""
-    report = report_in(out)
-    if (out / MANIFEST).exists() or report is None or not report.keys() >= set(REPORT_KEYS):
-        return
-
-    def is_known(path: Path) -> bool:
-        if path.name == "README.md":
-            return "one of the two models of Diptych" in path.read_text(encoding="utf-8", errors="replace")
-        return path.suffix in (".json", ".safetensors", ".model", ".jinja", ".txt")
-
-    files = [out / name for name in FILES if (out / name).is_file() and (name != "README.md" or is_known(out / name))]
-    sign(out, {path.name: print_of(path) for path in files})
-    for name, kind in FOLDERS.items():
-        if (out / name).is_dir() and all(is_known(path) for path in (out / name).rglob("*")):
-            sign_folder(out / name, kind)
-
-
-def carry_out(
-    arguments: argparse.Namespace,
-    options: Options,
-    data: tuple[str, ...],
-    room: Callable[[Options, Path], list[str]],
-    set_up: Callable[..., Run],
-    tell: Callable[[dict[str, Any]], None],
-    settle: Callable[[Options], Options] = lambda options: options,
-) -> None:
-    """Find a learning rate, or train and tell what came of it; alone or as one of several processes.
-
-    Args:
-        room: as for ``begin``.
-        set_up: makes a run of options, data, a folder, progress and states.
-        tell: prints what the report says of this model beside its size and speed.
-        settle: chooses what a setting left open, such as a base that can be had.
-    """
-    out: Path = arguments.out
-    check_apart(arguments.progress, out)
-    with World.join() as world, world.progress(arguments.progress) as progress:
-        options = world.agree(settle(options) if world.is_first else options)
-        if arguments.find_learning_rate:
-            check_file(out / PICTURE)
-            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-                folder = Path(scratch)
-                states = begin(options, data, folder, "new", room)
-                if not arguments.check:
-                    print(find_learning_rate(set_up(options, data, folder, progress, states).trainer, out))
-            return
-        with held(out) if world.is_first else contextlib.nullcontext(True) as alone:
-            if not alone:
-                raise OptionsError(
-                    [f"{out} is in use by another training; wait for it, stop it, or name another --out"]
-                )
-            if arguments.check:
-                check(options, data, out, arguments.start, room)
+    def run(self) -> None:
+        """Find a learning rate, or train and print what came of it; alone or as one of several processes."""
+        arguments, data, out = self.arguments, self.data, self.arguments.out
+        check_apart(arguments.progress, out)
+        with World.join() as world, world.progress(arguments.progress) as progress:
+            options = world.agree(self.settled() if world.is_first else self.options)
+            if arguments.find_learning_rate:
+                self._find_learning_rate(options, progress)
                 return
-            if world.agree(arguments.start == "resume" and is_finished(options, data, out, progress)):
+            with held(out) if world.is_first else contextlib.nullcontext(True) as alone:
+                if not alone:
+                    raise OptionsError(
+                        [f"{out} is in use by another training; wait for it, stop it, or name another --out"]
+                    )
+                if arguments.check:
+                    check(options, data, out, arguments.start, self.room_problems)
+                    return
+                if world.agree(arguments.start == "resume" and is_finished(options, data, out, progress)):
+                    print(
+                        f"{out} holds this run already, finished; name another --out, or leave --resume out, to train "
+                        "again"
+                    )
+                    return
+                report = self._train(options, progress, world)
+            if world.is_first:
                 print(
-                    f"{out} holds this run already, finished; name another --out, or leave --resume out, to train again"
+                    f"{report['model'].replace('model', 'Model ')}: {report['parameters'] / 1e6:.1f}M parameters, "
+                    f"{report['tokens']:,} tokens in {report['train_seconds']:.0f} s "
+                    f"({report['tokens_per_second']:,.0f} tokens/s)"
                 )
-                return
-            states = begin(options, data, out, arguments.start, room)
-            key, resumes = key_of(options, data), arguments.start == "resume"
-            report = train(  # which alone holds the run, and no state: their memory is free again for the answers
-                after(arguments.after, set_up(
-                    options, data, out, progress, states, states.newest() if resumes else None, world
-                )),
-                options, out, progress, states, key, world,
-            )  # fmt: skip
-        if world.is_first:
-            print(
-                f"{report['model'].replace('model', 'Model ')}: {report['parameters'] / 1e6:.1f}M parameters, "
-                f"{report['tokens']:,} tokens in {report['train_seconds']:.0f} s "
-                f"({report['tokens_per_second']:,.0f} tokens/s)"
-            )
-            contained("the model's answers are not shown", tell, report)
-            print(conclusion(report, out))
-            progress.stage("done", f"written to {out}")
+                contained("the model's answers are not shown", self.print_result, report)
+                print(conclusion(report, out))
+                progress.stage("done", f"written to {out}")
+
+    def _find_learning_rate(self, options: Options, progress: Progress) -> None:
+        arguments, out = self.arguments, self.arguments.out
+        check_file(out / PICTURE)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+            folder = Path(scratch)
+            states = begin(options, self.data, folder, "new", self.room_problems)
+            if not arguments.check:
+                print(find_learning_rate(self.set_up(options, self.data, folder, progress, states).trainer, out))
+
+    def _train(self, options: Options, progress: Progress, world: World) -> dict[str, Any]:
+        start, data, out = self.arguments.start, self.data, self.arguments.out
+        states = begin(options, data, out, start, self.room_problems)
+        state = states.newest() if start == "resume" else None
+        return train(  # which alone holds the run, and no state: their memory is free again for the answers
+            after(self.arguments.after, self.set_up(options, data, out, progress, states, state, world)),
+            options, out, progress, states, key_of(options, data), world,
+        )  # fmt: skip
 
 
 def after(process: int | None, run: Run) -> Run:
@@ -374,9 +286,9 @@ def finish(out: Path, run: Run, result: Result, states: TrainingStates, key: str
         StateError: ``final/`` could not be written.
     """
     report, exports = result.report, result.exports
-    told = f"stopped while {out} was written: the trained weights are there, and nothing is half written"
+    message = f"stopped while {out} was written: the trained weights are there, and nothing is half written"
     trainer = run.trainer
-    with stoppable(told):
+    with stoppable(message):
         with trainer.kept_unless_written():
             report |= run_report(
                 trainer.outcome, trainer.outcome.best, run.dataset, trainer.compute, trainer.energy_used
@@ -427,37 +339,11 @@ def _part(out: Path, name: str, write: Callable[[], Any], lacking: str = "") -> 
     return done
 
 
-def is_finished(options: TrainingOptions, data: Sequence[str], out: Path, progress: Progress) -> bool:
-    """Whether the folder holds the result of this very run, with nothing left to go on with; of another finished run
-    it is said what has changed."""
-    states = TrainingStates(out, compared(options, data))
-    changed = None if states.steps() or data_problems(data) else states.finished(key_of(options, data))
-    if changed:
-        progress.say(f"{out} holds a finished run, but {', '.join(changed)}; training anew")
-    return changed == []
-
-
-def key_of(options: TrainingOptions, data: Sequence[str]) -> str:
-    """A hash of what the data hold: names, weights, sizes and times of files."""
-    return data_key(list(data), options.max_rows_per_source)
-
-
 def compute_for(options: TrainingOptions, state: Mapping[str, Any] | None) -> Compute:
     """Device and number format; a run that goes on keeps its format, whatever a new measurement would choose."""
     if state is None or options.dtype != "auto":
         return choose_compute(options.dtype)
     return replace(choose_compute(state["dtype"]), reason="as before")
-
-
-def data_problems(data: Sequence[str]) -> list[str]:
-    """The names and paths that stand for no data."""
-    problems = []
-    for name in data:
-        try:
-            sources((name,))
-        except CorpusError as error:
-            problems.append(str(error))
-    return problems
 
 
 def describe_cuts(documents: Documents, seq_len: int) -> str:

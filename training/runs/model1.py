@@ -120,8 +120,8 @@ def set_up(
 
     def answers() -> dict[str, str]:
         asked = [[Message("user", question)] for question in SAMPLE_QUESTIONS]
-        told = generate_batch(model, tokenizer, asked, max_new_tokens=options.sample_tokens)
-        return dict(zip(SAMPLE_QUESTIONS, told, strict=True))
+        texts = generate_batch(model, tokenizer, asked, max_new_tokens=options.sample_tokens)
+        return dict(zip(SAMPLE_QUESTIONS, texts, strict=True))
 
     metrics = world.metrics(out / METRICS, state["outcome"]["steps"] if state else None)
     progress.stage(

@@ -27,7 +27,8 @@ from training.models.fine_tuning import Full, Lora, PackedCausalLM, QLora
 from training.models.gguf_format import export_gguf, gguf_problem
 from training.models.known_bases import KNOWN
 from training.reporting.report import read_metrics
-from training.runs.command import SAMPLE_QUESTIONS, Result, base_files, compute_for, describe_cuts
+from training.runs.checks import base_files
+from training.runs.command import SAMPLE_QUESTIONS, Result, compute_for, describe_cuts
 from training.settings.model2 import Model2Options
 
 

@@ -32,7 +32,7 @@ from training.common.files import (
 from training.common.progress import Progress
 from training.loop.resume import TrainingStates
 from training.reporting.report import Metrics, read_metrics
-from training.runs.command import adopt_old_run
+from training.runs.checks import adopt_old_run
 
 Main = Callable[[list[str]], int]
 

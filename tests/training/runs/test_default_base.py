@@ -17,7 +17,7 @@ from training import train_model2_pretrained
 from training.loop.plans import config_of
 from training.loop.resume import TrainingStates
 from training.models.known_bases import KNOWN
-from training.runs.command import configuration
+from training.runs.checks import configuration
 from training.runs.model2 import with_base_at_hand
 from training.settings.model2 import PROFILES
 

@@ -60,7 +60,7 @@ def _readable(name: str, source: HubSource, report: CleaningReport) -> Iterator[
         usable = True
         yield readable
     if not usable:
-        why = f", {report.told((name,))}" if report.removed_from(name) else ""
+        why = f", {report.reasons((name,))}" if report.removed_from(name) else ""
         raise CorpusError(f"{name}: no usable rows{why}; it is not what it was. {_instead(source)}")
 
 

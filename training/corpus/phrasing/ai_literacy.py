@@ -44,8 +44,8 @@ def _concept(concept: Concept, suffix: str, related: Sequence[Concept]) -> Itera
             f"Explain {subject}{suffix} to a child.",
         )  # fmt: skip
         # A likeness alone does not say what is like it.
-        told = grammar.followed(concept.definition, subject, concept.analogy, be == "are")
-        yield from ask(all_of(f"{fact}/definition", f"{fact}/analogy"), simply, told, 2)
+        text = grammar.followed(concept.definition, subject, concept.analogy, be == "are")
+        yield from ask(all_of(f"{fact}/definition", f"{fact}/analogy"), simply, text, 2)
         likened = [f"Give me an analogy for {subject}{suffix}."]
         if not beliefs.is_topic(concept):
             likened.append(f"What {be} {subject}{suffix} like?")
@@ -53,8 +53,8 @@ def _concept(concept: Concept, suffix: str, related: Sequence[Concept]) -> Itera
     example = grammar.without_pronoun(concept.example, subject)
     if grammar.is_one_thing(subject, concept.example):  # which would not say what is spoken of
         more = f"Tell me more about {about}.", f"Can you tell me more about {about}?"
-        told = _dated(grammar.followed(concept.definition, subject, concept.example, be == "are"), concept)
-        yield from ask(all_of(f"{fact}/definition", f"{fact}/example"), more, told, 2)
+        text = _dated(grammar.followed(concept.definition, subject, concept.example, be == "are"), concept)
+        yield from ask(all_of(f"{fact}/definition", f"{fact}/example"), more, text, 2)
     else:
         questions = (
             f"Give me an example of {subject}{suffix}.", f"What is an example of {subject}{suffix}?",

@@ -44,14 +44,14 @@ def _artists(records: Records, known: Prominent, context: Context) -> Iterator[P
                 works_by[maker].append(work)
     for artist in records.artists:
         own = sorted(works_by[artist.name], key=lambda work: (-work.fame, -known.mentions[work.title]))
-        told = artists.phrases(artist, own, context)
-        yield from told if artist.name in known.artists else thin(told, _SHARE_OF_THE_REST)
+        found = artists.phrases(artist, own, context)
+        yield from found if artist.name in known.artists else thin(found, _SHARE_OF_THE_REST)
 
 
 def _works(records: Records, known: Prominent, context: Context) -> Iterator[Phrase]:
     for work in records.works:
-        told = works.phrases(work, context)
-        yield from told if work.title in known.works else thin(told, _SHARE_OF_THE_REST)
+        found = works.phrases(work, context)
+        yield from found if work.title in known.works else thin(found, _SHARE_OF_THE_REST)
     for title in sorted(context.shared - context.generic):
         same = [work for work in records.works if work.title == title]
         ranked = sorted(same, key=lambda work: (-work.fame, -known.mentions[work.artist]))

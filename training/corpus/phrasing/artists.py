@@ -27,7 +27,7 @@ _FAMOUS_WORK = 2
 def phrases(artist: Artist, works: Sequence[Work], context: Context) -> Iterator[Phrase]:
     """Everything that is asked about one artist, with the works by him or her, the best known first."""
     for phrase in _phrases(artist, works, context, context.short[artist.name]):
-        yield _told_apart(phrase, artist) if artist.name in _NAMESAKES else phrase
+        yield _disambiguated(phrase, artist) if artist.name in _NAMESAKES else phrase
 
 
 def _phrases(artist: Artist, works: Sequence[Work], context: Context, alias: str) -> Iterator[Phrase]:
@@ -40,7 +40,7 @@ def _phrases(artist: Artist, works: Sequence[Work], context: Context, alias: str
     yield from _follow_ups(artist, context)
 
 
-def _told_apart(phrase: Phrase, artist: Artist) -> Phrase:
+def _disambiguated(phrase: Phrase, artist: Artist) -> Phrase:
     """The question with the occupation before the name: "When was the sculptor George Segal born?"."""
     first, *others = phrase.messages
     bare = re.compile(rf"(?<!the artist )(?<!the {artist.occupation} )({re.escape(artist.name)})", re.IGNORECASE)
@@ -311,9 +311,9 @@ def _about(artist: Artist, alias: str) -> Iterator[Phrase]:
 def _follow_ups(artist: Artist, context: Context) -> Iterator[Phrase]:
     name, be = artist.name, was(artist)
     who = (f"Who {be} {name}?", f"{name} {be} {_described(artist)} known for {artist.known_for}.")
-    told = (fact(artist, "nationality"), fact(artist, "known_for"))
+    facts = (fact(artist, "nationality"), fact(artist, "known_for"))
     if artist.born is not None:
         answer = f"{name} was born in {grammar.year(artist.born, artist.born_circa)}."
-        yield chat(all_of(*told, fact(artist, "born")), *who, "When was the artist born?", answer)
+        yield chat(all_of(*facts, fact(artist, "born")), *who, "When was the artist born?", answer)
     if artist.movements:
-        yield chat(all_of(*told, fact(artist, "movement")), *who, "Which movement?", _movement(artist, context))
+        yield chat(all_of(*facts, fact(artist, "movement")), *who, "Which movement?", _movement(artist, context))

@@ -33,22 +33,22 @@ def _fact(movement: Movement, attribute: str) -> str:
 
 def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
     be = "are" if movement.plural else "is"
-    told = grammar.subject(movement.name, movement.definition)[1]
-    if movement.group and told in ("was", "were"):
-        be = told
+    verb = grammar.subject(movement.name, movement.definition)[1]
+    if movement.group and verb in ("was", "were"):
+        be = verb
     # A group or a school has no meaning that one could ask for; a name in another language has one that is not told.
     named = movement.group or name.startswith(("the ", "De ", "Der ", "Die ", "Les "))
     meaning = f"What exactly {be} {name}?" if movement.plural or named else f"What does {name} mean{_in_art(name)}?"
     look = f"does the art of {name} look" if movement.group else f"{'do' if movement.plural else 'does'} {name} look"
     # Only what has ended is asked for in the past tense, if the answer speaks of it so.
-    ended = (f"What {told} {name}?",) if movement.end is not None and told in ("was", "were") else ()
+    ended = (f"What {verb} {name}?",) if movement.end is not None and verb in ("was", "were") else ()
     field = _in_art(name)
     yield from ask(
         _fact(movement, "definition"),
         (
             f"What {be} {name}{field}?", *ended, f"Define {name}{field}.", f"Explain {name}{field}.",
             f"Can you explain what {name}{field} {be}?", f"What do you mean by {name}{field}?",
-            _asked_what(movement, name, be, told), f"Please tell me what {name}{field} {be}.", meaning,
+            _asked_what(movement, name, be, verb), f"Please tell me what {name}{field} {be}.", meaning,
             f"Describe {name}{field} in one sentence.",
         ),
         movement.definition,
@@ -66,14 +66,14 @@ def _definition(movement: Movement, name: str) -> Iterator[Phrase]:
     )  # fmt: skip
 
 
-def _asked_what(movement: Movement, name: str, be: str, told: str) -> str:
+def _asked_what(movement: Movement, name: str, be: str, verb: str) -> str:
     """People are a group, and a school or a movement is no kind of art."""
     if movement.group:
         of_artists = re.search(r"\b(group|artists|painters)\b", movement.definition)  # the Bauhaus was a school
-        group = f"What kind of group {told} {name}?" if of_artists else f"What exactly {told} {name}?"
+        group = f"What kind of group {verb} {name}?" if of_artists else f"What exactly {verb} {name}?"
         return f"Who {be} {name}?" if movement.plural else group
     of_people = re.search(r"\b(school|movement|society)\b", name, re.IGNORECASE)
-    return f"What exactly {told} {name}?" if of_people else f"What kind of art {be} {name}?"
+    return f"What exactly {verb} {name}?" if of_people else f"What kind of art {be} {name}?"
 
 
 def _origin(movement: Movement, name: str, context: Context) -> Iterator[Phrase]:

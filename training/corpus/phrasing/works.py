@@ -287,14 +287,14 @@ def _about(said: Spoken) -> Iterator[Phrase]:
     )  # fmt: skip
 
 
-def _of_one(said: Spoken, key: str, told: str) -> str:
+def _of_one(said: Spoken, key: str, sentence: str) -> str:
     """The facts of a sentence on one of several works: it may say where that one is, and whose all of them are."""
     if not said.work.several:
         return key
     stated = {said.fact("location"): said.work.location or ""}
     if not said.shared:  # else every question names the maker
         stated[said.fact("artist")] = said.work.artist
-    return facts_in(told, key, stated)
+    return facts_in(sentence, key, stated)
 
 
 def _prose(said: Spoken) -> str:

@@ -208,8 +208,8 @@ class OpenAIServer:
 def _context(entry: dict[str, Any]) -> int | None:
     """Tokens of a conversation, as a server's list tells them."""
     meta = entry.get("meta") or {}
-    told = [
+    limits = [
         entry.get("max_model_len"),
         *(meta.get(name) for name in ("n_ctx", "n_ctx_train") if isinstance(meta, dict)),
     ]
-    return next((value for value in told if type(value) is int and value > 0), None)
+    return next((value for value in limits if type(value) is int and value > 0), None)

@@ -136,7 +136,7 @@ class _Batched:
         self, manager: Any, results: queue.SimpleQueue[Any], sampling: Sampling, cancel: threading.Event, emit: Emit
     ) -> None:
         end = () if sampling.to_the_end else self._end
-        shown, told = "", 0
+        shown, counted = "", 0
         while not cancel.is_set():
             try:
                 result = results.get(timeout=POLL_SECONDS)
@@ -149,8 +149,8 @@ class _Batched:
             ids = [token for token in result.generated_tokens if token not in end]
             text = self._decode(ids)
             if result.is_finished() or not text.endswith("\ufffd"):  # else a character is not complete yet
-                listening = emit(Piece(text[len(shown) :], len(ids) - told))
-                shown, told = text, len(ids)
+                listening = emit(Piece(text[len(shown) :], len(ids) - counted))
+                shown, counted = text, len(ids)
                 if not listening:
                     return
             if result.is_finished():
