@@ -135,7 +135,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         )
     for model in MODELS:
         if model not in missing:
-            open_engine(specs[model], model)  # a wrong SPEC is told now, not after minutes of training
+            open_engine(specs[model], model)  # a wrong SPEC is reported now, not after minutes of training
 
     limits = Limits(arguments.tester_limit, arguments.address_limit, sessions=arguments.session_limit)
     training = DemoTraining(missing, check=lambda m: shortfall_of(specs[m], m), ahead=True) if missing else None

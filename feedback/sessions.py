@@ -307,7 +307,7 @@ class Sessions:
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction in which a rule of the database that stops us is told like one of our own."""
+        """A transaction in which a rule of the database that stops us is reported like one of our own."""
         try:
             with self.database.transaction() as connection:
                 yield connection

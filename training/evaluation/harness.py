@@ -263,7 +263,7 @@ def _until(text: str, stops: str | Sequence[str]) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the page of log and the bars that the harness writes for each task; errors are told in one line."""
+    """Without the page of log and the bars that the harness writes for each task; errors are reported in one line."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -174,7 +174,7 @@ def measure(job: Job) -> dict[str, Any]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measure the job given as JSON; a model that cannot be measured is told in one line on stderr."""
+    """Measure the job given as JSON; a model that cannot be measured is reported in one line on stderr."""
     try:
         result = measure(Job(**json.loads(argv[0])))
     except (ValueError, OSError, ImportError, EngineError) as error:

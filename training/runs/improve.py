@@ -159,7 +159,7 @@ def improve(request: Request, start: Start, progress: Progress) -> dict[str, Any
         states.remove()
     for warning in warnings(request.preferences.header):
         progress.say(f"note: {warning}")
-    guard = _Guard(request)  # data that are gone are told before the training
+    guard = _Guard(request)  # data that are gone are reported before the training
     out.mkdir(parents=True, exist_ok=True)
     compute = choose_compute(options.dtype)
     if compute.needs_scaler:  # a GPU without bf16: TRL's loop has no scaler of ours
