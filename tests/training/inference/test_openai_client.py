@@ -19,7 +19,7 @@ from training.corpus.sample import Message
 from training.evaluation.cost import find_forms, measure_costs
 from training.evaluation.server import ServerModel
 from training.evaluation.subjects import Unavailable
-from training.evaluation.timing import Job, open_engine
+from training.evaluation.timing import Job, ask, open_engine
 from training.inference.openai_client import Client
 from training.inference.openai_connection import Address, connect, read_spec, without_password
 from training.inference.openai_errors import ForGood, ServerError, TooLong, Unfinished
@@ -426,8 +426,8 @@ def test_the_evaluation_and_the_timing_take_the_same_ways(server: Server, monkey
     assert [answer.text for answer in subject.answers([[Message("user", "Hello?")]], 8)] == ["one\u2028twothree"]
     assert server.asked[-1][1]["Authorization"] == "Bearer sk-two"
     timed = open_engine(Job("openai", f"{server.url}/v1/chat/completions#m", role="model2"))
-    timed.load()
-    [timing] = timed.ask(["Hello?"], 8)
+    timed.start()
+    [timing] = ask(timed, ["Hello?"], 8)
     assert timing.tokens == 2
     assert server.asked[-1][1]["Authorization"] == "Bearer sk-two"
     server.chat = lambda body: refusal(429, "slow down", **{"Retry-After": "3600"})
