@@ -196,7 +196,7 @@ NOT_FOR = {
 }
 
 
-SHARED = {"feedback.save_buttons", "feedback.written"}  # with the standard library alone; no votes and no database
+SHARED = {"feedback.save_buttons"}  # with the standard library alone; no votes and no database
 
 
 @pytest.mark.parametrize(("package", "others"), NOT_FOR.items())

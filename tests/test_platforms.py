@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from app import child, processes
+from feedback.export.write import _replace as export_replace
 from tests.app.serving import wait_until
 from tests.trained import ROOT
 from training.common import files, locks
@@ -121,7 +122,10 @@ def test_two_runs_are_kept_apart_without_locks_of_folders(
     assert files.is_ours(tmp_path / "report.json")
 
 
-def test_a_file_that_is_being_read_is_replaced_a_moment_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("replace", [files.replace, export_replace])
+def test_a_file_that_is_being_read_is_replaced_a_moment_later(
+    replace: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Windows refuses to replace what is open; on other systems the same error is one of rights, and told at once."""
     (tmp_path / "new").write_text("new")
     refused = []
@@ -135,11 +139,11 @@ def test_a_file_that_is_being_read_is_replaced_a_moment_later(tmp_path: Path, mo
 
     monkeypatch.setattr("os.replace", refuse)
     with pytest.raises(PermissionError):
-        files.replace(tmp_path / "new", tmp_path / "old")
+        replace(tmp_path / "new", tmp_path / "old")
     assert len(refused) == 1
     source, target = tmp_path / "new", tmp_path / "old"  # no path is made below, where it would be one of Windows
     monkeypatch.setattr("os.name", "nt")
-    files.replace(source, target)
+    replace(source, target)
     monkeypatch.undo()
     assert target.read_text() == "new"
 

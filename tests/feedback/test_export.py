@@ -20,10 +20,9 @@ from feedback.blind_test import BlindTest
 from feedback.export import FORMATS, ExportError, stream, write
 from feedback.export.companions import COMPANIONS
 from feedback.export.rows import _FREE_TEXT, COLUMNS, FORMULA_STARTS, hide_formula, reveal_formula
-from feedback.export.write import replace_file
+from feedback.export.write import MANIFEST, replace_file
 from feedback.statistics import load_study, read_csv, read_study_csv, summary
 from feedback.study import Exclusion
-from feedback.written import MANIFEST
 from tests.feedback.protocol import answer_turn, answered, choice_for, load_votes, open_test, vote_for
 from training.common.files import is_ours
 

@@ -14,33 +14,27 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from feedback.written import (
-    MANIFEST,
-    OURS,
-    is_as_written,
-    is_ours,
-    kind_of,
-    manifest_is_anothers,
-    note,
-    noted,
-    patiently,
-    print_of,
-    replace,
-    unlink,
-    write_manifest,
-)
 from training.common import locks
 
+MANIFEST = ".diptych.json"
 WORKSPACE = ".diptych-"
 SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What file managers leave in any folder, as macOS leaves `._NAME`: neither ours nor in the way. It stays."""
+EDGE = 1 << 20
+"""Bytes at a file's beginning and end that its print reads of a large model, in a few milliseconds."""
+WHOLE = 64 << 20
+"""Bytes of a file that is read whole: all tables of votes, most corpora."""
 SHOWN = 3
+WAITS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+OURS: dict[str, Any] = {"written_by": "diptych", "kind": None, "files": {}, "kinds": {}}
 
 
 class ForeignFileError(ValueError):
@@ -53,6 +47,20 @@ def place(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("is empty; name a path")
     return Path(os.path.expanduser(text))
+
+
+def is_ours(path: Path, kind: str = "") -> bool:
+    """Whether a file is as this project wrote it, and of this kind (by default, what its name says)."""
+    as_written = _is_as_written(path, _read(path.parent)["files"].get(path.name, []))
+    return as_written and _kind_of(path) in (None, kind or path.name)
+
+
+def _kind_of(path: Path) -> str | None:
+    """What a file of ours is: its name, or what the command said that was told where to write it; None where a version
+    wrote it that noted no kinds."""
+    manifest = _read(path.parent)
+    kind: str | None = manifest["kinds"].get(path.name, path.name if manifest["kind"] else None)
+    return kind
 
 
 def foreign(out: Path, files: Iterable[str], folders: Mapping[str, str] = {}) -> list[str]:
@@ -94,7 +102,7 @@ def check_file(path: Path, kind: str = "") -> None:
         raise ForeignFileError(refusal(path.parent, [MANIFEST]))
     if not os.path.lexists(path) or is_ours(path, kind):
         return
-    there = kind_of(path)
+    there = _kind_of(path)
     if there and is_ours(path, there):
         raise ForeignFileError(
             f"{path} holds what another command of this project wrote ({there}), not {kind or path.name}; nothing is "
@@ -185,7 +193,8 @@ def sign(folder: Path, prints: Mapping[str, str], kind: str = "") -> None:
     """Note files as ours, by name and print; the print before stays valid until the next."""
     with _locked_manifest(folder) as manifest:
         for name, print_ in prints.items():
-            note(manifest, name, print_, kind)
+            manifest["files"][name] = [*manifest["files"].get(name, [])[-1:], print_]
+            manifest["kinds"][name] = kind or name
 
 
 def sign_folder(folder: Path, kind: str) -> None:
@@ -200,9 +209,33 @@ def sign_growing(path: Path) -> None:
     sign(path.parent, {path.name: print_of(path, growing=True)})
 
 
+def replace(source: Path | str, target: Path) -> None:
+    """``os.replace``, patiently."""
+    _patiently(lambda: os.replace(source, target))
+
+
+def unlink(path: Path) -> None:
+    """Remove a file that may be gone already, patiently."""
+    _patiently(lambda: path.unlink(missing_ok=True))
+
+
 def remove_tree(folder: Path) -> None:
     """Remove a folder of this process's own, patiently."""
-    patiently(lambda: shutil.rmtree(folder))
+    _patiently(lambda: shutil.rmtree(folder))
+
+
+def _patiently(act: Callable[[], None]) -> None:
+    """Do what Windows refuses while somebody reads the file, as a virus scanner does what was just written: there it is
+    tried for three seconds."""
+    for seconds in WAITS:
+        try:
+            act()
+            return
+        except PermissionError:
+            if os.name != "nt":
+                raise
+            time.sleep(seconds)
+    act()
 
 
 def remove_file(path: Path) -> None:
@@ -213,13 +246,13 @@ def remove_file(path: Path) -> None:
 
 def remove_folder(folder: Path, kind: str) -> None:
     """Remove a folder that is wholly of this kind as it was written; any other stays."""
-    if folder.is_dir() and not folder.is_symlink() and noted(folder)["kind"] == kind and not _strangers(folder, kind):
+    if folder.is_dir() and not folder.is_symlink() and _read(folder)["kind"] == kind and not _strangers(folder, kind):
         remove_tree(folder)
 
 
 def _move_what_stays(old: Path, new: Path) -> None:
     """Systems' files, and in the cache another's."""
-    ours = {name.partition("/")[0] for name in noted(old)["files"]} | {path.name for path in new.iterdir()}
+    ours = {name.partition("/")[0] for name in _read(old)["files"]} | {path.name for path in new.iterdir()}
     for path in list(old.iterdir()):
         if path.name not in ours:
             replace(path, new / path.name)
@@ -243,10 +276,60 @@ def _is_empty(folder: Path) -> bool:
 def _strangers(folder: Path, kind: str) -> list[str]:
     if not folder.is_dir():
         return []
-    manifest = noted(folder)
+    manifest = _read(folder)
     known = manifest["files"] if manifest["kind"] == kind else {}
     taken = [MANIFEST] if manifest_is_anothers(folder) else []
-    return taken + [name for name in _names(folder) if not is_as_written(folder / name, known.get(name, []))]
+    return taken + [name for name in _names(folder) if not _is_as_written(folder / name, known.get(name, []))]
+
+
+def _is_as_written(path: Path, prints: list[str]) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    return any(print_of(path, like=print_) == print_ for print_ in prints)
+
+
+def print_of(path: Path, *, growing: bool = False, like: str = "") -> str:
+    """A file's size and a hash of its content, of a large one of the first and last ``EDGE`` bytes.
+
+    Args:
+        growing: of the beginning that the file has now.
+        like: of as much of the file as this print was of.
+    """
+    if not path.is_file():
+        return ""
+    size = path.stat().st_size
+    growing = growing or "+" in like
+    whole = not growing and (like.startswith(f"{size}=") or (not like and 2 * EDGE < size <= WHOLE))
+    length = min(size, int(like.partition("+")[0]) if "+" in like else size, EDGE if growing else size)
+    with path.open("rb") as file:
+        digest = hashlib.sha256(file.read(min(length, EDGE)))
+        if whole:
+            digest.update(file.read())
+        elif length > EDGE:
+            file.seek(max(EDGE, length - EDGE))
+            digest.update(file.read(EDGE))
+    return f"{length}{'+' if growing else '=' if whole else ' '}{digest.hexdigest()[:32]}"
+
+
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    """None where there is none, or another's file of that name."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if content["written_by"] == OURS["written_by"]:
+            return OURS | content | {name: dict(content.get(name, {})) for name in ("files", "kinds")}
+    return None
+
+
+def manifest_is_anothers(folder: Path) -> bool:
+    """Whether something of somebody else's stands where we note what is ours, so that nothing can be written here."""
+    path = folder / MANIFEST
+    if path.is_symlink() or not path.is_file():
+        return os.path.lexists(path)
+    return path.stat().st_size > 0 and _manifest(folder) is None
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    return _manifest(folder) or OURS | {"files": {}, "kinds": {}}
 
 
 @contextlib.contextmanager
@@ -259,11 +342,25 @@ def _locked_manifest(folder: Path) -> Iterator[dict[str, Any]]:
     try:
         if manifest_is_anothers(folder):
             raise ForeignFileError(refusal(folder, [MANIFEST]))
-        content = noted(folder)
+        content = _read(folder)
         yield content
-        write_manifest(folder, content)
+        with replacing(path) as file:
+            file.write(json.dumps(content, indent=1) + "\n")
     finally:
         locks.close(handle)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[str]]:
+    """A file to write that takes the place of ``path`` when the block ends well, whoever wrote that; else it goes."""
+    partial = path.with_name(f".{path.name.lstrip('.')}.{secrets.token_hex(4)}")
+    try:
+        with partial.open("x", encoding="utf-8") as file:
+            yield file
+        replace(partial, path)
+    except BaseException:
+        unlink(partial)
+        raise
 
 
 @contextlib.contextmanager
@@ -289,12 +386,12 @@ def workspace(parent: Path, target: str) -> Iterator[Path]:
 def _clear_dead_workspaces(parent: Path) -> None:
     """Remove what processes left that were killed; a folder that one of them had moved away takes its place again."""
     for place in parent.glob(f"{WORKSPACE}*"):
-        if noted(place)["kind"] != "workspace":
+        if _read(place)["kind"] != "workspace":
             continue
         handle = locks.opened(place)
         try:
             # one that is read no more has just been removed by its owner
-            if locks.lock(handle, wait=False) and noted(place)["kind"] == "workspace":
+            if locks.lock(handle, wait=False) and _read(place)["kind"] == "workspace":
                 target = parent / json.loads((place / MANIFEST).read_text(encoding="utf-8"))["target"]
                 if (place / "old").exists() and (place / "new").exists() and not os.path.lexists(target):
                     replace(place / "new", target)

@@ -16,9 +16,8 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from feedback.written import replacing
 from training.common import json_text
-from training.common.files import ForeignFileError, refusal
+from training.common.files import ForeignFileError, refusal, replacing
 
 Stage = Literal["corpus", "tokenizer", "download", "train", "evaluate", "export", "done"]
 

@@ -13,9 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from feedback.written import replacing
 from training.common.cache import cache_folder, is_forgotten
 from training.common.cli import contained
+from training.common.files import replacing
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _LIBRARIES = ("torch", "transformers", "tokenizers", "sentencepiece", "rouge-score", "sacrebleu", "xllamacpp")

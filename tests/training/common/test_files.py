@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from feedback.export.write import replace_file
-from feedback.written import WHOLE, replacing
 from tests.trained import ROOT
 from tests.training.evaluation.tiny_checkpoint import save_tiny_checkpoint
 from training.common.files import (
     MANIFEST,
+    WHOLE,
     WORKSPACE,
     ForeignFileError,
     is_ours,
@@ -27,6 +27,7 @@ from training.common.files import (
     new_folder,
     print_of,
     replace_text,
+    replacing,
     sign,
 )
 from training.common.progress import Progress
