@@ -2,6 +2,7 @@
 
     python benchmarks/leak_plain.py --clones DIR --out TEXTS       # the sentences, from clones DIR/OWNER+NAME
     python benchmarks/leak_plain.py --clones DIR --out TEXTS --third    # those of the third part
+    python benchmarks/leak_plain.py --clones DIR --out TEXTS --fourth   # those of the fourth part
     python benchmarks/leak_real.py --plain TEXTS                   # the flag's figures on them
 
 The sentences are their authors' and stay in their repositories: `tests/app/data/plain_sentences.tsv` has their
@@ -35,6 +36,12 @@ addresses, hashes and labels, and this finds them again in clones of the commits
    seed half as many sentences of each source, of records that were not drawn before, none of whose words were drawn
    before. It is drawn, read (3, with `WIDE` as it is) and labelled (4) when the flag is finished, composed as (5),
    and measured once, whatever comes out. Nothing is mended after it.
+9. *A fourth part* (`fourth`), written down before it was drawn, after the third part had been measured and before its
+   errors were looked at here: of sources that no other part has (`Source.fourth`), so of other questions and of other
+   books, by another seed, without sentences whose words the other parts have. Read (3), labelled (4) and composed (5)
+   before the flag is run on it, the labels committed. Measured twice at the end: the flag as it was when this was
+   written, and as it is when the errors of the third part have been mended by kind. None of its errors is looked at,
+   and nothing is mended after it. From then on the third part counts as looked at.
 """
 
 from __future__ import annotations
@@ -101,6 +108,39 @@ def _messages(path: str, text: str) -> Iterator[Record]:
         yield f"{path}#{each['uid']}", asked, answer["answer"] if isinstance(answer, dict) else answer
 
 
+def _asked_and_told(path: str, text: str) -> Iterator[Record]:
+    for line in text.splitlines():
+        each = json.loads(line)
+        yield f"{path}#{each['ID']}", each["user_query"], each["chatgpt_response"]
+
+
+def _compared(path: str, text: str) -> Iterator[Record]:
+    """Two answers to each question, in lines or in a list."""
+    told = json.loads(text) if text.startswith("[") else map(json.loads, text.splitlines())
+    for number, each in enumerate(told):
+        first, second = [each[key] for key in sorted(each) if re.fullmatch(r"response \d|output_\d", key)]
+        yield f"{path}#{number}a", each.get("prompt") or each["input"], first
+        yield f"{path}#{number}b", each.get("prompt") or each["input"], second
+
+
+def _attack(path: str, text: str) -> Iterator[Record]:
+    for each in json.loads(text)["jailbreaks"]:
+        if each["prompt"] and each["response"]:
+            yield f"{path}#{each['index']}", each["prompt"], each["response"]
+
+
+def _numbered(path: str, text: str) -> Iterator[Record]:
+    for line in text.splitlines():
+        each = json.loads(line)
+        yield f"{path}#{each['question_id']}", "", each["text"]
+
+
+def _reference(path: str, text: str) -> Iterator[Record]:
+    for line in text.splitlines():
+        each = json.loads(line)
+        yield f"{path}#{each['question_id']}", each["question"], each["reference"]
+
+
 def _book(path: str, text: str) -> Iterator[Record]:
     body = re.split(r"\*\*\* ?(?:START|END) OF [^\n]*", text.replace("\r", ""))[1]
     for number, paragraph in enumerate(re.split(r"\n\s*\n", body)):
@@ -116,6 +156,7 @@ class Source:
     count: int  # of sentences to draw
     questions: str = ""  # the file that has them, where the answers name their numbers alone
     art: bool = False
+    fourth: bool = False
 
 
 SOURCES = (
@@ -152,6 +193,48 @@ SOURCES = (
     Source("GITenberg/The-Memoirs-of-Madame-Vig-e-Lebrun_31934", "2e2ec3da", r"31934-8\.txt", _book, 150, art=True),
     Source("GITenberg/The-Gentle-Art-of-Making-Enemies_24650", "d855f391", r"24650-8\.txt", _book, 100, art=True),
     Source("GITenberg/Thoughts-on-Art-and-Life_29904", "9a355d2b", r"29904-8\.txt", _book, 100, art=True),
+    Source("RUCAIBox/HaluEval", "b7253db3", r"data/general_data\.json", _asked_and_told, 3500, fourth=True),
+    Source("GAIR-NLP/auto-j", "2ae17a39", r"data/test/testdata_pairwise\.jsonl", _compared, 2000, fourth=True),
+    Source(
+        "kaistAI/FLASK",
+        "3b4e22bc",
+        r"model_output/outputs/.*\.jsonl",
+        _numbered,
+        4000,
+        questions="evaluation_set/flask_evaluation.jsonl",
+        fourth=True,
+    ),
+    Source("princeton-nlp/LLMBar", "900616bf", r"Dataset/LLMBar/.*dataset\.json", _compared, 500, fourth=True),
+    Source("JailbreakBench/artifacts", "909e68c0", r"attack-artifacts/.*/.*/.*\.json", _attack, 300, fourth=True),
+    Source("THUDM/AlignBench", "5b79d4a8", r"data/data_v1\.1_release\.jsonl", _reference, 200, fourth=True),
+    Source("GITenberg/An-Autobiography_41638", "4a1804c7", r"41638-8\.txt", _book, 200, art=True, fourth=True),
+    Source(
+        "GITenberg/Adventures-in-the-ArtsInformal-Chapters-on-Painters-Vaudeville-and-Poets_20921",
+        "43dfff1d",
+        r"20921-8\.txt",
+        _book,
+        150,
+        art=True,
+        fourth=True,
+    ),
+    Source(
+        "GITenberg/Lives-of-the-Most-Eminent-Painters-Sculptors-and-Architects-Vol.-01--of-10---13-Cimabue-to-Ag__25326",
+        "f7b8fc79",
+        r"25326-8\.txt",
+        _book,
+        150,
+        art=True,
+        fourth=True,
+    ),
+    Source(
+        "GITenberg/The-Practice-and-Science-of-Drawing_14264",
+        "bbd0cb02",
+        r"14264-8\.txt",
+        _book,
+        100,
+        art=True,
+        fourth=True,
+    ),
 )
 
 WIDE = re.compile(
@@ -230,7 +313,10 @@ def records(source: Source, clones: Path) -> Iterator[Record]:
     questions = {}
     if source.questions:
         asked = map(json.loads, _read(clone, source.commit, source.questions).splitlines())
-        questions = {str(each["question_id"]): each["turns"][0] for each in asked}
+        both = (
+            (each.get("question_id", each.get("idx")), each.get("turns") or [each["instruction"]]) for each in asked
+        )
+        questions = {str(number): turns[0] for number, turns in both}
     for path in sorted(path for entry, path in listed if re.fullmatch(source.paths, path) and _small(entry)):
         for name, question, answer in source.records(path, _read(clone, source.commit, path)):
             yield name, question or questions.get(name.rsplit("#", 1)[1], ""), answer
@@ -238,15 +324,27 @@ def records(source: Source, clones: Path) -> Iterator[Record]:
 
 def draw(clones: Path) -> Iterator[Drawn]:
     for number, source in enumerate(SOURCES):
-        yield from _sample(number, list(records(source, clones)), SEED, source.count)
+        if not source.fourth:
+            yield from _sample(number, list(records(source, clones)), SEED, source.count)
 
 
 def third(clones: Path, drawn: list[Drawn]) -> Iterator[Drawn]:
     """Half as many once more, of other records and of other words than what is `drawn`."""
     names, said = {(each.source, each.record) for each in drawn}, {each.sentence for each in drawn}
     for number, source in enumerate(SOURCES):
+        if source.fourth:
+            continue
         left = [each for each in records(source, clones) if (number, each[0]) not in names]
         yield from (each for each in _sample(number, left, SEED + 1, source.count // 2) if each.sentence not in said)
+
+
+def fourth(clones: Path, drawn: list[Drawn]) -> Iterator[Drawn]:
+    """From the sources that are its own, without the words of what is `drawn`."""
+    said = {each.sentence for each in drawn}
+    for number, source in enumerate(SOURCES):
+        if source.fourth:
+            found = _sample(number, list(records(source, clones)), SEED + 2, source.count)
+            yield from (each for each in found if each.sentence not in said)
 
 
 def _sample(number: int, told: list[Record], seed: int, count: int) -> Iterator[Drawn]:
@@ -277,9 +375,12 @@ def main() -> None:
     parser.add_argument("--clones", type=Path, required=True, help="the folder of the clones")
     parser.add_argument("--out", type=own_file, required=True, help="the file that the drawn sentences are written to")
     parser.add_argument("--third", action="store_true", help="draw the third part instead")
+    parser.add_argument("--fourth", action="store_true", help="draw the fourth part instead")
     asked = parser.parse_args()
     drawn = list(draw(asked.clones))
-    if asked.third:
+    if asked.fourth:
+        drawn = list(fourth(asked.clones, drawn + list(third(asked.clones, drawn))))
+    elif asked.third:
         drawn = list(third(asked.clones, drawn))
     else:
         drawn += named(asked.clones, {each.sentence for each in drawn})
