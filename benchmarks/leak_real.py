@@ -4,7 +4,8 @@
     python benchmarks/leak_real.py TEXTS --show      # and the mistakes there
     python benchmarks/leak_real.py TEXTS --unread    # and the figures of the part that nobody may read
     python benchmarks/leak_real.py --plain TEXTS [--show] [--unread]    # the same of sentences drawn at random
-    python benchmarks/leak_real.py --third TEXTS     # the figures of the third part, of which nothing is ever shown
+    python benchmarks/leak_real.py --third TEXTS [--show]     # the figures of the third part, which was looked at later
+    python benchmarks/leak_real.py --fourth TEXTS    # the figures of the fourth part, of which nothing is ever shown
 
 The sentences are their authors': `tests/app/data/real_sentences.tsv` has labels, sources and SHA-256, and `TEXTS` is
 a file of JSON lines with `sentence` and `question` that whoever has the sources puts together. The set is parted by a
@@ -97,14 +98,19 @@ def main() -> None:
     parser.add_argument("--unread", action="store_true", help="measure the unread part too, which is used up by that")
     parser.add_argument("--plain", type=Path, metavar="TEXTS", help="measure what was drawn at random instead")
     parser.add_argument("--third", type=Path, metavar="TEXTS", help="measure the third part instead")
+    parser.add_argument("--fourth", type=Path, metavar="TEXTS", help="measure the fourth part instead")
     asked = parser.parse_args()
-    if sum(each is not None for each in (asked.texts, asked.plain, asked.third)) != 1:
-        parser.error("name the TEXTS of one of the three sets")
-    if asked.third:
-        parts = plain(asked.third, "third_sentences.tsv")
-        report("third", judged(parts["set"]))
-        report("third, as drawn", judged(parts["as drawn"]))
-        return
+    if sum(each is not None for each in (asked.texts, asked.plain, asked.third, asked.fourth)) != 1:
+        parser.error("name the TEXTS of one of the four sets")
+    for name, texts in (("third", asked.third), ("fourth", asked.fourth)):
+        if texts:
+            parts = plain(texts, f"{name}_sentences.tsv")
+            as_drawn = judged(parts["as drawn"])
+            report(name, judged(parts["set"]))
+            report(f"{name}, as drawn", as_drawn)
+            if asked.show and name == "third":
+                show(as_drawn)
+            return
     parts = plain(asked.plain) if asked.plain else real(asked.texts)
     looked_at = judged([row for row in parts["set"] if not unread(row["sentence"])] + parts.get("read", []))
     report("looked at", looked_at)

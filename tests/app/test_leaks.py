@@ -297,7 +297,10 @@ def test_the_labels_of_the_real_sentences() -> None:
     assert 0.4 < chosen.count("leak") / len(chosen) < 0.6
 
 
-@pytest.mark.parametrize(("labelled", "least"), [("plain_sentences.tsv", 200), ("third_sentences.tsv", 120)])
+@pytest.mark.parametrize(
+    ("labelled", "least"),
+    [("plain_sentences.tsv", 200), ("third_sentences.tsv", 120), ("fourth_sentences.tsv", 130)],
+)
 def test_the_labels_of_the_sentences_that_were_drawn_at_random(labelled: str, least: int) -> None:
     """The sentences are their authors'; here are their addresses. Half leaks; of the others two fifths about art."""
     lines = (DATA / labelled).read_text(encoding="utf-8").splitlines()
