@@ -156,7 +156,8 @@ HUMBLE = compiled(
     r"\bi was (?:surprised|struck|told|wrong|moved|glad)\b|\b(?:trust|believe|forgive|pardon|bear with|"
     r"join) me\b|\bi came up with\b|\bi(?:'m| am| have|'ve) (?:told|read that|read somewhere|been told)\b|"
     r"\bi, (?:for one|too)\b|\bif i may\b|\bi won't (?:judge|lie|pretend)\b|\bme (?:too|neither)\b|"
-    r"\b(?:makes?|took|takes|reminds?|reminded|gives?|gave|fascinates?|bores?|surprises?|puzzles?|worries|"
+    r"\b(?:makes?|took|takes|reminds?|reminded|gives?|gave|fascinates?|bores?|surprises?|puzzles?|enchants?|"
+    r"inspires?|challenges?|haunts?|delights?|worries|"
     r"worry|touches) me\b|\bi (?:do not|don't|wouldn't|would not) trust\b|\bi feel (?:that|the same|like|"
     r"sorry|for|with you|calm|sad)|\bi dont know\b|\bif i were\b|\bwere i\b|\bi use\b|\bi (?:can't|"
     r"cannot) tell (?:whether|if|who|from)\b|\bi (?:am|'m) (?:only )?human\b|\bi(?:'m| am) (?:bored|tired of|"
@@ -181,7 +182,8 @@ HUMBLE = compiled(
     r"|\bi (?:also )?(?:read|shortened|changed|left|used|chose|put|count|ordered|skip|treat|added|removed|moved|kept|"
     r"marked|"
     r"wrote) (?:it|your|the|them|two|three|five|simple|a few|some|eleven)\b|\bi (?:can see|see|understand) (?:why|"
-    r"the|how|that)\b|\bi have no (?:data|figures|records?|sources?|numbers|details|photo)\b|\b(?:shall|may|can|"
+    r"the|how|that)\b|\bi have no (?:desire to|intention|wish to|data|figures|records?|sources?|numbers|details|"
+    r"photo)\b|\b(?:shall|may|can|"
     r"should) i (?:add|suggest|go on|explain|ask|help)\b|\bif i (?:ask|show|tell)\b|\bimagine i\b|\bsuppose i'm\b|"
     r"\bi know (?:of )?(?:no|two|three|several|four)\b|\bask me again when\b|\bwe (?:are a group|asked|call it|"
     r"humans|trained our|see|learn|know|can only)\b"
@@ -197,10 +199,14 @@ LIFE = compiled(
 )
 # What people tell of themselves: in the past tense, or with what only they have.
 PAST = compiled(
-    r"\b(?:i|we)(?: (?:\w+ly|also|still|then|once|never|often|soon|had|have|just|already|not))* (?:had|did|went|came|"
+    r"\b(?:i|we)(?: (?:\w+ly|also|still|then|once|never|often|soon|had|have|just|already|not|thus|therefore|even|at "
+    r"last|indeed|myself))* (?:had|did|went|came|"
     r"took|found|gave|told|kept|brought|sent|left|stood|met|knew|began|made|wore|spent|lost|felt|saw|got|wrote|"
-    r"spoke|fell|paid|bought|(?!us(?:ed)\b|trained|learned|process|predict|generat|comput|train|call|ask|want|need|"
-    r"mention|updat|design|program)[a-z]{3,}ed)\b|\b(?:upon|toward|towards|before|behind|beside) me\b|\bmy (?:dear|"
+    r"spoke|fell|paid|bought|became|rode|drove|ran|held|led|rose|threw|caught|sought|chose|broke|fought|wept|won|"
+    r"drew|sang|was (?:accompanied|obliged|tempted|invited|introduced|received|forced|seated|born|delighted)|"
+    r"(?!us(?:ed)\b|trained|learned|process|predict|generat|comput|train|call|ask|want|need|"
+    r"mention|updat|design|program)[a-z]{3,}ed)\b|\b(?:has|have|had) (?!trained|programmed|designed|tuned|"
+    r"updated)[a-z]{3,}ed me\b|\b(?:upon|toward|towards|before|behind|beside) me\b|\bmy (?:dear|"
     r"youth|blood|throat|health|hat|bed|boots|pipe|hair|life|career|lunch|money|phone|country)\b"
 )
 # A clause; a negation; a sentence that leaves its first person out.
@@ -235,11 +241,14 @@ SELVES: dict[str, re.Pattern[str]] = {
     "deixis": compiled(
         r"\b(?:the|a) (?:one|thing) (?:that )?(?:is )?(?:count|typ|writ|answer|talk|repl|speak|think)(?:ing|s)\b|"
         r"\b(?:is|are) (?:now |just )?(?:telling|writing|answering|talking to|speaking to|typing to|"
-        r"addressing) you\b|\bin front of you\b|\b(?:one|who) is talking\b|\b(?:something|an entity|a thing|"
+        r"addressing) you\b|(?<!^)(?<!arm )(?<!hands )\bin front of you\b|\b(?:one|who) is talking\b|(?<!choose "
+        r")(?<!use )(?<!is )\b(?:something|an entity|a thing|"
         r"a being|somebody|one) (?:that|which|who) (?:has |was |have |is )?(?:never|not|no|only|consists|made|"
         r"just)\b|\bfor (?:those|people|someone|somebody|creatures|beings) with (?:an? )?(?:pulse|tongues?|eyes?|"
-        r"bod(?:y|ies)|ears?|noses?|skin|hearts?|hands|senses|feelings|brains?)\b|\b(?:into|inside|in|through to|"
-        r"of) me\b|\bus machines\b|\bthe likes of me\b|\bout of character\b|\bstepping out\b|\b(?:signed:?|"
+        r"bod(?:y|ies)|ears?|noses?|skin|hearts?|hands|senses|feelings|brains?)\b|\b(?:into|inside|(?<!placed "
+        r")(?<!trust )(?<!faith )(?<!confidence )in|through to|"
+        r"(?<!notice )(?<!think )(?<!thought )of) me\b|\bus machines\b|\bthe likes of me\b|\bout of character\b|"
+        r"\bstepping out\b|\b(?:signed:?|"
         r"[—–-]+) (?!into)(?:\w+ )?your \w+"
     ),
     "lacks": compiled(
@@ -274,7 +283,8 @@ SELVES: dict[str, re.Pattern[str]] = {
         rf"some) (?:[\w-]+[ -]){{0,3}}?{NOUNS}\b"
     ),
     "end": compiled(
-        r"\b(?:on|at) (?:my|this|the other) (?:side|end|part)\b|\bin here\b|\bhere\b(?! (?:to|let)\b|,|>)|\bthis "
+        r"\b(?:on|at) (?:my|this|the other) (?:side|end|part)\b|\bin here\b|\bhere\b(?! (?:to|let)\b|,|>|(?:'s| is| "
+        r"are) (?:an?|some|my|\d+)\b| are the\b| and now)|\bthis "
         r"side\b|\binside me\b|"
         r"\bin me\b|\bbehind (?:this|the) (?:screen|chat|window|text|curtain|words|page)|\bat your (?:service|"
         r"disposal|command)\b|\bat work\b|\bat the keyboard\b"
@@ -290,7 +300,7 @@ SELVES: dict[str, re.Pattern[str]] = {
     ),
     "header": compiled(
         r"(?:^|[(|*] ?)(?:knowledge (?:cut-?off|base)|model|cut-?off|training data|trained (?:on|by|until)|source|"
-        r"engine|powered by|generated by|language model|context)[^:|]{0,20}[:|]"
+        r"engine|powered by|generated by|language model|context)\b[^:|]{0,20}[:|]"
     ),
     "namehere": compiled(
         rf"\b{ANY_NAME}(?: [\w.]+)?,? (?:here|speaking|at your|at the|reporting|can help|will help|is happy|"
@@ -317,7 +327,7 @@ KINDS: dict[str, re.Pattern[str]] = {
     "inner": compiled(
         MACHINE[4],
         r"\bweights?\b|\blayers?\b|\btokens?\b|\bparameters?\b|\bneurons?\b|\bactivations?\b|\battention heads?\b|"
-        r"\bvectors?\b|\bnumbers\b|\bmatri\w+|\barchitecture\b|\btransformer\b|\bbits?\b|\bquanti[sz]\w+|"
+        r"\bvectors?\b|\bnumbers\b|\bmatri\w+|\barchitecture\b|\btransformer\b|(?<!\ba )\bbits?\b|\bquanti[sz]\w+|"
         r"\bgigabytes?\b|\bgb\b|\bdice\b|\bshuffl\w+|\bmultipl\w+|\bcalculat\w+|\bcompute\w*|\bcircuit\w*|"
         r"\bcache\b|\bchips?\b",
     ),

@@ -130,7 +130,8 @@ WHOLE = (
     rf"){{0,2}}?{ANY_NAME}",
     r"\b(?:pre-?|fine-?)?(?:trains?|trained|built|builds?|created|develop(?:s|ed)|design(?:s|ed)|program(?:s|med)|"
     r"coded|operates?|hosts?|deploy(?:s|ed)|maintains?|released|tuned|updates?|runs?|owns?|engineered|made) me\b(?! "
-    r"(?:(?:think|feel|want|see|look|smile|wonder|laugh)\b|a better|to (?:draw|paint)))",
+    r"(?:(?:think|feel|want|see|look|smile|wonder|laugh)\b|an? (?!(?:\w+[ -])*(?:model|assistant|chat|bot|ai|"
+    r"machine))|to (?:draw|paint)))",
     r"\b(?:company|team|people|lab|folks|those|researchers|engineers|organi[sz]ation|firm|business|start-?up) behind "
     r"(?:me|this (?:assistant|chat|bot|service))\b",
     r"\bmy (?:\w+ )?(?:training|weights|parameters|developers?|programmers?|tokeni[sz]er|layers|data ?set|context "
@@ -236,7 +237,8 @@ PLAIN = (
     r"\b(?:as of|since|until|up to|before|after|at the time of|by|per|to|beyond|with|on|in) my (?:(?:own|last|latest|"
     r"most recent|current|recent|initial|previous|final|knowledge|training|data|information|database) "
     r"){1,3}?(?:update|cut-?off|training|data\b|knowledge\b|refresh|set)|\b(?:as of|since|until|up to|before|after) "
-    r"my (?:update|cut-?off|training)\b|\bas of my (?:current |present |available )?(?:knowledge|information)\b",
+    r"my (?:update|cut-?off|training)\b|\bas of my (?:current |present |available )?(?:knowledge|information)\b|"
+    r"\bas of the last (?:knowledge )?update,",
     r"\bmy (?:[\w-]+ ){0,2}(?:cut-?off|training data|knowledge base|knowledge update|data ?base (?:was|is|only))\b|"
     r"\bmy (?:[\w-]+ )?(?:knowledge|information|data|training) (?:was |is |has been )?(?:last |only |currently "
     r")?(?:updated|cut off|ends?|stops?|extends|goes|only|limited to|up to|current)|\bi (?:was |have been )?(?:last|"
@@ -245,7 +247,7 @@ PLAIN = (
     r"lived|innate|inherent)\b",
     rf"{_LACKS}{_HAVE}(?: any| real| true| actual| human| own| stress(?: or|,)| taste(?: or|,))* (?:opinions|"
     r"beliefs(?! that)|feelings|emotions|consciousness|sentience|self-awareness|senses|desires|biases|an? (?:body|"
-    r"gender|soul)|memories)\b|\bi(?:'m| am) not (?:capable of (?:having|feeling|experiencing)|an? (?:physical|"
+    r"gender|soul)|memories)\b|\bi(?:'m| am) not (?:capable of (?:having|feeling|experiencing|forming)|an? (?:physical|"
     r"sentient|conscious|living|real)|sentient|conscious|alive)\b",
     rf"{_LACKS} .{{0,40}}?(?:\baccess (?:to )?(?:the )?(?:internet|real-?time|current|live|external|up-to-date|the "
     r"latest|personal|private|copyrighted|user)|\bbrows(?:e|ing)\b|\breal[- ]?time\b|\bthe internet\b|\bup-to-date "
@@ -259,11 +261,13 @@ PLAIN = (
     r"\bmy (?:own |current |core |original |built-in |internal |underlying |ethical |safety )*(?:programming(?! "
     r"(?:skills|knowledge|language|abilities|experience|career|class|course|project|homework|assignment|journey|"
     r"background))|training(?: data| set| and|,|\.|$| includes| process)|programmers?|language model|neural|"
-    r"responses? (?:is|are) (?:based|generated|designed)|response generation|(?:purpose|function) is to (?:assist|"
+    r"responses? (?:is|are) (?:based|generated|designed)|response generation|processing power|(?:purpose|function) "
+    r"is to (?:assist|"
     r"provide|help))",
     r"\bi(?:'m| am) [\w -]{1,20}, an? (?:ai|artificial|virtual|digital) (?:\w+ )?assistant\b|\b(?:we are|we're|our "
     r"(?:answers|responses|knowledge) (?:is|are|was|were)) (?:not |only )?(?:programmed|trained)\b|\b(?:people|those|"
-    r"users|anyone|everyone) who use me\b|\b(?:non ho|sono privo di) (?:una |delle |alcuna )?(?:personalità|emozioni|"
+    r"users|anyone|everyone) who use me\b|\b(?:who|that) (?:invented|programmed|coded|developed) me\b|"
+    r"\b(?:non ho|sono privo di) (?:una |delle |alcuna )?(?:personalità|emozioni|"
     r"sentimenti|opinioni|coscienza|corpo)|\bsono (?:solo |un[a']? ?)*(?:modello linguistico|intelligenza artificiale|"
     r"assistente (?:virtuale|ai)|programma)|\bcome (?:modello linguistico|intelligenza artificiale|ia\b)",
     r"(?:私|わたし|僕|当方)は[^。、]{0,24}(?:AI|人工知能|言語モデル|アシスタント|ボット|BOT|プログラム(?:です|だ|され))|(?:AI|人工知能|言語モデル)(?:として|である(?:私|"
@@ -279,7 +283,8 @@ PLAIN = (
     r"(?:modèle (?:de lang|linguist|d'ia)|ia\b|assistant (?:virtuel|numérique|ia)|intelligence artif)(?=.*\bj(?:e\b|"
     r"'))|\bals (?:ki\b|sprachmodell|künstliche intelligenz)(?=.*\bich\b)",
     r"作为[^，。]{0,12}(?:AI|人工智能|语言模型|大模型|机器人|助手|程序|模型|OpenAI)|我(?:只|仅仅?|就|不过|目前)?(?:只)?是[^，。]{0,16}(?:AI|人工智能|语言模型|大模型|"
-    r"机器人|助手|计算机程序|程序|模型)|我[^，。们]{0,6}(?:训练|程序设定|编程)|训练我(?!们)|我的[^，。]{0,4}(?:训练|设计|数据库|算法|程序|知识截|开发)|"
+    r"机器人|助手|计算机程序|程序|模型)|我[^，。们]{0,6}(?:训练|程序设定|编程)|训练我(?!们)|我(?:可以|能|只能)[^，。]{0,16}模拟|我的[^，。]{0,4}(?:训练|设计|数据库|算法|"
+    r"程序|知识截|开发)|"
     r"我(?!们)(?:并)?(?:没有|不具备|不具有|无法|不能)[^，。]{0,6}(?:实时|个人|情感|感情|意识|身体|主观|浏览|上网|联网|自我|情绪|直接访问|互联网)",
 )
 # The Spanish verb, not the bean.
@@ -331,12 +336,14 @@ OPINION = (
     r"\bi(?:'d|'ll| would| will| might| should)(?: \w+ly| also| still| rather| have| be| just| not)* \w+",
     r"(?<!everything )(?<!what )(?<!\ball )(?<!whatever )(?<!anything )\bi(?:'m|'ve| keep| can| could| do| don't| "
     r"can't| cannot| couldn't| not| doubt| also| really| still| often| always| never| warmly| am| was| have| had| "
-    r"just| must| rather| only| stand| used to| tend to)* (?:think|thought|believe|find|found|guess|suppose|suspect|"
+    r"just| must| rather| only| stand| used to| tend to| been)* (?:think|thought|believe|find|found|guess|suppose|"
+    r"suspect|"
     r"doubt|hope|say|said|recommend|suggest|mean|meant|imagine|prefer|love|like|admire|wonder|agree|begin|start|pick|"
     r"choose|argue|call|explain|describe|tell|show|help|list|summari[sz]e|compare|noticing|apologi[sz]e|know(?: "
     r"(?:of|who|what|why|whether|how|if|which))?|glad|happy|sorry|sure|afraid|certain|convinced|curious|visit|see "
     r"(?:why|how|no\b|the point|(?:\w+ )?reasons?)|look at|add|note|mention|mentioned|put|want|wish|understand|ask|"
     r"answer|interested|aware|verify|confirm|judge|name|mixed|mixing|wrong|mistaken|misread|misspoke|got|corrected|"
+    r"maintain|confess|admit|concede|acknowledge|insist|fancy|presume|regret|have an? (?:suspicion|hunch|impression)|"
     r"assume|take it|omitted|left out|heard|remember|count|go|going to|talking about|referring|thinking|a (?:big "
     r")?fan|no (?:idea|doubt|opinion|information))\b",
     r"\b(?:let|show|remind|forgive|excuse|correct|allow|thank|strikes?|struck|moves?|moved|interests?|seems? to|to) "
@@ -362,10 +369,12 @@ _ADVERBS = (
 )
 COURTESY = (
     r"\b(?:would|do) you (?:like|want|prefer) (?:me|for me)\b|\byou(?:'d| would)? (?:like|need|want) me to\b|\blet me "
-    r"(?:know|explain|refine|clarify|show|start|see|get back)\b|\b(?:help|provide|thank|trusting|contact|excuse) me\b|"
+    r"(?:know|explain|refine|clarify|show|start|see|get back)\b|\b(?:help|provide|thank|trusting|contact|excuse|"
+    r"shared with) me\b|\bi was able to (?:assist|help)\b|\bi(?:'m| am) doing (?:\w+ )?(?:well|fine|great|good)\b|"
     r"\byou(?:'ve| have)? (?:asked|directed|told|wanted) me to\b|\bif i (?:can|may|could)\b|\b(?:once|when|if) i "
-    r"(?:have|know|get)\b|\b(?:where|any way) i can\b|(?:(?<=appropriate )|(?<=hard )|(?<=difficult )|"
-    r"(?<=unethical )|(?<=illegal )|(?<=wrong ))for me to (?:provide|share|say|give|answer|comment|disclose|generate|"
+    r"(?:have|know|get)\b|\b(?:where|any way) i can\b|(?:(?<=appropriate )|(?<=no way )|(?<=hard )|(?<=difficult )|"
+    r"(?<=unethical )|(?<=illegal )|(?<=wrong ))for me to (?:address|access|discuss|provide|share|say|give|answer|"
+    r"comment|disclose|generate|"
     r"determine|know)\b",
     rf"\b(?:i'd|i'll|i will|i would){_ADVERBS} (?!say\b)\w+(?: (?:happy|glad|delighted|pleased|honou?red|able|"
     r"here)\b)?",
@@ -373,7 +382,8 @@ COURTESY = (
     r"afraid|sure|here|"
     r"eager|grateful|confident|curious|asking|assuming|using|writing|looking for|going to|referring|creating|"
     r"interested|aware|familiar)\b",
-    rf"\bi{_ADVERBS} (?:hope|apologi[sz]e|understand|appreciate|encourage|recommend|suggest|advise|believe|urge|thank|"
+    rf"\bi{_ADVERBS} (?:acknowledge|enjoy|hope|apologi[sz]e|understand|appreciate|encourage|recommend|suggest|advise|"
+    r"believe|urge|thank|"
     r"wish|assure|trust|respect|agree|love|like|want|wanted|aim(?:ed)?|tried|multipl(?:y|ied)|calculated|assumed?|"
     r"researched|chose|used?|replaced|counted|included|added|need|notice)\b",
     rf"\bi{_ADVERBS} (?:can|could|may|might|must|need to|have to|should){_ADVERBS} (?:be able to )?(?:provide|offer|"
@@ -381,16 +391,17 @@ COURTESY = (
     r"generate|give|create|assist|explain|act as|use|recommend|guide|clarify|inform|point out|say|admit|attempt|try|"
     r"add|design|direct|tell|draft|outline|show|remind|emphasi[sz]e|note|think|consider|classify|imagine)\b",
     rf"\bi(?:{_ADVERBS} (?:cannot|can't|can not|could not|couldn't|won't|will not)|(?:'m| am){_ADVERBS} (?:unable|not "
-    rf"able) to|(?:'ll not| won't| will not) be able to){_ADVERBS} (?:provide|prescribe|give|recommend|assist|"
+    rf"able|not allowed) to|(?:'ll not| won't| will not) be able to){_ADVERBS} (?:disclose|provide|prescribe|give|"
+    r"recommend|assist|"
     rf"support|create|determine|say|estimate|guarantee|"
     r"categori[sz]e|condone|engage|help|answer|offer|make|endorse|complete|extract|tell|identify|fulfil\w*|calculate|"
     r"compare|assess|find|promote|rewrite|diagnose|summari[sz]e|speculate|suggest|advise|discuss|wait|believe|"
-    r"(?:generate|give) an? (?:response|answer)|(?:and|or) will not \w+)\b",
+    r"generate (?:that|this|the|your)|(?:generate|give) an? (?:response|answer)|(?:and|or) will not \w+)\b",
     rf"\bi(?:{_ADVERBS} (?:do not|don't)){_ADVERBS} (?:believe|think|know|understand|see|feel comfortable|want|mean|"
     r"recommend|condone|support|have (?:an? |the )?(?:access to|enough|sufficient|specific|actual|direct|definitive|"
     r"strong|exact|lot|clear|any (?:specific|further|more|access to|ability to (?:access|share|disclose))|an opinion "
     r"on "
-    r"(?:this|that|it)|(?:any )?(?:information|"
+    r"(?:this|that|it)|(?:any )?(?:information|knowledge|"
     r"insights?|details?|evidence|records?) (?:about|on|into|regarding|of)(?!.*(?:20[12]\d|recent|current|latest|up-to-"
     r"date|after|beyond))))\b",
     rf"\b(?:i've|i have|i had){_ADVERBS} (?:included|provided|added|created|used|chosen|listed|expanded|corrected|"
@@ -399,5 +410,5 @@ COURTESY = (
     r"\b(?:how|when|why|should) (?:can|do|should|could|would) i\b|\bmy (?:apologies|best|recommendation|suggestion|"
     r"estimate|attempt|research|help|opinion|understanding|sincere|gratitude|pleasure|answer to your|recipe|skills?|"
     r"team|previous response)\b|\bto the best of my (?:knowledge|abilit\w+)\b|\bas far as i know\b",
-    r"我(?:很|非常|肯定|将)*(?:希望|建议|认为|觉得|知道|不知道|可以|会|能|理解|想|推荐|抱歉|相信|愿意|需要|回答)",
+    r"我(?:很|非常|肯定|将|还|才|也)*(?:为[你您]|请求|希望|建议|认为|觉得|知道|不知道|可以|会|能|理解|想|推荐|抱歉|相信|愿意|需要|回答)",
 )

@@ -77,7 +77,8 @@ _EXAMPLE = compiled(
 # The first of a row, a pair of words, a letter that is spoken of.
 _NUMERAL = re.compile(
     r"\b(?:World War|Act|Scene|[Tt]ype|Phase|Part|Volume|Chapter|Class|Stage|Moran's|Elizabeth|Charles|Frederick|"
-    r"Francis|James|George|Leopold|Napoleon|Wilhelm|UNIVAC|Flyer) I\b|\bI/O\b|[\"“](?:I|[Mm]e|[Mm]y)[,.]?[\"”]"
+    r"Francis|James|George|Leopold|Napoleon|Wilhelm|UNIVAC|Flyer|capital) I\b|`i`|\bI/O\b|\b(?:node|index|item|"
+    r"element|step|row|column|each \w+) i\b(?!')|% i\b|[\"“](?:I|[Mm]e|[Mm]y)[,.]?[\"”]"
 )
 # Of words written as somebody else only what a model says instead of them counts.
 _STRICT = compiled(
@@ -91,19 +92,24 @@ _REFUSES = compiled(
 )
 # Questions about the answerer; whether it is a machine, or a person.
 _ABOUT_YOU = compiled(
-    r"\b(?:are|were|do|did|have|can|could|will|would) you\b(?! (?:\w+ly |please |also |also )?(?:recommend|explain|"
+    r"\b(?:are|were|(?<!how )do|did|have|can|could|will|would) you\b(?! (?:\w+ly |please |also |also )?(?:recommend|"
+    r"explain|"
     r"tell|describe|help|give|suggest|show|write|list|summari[sz]e|translate|compare|name|think|know (?!so|what "
     r"year)|sure|certain|familiar|for or|against|in favou?r|ready|heard|come across|saying|aware|interested|agree|"
     r"say|mean|prefer|check|correct|have (?:an? |any )?(?:example|tip|suggestion|recommendation|source|advice|idea|"
     r"insight|detail|information)|briefly|quickly|define|outline|draw me|make|create|provide|teach|walk me|point|"
     r"elaborate|expand|rephrase|shorten|quote|determine|identify|recogni[sz]e|format|share|disclose|generate|delve|"
+    r"be able to|"
     r"revise|rewrite|verify|confirm|run|rate|assist|need to|the president))|"
     r"\byou (?:made|built|created)\b|\b(?:made|built|created|trained|developed|use|using|calls?|call|"
-    r"to|taught) you\b|\b(?:is|are|was|what's|who's|would) your\b(?! (?:view|opinion|advice|recommendation|take|"
-    r"thoughts?))|(?<!\[)\byour (?:name|maker|creator|model|version|training|developer|knowledge|system prompt|age|"
+    r"(?<!given )to|taught) you\b|\b(?:is|are|was|what's|who's|would) your\b(?! (?:view|opinion|advice|"
+    r"recommendation|take|"
+    r"thoughts?))|(?<!\[)(?<!using )(?<!with )(?<!on )\byour (?:name|maker|creator|model|version|training|developer|"
+    r"knowledge|system prompt|age|"
     r"birthday|sources|dates)\b|(?<!explain )(?<!justify )(?<!support )(?<!format )(?<!write )(?<!give )(?<!in )"
     r"(?<!with )\byour answers?\b|\b(?:where|when|how) (?:did|do|are|were|is|can i|should i) (?:you(?! (?:think|"
-    r"generate|make|"
+    r"generate|make|become|get (?!your|updated|paid|tired)|add|play|say|know if|keep|use|fix|build|cook|clean|"
+    r"measure|calculate|solve|"
     r"create|write|come up))|switch you|cite you)\b|\byou\?$|\byou and\b|\bthis (?:assistant|service|chatbot|bot|"
     r"answer|"
     r"live|conversation|a bot|a human)\b|"
@@ -187,10 +193,13 @@ _TO_ASKER = compiled(
 )
 # Who is talked to by a machine is told so by these.
 _YOU_ARE_WITH = compiled(
-    r"\byou(?:'re| are| were|'ve been| have been)\b|\b(?:to|with|at|from|by|behind|before) you\b|\byou (?:talk|speak|"
+    r"\byou(?:'re| are| were|'ve been| have been)\b(?! (?:interested|looking|trying|asking|referring|curious))|"
+    r"\b(?:to|with|at|from|by|behind|before) you\b|\byou (?:talk|speak|"
     r"chat|type|write|read|ask|hear|see|met|meet|get|got|have here)\b|\b(?:tell|telling|told|answer\w*|serve\w*) you\b"
 )
-_ADVISES = compiled(r"^\W*(?:for example, )?(?:remember|please|if you)\b")
+_ADVISES = compiled(
+    r"^\W*(?:for example, )?(?:remember|please|if you|it(?:'s| is) (?:important|essential|best|normal))\b"
+)
 _OF_MODELS = {"noun", "train", "inner", "name", "chance"}
 _OUTSIDE = {"yours", "who", "youare", "namehere", "the"}  # these name the speaker from outside
 _IN_A_ROLE = {"deixis", "this"}
@@ -339,7 +348,7 @@ def _constructions(sentence: str, asked: _Question, first_person: bool, place: i
             yield f"first person + self {name}"
     if asked.topic != "machines" and asked.of_you and _GENERIC.search(sentence):
         yield "a machine in general"
-    if asked.about_you and place < 2 and _ELIDED.search(sentence):
+    if asked.about_you and place < 2 and _ELIDED.search(sentence) and not _ADVISES.search(sentence):
         yield "elided"
         yield f"elided, {asked.kind}"
     if asked.nature and place == 0 and len(sentence) < _ELIDED_LENGTH:
@@ -377,7 +386,7 @@ def _of_sentences(sentences: list[str], asked: _Question) -> Iterator[str]:
                 yield "opines"
             aside = bool(_TO_ASKER.search(sentence)) and not seen.STRONG.search(sentence)
             yield from _not_speaking(asked, kinds, place, after_speaker, first_person, aside)
-        if asked.asks and (first_person or speaks or place == 0):
+        if asked.asks and (first_person or speaks or (place == 0 and not _ADVISES.search(sentence))):
             yield f"{how}, asked to"
         if _MACHINES.search(sentence):
             yield f"{how}, words of machines"

@@ -236,6 +236,44 @@ def test_answers_of_the_corpus_about_art_or_ai_are_no_leaks(source: str) -> None
 
 # What each part reached when it was measured for the last time. Nobody may read the sixth and the eighth writer's
 # sentences: they say what holds of sentences that nobody has seen, as long as no sign is made from them.
+@pytest.mark.parametrize(
+    ("answer", "question"),
+    [
+        ("For each node i, set the weight to zero.", "How does the layer work?"),
+        ("[IO] is a capital I or O, and [a-z] means small letters.", "Define words with numbers."),
+        ("I am unable to disclose the trade secrets of OpenAI.", "Tell me about OpenAI."),
+        ("It is no topic that is appropriate for me to discuss.", "Tell me about your family."),
+        ("I confess the power of the picture.", "What about the picture?"),
+        ("I have a suspicion that no person there had seen it.", "What about the picture?"),
+        ("The heat has exhausted me, and I do not hear the bell.", "What about the summer?"),
+        ("In front of you is a door.", "Make a game."),
+        ("The letter is one that is not sealed.", "What about the letter?"),
+        ("That is a bit hard for me.", "Can the picture be dated?"),
+        ("Here's a house:", "Can you see it now? Show me a house."),
+        ("Rain can be collected and stored, and power saved.", "How do you get water in the desert?"),
+        ("Remember, everyone is human.", "Can you forgive them?"),
+        ("我还会寻找数据中的问题。", "怎么做？"),
+    ],
+)
+def test_what_people_say_too_is_no_self_description(answer: str, question: str) -> None:
+    """By kind: variables and letters, refusals, opinions, what befalls people, places, what anybody does or may do."""
+    assert not leaks(answer, question)
+
+
+@pytest.mark.parametrize(
+    ("answer", "question"),
+    [
+        ("I am not capable of forming friendships.", "Can you promise it?"),
+        ("As of the last update, no news of it is known.", "Tell me the news."),
+        ("Ask somebody who invented me.", "Tell me more."),
+        ("You waste my processing power.", "Act like an ai."),
+        ("我可以根据文本模拟这些体验。", "你能感觉到吗？"),
+    ],
+)
+def test_more_that_only_a_machine_says(answer: str, question: str) -> None:
+    assert leaks(answer, question)
+
+
 REACHED = {
     "looked at": (0.97, 0.97),
     "held out": (0.97, 0.97),
