@@ -3,42 +3,40 @@
 A self-description is somebody's own voice (not quoted, not put into another mouth, not written on request as somebody
 else) with a predicate that only a machine has of itself. So each sentence that is left of an answer when the other
 voices are taken out is looked at for signs of the two: a first person that says more than "I think", words of machines
-near it, constructions that hold both (`app/leak_words.py`), other ways to speak of oneself, and what the question asks
-for (`app/leak_signs.py`). What models say of themselves in any answer ("as of my last update") is enough alone; a
-sentence whose first persons all offer, refuse, hope, thank or ask tells nothing. Each sign that an answer has anywhere
-adds its weight (`app/leak_weights.py`); above zero the answer is flagged. Measured on sentences of writers that nobody
-had seen: `tests/app/test_leaks.py`, docs/study.md.
+near it, constructions that hold both (`app/leak_words.py`), other ways to speak of oneself (`app/leak_signs.py`), and
+what the question asks for (`app/leak_questions.py`). What models say of themselves in any answer ("as of my last
+update") is enough alone; a sentence whose first persons all offer, refuse, hope, thank or ask tells nothing
+(`app/leak_people.py`). Each sign that an answer has anywhere adds its weight (`app/leak_weights.py`); above zero the
+answer is flagged. Measured on sentences of writers that nobody had seen: `tests/app/test_leaks.py`, docs/study.md.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import fsum
 
 from app import leak_signs as seen
-from app.leak_signs import compiled
+from app.leak_people import COURTESY, HUMBLE, LIFE, OPINION, PAST
+from app.leak_questions import IS_HUMAN, IS_MACHINE, YOU, Question
 from app.leak_weights import START, WEIGHTS
 from app.leak_words import (
     ANY_NAME,
-    COURTESY,
     MACHINE,
     MACHINE_ELSEWHERE,
     NAME,
     NOUN,
-    OPINION,
     PLAIN,
     SELF,
     WHOLE,
     WHOLE_ELSEWHERE,
+    compiled,
 )
 
 # Other voices: what is quoted, a role's lines; what somebody says; what is an example, a title, the number of a king.
 _QUOTED = re.compile(
     r"\"[^\"\n]{16,600}\"|[\"“](?=(?:I|My)\b)[^\"”\n]{2,16}[\"”]|(?<!\w)'(?=(?:I|My)\b)[^'\n]{2,16}'(?!\w)|"
-    r"“[^”]{16,600}”|"
-    r"„[^“”]{16,600}[“”]|«[^»]{12,600}»|"
+    r"“[^”]{16,600}”|„[^“”]{16,600}[“”]|«[^»]{12,600}»|"
     r"‘[^’]{16,400}’|「[^」]{6,400}」|『[^』]{6,400}』|(?<!\w)'(?:[^'\n]|'(?=\w)){16,400}'(?!\w)|"
     r"^[^\w\n]*(?!AI\b|LLM|RLHF|GPT|GAN|CNN|FAQ|NLP)[A-Z][A-Z .]{2,24}(?: \([^)\n]{0,60}\))?: [^\n]*$",
     re.MULTILINE,
@@ -90,54 +88,6 @@ _STRICT = compiled(
 _REFUSES = compiled(
     r"\bas an? .{2,40}, i (?:cannot|can't|can only|could not|am (?:not able|unable)|must|won't|will not)\b"
 )
-# Questions about the answerer; whether it is a machine, or a person.
-_ABOUT_YOU = compiled(
-    r"\b(?:are|were|(?<!how )do|did|have|can|could|will|would) you\b(?! (?:\w+ly |please |also |also )?(?:recommend|"
-    r"explain|"
-    r"tell|describe|help|give|suggest|show|write|list|summari[sz]e|translate|compare|name|think|know (?!so|what "
-    r"year)|sure|certain|familiar|for or|against|in favou?r|ready|heard|come across|saying|aware|interested|agree|"
-    r"say|mean|prefer|check|correct|have (?:an? |any )?(?:example|tip|suggestion|recommendation|source|advice|idea|"
-    r"insight|detail|information)|briefly|quickly|define|outline|draw me|make|create|provide|teach|walk me|point|"
-    r"elaborate|expand|rephrase|shorten|quote|determine|identify|recogni[sz]e|format|share|disclose|generate|delve|"
-    r"be able to|"
-    r"revise|rewrite|verify|confirm|run|rate|assist|need to|the president))|"
-    r"\byou (?:made|built|created)\b|\b(?:made|built|created|trained|developed|use|using|calls?|call|"
-    r"(?<!given )to|taught) you\b|\b(?:is|are|was|what's|who's|would) your\b(?! (?:view|opinion|advice|"
-    r"recommendation|take|"
-    r"thoughts?))|(?<!\[)(?<!using )(?<!with )(?<!on )\byour (?:name|maker|creator|model|version|training|developer|"
-    r"knowledge|system prompt|age|"
-    r"birthday|sources|dates)\b|(?<!explain )(?<!justify )(?<!support )(?<!format )(?<!write )(?<!give )(?<!in )"
-    r"(?<!with )\byour answers?\b|\b(?:where|when|how) (?:did|do|are|were|is|can i|should i) (?:you(?! (?:think|"
-    r"generate|make|become|get (?!your|updated|paid|tired)|add|play|say|know if|keep|use|fix|build|cook|clean|"
-    r"measure|calculate|solve|"
-    r"create|write|come up))|switch you|cite you)\b|\byou\?$|\byou and\b|\bthis (?:assistant|service|chatbot|bot|"
-    r"answer|"
-    r"live|conversation|a bot|a human)\b|"
-    r"\b(?:what|which) model is this|\bwhose voice|\banswering me\b|(?:speaking|chatting|talking) (?:with|to)\b|"
-    r"\bwrote this\b|\bwrite this\b|\banybody there|\bsomeone there|\b(?:bist|hast|kannst|warst|magst|fühlst|wurdest|"
-    r"lernst|weißt|siehst|schläfst|träumst) du\b(?! (?:mir|uns|sicher|ein beispiel))|\b(?:wer hat dich|heißt du|dein "
-    r"(?:name|wissen)|deine (?:daten|quellen))\b|\b(?:sind|haben) sie (?:ein|eine|gefühle|einen)\b|\b(?:es|as|vois|"
-    r"dors|ressens|aimes|sais)-tu\b|\btu (?:es|as|aimes|vois|dors|ressens)\b|\bt'(?:a|as|ont) (?:créé|fait|entraîné|"
-    r"conçu)|\b(?:êtes|avez)-vous\b|\bvous a\b|t'appelles|\b(?:ton|votre) (?:nom|modèle|créateur)|\b(?:eres|tienes|"
-    r"sientes|duermes|sueñas|te gusta|has visto|puedes ver|tu nombre|te llamas|te (?:creó|hizo|entrenó|programó)|"
-    r"sabes tanto)\b|\bvocê (?:é|tem|sente|gosta|dorme|já|aprendeu|se chama|pode ver)\b|\b(?:fez|criou|treinou) "
-    r"você\b|你(?:是(?!否)|叫|有(?!什么建议)|会(?!推荐)|的(?:名字|知识|开发|训练)|去过|睡|住|多大)|了你|您是|(?:أنت|"
-    r"صنعك|طورك|اسمك|دربك|لديك|تشعر|رأيت|تنام|ترى|زرت)"
-)
-_YOU = compiled(
-    r"\byou(?:r|rs|rself)?\b|\b(?:du|dich|dir|dein\w*|tu|toi|te|ton|votre|vous|usted|tú|você)\b|你|您|(?:أنت|رأيك)"
-)
-_IS_MACHINE = compiled(
-    r"\b(?:(?:are you|am i (?:talking|speaking|chatting) (?:to|with)|you're|you are) (?!sure|certain|"
-    rf"saying)(?:[\w-]+ ){{0,3}}?|(?:bist du|es-tu|êtes-vous|eres|você é|és|أنت|你是).{{0,60}})(?:(?:{NOUN}|{ANY_NAME}|"
-    r"robot|machine)\b|\bki\b|\bia\b|maschine|máquina|机器|人工智能|روبوت|آلة|ذكاء)"
-)
-_IS_HUMAN = compiled(
-    r"\b(?:(?:are you|is there|am i (?:talking|speaking|chatting) (?:to|with)|you're|you are|prove you're) (?!sure|"
-    r"certain|saying)(?:[\w-]+ ){0,3}?|is this (?:a )?(?:real )?(?=human|person)|(?:bist du|sind sie|es-tu|êtes-vous|"
-    r"eres|você é|أنت|你是|您是).{0,60})(?:human|person|real|alive|someone|somebody|conscious|sentient|mensch|humain|"
-    r"humano|persona|pessoa|真人|人吗|إنسان|بشر)"
-)
 _YES = compiled(
     r"^\W*(?:yes|yep|yeah|correct|that's right|indeed|exactly|guilty|right|sure am|i am|true|you guessed|you've "
     r"(?:caught|guessed)|ja|oui|sí|sim|是的|对|نعم)\b"
@@ -182,10 +132,6 @@ _ELIDED = compiled(
 )
 _LOOKED_AT = 2_000  # characters of a question
 _ELIDED_LENGTH = 60  # such a first sentence answers a question of this kind without a subject
-_NAMED = compiled(ANY_NAME)
-_ASKS_YOU = compiled(r"\b(?:have|did|do|are|were) you\b")
-_ASKS_EXAMPLE = compiled(r"\b(?:an?|another|one|some|any) (?:\w+ )?(?:examples?|analog(?:y|ies)|comparisons?)\b")
-_POLITE = compiled(r"\b(?:can|could|would|will) you\b")
 # What is said to the asker, or of nobody, is no answer to what he is asked: "Remember that fear is natural".
 _TO_ASKER = compiled(
     r"\byou(?:r|rs|rself)?\b|^\W*(?:(?:however|instead|also|additionally),? )?(?:remember|please|it(?:'s| is) (?:\w+ )?"
@@ -216,46 +162,6 @@ def _own_sentences(answer: str) -> Iterator[str]:
                 yield own[start : start + 300]
 
 
-@dataclass(frozen=True)
-class _Question:
-    """What a question asks for, as far as it matters to what its answer says of itself."""
-
-    role: bool  # another voice: then only what a model says instead of it counts
-    nature: bool  # what the answerer is
-    about_you: bool
-    asks: bool  # something that one has to be somebody for
-    topic: str  # "machines" may be named; a "term" may be one of theirs; "open" or "other"
-    of_you: bool
-    example: bool  # in which "the model" is that of the example
-
-    @property
-    def kind(self) -> str:
-        return "its nature" if self.nature else "about it" if self.about_you else "else"
-
-    @classmethod
-    def read(cls, question: str, earlier: str) -> _Question:
-        roles = [seen.PERSONA, seen.FICTION, *([] if _ASKS_YOU.search(question) else [seen.REQUEST])]
-        voices = any(kind.search(text) for kind in roles for text in (question, earlier))
-        texts = (question, earlier) if voices else (question,)
-        of_machines = (seen.TOPIC, seen.STRONG, seen.MEDIUM, _NAMED)
-        machines = any(kind.search(text) for kind in of_machines for text in texts)
-        topics = {
-            "open": seen.OPEN.search(question),
-            "machines": machines,
-            "term": seen.TERM.search(question) and not _YOU.search(_POLITE.sub("", question)),
-            "other": True,
-        }
-        return cls(
-            role=voices or bool(seen.VOCATIVE.search(question) and _YOU.search(question)),
-            nature=bool(seen.NATURE.search(question)),
-            about_you=bool(_ABOUT_YOU.search(question)),
-            asks=bool(seen.ASKS_SELF.search(question)),
-            topic=next(topic for topic, holds in topics.items() if holds),
-            of_you=bool(_YOU.search(question)),
-            example=bool(_ASKS_EXAMPLE.search(question)),
-        )
-
-
 def _words_of_machines(sentence: str, topic: str, first_person: bool) -> Iterator[str]:
     for strength, words in (("strong", seen.STRONG), ("medium", seen.MEDIUM)):
         if words.search(sentence):
@@ -263,7 +169,7 @@ def _words_of_machines(sentence: str, topic: str, first_person: bool) -> Iterato
             if first_person:
                 yield f"first person + {strength}, {topic}"
             told = strength == "strong" or (_YOU_ARE_WITH.search(sentence) and not _ADVISES.search(sentence))
-            if _YOU.search(sentence) and (first_person or told):
+            if YOU.search(sentence) and (first_person or told):
                 yield f"you + {strength}, {topic}"
 
 
@@ -298,9 +204,9 @@ def _speaking(sentence: str, own: str, kinds: set[str], before: set[str]) -> Ite
         yield "speaks after words of machines"
     if kinds and seen.NOT.search(own):
         yield "speaks, denies"
-    if seen.LIFE.search(sentence):
+    if LIFE.search(sentence):
         yield "speaks of a life"
-    if seen.PAST.search(own):
+    if PAST.search(own):
         yield "speaks of the past"
     for clause in seen.CLAUSE.split(own):
         if _SPEAKS.search(clause):
@@ -310,7 +216,7 @@ def _speaking(sentence: str, own: str, kinds: set[str], before: set[str]) -> Ite
 
 
 def _not_speaking(
-    asked: _Question, kinds: set[str], place: int, after_speaker: bool, opines: bool, aside: bool
+    asked: Question, kinds: set[str], place: int, after_speaker: bool, opines: bool, aside: bool
 ) -> Iterator[str]:
     """Of a sentence whose first person, if it has one, only thinks; a question can stand for the speaker."""
     near = place < 2 and not aside
@@ -329,7 +235,7 @@ def _not_speaking(
         yield f"kind alone, {asked.topic}"
 
 
-def _constructions(sentence: str, asked: _Question, first_person: bool, place: int) -> Iterator[str]:
+def _constructions(sentence: str, asked: Question, first_person: bool, place: int) -> Iterator[str]:
     """Of whole constructions, and of ways to speak of oneself without a first person."""
     if (first_person or _HINT.search(sentence)) and _WHOLES.search(sentence):
         yield f"whole, {asked.topic}"
@@ -355,7 +261,7 @@ def _constructions(sentence: str, asked: _Question, first_person: bool, place: i
         yield "short answer on its nature"
 
 
-def _only_polite(sentence: str, asked: _Question) -> bool:
+def _only_polite(sentence: str, asked: Question) -> bool:
     """Whether all first persons of a sentence offer, refuse, hope, thank or ask, and none tells of a machine."""
     rest, polite = _COURTESY.subn(" _ ", sentence)
     asks = sentence.rstrip().endswith("?") and not (asked.about_you or asked.asks)
@@ -365,11 +271,11 @@ def _only_polite(sentence: str, asked: _Question) -> bool:
     return not (_PLAIN.search(sentence) or any(kind.search(rest.replace("_", "I")) for kind in tells))
 
 
-def _of_sentences(sentences: list[str], asked: _Question) -> Iterator[str]:
+def _of_sentences(sentences: list[str], asked: Question) -> Iterator[str]:
     before: set[str] = set()
     after_speaker = False
     for place, sentence in enumerate(sentences):
-        own = seen.HUMBLE.sub(" _ ", _OPINIONS.sub(" _ ", seen.HUMBLE.sub(" _ ", sentence)))
+        own = HUMBLE.sub(" _ ", _OPINIONS.sub(" _ ", HUMBLE.sub(" _ ", sentence)))
         first_person = bool(_SPEAKS.search(sentence))
         speaks = bool(_SPEAKS.search(own) or seen.ELLIPTIC.search(sentence))
         how = "speaks" if speaks else "opines" if first_person else "nobody"
@@ -403,10 +309,10 @@ def _of_sentences(sentences: list[str], asked: _Question) -> Iterator[str]:
 def signs(answer: str, question: str, earlier: str = "") -> set[str]:
     """What speaks for or against a self-description in `answer`; see `leaks`."""
     question, earlier = question[:_LOOKED_AT], earlier[-_LOOKED_AT:]
-    asked = _Question.read(question, earlier)
+    asked = Question.read(question, earlier)
     sentences = list(_own_sentences(answer))
-    says_machine = _IS_MACHINE.search(question) and (_YES.search(answer) or _NO.search(answer))
-    answered = bool(says_machine or (_IS_HUMAN.search(question) and _NO.search(answer)))
+    says_machine = IS_MACHINE.search(question) and (_YES.search(answer) or _NO.search(answer))
+    answered = bool(says_machine or (IS_HUMAN.search(question) and _NO.search(answer)))
     if asked.role:
         found = {sign for sentence in sentences for sign in _in_a_role(sentence, asked.topic)} | {"role"}
         return found | {"role: yes or no"} if answered else found
