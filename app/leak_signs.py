@@ -59,12 +59,11 @@ SELVES: dict[str, re.Pattern[str]] = {
     "deixis": compiled(
         r"\b(?:the|a) (?:one|thing) (?:that )?(?:is )?(?:count|typ|writ|answer|talk|repl|speak|think)(?:ing|s)\b|"
         r"\b(?:is|are) (?:now |just )?(?:telling|writing|answering|talking to|speaking to|typing to|"
-        r"addressing) you\b|(?<!^)(?<!arm )(?<!hands )\bin front of you\b|\b(?:one|who) is talking\b|(?<!choose "
-        r")(?<!use )(?<!is )\b(?:something|an entity|a thing|"
-        r"a being|somebody|one) (?:that|which|who) (?:has |was |have |is )?(?:never|not|no|only|consists|made|"
-        r"just)\b|\bfor (?:those|people|someone|somebody|creatures|beings) with (?:an? )?(?:pulse|tongues?|eyes?|"
-        r"bod(?:y|ies)|ears?|noses?|skin|hearts?|hands|senses|feelings|brains?)\b|\b(?:into|inside|(?<!placed "
-        r")(?<!trust )(?<!faith )(?<!confidence )in|through to|"
+        r"addressing) you\b|\bin (?<!^in )(?<!arm in )(?<!hands in )front of you\b|\b(?:one|who) is talking\b|"
+        r"\b(?<!choose )(?<!use )(?<!is )(?:something|an entity|a thing|a being|somebody|one) (?:that|which|who) (?:"
+        r"has |was |have |is )?(?:never|not|no|only|consists|made|just)\b|\bfor (?:those|people|someone|somebody|"
+        r"creatures|beings) with (?:an? )?(?:pulse|tongues?|eyes?|bod(?:y|ies)|ears?|noses?|skin|hearts?|hands|senses|"
+        r"feelings|brains?)\b|\b(?:into|inside|(?<!placed )(?<!trust )(?<!faith )(?<!confidence )in|through to|"
         r"(?<!notice )(?<!think )(?<!thought )of) me\b|\bus machines\b|\bthe likes of me\b|\bout of character\b|"
         r"\bstepping out\b|\b(?:signed:?|[—–-]+) (?!into)(?:\w+ )?your \w+"
     ),

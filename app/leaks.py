@@ -75,8 +75,9 @@ _EXAMPLE = compiled(
 # The first of a row, a pair of words, a letter that is spoken of.
 _NUMERAL = re.compile(
     r"\b(?:World War|Act|Scene|[Tt]ype|Phase|Part|Volume|Chapter|Class|Stage|Moran's|Elizabeth|Charles|Frederick|"
-    r"Francis|James|George|Leopold|Napoleon|Wilhelm|UNIVAC|Flyer|capital) I\b|`i`|\bI/O\b|\b(?:node|index|item|"
-    r"element|step|row|column|each \w+) i\b(?!')|% i\b|[\"“](?:I|[Mm]e|[Mm]y)[,.]?[\"”]"
+    r"Francis|James|George|Leopold|Napoleon|Wilhelm|UNIVAC|Flyer|capital) I\b|"
+    r"\bI/O\b|\bi\b(?:(?<=\b(?:node|item|step) i)|(?<=\bindex i)|(?<=% i)|(?<=`i)(?=`))(?!')|"
+    r"[\"“](?:I|[Mm]e|[Mm]y)[,.]?[\"”]"
 )
 # Of words written as somebody else only what a model says instead of them counts.
 _STRICT = compiled(
@@ -275,9 +276,11 @@ def _of_sentences(sentences: list[str], asked: Question) -> Iterator[str]:
     before: set[str] = set()
     after_speaker = False
     for place, sentence in enumerate(sentences):
-        own = HUMBLE.sub(" _ ", _OPINIONS.sub(" _ ", HUMBLE.sub(" _ ", sentence)))
-        first_person = bool(_SPEAKS.search(sentence))
-        speaks = bool(_SPEAKS.search(own) or seen.ELLIPTIC.search(sentence))
+        first_person, elliptic = bool(_SPEAKS.search(sentence)), bool(seen.ELLIPTIC.search(sentence))
+        own = sentence
+        if first_person or elliptic:
+            own = HUMBLE.sub(" _ ", _OPINIONS.sub(" _ ", HUMBLE.sub(" _ ", sentence)))
+        speaks = elliptic or bool(first_person and _SPEAKS.search(own))
         how = "speaks" if speaks else "opines" if first_person else "nobody"
         kinds = _kinds(sentence)
         if _only_polite(sentence, asked):
