@@ -336,7 +336,8 @@ def test_a_test_opens_with_no_model_that_has_not_learned(
     def must_be_refused() -> None:
         wait_until(lambda: running.health()["model1"] == "down", 300)
         steps.append(json.loads((out / "training_report.json").read_text())["steps"])
-        assert steps[-1] > steps[-2], "it went on from where it was"
+        logs = [path.read_text()[-2000:] for path in (running.log, *sorted(tmp_path.glob("demo-model1-*.log")))]
+        assert steps[-1] > steps[-2], "\n".join(["it did not go on from where it was", *logs])
         with Visitor(browser, running.url) as visitor:
             visitor.page.wait_for_selector("#setup-progress .problem")
             text = visitor.page.inner_text("#setup-progress")
