@@ -234,8 +234,6 @@ def test_answers_of_the_corpus_about_art_or_ai_are_no_leaks(source: str) -> None
     assert len(flagged) <= len(tried) / 1_000, flagged
 
 
-# What each part reached when it was measured for the last time. Nobody may read the sixth and the eighth writer's
-# sentences: they say what holds of sentences that nobody has seen, as long as no sign is made from them.
 @pytest.mark.parametrize(
     ("answer", "question"),
     [
@@ -274,6 +272,8 @@ def test_more_that_only_a_machine_says(answer: str, question: str) -> None:
     assert leaks(answer, question)
 
 
+# What each part reached when it was measured for the last time. Nobody may read the sixth and the eighth writer's
+# sentences: they say what holds of sentences that nobody has seen, as long as no sign is made from them.
 REACHED = {
     "looked at": (0.97, 0.97),
     "held out": (0.97, 0.97),
