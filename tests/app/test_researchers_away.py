@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from tests.app.serving import PASSWORD, App
 from tests.app.visitor import Visitor
 
 if TYPE_CHECKING:
-    from playwright.sync_api import APIResponse, Browser, Page, Route
+    from playwright.sync_api import APIResponse, Browser, Page, Request, Route
 
 JOIN, NEWS = "**/queue/join*", "**/queue/data*"
 TYPED = 'name = "half typed"'
@@ -84,10 +85,24 @@ def test_a_click_is_done_once_whatever_the_network_does(browser: Browser, app: A
 
 
 def _edit(visitor: Visitor) -> None:
+    """Type into the study's text, and wait until all that was asked is answered: no stream was open for a second."""
+    streams: set[Request] = set()
+    last = [0.0]
+
+    def is_quiet() -> bool:
+        if streams:
+            last[0] = time.monotonic()
+        return time.monotonic() - last[0] > 1
+
+    visitor.page.on("request", lambda request: streams.add(request) if "/queue/data" in request.url else None)
+    visitor.page.on("requestfinished", lambda request: streams.discard(request))
+    visitor.page.on("requestfailed", lambda request: streams.discard(request))
     visitor.log_in("Study")
     visitor.page.click("#study-edit > button")
     visitor.page.wait_for_function("document.querySelector('#study-toml textarea')?.value.includes('Test study')")
     visitor.page.fill("#study-toml textarea", TYPED)
+    last[0] = time.monotonic()
+    visitor.wait_for(is_quiet)
 
 
 def _tab(page: Page, name: str) -> None:
@@ -135,7 +150,6 @@ def test_a_page_whose_answer_was_lost_in_the_midst_says_so(browser: Browser, app
     with Visitor(browser, f"{app.url}/admin") as visitor:
         page = visitor.page
         _edit(visitor)
-        page.wait_for_timeout(1000)
         page.route(NEWS, lambda route: route.abort("connectionreset"))
         page.click("#study-begin")
         page.wait_for_selector("#lost")
@@ -149,7 +163,6 @@ def test_what_is_asked_while_the_stream_of_answers_closes_is_answered(browser: B
     with Visitor(browser, f"{app.url}/admin") as visitor:
         page = visitor.page
         _edit(visitor)
-        page.wait_for_timeout(1000)
         held: list[tuple[Route, APIResponse]] = []
         page.route(NEWS, lambda route: held.append((route, route.fetch())), times=1)
         page.click("#study-begin")
@@ -169,7 +182,6 @@ def test_an_answer_that_was_kept_back_by_the_end_of_a_login_comes_after_the_next
     with Visitor(browser, f"{app.url}/admin") as visitor:
         page = visitor.page
         _edit(visitor)
-        page.wait_for_timeout(1000)
         page.route(NEWS, lambda route: route.fulfill(status=401, json={"detail": "Not authenticated"}))
         page.click("#study-begin")
         page.wait_for_selector("#ended")
