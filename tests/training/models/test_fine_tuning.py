@@ -278,6 +278,7 @@ def test_low_rank_products_are_pefts(bias: bool, dtype: torch.dtype) -> None:
     theirs: Any = get_peft_model(nn.Sequential(nn.Linear(24, 40, bias)).to(dtype), config)  # type: ignore[arg-type]
     ours = copy.deepcopy(theirs)
     use_own_lora(ours)
+    assert [type(model.base_model.model[0]).__name__ for model in (theirs, ours)] == ["Linear", "LoraLinear"]
     x = torch.randn(2, 9, 24)
     found = []
     for model in (theirs, ours):
