@@ -4,9 +4,9 @@
 
 Prints milliseconds, forward and backward, as the least of several alternating runs (other programs only ever add), for:
 cross-entropy over a vocabulary (ours: `training/models/loss.py`), attention on short rows (ours: `plain_attention` in
-`training/models/attention.py`), RMSNorm (ours: `CpuRMSNorm`), Muon (ours: `training/loop/optimizer.py`), and the whole
-step of the demo model with all but Muon and with none of them; at last the parts of a step. `model1_training.py`
-compares with other programs.
+`training/models/attention.py`), RMSNorm (ours: `CpuRMSNorm`), the feed-forward layer where nothing learns (ours: `swiglu`), Muon (ours:
+`training/loop/optimizer.py`), and the whole step of the demo model with all but Muon and with none of them; at last the
+parts of a step. `model1_training.py` compares with other programs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from training.hardware.compute import choose_compute
 from training.loop.optimizer import BatchedMuon, build_optimizers
 from training.models.attention import plain_attention
 from training.models.loss import cross_entropy_sum
-from training.models.transformer import CpuRMSNorm, ModernTransformer, RMSNorm
+from training.models.transformer import CpuRMSNorm, FeedForward, ModernTransformer, RMSNorm
 from training.settings.common import TrainingOptions
 from training.settings.model1 import PROFILES
 
@@ -98,6 +98,19 @@ def rms_norm(dtype: torch.dtype, n: int = 2048, dim: int = 256) -> None:
         {
             "ours": lambda: CpuRMSNorm.apply(states, weight, 1e-5).backward(grad),
             "F.rms_norm": lambda: F.rms_norm(states, (dim,), weight, 1e-5).backward(grad),
+        },
+    )
+
+
+@torch.no_grad()
+def feed_forward(n: int = 2048, dim: int = 320, ffn_dim: int = 896) -> None:
+    """A pass that learns nothing, in fp32 as evaluation computes."""
+    layer, x = FeedForward(dim, ffn_dim), torch.randn(n, dim)
+    report(
+        f"feed-forward without gradients, {n} x {dim}, fp32",
+        {
+            "ours": lambda: layer(x),
+            "out of place": lambda: layer.w_down(F.silu(layer.w_gate(x)) * layer.w_up(x)),
         },
     )
 
@@ -203,6 +216,7 @@ if __name__ == "__main__":
     for batch, length in ((32, 128), (16, 256), (8, 512)):
         attention(compute.dtype, batch, length)
     rms_norm(compute.dtype)
+    feed_forward()
     muon()
     whole_step()
     demo = PROFILES["demo"]

@@ -50,8 +50,11 @@ def plain_ids(encode: Encode, text: str, special: Collection[int] = ()) -> list[
 
 def holds_special(encode: Encode, text: str, special: Collection[int] = ()) -> bool:
     """Whether a program that encodes the text as part of a whole conversation would find a special token in it."""
-    ids = encode(text, True)
-    return ids != encode(text, False) or any(token in special for token in ids)
+    return _found_special(encode(text, True), encode(text, False), special)
+
+
+def _found_special(ids: list[int], plain: list[int], special: Collection[int]) -> bool:
+    return ids != plain or any(token in special for token in ids)
 
 
 def parts(render: Render, contents: Sequence[str], apart: Collection[int]) -> list[Part]:
@@ -118,6 +121,14 @@ class ChatTokenizer:
 
     def encode(self, text: str, special: bool) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=not special)["input_ids"]
+
+    def holding_special(self, texts: Sequence[str]) -> list[bool]:
+        """``holds_special`` of each, encoded together: a call of transformers' tokenizer costs as much as its work."""
+        as_tokens, as_text = (
+            self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=split)["input_ids"]
+            for split in (False, True)
+        )
+        return [_found_special(*both, self.special) for both in zip(as_tokens, as_text, strict=True)]
 
     def plain(self, text: str) -> list[int]:
         """Ids of words alone."""

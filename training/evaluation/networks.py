@@ -20,6 +20,7 @@ from training.evaluation.chat_forms import TemplateForm
 from training.hardware.compute import EXACT
 from training.hardware.products import use_fast_products
 from training.models.checkpoint import load
+from training.models.fine_tuning import use_own_swiglu
 from training.models.hf_format import to_llama
 from training.models.whole import in_one_line, load_whole
 
@@ -45,6 +46,7 @@ class Network:
     def __init__(self, model: Any, form: TemplateForm) -> None:
         self.model, self.form, self.tokenizer = model.to(device()).eval(), form, form.tokenizer
         use_fast_products(self.model)
+        use_own_swiglu(self.model)
         longest = getattr(model.config.get_text_config(), "max_position_embeddings", None) or LONGEST_CONTEXT
         self.context = min(int(longest), LONGEST_CONTEXT)
         self.parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -7,7 +7,7 @@ same packed rows, attention and optimizer, since it computes all logits (SmolLM2
 from __future__ import annotations
 
 import inspect
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from training.hardware.shards import is_first, whole_weights
 from training.models.attention import PLAIN_ATTENTION_UP_TO, plain_attention
 from training.models.bases import Base, BaseError, load_base
 from training.models.loss import cross_entropy_sum
-from training.models.transformer import RMSNorm, attention_mask
+from training.models.transformer import RMSNorm, attention_mask, swiglu
 from training.models.whole import LOWER, check_weights
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class PackedCausalLM(nn.Module):
         self.model = model
         use_packed_attention(model)
         use_own_norms(model)
+        use_own_swiglu(model)
         use_fast_products(model)
 
     @property
@@ -153,6 +154,22 @@ def use_own_norms(model: PreTrainedModel) -> None:
                 own = RMSNorm(theirs.weight.shape[0], theirs.variance_epsilon)
                 own.weight = theirs.weight
                 setattr(parent, name, own)
+
+
+SAME_SWIGLU = ("LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP")
+"""Classes of transformers that compute ``swiglu`` between three linear layers, with the activation of their setting."""
+
+
+def use_own_swiglu(model: PreTrainedModel) -> None:
+    """Let transformers' feed-forward layers compute ``swiglu`` as Model 1's do; names of weights stay."""
+    for layer in model.modules():
+        if type(layer).__name__ in SAME_SWIGLU and "SiLU" in type(layer.act_fn).__name__:
+            layer.forward = partial(_feed_forward, layer)
+
+
+def _feed_forward(layer: Any, x: Tensor) -> Tensor:
+    down: Tensor = layer.down_proj(swiglu(layer.gate_proj(x), layer.up_proj(x)))
+    return down
 
 
 class LoraProduct(torch.autograd.Function):

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 import training.models.loss
@@ -21,6 +21,7 @@ from training.data.documents import IGNORE_INDEX
 from training.models.bases import Base, load_base
 from training.models.fine_tuning import (
     SAME_NORMS,
+    SAME_SWIGLU,
     Full,
     Lora,
     PackedCausalLM,
@@ -30,9 +31,10 @@ from training.models.fine_tuning import (
     store_in,
     use_own_lora,
     use_own_norms,
+    use_own_swiglu,
 )
 from training.models.loss import cross_entropy_sum
-from training.models.transformer import RMSNorm
+from training.models.transformer import RMSNorm, swiglu
 
 LENGTHS = ((7, 20, 5), (30, 1))
 PAD_ID = 0
@@ -145,6 +147,47 @@ def test_own_norms_compute_what_they_replace(name: str) -> None:
     expected = parent(states)
     use_own_norms(parent)
     assert isinstance(parent[0], RMSNorm)
+    torch.testing.assert_close(parent(states), expected)
+
+
+@pytest.mark.parametrize("name", SAME_SWIGLU)
+@pytest.mark.parametrize("learns", [True, False])
+def test_own_feed_forward_computes_what_it_replaces(name: str, learns: bool) -> None:
+    family = name.removesuffix("MLP").lower()
+    module = importlib.import_module(f"transformers.models.{family}.modeling_{family}")
+    config = AutoConfig.for_model(family, hidden_size=24, intermediate_size=40, num_attention_heads=2)
+    parent = nn.Sequential(getattr(module, name)(config))
+    states = torch.randn(3, 7, 24, requires_grad=True)
+    expected = parent(states)
+    (slope,) = torch.autograd.grad(expected.square().sum(), states)
+    use_own_swiglu(parent)
+    with torch.set_grad_enabled(learns):
+        found = parent(states)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
+    if learns:
+        torch.testing.assert_close(torch.autograd.grad(found.square().sum(), states)[0], slope, rtol=1e-5, atol=1e-6)
+
+
+def test_where_nothing_learns_the_gate_is_overwritten_and_else_it_is_kept() -> None:
+    gate, up = torch.randn(5, 8), torch.randn(5, 8)
+    expected = F.silu(gate) * up
+    kept = gate.clone()
+    torch.testing.assert_close(swiglu(kept, up), expected)
+    torch.testing.assert_close(kept, gate)
+    with torch.no_grad():
+        found = swiglu(kept, up)
+    torch.testing.assert_close(found, expected)
+    assert found.data_ptr() == kept.data_ptr()
+
+
+def test_a_feed_forward_layer_of_another_activation_is_left_as_it_is() -> None:
+    config = AutoConfig.for_model(
+        "llama", hidden_size=24, intermediate_size=40, num_attention_heads=2, hidden_act="gelu"
+    )
+    parent = nn.Sequential(importlib.import_module("transformers.models.llama.modeling_llama").LlamaMLP(config))
+    states = torch.randn(3, 24)
+    expected = parent(states)
+    use_own_swiglu(parent)
     torch.testing.assert_close(parent(states), expected)
 
 
