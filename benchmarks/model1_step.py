@@ -4,9 +4,9 @@
 
 Prints milliseconds, forward and backward, as the least of several alternating runs (other programs only ever add), for:
 cross-entropy over a vocabulary (ours: `training/models/loss.py`), attention on short rows (ours: `plain_attention` in
-`training/models/attention.py`), RMSNorm (ours: `CpuRMSNorm`), the feed-forward layer where nothing learns (ours: `swiglu`), Muon (ours:
-`training/loop/optimizer.py`), and the whole step of the demo model with all but Muon and with none of them; at last the
-parts of a step. `model1_training.py` compares with other programs.
+`training/models/attention.py`), RMSNorm (ours: `CpuRMSNorm`), the feed-forward layer where nothing learns (ours:
+`swiglu`), Muon (ours: `training/loop/optimizer.py`), and the whole step of the demo model with all but Muon and with
+none of them; at last the parts of a step. `model1_training.py` compares with other programs.
 """
 
 from __future__ import annotations
