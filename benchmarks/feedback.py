@@ -116,7 +116,8 @@ def _insert(connection: Any, batch: list[Any]) -> None:
         ((row[0], row[0], f"Question {row[3]}?", NOW, NOW) for row in batch),
     )
     connection.executemany(
-        "INSERT INTO answers VALUES (?, ?, ?, 70, ?, 2.5, 0.3, 'stop', 0)",
+        "INSERT INTO answers (turn_id, model, text, tokens, chars, seconds, first_token_seconds, stopped, leak_flag)"
+        " VALUES (?, ?, ?, 70, ?, 2.5, 0.3, 'stop', 0)",
         (
             (row[0], model, TEXT[:chars], chars)
             for row in batch
