@@ -20,7 +20,7 @@ from typing import Any
 from .assignment import MODELS
 from .battles import winner
 from .database import Database
-from .export.formats import SIDES, as_messages, conversations, json_line
+from .export.formats import SIDES, conversations, json_line
 from .statistics.csv_file import read_csv, read_study_csv
 from .statistics.exclusion import rules_of
 from .statistics.load import choose_study, load_outcomes
@@ -75,16 +75,20 @@ def preferences(database: Database, label: str | None = None, model: str = "mode
     outcomes = load_outcomes(connection, study["id"], rules_of(study["definition"]), numbered=True)
     assert outcomes.vote is not None
     counted = set(outcomes.vote.tolist())
+    asked = connection.execute(
+        "SELECT votes.id, prompts.prompt_id, category FROM votes JOIN prompts ON prompts.id = votes.prompt_id"
+    )
+    first_questions = {vote: question for vote, *question in asked}
     judged = [
         _Judged(
-            *(talk.vote_id, talk.tester_code, talk.prompt_id, talk.category),
-            talk.models.get(talk.choice, talk.choice),
+            *(talk.vote["vote_id"], talk.vote["tester_code"], *first_questions[talk.vote["vote_id"]]),
+            talk.model(talk.choice) if talk.choice in SIDES else talk.choice,
             talk.questions,
-            {talk.models[side]: talk.answers[side] for side in SIDES},
-            {talk.models[side]: talk.ended[side] for side in SIDES},
+            {talk.model(side): talk.answers(side) for side in SIDES},
+            {talk.model(side): talk.ended(side) for side in SIDES},
         )
         for talk in conversations(connection, study["id"])
-        if talk.vote_id in counted
+        if talk.vote["vote_id"] in counted
     ]
     withdrawn, open_sessions = connection.execute(
         "SELECT COALESCE(SUM(withdrawn_votes), 0), SUM(closed_at IS NULL) FROM testers WHERE study_id = ?",
@@ -188,7 +192,11 @@ def _records(vote: _Judged, model: str) -> Iterator[dict[str, Any]]:
         """The answer; after several questions the conversation from the first answer on, since the sides differ."""
         if author is None or len(vote.questions) == 1:
             return None if author is None else vote.answers[author][0]
-        return as_messages(vote.questions, vote.answers[author])[1:]
+        return [
+            {"role": role, "content": content}
+            for question, answer in zip(vote.questions, vote.answers[author], strict=True)
+            for role, content in (("user", question), ("assistant", answer))
+        ][1:]
 
     def record(name: str, chosen: str | None, rejected: str | None, outcome: str) -> dict[str, Any]:
         authors = [author for author in (chosen, rejected) if author]

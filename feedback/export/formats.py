@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, islice
 from operator import itemgetter
@@ -50,12 +49,11 @@ def stream_jsonl(connection: sqlite3.Connection, study_id: int | None) -> Iterat
 
 
 SIDES = ("left", "right")
-_OF_VOTE = ("vote_id", "battle_id", "tester_code", "prompt_id", "category", "choice", "voted_at")
 _CONVERSATIONS = """
-SELECT votes.id AS vote_id, votes.battle_id, code AS tester_code, prompts.prompt_id, category, choice, voted_at,
-       turns.prompt, la.model AS left_model, la.text AS left_text, la.stopped AS left_stopped,
+SELECT votes.id AS vote_id, votes.battle_id, code AS tester_code, choice, voted_at, turns.prompt,
+       la.model AS left_model, la.text AS left_text, la.stopped AS left_stopped,
        ra.model AS right_model, ra.text AS right_text, ra.stopped AS right_stopped
-FROM votes JOIN testers ON testers.id = votes.tester_id JOIN prompts ON prompts.id = votes.prompt_id
+FROM votes JOIN testers ON testers.id = votes.tester_id
     JOIN turns ON turns.battle_id = votes.battle_id AND turns.status = 'complete' AND turns.number <= votes.turns
     JOIN answers la ON la.turn_id = turns.id AND la.model = votes.left_model
     JOIN answers ra ON ra.turn_id = turns.id AND ra.model <> votes.left_model
@@ -63,61 +61,66 @@ WHERE votes.superseded = 0 AND (:study IS NULL OR votes.study_id = :study) ORDER
 """
 
 
-@dataclass(frozen=True)
-class Conversation:
-    """A current vote and what was said on both sides before it; of each side by ``left`` and ``right``."""
+class Conversation(NamedTuple):
+    """A current vote and what was said on both sides before it; a side is ``left`` or ``right``."""
 
-    vote_id: int
-    battle_id: int
-    tester_code: str
-    prompt_id: str
-    category: str
-    choice: str
-    voted_at: str
-    questions: tuple[str, ...]
-    models: dict[str, str]
-    answers: dict[str, tuple[str, ...]]
-    ended: dict[str, bool]  # whether the model ended its last answer itself, and nobody cut it off
+    vote: sqlite3.Row  # with the last turn
+    turns: Sequence[sqlite3.Row]
+
+    @property
+    def choice(self) -> str:
+        """What the tester chose: left, right, tie or both_bad."""
+        return self.vote["choice"]
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """What the tester asked, one question a turn."""
+        return tuple(turn["prompt"] for turn in self.turns)
+
+    def model(self, side: str) -> str:
+        """Who answered there."""
+        return self.vote[f"{side}_model"]
+
+    def answers(self, side: str) -> tuple[str, ...]:
+        """What was said there, one answer a turn."""
+        return tuple(turn[f"{side}_text"] for turn in self.turns)
+
+    def ended(self, side: str) -> bool:
+        """Whether the model ended its last answer itself, and nobody cut it off."""
+        return self.vote[f"{side}_stopped"] == "stop"
 
     def messages(self, side: str) -> list[dict[str, str]]:
         """One side as chat messages, from the first question to the last answer."""
-        return as_messages(self.questions, self.answers[side])
-
-
-def as_messages(questions: Sequence[str], answers: Sequence[str]) -> list[dict[str, str]]:
-    """Questions and their answers as chat messages."""
-    return [
-        {"role": role, "content": content}
-        for question, answer in zip(questions, answers, strict=True)
-        for role, content in (("user", question), ("assistant", answer))
-    ]
+        text = f"{side}_text"
+        return [
+            message
+            for turn in self.turns
+            for message in (
+                {"role": "user", "content": turn["prompt"]},
+                {"role": "assistant", "content": turn[text]},
+            )
+        ]
 
 
 def conversations(connection: sqlite3.Connection, study_id: int | None) -> Iterator[Conversation]:
     """The current votes, oldest first, read as they are asked for."""
-    for _, group in groupby(connection.execute(_CONVERSATIONS, {"study": study_id}), key=itemgetter("vote_id")):
+    rows = connection.execute(_CONVERSATIONS, {"study": study_id})
+    for _, group in groupby(rows, key=itemgetter("vote_id")):
         turns = list(group)
-        last = turns[-1]
-        yield Conversation(
-            **{name: last[name] for name in _OF_VOTE},
-            questions=tuple(turn["prompt"] for turn in turns),
-            models={side: last[f"{side}_model"] for side in SIDES},
-            answers={side: tuple(turn[f"{side}_text"] for turn in turns) for side in SIDES},
-            ended={side: last[f"{side}_stopped"] == "stop" for side in SIDES},
-        )
+        yield Conversation(turns[-1], turns)
 
 
 def stream_dpo(connection: sqlite3.Connection, study_id: int | None) -> Iterator[bytes]:
     """TRL preference rows, conversational: the first question, the better and the worse continuation."""
-    return _lines(
-        {
-            "prompt": talk.messages("left")[:1],
-            "chosen": talk.messages(talk.choice)[1:],
-            "rejected": talk.messages("right" if talk.choice == "left" else "left")[1:],
-        }
-        for talk in conversations(connection, study_id)
-        if talk.choice in SIDES
-    )
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for talk in conversations(connection, study_id):
+            if talk.choice in SIDES:
+                question, *chosen = talk.messages(talk.choice)
+                rejected = talk.messages("right" if talk.choice == "left" else "left")[1:]
+                yield {"prompt": [question], "chosen": chosen, "rejected": rejected}
+
+    return _lines(rows())
 
 
 def stream_kto(connection: sqlite3.Connection, study_id: int | None) -> Iterator[bytes]:
@@ -127,8 +130,8 @@ def stream_kto(connection: sqlite3.Connection, study_id: int | None) -> Iterator
         for talk in conversations(connection, study_id):
             if talk.choice != "tie":
                 for side in SIDES:
-                    messages = talk.messages(side)
-                    yield {"prompt": messages[:1], "completion": messages[1:], "label": talk.choice == side}
+                    question, *completion = talk.messages(side)
+                    yield {"prompt": [question], "completion": completion, "label": talk.choice == side}
 
     return _lines(rows())
 
@@ -142,17 +145,17 @@ def stream_arena(connection: sqlite3.Connection, study_id: int | None) -> Iterat
     def record(talk: Conversation) -> str:
         return json.dumps(
             {
-                "question_id": str(talk.battle_id),
-                "model_a": talk.models["left"],
-                "model_b": talk.models["right"],
+                "question_id": str(talk.vote["battle_id"]),
+                "model_a": talk.model("left"),
+                "model_b": talk.model("right"),
                 "winner": _ARENA_WINNERS[talk.choice],
-                "judge": f"arena_user_{talk.tester_code}",
+                "judge": f"arena_user_{talk.vote['tester_code']}",
                 "conversation_a": talk.messages("left"),
                 "conversation_b": talk.messages("right"),
-                "turn": len(talk.questions),
+                "turn": len(talk.turns),
                 "anony": True,
                 "language": "unknown",
-                "tstamp": datetime.fromisoformat(talk.voted_at.replace("Z", "+00:00")).timestamp(),
+                "tstamp": datetime.fromisoformat(talk.vote["voted_at"].replace("Z", "+00:00")).timestamp(),
             },
             ensure_ascii=False,
         )

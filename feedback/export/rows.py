@@ -116,10 +116,12 @@ WHERE (:study IS NULL OR votes.study_id = :study)
 # that, and one is put before an apostrophe too, so that taking the first away gives the text back.
 FORMULA_STARTS = "=+-@'\t\r\n＝＋－＠"
 
-
 # Where fields are separated by ; or a tab, as in most countries, a spreadsheet cuts a text there and at its line ends.
 # A hyphen with a blank after it begins a line of a list, unless what follows could be called.
-_INSIDE = r"""(?=["' \t]*(?:[=+@\uff1d\uff0b\uff20\uff0d]|-(?! (?:(?!\w\()[^|\n])*(?:\n|\Z))))"""
+_END = "\udcff"  # of a text within a line of CSV, which is decoded with its marks of quotes
+_INSIDE = (
+    rf"""(?=["' \t]*(?:[=+@\uff1d\uff0b\uff20\uff0d]|-(?! (?:(?!\w\()[^|\n])*(?:\n|{_END}|\Z))))"""
+)
 _HIDE = re.compile(rf"([;\t\r\n]){_INSIDE}")
 _REVEAL = re.compile(rf"([;\t\r\n])'{_INSIDE}")
 
@@ -146,17 +148,10 @@ _QUOTE = b"\xff"  # stands for the quotes around a text until those inside are d
 def _csv_cell(column: Column, sql: str) -> tuple[bytes, str]:
     """How SQLite prints a column as a CSV field, and the value to print."""
     if column.name == "reasons":  # a JSON list or nothing
-        return (
-            _QUOTE + b"%s" + _QUOTE,
-            f"CASE WHEN {sql} GLOB '*;*' THEN hide_formula({sql}) ELSE ifnull({sql}, '') END",
-        )
+        return _QUOTE + b"%s" + _QUOTE, f"ifnull({sql}, '')"
     if column.name in _FREE_TEXT:  # the first test, which most texts pass, is there for speed alone
-        inside = (
-            f"WHEN {sql} GLOB '*[;' || char(9, 10, 13) || ']*[-=+@\uff1d\uff0b\uff20\uff0d]*' THEN hide_formula({sql})"
-        )
         guarded = f"WHEN unicode({sql}) IN ({_STARTS}) THEN char(39) || {sql}"
-        plain = f"WHEN {sql} BETWEEN 'A' AND '{{' THEN {sql}"
-        return _QUOTE + b"%s" + _QUOTE, f"CASE {inside} {plain} {guarded} ELSE {sql} END"
+        return _QUOTE + b"%s" + _QUOTE, f"CASE WHEN {sql} BETWEEN 'A' AND '{{' THEN {sql} {guarded} ELSE {sql} END"
     if column.type in ("integer", "flag") and column.name != "address_group":  # none of the others is ever NULL
         return b"%d", sql
     if column.type == "number":  # printed with 15 digits, which a number of few decimals needs at most
@@ -178,7 +173,6 @@ def csv_lines(connection: sqlite3.Connection, study_id: int | None, rows: int) -
             [(column, column.sql) for column in CODEBOOK],
         )
     )
-    connection.create_function("hide_formula", 1, hide_formula, deterministic=True)
     cursor = connection.cursor()
     cursor.row_factory = None
     cursor.execute(
@@ -186,7 +180,21 @@ def csv_lines(connection: sqlite3.Connection, study_id: int | None, rows: int) -
         {"study": study_id, "line": b",".join(formats) + b"\n"},
     )
     while chunk := cursor.fetchmany(rows):
-        yield b"".join([line for (line,) in chunk]).replace(b'"', b'""').replace(_QUOTE, b'"')
+        lines = [line for (line,) in chunk]
+        text = b"".join(lines)
+        if _could_be_cut(text, len(lines)):
+            text = b"".join([_hide_inside(line) if _could_be_cut(line, 1) else line for line in lines])
+        yield text.replace(b'"', b'""').replace(_QUOTE, b'"')
+
+
+def _could_be_cut(text: bytes, lines: int) -> bool:
+    """Whether texts in so many lines of CSV hold what a spreadsheet may cut them at; most hold none."""
+    return b";" in text or b"\t" in text or b"\r" in text or text.count(b"\n") > lines
+
+
+def _hide_inside(line: bytes) -> bytes:
+    """A line of CSV with what would begin a formula inside its texts hidden; ``_QUOTE`` decodes to ``_END``."""
+    return _HIDE.sub(r"\1'", line.decode(errors="surrogateescape")).encode(errors="surrogateescape")
 
 
 def vote_rows(connection: sqlite3.Connection, study_id: int | None) -> sqlite3.Cursor:
