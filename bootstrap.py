@@ -73,6 +73,10 @@ def main(words: list[str]) -> int:
         return 2
     if os.name == "nt":  # what is started reads and writes UTF-8 then
         os.environ.setdefault("PYTHONUTF8", "1")
+    # Where bytecode is unwanted beside the sources it lies here: each training that starts would compile PyTorch and
+    # transformers anew, which takes as long again as to import them (docs/experiments.md).
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", str(VENV / "bytecode"))
     try:
         return steps[words[0]](*words[1:]) or 0
     except Failed as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections.abc import Iterator
@@ -31,12 +32,20 @@ if os.name == "nt":
     collect_ignore = [str(file) for file in files if re.search(POSIX_ONLY, file.read_text(encoding="utf-8"))]
 
 
+gc.disable()  # until all is imported: it would be walked again and again, for a quarter of that time
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     return has_nothing_for(collection_path, config.getoption("markexpr")) or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     put_in_order(items)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what was imported stays, and need not be walked when something else is collected
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

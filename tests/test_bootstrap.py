@@ -192,6 +192,28 @@ def test_help_is_asked_of_whom_it_is_asked(bootstrap: ModuleType, monkeypatch: A
     assert capsys.readouterr().out.count("DIPTYCH_TORCH says") == 2
 
 
+def test_bytecode_that_is_unwanted_beside_the_sources_is_kept(bootstrap: ModuleType, monkeypatch: Any) -> None:
+    """It is written and found again, and nothing is left where nobody wants it."""
+    (bootstrap.ROOT / "module.py").write_text("")
+    program = [sys.executable, "-c", "import module; print(module.__cached__)"]
+    found: list[str] = []
+
+    def imported() -> None:
+        done = subprocess.run(program, cwd=bootstrap.ROOT, env=os.environ, capture_output=True, text=True)
+        found.append(done.stdout.strip())
+
+    monkeypatch.setattr(bootstrap, "install", imported)
+    plain = {name: value for name, value in os.environ.items() if name != "PYTHONPYCACHEPREFIX"}
+    monkeypatch.setattr(os, "environ", plain | {"PYTHONDONTWRITEBYTECODE": "1"})
+    assert bootstrap.main(["install"]) == 0
+    assert Path(found[0]).is_file()
+    assert Path(found[0]).is_relative_to(bootstrap.VENV)
+    assert not list(bootstrap.ROOT.glob("__pycache__"))
+    del os.environ["PYTHONPYCACHEPREFIX"]
+    assert bootstrap.main(["install"]) == 0
+    assert Path(found[1]).parent == bootstrap.ROOT / "__pycache__", "as Python does it, where nobody minds"
+
+
 def test_ctrl_c_leaves_the_app_its_time_to_end_on_windows(bootstrap: ModuleType, monkeypatch: Any) -> None:
     heard = iter([KeyboardInterrupt, KeyboardInterrupt])
 

@@ -29,9 +29,10 @@ def can_be_nobody() -> bool:
 
 
 def as_nobody(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Without HOME, LANG and git, and with nothing in the environment but what is given."""
+    """Without HOME, LANG and git, and with nothing in the environment but what is given and where bytecode lies."""
     words = [shutil.which("unshare") or "", *NOBODY[1:], sys.executable, *command]
-    environment = {"PATH": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"} | environment
+    bytecode = {name: value for name, value in os.environ.items() if name == "PYTHONPYCACHEPREFIX"}
+    environment = {"PATH": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"} | bytecode | environment
     return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
 
 
