@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # Before PyTorch is loaded, here and in what the tests start: tiny models gain nothing from a second thread, and lose
-# much where the machine has other work. The real trainings of tests/trained.py take as many as a user's.
+# much where the machine has other work. The demo training of Model 1 takes 89 s of CPU time with one thread, with two
+# 102 s alone and 187 s beside two other processes of the suite.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # What Windows has not: tests that use it are left out there, and docs/platforms.md says so.
@@ -75,7 +76,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_model1(tmp_path_factory: pytest.TempPathFactory, shelf: Path) -> Run:
-    """Model 1 in its demo profile, whole: about two and a half minutes on two cores."""
+    """Model 1 in its demo profile, whole: about two minutes beside the other tests."""
     return train(shelf, "training/train_art_ai_model.py", tmp_path_factory.mktemp("model1") / "art_ai_model")
 
 

@@ -10,7 +10,7 @@ import pytest
 TESTS = Path(__file__).parent
 
 # `--dist loadfile` hands files out in this order; a process has one at work and the next in its queue. The first
-# trains Model 1, with as many threads as there are cores; what needs it comes when others have taken that long.
+# trains Model 1; what needs it comes when others have taken that long.
 FIRST = (
     "training/inference/engines/test_llama_cpp.py",
     "training/loop/test_distributed.py",

@@ -64,7 +64,6 @@ def run(command: str, folder: Path, *arguments: str) -> Run:
     done = subprocess.run(
         [sys.executable, command, "--out", str(folder), *arguments],
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"},  # as many as are free
         capture_output=True,
         text=True,
         timeout=1500,  # a demo training is ended after 1,200 s
