@@ -77,8 +77,10 @@ def preferences(database: Database, label: str | None = None, model: str = "mode
     counted = set(outcomes.vote.tolist())
     asked = connection.execute(
         "SELECT votes.id, prompts.prompt_id, category FROM votes JOIN prompts ON prompts.id = votes.prompt_id"
+        " WHERE votes.study_id = ?",
+        [study["id"]],
     )
-    first_questions = {vote: question for vote, *question in asked}
+    first_questions = {vote: (name, category) for vote, name, category in asked}
     judged = [
         _Judged(
             *(talk.vote["vote_id"], talk.vote["tester_code"], *first_questions[talk.vote["vote_id"]]),

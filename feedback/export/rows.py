@@ -119,9 +119,7 @@ FORMULA_STARTS = "=+-@'\t\r\n＝＋－＠"
 # Where fields are separated by ; or a tab, as in most countries, a spreadsheet cuts a text there and at its line ends.
 # A hyphen with a blank after it begins a line of a list, unless what follows could be called.
 _END = "\udcff"  # of a text within a line of CSV, which is decoded with its marks of quotes
-_INSIDE = (
-    rf"""(?=["' \t]*(?:[=+@\uff1d\uff0b\uff20\uff0d]|-(?! (?:(?!\w\()[^|\n])*(?:\n|{_END}|\Z))))"""
-)
+_INSIDE = rf"""(?=["' \t]*(?:[=+@\uff1d\uff0b\uff20\uff0d]|-(?! (?:(?!\w\()[^|\n])*(?:\n|{_END}|\Z))))"""
 _HIDE = re.compile(rf"([;\t\r\n]){_INSIDE}")
 _REVEAL = re.compile(rf"([;\t\r\n])'{_INSIDE}")
 

@@ -424,7 +424,16 @@ def test_the_csv_is_byte_for_byte_what_pythons_writer_makes_of_the_rows(study: B
     assert exported(study, "csv").decode() == wanted.getvalue()
 
 
-CUT_INSIDE = ["Two:\n- one", "a|b\n- two", "x\n- cmd|' /C calc'!A0", "=a;=b", "🎨\r＝1", "a;\t@SUM(1)", "plain", "- a\n- b"]
+CUT_INSIDE = [
+    "Two:\n- one",
+    "a|b\n- two",
+    "x\n- cmd|' /C calc'!A0",
+    "=a;=b",
+    "🎨\r＝1",
+    "a;\t@SUM(1)",
+    "plain",
+    "- a\n- b",
+]
 
 
 def test_each_text_of_the_csv_is_cut_by_itself(blind_test: BlindTest) -> None:
