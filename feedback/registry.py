@@ -18,8 +18,9 @@ from .study_rules import shown
 from .versions import as_before
 
 PRIMARY_STATISTIC = "tester-mean preference, t interval"
+# CROSS JOIN: a study's idle testers are found by the index `testers_open`, where SQLite would go through all open ones.
 _IDLE = """
-SELECT testers.id FROM testers JOIN studies ON studies.id = study_id WHERE testers.closed_at IS NULL
+SELECT testers.id FROM studies CROSS JOIN testers ON testers.study_id = studies.id WHERE testers.closed_at IS NULL
     AND last_seen_at <= strftime('%Y-%m-%dT%H:%M:%fZ', :now, '-' || session_timeout_minutes || ' minutes')
 """
 _CLOSE_IDLE = f"""

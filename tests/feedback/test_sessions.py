@@ -97,6 +97,25 @@ def test_an_idle_session_is_closed_at_its_timeout(blind_test: BlindTest, clock: 
     assert blind_test.battle(tester, open_one.id).status == "abandoned"
 
 
+def test_a_vote_looks_at_no_session_that_is_not_idle(tmp_path: Path, clock: Clock) -> None:
+    """Each action first closes what is idle: the steps of SQLite that this takes do not grow with the sessions."""
+    test = open_test(tmp_path / "v.db", clock)
+    connection = test.database.connection
+    steps: list[int] = []
+
+    def more(testers: int) -> int:
+        for _ in range(testers):
+            test.enrol("1")
+        steps.clear()
+        connection.set_progress_handler(lambda: steps.append(1), 1)
+        test.close_expired()
+        connection.set_progress_handler(None, 0)
+        return len(steps)
+
+    few = more(3)
+    assert 0 < few == more(300)
+
+
 def test_a_finished_session_that_is_left_open_closes_by_quota(tmp_path: Path, clock: Clock) -> None:
     test = open_test(tmp_path / "v.db", clock, rounds=1)
     tester = test.enrol("1").id
