@@ -8,6 +8,7 @@ vote is saved. Needs a browser. The clone and the votes are in a temporary folde
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import subprocess
@@ -54,6 +55,7 @@ def vote_once(url: str, started: float) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "diptych"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)

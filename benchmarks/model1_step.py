@@ -11,6 +11,7 @@ none of them; at last the parts of a step. `model1_training.py` compares with ot
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable
@@ -209,6 +210,7 @@ def whole_step() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
     torch.manual_seed(0)
     compute = choose_compute()
     print(f"{compute.name}, {compute.dtype_name} ({compute.reason})")

@@ -9,6 +9,7 @@ is a step. Whatever was trained is scored by the same code, after its weights we
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import statistics
@@ -387,4 +388,6 @@ def run(job: Job) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(Job(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("job", type=Path, metavar="JOB.json")
+    print(json.dumps(run(Job(**json.loads(parser.parse_args().job.read_text(encoding="utf-8"))))))

@@ -9,6 +9,7 @@ clock, so that each is at its end when the time is over. The same code scores th
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import sys
@@ -227,5 +228,7 @@ def run(job: Job, tuning: bool) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    content = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("job", type=Path, metavar="JOB.json")
+    content = json.loads(parser.parse_args().job.read_text(encoding="utf-8"))
     print(json.dumps(run(Job(**content["job"]), content["tuning"])))
