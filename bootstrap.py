@@ -48,6 +48,7 @@ LINT = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",))
 # Three processes on two cores: the tests of pages and servers mostly wait. Files in the order of tests/order.py.
 AT_ONCE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 CHECKS = (("-m", "alone"), ("-m", "not alone", *AT_ONCE, "--durations=15"))
+HEADLESS_SHELL = "chromium-headless-shell"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -261,14 +262,26 @@ def settings_of_pip() -> dict[str, str]:
 
 
 def browser() -> None:
-    """The browser for the browser tests: an installed one, else Debian's, else Playwright's own."""
-    if any(shutil.which(name) for name in BROWSERS):
+    """The browser for the browser tests: an installed one, else Debian's, else Playwright's own.
+
+    Debian's headless shell comes too where it can: a page in it takes a third of the CPU time (docs/experiments.md).
+    """
+    tried = VENV / ".headless-shell"
+    has_browser = any(shutil.which(name) for name in BROWSERS)
+    if has_browser and (shutil.which(HEADLESS_SHELL) or tried.exists() or not is_root_of_debian()):
         return
-    if is_root_of_debian():
-        install_of_debian("chromium")
-    else:
+    if not is_root_of_debian():
         dev()
         run(str(tool("python")), "-m", "playwright", "install", "chromium")
+        return
+    try:
+        install_of_debian(*([] if has_browser else ["chromium"]), HEADLESS_SHELL)
+    except Failed:
+        print("There is no headless shell; pages are tested in the whole browser, which takes longer.", flush=True)
+        if not has_browser:
+            install_of_debian("chromium")
+        if VENV.exists():
+            tried.touch()
 
 
 def nginx() -> None:

@@ -192,6 +192,42 @@ def test_help_is_asked_of_whom_it_is_asked(bootstrap: ModuleType, monkeypatch: A
     assert capsys.readouterr().out.count("DIPTYCH_TORCH says") == 2
 
 
+@pytest.mark.parametrize(
+    ("installed", "is_root", "package", "ran"),
+    [
+        ([], True, True, ["chromium chromium-headless-shell"]),
+        ([], True, False, ["chromium chromium-headless-shell", "chromium"]),
+        (["google-chrome"], True, True, ["chromium-headless-shell"]),
+        (["google-chrome"], True, False, ["chromium-headless-shell"]),
+        (["chromium", "chromium-headless-shell"], True, True, []),
+        (["chromium"], False, True, []),
+        ([], False, True, ["-m playwright install chromium"]),
+    ],
+)
+def test_which_browser_is_installed(
+    installed: list[str], is_root: bool, package: bool, ran: list[str], bootstrap: ModuleType, monkeypatch: Any
+) -> None:
+    def run(*command: str, quiet: bool = False) -> None:
+        bootstrap.ran.append(" ".join(command[1:]))
+        if "chromium-headless-shell" in command and not package:
+            raise bootstrap.Failed("no such package")
+
+    monkeypatch.setattr(bootstrap, "run", run)
+    monkeypatch.setattr(bootstrap, "dev", lambda: None)
+    monkeypatch.setattr(bootstrap, "is_root_of_debian", lambda: is_root)
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: name if name in installed else None)
+    words = "install -y -qq --no-install-recommends "
+
+    def installations() -> list[str]:
+        bootstrap.ran.clear()
+        bootstrap.browser()
+        return [command.removeprefix(words) for command in bootstrap.ran if not command.startswith("update")]
+
+    assert installations() == ran
+    if installed and not package:
+        assert installations() == [], "what cannot be had is not asked for each time"
+
+
 def test_bytecode_that_is_unwanted_beside_the_sources_is_kept(bootstrap: ModuleType, monkeypatch: Any) -> None:
     """It is written and found again, and nothing is left where nobody wants it."""
     (bootstrap.ROOT / "module.py").write_text("")

@@ -35,7 +35,7 @@ def test_a_browser_that_denies_storage(browser: Browser, app: App, tmp_path: Pat
     (tmp_path / "Default" / "Preferences").write_text(json.dumps(blocked))
     context = browser.browser_type.launch_persistent_context(
         tmp_path,
-        executable_path=installed_browser(),
+        executable_path=installed_browser(whole=True),
         args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
         reduced_motion="reduce",
     )

@@ -15,6 +15,7 @@ from tests.app.serving import PASSWORD
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+HEADLESS_SHELL = "chromium-headless-shell"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ANSWER_MS = 120_000
 PREDICT = "**/run/predict*"  # the events of a page
@@ -22,9 +23,10 @@ PREDICT = "**/run/predict*"  # the events of a page
 WAITING = "Object.keys(localStorage).filter((key) => key.startsWith('diptych.out.')).length"
 
 
-def installed_browser() -> str | None:
-    """The Chromium or Chrome of this machine, if it has one."""
-    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+def installed_browser(whole: bool = False) -> str | None:
+    """The Chromium or Chrome of this machine, if it has one; without windows and settings unless it must be whole."""
+    names = BROWSERS if whole else (HEADLESS_SHELL, *BROWSERS)
+    return next((path for name in names if (path := shutil.which(name))), None)
 
 
 class Visitor:
