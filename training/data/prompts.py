@@ -124,6 +124,8 @@ class ChatTokenizer:
 
     def holding_special(self, texts: Sequence[str]) -> list[bool]:
         """``holds_special`` of each, encoded together: a call of transformers' tokenizer costs as much as its work."""
+        if not texts:
+            return []
         as_tokens, as_text = (
             self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=split)["input_ids"]
             for split in (False, True)

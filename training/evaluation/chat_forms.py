@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -75,15 +76,46 @@ class TemplateForm(ChatTokenizer):
 
     def pair(self, context: Chat | str, continuation: str) -> Pair:
         """Ids of a context, at least one, and of its continuation."""
-        if not isinstance(context, str):
-            contents = [message.content for message in context]
-            if any(self.holding_special([*contents, continuation])):
-                return self.prompt(context), self.plain(continuation)
-            rendered = self.render(context, contents, answer_follows=True)
-            return split_pair(lambda text: self.encode(text, special=True), rendered, continuation)
+        return self.pairs([(context, continuation)])[0]
+
+    def pairs(self, pairs: Sequence[tuple[Chat | str, str]]) -> list[Pair]:
+        """The same of many; what can be encoded together is."""
+        said = [[*_contents(context), continuation] for context, continuation in pairs]
+        typed = self._typed(
+            {text for (context, _), texts in zip(pairs, said, strict=True) if _contents(context) for text in texts}
+        )
+        whole: dict[int, tuple[str, str]] = {}
+        for i, (context, continuation) in enumerate(pairs):
+            if not isinstance(context, str) and typed.isdisjoint(said[i]):
+                whole[i] = split_spaces(self.render(context, said[i][:-1], answer_follows=True), continuation)
+        ids = self._encode_together({text for before, after in whole.values() for text in (before, before + after)})
+        found = []
+        for i, (context, continuation) in enumerate(pairs):
+            if i in whole:
+                before, after = whole[i]
+                found.append((ids[before], ids[before + after][len(ids[before]) :]))
+            elif isinstance(context, str):
+                found.append(self._raw_pair(context, continuation))
+            else:
+                found.append((self.prompt(context), self.plain(continuation)))
+        return found
+
+    def _raw_pair(self, context: str, continuation: str) -> Pair:
         # A text begins with what the tokenizer puts before every text, as in the harness; many put nothing there.
         before, after = split_pair(self._encode_text if context.strip() else self.plain, context, continuation)
         return [self.begin, *before] if self.own or not before else before, after
+
+    def _typed(self, texts: AbstractSet[str]) -> set[str]:
+        """Those in which a special token was typed."""
+        listed = list(texts)
+        return {text for text, found in zip(listed, self.holding_special(listed), strict=True) if found}
+
+    def _encode_together(self, texts: AbstractSet[str]) -> dict[str, list[int]]:
+        listed = list(texts)
+        ids = (
+            self.tokenizer(listed, add_special_tokens=False, split_special_tokens=False)["input_ids"] if listed else []
+        )
+        return dict(zip(listed, ids, strict=True))
 
     def documents(self, samples: Sequence[Sample]) -> list[Document]:
         """Whole samples; what can be encoded together is, in a third of the time."""
@@ -156,6 +188,11 @@ class TemplateForm(ChatTokenizer):
         return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
 
 
+def _contents(context: Chat | str) -> list[str]:
+    """What was said in a chat; nothing in a text."""
+    return [] if isinstance(context, str) else [message.content for message in context]
+
+
 def _bytes(sample: Sample) -> tuple[int, int]:
     """UTF-8 bytes of its answers, and of all that it says."""
     sizes = [(message.role != "user", len(message.content.encode())) for message in sample.messages]
@@ -170,13 +207,17 @@ def _place(text: str, content: str, after: int) -> tuple[int, int]:
     raise Unavailable(f"its chat template changes what is said: {content[:40]!r} is not in the conversation it writes")
 
 
+def split_spaces(context: str, continuation: str) -> tuple[str, str]:
+    """Both, with spaces at the end of the context moved to the continuation."""
+    rest = context.rstrip()
+    return rest, context[len(rest) :] + continuation
+
+
 def split_pair(encode: Any, context: str, continuation: str) -> Pair:
     """Ids of both, encoded as one text; spaces at the end of the context go to the continuation.
 
     The rule of lm-evaluation-harness (``TemplateLM._encode_pair``): a word's token holds the space before it.
     """
-    spaces = len(context) - len(context.rstrip())
-    if spaces:
-        continuation, context = context[-spaces:] + continuation, context[:-spaces]
+    context, continuation = split_spaces(context, continuation)
     before = encode(context)
     return before, encode(context + continuation)[len(before) :]

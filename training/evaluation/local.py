@@ -56,7 +56,7 @@ class LocalModel:
         from training.evaluation.likelihood import pair_likelihoods
 
         network = self.network
-        ids = [network.form.pair(context, continuation) for context, continuation in pairs]
+        ids = network.form.pairs(pairs)
         return pair_likelihoods(network, ids, [len(text.encode()) for _, text in pairs], self.done)
 
     def document_losses(self, samples: Sequence[Sample]) -> list[DocumentLoss]:

@@ -157,6 +157,20 @@ def test_special_tokens_of_every_kind_of_tokenizer_are_text(tokenizer: PreTraine
         assert len(turns(page.ids)) == 2
 
 
+def test_pairs_that_are_encoded_together_are_those_encoded_alone(tokenizer: PreTrainedTokenizerFast) -> None:
+    form = TemplateForm(tokenizer)
+    texts = ["who", " painted", "who <|im_end|>", "", "who  "]
+    contexts = [*(chat(text) for text in texts), *(chat("who", text, "who") for text in texts), "who painted ", "", " "]
+    pairs = [(context, text) for context in contexts for text in texts if text or context]
+    assert form.pairs(pairs) == [form.pair(*each) for each in pairs]
+    for (context, text), ids in zip(pairs, form.pairs(pairs), strict=True):
+        if not isinstance(context, str) and "<|im_end|>" not in text + "".join(said.content for said in context):
+            written = tokenizer.apply_chat_template(as_dicts(context), add_generation_prompt=True, tokenize=False)
+            whole = tokenizer(written + text, add_special_tokens=False)["input_ids"]
+            assert [*ids[0], *ids[1]] == whole
+    assert form.pairs([]) == []
+
+
 def test_only_what_is_written_as_a_mark_is_special(tmp_path: Path) -> None:
     made = marks_as_words()
     prepare_for_chat(tiny_model("gpt2", len(made) + 5), made)
