@@ -45,8 +45,8 @@ WORDS_ONLY = {"disable-pip-version-check", "no-color", "no-input", "no-warn-scri
 WORDS_ONLY |= {"cache-dir", "default-timeout", "retries", "root-user-action", "timeout", "verbose"}
 """Settings of pip that change nothing of what is installed."""
 LINT = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",))
-# Four processes on two cores: the tests of pages and servers mostly wait. Files in the order of tests/order.py.
-AT_ONCE = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+# Three processes on two cores: the tests of pages and servers mostly wait. Files in the order of tests/order.py.
+AT_ONCE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 CHECKS = (("-m", "alone"), ("-m", "not alone", *AT_ONCE, "--durations=15"))
 HEADLESS_SHELL = "chromium-headless-shell"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
