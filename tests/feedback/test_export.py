@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback.__main__ import main
-from feedback.blind_test import Answer, BlindTest
+from feedback.blind_test import BlindTest
 from feedback.export import FORMATS, ExportError, stream, write
 from feedback.export.companions import COMPANIONS
 from feedback.export.rows import _FREE_TEXT, COLUMNS, FORMULA_STARTS, hide_formula, reveal_formula
@@ -422,35 +422,6 @@ def test_the_csv_is_byte_for_byte_what_pythons_writer_makes_of_the_rows(study: B
             cells.append(buffer.getvalue() if is_text else text)
         wanted.write(",".join(cells) + "\n")
     assert exported(study, "csv").decode() == wanted.getvalue()
-
-
-CUT_INSIDE = [
-    "Two:\n- one",
-    "a|b\n- two",
-    "x\n- cmd|' /C calc'!A0",
-    "=a;=b",
-    "🎨\r＝1",
-    "a;\t@SUM(1)",
-    "plain",
-    "- a\n- b",
-]
-
-
-def test_each_text_of_the_csv_is_cut_by_itself(blind_test: BlindTest) -> None:
-    """A line of CSV is guarded as a whole: what one text ends with must not depend on the next one."""
-    tester = blind_test.enrol("1").id
-    for number, text in enumerate(CUT_INSIDE):
-        follower = CUT_INSIDE[number - 1]
-        prompt = blind_test.suggestions(tester)[0]
-        battle = blind_test.start_battle(tester, prompt.id, prompt.text)
-        turn = blind_test.start_turn(tester, battle.id, prompt.text)
-        answers = {"model1": Answer(text, 5, 1.0), "model2": Answer(follower, 5, 1.0, raw=follower + "!")}
-        blind_test.finish_turn(turn.id, answers)
-        blind_test.vote(tester, battle.id, "left", [], text)
-    original = load_votes(blind_test.database)
-    rows = list(csv.DictReader(io.StringIO(exported(blind_test, "csv").decode(), newline="")))
-    for name in ("comment", "left_text", "right_text", "left_raw", "right_raw"):
-        assert [row[name] for row in rows] == [hide_formula(text) for text in original[name].fillna("")], name
 
 
 def test_numbers_of_the_csv_read_back_to_the_last_digit(blind_test: BlindTest, tmp_path: Path) -> None:

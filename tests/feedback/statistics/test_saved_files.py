@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -12,12 +13,12 @@ import pytest
 from feedback.__main__ import main
 from feedback.assignment import MODELS
 from feedback.blind_test import Answer, BlindTest
-from feedback.export import write
+from feedback.export import stream, write
 from feedback.export.rows import hide_formula, reveal_formula
 from feedback.statistics import load_study, summary
 from feedback.statistics.csv_file import read_csv, read_study_csv
 from feedback.statistics.outcomes import VotesError
-from tests.feedback.protocol import Clock, answered, open_test
+from tests.feedback.protocol import Clock, answered, load_votes, open_test
 from tests.feedback.statistics.spreadsheet import counted, saved
 
 FLAGS = ("tester_closed", "leak_flag", "superseded")
@@ -171,6 +172,36 @@ def test_no_formula_begins_inside_a_text_where_semicolons_separate(text: str) ->
 def test_lists_stay_as_they_are() -> None:
     text = "Two:\n- one\n- two; three"
     assert hide_formula(text) == text
+
+
+CUT_INSIDE = [
+    "Two:\n- one",
+    "a|b\n- two",
+    "x\n- cmd|' /C calc'!A0",
+    "=a;=b",
+    "🎨\r＝1",
+    "a;\t@SUM(1)",
+    "plain",
+    "- a\n- b",
+]
+
+
+def test_each_text_of_the_csv_is_cut_by_itself(blind_test: BlindTest) -> None:
+    """A line of CSV is guarded as a whole: what one text ends with must not depend on the next one."""
+    tester = blind_test.enrol("1").id
+    for number, text in enumerate(CUT_INSIDE):
+        follower = CUT_INSIDE[number - 1]
+        prompt = blind_test.suggestions(tester)[0]
+        battle = blind_test.start_battle(tester, prompt.id, prompt.text)
+        turn = blind_test.start_turn(tester, battle.id, prompt.text)
+        answers = {"model1": Answer(text, 5, 1.0), "model2": Answer(follower, 5, 1.0, raw=follower + "!")}
+        blind_test.finish_turn(turn.id, answers)
+        blind_test.vote(tester, battle.id, "left", [], text)
+    original = load_votes(blind_test.database)
+    written = b"".join(stream(blind_test.database, "csv")).decode()
+    rows = list(csv.DictReader(io.StringIO(written, newline="")))
+    for name in ("comment", "left_text", "right_text", "left_raw", "right_raw"):
+        assert [row[name] for row in rows] == [hide_formula(text) for text in original[name].fillna("")], name
 
 
 def test_what_a_model_wrote_is_exported_beside_what_was_shown(blind_test: BlindTest, tmp_path: Path) -> None:
