@@ -29,6 +29,7 @@ _MARKS = (
     ),
     (r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)", r"(?=<\|channel\|>final)"),
 )
+_SIGNS = "<[\u25c1"  # one of them is in every mark, and in what an answer is wrapped in
 # Words that do the same. They may be an answer's own, so both have to be there.
 _WORDS = (
     (r"(?:assistantanalysis|analysis(?=[A-Z\n]))", r"assistantfinal"),  # where a server has taken the marks out
@@ -87,7 +88,10 @@ def without_thoughts(text: str) -> str:
     start = 0
     while found := _FIRST.match(text, start):
         start = found.end()
-    rest = _after_end(text[start:])
+    rest = text[start:]
+    if not any(sign in rest for sign in _SIGNS):  # nearly every answer, in a tenth of the time of the patterns below
+        return rest
+    rest = _after_end(rest)
     rest = _without_later(rest, thought=len(rest) < len(text))
     return _unwrapped(rest, thought=len(rest) < len(text))
 

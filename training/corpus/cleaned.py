@@ -231,9 +231,7 @@ def _rows(samples: Sequence[Sample]) -> np.ndarray:
     rows["id"] = [digest(sample.id) for sample in samples]
     rows["fact"] = [digest(sample.fact) for sample in samples]
     rows["file"] = [from_files(sample) for sample in samples]
-    rows["asked"] = [_asked(sample) for sample in samples]
-    rows["begun"] = [_begun(sample) for sample in samples]
-    rows["words"] = [_words(sample) for sample in samples]
+    rows["asked"], rows["begun"], rows["words"] = zip(*map(_asked, samples), strict=True) if samples else ((), (), ())
     rows["split"] = [SPLITS.index(split_of(sample)) for sample in samples]
     return rows
 
@@ -250,25 +248,14 @@ def _clean_batch(task: tuple[list[Sample], Path]) -> _Batch:
     return _Batch(path, rows, [sample.source for sample in kept], characters, fingerprint(kept), report)
 
 
-def _asked(sample: Sample) -> int:
-    """A hash of all that is said before the answer, whatever its case and marks; 0 for prose."""
-    if len(sample.messages) < 2:
-        return 0
-    return digest("\x1e".join(normalised_question(message.content) for message in sample.messages[:-1])) or 1
-
-
-def _begun(sample: Sample) -> int:
-    """A hash of the first question, which a longer chat holds too; 0 for prose."""
-    if len(sample.messages) < 2:
-        return 0
-    return digest(what_is_asked([message.content for message in sample.messages[:-1]])) or 1
-
-
-def _words(sample: Sample) -> int:
-    """A hash of the set of words of the question; 0 for prose and for a question after other turns."""
-    if len(sample.messages) != 2:
-        return 0
-    return digest(" ".join(sorted(set(normalised_question(sample.question).split())))) or 1
+def _asked(sample: Sample) -> tuple[int, int, int]:
+    """Hashes of all that is said before the answer, whatever its case and marks, of the first question, which a longer
+    chat holds too, and of the set of words of a question alone; 0 for what is not there."""
+    said = [normalised_question(message.content) for message in sample.messages[:-1]]
+    if not said:
+        return 0, 0, 0
+    words = digest(" ".join(sorted(set(said[0].split())))) or 1 if len(said) == 1 else 0
+    return digest("\x1e".join(said)) or 1, digest(what_is_asked(said)) or 1, words
 
 
 def read_batch(path: Path) -> list[Sample]:

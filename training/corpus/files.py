@@ -39,6 +39,7 @@ from training.corpus.turns import (
     NO_COLUMNS,
     UNKNOWN_ROLE,
     Unreadable,
+    normalised_question,
     text_of,
     what_is_asked,
 )
@@ -244,7 +245,7 @@ def _fact(own_id: str, identity: str, messages: Sequence[Message], row: Row) -> 
         return f"row:{identity}"
     # What the system says stands above the question, parted by a blank line.
     said = messages_of(row, system=False) if any("\n\n" in message.content for message in messages[:-1]) else messages
-    return f"row:question-{digest(what_is_asked([message.content for message in said[:-1]])):016x}"
+    return f"row:question-{digest(what_is_asked([normalised_question(m.content) for m in said[:-1]])):016x}"
 
 
 def _built(turns: Any) -> tuple[Message, ...]:

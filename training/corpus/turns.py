@@ -161,6 +161,8 @@ def is_bad(rating: Any) -> bool:
     """Whether a rating is a number below 0 or a thumb down, as it is or as the ``rating`` of an object."""
     if isinstance(rating, Mapping):
         rating = rating.get("rating")
+    if rating is None:
+        return False
     number = number_of(rating)
     return _BAD.fullmatch(str(rating).strip()) is not None if number is None else number < 0
 
@@ -236,16 +238,18 @@ def turns_of(turns: Iterable[Any], system: bool = True) -> tuple[Message, ...]:
 
 def normalised_question(question: str) -> str:
     """A question without case, marks and forms of letters: "WHO painted  it" is "Who painted it?"."""
-    words = re.findall(r"\w+", unicodedata.normalize("NFKC", question).casefold())
+    words = _WORD.findall(unicodedata.normalize("NFKC", question).casefold())
     return " ".join(words) or " ".join(question.split())
 
 
+_WORD = re.compile(r"\w+")
+
+
 def what_is_asked(said: Sequence[str]) -> str:
-    """What a chat is about, normalised, of all that is said before its last answer: its first question. "Hello" is
+    """What a chat is about, of all that is said before its last answer, normalised: its first question. "Hello" is
     none: chats that begin so are told apart by the next, or by all that is said."""
-    asked = [normalised_question(text) for text in said]
-    first = next((question for question in asked[::2] if len(question.split()) > 2 or len(question) > 12), None)
-    return first or "\x1e".join(asked)
+    first = next((question for question in said[::2] if len(question.split()) > 2 or len(question) > 12), None)
+    return first or "\x1e".join(said)
 
 
 def repeats(question: str, answer: str) -> bool:
