@@ -46,8 +46,9 @@
       if (button && button.getAttribute("aria-label") !== label) button.setAttribute("aria-label", label);
     }
     // The server refuses a vote on an answer that was there for a moment only. While that moment passes the buttons wait
-    // with it; where it does not pass, since another answer is shown, a click is told why.
-    holdVotes(unread.length > 0 && unread.every((side) => seen.showing.includes(side)));
+    // with it; where it does not pass, since another answer is shown, a click is told why. They wait for an answer that is not
+    // in the page yet, too: after a reload the phase comes first.
+    holdVotes(unread.length > 0 && unread.every((side) => seen.showing.includes(side) || !newest(side)));
   };
   let votesHeld = false;
   const holdVotes = (now = votesHeld) => {

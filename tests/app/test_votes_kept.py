@@ -40,6 +40,23 @@ def test_a_double_click_a_then_b_and_a_replay_leave_one_vote(visitor: Visitor, a
     assert visitor.status == "Saved: A is better."
 
 
+def test_after_a_reload_the_vote_waits_from_the_beginning_for_who_has_not_read(visitor: Visitor) -> None:
+    """The page is filled part by part; a click on a button that is there too early would be lost or refused."""
+    visitor.consent()
+    visitor.ask("What is Impressionism?")
+    visitor.context.add_init_script(
+        """localStorage.removeItem("diptych.seen");
+           window.states = [];
+           new MutationObserver(() => setTimeout(() => { // after the page's own observers: so long no click is handled
+             const button = document.getElementById("vote-left");
+             if (button && button.disabled !== window.states.at(-1)) window.states.push(button.disabled);
+           })).observe(document, {childList: true, subtree: true, attributes: true});"""
+    )
+    visitor.page.reload()
+    visitor.wait_for_vote()
+    assert visitor.page.evaluate("window.states") == [True, False]
+
+
 def test_a_double_click_or_a_held_key_does_not_press_what_comes_next(visitor: Visitor, app: App) -> None:
     """Which was Undo below "Equally good", and the next round below "Both are bad"; on a phone below the other two."""
     visitor.consent()
