@@ -89,10 +89,7 @@ def _restart(visitor: Visitor, app: App, of_news: bool) -> Iterator[None]:
 def _reload(visitor: Visitor, app: App, of_news: bool) -> Iterator[None]:
     visitor.page.route(PREDICT, lambda route: route.abort())
     yield
-    if of_news:
-        visitor.page.wait_for_timeout(400)
-    else:  # the page has taken the click up; 400 ms are too short for that where it gets little of a CPU
-        visitor.wait_for(lambda: visitor.page.evaluate(WAITING) > 0)
+    visitor.page.wait_for_timeout(400)
     visitor.page.unroute(PREDICT)
     visitor.page.reload()
 

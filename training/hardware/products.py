@@ -23,8 +23,8 @@ _ONEDNN: Any = torch.ops.mkldnn._linear_pointwise if torch.backends.mkldnn.is_av
 LEAST_ROWS = 64
 """Below, as in decoding, arranging the weight for oneDNN takes longer than the product."""
 LEAST_GAIN = 1.35
-"""Amid what CPUs show, so that each process chooses alike and a resumed run has these bits: 1.6 and more where MKL is
-slow, 0.7 to 1.2 elsewhere (AMD Zen 4: 1.06 to 1.2, where a whole step gains nothing: 483 and 484 ms at 6M)."""
+"""In the gap between what CPUs show, so that each process chooses alike and a resumed run has the bits of one that
+never stopped: 1.6 and more where MKL is slow, 0.7 to 1.2 elsewhere (docs/experiments.md)."""
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,11 @@ def test_a_compiled_layer_takes_the_same_products(by: Fp32Products) -> None:
         torch.testing.assert_close(one, other)
 
 
+def test_the_faster_library_is_looked_for_once() -> None:
+    products._measured = None
+    assert products.fp32_products() is products.fp32_products()
+
+
 def test_the_same_library_is_found_each_time() -> None:
     """Else a resumed run would round otherwise than one that never stopped."""
     assert len({products._measure() for _ in range(10)}) == 1
